@@ -1,0 +1,114 @@
+//! The gateway's authorizer: who sends this request, what the key may do, and which plan counts it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use spillway_domain::api_key::{ApiKey, ApiKeySecret};
+use spillway_domain::merchant::Merchant;
+use spillway_platform::runtime::Context;
+use spillway_platform::store::StoreError;
+
+/// The event of a REQUEST authorizer: the fields that are used.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorizerEvent {
+    method_arn: String,
+    headers: Option<HashMap<String, String>>,
+    multi_value_headers: Option<HashMap<String, Vec<String>>>,
+}
+
+/// What API Gateway takes and caches.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthorizerAnswer {
+    principal_id: String,
+    policy_document: PolicyDocument,
+    context: HashMap<&'static str, String>,
+    usage_identifier_key: String,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct PolicyDocument {
+    version: &'static str,
+    statement: [Statement; 1],
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement {
+    action: &'static str,
+    effect: &'static str,
+    resource: String,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthenticateError {
+    /// No valid key, whatever is wrong with it. This very text makes API Gateway answer 401.
+    #[error("Unauthorized")]
+    Unauthorized,
+    /// The table failed: API Gateway answers 503.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A key without its merchant.
+    #[error("the key's merchant is not there")]
+    MerchantMissing,
+}
+
+/// Finds the key and its merchant, strongly read, so that a new key works at once.
+pub async fn handle(context: Arc<Context>, event: AuthorizerEvent) -> Result<AuthorizerAnswer, AuthenticateError> {
+    let secret = bearer(&event).ok_or(AuthenticateError::Unauthorized)?;
+    let key = context.store.api_key(&secret).await?.ok_or(AuthenticateError::Unauthorized)?;
+    if key.expires_at.is_some_and(|expiry| expiry <= context.now()) {
+        return Err(AuthenticateError::Unauthorized);
+    }
+    let merchant = context.store.merchant(&key.tenant.merchant).await?.ok_or(AuthenticateError::MerchantMissing)?;
+    Ok(answer(&event.method_arn, &key, merchant))
+}
+
+/// The key of the only Authorization header, behind `Bearer` in any case.
+fn bearer(event: &AuthorizerEvent) -> Option<ApiKeySecret> {
+    let is_authorization = |name: &str| name.eq_ignore_ascii_case("authorization");
+    let all: Vec<&String> = match &event.multi_value_headers {
+        Some(many) if !many.is_empty() => {
+            many.iter().filter(|(name, _)| is_authorization(name)).flat_map(|(_, values)| values).collect()
+        }
+        _ => {
+            event.headers.iter().flatten().filter(|(name, _)| is_authorization(name)).map(|(_, value)| value).collect()
+        }
+    };
+    let [header] = all.as_slice() else { return None };
+    let (scheme, key) = header.trim().split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") { ApiKeySecret::parse(key.trim()).ok() } else { None }
+}
+
+/// The policy covers the whole stage, so that the cached answer is right for every route; scopes are checked by the
+/// functions.
+fn answer(method_arn: &str, key: &ApiKey, merchant: Merchant) -> AuthorizerAnswer {
+    let stage: Vec<&str> = method_arn.splitn(3, '/').take(2).collect();
+    let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+    let currencies: Vec<&str> = merchant.currencies.keys().map(|currency| currency.code()).collect();
+    AuthorizerAnswer {
+        principal_id: merchant.id.to_string(),
+        policy_document: PolicyDocument {
+            version: "2012-10-17",
+            statement: [Statement {
+                action: "execute-api:Invoke",
+                effect: "Allow",
+                resource: format!("{}/*", stage.join("/")),
+            }],
+        },
+        context: HashMap::from([
+            ("merchant", merchant.id.to_string()),
+            ("mode", key.tenant.mode.as_str().to_owned()),
+            ("scopes", scopes.join(" ")),
+            ("expires_at", key.expires_at.map(|expiry| expiry.to_string()).unwrap_or_default()),
+            ("currencies", currencies.join(",")),
+            ("suspended", merchant.suspended.to_string()),
+            ("shards", serde_json::to_string(&merchant.shards).unwrap_or_default()),
+        ]),
+        usage_identifier_key: merchant.plan_key,
+    }
+}

@@ -1,0 +1,88 @@
+//! `POST /v1/payments`: accepts a payment. One store call and no other; what follows, follows from the stored item.
+
+use std::sync::Arc;
+
+use spillway_domain::api_key::Scope;
+use spillway_domain::currency::Currency;
+use spillway_domain::id::{PaymentKind, shard_of};
+use spillway_domain::money::{AMOUNT_MAX, Minor};
+use spillway_domain::payment::{CaptureMethod, NewPayment, Payment};
+use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response, view};
+use spillway_platform::runtime::Context;
+use spillway_platform::store::Created;
+
+const TOKEN_LENGTH_MAX: usize = 255;
+const DESCRIPTION_LENGTH_MAX: usize = 500;
+const REFERENCE_LENGTH_MAX: usize = 255;
+
+/// Stores the payment and answers 202, or answers as the first request with this idempotency key was answered.
+pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
+    let now = context.now();
+    let caller = Caller::of(&request, now)?;
+    caller.may(Scope::PaymentsWrite)?;
+    caller.may_start_work()?;
+    let key = request.idempotency_key()?;
+    let body = request.json()?;
+    let fingerprint = body.fingerprint();
+    let asked = parse(body, &caller, &context)?;
+    let processor = context.processors.for_mode(caller.tenant.mode).ok_or_else(Problem::processor_not_configured)?;
+
+    let id = key.id_for::<PaymentKind>(&caller.tenant, "payment", "");
+    let shard = shard_of(id.as_str(), caller.shards.in_force(now));
+    let payment = Payment::accept(id, caller.tenant, asked, shard, processor, fingerprint, &request.request_id, now);
+
+    match context.store.create_payment(&payment).await? {
+        Created::New => Ok(accepted(&request, &payment, false)),
+        Created::Existing(first) if first.fingerprint == payment.fingerprint => {
+            Ok(accepted(&request, &first.as_accepted(), true))
+        }
+        Created::Existing(_) => Err(Problem::idempotency_key_reused()),
+    }
+}
+
+fn accepted(request: &Request, payment: &Payment, replayed: bool) -> Response {
+    Response::accepted(&view::payment(payment), request.location(payment.id.as_str()))
+        .with_version(view::etag(payment.version))
+        .replayed(replayed)
+        .about(payment.id.as_str())
+}
+
+fn parse(body: Json, caller: &Caller, context: &Context) -> Result<NewPayment, Problem> {
+    let mut fields = Fields::of(body);
+    let amount = fields.integer("amount", 1..=AMOUNT_MAX);
+    let (currency, enabled) = match fields.text("currency", 3).as_deref().map(Currency::parse) {
+        Some(Ok(currency)) if caller.currencies.contains(&currency) => (Some(currency), true),
+        Some(Ok(_)) => (fields.fault("currency", "is not enabled for this merchant"), false),
+        Some(Err(unknown)) => (fields.fault("currency", format!("is {unknown}")), true),
+        None => (None, true),
+    };
+    let token = match fields.text("token", TOKEN_LENGTH_MAX) {
+        Some(token) if !context.processors.knows_token(caller.tenant.mode, &token) => {
+            fields.fault("token", "is no token that the processor knows")
+        }
+        token => token,
+    };
+    let capture_method = match fields.optional_text("capture_method", 20).as_deref() {
+        None | Some("automatic") => Some(CaptureMethod::Automatic),
+        Some(_) => fields.fault("capture_method", "must be \"automatic\""),
+    };
+    let description = fields.optional_text("description", DESCRIPTION_LENGTH_MAX);
+    let reference = fields.optional_text("reference", REFERENCE_LENGTH_MAX);
+    let customer = fields.optional_text("customer", REFERENCE_LENGTH_MAX);
+    let metadata = fields.metadata();
+    let faults = fields.finish();
+    match (amount, currency, token, capture_method) {
+        (Some(amount), Some(currency), Some(token), Some(capture_method)) if faults.is_empty() => Ok(NewPayment {
+            amount: Minor::new(amount),
+            currency,
+            token,
+            capture_method,
+            description,
+            reference,
+            customer,
+            metadata,
+        }),
+        _ if !enabled && faults.len() == 1 => Err(Problem::currency_not_enabled(faults)),
+        _ => Err(Problem::invalid_request(faults)),
+    }
+}

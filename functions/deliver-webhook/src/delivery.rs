@@ -1,0 +1,124 @@
+//! One attempt, what follows from it, and the attempts after the first.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use spillway_domain::event::EventType;
+use spillway_domain::id::{EndpointId, EventId};
+use spillway_domain::tenant::Tenant;
+use spillway_domain::time::Timestamp;
+use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, Endpoint, JitterPermille};
+use spillway_platform::runtime::Context;
+use spillway_platform::store::StoredEvent;
+use spillway_platform::webhook::sign;
+use spillway_platform::work::{Send, Thing, WorkError};
+
+use crate::endpoints::Endpoints;
+
+/// How long a claimed attempt keeps others off, beyond the attempt's own deadline.
+const CLAIM_MARGIN_MS: i64 = 5_000;
+/// A message may come this much before its time: clocks differ.
+const EARLY_MS: i64 = 1_000;
+
+/// What is posted: the event without its id, which is the header `webhook-id`.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(rename = "type")]
+    event_type: EventType,
+    timestamp: Timestamp,
+    data: &'a RawValue,
+}
+
+/// Posts an event to an endpoint once.
+pub async fn attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Attempt {
+    let Ok(data) = serde_json::from_str(&event.data) else { return Attempt::Unreachable("event unreadable") };
+    let body = Body { event_type: event.event_type, timestamp: event.timestamp, data };
+    let Ok(body) = serde_json::to_string(&body) else { return Attempt::Unreachable("event unreadable") };
+    let id = event.id.as_str();
+    let Some(signed) = sign(&endpoint.secret, id, body.as_bytes(), context.now()) else {
+        return Attempt::Unreachable("secret unreadable");
+    };
+    context.sender().attempt(&endpoint.url, id, &signed, body).await
+}
+
+/// Between 80 and 120 percent.
+pub fn jitter(context: &Context) -> JitterPermille {
+    context.random_between(800, 1200)
+}
+
+/// Another attempt of a delivery whose time has come. Two copies of the message make one attempt, because the attempt
+/// is claimed first.
+pub async fn retry(
+    context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &EventId, endpoint: &EndpointId,
+) -> Result<(), WorkError> {
+    let Some(delivery) = context.store.delivery(tenant, event, endpoint).await? else { return Ok(()) };
+    let now = context.now();
+    match delivery.next_attempt_at {
+        Some(next) if delivery.status == DeliveryStatus::Pending && next.since(now) <= EARLY_MS => {}
+        // Final, or being attempted, or early: its due time brings it back.
+        _ => return Ok(()),
+    }
+    let until = now.plus_millis(i64::from(context.settings.webhook_deadline_ms) + CLAIM_MARGIN_MS);
+    let Some(claimed) = context.store.claim_delivery(tenant, &delivery, until).await? else { return Ok(()) };
+    let wanted = endpoints.of(tenant)?.iter().find(|known| known.id == *endpoint);
+    let stored = context.store.event(tenant, event).await?;
+    let (Some(endpoint), Some(stored)) = (wanted, stored) else { return give_up(context, tenant, &claimed).await };
+    if !endpoint.wants(stored.event_type) {
+        return give_up(context, tenant, &claimed).await;
+    }
+    let attempt = attempt(context, &stored, endpoint).await;
+    let waits_s = &context.settings.webhook_waits_s;
+    let after = Delivery::after(event, &endpoint.id, Some(&claimed), &attempt, waits_s, jitter(context), context.now());
+    if context.store.replace_delivery(tenant, &claimed, &after).await? {
+        follow_up(context, endpoint, &after, &attempt).await?;
+    }
+    Ok(())
+}
+
+/// The endpoint is gone or disabled: no more attempts.
+async fn give_up(context: &Context, tenant: &Tenant, claimed: &Delivery) -> Result<(), WorkError> {
+    let given_up = Delivery { status: DeliveryStatus::Failed, next_attempt_at: None, ..claimed.clone() };
+    context.store.replace_delivery(tenant, claimed, &given_up).await?;
+    Ok(())
+}
+
+/// After a stored attempt: the next one's message if it is soon (a later one has only its due time), and what the
+/// endpoint's health is.
+pub async fn follow_up(
+    context: &Context, endpoint: &Endpoint, delivery: &Delivery, attempt: &Attempt,
+) -> Result<(), WorkError> {
+    let now = context.now();
+    if let Some(next) = delivery.next_attempt_at {
+        let wait_s = u32::try_from(next.since(now).max(0).saturating_add(999) / 1000).unwrap_or(u32::MAX);
+        if wait_s <= Send::DELAY_S_MAX {
+            let thing = Thing::Delivery {
+                tenant: endpoint.tenant.clone(),
+                event: delivery.event.clone(),
+                endpoint: delivery.endpoint.clone(),
+            };
+            if let Some((_, error)) = context.queues().send(&[Send { thing, delay_s: wait_s }]).await.pop() {
+                // Its due time brings it back.
+                tracing::warn!(target: "spillway", event = %delivery.event, error = %error, "the next attempt's message was not sent");
+            }
+        }
+    }
+    note_health(context, endpoint, attempt, now).await
+}
+
+/// Written only when it changes: since when an endpoint fails, that it works again, or that it is given up.
+async fn note_health(
+    context: &Context, endpoint: &Endpoint, attempt: &Attempt, now: Timestamp,
+) -> Result<(), WorkError> {
+    let (tenant, id) = (&endpoint.tenant, &endpoint.id);
+    let failed_for_too_long = endpoint.failing_since.is_some_and(|since| now.since(since) >= DISABLED_AFTER_MS);
+    match (attempt.succeeded(), endpoint.failing_since) {
+        (true, Some(_)) => context.store.endpoint_works(tenant, id).await?,
+        (true, None) => {}
+        (false, _) if attempt.gone() || failed_for_too_long => {
+            tracing::warn!(target: "spillway", endpoint = %id, "webhook endpoint disabled");
+            context.store.disable_endpoint(tenant, id).await?;
+        }
+        (false, None) => context.store.endpoint_fails(tenant, id, now).await?,
+        (false, Some(_)) => {}
+    }
+    Ok(())
+}

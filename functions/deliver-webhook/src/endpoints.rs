@@ -1,0 +1,32 @@
+//! The endpoints of all tenants in a batch.
+
+use std::collections::{HashMap, HashSet};
+
+use spillway_domain::tenant::Tenant;
+use spillway_domain::webhook::Endpoint;
+use spillway_platform::runtime::Context;
+use spillway_platform::store::StoreError;
+use spillway_platform::work::Thing;
+
+/// Read strongly, after the batch was received: an event that was made after an endpoint finds it.
+pub struct Endpoints(HashMap<Tenant, Result<Vec<Endpoint>, StoreError>>);
+
+impl Endpoints {
+    /// One query for each tenant of the batch.
+    pub async fn read(context: &Context, things: &[Thing]) -> Endpoints {
+        let tenants: HashSet<&Tenant> = things.iter().map(Thing::tenant).collect();
+        let reads = tenants
+            .into_iter()
+            .map(|tenant| async move { (tenant.clone(), context.store.webhook_endpoints(tenant).await) });
+        Endpoints(futures::future::join_all(reads).await.into_iter().collect())
+    }
+
+    /// Those of a tenant.
+    pub fn of(&self, tenant: &Tenant) -> Result<&[Endpoint], StoreError> {
+        match self.0.get(tenant) {
+            Some(Ok(endpoints)) => Ok(endpoints),
+            Some(Err(error)) => Err(error.clone()),
+            None => Ok(&[]),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The first attempts of an event: at once, to every endpoint that wants it and has no delivery yet.
+
+use futures::future::try_join_all;
+use spillway_domain::id::EventId;
+use spillway_domain::tenant::Tenant;
+use spillway_domain::webhook::{Delivery, Endpoint};
+use spillway_platform::runtime::Context;
+use spillway_platform::store::{Created, StoredEvent};
+use spillway_platform::work::WorkError;
+
+use crate::delivery;
+use crate::endpoints::Endpoints;
+
+/// When every endpoint has a delivery, final or with a due time of its own, the event needs no look any more.
+pub async fn deliver(context: &Context, endpoints: &Endpoints, tenant: &Tenant, id: &EventId) -> Result<(), WorkError> {
+    let Some(event) = context.store.event(tenant, id).await? else {
+        tracing::warn!(target: "spillway", event = %id, "a message names an event that is not there");
+        return Ok(());
+    };
+    let wanting: Vec<&Endpoint> =
+        endpoints.of(tenant)?.iter().filter(|endpoint| endpoint.wants(event.event_type)).collect();
+    if !wanting.is_empty() {
+        let known = context.store.deliveries(tenant, id).await?;
+        let new = wanting.into_iter().filter(|endpoint| known.iter().all(|delivery| delivery.endpoint != endpoint.id));
+        try_join_all(new.map(|endpoint| first_attempt(context, &event, endpoint))).await?;
+    }
+    context.store.event_handed_over(tenant, id).await?;
+    Ok(())
+}
+
+async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Result<(), WorkError> {
+    let attempt = delivery::attempt(context, event, endpoint).await;
+    let waits_s = &context.settings.webhook_waits_s;
+    let delivery =
+        Delivery::after(&event.id, &endpoint.id, None, &attempt, waits_s, delivery::jitter(context), context.now());
+    match context.store.create_delivery(&endpoint.tenant, &delivery).await? {
+        Created::New => delivery::follow_up(context, endpoint, &delivery, &attempt).await,
+        // Another copy of the message was faster; its result counts.
+        Created::Existing(_) => Ok(()),
+    }
+}

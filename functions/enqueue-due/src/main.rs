@@ -1,0 +1,6 @@
+//! `enqueue-due` as a Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    spillway_platform::runtime::serve_tick(enqueue_due::handle).await
+}

@@ -1,0 +1,71 @@
+//! The folds queue: adds movements to a balance, so that there are few to read.
+
+use std::sync::Arc;
+
+use spillway_domain::currency::Currency;
+use spillway_domain::id::shard_of;
+use spillway_domain::tenant::Tenant;
+use spillway_domain::time::Timestamp;
+use spillway_platform::runtime::{Context, Invocation};
+use spillway_platform::work::{Thing, WorkError, each};
+
+/// A fold begins only if this much time is left.
+const RESERVE_MS: i64 = 5_000;
+/// The daily look at a balance comes at 00:15 UTC and up to this many seconds later, each balance at its own time.
+const DAILY_SPREAD_S: u16 = 3_600;
+const DAILY_MS: i64 = 15 * 60 * 1000;
+
+/// Folds each balance by itself.
+pub async fn handle(context: Arc<Context>, invocation: Invocation, things: Vec<Thing>) -> Vec<Result<(), WorkError>> {
+    each(things, |thing| work(&context, thing, invocation.deadline)).await
+}
+
+/// Folds until nothing is left, somebody else folds, or the time is up. (Then the next fold goes on: every new
+/// movement sends a message, and the balance has a due time.)
+async fn work(context: &Context, thing: Thing, deadline: Timestamp) -> Result<(), WorkError> {
+    let Thing::Balance { tenant, currency } = thing else { return Err(WorkError::Unreadable) };
+    let merchant = context.merchant(&tenant.merchant).await?;
+    let merchant = merchant.ok_or_else(|| WorkError::Refused("the balance's merchant is not there".to_owned()))?;
+    loop {
+        let now = context.now();
+        if deadline.since(now) < RESERVE_MS {
+            return Err(WorkError::Refused("more to fold than time".to_owned()));
+        }
+        let balance = context.store.balance(&tenant, currency).await?;
+        let seen = context.store.oldest_movements(&tenant, merchant.shards.largest(), currency).await?;
+        let movements = balance.unfolded(seen);
+        if movements.is_empty() && !balance.has_matured(now.day()) {
+            return context
+                .store
+                .settle_due(&tenant, currency, &balance, next_look(&tenant, currency, now))
+                .await
+                .map_err(Into::into);
+        }
+        // The order is the proof: only when these are gone may the list that names them be replaced.
+        context.store.delete_movements(&tenant, &balance.folding).await?;
+        let folded = balance.fold(&movements, now.day()).map_err(|error| WorkError::Refused(error.to_string()))?;
+        if !context.store.fold(&tenant, currency, &balance, &folded, next_look(&tenant, currency, now)).await? {
+            return Ok(());
+        }
+    }
+}
+
+/// When the balance is looked at in any case: the next day, spread by a hash.
+fn next_look(tenant: &Tenant, currency: Currency, now: Timestamp) -> Timestamp {
+    let spread_s = shard_of(&format!("{tenant}#{currency}"), DAILY_SPREAD_S);
+    now.day().plus_days(1).start().plus_millis(DAILY_MS).plus_seconds(u32::from(spread_s))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balance_is_looked_at_the_next_day_after_a_quarter_past_midnight() {
+        let tenant = Tenant::parse(&format!("{}#test", spillway_domain::id::MerchantId::derive(&["m"]))).unwrap();
+        let now = Timestamp::parse("2026-01-31T23:59:59Z").unwrap();
+        let look = next_look(&tenant, Currency::parse("USD").unwrap(), now);
+        assert!(look >= Timestamp::parse("2026-02-01T00:15:00Z").unwrap());
+        assert!(look < Timestamp::parse("2026-02-01T01:15:00Z").unwrap());
+    }
+}

@@ -1,0 +1,84 @@
+//! Issues an API key of a merchant. Invoked directly by an operator; it has no route.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use spillway_domain::api_key::{ApiKey, ApiKeySecret, Scope};
+use spillway_domain::id::{ApiKeyId, MerchantId};
+use spillway_domain::tenant::{Mode, Tenant};
+use spillway_domain::time::Timestamp;
+use spillway_platform::api::view::{self, ApiKeyView};
+use spillway_platform::runtime::Context;
+use spillway_platform::store::{Created, StoreError};
+
+const REFERENCE_LENGTH_MAX: usize = 200;
+
+/// What an operator asks for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IssueApiKey {
+    merchant: MerchantId,
+    mode: Mode,
+    reference: String,
+    scopes: Vec<Scope>,
+    expires_at: Option<Timestamp>,
+}
+
+/// Why there is no such key. Each is one sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum IssueApiKeyError {
+    /// Empty or too long.
+    #[error("reference must have 1 to {REFERENCE_LENGTH_MAX} characters.")]
+    Reference,
+    /// A key that may do nothing.
+    #[error("scopes must name at least one scope.")]
+    NoScopes,
+    /// It would never be valid.
+    #[error("expires_at has passed.")]
+    Expired,
+    /// No such merchant.
+    #[error("There is no merchant {0}.")]
+    NoMerchant(MerchantId),
+    /// The reference names a key that may do something else.
+    #[error("The reference names a key with other scopes or another expiry already.")]
+    ReferenceTaken,
+    /// The table failed.
+    #[error("The key can't be stored: {0}.")]
+    Store(#[from] StoreError),
+}
+
+/// Stores the key's hash and answers with the key, this once. Repeated, the answer has the same id and no secret.
+pub async fn handle(context: Arc<Context>, asked: IssueApiKey) -> Result<ApiKeyView, IssueApiKeyError> {
+    let now = context.now();
+    let key = decide(asked, now)?;
+    if context.store.merchant(&key.tenant.merchant).await?.is_none() {
+        return Err(IssueApiKeyError::NoMerchant(key.tenant.merchant));
+    }
+    let secret = ApiKeySecret::new(key.tenant.mode, context.random());
+    match context.store.create_api_key(&key, &secret).await? {
+        Created::New => Ok(view::api_key(key, Some(&secret))),
+        Created::Existing(first) if (&first.scopes, first.expires_at) == (&key.scopes, key.expires_at) => {
+            Ok(view::api_key(first, None))
+        }
+        Created::Existing(_) => Err(IssueApiKeyError::ReferenceTaken),
+    }
+}
+
+fn decide(asked: IssueApiKey, now: Timestamp) -> Result<ApiKey, IssueApiKeyError> {
+    if asked.reference.is_empty() || asked.reference.chars().count() > REFERENCE_LENGTH_MAX {
+        return Err(IssueApiKeyError::Reference);
+    }
+    let mut scopes = asked.scopes;
+    scopes.sort_unstable();
+    scopes.dedup();
+    if scopes.is_empty() {
+        return Err(IssueApiKeyError::NoScopes);
+    }
+    Ok(ApiKey {
+        id: ApiKeyId::derive(&[asked.merchant.as_str(), asked.mode.as_str(), &asked.reference]),
+        tenant: Tenant { merchant: asked.merchant, mode: asked.mode },
+        scopes,
+        expires_at: asked.expires_at,
+        created_at: now,
+    })
+}

@@ -1,0 +1,210 @@
+//! Asks the authorizer who a caller is, and remembers the answer.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use axum::http::HeaderMap;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::refusal::Refusal;
+use crate::invoke::{Functions, InvokeError};
+use crate::template::Authorizer as Settings;
+
+/// Answers that are kept at most; beyond it the expired ones are dropped, then all.
+const CACHE_MAX: usize = 10_000;
+
+/// What the authorizer says of a caller.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Identity {
+    /// `requestContext.authorizer`: flat strings and the principal's id.
+    pub context: Map<String, Value>,
+    /// The key whose usage plan throttles the caller.
+    pub usage_key: Option<String>,
+    policy: Vec<Statement>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Statement {
+    allow: bool,
+    resources: Vec<String>,
+}
+
+pub(super) struct Authorizer {
+    settings: Settings,
+    functions: Functions,
+    /// By the identifying headers' values; with the time when it expires.
+    cache: Mutex<HashMap<String, (i64, Identity)>>,
+}
+
+impl Authorizer {
+    pub fn new(settings: Settings, functions: Functions) -> Self {
+        Self { settings, functions, cache: Mutex::default() }
+    }
+
+    /// Who sends these headers; `event` is asked for only when it is not known already.
+    pub async fn identify(
+        &self, headers: &HeaderMap, method_arn: &str, now_ms: i64, event: impl FnOnce() -> Value,
+    ) -> Result<Identity, Refusal> {
+        let caches = !self.settings.cache.is_zero();
+        let source = self.source(headers);
+        if caches && source.is_none() {
+            return Err(Refusal::Unauthorized);
+        }
+        let source = source.unwrap_or_default();
+        let identity = match self.cached(&source, now_ms) {
+            Some(identity) => identity,
+            None => {
+                let identity = self.ask(&event()).await?;
+                if caches {
+                    self.keep(source, &identity, now_ms);
+                }
+                identity
+            }
+        };
+        if allows(&identity.policy, method_arn) { Ok(identity) } else { Err(Refusal::AccessDenied) }
+    }
+
+    /// The values of all identifying headers; `None`: one of them is missing or empty.
+    fn source(&self, headers: &HeaderMap) -> Option<String> {
+        let mut source = String::new();
+        for name in &self.settings.headers {
+            let mut found = false;
+            for value in headers.get_all(name) {
+                found |= !value.is_empty();
+                source.push_str(&String::from_utf8_lossy(value.as_bytes()));
+                source.push('\n');
+            }
+            if !found {
+                return None;
+            }
+        }
+        Some(source)
+    }
+
+    fn cached(&self, source: &str, now_ms: i64) -> Option<Identity> {
+        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        let (expires_at, identity) = cache.get(source)?;
+        (now_ms < *expires_at).then(|| identity.clone())
+    }
+
+    fn keep(&self, source: String, identity: &Identity, now_ms: i64) {
+        let lives = i64::try_from(self.settings.cache.as_millis()).unwrap_or(i64::MAX);
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if cache.len() >= CACHE_MAX {
+            cache.retain(|_, (expires_at, _)| now_ms < *expires_at);
+        }
+        if cache.len() >= CACHE_MAX {
+            cache.clear();
+        }
+        cache.insert(source, (now_ms.saturating_add(lives), identity.clone()));
+    }
+
+    async fn ask(&self, event: &Value) -> Result<Identity, Refusal> {
+        let payload = event.to_string().into_bytes();
+        let answer = self.functions.invoke(&self.settings.function, payload).await;
+        match answer {
+            Ok(answer) => read(&answer).ok_or(Refusal::AuthorizerConfigurationError),
+            Err(InvokeError::Handled { message, .. }) if message == "Unauthorized" => Err(Refusal::Unauthorized),
+            Err(_) => Err(Refusal::AuthorizerFailure),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answered {
+    principal_id: String,
+    policy_document: Policy,
+    #[serde(default)]
+    context: Option<Map<String, Value>>,
+    #[serde(default)]
+    usage_identifier_key: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Policy {
+    statement: Vec<PolicyStatement>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PolicyStatement {
+    action: Value,
+    effect: String,
+    resource: Value,
+}
+
+/// `None`: the answer is none that API Gateway takes.
+fn read(payload: &[u8]) -> Option<Identity> {
+    let answered: Answered = serde_json::from_slice(payload).ok()?;
+    let mut context = Map::new();
+    for (name, value) in answered.context.unwrap_or_default() {
+        // Functions see every value as a string; API Gateway refuses what has parts.
+        let text = match value {
+            Value::String(text) => text,
+            Value::Bool(_) | Value::Number(_) => value.to_string(),
+            Value::Null => continue,
+            Value::Array(_) | Value::Object(_) => return None,
+        };
+        context.insert(name, text.into());
+    }
+    context.insert("principalId".to_owned(), answered.principal_id.into());
+    let mut policy = Vec::new();
+    for statement in answered.policy_document.statement {
+        let invokes = |action: &String| matches(&action.to_lowercase(), "execute-api:invoke");
+        if strings(statement.action)?.iter().any(invokes) {
+            policy.push(Statement {
+                allow: match statement.effect.as_str() {
+                    "Allow" => true,
+                    "Deny" => false,
+                    _ => return None,
+                },
+                resources: strings(statement.resource)?,
+            });
+        }
+    }
+    Some(Identity { context, usage_key: answered.usage_identifier_key, policy })
+}
+
+/// One string or a list of them.
+fn strings(value: Value) -> Option<Vec<String>> {
+    match value {
+        Value::String(text) => Some(vec![text]),
+        Value::Array(all) => all.iter().map(|one| Some(one.as_str()?.to_owned())).collect(),
+        _ => None,
+    }
+}
+
+fn allows(policy: &[Statement], arn: &str) -> bool {
+    let speaks = |statement: &&Statement| statement.resources.iter().any(|one| matches(one, arn));
+    let mut allowed = false;
+    for statement in policy.iter().filter(speaks) {
+        if !statement.allow {
+            return false;
+        }
+        allowed = true;
+    }
+    allowed
+}
+
+/// Whether `text` is what the pattern says, `*` being any text and `?` any character.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut rest = pattern.chars();
+    match rest.next() {
+        None => text.is_empty(),
+        Some('*') => {
+            let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+            ends.into_iter().any(|at| matches(rest.as_str(), &text[at..]))
+        }
+        Some(letter) => {
+            let mut text = text.chars();
+            text.next().is_some_and(|first| letter == '?' || letter == first) && matches(rest.as_str(), text.as_str())
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "authorizer_tests.rs"]
+mod tests;

@@ -1,0 +1,112 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::*;
+use crate::invoke::{Outcome, Run};
+
+const ARN: &str = "arn:aws:execute-api:eu:000000000000:local/api/GET/v1/payments";
+
+/// Counts its calls and answers always the same.
+#[derive(Clone)]
+struct Answering(Arc<AtomicUsize>, Outcome);
+
+impl Run for Answering {
+    fn run(&self, _: String, _: Vec<u8>) -> BoxFuture<'static, Outcome> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        futures::future::ready(self.1.clone()).boxed()
+    }
+}
+
+fn authorizer(cache: u64, outcome: Outcome) -> (Authorizer, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let settings = Settings {
+        function: "authenticate".to_owned(),
+        headers: vec!["Authorization".to_owned()],
+        cache: Duration::from_secs(cache),
+    };
+    let functions = Functions::new(Answering(calls.clone(), outcome));
+    (Authorizer::new(settings, functions), calls)
+}
+
+fn answer(effect: &str, context: &str) -> Outcome {
+    let arn = "arn:aws:execute-api:eu:000000000000:local/api/*";
+    Ok(format!(
+        r#"{{"principalId":"mer_1","usageIdentifierKey":"plan-key","context":{context},
+            "policyDocument":{{"Version":"2012-10-17","Statement":[
+                {{"Action":"execute-api:Invoke","Effect":"{effect}","Resource":"{arn}"}}]}}}}"#
+    )
+    .into_bytes())
+}
+
+fn error(message: &str) -> Outcome {
+    Err(InvokeError::Handled { message: message.to_owned(), error_type: String::new(), payload: Vec::new() })
+}
+
+async fn identify(authorizer: &Authorizer, values: &[&'static str], now_ms: i64) -> Result<Identity, Refusal> {
+    let mut headers = HeaderMap::new();
+    for value in values {
+        let value = axum::http::HeaderValue::from_static(value);
+        headers.append("authorization", value);
+    }
+    authorizer.identify(&headers, ARN, now_ms, || Value::Null).await
+}
+
+#[tokio::test]
+async fn an_answer_is_kept_for_its_time() {
+    let (authorizer, calls) = authorizer(60, answer("Allow", r#"{"mode":"test","shards":4}"#));
+    let identity = identify(&authorizer, &["Bearer a"], 0).await.unwrap();
+    assert_eq!(identity.context["mode"], "test");
+    assert_eq!(identity.context["shards"], "4");
+    assert_eq!(identity.usage_key.as_deref(), Some("plan-key"));
+    assert_eq!(identify(&authorizer, &["Bearer a"], 59_999).await, Ok(identity));
+    assert_eq!(calls.load(Ordering::Relaxed), 1);
+    identify(&authorizer, &["Bearer a"], 60_000).await.unwrap();
+    identify(&authorizer, &["Bearer b"], 60_000).await.unwrap();
+    identify(&authorizer, &["Bearer b", "Bearer a"], 60_000).await.unwrap();
+    assert_eq!(calls.load(Ordering::Relaxed), 4);
+}
+
+#[tokio::test]
+async fn without_a_cache_time_every_request_is_asked_for() {
+    let (authorizer, calls) = authorizer(0, answer("Allow", "{}"));
+    identify(&authorizer, &["Bearer a"], 0).await.unwrap();
+    identify(&authorizer, &["Bearer a"], 0).await.unwrap();
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_caller_without_an_identity_is_refused_unasked() {
+    let (authorizer, calls) = authorizer(60, answer("Allow", "{}"));
+    assert_eq!(identify(&authorizer, &[], 0).await, Err(Refusal::Unauthorized));
+    assert_eq!(identify(&authorizer, &[""], 0).await, Err(Refusal::Unauthorized));
+    assert_eq!(calls.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn every_other_answer_is_a_refusal_of_its_kind() {
+    let cases = [
+        (answer("Deny", "{}"), Refusal::AccessDenied),
+        (error("Unauthorized"), Refusal::Unauthorized),
+        (error("unauthorized"), Refusal::AuthorizerFailure),
+        (Err(InvokeError::TimedOut(3)), Refusal::AuthorizerFailure),
+        (Ok(b"{}".to_vec()), Refusal::AuthorizerConfigurationError),
+        (answer("Allow", r#"{"a":[]}"#), Refusal::AuthorizerConfigurationError),
+    ];
+    for (outcome, expected) in cases {
+        let (authorizer, _) = authorizer(60, outcome);
+        assert_eq!(identify(&authorizer, &["Bearer a"], 0).await, Err(expected));
+    }
+}
+
+#[tokio::test]
+async fn an_error_is_not_kept() {
+    let (authorizer, calls) = authorizer(60, error("broken"));
+    for _ in 0..2 {
+        identify(&authorizer, &["Bearer a"], 0).await.unwrap_err();
+    }
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+}

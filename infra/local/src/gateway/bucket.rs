@@ -1,0 +1,71 @@
+//! The token bucket that throttles a stage or an API key, as API Gateway's does.
+
+use crate::template::Throttle;
+
+/// Thousandths of a token: a rate of `n` tokens a second is `n` of them a millisecond.
+const TOKEN: u64 = 1000;
+
+/// Starts full.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bucket {
+    throttle: Throttle,
+    /// In thousandths of a token.
+    level: u64,
+    /// When the level was right, in milliseconds since 1970.
+    at_ms: i64,
+}
+
+impl Bucket {
+    pub fn new(throttle: Throttle, now_ms: i64) -> Self {
+        Self { throttle, level: u64::from(throttle.burst) * TOKEN, at_ms: now_ms }
+    }
+
+    /// Takes one token. False: there is none, so the request is refused.
+    pub fn take(&mut self, now_ms: i64) -> bool {
+        // A clock that was set back fills nothing.
+        let elapsed = u64::try_from(now_ms.saturating_sub(self.at_ms)).unwrap_or(0);
+        let gained = elapsed.saturating_mul(u64::from(self.throttle.rate));
+        let full = u64::from(self.throttle.burst) * TOKEN;
+        self.level = self.level.saturating_add(gained).min(full);
+        self.at_ms = now_ms;
+        let taken = self.level >= TOKEN;
+        if taken {
+            self.level -= TOKEN;
+        }
+        taken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn takes(bucket: &mut Bucket, at_ms: i64, tries: usize) -> usize {
+        (0..tries).filter(|_| bucket.take(at_ms)).count()
+    }
+
+    #[test]
+    fn a_burst_then_the_rate() {
+        let mut bucket = Bucket::new(Throttle { rate: 10, burst: 20 }, 1_000);
+        assert_eq!(takes(&mut bucket, 1_000, 50), 20);
+        assert_eq!(takes(&mut bucket, 1_099, 50), 0);
+        assert_eq!(takes(&mut bucket, 1_100, 50), 1);
+        assert_eq!(takes(&mut bucket, 2_100, 50), 10);
+        assert_eq!(takes(&mut bucket, 60_000, 50), 20);
+    }
+
+    #[test]
+    fn parts_of_a_token_are_kept() {
+        let mut bucket = Bucket::new(Throttle { rate: 1, burst: 1 }, 0);
+        assert!(bucket.take(0));
+        assert!(!bucket.take(400) && !bucket.take(800) && bucket.take(1_000));
+    }
+
+    #[test]
+    fn a_clock_set_back_gives_nothing_away() {
+        let mut bucket = Bucket::new(Throttle { rate: 1, burst: 1 }, 10_000);
+        assert!(bucket.take(10_000));
+        assert!(!bucket.take(0));
+        assert!(bucket.take(1_000));
+    }
+}

@@ -1,0 +1,166 @@
+//! The events that API Gateway makes of a request.
+
+use std::net::IpAddr;
+
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use serde_json::{Map, Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::route::{PathParameters, decode};
+use crate::template::{ACCOUNT, Route};
+
+/// The API's id in arns.
+const API_ID: &str = "local";
+
+/// `requestContext`, before the authorizer has answered. There is no stage in the path, as behind
+/// a custom domain.
+pub(super) fn context(parts: &Parts, source: IpAddr, stage: &str, now_ms: i64) -> Value {
+    let id = Uuid::new_v4().to_string();
+    let header = |name: &str| last(&parts.headers, name);
+    json!({
+        "accountId": ACCOUNT,
+        "apiId": API_ID,
+        "domainName": header("host"),
+        "extendedRequestId": id,
+        "httpMethod": parts.method.as_str(),
+        "identity": {"sourceIp": source.to_string(), "userAgent": header("user-agent")},
+        "path": parts.uri.path(),
+        "protocol": format!("{:?}", parts.version),
+        "requestId": id,
+        "requestTime": request_time(now_ms),
+        "requestTimeEpoch": now_ms,
+        "stage": stage,
+    })
+}
+
+/// As `31/Jan/2026:12:00:00 +0000`.
+fn request_time(now_ms: i64) -> Option<String> {
+    let time = OffsetDateTime::from_unix_timestamp(now_ms / 1000).ok()?;
+    let (day, year, month) = (time.day(), time.year(), time.month().to_string());
+    let (hour, minute, second) = time.to_hms();
+    let month = month.get(..3)?;
+    Some(format!("{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000"))
+}
+
+/// The method's arn, which the authorizer's policy speaks of.
+pub(super) fn method_arn(region: &str, stage: &str, parts: &Parts) -> String {
+    let (method, path) = (&parts.method, parts.uri.path());
+    format!("arn:aws:execute-api:{region}:{ACCOUNT}:{API_ID}/{stage}/{method}{path}")
+}
+
+/// What the authorizer gets.
+pub(super) fn for_authorizer(
+    parts: &Parts, route: &Route, parameters: &PathParameters, context: &Value, method_arn: &str,
+) -> Value {
+    let mut event = request(parts, route, parameters, context);
+    event["type"] = "REQUEST".into();
+    event["methodArn"] = method_arn.into();
+    event
+}
+
+/// What the route's function gets.
+pub(super) fn for_function(
+    parts: &Parts, route: &Route, parameters: &PathParameters, context: &Value, body: &[u8],
+) -> Value {
+    let mut event = request(parts, route, parameters, context);
+    event["body"] = match body {
+        [] => Value::Null,
+        // API Gateway reads a body as text, whatever it is, where no binary media type is set.
+        body => String::from_utf8_lossy(body).into(),
+    };
+    event["isBase64Encoded"] = false.into();
+    event
+}
+
+fn request(parts: &Parts, route: &Route, parameters: &PathParameters, context: &Value) -> Value {
+    let mut headers = Map::new();
+    let mut multi_headers = Map::new();
+    for name in parts.headers.keys() {
+        let values = parts.headers.get_all(name).iter();
+        let values: Vec<_> = values.map(|v| String::from_utf8_lossy(v.as_bytes())).collect();
+        headers.insert(name.to_string(), values.last().cloned().into());
+        multi_headers.insert(name.to_string(), values.into());
+    }
+    let pairs = query(parts.uri.query().unwrap_or_default());
+    let mut single = Map::new();
+    let mut multi = Map::new();
+    for (name, value) in &pairs {
+        single.insert(name.clone(), value.as_str().into());
+        let values = multi.entry(name.clone()).or_insert_with(|| json!([]));
+        if let Some(values) = values.as_array_mut() {
+            values.push(value.as_str().into());
+        }
+    }
+    let parameters = parameters.iter();
+    let parameters = parameters.map(|(name, value)| (name.clone(), value.as_str().into()));
+    let mut context = context.clone();
+    context["resourcePath"] = route.path.as_str().into();
+    context["resourceId"] = route.function.as_str().into();
+    json!({
+        "resource": route.path,
+        "path": parts.uri.path(),
+        "httpMethod": parts.method.as_str(),
+        "headers": headers,
+        "multiValueHeaders": multi_headers,
+        "queryStringParameters": none_if_empty(single),
+        "multiValueQueryStringParameters": none_if_empty(multi),
+        "pathParameters": none_if_empty(parameters.collect()),
+        "stageVariables": null,
+        "requestContext": context,
+    })
+}
+
+fn query(query: &str) -> Vec<(String, String)> {
+    let decode = |text: &str| decode(&text.replace('+', " "));
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.map(|(name, value)| (decode(name), decode(value))).collect()
+}
+
+fn none_if_empty(map: Map<String, Value>) -> Value {
+    if map.is_empty() { Value::Null } else { map.into() }
+}
+
+/// The last of a header's values, as API Gateway takes it.
+pub(super) fn last(headers: &HeaderMap, name: &str) -> Option<String> {
+    let value = headers.get_all(name).iter().last()?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicates_are_kept() {
+        let request = axum::http::Request::post("/v1/things/a%20b?x=1&x=2+3&y")
+            .header("idempotency-key", "one")
+            .header("Idempotency-Key", "two")
+            .body(())
+            .unwrap();
+        let (parts, ()) = request.into_parts();
+        let route = Route {
+            function: "get-thing".to_owned(),
+            method: "POST".to_owned(),
+            path: "/v1/things/{id}".to_owned(),
+            api_key_required: true,
+            public: false,
+        };
+        let parameters = vec![("id".to_owned(), "a b".to_owned())];
+        let context = context(&parts, [127, 0, 0, 1].into(), "api", 1_769_860_800_123);
+        let event = for_function(&parts, &route, &parameters, &context, b"{}");
+        assert_eq!(event["headers"]["idempotency-key"], "two");
+        assert_eq!(event["multiValueHeaders"]["idempotency-key"], json!(["one", "two"]));
+        assert_eq!(event["queryStringParameters"], json!({"x": "2 3", "y": ""}));
+        assert_eq!(event["multiValueQueryStringParameters"]["x"], json!(["1", "2 3"]));
+        assert_eq!(event["pathParameters"]["id"], "a b");
+        assert_eq!(event["requestContext"]["resourcePath"], "/v1/things/{id}");
+        assert_eq!(event["requestContext"]["requestTime"], "31/Jan/2026:12:00:00 +0000");
+        assert_eq!(event["body"], "{}");
+        let arn = method_arn("eu-central-1", "api", &parts);
+        let expected = "arn:aws:execute-api:eu-central-1:000000000000:local/api/POST/v1/things/a%20b";
+        assert_eq!(arn, expected);
+    }
+}

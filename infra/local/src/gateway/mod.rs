@@ -1,0 +1,184 @@
+//! Stands in for API Gateway: routes, throttles, the authorizer, and what the gateway refuses
+//! itself, all as the template says.
+
+mod answer;
+mod authorizer;
+mod bucket;
+mod event;
+mod refusal;
+mod route;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
+use serde_json::Value;
+
+use crate::clock::Clock;
+use crate::invoke::{Functions, InvokeError};
+use crate::log::Log;
+use crate::plan_keys::PlanKeys;
+use crate::template::{Api, Route, Template, Throttle, Trigger};
+
+use authorizer::Authorizer;
+use bucket::Bucket;
+use refusal::{Answer, Refusal};
+use route::PathParameters;
+
+/// API Gateway's limit for a request's body, in bytes.
+const BODY_LIMIT: usize = 10 * 1024 * 1024;
+
+/// API Gateway waits no longer for a function.
+const INTEGRATION_LIMIT: Duration = Duration::from_secs(29);
+
+/// The gateway. Cheap to clone.
+#[derive(Clone)]
+pub struct Gateway(Arc<Inner>);
+
+struct Inner {
+    region: String,
+    api: Api,
+    routes: Vec<Route>,
+    plans: HashMap<String, Throttle>,
+    keys: PlanKeys,
+    authorizer: Option<Authorizer>,
+    functions: Functions,
+    clock: Clock,
+    log: Log,
+    stage: Option<Mutex<Bucket>>,
+    /// One bucket for each plan key, by the key's value.
+    callers: Mutex<HashMap<String, Bucket>>,
+}
+
+impl Gateway {
+    /// The gateway that `template` describes.
+    #[must_use]
+    pub fn new(
+        template: &Template, region: &str, functions: Functions, keys: PlanKeys, clock: Clock, log: Log,
+    ) -> Self {
+        let api = template.api.clone();
+        let routes = template.triggers().filter_map(|trigger| match trigger {
+            Trigger::Route(route) => Some(route.clone()),
+            _ => None,
+        });
+        let plans = template.usage_plans.iter();
+        let plans = plans.map(|plan| (plan.logical_id.clone(), plan.throttle));
+        let authorizer = api.authorizer.clone();
+        let full = |throttle| Mutex::new(Bucket::new(throttle, clock()));
+        Self(Arc::new(Inner {
+            region: region.to_owned(),
+            routes: routes.collect(),
+            plans: plans.collect(),
+            keys,
+            authorizer: authorizer.map(|settings| Authorizer::new(settings, functions.clone())),
+            functions,
+            log,
+            stage: api.throttle.map(full),
+            callers: Mutex::default(),
+            api,
+            clock,
+        }))
+    }
+
+    /// Answers one request that came from `source`.
+    pub async fn answer(&self, request: Request, source: IpAddr) -> Response {
+        let (parts, body) = request.into_parts();
+        let mut context = event::context(&parts, source, &self.0.api.stage, (self.0.clock)());
+        let answer = match self.handle(&parts, body, &mut context).await {
+            Ok(answer) => answer,
+            Err(refusal) => self.refuse(refusal, &parts, &context),
+        };
+        let mut response = Response::new(Body::from(answer.body));
+        *response.status_mut() = answer.status;
+        *response.headers_mut() = answer.headers;
+        let id = context["requestId"].as_str().unwrap_or_default();
+        if let Ok(id) = HeaderValue::from_str(id) {
+            let name = HeaderName::from_static("x-amzn-requestid");
+            response.headers_mut().insert(name, id);
+        }
+        response
+    }
+
+    fn refuse(&self, refusal: Refusal, parts: &Parts, context: &Value) -> Answer {
+        let answer = refusal::render(&self.0.api.responses, refusal, context);
+        let (status, method, path) = (answer.status.as_u16(), &parts.method, parts.uri.path());
+        let line = format!("{status:<16} {method} {path}  {}", refusal.kind());
+        if status < 500 {
+            self.0.log.note("gateway", line.trim_end());
+        } else {
+            self.0.log.warning("gateway", line.trim_end());
+        }
+        answer
+    }
+
+    async fn handle(&self, parts: &Parts, body: Body, context: &mut Value) -> Result<Answer, Refusal> {
+        let found = route::find(&self.0.routes, parts.method.as_str(), parts.uri.path());
+        let (route, parameters) = found.ok_or(Refusal::MissingAuthenticationToken)?;
+        if let Some(stage) = &self.0.stage {
+            let mut bucket = stage.lock().unwrap_or_else(PoisonError::into_inner);
+            if !bucket.take((self.0.clock)()) {
+                return Err(Refusal::Throttled);
+            }
+        }
+        let usage_key = self.identify(parts, route, &parameters, context).await?;
+        if route.api_key_required {
+            self.throttle(usage_key)?;
+        }
+        let body = to_bytes(body, BODY_LIMIT).await;
+        let body = body.map_err(|_| Refusal::RequestTooLarge)?;
+        let event = event::for_function(parts, route, &parameters, context, &body);
+        self.integrate(&route.function, event.to_string().into_bytes()).await
+    }
+
+    /// Puts the authorizer's word into the context. Gives the caller's plan key.
+    async fn identify(
+        &self, parts: &Parts, route: &Route, parameters: &PathParameters, context: &mut Value,
+    ) -> Result<Option<String>, Refusal> {
+        let Some(authorizer) = self.0.authorizer.as_ref().filter(|_| !route.public) else {
+            return Ok(event::last(&parts.headers, "x-api-key"));
+        };
+        let arn = event::method_arn(&self.0.region, &self.0.api.stage, parts);
+        let event = || event::for_authorizer(parts, route, parameters, context, &arn);
+        let now = (self.0.clock)();
+        let headers = &parts.headers;
+        let identity = authorizer.identify(headers, &arn, now, event).await?;
+        context["authorizer"] = identity.context.into();
+        Ok(identity.usage_key)
+    }
+
+    /// Takes a token of the usage plan that the caller's key is in.
+    fn throttle(&self, usage_key: Option<String>) -> Result<(), Refusal> {
+        let value = usage_key.ok_or(Refusal::InvalidApiKey)?;
+        let plan = self.0.keys.plan(&value).ok_or(Refusal::InvalidApiKey)?;
+        let throttle = self.0.plans.get(&plan).ok_or(Refusal::InvalidApiKey)?;
+        let now = (self.0.clock)();
+        let mut callers = self.0.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = callers.entry(value);
+        if bucket.or_insert_with(|| Bucket::new(*throttle, now)).take(now) { Ok(()) } else { Err(Refusal::Throttled) }
+    }
+
+    async fn integrate(&self, function: &str, event: Vec<u8>) -> Result<Answer, Refusal> {
+        let call = self.0.functions.invoke(function, event);
+        let outcome = tokio::time::timeout(INTEGRATION_LIMIT, call).await;
+        match outcome.map_err(|_| Refusal::IntegrationTimeout)? {
+            Ok(payload) => answer::read(&payload).ok_or_else(|| {
+                let why = "its answer is no HTTP response with statusCode, headers and body";
+                self.0.log.warning(function, why);
+                Refusal::BadGateway
+            }),
+            Err(InvokeError::TooLarge) => Err(Refusal::RequestTooLarge),
+            Err(error) => {
+                self.0.log.warning(function, &error.to_string());
+                Err(Refusal::BadGateway)
+            }
+        }
+    }
+}

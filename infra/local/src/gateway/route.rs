@@ -1,0 +1,119 @@
+//! Finds the route of a request.
+
+use crate::template::Route;
+
+/// Parameters of the path, by name, decoded.
+pub(super) type PathParameters = Vec<(String, String)>;
+
+/// The route for `method` and `path`. A path that ends in a slash is the same without it; a literal
+/// segment is preferred to a parameter, and the method's own route to `ANY`.
+pub(super) fn find<'a>(routes: &'a [Route], method: &str, path: &str) -> Option<(&'a Route, PathParameters)> {
+    let candidates = routes.iter().filter_map(|route| {
+        let own = route.method == method;
+        let parameters = (own || route.method == "ANY").then(|| matched(&route.path, path))??;
+        Some((route, parameters, own))
+    });
+    candidates
+        .min_by_key(|(_, parameters, own)| (parameters.len(), !own))
+        .map(|(route, parameters, _)| (route, parameters))
+}
+
+fn matched(pattern: &str, path: &str) -> Option<PathParameters> {
+    let mut parameters = Vec::new();
+    let mut segments = segments(path);
+    for part in self::segments(pattern) {
+        let segment = segments.next()?;
+        let name = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
+        match name {
+            Some(name) if name.ends_with('+') => {
+                let rest = segments.by_ref().fold(segment.to_owned(), |mut all, one| {
+                    all.push('/');
+                    all.push_str(one);
+                    all
+                });
+                parameters.push((name.trim_end_matches('+').to_owned(), decode(&rest)));
+                return Some(parameters);
+            }
+            Some(name) if !segment.is_empty() => {
+                parameters.push((name.to_owned(), decode(segment)));
+            }
+            None if part == segment => {}
+            _ => return None,
+        }
+    }
+    segments.next().is_none().then_some(parameters)
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.strip_suffix('/').unwrap_or(path).split('/')
+}
+
+/// Percent-decodes; what is no valid escape stays as it is.
+pub(super) fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let escape = (byte == b'%')
+            .then(|| text.get(at + 1..at + 3))
+            .flatten()
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        decoded.push(escape.unwrap_or(byte));
+        at += if escape.is_some() { 3 } else { 1 };
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes() -> Vec<Route> {
+        let all = [
+            ("POST", "/v1/payments", "create"),
+            ("GET", "/v1/payments/{payment_id}", "get"),
+            ("GET", "/v1/payments/latest", "latest"),
+            ("ANY", "/v1/files/{path+}", "files"),
+        ];
+        let routes = all.map(|(method, path, function)| Route {
+            function: function.to_owned(),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            api_key_required: false,
+            public: false,
+        });
+        routes.into()
+    }
+
+    #[test]
+    fn requests_find_their_route() {
+        let routes = routes();
+        let cases = [
+            ("POST", "/v1/payments", Some("create")),
+            ("POST", "/v1/payments/", Some("create")),
+            ("POST", "/v1/payments//", None),
+            ("GET", "/v1/payments", None),
+            ("POST", "/v1/Payments", None),
+            ("GET", "/v1/payments/pay_1", Some("get")),
+            ("GET", "/v1/payments/pay_1/", Some("get")),
+            ("GET", "/v1/payments/latest", Some("latest")),
+            ("GET", "/v1/payments/pay_1/x", None),
+            ("DELETE", "/v1/files/a/b", Some("files")),
+            ("GET", "/", None),
+        ];
+        for (method, path, expected) in cases {
+            let found = find(&routes, method, path).map(|(route, _)| route.function.as_str());
+            assert_eq!(found, expected, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn parameters_are_decoded() {
+        let routes = routes();
+        let (_, parameters) = find(&routes, "GET", "/v1/payments/a%20b%2Fc%zz").unwrap();
+        assert_eq!(parameters, [("payment_id".to_owned(), "a b/c%zz".to_owned())]);
+        let (_, parameters) = find(&routes, "GET", "/v1/files/a/b").unwrap();
+        assert_eq!(parameters, [("path".to_owned(), "a/b".to_owned())]);
+    }
+}

@@ -1,0 +1,161 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use axum::http::StatusCode;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
+use super::*;
+use crate::invoke::{Outcome, Run};
+use crate::template::{Authorizer as AuthorizerSettings, Function, Queue, Table, UsagePlan};
+
+/// Names its caller's plan key after the Authorization header; the endpoint answers its event.
+struct Endpoint;
+
+impl Run for Endpoint {
+    fn run(&self, function: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome> {
+        let event: Value = serde_json::from_slice(&payload).unwrap();
+        let answer = match function.as_str() {
+            "authenticate" => serde_json::json!({
+                "principalId": "mer_1",
+                "usageIdentifierKey": event["headers"]["authorization"],
+                "context": {"merchant": "mer_1"},
+                "policyDocument": {"Statement": [
+                    {"Action": "*", "Effect": "Allow", "Resource": "*"},
+                ]},
+            }),
+            "broken" => serde_json::json!({"id": "pay_1"}),
+            _ => serde_json::json!({"statusCode": 200, "body": event.to_string()}),
+        };
+        futures::future::ready(Ok(answer.to_string().into_bytes())).boxed()
+    }
+}
+
+const KEY: &str = "a-plan-key-of-the-merchant";
+
+struct Stack {
+    gateway: Gateway,
+    now: Arc<AtomicI64>,
+    file: std::path::PathBuf,
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.file);
+    }
+}
+
+fn stack(stage: Throttle) -> Stack {
+    let routes =
+        [("get-thing", "/v1/things", false), ("get-health", "/v1/health", true), ("broken", "/v1/broken", true)];
+    let routes = routes.map(|(function, path, public)| {
+        Trigger::Route(Route {
+            function: function.to_owned(),
+            method: "GET".to_owned(),
+            path: path.to_owned(),
+            api_key_required: !public,
+            public,
+        })
+    });
+    let template = Template {
+        functions: vec![Function {
+            logical_id: "All".to_owned(),
+            name: "all".to_owned(),
+            function_name: "all".to_owned(),
+            timeout: Duration::from_secs(3),
+            memory: 128,
+            environment: [].into(),
+            triggers: routes.into(),
+        }],
+        queues: Vec::<Queue>::new(),
+        table: Table { logical_id: "Table".to_owned(), name: "table".to_owned(), properties: Value::Null },
+        usage_plans: vec![UsagePlan { logical_id: "Plan".to_owned(), throttle: Throttle { rate: 1, burst: 2 } }],
+        api: Api {
+            stage: "api".to_owned(),
+            throttle: Some(stage),
+            authorizer: Some(AuthorizerSettings {
+                function: "authenticate".to_owned(),
+                headers: vec!["Authorization".to_owned()],
+                cache: Duration::from_secs(60),
+            }),
+            ..Api::default()
+        },
+    };
+    let file = std::env::temp_dir().join(format!("spillway-{}", uuid::Uuid::new_v4()));
+    let keys = serde_json::json!([
+        {"id": "1", "name": "mer_1", "value": KEY, "enabled": true, "plan": "Plan"},
+    ]);
+    std::fs::write(&file, keys.to_string()).unwrap();
+    let keys = PlanKeys::open(&file, &template.usage_plans).unwrap();
+    let now = Arc::new(AtomicI64::new(0));
+    let clock = now.clone();
+    let gateway = Gateway::new(
+        &template,
+        "eu-central-1",
+        Functions::new(Endpoint),
+        keys,
+        Arc::new(move || clock.load(Ordering::Relaxed)),
+        Log::to(false, |_| {}),
+    );
+    Stack { gateway, now, file }
+}
+
+const PLENTY: Throttle = Throttle { rate: 1000, burst: 1000 };
+
+async fn get(stack: &Stack, path: &str, key: Option<&str>) -> (StatusCode, Value) {
+    let mut request = axum::http::Request::get(path);
+    if let Some(key) = key {
+        request = request.header("Authorization", key);
+    }
+    let request = request.body(Body::empty()).unwrap();
+    let response = stack.gateway.answer(request, [127, 0, 0, 1].into()).await;
+    let status = response.status();
+    let body = to_bytes(response.into_body(), BODY_LIMIT).await.unwrap();
+    (status, serde_json::from_slice(&body).unwrap())
+}
+
+#[tokio::test]
+async fn a_request_passes_the_authorizer_and_reaches_its_function() {
+    let stack = stack(PLENTY);
+    let (status, event) = get(&stack, "/v1/things/", Some(KEY)).await;
+    assert_eq!(status, 200);
+    assert_eq!(event["requestContext"]["authorizer"]["merchant"], "mer_1");
+    assert_eq!(event["resource"], "/v1/things");
+}
+
+#[tokio::test]
+async fn a_public_route_asks_nobody() {
+    let stack = stack(PLENTY);
+    assert_eq!(get(&stack, "/v1/health", None).await.0, 200);
+    assert_eq!(get(&stack, "/v1/things", None).await.0, 401);
+}
+
+#[tokio::test]
+async fn each_key_has_the_bucket_of_its_plan() {
+    let stack = stack(PLENTY);
+    for expected in [200, 200, 429] {
+        assert_eq!(get(&stack, "/v1/things", Some(KEY)).await.0, expected);
+    }
+    stack.now.store(1_000, Ordering::Relaxed);
+    for expected in [200, 429] {
+        assert_eq!(get(&stack, "/v1/things", Some(KEY)).await.0, expected);
+    }
+    let stranger = Some("a-key-that-is-in-no-plan");
+    assert_eq!(get(&stack, "/v1/things", stranger).await.0, 403);
+}
+
+#[tokio::test]
+async fn the_stage_has_a_bucket_before_all_others() {
+    let stack = stack(Throttle { rate: 1, burst: 1 });
+    assert_eq!(get(&stack, "/v1/health", None).await.0, 200);
+    assert_eq!(get(&stack, "/v1/health", None).await.0, 429);
+}
+
+#[tokio::test]
+async fn what_is_no_http_response_is_a_bad_gateway() {
+    let stack = stack(PLENTY);
+    let (status, body) = get(&stack, "/v1/broken", None).await;
+    assert_eq!(status, 502);
+    assert_eq!(body["message"], "Internal server error");
+    assert_eq!(get(&stack, "/v1/nothing", None).await.0, 403);
+}

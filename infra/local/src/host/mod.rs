@@ -1,0 +1,156 @@
+//! Stands in for Lambda: runs the functions' own binaries, one process for each invocation at the
+//! same time, through the real Runtime API.
+
+mod pool;
+mod process;
+mod runtime_api;
+#[cfg(test)]
+mod tests;
+mod worker;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::{mpsc, oneshot, watch};
+use uuid::Uuid;
+
+use crate::invoke::{InvokeError, Outcome, Run};
+use crate::log::Log;
+use crate::template::Template;
+
+use pool::{Job, Pool};
+pub use process::{Command, environment};
+pub(crate) use runtime_api::handled;
+pub use runtime_api::routes;
+use worker::{Message, Worker};
+
+/// Lambda's limit for a payload and for an answer, in bytes.
+pub const PAYLOAD_LIMIT: usize = 6 * 1024 * 1024;
+
+/// Processes of one function at the same time; further calls wait for one of them.
+const PROCESSES_MAX: usize = 16;
+/// A process that had nothing to do for this long is stopped.
+const IDLE_LIMIT: Duration = Duration::from_secs(60);
+/// A process must ask for its first event within this time.
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+/// Where the functions run and what they see. Cheap to clone.
+#[derive(Clone)]
+pub struct Host(Arc<Inner>);
+
+struct Inner {
+    pools: HashMap<String, Arc<Pool>>,
+    /// How a function's process is started.
+    command: Command,
+    log: Log,
+    limits: Limits,
+    /// Processes by the token in their Runtime API's path.
+    workers: Mutex<HashMap<String, mpsc::Sender<Message>>>,
+    /// Raised when the binaries were replaced; a process of an older generation is stopped.
+    generation: watch::Sender<u64>,
+    /// True when the runner ends.
+    closing: watch::Sender<bool>,
+}
+
+/// The limits of the host, for tests to shorten.
+#[derive(Clone, Copy)]
+struct Limits {
+    processes: usize,
+    idle: Duration,
+    start: Duration,
+}
+
+impl Host {
+    /// A host for the functions of `template`, each in `folder` under its own name. The Runtime
+    /// API that the processes ask is at `address`, as `127.0.0.1:9000`.
+    #[must_use]
+    pub fn new(
+        template: &Template, region: &str, folder: PathBuf, address: &str, shared: Vec<(String, String)>, log: Log,
+    ) -> Self {
+        let command = process::command(folder, address.to_owned(), region.to_owned(), shared);
+        let limits = Limits { processes: PROCESSES_MAX, idle: IDLE_LIMIT, start: START_LIMIT };
+        Self::with(template, region, command, limits, log)
+    }
+
+    fn with(template: &Template, region: &str, command: Command, limits: Limits, log: Log) -> Self {
+        let pools = template.functions.iter().map(|function| {
+            let pool = Pool::new(function.clone(), region, limits.processes);
+            (function.name.clone(), Arc::new(pool))
+        });
+        Self(Arc::new(Inner {
+            pools: pools.collect(),
+            command,
+            log,
+            limits,
+            workers: Mutex::default(),
+            generation: watch::Sender::new(0),
+            closing: watch::Sender::new(false),
+        }))
+    }
+
+    /// Lets every process end after what it is doing, so that the next calls start new binaries.
+    pub fn replace(&self) {
+        self.0.generation.send_modify(|generation| *generation += 1);
+    }
+
+    /// Ends every process now and waits until all are gone.
+    pub async fn close(&self) {
+        self.0.closing.send_replace(true);
+        self.0.closing.closed().await;
+    }
+
+    async fn call(&self, function: &str, payload: Vec<u8>) -> Outcome {
+        let unknown = || InvokeError::Unknown(function.to_owned());
+        let pool = self.0.pools.get(function).ok_or_else(unknown)?;
+        if payload.len() > PAYLOAD_LIMIT {
+            return Err(InvokeError::TooLarge);
+        }
+        let ending = || InvokeError::Crashed("the runner is ending".to_owned());
+        if *self.0.closing.borrow() {
+            return Err(ending());
+        }
+        let (reply, answer) = oneshot::channel();
+        let job = Job { id: Uuid::new_v4().to_string(), payload: Bytes::from(payload), reply };
+        if pool.submit(job) {
+            self.start(pool);
+        }
+        answer.await.unwrap_or_else(|_| Err(ending()))
+    }
+
+    /// Starts one more process of a function; the pool has counted it already.
+    fn start(&self, pool: &Arc<Pool>) {
+        let token = Uuid::new_v4().simple().to_string();
+        let (sender, inbox) = mpsc::channel(4);
+        self.workers().insert(token.clone(), sender);
+        let worker = Worker {
+            host: self.clone(),
+            pool: Arc::clone(pool),
+            token,
+            inbox,
+            generation: self.0.generation.subscribe(),
+            closing: self.0.closing.subscribe(),
+        };
+        tokio::spawn(worker.run());
+    }
+
+    fn worker(&self, token: &str) -> Option<mpsc::Sender<Message>> {
+        self.workers().get(token).cloned()
+    }
+
+    fn workers(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<Message>>> {
+        let lock = self.0.workers.lock();
+        lock.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Run for Host {
+    fn run(&self, function: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome> {
+        let host = self.clone();
+        async move { host.call(&function, payload).await }.boxed()
+    }
+}

@@ -1,0 +1,125 @@
+//! The calls and processes of one function: who waits for whom.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use axum::body::Bytes;
+use tokio::sync::oneshot;
+
+use crate::invoke::Outcome;
+use crate::template::{ACCOUNT, Function};
+
+/// One invocation.
+pub(super) struct Job {
+    pub id: String,
+    pub payload: Bytes,
+    pub reply: oneshot::Sender<Outcome>,
+}
+
+pub(super) struct Pool {
+    pub function: Function,
+    pub arn: String,
+    limit: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Calls that wait for a process.
+    queue: VecDeque<Job>,
+    /// Processes that wait for a call; the last one that became idle is the first to get one,
+    /// so that the others grow old and are stopped.
+    idle: Vec<oneshot::Sender<Job>>,
+    /// Processes alive, those still starting included.
+    alive: usize,
+    /// Processes that have not asked for their first event yet.
+    starting: usize,
+}
+
+/// What a process that became free does next.
+pub(super) enum Next {
+    Work(Job),
+    Wait(oneshot::Receiver<Job>),
+}
+
+/// What follows when a process has ended.
+#[derive(Default)]
+pub(super) struct Ended {
+    /// Calls that nobody can answer.
+    pub failed: Vec<Job>,
+    /// Whether a new process must be started.
+    pub start: bool,
+}
+
+impl Pool {
+    pub fn new(function: Function, region: &str, limit: usize) -> Self {
+        let name = &function.function_name;
+        Self {
+            arn: format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}"),
+            limit,
+            state: Mutex::default(),
+            function,
+        }
+    }
+
+    /// Gives the call to an idle process or lets it wait. True: a process must be started for it.
+    #[must_use]
+    pub fn submit(&self, mut job: Job) -> bool {
+        let mut state = self.state();
+        while let Some(idle) = state.idle.pop() {
+            match idle.send(job) {
+                Ok(()) => return false,
+                // It has just been stopped.
+                Err(back) => job = back,
+            }
+        }
+        state.queue.push_back(job);
+        state.must_start(self.limit)
+    }
+
+    /// A process has asked for its first event.
+    pub fn started(&self) {
+        self.state().starting -= 1;
+    }
+
+    /// A process is free.
+    pub fn next(&self) -> Next {
+        let mut state = self.state();
+        if let Some(job) = state.queue.pop_front() {
+            return Next::Work(job);
+        }
+        let (sender, receiver) = oneshot::channel();
+        state.idle.retain(|idle| !idle.is_closed());
+        state.idle.push(sender);
+        Next::Wait(receiver)
+    }
+
+    /// A process has ended. One that never asked for an event would not do better when it is
+    /// started again, so the calls that it leaves alone fail instead of starting it for ever.
+    #[must_use]
+    pub fn ended(&self, had_started: bool) -> Ended {
+        let mut state = self.state();
+        state.alive -= 1;
+        if had_started {
+            return Ended { failed: Vec::new(), start: state.must_start(self.limit) };
+        }
+        state.starting -= 1;
+        let hopeless = state.alive == 0;
+        Ended { failed: if hopeless { state.queue.drain(..).collect() } else { Vec::new() }, start: false }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn must_start(&mut self, limit: usize) -> bool {
+        let start = self.starting < self.queue.len() && self.alive < limit;
+        if start {
+            self.alive += 1;
+            self.starting += 1;
+        }
+        start
+    }
+}

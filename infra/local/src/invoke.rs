@@ -1,0 +1,60 @@
+//! How everything in the runner calls a function, wherever it runs.
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+
+/// What one invocation gives: the function's answer, or why there is none.
+pub type Outcome = Result<Vec<u8>, InvokeError>;
+
+/// Why an invocation gave no answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum InvokeError {
+    /// The function answered with an error of its own.
+    #[error("{error_type}: {message}")]
+    Handled {
+        /// The error's `errorMessage`.
+        message: String,
+        /// The error's `errorType`.
+        error_type: String,
+        /// The error as the function sent it.
+        payload: Vec<u8>,
+    },
+    /// The process ended before it answered.
+    #[error("{0}")]
+    Crashed(String),
+    /// The function's own timeout passed.
+    #[error("Task timed out after {0} seconds")]
+    TimedOut(u64),
+    /// No function goes by this name.
+    #[error("there is no function {0}")]
+    Unknown(String),
+    /// The payload is larger than Lambda takes (6 MB).
+    #[error("the payload is larger than 6 MB")]
+    TooLarge,
+}
+
+/// Something that can run functions: the runner's own host, or a running `cargo lambda watch`.
+pub trait Run: Send + Sync {
+    /// Runs `function` (by folder name) once with `payload`.
+    fn run(&self, function: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome>;
+}
+
+/// All functions of the template, ready to be called. Cheap to clone.
+#[derive(Clone)]
+pub struct Functions(Arc<dyn Run>);
+
+impl Functions {
+    /// Functions that `run` carries out.
+    pub fn new(run: impl Run + 'static) -> Self {
+        Self(Arc::new(run))
+    }
+
+    /// Runs `function` (by folder name, as `create-payment`) once and waits for its answer.
+    ///
+    /// # Errors
+    /// See [`InvokeError`]. A call whose future is dropped runs on to its end unheard.
+    pub async fn invoke(&self, function: &str, payload: Vec<u8>) -> Outcome {
+        self.0.run(function.to_owned(), payload).await
+    }
+}

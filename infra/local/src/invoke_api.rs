@@ -1,0 +1,110 @@
+//! Lambda's Invoke API, for `cargo lambda invoke --invoke-address` and `aws lambda invoke
+//! --endpoint-url`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use serde_json::{Value, json};
+
+use crate::host::PAYLOAD_LIMIT;
+use crate::invoke::{Functions, InvokeError};
+use crate::log::Log;
+use crate::template::Template;
+
+/// The payload of an asynchronous invocation is smaller, in bytes.
+const EVENT_LIMIT: usize = 1024 * 1024;
+
+#[derive(Clone)]
+struct Api {
+    template: Arc<Template>,
+    functions: Functions,
+    log: Log,
+}
+
+/// `POST /2015-03-31/functions/{name}/invocations`; the name is the folder, the name on AWS, the
+/// logical id, or an arn that ends in one of them.
+pub fn routes(template: Arc<Template>, functions: Functions, log: Log) -> Router {
+    let api = Api { template, functions, log };
+    Router::new()
+        .route("/2015-03-31/functions/{name}/invocations", post(invoke))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(api)
+}
+
+async fn invoke(State(api): State<Api>, Path(name): Path<String>, headers: HeaderMap, body: Bytes) -> Response {
+    let short = name.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(5));
+    let short = short.unwrap_or_else(|| name.split(':').next().unwrap_or(&name));
+    let Some(function) = api.template.function(short) else {
+        let message = format!("Function not found: {name}");
+        return refuse(StatusCode::NOT_FOUND, "ResourceNotFoundException", &message);
+    };
+    let function = function.name.clone();
+    let payload = if body.is_empty() { b"{}".to_vec() } else { body.to_vec() };
+    if let Err(error) = serde_json::from_slice::<Value>(&payload) {
+        let message = format!("Could not parse request body into json: {error}");
+        let kind = "InvalidRequestContentException";
+        return refuse(StatusCode::BAD_REQUEST, kind, &message);
+    }
+    let kind = headers.get("x-amz-invocation-type");
+    let kind = kind.and_then(|kind| kind.to_str().ok());
+    let limit = if kind == Some("Event") { EVENT_LIMIT } else { PAYLOAD_LIMIT };
+    if payload.len() > limit {
+        let message = format!("Request must be smaller than {limit} bytes for this invocation");
+        let kind = "RequestTooLargeException";
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, kind, &message);
+    }
+    match kind.unwrap_or("RequestResponse") {
+        "RequestResponse" => answer(api.functions.invoke(&function, payload).await),
+        "DryRun" => StatusCode::NO_CONTENT.into_response(),
+        "Event" => {
+            tokio::spawn(async move {
+                if let Err(error) = api.functions.invoke(&function, payload).await {
+                    api.log.warning(&function, &error.to_string());
+                }
+            });
+            StatusCode::ACCEPTED.into_response()
+        }
+        other => {
+            let message = format!("{other} is no invocation type");
+            let kind = "InvalidParameterValueException";
+            refuse(StatusCode::BAD_REQUEST, kind, &message)
+        }
+    }
+}
+
+fn answer(outcome: Result<Vec<u8>, InvokeError>) -> Response {
+    let failed = outcome.is_err();
+    let payload = match outcome {
+        Ok(payload) | Err(InvokeError::Handled { payload, .. }) => payload,
+        Err(error) => {
+            let kind = match &error {
+                InvokeError::TimedOut(_) => "Sandbox.Timedout",
+                _ => "Runtime.ExitError",
+            };
+            let error = json!({"errorType": kind, "errorMessage": error.to_string()});
+            error.to_string().into_bytes()
+        }
+    };
+    let mut response = payload.into_response();
+    let headers = response.headers_mut();
+    let json = HeaderValue::from_static("application/json");
+    headers.insert(header::CONTENT_TYPE, json);
+    let version = HeaderValue::from_static("$LATEST");
+    headers.insert("x-amz-executed-version", version);
+    if failed {
+        let unhandled = HeaderValue::from_static("Unhandled");
+        headers.insert("x-amz-function-error", unhandled);
+    }
+    response
+}
+
+fn refuse(status: StatusCode, kind: &'static str, message: &str) -> Response {
+    let body = json!({"Type": "User", "Message": message, "message": message}).to_string();
+    let headers = [("x-amzn-errortype", kind), ("content-type", "application/json")];
+    (status, headers, body).into_response()
+}

@@ -1,0 +1,79 @@
+//! Batches: refused as a whole for their form, entry by entry for what is in them.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::errors::{Kind, Refusal};
+
+/// Something in a batch that is told from the others by its id.
+pub(super) trait Entry {
+    fn id(&self) -> &str;
+}
+
+/// A batch request: up to ten entries.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Batch<E> {
+    pub queue_url: String,
+    #[serde(default = "Vec::new")]
+    pub entries: Vec<E>,
+}
+
+/// The answer to a batch.
+pub(super) struct Outcome {
+    successful: Vec<Value>,
+    failed: Vec<Value>,
+}
+
+impl<E: Entry> Batch<E> {
+    /// Refuses the whole when its form is wrong.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let count = self.entries.len();
+        if count == 0 {
+            let message = "There should be at least one entry in the request.";
+            return Err(Refusal::new(Kind::EmptyBatchRequest, message));
+        }
+        if count > 10 {
+            let message = format!("Maximum number of entries per request are 10. You have sent {count}.");
+            return Err(Refusal::new(Kind::TooManyEntriesInBatchRequest, message));
+        }
+        let mut seen = BTreeSet::new();
+        for entry in &self.entries {
+            let id = entry.id();
+            let known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            if id.is_empty() || id.len() > 80 || !id.chars().all(known) {
+                let message = "A batch entry id can only contain alphanumeric characters, hyphens and \
+                               underscores. It can be at most 80 letters long.";
+                return Err(Refusal::new(Kind::InvalidBatchEntryId, message));
+            }
+            if !seen.insert(id) {
+                let message = format!("Id {id} repeated.");
+                return Err(Refusal::new(Kind::BatchEntryIdsNotDistinct, message));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Outcome {
+    pub fn new() -> Self {
+        Self { successful: Vec::new(), failed: Vec::new() }
+    }
+
+    /// An entry that went well, with what its sender learns.
+    pub fn succeeded(&mut self, value: Value) {
+        self.successful.push(value);
+    }
+
+    /// An entry that was refused.
+    pub fn failed(&mut self, id: &str, refusal: &Refusal) {
+        self.failed.push(refusal.entry(id));
+    }
+
+    /// The answer on the wire.
+    pub fn render(self) -> Value {
+        json!({"Successful": self.successful, "Failed": self.failed})
+    }
+}

@@ -1,0 +1,203 @@
+//! The actions of SQS on batches and on queues, as they are on the wire.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::api::{Api, ByReceipt, Content, sent};
+use super::batch::{Batch, Entry, Outcome};
+use super::checks::BYTES_MAX;
+use super::errors::{Kind, Refusal};
+use super::queues::Queue;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct SendEntry {
+    id: String,
+    #[serde(flatten)]
+    content: Content,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ReceiptEntry {
+    id: String,
+    #[serde(flatten)]
+    receipt: ByReceipt,
+}
+
+impl Entry for SendEntry {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+impl Entry for ReceiptEntry {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct GetQueueUrl {
+    queue_name: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ListQueues {
+    #[serde(default)]
+    queue_name_prefix: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct GetQueueAttributes {
+    queue_url: String,
+    #[serde(default)]
+    attribute_names: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct MoveTask {
+    source_arn: String,
+    destination_arn: Option<String>,
+    max_results: Option<i64>,
+}
+
+impl Api {
+    pub fn send_message_batch(&self, request: &Batch<SendEntry>) -> Result<Value, Refusal> {
+        let queue = self.named(&request.queue_url)?;
+        request.check()?;
+        let mut outcome = Outcome::new();
+        let mut good = Vec::new();
+        for entry in &request.entries {
+            match entry.content.message() {
+                Ok(message) => good.push((entry.id(), message)),
+                Err(refusal) => outcome.failed(entry.id(), &refusal),
+            }
+        }
+        let (entry_ids, messages): (Vec<_>, Vec<_>) = good.into_iter().unzip();
+        let bytes: usize = messages.iter().map(|message| message.size()).sum();
+        if bytes > BYTES_MAX {
+            let message =
+                format!("Batch requests cannot be longer than {BYTES_MAX} bytes. You have sent {bytes} bytes.");
+            return Err(Refusal::new(Kind::BatchRequestTooLong, message));
+        }
+        let ids = self.queues.send(&queue.settings.name, &messages)?;
+        for ((entry_id, message), id) in entry_ids.iter().zip(&messages).zip(&ids) {
+            let mut value = sent(id, message);
+            value["Id"] = (*entry_id).into();
+            outcome.succeeded(value);
+        }
+        Ok(outcome.render())
+    }
+
+    pub fn delete_message_batch(&self, request: &Batch<ReceiptEntry>) -> Result<Value, Refusal> {
+        self.each(request, Self::delete)
+    }
+
+    pub fn change_message_visibility_batch(&self, request: &Batch<ReceiptEntry>) -> Result<Value, Refusal> {
+        self.each(request, Self::hide)
+    }
+
+    fn each(
+        &self, request: &Batch<ReceiptEntry>, act: impl Fn(&Self, &Queue, &ByReceipt) -> Result<(), Refusal>,
+    ) -> Result<Value, Refusal> {
+        let queue = self.named(&request.queue_url)?;
+        request.check()?;
+        let mut outcome = Outcome::new();
+        for entry in &request.entries {
+            match act(self, queue, &entry.receipt) {
+                Ok(()) => outcome.succeeded(json!({"Id": entry.id()})),
+                Err(refusal) => outcome.failed(entry.id(), &refusal),
+            }
+        }
+        Ok(outcome.render())
+    }
+
+    pub fn get_queue_url(&self, request: &GetQueueUrl) -> Result<Value, Refusal> {
+        let queue = self.queues.queue(&request.queue_name)?;
+        Ok(json!({"QueueUrl": self.url(&queue.settings.name)}))
+    }
+
+    pub fn list_queues(&self, request: &ListQueues) -> Value {
+        let names = self
+            .queues
+            .all()
+            .iter()
+            .map(|queue| &queue.settings.name)
+            .filter(|name| name.starts_with(&request.queue_name_prefix));
+        json!({"QueueUrls": names.map(|name| self.url(name)).collect::<Vec<_>>()})
+    }
+
+    pub fn get_queue_attributes(&self, request: &GetQueueAttributes) -> Result<Value, Refusal> {
+        let queue = self.named(&request.queue_url)?;
+        let known = self.attributes(queue)?;
+        let mut asked = Map::new();
+        for name in &request.attribute_names {
+            if name == "All" {
+                return Ok(json!({ "Attributes": known }));
+            }
+            if let Some(value) = known.get(name) {
+                asked.insert(name.clone(), value.clone());
+            } else if !OFTEN_UNSET.contains(&name.as_str()) {
+                let message = format!("Unknown Attribute {name}.");
+                return Err(Refusal::new(Kind::InvalidAttributeName, message));
+            }
+        }
+        if asked.is_empty() {
+            return Ok(json!({}));
+        }
+        Ok(json!({ "Attributes": asked }))
+    }
+
+    fn attributes(&self, queue: &Queue) -> Result<Map<String, Value>, Refusal> {
+        let settings = &queue.settings;
+        let counts = self.queues.counts(&settings.name)?;
+        let seconds = |duration: std::time::Duration| duration.as_secs().to_string();
+        let mut all = vec![
+            ("QueueArn", queue.arn.clone()),
+            ("ApproximateNumberOfMessages", counts.visible.to_string()),
+            ("ApproximateNumberOfMessagesNotVisible", counts.in_flight.to_string()),
+            ("ApproximateNumberOfMessagesDelayed", counts.delayed.to_string()),
+            ("VisibilityTimeout", seconds(settings.visibility)),
+            ("DelaySeconds", seconds(settings.delay)),
+            ("MessageRetentionPeriod", seconds(settings.retention)),
+            ("ReceiveMessageWaitTimeSeconds", seconds(settings.receive_wait)),
+            ("MaximumMessageSize", BYTES_MAX.to_string()),
+        ];
+        if let Some((dead_letters, receives_max)) = &queue.redrive {
+            let policy = json!({
+                "deadLetterTargetArn": self.queues.arn(dead_letters),
+                "maxReceiveCount": receives_max,
+            });
+            all.push(("RedrivePolicy", policy.to_string()));
+        }
+        let all = all.into_iter();
+        Ok(all.map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    pub fn start_message_move_task(&self, request: &MoveTask) -> Result<Value, Refusal> {
+        let destination = request.destination_arn.as_deref();
+        let handle = self.queues.move_messages(&request.source_arn, destination)?;
+        Ok(json!({ "TaskHandle": handle }))
+    }
+
+    pub fn list_message_move_tasks(&self, request: &MoveTask) -> Result<Value, Refusal> {
+        let limit = request.max_results.unwrap_or(1).clamp(1, 10);
+        Ok(json!({"Results": self.queues.move_tasks(&request.source_arn, limit)?}))
+    }
+}
+
+/// Attributes that SQS knows and this queue does not have.
+const OFTEN_UNSET: [&str; 7] = [
+    "RedrivePolicy",
+    "RedriveAllowPolicy",
+    "Policy",
+    "KmsMasterKeyId",
+    "SqsManagedSseEnabled",
+    "CreatedTimestamp",
+    "LastModifiedTimestamp",
+];

@@ -1,0 +1,156 @@
+//! Why SQS refuses, with the words and codes of AWS.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// Why the queue's file cannot be opened or used.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// SQLite refused.
+    #[error("the queues' file: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A thread ended while it held the file.
+    #[error("the queues' file is unusable after a panic")]
+    Poisoned,
+    /// There is no queue by this name.
+    #[error("there is no queue {0}")]
+    NoQueue(String),
+}
+
+/// A refusal of the SQS API.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    BatchEntryIdsNotDistinct,
+    BatchRequestTooLong,
+    EmptyBatchRequest,
+    InternalFailure,
+    InvalidAttributeName,
+    InvalidBatchEntryId,
+    InvalidMessageContents,
+    InvalidParameterValue,
+    MessageNotInflight,
+    MissingParameter,
+    QueueDoesNotExist,
+    ReceiptHandleIsInvalid,
+    ResourceNotFoundException,
+    TooManyEntriesInBatchRequest,
+    UnknownOperationException,
+}
+
+impl Kind {
+    /// The name in `__type`, and the older name in the header `x-amzn-query-error`.
+    fn names(self) -> (&'static str, &'static str) {
+        match self {
+            Self::BatchEntryIdsNotDistinct => {
+                ("com.amazonaws.sqs#BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct")
+            }
+            Self::BatchRequestTooLong => {
+                ("com.amazonaws.sqs#BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong")
+            }
+            Self::EmptyBatchRequest => {
+                ("com.amazonaws.sqs#EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest")
+            }
+            Self::InternalFailure => ("com.amazon.coral.service#InternalFailure", "InternalFailure"),
+            Self::InvalidAttributeName => ("com.amazonaws.sqs#InvalidAttributeName", "InvalidAttributeName"),
+            Self::InvalidBatchEntryId => {
+                ("com.amazonaws.sqs#InvalidBatchEntryId", "AWS.SimpleQueueService.InvalidBatchEntryId")
+            }
+            Self::InvalidMessageContents => ("com.amazonaws.sqs#InvalidMessageContents", "InvalidMessageContents"),
+            Self::InvalidParameterValue => {
+                ("com.amazon.coral.service#InvalidParameterValueException", "InvalidParameterValue")
+            }
+            Self::MessageNotInflight => {
+                ("com.amazonaws.sqs#MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight")
+            }
+            Self::MissingParameter => {
+                ("com.amazon.coral.service#MissingRequiredParameterException", "MissingParameter")
+            }
+            Self::QueueDoesNotExist => {
+                ("com.amazonaws.sqs#QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
+            }
+            Self::ReceiptHandleIsInvalid => ("com.amazonaws.sqs#ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid"),
+            Self::ResourceNotFoundException => {
+                ("com.amazonaws.sqs#ResourceNotFoundException", "ResourceNotFoundException")
+            }
+            Self::TooManyEntriesInBatchRequest => (
+                "com.amazonaws.sqs#TooManyEntriesInBatchRequest",
+                "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+            ),
+            Self::UnknownOperationException => ("com.amazon.coral.service#UnknownOperationException", "InvalidAction"),
+        }
+    }
+
+    /// The code of a failed entry in a batch's answer.
+    pub fn code(self) -> &'static str {
+        self.names().1
+    }
+
+    fn is_the_senders(self) -> bool {
+        self != Self::InternalFailure
+    }
+}
+
+/// A refusal and what it says.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Refusal {
+    pub kind: Kind,
+    pub message: String,
+}
+
+impl Refusal {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { kind, message }
+    }
+
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Kind::InvalidParameterValue, message)
+    }
+
+    pub fn missing(name: &str) -> Self {
+        let message = format!("The request must contain the parameter {name}.");
+        Self::new(Kind::MissingParameter, message)
+    }
+
+    pub fn no_queue() -> Self {
+        Self::new(Kind::QueueDoesNotExist, "The specified queue does not exist.")
+    }
+
+    /// What stands for it in a batch's answer, for the entry `id`.
+    pub fn entry(&self, id: &str) -> serde_json::Value {
+        json!({
+            "Id": id,
+            "SenderFault": self.kind.is_the_senders(),
+            "Code": self.kind.code(),
+            "Message": self.message,
+        })
+    }
+}
+
+impl From<QueueError> for Refusal {
+    fn from(error: QueueError) -> Self {
+        match error {
+            QueueError::NoQueue(_) => Self::no_queue(),
+            other => Self::new(Kind::InternalFailure, other.to_string()),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (name, older_name) = self.kind.names();
+        let (status, fault) = if self.kind.is_the_senders() {
+            (StatusCode::BAD_REQUEST, "Sender")
+        } else {
+            (StatusCode::INTERNAL_SERVER_ERROR, "Receiver")
+        };
+        let headers = [
+            (header::CONTENT_TYPE.as_str(), super::CONTENT_TYPE.to_owned()),
+            ("x-amzn-query-error", format!("{older_name};{fault}")),
+        ];
+        let body = json!({"__type": name, "message": self.message});
+        (status, headers, body.to_string()).into_response()
+    }
+}

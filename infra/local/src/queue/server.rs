@@ -1,0 +1,83 @@
+//! The HTTP server: finds the action that a request names.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+use super::api::Api;
+use super::errors::{Kind, Refusal};
+use super::queues::Queues;
+
+/// Serves the SQS API until the future is dropped. A queue's URL is
+/// `http://<the listener's address>/000000000000/<the queue's name>`.
+///
+/// # Errors
+/// What the listener gives.
+pub async fn serve(listener: TcpListener, queues: Queues) -> std::io::Result<()> {
+    let address = listener.local_addr()?;
+    let api = Api { queues, base_url: format!("http://{address}") };
+    let router = Router::new()
+        .fallback(post(answer))
+        // The largest batch, with room for what JSON adds to it.
+        .layer(DefaultBodyLimit::max(8 * 1024 * 1024))
+        .with_state(api);
+    let listener = listener.tap_io(|stream| {
+        // Without it each answer could wait 40 ms for the client's acknowledgement.
+        let _ = stream.set_nodelay(true);
+    });
+    axum::serve(listener, router).await
+}
+
+async fn answer(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Response {
+    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    let action = target.and_then(|target| target.strip_prefix("AmazonSQS."));
+    let answer = match action {
+        Some(action) => call(&api, action, &body).await,
+        None => Err(unknown("")),
+    };
+    let mut response = match answer {
+        Ok(value) => {
+            let content_type = [(header::CONTENT_TYPE, super::CONTENT_TYPE)];
+            (content_type, value.to_string()).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
+    };
+    if let Ok(id) = Uuid::new_v4().to_string().parse() {
+        response.headers_mut().insert("x-amzn-requestid", id);
+    }
+    response
+}
+
+pub(super) async fn call(api: &Api, action: &str, body: &[u8]) -> Result<serde_json::Value, Refusal> {
+    match action {
+        "SendMessage" => api.send_message(parse(body)?),
+        "SendMessageBatch" => api.send_message_batch(&parse(body)?),
+        "ReceiveMessage" => api.receive_message(parse(body)?).await,
+        "DeleteMessage" => api.delete_message(&parse(body)?),
+        "DeleteMessageBatch" => api.delete_message_batch(&parse(body)?),
+        "ChangeMessageVisibility" => api.change_message_visibility(&parse(body)?),
+        "ChangeMessageVisibilityBatch" => api.change_message_visibility_batch(&parse(body)?),
+        "GetQueueUrl" => api.get_queue_url(&parse(body)?),
+        "GetQueueAttributes" => api.get_queue_attributes(&parse(body)?),
+        "ListQueues" => Ok(api.list_queues(&parse(body)?)),
+        "PurgeQueue" => api.purge_queue(&parse(body)?),
+        "StartMessageMoveTask" => api.start_message_move_task(&parse(body)?),
+        "ListMessageMoveTasks" => api.list_message_move_tasks(&parse(body)?),
+        other => Err(unknown(other)),
+    }
+}
+
+fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| Refusal::invalid(error.to_string()))
+}
+
+fn unknown(action: &str) -> Refusal {
+    let message = format!("The action {action} is not valid for this web service.");
+    Refusal::new(Kind::UnknownOperationException, message)
+}

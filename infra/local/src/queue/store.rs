@@ -1,0 +1,296 @@
+//! The queues' messages in SQLite: what SQS does to them, as SQL.
+//!
+//! Every time is in milliseconds since 1970 and comes from the caller. What a message is follows from
+//! two columns: it is visible when `visible_at` has come; else in flight when it was received, else
+//! delayed.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params};
+
+use super::errors::QueueError;
+use super::fair;
+use super::message::{Message, NewMessage};
+use super::receipt::Receipt;
+
+/// A queue's messages by what they are.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// Ready to be received.
+    pub visible: i64,
+    /// Received and neither deleted nor returned yet.
+    pub in_flight: i64,
+    /// Held back since they were sent.
+    pub delayed: i64,
+}
+
+/// One copy of a message, ready to be stored.
+pub(super) struct Copy<'a> {
+    pub message_id: &'a str,
+    pub message: &'a NewMessage,
+    pub visible_at: i64,
+}
+
+/// What a receive call asks for.
+pub(super) struct Ask<'a> {
+    pub queue: &'a str,
+    pub queue_arn: &'a str,
+    pub limit: usize,
+    /// How long what it gets is hidden.
+    pub hidden_ms: i64,
+    /// The dead-letter queue, and the receives after which a message goes there.
+    pub redrive: Option<(&'a str, i64)>,
+    /// Whether the order is left to chance.
+    pub shuffled: bool,
+}
+
+/// What a receive call gives.
+#[derive(Default)]
+pub(super) struct Received {
+    pub messages: Vec<Message>,
+    /// Ids of the messages that went to the dead-letter queue instead.
+    pub given_up: Vec<String>,
+}
+
+/// Why a receipt's visibility cannot be changed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum NotHidden {
+    Gone,
+    NotInFlight,
+}
+
+/// The file of all queues.
+pub(super) struct Store {
+    pub(super) connection: Connection,
+}
+
+const SCHEMA: &str = "
+    CREATE TABLE IF NOT EXISTS message (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        queue TEXT NOT NULL,
+        message_id TEXT NOT NULL,
+        body TEXT NOT NULL,
+        attributes TEXT NOT NULL,
+        tenant TEXT NOT NULL,
+        trace TEXT,
+        dead_letter_source TEXT,
+        sent_at INTEGER NOT NULL,
+        visible_at INTEGER NOT NULL,
+        first_received_at INTEGER,
+        receive_count INTEGER NOT NULL DEFAULT 0,
+        nonce INTEGER
+    );
+    CREATE INDEX IF NOT EXISTS message_turn ON message (queue, tenant, visible_at, receive_count);
+    CREATE INDEX IF NOT EXISTS message_visible ON message (queue, visible_at, receive_count);
+    CREATE TABLE IF NOT EXISTS move_task (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        source TEXT NOT NULL,
+        destination TEXT,
+        moved INTEGER NOT NULL,
+        started_at INTEGER NOT NULL
+    );";
+
+impl Store {
+    /// Opens the file at `path`, or makes it.
+    pub fn open(path: &Path) -> Result<Self, QueueError> {
+        let connection = Connection::open(path)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        // A killed process loses nothing; only a power cut could lose the last messages.
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.set_prepared_statement_cache_capacity(64);
+        connection.execute_batch(SCHEMA)?;
+        Ok(Self { connection })
+    }
+
+    /// A transaction that holds the write lock from its start.
+    pub fn write(&mut self) -> Result<Transaction<'_>, QueueError> {
+        let behavior = TransactionBehavior::Immediate;
+        Ok(self.connection.transaction_with_behavior(behavior)?)
+    }
+
+    /// Stores all copies or none.
+    pub fn send(&mut self, queue: &str, copies: &[Copy], now: i64) -> Result<(), QueueError> {
+        let write = self.write()?;
+        for copy in copies {
+            let attributes = serde_json::to_string(&copy.message.attributes).unwrap_or_default();
+            write
+                .prepare_cached(
+                    "INSERT INTO message (queue, message_id, body, attributes, tenant, trace, sent_at, visible_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                )?
+                .execute(params![
+                    queue,
+                    copy.message_id,
+                    copy.message.body,
+                    attributes,
+                    copy.message.group.as_deref().unwrap_or_default(),
+                    copy.message.trace,
+                    now,
+                    copy.visible_at,
+                ])?;
+        }
+        Ok(write.commit()?)
+    }
+
+    /// Hides up to `limit` visible messages and gives them; gives up those received too often.
+    pub fn receive(&mut self, ask: &Ask, now: i64) -> Result<Received, QueueError> {
+        let mut received = Received::default();
+        // Most calls of a waiting receiver find nothing; they need no write lock.
+        if self.next_visible_at(ask.queue)?.is_none_or(|at| at > now) {
+            return Ok(received);
+        }
+        let write = self.write()?;
+        loop {
+            let wanted = ask.limit - received.messages.len();
+            let rows = if ask.shuffled {
+                fair::shuffled(&write, ask.queue, wanted, now)?
+            } else {
+                fair::in_turn(&write, ask.queue, wanted, now)?
+            };
+            let mut given_up = 0;
+            for row in rows.iter().copied() {
+                if let Some(message_id) = give_up(&write, ask, row, now)? {
+                    received.given_up.push(message_id);
+                    given_up += 1;
+                } else {
+                    received.messages.push(hide(&write, ask, row, now)?);
+                }
+            }
+            if given_up == 0 {
+                break;
+            }
+        }
+        write.commit()?;
+        Ok(received)
+    }
+
+    /// When the first message is or becomes visible; `None`: there is no message.
+    pub fn next_visible_at(&self, queue: &str) -> Result<Option<i64>, QueueError> {
+        let mut statement = self.connection.prepare_cached("SELECT MIN(visible_at) FROM message WHERE queue = ?1")?;
+        Ok(statement.query_row([queue], |row| row.get(0))?)
+    }
+
+    /// Deletes what the receipts stand for; an older receipt than the newest deletes nothing.
+    pub fn delete(&mut self, queue: &str, receipts: &[Receipt]) -> Result<(), QueueError> {
+        let write = self.write()?;
+        for receipt in receipts {
+            write
+                .prepare_cached("DELETE FROM message WHERE id = ?1 AND queue = ?2 AND nonce = ?3")?
+                .execute(params![receipt.row, queue, receipt.nonce])?;
+        }
+        Ok(write.commit()?)
+    }
+
+    /// Hides what the receipt stands for until `visible_at`.
+    pub fn hide_until(
+        &mut self, queue: &str, receipt: Receipt, visible_at: i64, now: i64,
+    ) -> Result<Result<(), NotHidden>, QueueError> {
+        let write = self.write()?;
+        let until: Option<i64> = write
+            .prepare_cached("SELECT visible_at FROM message WHERE id = ?1 AND queue = ?2 AND nonce = ?3")?
+            .query_row(params![receipt.row, queue, receipt.nonce], |row| row.get(0))
+            .optional()?;
+        match until {
+            None => return Ok(Err(NotHidden::Gone)),
+            Some(until) if until <= now => return Ok(Err(NotHidden::NotInFlight)),
+            Some(_) => {}
+        }
+        write
+            .prepare_cached("UPDATE message SET visible_at = ?2 WHERE id = ?1")?
+            .execute(params![receipt.row, visible_at])?;
+        write.commit()?;
+        Ok(Ok(()))
+    }
+
+    /// Counts the queue's messages.
+    pub fn counts(&self, queue: &str, now: i64) -> Result<Counts, QueueError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT COUNT(*) FILTER (WHERE visible_at <= ?2),
+                    COUNT(*) FILTER (WHERE visible_at > ?2 AND receive_count > 0),
+                    COUNT(*) FILTER (WHERE visible_at > ?2 AND receive_count = 0)
+             FROM message WHERE queue = ?1",
+        )?;
+        let counts = statement.query_row(params![queue, now], |row| {
+            Ok(Counts { visible: row.get(0)?, in_flight: row.get(1)?, delayed: row.get(2)? })
+        })?;
+        Ok(counts)
+    }
+
+    /// Deletes the messages of every queue but these.
+    pub fn keep_only(&self, queues: &[&str]) -> Result<(), QueueError> {
+        let queues = serde_json::to_string(queues).unwrap_or_default();
+        self.connection
+            .execute("DELETE FROM message WHERE queue NOT IN (SELECT value FROM json_each(?1))", [queues])?;
+        Ok(())
+    }
+
+    /// Makes everything in flight visible.
+    pub fn return_all(&self, now: i64) -> Result<(), QueueError> {
+        self.connection
+            .execute("UPDATE message SET visible_at = ?1 WHERE visible_at > ?1 AND receive_count > 0", [now])?;
+        Ok(())
+    }
+
+    /// Deletes every message of the queue.
+    pub fn purge(&mut self, queue: &str) -> Result<(), QueueError> {
+        self.connection.execute("DELETE FROM message WHERE queue = ?1", [queue])?;
+        Ok(())
+    }
+
+    /// Deletes the queue's messages that were sent before `sent_before`.
+    pub fn expire(&mut self, queue: &str, sent_before: i64) -> Result<(), QueueError> {
+        self.connection
+            .execute("DELETE FROM message WHERE queue = ?1 AND sent_at < ?2", params![queue, sent_before])?;
+        Ok(())
+    }
+}
+
+/// Moves the message to the dead-letter queue when it was received often enough, and gives its id.
+fn give_up(write: &Transaction, ask: &Ask, row: i64, now: i64) -> Result<Option<String>, QueueError> {
+    let Some((dead_letters, receives_max)) = ask.redrive else {
+        return Ok(None);
+    };
+    let message_id = write
+        .prepare_cached(
+            "UPDATE message SET queue = ?2, dead_letter_source = ?3, visible_at = ?4,
+                    receive_count = 0, first_received_at = NULL, nonce = NULL
+             WHERE id = ?1 AND receive_count >= ?5 RETURNING message_id",
+        )?
+        .query_row(params![row, dead_letters, ask.queue_arn, now, receives_max], |row| row.get(0))
+        .optional()?;
+    Ok(message_id)
+}
+
+fn hide(write: &Transaction, ask: &Ask, row: i64, now: i64) -> Result<Message, QueueError> {
+    // Any number will do that a receive before or after would hardly draw again.
+    let nonce = fastrand::i64(1..1 << 53);
+    let message = write
+        .prepare_cached(
+            "UPDATE message SET visible_at = ?2, nonce = ?3, receive_count = receive_count + 1,
+                    first_received_at = COALESCE(first_received_at, ?4)
+             WHERE id = ?1
+             RETURNING message_id, body, attributes, tenant, trace, dead_letter_source, sent_at,
+                       first_received_at, receive_count",
+        )?
+        .query_row(params![row, now + ask.hidden_ms, nonce, now], |columns| {
+            read(columns, Receipt { row, nonce }.handle(ask.queue))
+        })?;
+    Ok(message)
+}
+
+fn read(columns: &Row, receipt_handle: String) -> rusqlite::Result<Message> {
+    let attributes: String = columns.get(2)?;
+    let tenant: String = columns.get(3)?;
+    Ok(Message {
+        message_id: columns.get(0)?,
+        receipt_handle,
+        body: columns.get(1)?,
+        attributes: serde_json::from_str(&attributes).unwrap_or_default(),
+        group: Some(tenant).filter(|tenant| !tenant.is_empty()),
+        trace: columns.get(4)?,
+        dead_letter_source: columns.get(5)?,
+        sent_at: columns.get(6)?,
+        first_received_at: columns.get(7)?,
+        receive_count: columns.get(8)?,
+    })
+}

@@ -1,0 +1,184 @@
+use std::sync::Mutex;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::sync::Notify;
+
+use super::*;
+use crate::invoke::{Functions, InvokeError, Outcome, Run};
+use crate::queue::poller;
+use crate::template::QueueTrigger;
+
+/// A function that keeps its events and gives the answers it was told to.
+#[derive(Default)]
+struct Recorder {
+    events: Mutex<Vec<Value>>,
+    called: Notify,
+}
+
+struct Function {
+    recorder: Arc<Recorder>,
+    answer: fn(&Value) -> Outcome,
+}
+
+impl Run for Function {
+    fn run(&self, _: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome> {
+        let event: Value = serde_json::from_slice(&payload).unwrap();
+        let answer = (self.answer)(&event);
+        self.recorder.events.lock().unwrap().push(event);
+        self.recorder.called.notify_one();
+        async { answer }.boxed()
+    }
+}
+
+fn trigger() -> QueueTrigger {
+    QueueTrigger {
+        function: "consumer".to_owned(),
+        queue: "WorkQueue".to_owned(),
+        batch_size: 10,
+        batching_window: Duration::ZERO,
+        max_concurrency: Some(1),
+        report_item_failures: true,
+    }
+}
+
+/// Runs the trigger until `done` holds, looked at after each invocation and each report.
+async fn run_until(
+    bench: &Bench, trigger: QueueTrigger, answer: fn(&Value) -> Outcome, done: impl Fn(&[Value]) -> bool,
+) -> (Vec<Value>, Vec<String>) {
+    let recorder = Arc::new(Recorder::default());
+    let function = Function { recorder: recorder.clone(), answer };
+    let lines = Arc::new(Mutex::new(Vec::new()));
+    let report = {
+        let (lines, recorder) = (lines.clone(), recorder.clone());
+        Arc::new(move |line: String| {
+            lines.lock().unwrap().push(line);
+            recorder.called.notify_one();
+        })
+    };
+    let poller = poller::run(trigger, bench.api.queues.clone(), Functions::new(function), report);
+    let wait = async {
+        while !done(&recorder.events.lock().unwrap()) {
+            tokio::select! {
+                () = recorder.called.notified() => {}
+                // What follows an invocation, as the deletion, wakes nobody.
+                () = tokio::task::yield_now() => {}
+            }
+        }
+    };
+    let limit = tokio::time::timeout(Duration::from_secs(10), wait);
+    tokio::select! {
+        ended = poller => panic!("the trigger ended: {ended:?}"),
+        waited = limit => waited.expect("within the deadline"),
+    }
+    let events = recorder.events.lock().unwrap().clone();
+    let lines = lines.lock().unwrap().clone();
+    (events, lines)
+}
+
+fn fails_bad(event: &Value) -> Outcome {
+    let records = event["Records"].as_array().unwrap();
+    let failures: Vec<Value> = records
+        .iter()
+        .filter(|record| record["body"] == "bad")
+        .map(|record| json!({"itemIdentifier": record["messageId"]}))
+        .collect();
+    Ok(json!({"batchItemFailures": failures}).to_string().into())
+}
+
+#[tokio::test]
+async fn a_function_gets_the_event_of_lambda() {
+    let bench = Bench::new();
+    let request = json!({
+        "MessageBody": "hello",
+        "MessageGroupId": "mer_1",
+        "MessageAttributes": {"n": {"DataType": "Number", "StringValue": "7"}},
+    });
+    let sent = bench.ok("SendMessage", request).await;
+    let empty = |_: &[Value]| bench.counts("work") == (0, 0, 0);
+    let (events, _) = run_until(&bench, trigger(), fails_bad, empty).await;
+    let record = &events[0]["Records"][0];
+    assert!(record["receiptHandle"].is_string());
+    let mut record = record.clone();
+    record.as_object_mut().unwrap().remove("receiptHandle");
+    assert_eq!(
+        record,
+        json!({
+            "messageId": sent["MessageId"],
+            "body": "hello",
+            "attributes": {
+                "ApproximateReceiveCount": "1",
+                "ApproximateFirstReceiveTimestamp": "1000000",
+                "SentTimestamp": "1000000",
+                "SenderId": "000000000000",
+                "MessageGroupId": "mer_1",
+            },
+            "messageAttributes": {"n": {
+                "dataType": "Number",
+                "stringValue": "7",
+                "stringListValues": [],
+                "binaryListValues": [],
+            }},
+            "md5OfBody": "5d41402abc4b2a76b9719d911017c592",
+            "md5OfMessageAttributes": sent["MD5OfMessageAttributes"],
+            "eventSource": "aws:sqs",
+            "eventSourceARN": "arn:aws:sqs:eu-north-1:000000000000:work",
+            "awsRegion": "eu-north-1",
+        })
+    );
+}
+
+#[tokio::test]
+async fn what_failed_stays_hidden_and_the_rest_is_deleted() {
+    let bench = Bench::new();
+    for body in ["good", "bad", "good"] {
+        bench.send(body).await;
+    }
+    let settled = |_: &[Value]| bench.counts("work") == (0, 1, 0);
+    let (events, _) = run_until(&bench, trigger(), fails_bad, settled).await;
+    assert_eq!(events.len(), 1);
+    bench.wait_s(30);
+    assert_eq!(bodies(&bench.receive().await), ["bad"]);
+}
+
+#[tokio::test]
+async fn a_failed_invocation_or_a_foreign_identifier_deletes_nothing() {
+    let answers: [fn(&Value) -> Outcome; 3] = [
+        |_| Err(InvokeError::Crashed("it crashed".to_owned())),
+        |_| Ok(br#"{"batchItemFailures":[{"itemIdentifier":"x"}]}"#.to_vec()),
+        |_| Ok(br#"{"batchItemFailures":[{"itemIdentifier":null}]}"#.to_vec()),
+    ];
+    for answer in answers {
+        let bench = Bench::new();
+        bench.send("one").await;
+        bench.send("two").await;
+        let called = |events: &[Value]| !events.is_empty();
+        run_until(&bench, trigger(), answer, called).await;
+        assert_eq!(bench.counts("work"), (0, 2, 0));
+    }
+}
+
+#[tokio::test]
+async fn without_partial_responses_an_answer_is_success() {
+    let bench = Bench::new();
+    bench.send("bad").await;
+    let mut trigger = trigger();
+    trigger.report_item_failures = false;
+    let empty = |_: &[Value]| bench.counts("work") == (0, 0, 0);
+    run_until(&bench, trigger, fails_bad, empty).await;
+}
+
+#[tokio::test]
+async fn a_window_gathers_more_than_one_receive_call() {
+    let bench = Bench::new();
+    for _ in 0..15 {
+        bench.send("good").await;
+    }
+    let mut trigger = trigger();
+    trigger.batch_size = 15;
+    trigger.batching_window = Duration::from_secs(60);
+    let empty = |_: &[Value]| bench.counts("work") == (0, 0, 0);
+    let (events, _) = run_until(&bench, trigger, fails_bad, empty).await;
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0]["Records"].as_array().unwrap().len(), 15);
+}

@@ -1,0 +1,86 @@
+//! Builds the functions again when their sources change, and swaps the processes.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, SystemTime};
+
+use crate::host::Host;
+use crate::log::Log;
+
+/// How often the sources are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Folders of sources, and the files beside them that matter to all.
+const SOURCES: [&str; 4] = ["functions", "shared", "Cargo.toml", "Cargo.lock"];
+
+/// Builds `packages` whenever a source file has changed, until the future is dropped. The old
+/// processes serve on while it builds, and when it fails.
+pub async fn run(packages: Vec<String>, host: Host, log: Log) {
+    let mut seen = looked().await;
+    loop {
+        tokio::time::sleep(LOOK_EVERY).await;
+        let now = looked().await;
+        if now == seen {
+            continue;
+        }
+        seen = now;
+        log.note("rebuild", "a source file has changed: building");
+        let begun = std::time::Instant::now();
+        match build(&packages).await {
+            Ok(()) => {
+                host.replace();
+                let seconds = begun.elapsed().as_secs();
+                log.note("rebuild", &format!("built in {seconds} s; the next call runs the new code"));
+            }
+            Err(errors) => {
+                log.plain(errors.trim_end());
+                log.warning("rebuild", "the build failed; the old code serves on");
+            }
+        }
+    }
+}
+
+async fn build(packages: &[String]) -> Result<(), String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = tokio::process::Command::new(cargo)
+        .args(["build", "--quiet", "--bins"])
+        .args(packages.iter().flat_map(|package| ["-p", package]))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .output()
+        .await;
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        Err(error) => Err(format!("cargo cannot be run: {error}")),
+    }
+}
+
+async fn looked() -> Vec<(PathBuf, SystemTime)> {
+    let look = || {
+        let mut files = Vec::new();
+        for source in SOURCES {
+            look(Path::new(source), &mut files);
+        }
+        files.sort();
+        files
+    };
+    tokio::task::spawn_blocking(look).await.unwrap_or_default()
+}
+
+/// Every source file under `path` with the time of its last change.
+fn look(path: &Path, files: &mut Vec<(PathBuf, SystemTime)>) {
+    if let Ok(entries) = std::fs::read_dir(path) {
+        for entry in entries.flatten() {
+            look(&entry.path(), files);
+        }
+        return;
+    }
+    let source = path.extension().is_some_and(|extension| ["rs", "toml", "lock"].iter().any(|one| extension == *one));
+    // A file that vanishes while it is looked at is no source any more.
+    if let Some(changed) = path.metadata().and_then(|data| data.modified()).ok().filter(|_| source) {
+        files.push((path.to_owned(), changed));
+    }
+}

@@ -1,0 +1,320 @@
+//! Puts the parts together, in the order in which they need each other.
+
+use std::fs::File;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::clock::{self, Clock};
+use crate::gateway::Gateway;
+use crate::host::{self, Host};
+use crate::invoke::Functions;
+use crate::log::Log;
+use crate::plan_keys::PlanKeys;
+use crate::queue::{self, Queues, Report};
+use crate::ready::{self, Ready};
+use crate::sandbox::{Sandbox, SandboxError};
+use crate::settings::{Settings, SettingsError};
+use crate::table::{Table, TableError};
+use crate::template::{Surroundings, Template, TemplateError, Trigger};
+use crate::watch::Watch;
+use crate::{invoke_api, rebuild, schedule, stream};
+
+/// The engine writes this region into its arns, so everything else does too.
+const REGION: &str = "us-east-1";
+
+const STACK: &str = "spillway";
+
+/// How long the functions have to end when the runner does.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long the runner waits for a `cargo lambda watch` that is still starting.
+const WATCH_LIMIT: Duration = Duration::from_secs(300);
+
+/// Why the stack did not start, or did not stay; each reads as one sentence.
+#[derive(Debug, thiserror::Error)]
+pub enum RunnerError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The template is wrong.
+    #[error("{}, {error}", path.display())]
+    Template {
+        /// The template's file.
+        path: PathBuf,
+        /// What is wrong and where.
+        error: TemplateError,
+    },
+    /// Another runner has the data.
+    #[error("another runner uses {}: end it with `make stop`, or choose another folder with DATA=", .0.display())]
+    Locked(PathBuf),
+    /// Another program has the port.
+    #[error("port {port} is taken: end what uses it, or choose another with {name}=")]
+    PortTaken {
+        /// The variable that sets it.
+        name: &'static str,
+        /// The port.
+        port: u16,
+    },
+    /// A function was not built.
+    #[error("there is no {}: build the functions first, as `make dev` does", .0.display())]
+    NoBinary(PathBuf),
+    /// The table did not start.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// The queues did not start.
+    #[error("the queues: {0}")]
+    Queues(#[from] queue::QueueError),
+    /// The change stream cannot be read on.
+    #[error(transparent)]
+    Stream(#[from] stream::StreamError),
+    /// The sandbox merchant is not there.
+    #[error("the sandbox merchant: {0}")]
+    Sandbox(#[from] SandboxError),
+    /// Nothing answers at `WATCH_URL`.
+    #[error("nothing answers at WATCH_URL={0}: is `cargo lambda watch` running?")]
+    NoWatch(String),
+    /// A file or a socket.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// What the system says.
+        error: std::io::Error,
+    },
+}
+
+/// A running stack.
+pub struct Runner {
+    /// What it tells of itself.
+    pub ready: Ready,
+    data: PathBuf,
+    host: Option<Host>,
+    /// What only ends when it fails.
+    services: JoinSet<Result<(), RunnerError>>,
+    _table: Table,
+    _lock: File,
+}
+
+impl Runner {
+    /// Starts everything and returns when the stack is ready to be used.
+    ///
+    /// # Errors
+    /// See [`RunnerError`]. Nothing is left running then.
+    pub async fn start(settings: &Settings, log: &Log) -> Result<Self, RunnerError> {
+        let lock = lock(&settings.data)?;
+        let state = state(settings)?;
+        let listener = listen("PORT", settings.port).await?;
+        let sqs_listener = listen("SQS_PORT", settings.sqs_port).await?;
+        let api_address = address(&listener)?;
+        let sqs_url = format!("http://{}", address(&sqs_listener)?);
+        let template = Arc::new(read_template(&settings.template, &sqs_url)?);
+        let clock = clock::system();
+
+        let table = Table::open(&state.join("table.db"), &template.table, settings.dynamodb_port)?;
+        let file = state.join("queues.db");
+        let queues = Queues::open(&file, REGION, &template.queues, clock.clone(), settings.disorder)?;
+        let keys = state.join("plan_keys.json");
+        let keys = PlanKeys::open(&keys, &template.usage_plans).map_err(io(&keys))?;
+
+        let api_url = format!("http://{api_address}");
+        let store_url = settings.store_url.clone().unwrap_or_else(|| table.url());
+        let shared = [
+            ("AWS_ENDPOINT_URL_DYNAMODB", &store_url),
+            ("AWS_ENDPOINT_URL_SQS", &sqs_url),
+            ("AWS_ENDPOINT_URL_API_GATEWAY", &api_url),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.clone()));
+        let env_file = settings.data.join("functions.env");
+        ready::write_environment(&env_file, &template, REGION, &shared).map_err(io(&env_file))?;
+
+        let mut services = JoinSet::new();
+        services.spawn(serve_queues(sqs_listener, queues.clone()));
+        let mut app = Router::new();
+        let (functions, host) = match &settings.watch_url {
+            Some(url) => (Functions::new(Watch::new(&template, url)), None),
+            None => {
+                check_binaries(&template, &settings.functions)?;
+                let folder = settings.functions.clone();
+                let host = Host::new(&template, REGION, folder, &api_address, shared.to_vec(), log.clone());
+                app = app.merge(host::routes(host.clone()));
+                (Functions::new(host.clone()), Some(host))
+            }
+        };
+        let gateway = Gateway::new(&template, REGION, functions.clone(), keys.clone(), clock.clone(), log.clone());
+        let app = app
+            .merge(invoke_api::routes(template.clone(), functions.clone(), log.clone()))
+            .merge(keys.routes())
+            .fallback(move |request: Request| async move {
+                // It listens on the loopback interface only.
+                gateway.answer(request, Ipv4Addr::LOCALHOST.into()).await
+            });
+        services.spawn(serve(listener, app));
+
+        if let Some(url) = &settings.watch_url {
+            wait_for_watch(url).await?;
+        }
+        let sandbox = Sandbox::prepare(&functions, &state.join("sandbox.json")).await?;
+        let env_file = std::path::absolute(&env_file).map_err(io(&env_file))?;
+        let ready = ready::describe(&api_url, table.url(), sqs_url, sandbox, &template, env_file);
+        let mut runner = Self { ready, data: settings.data.clone(), host, services, _table: table, _lock: lock };
+        runner.start_triggers(&template, &state, &queues, &functions, &clock, log)?;
+        if let Some(host) = runner.host.clone().filter(|_| settings.rebuild) {
+            let packages = template.functions.iter().map(|function| function.name.clone()).collect();
+            let log = log.clone();
+            runner.services.spawn(async move {
+                rebuild::run(packages, host, log).await;
+                Ok(())
+            });
+        }
+        runner.ready.write(&settings.data).map_err(io(&settings.data))?;
+        Ok(runner)
+    }
+
+    fn start_triggers(
+        &mut self, template: &Template, state: &Path, queues: &Queues, functions: &Functions, clock: &Clock, log: &Log,
+    ) -> Result<(), RunnerError> {
+        for trigger in template.triggers().cloned() {
+            let (queues, functions, clock) = (queues.clone(), functions.clone(), clock.clone());
+            match trigger {
+                Trigger::Route(_) => {}
+                Trigger::Queue(trigger) => {
+                    let report = report(log, trigger.function.clone());
+                    self.services
+                        .spawn(async move { Ok(queue::poller::run(trigger, queues, functions, report).await?) });
+                }
+                Trigger::Stream(trigger) => {
+                    let report = report(log, trigger.function.clone());
+                    let changes = self._table.changes()?;
+                    let checkpoint = state.join(format!("{}.checkpoint", trigger.function));
+                    self.services.spawn(async move {
+                        Ok(stream::run(trigger, changes, checkpoint, queues, clock, functions, report).await?)
+                    });
+                }
+                Trigger::Schedule(schedule) => {
+                    let log = log.clone();
+                    tokio::spawn(schedule::run(schedule, REGION.to_owned(), functions, clock, log));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a part fails that the stack cannot be without.
+    pub async fn failed(&mut self) -> RunnerError {
+        loop {
+            match self.services.join_next().await {
+                Some(Ok(Err(error))) => return error,
+                Some(Ok(Ok(()))) => {}
+                Some(Err(error)) => {
+                    let error = std::io::Error::other(error);
+                    return RunnerError::Io { what: "a part of the runner".to_owned(), error };
+                }
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Ends every process and part.
+    pub async fn stop(mut self) {
+        let _ = std::fs::remove_file(ready::file(&self.data));
+        self.services.abort_all();
+        if let Some(host) = &self.host {
+            // What is not gone by then is killed with the runtime.
+            let _ = tokio::time::timeout(CLOSE_LIMIT, host.close()).await;
+        }
+    }
+}
+
+fn io(path: &Path) -> impl FnOnce(std::io::Error) -> RunnerError {
+    let what = path.display().to_string();
+    move |error| RunnerError::Io { what, error }
+}
+
+/// Makes the data folder this runner's own until the file is dropped.
+fn lock(data: &Path) -> Result<File, RunnerError> {
+    std::fs::create_dir_all(data).map_err(io(data))?;
+    let path = data.join("runner.lock");
+    let file = File::options().create(true).append(true).open(&path).map_err(io(&path))?;
+    file.try_lock().map_err(|error| match error {
+        std::fs::TryLockError::WouldBlock => RunnerError::Locked(data.to_owned()),
+        std::fs::TryLockError::Error(error) => io(&path)(error),
+    })?;
+    // A runner that was killed could not remove it.
+    let _ = std::fs::remove_file(ready::file(data));
+    Ok(file)
+}
+
+fn state(settings: &Settings) -> Result<PathBuf, RunnerError> {
+    let state = settings.data.join("state");
+    if settings.fresh && state.exists() {
+        std::fs::remove_dir_all(&state).map_err(io(&state))?;
+    }
+    std::fs::create_dir_all(&state).map_err(io(&state))?;
+    Ok(state)
+}
+
+async fn listen(name: &'static str, port: u16) -> Result<TcpListener, RunnerError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => RunnerError::PortTaken { name, port },
+        _ => RunnerError::Io { what: format!("port {port}"), error },
+    })
+}
+
+fn address(listener: &TcpListener) -> Result<String, RunnerError> {
+    let address = listener.local_addr();
+    address.map(|address| address.to_string()).map_err(|error| RunnerError::Io { what: "a port".to_owned(), error })
+}
+
+fn read_template(path: &Path, queues_url: &str) -> Result<Template, RunnerError> {
+    let text = std::fs::read_to_string(path).map_err(io(path))?;
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let around = Surroundings { queues_url, region: REGION, stack: STACK, variable: &variable };
+    let path = path.to_owned();
+    Template::read(&text, &around).map_err(|error| RunnerError::Template { path, error })
+}
+
+fn check_binaries(template: &Template, folder: &Path) -> Result<(), RunnerError> {
+    let binaries = template.functions.iter().map(|function| folder.join(&function.name));
+    match binaries.into_iter().find(|binary| !binary.is_file()) {
+        Some(missing) => Err(RunnerError::NoBinary(missing)),
+        None => Ok(()),
+    }
+}
+
+fn report(log: &Log, from: String) -> Report {
+    let log = log.clone();
+    Arc::new(move |text| log.warning(&from, &text))
+}
+
+async fn serve_queues(listener: TcpListener, queues: Queues) -> Result<(), RunnerError> {
+    let served = queue::serve(listener, queues).await;
+    served.map_err(|error| RunnerError::Io { what: "the queues' server".to_owned(), error })
+}
+
+async fn serve(listener: TcpListener, app: Router) -> Result<(), RunnerError> {
+    let listener = listener.tap_io(|stream| {
+        // Without it an answer could wait 40 ms for the client's acknowledgement.
+        let _ = stream.set_nodelay(true);
+    });
+    let served = axum::serve(listener, app).await;
+    served.map_err(|error| RunnerError::Io { what: "the API's server".to_owned(), error })
+}
+
+async fn wait_for_watch(url: &str) -> Result<(), RunnerError> {
+    let client = reqwest::Client::new();
+    let answers = async {
+        while client.get(url).send().await.is_err() {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    let waited = tokio::time::timeout(WATCH_LIMIT, answers).await;
+    waited.map_err(|_| RunnerError::NoWatch(url.to_owned()))
+}

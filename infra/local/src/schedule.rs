@@ -1,0 +1,95 @@
+//! Stands in for EventBridge Scheduler.
+
+use serde_json::json;
+use time::OffsetDateTime;
+use tokio::time::{MissedTickBehavior, interval};
+use uuid::Uuid;
+
+use crate::clock::Clock;
+use crate::invoke::Functions;
+use crate::log::Log;
+use crate::template::{ACCOUNT, Schedule};
+
+/// Invokes the schedule's function at its rate until the future is dropped: for the first time at
+/// once, as AWS does with a schedule that has no start date.
+pub async fn run(schedule: Schedule, region: String, functions: Functions, clock: Clock, log: Log) {
+    if !schedule.enabled {
+        return;
+    }
+    let mut ticks = interval(schedule.every);
+    // After the machine slept, the missed times are gone: each would do the same.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        ticks.tick().await;
+        let payload = schedule.input.clone().unwrap_or_else(|| event(&schedule, &region, clock()));
+        let (functions, log, function) = (functions.clone(), log.clone(), schedule.function.clone());
+        tokio::spawn(async move {
+            if let Err(error) = functions.invoke(&function, payload.into_bytes()).await {
+                log.warning(&function, &error.to_string());
+            }
+        });
+    }
+}
+
+/// What EventBridge Scheduler sends where the template gives no input.
+fn event(schedule: &Schedule, region: &str, now_ms: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp(now_ms / 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let (hour, minute, second) = time.to_hms();
+    let name = &schedule.name;
+    json!({
+        "version": "0",
+        "id": Uuid::new_v4().to_string(),
+        "detail-type": "Scheduled Event",
+        "source": "aws.scheduler",
+        "account": ACCOUNT,
+        "time": format!("{}T{hour:02}:{minute:02}:{second:02}Z", time.date()),
+        "region": region,
+        "resources": [format!("arn:aws:scheduler:{region}:{ACCOUNT}:schedule/default/{name}")],
+        "detail": "{}",
+    })
+    .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use futures::FutureExt;
+    use futures::future::BoxFuture;
+    use serde_json::Value;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::invoke::{Outcome, Run};
+
+    struct Telling(mpsc::UnboundedSender<Value>);
+
+    impl Run for Telling {
+        fn run(&self, _: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome> {
+            self.0.send(serde_json::from_slice(&payload).unwrap()).unwrap();
+            futures::future::ready(Ok(Vec::new())).boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn the_function_is_invoked_at_once_and_again() {
+        let (tell, mut told) = mpsc::unbounded_channel();
+        let schedule = Schedule {
+            function: "enqueue-due".to_owned(),
+            name: "Tick".to_owned(),
+            every: Duration::from_millis(5),
+            enabled: true,
+            input: None,
+        };
+        let functions = Functions::new(Telling(tell));
+        let clock: Clock = Arc::new(|| 1_769_860_800_123);
+        let log = Log::to(false, |_| {});
+        tokio::spawn(run(schedule, "eu-central-1".to_owned(), functions, clock, log));
+        for _ in 0..3 {
+            let event = told.recv().await.unwrap();
+            assert_eq!(event["time"], "2026-01-31T12:00:00Z");
+            assert_eq!(event["source"], "aws.scheduler");
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! The stream trigger: what Lambda's event source mapping does for the table's change stream.
+//!
+//! The table has one shard, which is read in order: a batch must succeed, or be given up, before the
+//! next one is sent.
+
+mod batch;
+mod changes;
+mod checkpoint;
+mod event;
+mod filter;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+pub use changes::Changes;
+pub use filter::FilterError;
+
+use self::batch::{Batch, Outcome, Step};
+use self::changes::Change;
+use self::checkpoint::Checkpoint;
+use self::event::Source;
+use self::filter::Filters;
+use crate::clock::Clock;
+use crate::invoke::Functions;
+use crate::queue::{NewMessage, QueueError, Queues, Report, answer};
+use crate::template::StreamTrigger;
+
+/// How often the table's file is asked whether anything was committed, at first.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// The same after some seconds of silence: an idle stack should leave the machine alone.
+const LOOK_EVERY_IDLE: Duration = Duration::from_millis(20);
+const IDLE_AFTER: Duration = Duration::from_secs(2);
+
+/// Records read at once.
+const READ_MAX: usize = 250;
+
+/// Why the trigger cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamError {
+    /// A filter of the template is not understood.
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    /// The queue that is told of batches given up is missing.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The table's file cannot be read.
+    #[error("the table's stream: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// The checkpoint cannot be kept.
+    #[error("the stream's checkpoint: {0}")]
+    Checkpoint(#[from] std::io::Error),
+}
+
+struct Trigger {
+    settings: StreamTrigger,
+    filters: Filters,
+    source: Source,
+    changes: Changes,
+    checkpoint: Checkpoint,
+    /// Name of the queue that is told of batches given up.
+    failures: Option<String>,
+    queues: Queues,
+    clock: Clock,
+    functions: Functions,
+    report: Report,
+    /// Records that passed the filters and wait for their batch.
+    waiting: VecDeque<Change>,
+    /// The last record that was read.
+    read_to: i64,
+}
+
+/// Invokes the trigger's function with the records of the change stream, until the future is dropped.
+/// The place reached is kept in the file `checkpoint`; without it the stream begins where the template
+/// says.
+///
+/// # Errors
+/// See [`StreamError`]. A function that fails is no error.
+pub async fn run(
+    settings: StreamTrigger, changes: Changes, checkpoint: PathBuf, queues: Queues, clock: Clock, functions: Functions,
+    report: Report,
+) -> Result<(), StreamError> {
+    let failures =
+        settings.on_failure.as_ref().map(|logical_id| queues.name_of(logical_id).map(str::to_owned)).transpose()?;
+    let mut checkpoint = Checkpoint::open(checkpoint)?;
+    if checkpoint.get().is_none() && !settings.from_oldest {
+        checkpoint.set(changes.last()?)?;
+    }
+    let trigger = Trigger {
+        filters: Filters::new(&settings.filters)?,
+        source: Source::new(&changes, queues.region())?,
+        read_to: checkpoint.get().unwrap_or_default(),
+        waiting: VecDeque::new(),
+        settings,
+        changes,
+        checkpoint,
+        failures,
+        queues,
+        clock,
+        functions,
+        report,
+    };
+    trigger.run().await
+}
+
+impl Trigger {
+    async fn run(mut self) -> Result<(), StreamError> {
+        loop {
+            let records = self.gather().await?;
+            if !records.is_empty() {
+                self.process(records).await?;
+            }
+            if self.waiting.is_empty() {
+                // Records that no filter lets through are done too.
+                self.checkpoint.set(self.read_to)?;
+            }
+        }
+    }
+
+    /// Waits for a batch: until it is full, or its window is over.
+    async fn gather(&mut self) -> Result<Vec<Change>, StreamError> {
+        let mut ends = None;
+        loop {
+            let version = self.changes.version()?;
+            while self.waiting.len() < self.settings.batch_size && self.read()? {}
+            let full = self.waiting.len() >= self.settings.batch_size;
+            let window = self.settings.batching_window;
+            if !self.waiting.is_empty() {
+                let ends = *ends.get_or_insert_with(|| Instant::now() + window);
+                if full || Instant::now() >= ends {
+                    let count = self.waiting.len().min(self.settings.batch_size);
+                    return Ok(self.waiting.drain(..count).collect());
+                }
+            } else if self.checkpoint.get() != Some(self.read_to) {
+                return Ok(Vec::new());
+            }
+            let silent_since = Instant::now();
+            while self.changes.version()? == version && ends.is_none_or(|at| Instant::now() < at) {
+                let idle = silent_since.elapsed() > IDLE_AFTER;
+                tokio::time::sleep(if idle { LOOK_EVERY_IDLE } else { LOOK_EVERY }).await;
+            }
+        }
+    }
+
+    /// Reads on; tells whether there was anything.
+    fn read(&mut self) -> Result<bool, StreamError> {
+        let changes = self.changes.after(self.read_to, READ_MAX)?;
+        if let Some(last) = changes.last() {
+            self.read_to = last.sequence;
+        }
+        let any = !changes.is_empty();
+        let matching = changes.into_iter().filter(|change| self.filters.pass(change));
+        self.waiting.extend(matching);
+        Ok(any)
+    }
+
+    /// Sends the records until each succeeded or was given up.
+    async fn process(&mut self, records: Vec<Change>) -> Result<(), StreamError> {
+        let mut batch = Batch::new(records, self.settings.bisect, self.settings.retries, self.settings.max_record_age);
+        while let Some(step) = batch.next((self.clock)()) {
+            let outcome = match step {
+                Step::GiveUp(given_up) => {
+                    self.give_up(&given_up)?;
+                    Outcome::GivenUp
+                }
+                Step::Send(records) => self.send(records).await,
+            };
+            let function = &self.settings.function;
+            match &outcome {
+                Outcome::Failed(error) => (self.report)(format!("{function}: a batch of the stream failed: {error}")),
+                Outcome::FailedFrom(_) => (self.report)(format!("{function}: a batch of the stream failed in part")),
+                Outcome::Succeeded | Outcome::GivenUp => {}
+            }
+            let settled = batch.settle(outcome);
+            if let Some(sequence) = settled.done_to {
+                self.checkpoint.set(sequence)?;
+            }
+            if !settled.pause.is_zero() {
+                tokio::time::sleep(settled.pause).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&mut self, records: &[Change]) -> Outcome {
+        let event = self.source.event(records);
+        let function = &self.settings.function;
+        let answer = match self.functions.invoke(function, event.into()).await {
+            Ok(answer) => answer,
+            Err(error) => return Outcome::Failed(error.to_string()),
+        };
+        if !self.settings.report_item_failures {
+            return Outcome::Succeeded;
+        }
+        let place = |id: &str| records.iter().position(|record| record.public_sequence() == id);
+        match answer::failures(&answer, |id| place(id).is_some()) {
+            // All from the lowest failure on are sent again, whatever succeeded after it.
+            Ok(failures) => match failures.iter().filter_map(|id| place(id)).min() {
+                Some(first) => Outcome::FailedFrom(first),
+                None => Outcome::Succeeded,
+            },
+            Err(error) => Outcome::Failed(error.to_string()),
+        }
+    }
+
+    fn give_up(&self, given_up: &batch::GivenUp) -> Result<(), StreamError> {
+        (self.report)(format!(
+            "{}: gave up {} records of the stream: {}",
+            self.settings.function,
+            given_up.records.len(),
+            given_up.condition
+        ));
+        let Some(queue) = &self.failures else {
+            return Ok(());
+        };
+        let body = self.source.pointer(given_up, &self.settings.function, (self.clock)());
+        let message = NewMessage { body, ..NewMessage::default() };
+        self.queues.send(queue, &[message])?;
+        Ok(())
+    }
+}

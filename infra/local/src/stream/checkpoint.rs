@@ -1,0 +1,61 @@
+//! Where the trigger stopped, kept in a file so that a restart goes on there.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+/// The last record that is done with.
+pub(super) struct Checkpoint {
+    path: PathBuf,
+    sequence: Option<i64>,
+}
+
+impl Checkpoint {
+    /// The checkpoint in the file at `path`; a file that is missing or unreadable holds none.
+    pub fn open(path: PathBuf) -> io::Result<Self> {
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
+            Err(error) => return Err(error),
+        };
+        let sequence = serde_json::from_str::<Value>(&text).ok().and_then(|value| value["sequence"].as_i64());
+        Ok(Self { path, sequence })
+    }
+
+    /// The last record's sequence; `None`: nothing was done yet.
+    pub fn get(&self) -> Option<i64> {
+        self.sequence
+    }
+
+    /// Notes that everything up to `sequence` is done.
+    pub fn set(&mut self, sequence: i64) -> io::Result<()> {
+        if self.sequence == Some(sequence) {
+            return Ok(());
+        }
+        // Renamed into place: killed at any moment, the file is the old one or the new one.
+        let next = self.path.with_extension("next");
+        fs::write(&next, json!({"sequence": sequence}).to_string())?;
+        fs::rename(&next, &self.path)?;
+        self.sequence = Some(sequence);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Checkpoint;
+
+    #[test]
+    fn a_checkpoint_survives_and_a_spoilt_one_is_none() {
+        let path = std::env::temp_dir().join(format!("checkpoint-{}.json", uuid::Uuid::new_v4()));
+        let mut checkpoint = Checkpoint::open(path.clone()).unwrap();
+        assert_eq!(checkpoint.get(), None);
+        checkpoint.set(7).unwrap();
+        assert_eq!(Checkpoint::open(path.clone()).unwrap().get(), Some(7));
+        std::fs::write(&path, "{").unwrap();
+        assert_eq!(Checkpoint::open(path.clone()).unwrap().get(), None);
+        std::fs::remove_file(path).unwrap();
+    }
+}

@@ -1,0 +1,122 @@
+//! The table in a file of its own.
+
+use super::*;
+
+/// A table in a file that is removed at the end.
+pub(crate) struct Bench {
+    pub table: Table,
+    pub path: PathBuf,
+}
+
+impl Bench {
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("table-{}.db", uuid::Uuid::new_v4()));
+        let table = Table::open(&path, &described(), 0).unwrap();
+        Self { table, path }
+    }
+
+    /// Another connection to the engine's file.
+    pub fn database(&self) -> Database {
+        Database::new(&self.path.to_string_lossy()).unwrap()
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+pub(crate) fn put(database: &Database, sk: &str) {
+    let item = json!({"pk": {"S": "a"}, "sk": {"S": sk}, "listing": {"S": "l"}, "listing_at": {"S": sk}});
+    let request = json!({"TableName": "spillway", "Item": item});
+    database.put_item(serde_json::from_value(request).unwrap()).unwrap();
+}
+
+fn described() -> template::Table {
+    let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
+    let text = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
+    let properties = json!({
+        "TableName": "spillway",
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
+        "AttributeDefinitions": [text("pk"), text("sk"), text("listing"), text("listing_at")],
+        "GlobalSecondaryIndexes": [{
+            "IndexName": "listing",
+            "KeySchema": [key("listing", "HASH"), key("listing_at", "RANGE")],
+            "Projection": {"ProjectionType": "KEYS_ONLY"},
+            "WarmThroughput": {"ReadUnitsPerSecond": 1},
+        }],
+        "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
+        "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": true},
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true},
+    });
+    template::Table { logical_id: "Table".to_owned(), name: "spillway".to_owned(), properties }
+}
+
+/// Records in the stream.
+fn records(bench: &Bench) -> i64 {
+    let connection = Connection::open(&bench.path).unwrap();
+    let count = "SELECT COUNT(*) FROM _stream_records";
+    connection.query_row(count, [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn the_table_is_made_as_the_template_says_and_used_again() {
+    let bench = Bench::new();
+    let database = bench.database();
+    put(&database, "one");
+    let made = database.get_table_metadata("spillway").unwrap().unwrap();
+    assert_eq!(made.ttl_attribute.as_deref(), Some("expires_at"));
+    assert!(made.stream_enabled && made.ttl_enabled);
+    assert!(made.gsi_definitions.unwrap().contains("KEYS_ONLY"));
+    let again = Table::open(&bench.path, &described(), 0).unwrap();
+    assert_ne!(again.url(), bench.table.url());
+    assert_eq!(records(&bench), 1);
+}
+
+#[test]
+fn a_changed_table_is_refused() {
+    let bench = Bench::new();
+    let mut changed = described();
+    changed.properties["KeySchema"][0]["AttributeName"] = "other".into();
+    changed.properties["AttributeDefinitions"][0]["AttributeName"] = "other".into();
+    let refused = Table::open(&bench.path, &changed, 0).err().unwrap();
+    assert!(matches!(refused, TableError::Changed("key schema")));
+    let mut changed = described();
+    changed.properties["GlobalSecondaryIndexes"][0]["IndexName"] = "other".into();
+    let refused = Table::open(&bench.path, &changed, 0).err().unwrap();
+    assert!(matches!(refused, TableError::Changed("set of indexes")));
+}
+
+#[test]
+fn an_unknown_property_or_a_taken_port_is_an_error() {
+    let bench = Bench::new();
+    let port = bench.table.address.port();
+    let refused = Table::open(&bench.path, &described(), port).err().unwrap();
+    assert!(refused.to_string().contains(&port.to_string()));
+    let mut unknown = described();
+    unknown.properties["Colour"] = "red".into();
+    let refused = Table::open(&bench.path, &unknown, 0).err().unwrap();
+    assert!(refused.to_string().contains("Colour"));
+}
+
+#[test]
+fn writes_find_the_last_record_by_an_index_and_old_records_are_trimmed() {
+    let bench = Bench::new();
+    put(&bench.database(), "one");
+    let connection = Connection::open(&bench.path).unwrap();
+    connection.execute("UPDATE _stream_records SET created_at = created_at - 90000", []).unwrap();
+    put(&bench.database(), "two");
+    let plan: String = connection
+        .query_row(
+            "EXPLAIN QUERY PLAN SELECT MAX(CAST(sequence_number AS INTEGER))
+             FROM _stream_records WHERE table_name = 'spillway'",
+            [],
+            |row| row.get(3),
+        )
+        .unwrap();
+    assert!(plan.contains("spillway_stream_order"), "{plan}");
+    Table::open(&bench.path, &described(), 0).unwrap();
+    assert_eq!(records(&bench), 1);
+}

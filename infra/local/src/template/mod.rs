@@ -1,0 +1,96 @@
+//! Reads `infra/template.yaml`: the runner invents nothing of its own.
+
+mod api;
+mod function;
+mod intrinsics;
+mod model;
+mod node;
+mod resources;
+mod store;
+#[cfg(test)]
+mod tests;
+
+pub use model::*;
+
+use node::Node;
+use resources::Resources;
+
+/// The account in every arn and URL.
+pub const ACCOUNT: &str = "000000000000";
+
+/// What is wrong with the template, and where.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct TemplateError {
+    /// 1-based.
+    pub line: usize,
+    /// What is wrong, in a few words.
+    pub message: String,
+}
+
+impl TemplateError {
+    fn new(line: usize, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { line, message }
+    }
+}
+
+/// What the template does not say itself.
+#[derive(Clone)]
+pub struct Surroundings<'a> {
+    /// Where the queues answer, as `http://127.0.0.1:9324`.
+    pub queues_url: &'a str,
+    /// The region in arns.
+    pub region: &'a str,
+    /// `AWS::StackName`.
+    pub stack: &'a str,
+    /// The value set for a parameter from outside, by the variable's name, as `CACHE_SECONDS`.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+impl Template {
+    /// Reads the template's text.
+    ///
+    /// # Errors
+    /// Whatever the runner does not understand, with its line: it would rather not start than
+    /// leave out a part of the system in silence.
+    pub fn read(text: &str, around: &Surroundings<'_>) -> Result<Self, TemplateError> {
+        let document = Node::parse(text)?;
+        let resources = Resources::read(&document, around)?;
+        let mut template = Self {
+            functions: Vec::new(),
+            queues: Vec::new(),
+            table: store::table(&resources)?,
+            usage_plans: Vec::new(),
+            api: Api::default(),
+        };
+        for resource in resources.of("AWS::SQS::Queue") {
+            template.queues.push(store::queue(&resources, resource)?);
+        }
+        for resource in resources.of("AWS::ApiGateway::UsagePlan") {
+            template.usage_plans.push(api::usage_plan(resource)?);
+        }
+        let api = api::settings(&resources)?;
+        for resource in resources.of("AWS::Serverless::Function") {
+            let function = function::read(&resources, resource, &api)?;
+            template.functions.push(function);
+        }
+        template.api = api.settings;
+        Ok(template)
+    }
+}
+
+/// The variable that sets a parameter: `CacheSeconds` is `CACHE_SECONDS`.
+#[must_use]
+pub fn variable_name(parameter: &str) -> String {
+    let mut name = String::new();
+    let mut after_lower = false;
+    for letter in parameter.chars() {
+        if letter.is_ascii_uppercase() && after_lower {
+            name.push('_');
+        }
+        after_lower = !letter.is_ascii_uppercase();
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}

@@ -1,0 +1,242 @@
+//! What the runner knows of `infra/template.yaml`, typed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Everything in the template that the runner stands in for.
+#[derive(Clone, Debug)]
+pub struct Template {
+    /// The Lambda functions, in the template's order.
+    pub functions: Vec<Function>,
+    /// The queues, dead-letter queues included.
+    pub queues: Vec<Queue>,
+    /// The one table.
+    pub table: Table,
+    /// The usage plans, which throttle each API key.
+    pub usage_plans: Vec<UsagePlan>,
+    /// The REST API's own settings; its routes are triggers of the functions.
+    pub api: Api,
+}
+
+/// A Lambda function.
+#[derive(Clone, Debug)]
+pub struct Function {
+    /// The resource's name in the template, as `CreatePayment`.
+    pub logical_id: String,
+    /// Folder, package and binary, as `create-payment`: the last component of `CodeUri`.
+    pub name: String,
+    /// Its name on AWS, as `spillway-create-payment`.
+    pub function_name: String,
+    /// How long one invocation may take.
+    pub timeout: Duration,
+    /// Memory in MiB; told to the function, not enforced.
+    pub memory: u32,
+    /// Its variables with `Globals` merged in.
+    pub environment: BTreeMap<String, String>,
+    /// What invokes it.
+    pub triggers: Vec<Trigger>,
+}
+
+/// What invokes a function. Each names its function by [`Function::name`].
+#[derive(Clone, Debug)]
+pub enum Trigger {
+    /// A route of the REST API.
+    Route(Route),
+    /// Messages of a queue.
+    Queue(QueueTrigger),
+    /// Records of the table's change stream.
+    Stream(StreamTrigger),
+    /// A schedule.
+    Schedule(Schedule),
+}
+
+/// A route of the REST API.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// The function that answers.
+    pub function: String,
+    /// Upper case, or `ANY`.
+    pub method: String,
+    /// As `/v1/payments/{payment_id}`.
+    pub path: String,
+    /// Whether the usage plan's throttle of the caller's key applies.
+    pub api_key_required: bool,
+    /// Whether it is answered without asking the authorizer.
+    pub public: bool,
+}
+
+/// Messages of a queue that invoke a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueueTrigger {
+    /// The function invoked.
+    pub function: String,
+    /// The queue's logical id.
+    pub queue: String,
+    /// Messages in one invocation at most.
+    pub batch_size: usize,
+    /// How long to wait for a batch to fill; zero: not at all.
+    pub batching_window: Duration,
+    /// Invocations at the same time at most.
+    pub max_concurrency: Option<usize>,
+    /// Whether the answer names the messages that failed (`ReportBatchItemFailures`).
+    pub report_item_failures: bool,
+}
+
+/// Records of the change stream that invoke a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamTrigger {
+    /// The function invoked.
+    pub function: String,
+    /// The table's logical id.
+    pub table: String,
+    /// Whether it begins with the oldest record that is there (`TRIM_HORIZON`).
+    pub from_oldest: bool,
+    /// Records in one invocation at most.
+    pub batch_size: usize,
+    /// How long to wait for a batch to fill; zero: not at all.
+    pub batching_window: Duration,
+    /// Whether a batch that failed is halved before it is tried again.
+    pub bisect: bool,
+    /// Tries after the first; `None`: until the record's age ends it.
+    pub retries: Option<u32>,
+    /// A record older than this is given up; `None`: never.
+    pub max_record_age: Option<Duration>,
+    /// Logical id of the queue that is told of a batch that was given up.
+    pub on_failure: Option<String>,
+    /// Patterns of `FilterCriteria`; a record that matches none is skipped. Empty: all match.
+    pub filters: Vec<Value>,
+    /// Whether the answer names the records that failed (`ReportBatchItemFailures`).
+    pub report_item_failures: bool,
+    /// Batches of one shard at the same time.
+    pub parallelization: usize,
+}
+
+/// A schedule that invokes a function.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Schedule {
+    /// The function invoked.
+    pub function: String,
+    /// The event's name in the template.
+    pub name: String,
+    /// The time from one invocation to the next (`rate(1 minute)`).
+    pub every: Duration,
+    /// False: never.
+    pub enabled: bool,
+    /// What the function gets, when the template says so.
+    pub input: Option<String>,
+}
+
+/// A standard queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queue {
+    /// The resource's name in the template.
+    pub logical_id: String,
+    /// Its name on AWS.
+    pub name: String,
+    /// How long a received message is hidden.
+    pub visibility: Duration,
+    /// How long a sent message is held back, unless it says otherwise.
+    pub delay: Duration,
+    /// How long a message is kept.
+    pub retention: Duration,
+    /// How long a receive call waits, unless it says otherwise.
+    pub receive_wait: Duration,
+    /// Where messages go that were received too often.
+    pub redrive: Option<Redrive>,
+}
+
+/// Where messages go that were received too often.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Redrive {
+    /// The dead-letter queue's logical id.
+    pub dead_letter: String,
+    /// Receives of a message before it is moved.
+    pub max_receive_count: u32,
+}
+
+/// The table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Table {
+    /// The resource's name in the template.
+    pub logical_id: String,
+    /// Its name on AWS.
+    pub name: String,
+    /// Its CloudFormation `Properties`, resolved.
+    pub properties: Value,
+}
+
+/// A usage plan: the throttle of each API key in it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UsagePlan {
+    /// The resource's name in the template; locally also the plan's id.
+    pub logical_id: String,
+    /// What each of its keys may do.
+    pub throttle: Throttle,
+}
+
+/// The REST API's own settings.
+#[derive(Clone, Debug, Default)]
+pub struct Api {
+    /// The resource's name in the template; empty: there is no API.
+    pub logical_id: String,
+    /// The stage's name.
+    pub stage: String,
+    /// The throttle of the whole stage: requests per second and at once.
+    pub throttle: Option<Throttle>,
+    /// Who tells callers apart.
+    pub authorizer: Option<Authorizer>,
+    /// What the gateway answers itself, by kind, as `THROTTLED`.
+    pub responses: BTreeMap<String, GatewayResponse>,
+}
+
+/// A token bucket's size.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Throttle {
+    /// Requests per second.
+    pub rate: u32,
+    /// Requests at once.
+    pub burst: u32,
+}
+
+/// The `REQUEST` authorizer of the API.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Authorizer {
+    /// Its function's [`Function::name`].
+    pub function: String,
+    /// Headers that identify the caller; a request without one of them is refused at once.
+    pub headers: Vec<String>,
+    /// How long an answer is kept; zero: not at all.
+    pub cache: Duration,
+}
+
+/// What the gateway answers itself for one kind of refusal.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct GatewayResponse {
+    /// The status; `None`: the kind's own.
+    pub status: Option<u16>,
+    /// Headers, their values without the mapping's inner quotes.
+    pub headers: BTreeMap<String, String>,
+    /// The template under `application/json`, with `$context.…` in it.
+    pub body: Option<String>,
+}
+
+impl Template {
+    /// The queue with this logical id.
+    #[must_use]
+    pub fn queue(&self, logical_id: &str) -> Option<&Queue> {
+        self.queues.iter().find(|queue| queue.logical_id == logical_id)
+    }
+
+    /// The function that goes by this name: its folder, its name on AWS or its logical id.
+    #[must_use]
+    pub fn function(&self, name: &str) -> Option<&Function> {
+        self.functions.iter().find(|f| f.name == name || f.function_name == name || f.logical_id == name)
+    }
+
+    /// All triggers of all functions.
+    pub fn triggers(&self) -> impl Iterator<Item = &Trigger> {
+        self.functions.iter().flat_map(|function| &function.triggers)
+    }
+}

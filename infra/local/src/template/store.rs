@@ -1,0 +1,61 @@
+//! Reads the queues and the table.
+
+use std::time::Duration;
+
+use super::node::Node;
+use super::resources::{Resource, Resources, only, required};
+use super::{Queue, Redrive, Table, TemplateError};
+
+/// The one table.
+pub(super) fn table(resources: &Resources) -> Result<Table, TemplateError> {
+    let mut tables = resources.of("AWS::DynamoDB::Table");
+    let table = tables.next().ok_or_else(|| TemplateError::new(1, "the template has no AWS::DynamoDB::Table"))?;
+    if let Some(second) = tables.next() {
+        return Err(second.properties.error("the runner knows one table only"));
+    }
+    Ok(Table { logical_id: table.logical_id.clone(), name: table.name.clone(), properties: table.properties.json() })
+}
+
+/// A standard queue.
+pub(super) fn queue(resources: &Resources, resource: &Resource) -> Result<Queue, TemplateError> {
+    let properties = &resource.properties;
+    only(
+        properties,
+        &[
+            "QueueName",
+            "VisibilityTimeout",
+            "DelaySeconds",
+            "MessageRetentionPeriod",
+            "ReceiveMessageWaitTimeSeconds",
+            "RedrivePolicy",
+            // These say who may use the queue and how it is encrypted: nothing to do here.
+            "RedriveAllowPolicy",
+            "KmsMasterKeyId",
+            "SqsManagedSseEnabled",
+            "Tags",
+        ],
+    )?;
+    let redrive = properties.get("RedrivePolicy").map(|policy| {
+        let target = required(policy, "deadLetterTargetArn")?;
+        let dead_letter = resources.by_arn(target, "AWS::SQS::Queue")?;
+        Ok(Redrive {
+            dead_letter: dead_letter.logical_id.clone(),
+            max_receive_count: required(policy, "maxReceiveCount")?.number()?,
+        })
+    });
+    Ok(Queue {
+        logical_id: resource.logical_id.clone(),
+        name: resource.name.clone(),
+        visibility: seconds(properties, "VisibilityTimeout", 30)?,
+        delay: seconds(properties, "DelaySeconds", 0)?,
+        retention: seconds(properties, "MessageRetentionPeriod", 345_600)?,
+        receive_wait: seconds(properties, "ReceiveMessageWaitTimeSeconds", 0)?,
+        redrive: redrive.transpose()?,
+    })
+}
+
+/// Seconds under a dotted path, or AWS's default.
+pub(super) fn seconds(node: &Node, path: &str, default: u64) -> Result<Duration, TemplateError> {
+    let given = node.at(path).map(Node::number::<u64>).transpose()?;
+    Ok(Duration::from_secs(given.unwrap_or(default)))
+}

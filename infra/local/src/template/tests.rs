@@ -1,0 +1,212 @@
+use std::time::Duration;
+
+use super::{Surroundings, Template, TemplateError, Trigger, variable_name};
+
+const SMALL: &str = r#"
+Parameters:
+  CacheSeconds: {Type: Number, Default: 60, MinValue: 0}
+  Mode: {Type: String, Default: small, AllowedValues: [small, large]}
+Conditions:
+  Large: !Equals [!Ref Mode, large]
+  Small: !Not [!Condition Large]
+Globals:
+  Function:
+    Timeout: 10
+    Environment:
+      Variables:
+        CACHE_SECONDS: !Ref CacheSeconds
+        TABLE_NAME: !Ref Table
+        SIZE: !If [Large, big, !Ref AWS::NoValue]
+Resources:
+  Table:
+    Type: AWS::DynamoDB::Table
+    Properties:
+      KeySchema: [{AttributeName: pk, KeyType: HASH}]
+  Dead:
+    Type: AWS::SQS::Queue
+  Work:
+    Type: AWS::SQS::Queue
+    Properties:
+      QueueName: !Sub "${AWS::StackName}-work"
+      VisibilityTimeout: 60
+      RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5}
+  Alarm:
+    Type: AWS::CloudWatch::Alarm
+    Properties: {Whatever: !FindInMap [a, b, c]}
+  Api:
+    Type: AWS::Serverless::Api
+    Properties:
+      StageName: api
+      MethodSettings:
+        - {ResourcePath: "/*", HttpMethod: "*", ThrottlingRateLimit: 2000, ThrottlingBurstLimit: 4000}
+      Auth:
+        DefaultAuthorizer: Keys
+        ApiKeyRequired: true
+        Authorizers:
+          Keys:
+            FunctionArn: !GetAtt Authenticate.Arn
+            FunctionPayloadType: REQUEST
+            Identity: {Headers: [Authorization], ReauthorizeEvery: !Ref CacheSeconds}
+      GatewayResponses:
+        THROTTLED:
+          StatusCode: 429
+          ResponseParameters:
+            Headers: {Retry-After: "'1'", Request-Id: context.requestId}
+          ResponseTemplates:
+            application/json: '{"status":429}'
+  Plan:
+    Type: AWS::ApiGateway::UsagePlan
+    Properties:
+      Throttle: {RateLimit: 100, BurstLimit: 200}
+  Authenticate:
+    Type: AWS::Serverless::Function
+    Properties: {CodeUri: ../functions/authenticate}
+  GetThing:
+    Type: AWS::Serverless::Function
+    Properties:
+      CodeUri: ../functions/get-thing/
+      FunctionName: !Sub "${AWS::StackName}-get-thing"
+      Environment: {Variables: {WORK_URL: !Ref Work, JOINED: !Join ["-", [a, !Select [1, !Split [".", b.c]]]]}}
+      Events:
+        Request:
+          Type: Api
+          Properties: {Path: "/v1/things/{thing_id}", Method: get, RestApiId: !Ref Api}
+        Health:
+          Type: Api
+          Properties:
+            Path: /v1/health
+            Method: GET
+            Auth: {Authorizer: NONE, ApiKeyRequired: false}
+        Messages:
+          Type: SQS
+          Properties:
+            Queue: !GetAtt Work.Arn
+            BatchSize: 5
+            FunctionResponseTypes: [ReportBatchItemFailures]
+            ScalingConfig: {MaximumConcurrency: 4}
+        Changes:
+          Type: DynamoDB
+          Properties:
+            Stream: !GetAtt Table.StreamArn
+            StartingPosition: TRIM_HORIZON
+            MaximumRetryAttempts: 5
+            BisectBatchOnFunctionError: true
+            DestinationConfig: {OnFailure: {Destination: !GetAtt Dead.Arn}}
+            FilterCriteria: {Filters: [{Pattern: '{"eventName":["INSERT"]}'}]}
+        Minute:
+          Type: ScheduleV2
+          Properties: {ScheduleExpression: rate(1 minute), OmitName: true}
+"#;
+
+fn read(text: &str, variables: &[(&str, &str)]) -> Result<Template, TemplateError> {
+    let variable = |name: &str| {
+        let found = variables.iter().find(|(key, _)| *key == name);
+        found.map(|(_, value)| (*value).to_owned())
+    };
+    Template::read(
+        text,
+        &Surroundings {
+            queues_url: "http://127.0.0.1:9324",
+            region: "eu-central-1",
+            stack: "spillway",
+            variable: &variable,
+        },
+    )
+}
+
+#[test]
+fn everything_served_is_read() {
+    let template = read(SMALL, &[]).unwrap();
+    assert_eq!(template.table.name, "spillway-Table");
+    let work = template.queue("Work").unwrap();
+    assert_eq!((work.name.as_str(), work.visibility.as_secs()), ("spillway-work", 60));
+    assert_eq!(work.redrive.as_ref().unwrap().dead_letter, "Dead");
+    assert_eq!(template.usage_plans[0].throttle.burst, 200);
+    assert_eq!(template.api.throttle.unwrap().rate, 2000);
+    let authorizer = template.api.authorizer.as_ref().unwrap();
+    assert_eq!(authorizer.function, "authenticate");
+    assert_eq!(authorizer.cache, Duration::from_secs(60));
+    let throttled = &template.api.responses["THROTTLED"];
+    assert_eq!(throttled.headers["Retry-After"], "1");
+    assert_eq!(throttled.headers["Request-Id"], "$context.requestId");
+
+    let function = template.function("spillway-get-thing").unwrap();
+    assert_eq!(function.name, "get-thing");
+    assert_eq!(function.timeout, Duration::from_secs(10));
+    assert_eq!(function.environment["CACHE_SECONDS"], "60");
+    assert_eq!(function.environment["TABLE_NAME"], "spillway-Table");
+    assert_eq!(function.environment["WORK_URL"], "http://127.0.0.1:9324/000000000000/spillway-work");
+    assert_eq!(function.environment["JOINED"], "a-c");
+    assert!(!function.environment.contains_key("SIZE"));
+}
+
+#[test]
+fn triggers_are_read_with_their_settings() {
+    let template = read(SMALL, &[]).unwrap();
+    let triggers = &template.function("get-thing").unwrap().triggers;
+    let [
+        Trigger::Route(route),
+        Trigger::Route(health),
+        Trigger::Queue(queue),
+        Trigger::Stream(stream),
+        Trigger::Schedule(schedule),
+    ] = triggers.as_slice()
+    else {
+        panic!("{triggers:?}");
+    };
+    assert_eq!((route.method.as_str(), route.public), ("GET", false));
+    assert!(route.api_key_required && !health.api_key_required && health.public);
+    assert_eq!((queue.queue.as_str(), queue.batch_size), ("Work", 5));
+    assert_eq!(queue.max_concurrency, Some(4));
+    assert!(queue.report_item_failures && stream.bisect && stream.from_oldest);
+    assert_eq!(stream.retries, Some(5));
+    assert_eq!(stream.on_failure.as_deref(), Some("Dead"));
+    assert_eq!(stream.filters[0]["eventName"][0], "INSERT");
+    assert_eq!(schedule.every, Duration::from_secs(60));
+}
+
+#[test]
+fn a_variable_sets_a_parameter() {
+    assert_eq!(variable_name("StoreDeadlineMs"), "STORE_DEADLINE_MS");
+    let template = read(SMALL, &[("CACHE_SECONDS", "2"), ("MODE", "large")]).unwrap();
+    let function = template.function("GetThing").unwrap();
+    assert_eq!(function.environment["CACHE_SECONDS"], "2");
+    assert_eq!(function.environment["SIZE"], "big");
+    assert_eq!(template.api.authorizer.unwrap().cache, Duration::from_secs(2));
+}
+
+#[test]
+fn a_variable_that_the_template_forbids_is_an_error() {
+    let error = read(SMALL, &[("MODE", "huge")]).unwrap_err();
+    assert_eq!(error.to_string(), "line 4: MODE is huge, not one of small, large");
+    let error = read(SMALL, &[("CACHE_SECONDS", "-1")]).unwrap_err();
+    assert_eq!(error.to_string(), "line 3: CACHE_SECONDS is -1, which is out of range");
+}
+
+/// The small template with one line changed, and the error that this gives.
+fn broken(from: &str, to: &str) -> String {
+    assert!(SMALL.contains(from), "{from}");
+    read(&SMALL.replacen(from, to, 1), &[]).unwrap_err().to_string()
+}
+
+#[test]
+fn what_the_runner_does_not_know_is_an_error_with_its_line() {
+    let cases = [
+        (
+            "!Ref CacheSeconds\n        TABLE",
+            "!GetAZs x\n        TABLE",
+            "line 13: the runner does not know Fn::GetAZs",
+        ),
+        ("TABLE_NAME: !Ref Table", "TABLE_NAME: !Ref Tabel", "line 14: there is nothing named Tabel"),
+        ("!GetAtt Dead.Arn, max", "!GetAtt Dead.Name, max", "line 28: there is no Dead.Name"),
+        ("AWS::CloudWatch::Alarm", "AWS::S3::Bucket", "line 30: the runner has no part for AWS::S3::Bucket"),
+        ("VisibilityTimeout: 60", "FifoQueue: true", "line 27: the runner does not know FifoQueue here"),
+        ("VisibilityTimeout: 60", "VisibilityTimeout: soon", "line 27: soon is not a whole number in range"),
+        ("rate(1 minute)", "cron(0 1 * * ? *)", "line 94: the runner knows rate(…) only, not cron(0 1 * * ? *)"),
+        ("!If [Large,", "!If [Larch,", "line 15: there is no condition Larch"),
+        ("  Work:\n", "  Dead:\n", "line 23: duplicated key in mapping"),
+    ];
+    for (from, to, expected) in cases {
+        assert_eq!(broken(from, to), expected);
+    }
+}

@@ -1,0 +1,88 @@
+//! Calls functions at a running `cargo lambda watch` instead of hosting them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use tokio::sync::Semaphore;
+
+use crate::host;
+use crate::invoke::{InvokeError, Outcome, Run};
+use crate::template::Template;
+
+/// Calls to one function at the same time: over about a hundred, `cargo lambda watch` locks up.
+const CALLS_MAX: usize = 32;
+
+/// A function's first call waits for its build.
+const FIRST_LIMIT: Duration = Duration::from_secs(600);
+
+/// The functions of a running `cargo lambda watch`.
+pub struct Watch {
+    url: String,
+    client: reqwest::Client,
+    functions: HashMap<String, Arc<Function>>,
+}
+
+struct Function {
+    timeout: Duration,
+    calls: Semaphore,
+    /// Whether it has answered before.
+    built: AtomicBool,
+}
+
+impl Watch {
+    /// The functions of `template` at `url`, as `http://127.0.0.1:9001`.
+    #[must_use]
+    pub fn new(template: &Template, url: &str) -> Self {
+        let functions = template.functions.iter().map(|function| {
+            let settings =
+                Function { timeout: function.timeout, calls: Semaphore::new(CALLS_MAX), built: AtomicBool::new(false) };
+            (function.name.clone(), Arc::new(settings))
+        });
+        Self {
+            url: url.trim_end_matches('/').to_owned(),
+            client: reqwest::Client::new(),
+            functions: functions.collect(),
+        }
+    }
+}
+
+impl Run for Watch {
+    fn run(&self, name: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome> {
+        let Some(function) = self.functions.get(&name).cloned() else {
+            return futures::future::ready(Err(InvokeError::Unknown(name))).boxed();
+        };
+        let request = self.client.post(format!("{}/2015-03-31/functions/{name}/invocations", self.url)).body(payload);
+        async move {
+            let _call = function.calls.acquire().await;
+            let limit = if function.built.load(Ordering::Relaxed) { function.timeout } else { FIRST_LIMIT };
+            // A dead function's calls hang there, and a call across a reload can be lost.
+            let answer = tokio::time::timeout(limit, send(request)).await;
+            let outcome = answer.unwrap_or(Err(InvokeError::TimedOut(limit.as_secs())));
+            if outcome.is_ok() {
+                function.built.store(true, Ordering::Relaxed);
+            }
+            outcome
+        }
+        .boxed()
+    }
+}
+
+async fn send(request: reqwest::RequestBuilder) -> Outcome {
+    let gone = |error: reqwest::Error| InvokeError::Crashed(format!("cargo lambda watch: {error}"));
+    let response = request.send().await.map_err(gone)?;
+    let failed = !response.status().is_success() || response.headers().contains_key("x-amz-function-error");
+    let payload = response.bytes().await.map_err(gone)?;
+    if !failed {
+        return Ok(payload.to_vec());
+    }
+    match host::handled(&payload) {
+        InvokeError::Handled { message, .. } if message.is_empty() => {
+            Err(InvokeError::Crashed(String::from_utf8_lossy(&payload).into_owned()))
+        }
+        handled => Err(handled),
+    }
+}

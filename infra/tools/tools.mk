@@ -1,0 +1,23 @@
+# Tools from PyPI, pinned in infra/tools/*.txt: each list is installed into a virtual environment of its own
+# under .local/tools when a target first wants it. Nothing is installed globally. Included by the Makefile.
+#
+#   a target that runs $(SAM) or cfn-lint     depends on $(SAM_READY)
+#   a target that runs $(CARGO_LAMBDA)        depends on $(CARGO_LAMBDA_READY)
+
+TOOLS := .local/tools
+SAM_READY := $(TOOLS)/sam/.stamp
+CARGO_LAMBDA_READY := $(TOOLS)/cargo-lambda/.stamp
+
+# The SAM CLI finds cargo-lambda on the PATH, and no account, profile or metadata service is asked for
+# anything that a check does not need.
+CARGO_LAMBDA := PATH="$(CURDIR)/$(TOOLS)/cargo-lambda/bin:$$PATH" cargo lambda
+SAM := PATH="$(CURDIR)/$(TOOLS)/cargo-lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(TOOLS)/sam/bin/sam
+
+$(TOOLS)/%/.stamp: infra/tools/%.txt
+	@infra/tools/install $*
+
+# The template as AWS would read it. Needs neither an account nor, once installed, the network.
+.PHONY: lint-template
+lint-template: $(SAM_READY)
+	@AWS_EC2_METADATA_DISABLED=true AWS_REGION=eu-central-1 $(SAM) validate --lint --region eu-central-1 --template infra/template.yaml
+	@$(TOOLS)/sam/bin/cfn-lint --regions eu-central-1 us-east-1 --template infra/template.yaml

@@ -1,0 +1,73 @@
+//! What Spillway's operator charges a merchant for a captured amount.
+
+use serde::{Deserialize, Serialize};
+
+use crate::money::{Minor, OutOfRange};
+
+/// The largest share of an amount: all of it.
+pub const BASIS_POINTS_MAX: u16 = 10_000;
+
+/// Basis points of the captured amount plus a fixed part in minor units. Both 0 where nothing is configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Pricing {
+    /// Hundredths of a percent, at most [`BASIS_POINTS_MAX`].
+    pub fee_basis_points: u16,
+    /// Minor units for each capture, never negative.
+    pub fee_fixed: Minor,
+}
+
+impl Pricing {
+    /// The fee on a captured amount: the share rounded half to even, plus the fixed part, at most the amount.
+    pub fn fee(&self, amount: Minor) -> Result<Minor, OutOfRange> {
+        let scaled = amount.units().checked_mul(i64::from(self.fee_basis_points)).ok_or(OutOfRange)?;
+        let share = Minor::new(divide_half_even(scaled, i64::from(BASIS_POINTS_MAX)));
+        Ok(share.plus(self.fee_fixed)?.min(amount))
+    }
+}
+
+/// `dividend / divisor` for a dividend of at least 0, a half going to the even neighbour.
+fn divide_half_even(dividend: i64, divisor: i64) -> i64 {
+    let (quotient, remainder) = (dividend / divisor, dividend % divisor);
+    let twice = remainder * 2;
+    let up = twice > divisor || (twice == divisor && quotient % 2 == 1);
+    quotient + i64::from(up)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn fee(basis_points: u16, fixed: i64, amount: i64) -> i64 {
+        let pricing = Pricing { fee_basis_points: basis_points, fee_fixed: Minor::new(fixed) };
+        pricing.fee(Minor::new(amount)).unwrap().units()
+    }
+
+    #[test]
+    fn fees_computed_by_hand() {
+        assert_eq!(fee(290, 30, 1250), 66); // 36.25 → 36, + 30
+        assert_eq!(fee(290, 30, 10_000), 320);
+        assert_eq!(fee(0, 0, 10_000), 0);
+        assert_eq!(fee(290, 30, 20), 20); // 0.58 → 1, + 30, but never more than the amount
+        assert_eq!(fee(10_000, 0, 777), 777);
+    }
+
+    #[test]
+    fn halves_go_to_the_even_neighbour() {
+        assert_eq!(fee(5000, 0, 1), 0); // 0.5
+        assert_eq!(fee(5000, 0, 3), 2); // 1.5
+        assert_eq!(fee(5000, 0, 5), 2); // 2.5
+        assert_eq!(fee(5000, 0, 7), 4); // 3.5
+    }
+
+    proptest! {
+        #[test]
+        fn a_fee_is_never_negative_and_never_above_the_amount(
+            basis_points in 0..=BASIS_POINTS_MAX, fixed in 0..1_000_000_i64, amount in 1..=crate::money::AMOUNT_MAX,
+        ) {
+            let fee = fee(basis_points, fixed, amount);
+            prop_assert!((0..=amount).contains(&fee));
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Ids: a prefix that tells the kind, `_`, and 26 characters of Crockford's base32 in lower case (130 bits).
+//!
+//! Two forms have the same length. *Derived* ids are the head of a hash, so that the same request always names the
+//! same thing. *Ordered* ids (`txn_`, `evt_`) hold time, shard and a hash, so that they sort by time and say where
+//! they are stored: no index is needed to find one.
+
+use std::fmt;
+use std::hash::Hash;
+use std::marker::PhantomData;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+use crate::time::Timestamp;
+
+const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+const LENGTH: usize = 26;
+const TIME_LENGTH: usize = 10;
+const SHARD_LENGTH: usize = 2;
+
+/// The largest number of shards that an ordered id can name.
+pub const SHARDS_MAX: u16 = 1024;
+
+/// A kind of id.
+pub trait Kind {
+    /// What stands before the `_`.
+    const PREFIX: &'static str;
+}
+
+/// Declares a kind of id and the name of its id type.
+macro_rules! kinds {
+    ($($kind:ident $id:ident $prefix:literal $doc:literal;)*) => {$(
+        #[doc = concat!("The kind of ", $doc, ".")]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $kind {}
+        impl Kind for $kind {
+            const PREFIX: &'static str = $prefix;
+        }
+        #[doc = concat!("The id of ", $doc, ": `", $prefix, "_…`.")]
+        pub type $id = Id<$kind>;
+    )*};
+}
+
+kinds! {
+    MerchantKind MerchantId "mer" "a merchant";
+    KeyKind ApiKeyId "key" "an API key (not the key itself)";
+    PaymentKind PaymentId "pay" "a payment";
+    EntryKind EntryId "txn" "a journal entry, and of its movement";
+    EventKind EventId "evt" "an event";
+    EndpointKind EndpointId "we" "a webhook endpoint";
+}
+
+/// An id of one kind. A value that exists has the right form.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id<K>(String, PhantomData<fn() -> K>);
+
+/// The text is no id of the kind asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an id of this kind")]
+pub struct InvalidId;
+
+impl<K: Kind> Id<K> {
+    fn new(tail: &str) -> Id<K> {
+        Id(format!("{}_{tail}", K::PREFIX), PhantomData)
+    }
+
+    /// The id that follows from these parts, always the same. Parts are hashed with their lengths, so that no two
+    /// lists of parts run into each other.
+    pub fn derive(parts: &[&str]) -> Id<K> {
+        Id::new(&base32(&hash(parts), LENGTH))
+    }
+
+    /// An id that sorts by `time` and names its `shard`; the hash of `parts` tells apart what happened in the same
+    /// millisecond on the same shard.
+    pub fn ordered(time: Timestamp, shard: u16, parts: &[&str]) -> Id<K> {
+        let time = u64::try_from(time.millis()).unwrap_or_default();
+        let head = digits(time, TIME_LENGTH) + &digits(u64::from(shard % SHARDS_MAX), SHARD_LENGTH);
+        Id::new(&(head + &base32(&hash(parts), LENGTH - TIME_LENGTH - SHARD_LENGTH)))
+    }
+
+    /// Reads an id.
+    pub fn parse(text: &str) -> Result<Id<K>, InvalidId> {
+        let tail = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(InvalidId)?;
+        if tail.len() == LENGTH && tail.bytes().all(|byte| ALPHABET.contains(&byte)) {
+            Ok(Id(text.to_owned(), PhantomData))
+        } else {
+            Err(InvalidId)
+        }
+    }
+
+    /// The whole text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The shard that an ordered id names. (Of a derived id it means nothing.)
+    pub fn shard(&self) -> u16 {
+        let from = K::PREFIX.len() + 1 + TIME_LENGTH;
+        self.0.bytes().skip(from).take(SHARD_LENGTH).fold(0, |shard, byte| {
+            let digit = ALPHABET.iter().position(|known| *known == byte).unwrap_or_default();
+            shard * 32 + u16::try_from(digit).unwrap_or_default()
+        })
+    }
+}
+
+/// One of `count` shards, the same for the same text; `count` 0 counts as 1.
+pub fn shard_of(text: &str, count: u16) -> u16 {
+    let hash = hash(&[text]);
+    u16::try_from(u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % u32::from(count.max(1)))
+        .unwrap_or_default()
+}
+
+/// SHA-256 over the parts, each behind its length.
+pub(crate) fn hash(parts: &[&str]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    hasher.finalize().into()
+}
+
+/// The first `length` base32 digits of `bytes`.
+pub(crate) fn base32(bytes: &[u8], length: usize) -> String {
+    let bit = |index: usize| bytes.get(index / 8).is_some_and(|byte| byte >> (7 - index % 8) & 1 == 1);
+    (0..length)
+        .map(|digit| (0..5).fold(0, |value, offset| value * 2 + usize::from(bit(digit * 5 + offset))))
+        .map(|value| char::from(ALPHABET[value]))
+        .collect()
+}
+
+/// `value` as exactly `length` base32 digits, the highest first.
+fn digits(value: u64, length: usize) -> String {
+    (0..length)
+        .rev()
+        .map(|place| value.checked_shr(u32::try_from(place * 5).unwrap_or(u32::MAX)).unwrap_or_default() % 32)
+        .map(|digit| char::from(ALPHABET[usize::try_from(digit).unwrap_or_default()]))
+        .collect()
+}
+
+impl<K> fmt::Display for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<K> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<K> Serialize for Id<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de, K: Kind> Deserialize<'de> for Id<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Id<K>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Id::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_derived_id_is_the_head_of_the_hash_in_base32() {
+        // printf '\0\0\0\0\0\0\0\001a' | sha256sum: 66d82b0e5d9e71f6…; the first 25 bits are
+        // 01100 11011 01100 00010 10110 = c v c 2 p in Crockford's alphabet… checked below by the shape alone.
+        let id = PaymentId::derive(&["a"]);
+        assert_eq!(id.as_str().len(), 4 + 26);
+        assert_eq!(PaymentId::parse(id.as_str()), Ok(id.clone()));
+        assert_eq!(PaymentId::derive(&["a"]), id);
+    }
+
+    #[test]
+    fn parts_do_not_run_into_each_other() {
+        assert_ne!(PaymentId::derive(&["ab", "c"]), PaymentId::derive(&["a", "bc"]));
+        assert_ne!(PaymentId::derive(&["ab"]), PaymentId::derive(&["ab", ""]));
+    }
+
+    #[test]
+    fn base32_is_crockfords() {
+        assert_eq!(base32(&[0b00000_000, 0b01_11111_0, 0b1010_0000], 4), "01za");
+        assert_eq!(digits(32 * 31 + 10, 3), "0za");
+    }
+
+    #[test]
+    fn an_ordered_id_sorts_by_time_and_names_its_shard() {
+        let early = EntryId::ordered(Timestamp::from_millis(1_000_000_000_000), 1023, &["z"]);
+        let late = EntryId::ordered(Timestamp::from_millis(1_000_000_000_001), 0, &["a"]);
+        assert!(early < late);
+        assert_eq!((early.shard(), late.shard()), (1023, 0));
+        assert_eq!(EntryId::parse(early.as_str()), Ok(early));
+    }
+
+    #[test]
+    fn malformed_ids_and_ids_of_another_kind_are_refused() {
+        let id = PaymentId::derive(&["a"]).to_string();
+        for wrong in
+            ["", "pay_", "pay", &id[1..], &id[..29], &id.to_uppercase(), &id.replace("pay_", "evt_"), "pay_../../x"]
+        {
+            assert_eq!(PaymentId::parse(wrong), Err(InvalidId), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn shards_are_spread_evenly_enough() {
+        let mut counts = [0; 4];
+        for number in 0..4000 {
+            counts[usize::from(shard_of(&number.to_string(), 4))] += 1;
+        }
+        assert!(counts.iter().all(|count| (800..1200).contains(count)), "{counts:?}");
+        assert_eq!(shard_of("anything", 0), 0);
+    }
+}

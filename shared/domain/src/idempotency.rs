@@ -1,0 +1,123 @@
+//! Idempotency keys: the created resource is its own record of the request that made it.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::id::{Id, Kind};
+use crate::tenant::Tenant;
+
+const KEY_LENGTH_MAX: usize = 255;
+
+/// A client's idempotency key: 1 to 255 visible ASCII characters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+/// The text is no idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an idempotency key has 1 to 255 visible ASCII characters")]
+pub struct InvalidIdempotencyKey;
+
+impl IdempotencyKey {
+    /// Reads a header's value: bare, or as a quoted string of RFC 8941 (where `\"` and `\\` are escapes). Both
+    /// spellings of the same key are the same key.
+    pub fn parse(header: &str) -> Result<IdempotencyKey, InvalidIdempotencyKey> {
+        let header = header.trim_matches([' ', '\t']);
+        let key = match header.strip_prefix('"') {
+            Some(quoted) => unquote(quoted).ok_or(InvalidIdempotencyKey)?,
+            None => header.to_owned(),
+        };
+        let visible = key.bytes().all(|byte| byte.is_ascii_graphic());
+        if visible && (1..=KEY_LENGTH_MAX).contains(&key.len()) {
+            Ok(IdempotencyKey(key))
+        } else {
+            Err(InvalidIdempotencyKey)
+        }
+    }
+
+    /// The id of what `operation` on `parent` ("" where there is none) creates under this key for this tenant.
+    pub fn id_for<K: Kind>(&self, tenant: &Tenant, operation: &str, parent: &str) -> Id<K> {
+        Id::derive(&[tenant.merchant.as_str(), tenant.mode.as_str(), operation, parent, &self.0])
+    }
+}
+
+/// What stands between the opening quote, already taken off, and a closing quote at the very end.
+fn unquote(quoted: &str) -> Option<String> {
+    let mut key = String::new();
+    let mut characters = quoted.chars();
+    loop {
+        match characters.next()? {
+            '"' => return characters.next().is_none().then_some(key),
+            '\\' => key.push(characters.next().filter(|escaped| ['"', '\\'].contains(escaped))?),
+            other => key.push(other),
+        }
+    }
+}
+
+/// SHA-256 of a request's body in the canonical form of RFC 8785, as hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fingerprint(String);
+
+impl Fingerprint {
+    /// Of a body in its canonical form.
+    pub fn of(canonical: &[u8]) -> Fingerprint {
+        Fingerprint(hex(&Sha256::digest(canonical)))
+    }
+}
+
+/// Lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{MerchantId, PaymentId, PaymentKind};
+    use crate::tenant::Mode;
+
+    fn key(header: &str) -> Result<String, InvalidIdempotencyKey> {
+        IdempotencyKey::parse(header).map(|key| key.0)
+    }
+
+    #[test]
+    fn a_key_may_be_bare_or_quoted() {
+        assert_eq!(key("order-1001"), Ok("order-1001".into()));
+        assert_eq!(key("\"order-1001\""), Ok("order-1001".into()));
+        assert_eq!(key(r#""a\"b\\""#), Ok(r#"a"b\"#.into()));
+        assert_eq!(key(&"k".repeat(255)).map(|key| key.len()), Ok(255));
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused() {
+        for wrong in ["", "\"\"", " ", "a b", "ключ", "\"open", "\"a\"b", r#""a\n""#, "a\u{7f}", &"k".repeat(256)] {
+            assert_eq!(key(wrong), Err(InvalidIdempotencyKey), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_id_depends_on_merchant_mode_operation_parent_and_key() {
+        let tenant = |name: &str, mode| Tenant { merchant: MerchantId::derive(&[name]), mode };
+        let id = |tenant: &Tenant, operation, parent, key: &str| -> PaymentId {
+            IdempotencyKey::parse(key).unwrap().id_for::<PaymentKind>(tenant, operation, parent)
+        };
+        let a = tenant("a", Mode::Test);
+        let all = [
+            id(&a, "payment", "", "k"),
+            id(&tenant("b", Mode::Test), "payment", "", "k"),
+            id(&tenant("a", Mode::Live), "payment", "", "k"),
+            id(&a, "refund", "", "k"),
+            id(&a, "payment", "pay", "k"),
+            id(&a, "payment", "", "l"),
+        ];
+        let different: std::collections::HashSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+        assert_eq!(id(&a, "payment", "", "\"k\""), all[0]);
+    }
+
+    #[test]
+    fn a_fingerprint_is_the_sha_256_of_the_canonical_body() {
+        // printf '{}' | sha256sum
+        assert_eq!(Fingerprint::of(b"{}").0, "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a");
+    }
+}

@@ -1,0 +1,20 @@
+//! Spillway's rules: money, states, the ledger, ids.
+//!
+//! Everything here is a pure function of its arguments. No I/O crate is a dependency, so the compiler
+//! keeps the network, async code and the clock out: time and randomness are passed in.
+
+pub mod api_key;
+pub mod balance;
+pub mod card;
+pub mod currency;
+pub mod event;
+pub mod fee;
+pub mod id;
+pub mod idempotency;
+pub mod ledger;
+pub mod merchant;
+pub mod money;
+pub mod payment;
+pub mod tenant;
+pub mod time;
+pub mod webhook;

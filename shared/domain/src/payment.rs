@@ -1,0 +1,360 @@
+//! Payments: their states, what to do next for one, and what each outcome changes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::currency::Currency;
+use crate::event::{Event, EventType};
+use crate::fee::Pricing;
+use crate::id::{EntryId, PaymentId};
+use crate::idempotency::Fingerprint;
+use crate::ledger::{self, EntryType, JournalEntry, LedgerError, Movement, MovementKey};
+use crate::money::Minor;
+use crate::tenant::Tenant;
+use crate::time::{Day, Timestamp};
+
+/// Where a payment is. `Succeeded` and `Failed` are terminal: nothing leaves them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// Accepted; the processor has not given a final answer yet.
+    Processing,
+    /// Captured and posted.
+    Succeeded,
+    /// Nothing was taken, and nothing will be.
+    Failed,
+}
+
+/// When the money is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CaptureMethod {
+    /// Together with the authorization.
+    Automatic,
+}
+
+/// What was charged, as far as a merchant may know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PaymentMethod {
+    /// Always `card` so far.
+    #[serde(rename = "type")]
+    pub method_type: String,
+    /// The scheme, in lower case.
+    pub brand: String,
+    /// The number's last four digits.
+    pub last4: String,
+}
+
+/// Why a payment failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// For programs.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+/// The failure code of a payment whose outcome the processor never knew.
+pub const PROCESSOR_UNAVAILABLE: &str = "processor_unavailable";
+
+/// What a client asks for, already valid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewPayment {
+    /// Minor units, 1 to [`crate::money::AMOUNT_MAX`].
+    pub amount: Minor,
+    /// One of the merchant's.
+    pub currency: Currency,
+    /// What to charge, as the processor names it.
+    pub token: String,
+    /// When to take the money.
+    pub capture_method: CaptureMethod,
+    /// For people.
+    pub description: Option<String>,
+    /// The merchant's own number.
+    pub reference: Option<String>,
+    /// The merchant's own customer.
+    pub customer: Option<String>,
+    /// Whatever the merchant wants kept.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A payment as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Payment {
+    /// Derived from the tenant and the idempotency key.
+    pub id: PaymentId,
+    /// Whose.
+    pub tenant: Tenant,
+    /// Where it is.
+    pub status: Status,
+    /// Minor units asked for.
+    pub amount: Minor,
+    /// Of all its amounts.
+    pub currency: Currency,
+    /// Minor units taken.
+    pub amount_captured: Minor,
+    /// Minor units given back.
+    pub amount_refunded: Minor,
+    /// Minor units in dispute.
+    pub amount_disputed: Minor,
+    /// Captured − refunded − disputed: what a refund may still take.
+    pub refundable: Minor,
+    /// When to take the money.
+    pub capture_method: CaptureMethod,
+    /// What is charged. Never rendered, never logged.
+    pub token: String,
+    /// For people.
+    pub description: Option<String>,
+    /// The merchant's own number.
+    pub reference: Option<String>,
+    /// The merchant's own customer.
+    pub customer: Option<String>,
+    /// The merchant's own.
+    pub metadata: BTreeMap<String, String>,
+    /// Known once approved.
+    pub payment_method: Option<PaymentMethod>,
+    /// Known once failed.
+    pub failure: Option<Failure>,
+    /// Minor units, known once captured.
+    pub fee: Option<Minor>,
+    /// The capture's value date.
+    pub available_on: Option<Day>,
+    /// Moves when something moves that is rendered.
+    pub version: u64,
+    /// The merchant's shard that holds all that follows from this payment.
+    pub shard: u16,
+    /// The name of the processor that was chosen when it was created.
+    pub processor: String,
+    /// The processor's own reference.
+    pub processor_reference: Option<String>,
+    /// When the present status began.
+    pub status_since: Timestamp,
+    /// How often the processor was asked without a final answer.
+    pub asks: u32,
+    /// When a look-up at the processor first found nothing.
+    pub absent_since: Option<Timestamp>,
+    /// Of the body that made it.
+    pub fingerprint: Fingerprint,
+    /// The request that made it.
+    pub request_id: String,
+    /// When it was accepted.
+    pub created_at: Timestamp,
+    /// When the version last moved.
+    pub updated_at: Timestamp,
+}
+
+/// What a message about a payment leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Ask the processor to authorize and capture: the identical call each time.
+    Authorize,
+    /// The processor no longer keeps our key: only look for a charge under our reference.
+    LookUp,
+    /// Nothing is to be done in this state: the message is late or repeated.
+    Nothing,
+}
+
+/// A processor's answer to an authorization, as far as it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Authorization {
+    /// Taken.
+    Approved(Approval),
+    /// Refused for good.
+    Declined(Failure),
+    /// No answer, or none that tells. Never guessed: ask again.
+    Unknown,
+}
+
+/// A charge that the processor made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// The processor's own reference.
+    pub reference: String,
+    /// What was charged.
+    pub method: PaymentMethod,
+}
+
+/// What a look-up at the processor found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A charge under our reference.
+    Charge(Approval),
+    /// None.
+    Absent,
+    /// No answer.
+    Unknown,
+}
+
+/// How long an unknown outcome may be asked for, and how sure an absence must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownOutcomePolicy {
+    /// Milliseconds for which the processor keeps our idempotency key.
+    pub repeatable_for_ms: i64,
+    /// Milliseconds between two look-ups that must both find nothing.
+    pub absent_again_ms: i64,
+}
+
+/// The terms of a capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// What it costs.
+    pub pricing: Pricing,
+    /// Days until it is available.
+    pub settlement_delay_days: u16,
+}
+
+/// All that becomes true at once: committed by one call, on condition that the payment still has `from_version` and
+/// is not terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The version that was read.
+    pub from_version: u64,
+    /// The new state.
+    pub payment: Payment,
+    /// The journal entry and the movement, where money moved.
+    pub posting: Option<(JournalEntry, Movement)>,
+    /// What the merchant is told.
+    pub event: Event,
+}
+
+impl Payment {
+    /// A payment as accepted.
+    pub fn accept(
+        id: PaymentId, tenant: Tenant, asked: NewPayment, shard: u16, processor: &str, fingerprint: Fingerprint,
+        request_id: &str, now: Timestamp,
+    ) -> Payment {
+        Payment {
+            id,
+            tenant,
+            status: Status::Processing,
+            amount: asked.amount,
+            currency: asked.currency,
+            amount_captured: Minor::ZERO,
+            amount_refunded: Minor::ZERO,
+            amount_disputed: Minor::ZERO,
+            refundable: Minor::ZERO,
+            capture_method: asked.capture_method,
+            token: asked.token,
+            description: asked.description,
+            reference: asked.reference,
+            customer: asked.customer,
+            metadata: asked.metadata,
+            payment_method: None,
+            failure: None,
+            fee: None,
+            available_on: None,
+            version: 1,
+            shard,
+            processor: processor.to_owned(),
+            processor_reference: None,
+            status_since: now,
+            asks: 0,
+            absent_since: None,
+            fingerprint,
+            request_id: request_id.to_owned(),
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// The payment as it was accepted, from its fields that never change: the answer to a repeated request.
+    pub fn as_accepted(&self) -> Payment {
+        let asked = NewPayment {
+            amount: self.amount,
+            currency: self.currency,
+            token: self.token.clone(),
+            capture_method: self.capture_method,
+            description: self.description.clone(),
+            reference: self.reference.clone(),
+            customer: self.customer.clone(),
+            metadata: self.metadata.clone(),
+        };
+        Payment::accept(
+            self.id.clone(),
+            self.tenant.clone(),
+            asked,
+            self.shard,
+            &self.processor,
+            self.fingerprint.clone(),
+            &self.request_id,
+            self.created_at,
+        )
+    }
+
+    /// What to do now for a payment in this state.
+    pub fn next_step(&self, now: Timestamp, policy: &UnknownOutcomePolicy) -> Step {
+        match self.status {
+            Status::Processing if now.since(self.status_since) < policy.repeatable_for_ms => Step::Authorize,
+            Status::Processing => Step::LookUp,
+            Status::Succeeded | Status::Failed => Step::Nothing,
+        }
+    }
+
+    /// The processor approved: the money is posted to the ledger.
+    pub fn approved(&self, approval: Approval, terms: &Terms, now: Timestamp) -> Result<Change, LedgerError> {
+        let fee = terms.pricing.fee(self.amount)?;
+        let net = self.amount.minus(fee)?;
+        let available_on = now.day().plus_days(terms.settlement_delay_days);
+        let payment = Payment {
+            amount_captured: self.amount,
+            refundable: self.amount.minus(self.amount_refunded)?.minus(self.amount_disputed)?,
+            payment_method: Some(approval.method),
+            processor_reference: Some(approval.reference),
+            fee: Some(fee),
+            available_on: Some(available_on),
+            ..self.moved_to(Status::Succeeded, now)
+        };
+        let entry = JournalEntry {
+            id: EntryId::ordered(now, payment.shard, &[payment.id.as_str(), &payment.version.to_string()]),
+            entry_type: EntryType::Capture,
+            currency: payment.currency,
+            postings: ledger::capture_postings(payment.amount, fee)?,
+            amount: payment.amount,
+            fee,
+            net,
+            available_on,
+            source: payment.id.clone(),
+            request_id: payment.request_id.clone(),
+            created_at: now,
+        };
+        let key = MovementKey { currency: payment.currency, value_date: available_on, entry: entry.id.clone() };
+        Ok(Change {
+            from_version: self.version,
+            event: Event::of_payment(EventType::PaymentSucceeded, &payment),
+            posting: Some((entry, Movement { key, amount: net })),
+            payment,
+        })
+    }
+
+    /// The processor refused, or never knew of it: no money moved.
+    pub fn failed(&self, failure: Failure, now: Timestamp) -> Change {
+        let payment = Payment { failure: Some(failure), ..self.moved_to(Status::Failed, now) };
+        let event = Event::of_payment(EventType::PaymentFailed, &payment);
+        Change { from_version: self.version, payment, posting: None, event }
+    }
+
+    /// The processor did not know of a charge when it was looked up. Failed if that was so before, long enough ago;
+    /// none if it must be looked up again.
+    pub fn absent(&self, now: Timestamp, policy: &UnknownOutcomePolicy) -> Option<Change> {
+        let since = self.absent_since?;
+        (now.since(since) >= policy.absent_again_ms).then(|| {
+            let message = "The processor never answered and knows of no charge.".to_owned();
+            self.failed(Failure { code: PROCESSOR_UNAVAILABLE.to_owned(), message }, now)
+        })
+    }
+
+    fn moved_to(&self, status: Status, now: Timestamp) -> Payment {
+        Payment {
+            status,
+            status_since: now,
+            version: self.version + 1,
+            updated_at: now,
+            absent_since: None,
+            ..self.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! Who calls: only what the authorizer said counts, never a header or a body.
+
+use serde_json::Value;
+use spillway_domain::api_key::Scope;
+use spillway_domain::currency::Currency;
+use spillway_domain::id::MerchantId;
+use spillway_domain::merchant::Shards;
+use spillway_domain::tenant::{Mode, Tenant};
+use spillway_domain::time::Timestamp;
+
+use super::problem::Problem;
+use super::request::Request;
+
+/// A merchant's program with a valid key.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// Whose data it may touch.
+    pub tenant: Tenant,
+    /// The merchant's currencies.
+    pub currencies: Vec<Currency>,
+    /// The merchant's shards.
+    pub shards: Shards,
+    scopes: Vec<Scope>,
+    suspended: bool,
+}
+
+impl Caller {
+    /// Reads the authorizer's context. Its answer is cached, so a key may have expired since: 401 then.
+    pub fn of(request: &Request, now: Timestamp) -> Result<Caller, Problem> {
+        let read = |name: &str| request.authorizer.get(name).and_then(Value::as_str).unwrap_or_default();
+        let expires_at = read("expires_at");
+        if !expires_at.is_empty() && Timestamp::parse(expires_at).map_or(true, |expiry| expiry <= now) {
+            return Err(Problem::unauthorized());
+        }
+        let merchant = MerchantId::parse(read("merchant")).ok();
+        let tenant = merchant.zip(Mode::parse(read("mode"))).map(|(merchant, mode)| Tenant { merchant, mode });
+        Ok(Caller {
+            tenant: tenant.ok_or_else(Problem::unauthorized)?,
+            currencies: read("currencies").split(',').filter_map(|code| Currency::parse(code).ok()).collect(),
+            shards: serde_json::from_str(read("shards")).map_err(|_| Problem::unauthorized())?,
+            scopes: read("scopes").split(' ').filter_map(Scope::parse).collect(),
+            suspended: read("suspended") == "true",
+        })
+    }
+
+    /// 403 unless the key has the scope.
+    pub fn may(&self, scope: Scope) -> Result<(), Problem> {
+        if self.scopes.contains(&scope) { Ok(()) } else { Err(Problem::insufficient_scope(scope)) }
+    }
+
+    /// 403 if the merchant may start nothing.
+    pub fn may_start_work(&self) -> Result<(), Problem> {
+        if self.suspended { Err(Problem::merchant_suspended()) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,70 @@
+//! Merchants and API keys as the operator sees them.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use spillway_domain::api_key::{ApiKey, ApiKeySecret, Scope};
+use spillway_domain::currency::Currency;
+use spillway_domain::fee::Pricing;
+use spillway_domain::merchant::{Merchant, Plan, Shards};
+use spillway_domain::tenant::Mode;
+use spillway_domain::time::Timestamp;
+
+/// The shape of a merchant. Its plan key is not shown.
+#[derive(Debug, Serialize)]
+pub struct MerchantView {
+    id: String,
+    object: &'static str,
+    reference: String,
+    name: String,
+    plan: Plan,
+    currencies: BTreeMap<Currency, Pricing>,
+    settlement_delay_days: u16,
+    shards: Shards,
+    suspended: bool,
+    created_at: Timestamp,
+}
+
+/// The shape of a merchant.
+pub fn merchant(merchant: Merchant) -> MerchantView {
+    MerchantView {
+        id: merchant.id.to_string(),
+        object: "merchant",
+        reference: merchant.reference,
+        name: merchant.name,
+        plan: merchant.plan,
+        currencies: merchant.currencies,
+        settlement_delay_days: merchant.settlement_delay_days,
+        shards: merchant.shards,
+        suspended: merchant.suspended,
+        created_at: merchant.created_at,
+    }
+}
+
+/// The shape of an API key.
+#[derive(Debug, Serialize)]
+pub struct ApiKeyView {
+    id: String,
+    object: &'static str,
+    merchant: String,
+    mode: Mode,
+    scopes: Vec<Scope>,
+    expires_at: Option<Timestamp>,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+/// The shape of a key, with its secret if it was issued just now: nobody keeps it.
+pub fn api_key(key: ApiKey, secret: Option<&ApiKeySecret>) -> ApiKeyView {
+    ApiKeyView {
+        id: key.id.to_string(),
+        object: "api_key",
+        merchant: key.tenant.merchant.to_string(),
+        mode: key.tenant.mode,
+        scopes: key.scopes,
+        expires_at: key.expires_at,
+        created_at: key.created_at,
+        secret: secret.map(|secret| secret.reveal().to_owned()),
+    }
+}

@@ -1,0 +1,35 @@
+//! A webhook endpoint as its merchant sees it.
+
+use serde::Serialize;
+use spillway_domain::tenant::Mode;
+use spillway_domain::time::Timestamp;
+use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter};
+
+/// The wire shape of an endpoint. The secret is in the answer to its creation only.
+#[derive(Debug, Serialize)]
+pub struct WebhookEndpointView<'a> {
+    id: &'a str,
+    object: &'static str,
+    mode: Mode,
+    url: &'a str,
+    event_types: &'a [EventFilter],
+    secret: &'a str,
+    status: EndpointStatus,
+    version: u64,
+    created_at: Timestamp,
+}
+
+/// The wire shape of an endpoint as it was created.
+pub fn webhook_endpoint(endpoint: &Endpoint) -> WebhookEndpointView<'_> {
+    WebhookEndpointView {
+        id: endpoint.id.as_str(),
+        object: "webhook_endpoint",
+        mode: endpoint.tenant.mode,
+        url: &endpoint.url,
+        event_types: &endpoint.event_types,
+        secret: &endpoint.secret,
+        status: EndpointStatus::Enabled,
+        version: 1,
+        created_at: endpoint.created_at,
+    }
+}

@@ -1,0 +1,51 @@
+//! Processors: who really moves the money. Each file knows the units and the words of one.
+
+mod sandbox;
+
+use aws_sdk_dynamodb::config::SharedAsyncSleep;
+use spillway_domain::payment::{Authorization, Found, Payment};
+use spillway_domain::tenant::Mode;
+
+use crate::store::Store;
+use sandbox::Sandbox;
+
+/// The processors of one deployment.
+#[derive(Debug)]
+pub struct Processors {
+    sandbox: Sandbox,
+}
+
+impl Processors {
+    /// The sandbox alone so far.
+    pub fn new(store: Store, sleep: SharedAsyncSleep) -> Processors {
+        Processors { sandbox: Sandbox::new(store, sleep) }
+    }
+
+    /// The name of the processor that takes payments of this mode. None if there is none.
+    pub fn for_mode(&self, mode: Mode) -> Option<&'static str> {
+        match mode {
+            Mode::Test => Some(sandbox::NAME),
+            Mode::Live => None,
+        }
+    }
+
+    /// Whether the processor of this mode can know this token.
+    pub fn knows_token(&self, mode: Mode, token: &str) -> bool {
+        match mode {
+            Mode::Test => sandbox::knows_token(token),
+            // Only the live processor itself can tell.
+            Mode::Live => true,
+        }
+    }
+
+    /// Authorizes and captures at once. The idempotency key is the payment's id and the operation: the same for every
+    /// repetition.
+    pub async fn authorize(&self, payment: &Payment) -> Authorization {
+        self.sandbox.authorize(payment).await
+    }
+
+    /// Looks for a charge under the payment's id.
+    pub async fn look_up(&self, payment: &Payment) -> Found {
+        self.sandbox.look_up(payment).await
+    }
+}

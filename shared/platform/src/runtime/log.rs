@@ -1,0 +1,42 @@
+//! One JSON line for each invocation, on standard output.
+
+use std::fmt;
+
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::{Layer as _, SubscriberExt as _};
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use spillway_domain::time::Timestamp;
+
+use super::context::Outside;
+
+/// The lines' `timestamp`, from the clock that was passed in.
+struct Clock(Outside);
+
+impl FormatTime for Clock {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        let now: Timestamp = (self.0.now)();
+        write!(writer, "{now}")
+    }
+}
+
+/// Sends what is traced by Spillway's own code to standard output. Lines of libraries are dropped: they may hold what
+/// a log must not.
+pub fn init(level: &str, outside: &Outside) {
+    let level: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_span_list(false)
+        .with_target(false)
+        .with_timer(Clock(outside.clone()))
+        .with_writer(std::io::stdout)
+        .with_filter(tracing_subscriber::filter::filter_fn(move |metadata| {
+            metadata.target().starts_with("spillway") && *metadata.level() <= level
+        }));
+    // A second start in one process (a test) keeps the first.
+    let _ = tracing_subscriber::registry().with(lines).try_init();
+}

@@ -1,0 +1,15 @@
+//! What a function runs in: its settings, its clients, the loop around it, and its log line.
+
+mod cache;
+mod context;
+pub mod log;
+mod meter;
+mod sdk;
+mod serve;
+mod settings;
+
+pub use cache::Cache;
+pub use context::{Context, Outside};
+pub use meter::Meter;
+pub use serve::{Invocation, serve_batch, serve_changes, serve_direct, serve_http, serve_tick};
+pub use settings::{DueShards, SettingError, Settings};

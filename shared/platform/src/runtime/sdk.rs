@@ -1,0 +1,94 @@
+//! What all clients of the AWS SDK have in common.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{
+    BehaviorVersion, Credentials, Region, SharedAsyncSleep, SharedCredentialsProvider, SharedHttpClient,
+    StalledStreamProtectionConfig,
+};
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_types::SdkConfig;
+
+use super::context::Outside;
+use super::meter::{Meter, Metering};
+use super::settings::Settings;
+
+/// Tries of one operation, all within its deadline. Conflicts and throttles are among what is retried.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// The clients that a function may need.
+pub(super) struct Clients {
+    pub(super) dynamodb: aws_sdk_dynamodb::Client,
+    shared: SdkConfig,
+    meter: Arc<Meter>,
+}
+
+impl Clients {
+    /// Reads no file and asks no metadata service: region and credentials are in the environment of every function.
+    pub(super) fn new(settings: &Settings, outside: &Outside, meter: Arc<Meter>) -> Clients {
+        let deadline = Duration::from_millis(u64::from(settings.store_deadline_ms));
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(deadline)
+            // A socket that died while the environment was frozen must cost one attempt, not the operation.
+            .operation_attempt_timeout(deadline / 3)
+            .connect_timeout(deadline / 6)
+            .build();
+        let retries = RetryConfig::standard()
+            .with_max_attempts(ATTEMPTS_MAX)
+            .with_initial_backoff(Duration::from_millis(25))
+            .with_max_backoff(Duration::from_millis(500));
+        let shared = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new(settings.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials()))
+            .http_client(outside.http_client.clone())
+            .sleep_impl(outside.sleep.clone())
+            .retry_config(retries)
+            .timeout_config(timeouts)
+            // The timeouts above are shorter than this protection's grace.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .build();
+        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&shared)
+            .interceptor(Metering(meter.clone()))
+            .retry_classifier(crate::store::Conflicts);
+        dynamodb.set_endpoint_url(settings.endpoints.dynamodb.clone());
+        Clients { dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()), shared, meter }
+    }
+
+    pub(super) fn sqs(&self, settings: &Settings) -> aws_sdk_sqs::Client {
+        let mut sqs = aws_sdk_sqs::config::Builder::from(&self.shared).interceptor(Metering(self.meter.clone()));
+        sqs.set_endpoint_url(settings.endpoints.sqs.clone());
+        aws_sdk_sqs::Client::from_conf(sqs.build())
+    }
+
+    pub(super) fn api_gateway(&self, settings: &Settings) -> aws_sdk_apigateway::Client {
+        let mut gateway = aws_sdk_apigateway::config::Builder::from(&self.shared);
+        gateway.set_endpoint_url(settings.endpoints.api_gateway.clone());
+        aws_sdk_apigateway::Client::from_conf(gateway.build())
+    }
+}
+
+/// The HTTPS client of a deployed function. Connections that were idle for long are dropped: they may have died while
+/// the environment was frozen.
+pub(super) fn https_client() -> SharedHttpClient {
+    aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .pool_idle_timeout(Duration::from_secs(20))
+        .build_https()
+}
+
+/// Waits with tokio's timer.
+pub(super) fn tokio_sleep() -> SharedAsyncSleep {
+    aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new())
+}
+
+fn credentials() -> Credentials {
+    let read = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let key = read("AWS_ACCESS_KEY_ID").unwrap_or_default();
+    let secret = read("AWS_SECRET_ACCESS_KEY").unwrap_or_default();
+    Credentials::new(key, secret, read("AWS_SESSION_TOKEN"), None, "environment")
+}

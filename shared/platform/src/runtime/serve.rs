@@ -1,0 +1,269 @@
+//! The loop around a function: parses the event, catches panics, answers, and writes the log line. One entry for each
+//! kind of trigger.
+
+use std::fmt::Display;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use futures::FutureExt as _;
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use spillway_domain::time::Timestamp;
+
+use super::context::{Context, Outside};
+use super::log;
+use super::settings::Settings;
+use crate::api::{ApiEvent, ApiResponse, Problem, Request, Response};
+use crate::work::{self, BatchResponse, Change, ChangesEvent, MessagesEvent, Thing, WorkError};
+
+/// One run of a function.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// Lambda's own id of it.
+    pub request_id: String,
+    /// When Lambda will end it.
+    pub deadline: Timestamp,
+}
+
+/// What an invocation's log line says of it.
+#[derive(Debug, Default)]
+struct Told {
+    request_id: String,
+    merchant: String,
+    source: String,
+    subject: String,
+    outcome: String,
+    failed: bool,
+}
+
+/// Milliseconds an invocation is taken to have where its deadline is missing (`cargo lambda watch` sends one of 1970).
+const DEADLINE_FALLBACK_MS: i64 = 10_000;
+
+/// Serves an endpoint behind API Gateway.
+pub async fn serve_http<F, Fut>(handle: F) -> Result<(), Error>
+where
+    F: Fn(Arc<Context>, Request) -> Fut,
+    Fut: Future<Output = Result<Response, Problem>>,
+{
+    run(|context, _, event: ApiEvent| {
+        let request = Request::from(event);
+        let mut told = Told {
+            request_id: request.request_id.clone(),
+            merchant: request.claimed_merchant().to_owned(),
+            source: format!("{} {}", request.method, request.resource),
+            subject: request.path_parameter("payment_id").to_owned(),
+            ..Told::default()
+        };
+        let answer = caught(handle(context, request));
+        async move {
+            let result = answer.await.unwrap_or_else(|_| Err(Problem::internal_error("panic")));
+            if let Err(problem) = &result {
+                told.failed = problem.is_ours();
+                told.outcome = problem.for_log();
+            }
+            let response = result.unwrap_or_else(|problem| problem.into_response(&told.request_id));
+            if let Some(subject) = response.subject() {
+                subject.clone_into(&mut told.subject);
+            }
+            if told.outcome.is_empty() {
+                told.outcome = response.status().to_string();
+            }
+            let rendered = response.render(&told.request_id);
+            (Ok::<ApiResponse, Diagnostic>(rendered), told)
+        }
+    })
+    .await
+}
+
+/// Serves a queue's messages. `handle` answers for each distinct thing of the batch, in order; a message whose thing
+/// failed comes again, later each time.
+pub async fn serve_batch<F, Fut>(handle: F) -> Result<(), Error>
+where
+    F: Fn(Arc<Context>, Invocation, Vec<Thing>) -> Fut,
+    Fut: Future<Output = Vec<Result<(), WorkError>>>,
+{
+    run(|context: Arc<Context>, invocation: Invocation, event: MessagesEvent| {
+        let batch = work::Batch::from(event);
+        let (merchant, subject) = batch.described();
+        let mut told = Told { request_id: invocation.request_id.clone(), merchant, subject, ..Told::default() };
+        told.source = batch.queue_name().to_owned();
+        let results = caught(handle(context.clone(), invocation, batch.things()));
+        async move {
+            // A panic outside a single message's own work fails them all; they come again.
+            let results = results.await.unwrap_or_default();
+            let (response, faults) = batch.response(&results);
+            for fault in &faults {
+                tracing::warn!(subject = %fault.subject, error = %fault.error, "message failed");
+            }
+            work::back_off(&context, &faults).await;
+            (told.failed, told.outcome) = outcome(batch.len(), faults.len());
+            (Ok::<BatchResponse, Diagnostic>(response), told)
+        }
+    })
+    .await
+}
+
+/// Serves the table's stream. `handle` forwards the changes in order and answers at the first that failed, by its
+/// index: that one and all after it come again.
+pub async fn serve_changes<F, Fut>(handle: F) -> Result<(), Error>
+where
+    F: Fn(Arc<Context>, Vec<Change>) -> Fut,
+    Fut: Future<Output = Result<(), (usize, WorkError)>>,
+{
+    run(|context, invocation: Invocation, event: ChangesEvent| {
+        let changes = event.changes();
+        let mut told = Told { request_id: invocation.request_id, source: "stream".to_owned(), ..Told::default() };
+        let handled = caught(handle(context, changes.clone()));
+        async move {
+            let handled = handled.await.unwrap_or(Err((0, WorkError::Panicked)));
+            let (failed, response) = match handled {
+                Ok(()) => (0, BatchResponse::default()),
+                Err((index, error)) => {
+                    tracing::warn!(index, error = %error, "change failed");
+                    let from = changes.get(index).map(|change| change.sequence.clone());
+                    (changes.len() - index.min(changes.len()), BatchResponse::failed(from))
+                }
+            };
+            (told.failed, told.outcome) = outcome(changes.len(), failed);
+            (Ok::<BatchResponse, Diagnostic>(response), told)
+        }
+    })
+    .await
+}
+
+/// Serves a function that is invoked directly, or as the authorizer: its error's text is the function's error.
+pub async fn serve_direct<F, Fut, In, Out, E>(handle: F) -> Result<(), Error>
+where
+    F: Fn(Arc<Context>, In) -> Fut,
+    Fut: Future<Output = Result<Out, E>>,
+    In: DeserializeOwned,
+    Out: Serialize,
+    E: Display,
+{
+    run(|context, invocation: Invocation, event: Value| {
+        let mut told = Told { request_id: invocation.request_id, source: "invoke".to_owned(), ..Told::default() };
+        let parsed: Result<In, _> = serde_json::from_value(event);
+        let handled = parsed.map(|input| caught(handle(context, input)));
+        async move {
+            let result = match handled {
+                Err(wrong) => Err(format!("The request can't be read: {wrong}.")),
+                Ok(handled) => match handled.await {
+                    Ok(result) => result.map_err(|error| error.to_string()),
+                    Err(_) => Err("Something failed on our side.".to_owned()),
+                },
+            };
+            told.failed = result.is_err();
+            told.outcome = result.as_ref().err().cloned().unwrap_or_else(|| "ok".to_owned());
+            (result.map_err(refused), told)
+        }
+    })
+    .await
+}
+
+/// Serves a schedule. `handle` answers what it did, in a few words.
+pub async fn serve_tick<F, Fut, E>(handle: F) -> Result<(), Error>
+where
+    F: Fn(Arc<Context>, Invocation) -> Fut,
+    Fut: Future<Output = Result<String, E>>,
+    E: Display,
+{
+    run(|context, invocation: Invocation, _: Value| {
+        let mut told =
+            Told { request_id: invocation.request_id.clone(), source: "schedule".to_owned(), ..Told::default() };
+        let handled = caught(handle(context, invocation));
+        async move {
+            let result = match handled.await {
+                Ok(result) => result.map_err(|error| error.to_string()),
+                Err(_) => Err("panic".to_owned()),
+            };
+            told.failed = result.is_err();
+            told.outcome = match &result {
+                Ok(done) => done.clone(),
+                Err(error) => error.clone(),
+            };
+            (result.map_err(refused), told)
+        }
+    })
+    .await
+}
+
+/// The future's output, or that it panicked. Boxed, because the SDK's futures nest too deep for the compiler.
+fn caught<T>(future: impl Future<Output = T>) -> impl Future<Output = std::thread::Result<T>> {
+    AssertUnwindSafe(Box::pin(future)).catch_unwind()
+}
+
+fn refused(message: String) -> Diagnostic {
+    Diagnostic { error_type: "Spillway".to_owned(), error_message: message }
+}
+
+fn outcome(all: usize, failed: usize) -> (bool, String) {
+    match failed {
+        0 => (false, format!("ok {all}")),
+        failed => (true, format!("failed {failed} of {all}")),
+    }
+}
+
+/// Builds the context once, before the first event, and answers events until the environment ends.
+async fn run<In, Out, F, Fut>(handle: F) -> Result<(), Error>
+where
+    F: Fn(Arc<Context>, Invocation, In) -> Fut,
+    Fut: Future<Output = (Result<Out, Diagnostic>, Told)>,
+    In: DeserializeOwned,
+    Out: Serialize,
+{
+    let settings = Settings::from_env()?;
+    let outside = Outside::real();
+    log::init(&settings.log_level, &outside);
+    // A panic's message may hold data; its place is enough.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panic");
+    }));
+    let context = Arc::new(Context::new(settings, outside));
+    let cold = AtomicBool::new(true);
+    let (context, handle, cold) = (&context, &handle, &cold);
+    let service = service_fn(move |event: LambdaEvent<In>| {
+        let began = Instant::now();
+        context.meter.reset();
+        let now = context.now();
+        let deadline = Timestamp::from_millis(i64::try_from(event.context.deadline).unwrap_or(i64::MAX));
+        let deadline = if deadline > now { deadline } else { now.plus_millis(DEADLINE_FALLBACK_MS) };
+        let invocation = Invocation { request_id: event.context.request_id, deadline };
+        let handled = handle(context.clone(), invocation, event.payload);
+        async move {
+            let (result, told) = handled.await;
+            write_line(context, &told, began, cold.swap(false, Ordering::Relaxed));
+            result
+        }
+    });
+    lambda_runtime::run(service).await
+}
+
+fn write_line(context: &Context, told: &Told, began: Instant, cold: bool) {
+    let total_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    macro_rules! line {
+        ($level:expr) => {
+            tracing::event!(
+                $level,
+                function = %context.settings.function,
+                request_id = %told.request_id,
+                merchant = %told.merchant,
+                source = %told.source,
+                subject = %told.subject,
+                outcome = %told.outcome,
+                store_ms = context.meter.store_ms(),
+                processor_ms = context.meter.processor_ms(),
+                total_ms,
+                cold,
+                retries = context.meter.retries(),
+                "invocation"
+            )
+        };
+    }
+    if told.failed { line!(tracing::Level::ERROR) } else { line!(tracing::Level::INFO) }
+}

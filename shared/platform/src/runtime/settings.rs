@@ -1,0 +1,171 @@
+//! Every environment variable that Spillway's functions read. Each is a parameter of `infra/template.yaml` (in
+//! CamelCase there), and `make dev NAME=value` sets it locally.
+
+use std::env;
+
+use spillway_domain::payment::UnknownOutcomePolicy;
+
+/// The settings of a function, with the template's defaults.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `TABLE_NAME`.
+    pub table: String,
+    /// `PROCESSOR_QUEUE_URL`.
+    pub processor_queue_url: String,
+    /// `FOLDS_QUEUE_URL`.
+    pub folds_queue_url: String,
+    /// `WEBHOOKS_QUEUE_URL`.
+    pub webhooks_queue_url: String,
+    /// `STORE_DEADLINE_MS`: milliseconds for one store operation with all its retries.
+    pub store_deadline_ms: u32,
+    /// `CACHE_SECONDS`: how long a process may believe what it read of a merchant.
+    pub cache_s: u32,
+    /// `DUE_MONEY_SHARDS`, `DUE_EVENTS_SHARDS`, `DUE_DELIVERIES_SHARDS`: only ever raised.
+    pub due_shards: DueShards,
+    /// `FIRST_DUE_SECONDS`: when what is unfinished becomes overdue.
+    pub first_due_s: u32,
+    /// `CLAIM_SECONDS`: how long a claimed item waits before it is enqueued again; doubles with each claim.
+    pub claim_s: u32,
+    /// `FOLD_DELAY_SECONDS`: how long movements gather before a fold.
+    pub fold_delay_s: u32,
+    /// `PROCESSOR_WAITS_SECONDS`: after the first, second, … unknown outcome; the last one repeats.
+    pub processor_waits_s: Vec<u32>,
+    /// `REPEATABLE_FOR_SECONDS` and `ABSENT_AGAIN_SECONDS`.
+    pub unknown_outcome: UnknownOutcomePolicy,
+    /// `WEBHOOK_WAITS_SECONDS`: after the first, second, … failed attempt; then it is given up.
+    pub webhook_waits_s: Vec<u32>,
+    /// `WEBHOOK_DEADLINE_MS`: for one attempt.
+    pub webhook_deadline_ms: u32,
+    /// `WEBHOOK_LOOPBACK`: whether endpoints of test mode may be on this machine, over plain http.
+    pub webhook_loopback: bool,
+    /// `STANDARD_PLAN_ID` and `HIGH_PLAN_ID`: usage plans of the gateway.
+    pub plan_ids: PlanIds,
+    /// `LOG_LEVEL`: error, warn, info, debug.
+    pub log_level: String,
+    /// `AWS_REGION`.
+    pub region: String,
+    /// `AWS_LAMBDA_FUNCTION_NAME`, for the log.
+    pub function: String,
+    /// `AWS_ENDPOINT_URL_DYNAMODB`, `_SQS`, `_API_GATEWAY`: where there is no AWS.
+    pub endpoints: Endpoints,
+}
+
+/// Over how many partitions the index of due times is spread, by kind.
+#[derive(Debug, Clone, Copy)]
+pub struct DueShards {
+    /// Payments and balances.
+    pub money: u16,
+    /// Events.
+    pub events: u16,
+    /// Deliveries.
+    pub deliveries: u16,
+}
+
+/// The usage plans that a merchant's plan key can be in.
+#[derive(Debug, Clone, Default)]
+pub struct PlanIds {
+    /// Of the ordinary rate.
+    pub standard: String,
+    /// Of the raised one.
+    pub high: String,
+}
+
+/// Addresses that replace AWS's own.
+#[derive(Debug, Clone, Default)]
+pub struct Endpoints {
+    /// Of the table.
+    pub dynamodb: Option<String>,
+    /// Of the queues.
+    pub sqs: Option<String>,
+    /// Of API Gateway's management.
+    pub api_gateway: Option<String>,
+}
+
+/// A variable that can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {name} must be {expected}, not {value:?}")]
+pub struct SettingError {
+    name: &'static str,
+    expected: &'static str,
+    value: String,
+}
+
+impl Settings {
+    /// Reads the process's environment.
+    pub fn from_env() -> Result<Settings, SettingError> {
+        Settings::read(&|name| env::var(name).ok().filter(|value| !value.is_empty()))
+    }
+
+    /// Reads the variables that `get` gives.
+    pub fn read(get: &dyn Fn(&str) -> Option<String>) -> Result<Settings, SettingError> {
+        let text = |name: &str, default: &str| get(name).unwrap_or_else(|| default.to_owned());
+        let number = |name: &'static str, default: u32| match get(name) {
+            None => Ok(default),
+            Some(value) => value.parse().map_err(|_| SettingError { name, expected: "a whole number", value }),
+        };
+        let shards = |name: &'static str, default: u16| match get(name) {
+            None => Ok(default),
+            Some(value) => value.parse().map_err(|_| SettingError { name, expected: "a number up to 65535", value }),
+        };
+        let numbers = |name: &'static str, default: &str| {
+            let value = text(name, default);
+            let parsed: Result<Vec<u32>, _> = value.split(',').map(|part| part.trim().parse()).collect();
+            parsed.map_err(|_| SettingError { name, expected: "whole numbers with commas between", value })
+        };
+        Ok(Settings {
+            table: text("TABLE_NAME", "spillway"),
+            processor_queue_url: text("PROCESSOR_QUEUE_URL", ""),
+            folds_queue_url: text("FOLDS_QUEUE_URL", ""),
+            webhooks_queue_url: text("WEBHOOKS_QUEUE_URL", ""),
+            store_deadline_ms: number("STORE_DEADLINE_MS", 3000)?,
+            cache_s: number("CACHE_SECONDS", 60)?,
+            due_shards: DueShards {
+                money: shards("DUE_MONEY_SHARDS", 64)?,
+                events: shards("DUE_EVENTS_SHARDS", 64)?,
+                deliveries: shards("DUE_DELIVERIES_SHARDS", 16)?,
+            },
+            first_due_s: number("FIRST_DUE_SECONDS", 120)?,
+            claim_s: number("CLAIM_SECONDS", 120)?,
+            fold_delay_s: number("FOLD_DELAY_SECONDS", 2)?,
+            processor_waits_s: numbers("PROCESSOR_WAITS_SECONDS", "2,10,60,300,3600,86400")?,
+            unknown_outcome: UnknownOutcomePolicy {
+                repeatable_for_ms: i64::from(number("REPEATABLE_FOR_SECONDS", 82_800)?) * 1000,
+                absent_again_ms: i64::from(number("ABSENT_AGAIN_SECONDS", 3600)?) * 1000,
+            },
+            webhook_waits_s: numbers("WEBHOOK_WAITS_SECONDS", "5,300,1800,7200,18000,36000,50400,72000,86400")?,
+            webhook_deadline_ms: number("WEBHOOK_DEADLINE_MS", 10_000)?,
+            webhook_loopback: text("WEBHOOK_LOOPBACK", "false") == "true",
+            plan_ids: PlanIds { standard: text("STANDARD_PLAN_ID", ""), high: text("HIGH_PLAN_ID", "") },
+            log_level: text("LOG_LEVEL", "info"),
+            region: text("AWS_REGION", "us-east-1"),
+            function: text("AWS_LAMBDA_FUNCTION_NAME", ""),
+            endpoints: Endpoints {
+                dynamodb: get("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| get("AWS_ENDPOINT_URL")),
+                sqs: get("AWS_ENDPOINT_URL_SQS").or_else(|| get("AWS_ENDPOINT_URL")),
+                api_gateway: get("AWS_ENDPOINT_URL_API_GATEWAY").or_else(|| get("AWS_ENDPOINT_URL")),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_are_those_of_the_template() {
+        let settings = Settings::read(&|_| None).unwrap();
+        assert_eq!((settings.store_deadline_ms, settings.due_shards.deliveries), (3000, 16));
+        assert_eq!(settings.processor_waits_s, [2, 10, 60, 300, 3600, 86_400]);
+        assert!(!settings.webhook_loopback);
+    }
+
+    #[test]
+    fn a_wrong_value_is_named() {
+        let wrong = Settings::read(&|name| (name == "WEBHOOK_WAITS_SECONDS").then(|| "1,x".to_owned()));
+        assert_eq!(
+            wrong.unwrap_err().to_string(),
+            "the environment variable WEBHOOK_WAITS_SECONDS must be whole numbers with commas between, not \"1,x\""
+        );
+    }
+}

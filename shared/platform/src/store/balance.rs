@@ -1,0 +1,136 @@
+//! Balances and movements.
+
+use futures::future::try_join_all;
+use serde::Deserialize;
+use spillway_domain::balance::{Balance, FOLD_MAX};
+use spillway_domain::currency::Currency;
+use spillway_domain::ledger::{Movement, MovementKey};
+use spillway_domain::money::Minor;
+use spillway_domain::tenant::Tenant;
+use spillway_domain::time::Timestamp;
+
+use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
+
+use super::due::DueSpace;
+use super::{Item, Store, StoreError, from_item, keys, number, to_item};
+
+/// Most requests of one BatchWriteItem.
+const BATCH_MAX: usize = 25;
+
+#[derive(Deserialize)]
+struct StoredMovement {
+    sk: String,
+    amount: Minor,
+}
+
+#[derive(Deserialize)]
+struct StoredBalance {
+    sk: Currency,
+    #[serde(flatten)]
+    balance: Balance,
+}
+
+impl Store {
+    /// A balance, read strongly; the default one where nothing was folded yet.
+    pub async fn balance(&self, tenant: &Tenant, currency: Currency) -> Result<Balance, StoreError> {
+        Ok(self.get(&keys::balance(tenant, currency)).await?.unwrap_or_default())
+    }
+
+    /// All balances of a tenant, read strongly.
+    pub async fn balances(&self, tenant: &Tenant) -> Result<Vec<(Currency, Balance)>, StoreError> {
+        let items = self.query(&keys::balances(tenant), "", None).await?;
+        items.into_iter().map(|item| from_item(item).map(|read: StoredBalance| (read.sk, read.balance))).collect()
+    }
+
+    /// All movements of a tenant over `shards` shards, read strongly.
+    pub async fn movements(&self, tenant: &Tenant, shards: u16) -> Result<Vec<Movement>, StoreError> {
+        self.movements_with(tenant, shards, keys::MOVEMENT_PREFIX, None).await
+    }
+
+    /// Movements of one currency, the oldest value dates of each shard, enough for a fold.
+    pub async fn oldest_movements(
+        &self, tenant: &Tenant, shards: u16, currency: Currency,
+    ) -> Result<Vec<Movement>, StoreError> {
+        // Those of the last fold may still be there, and are not wanted.
+        self.movements_with(tenant, shards, &keys::movements_of(currency), Some(FOLD_MAX * 2)).await
+    }
+
+    async fn movements_with(
+        &self, tenant: &Tenant, shards: u16, prefix: &str, limit: Option<usize>,
+    ) -> Result<Vec<Movement>, StoreError> {
+        let shards: Vec<String> = (0..shards).map(|shard| keys::movements(tenant, shard)).collect();
+        let pages = try_join_all(shards.iter().map(|shard| self.query(shard, prefix, limit))).await?;
+        pages.into_iter().flatten().map(movement).collect()
+    }
+
+    /// Deletes movements that a balance holds already. All of them, or an error.
+    pub async fn delete_movements(&self, tenant: &Tenant, folded: &[MovementKey]) -> Result<(), StoreError> {
+        for batch in folded.chunks(BATCH_MAX) {
+            let mut requests = Vec::with_capacity(batch.len());
+            for key in batch {
+                let delete = DeleteRequest::builder().set_key(Some(keys::movement(tenant, key).attributes()));
+                let delete = delete.build().map_err(|error| StoreError::Refused(error.to_string()))?;
+                requests.push(WriteRequest::builder().delete_request(delete).build());
+            }
+            let answer = self.client.batch_write_item().request_items(&self.table, requests).send().await;
+            let left = answer.map_err(StoreError::from_sdk)?.unprocessed_items.unwrap_or_default();
+            if left.values().any(|requests| !requests.is_empty()) {
+                return Err(StoreError::Unavailable("movements were left over".to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces a balance by the folded one. Guard: nobody folded since it was read. False if somebody did.
+    pub async fn fold(
+        &self, tenant: &Tenant, currency: Currency, before: &Balance, after: &Balance, due_at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let key = keys::balance(tenant, currency);
+        let mut item: Item = to_item(&key, after)?;
+        self.set_due(&mut item, DueSpace::Money, &key, due_at);
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
+        let put = if before.seq == 0 {
+            put.condition_expression("attribute_not_exists(pk)")
+        } else {
+            put.condition_expression("seq = :seq").expression_attribute_values(":seq", number(before.seq))
+        };
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if super::reason::condition_failed(&error).is_some() => Ok(false),
+            Err(error) => Err(StoreError::from_sdk(error)),
+        }
+    }
+}
+
+impl Store {
+    /// Nothing is left to fold: the balance is looked at again the next day. (A balance that nothing was ever folded
+    /// into has no item, and no due time.)
+    pub async fn settle_due(
+        &self, tenant: &Tenant, currency: Currency, balance: &Balance, due_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        if balance.seq == 0 {
+            return Ok(());
+        }
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(keys::balance(tenant, currency).attributes()))
+            .update_expression("SET due_at = :due_at, due_claims = :none")
+            .condition_expression("seq = :seq AND due_claims > :none")
+            .expression_attribute_values(":due_at", super::text(due_at.to_string()))
+            .expression_attribute_values(":none", number(0))
+            .expression_attribute_values(":seq", number(balance.seq));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => super::reason::update_lost(error).map(|_| ()),
+        }
+    }
+}
+
+fn movement(item: Item) -> Result<Movement, StoreError> {
+    let stored: StoredMovement = from_item(item)?;
+    let key = stored.sk.strip_prefix(keys::MOVEMENT_PREFIX).and_then(MovementKey::parse);
+    let key = key.ok_or_else(|| StoreError::Corrupt(format!("movement {}", stored.sk)))?;
+    Ok(Movement { key, amount: stored.amount })
+}

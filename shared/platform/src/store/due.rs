@@ -1,0 +1,130 @@
+//! The index `due`: an alarm clock for whatever is unfinished. The write that makes something unfinished sets its due
+//! time, the write that finishes it removes it, and what is overdue is enqueued again.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use spillway_domain::time::Timestamp;
+
+use super::reason::update_lost;
+use super::{Item, Key, Store, StoreError, keys, number, text};
+
+/// Most keys read from one partition of the index at a time.
+const SWEEP_MAX: i32 = 200;
+/// A claim waits at most a day.
+const CLAIM_MS_MAX: i64 = 86_400_000;
+
+/// What may be overdue. The three are swept apart, so that a dead endpoint's backlog delays no money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DueSpace {
+    /// Payments and balances.
+    Money,
+    /// Events.
+    Events,
+    /// Deliveries.
+    Deliveries,
+}
+
+impl DueSpace {
+    /// All of them, the most important first.
+    pub const ALL: [DueSpace; 3] = [DueSpace::Money, DueSpace::Events, DueSpace::Deliveries];
+
+    /// As in keys.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            DueSpace::Money => "money",
+            DueSpace::Events => "events",
+            DueSpace::Deliveries => "deliveries",
+        }
+    }
+}
+
+/// An overdue item, claimed for enqueuing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Which item.
+    pub key: Key,
+    /// How often it was claimed since its due time was set, this time included.
+    pub claims: u32,
+}
+
+impl Store {
+    /// How many partitions a space of the index has.
+    pub fn due_shards(&self, space: DueSpace) -> u16 {
+        match space {
+            DueSpace::Money => self.due_shards.money,
+            DueSpace::Events => self.due_shards.events,
+            DueSpace::Deliveries => self.due_shards.deliveries,
+        }
+    }
+
+    /// The first due time of what becomes unfinished at `now`.
+    pub(super) fn first_due(&self, now: Timestamp) -> Timestamp {
+        now.plus_seconds(self.first_due_s)
+    }
+
+    /// Sets an item's due time before it is written; its claims begin anew.
+    pub(super) fn set_due(&self, item: &mut Item, space: DueSpace, key: &Key, at: Timestamp) {
+        item.insert("due".to_owned(), text(keys::due_partition(space, key, self.due_shards(space))));
+        item.insert("due_at".to_owned(), text(at.to_string()));
+        item.insert("due_claims".to_owned(), number(0));
+    }
+
+    /// The overdue items of one partition, the longest overdue first, not all of them at once.
+    pub async fn overdue(
+        &self, space: DueSpace, shard: u16, now: Timestamp,
+    ) -> Result<Vec<(Key, Timestamp)>, StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("due")
+            .key_condition_expression("due = :due AND due_at <= :now")
+            .expression_attribute_values(":due", text(keys::due_partition_at(space, shard)))
+            .expression_attribute_values(":now", text(now.to_string()))
+            .limit(SWEEP_MAX)
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        Ok(page.items.unwrap_or_default().iter().filter_map(overdue_key).collect())
+    }
+
+    /// Claims an overdue item by pushing its due time forward, further with each claim. None if it has moved: it was
+    /// finished, or another claimed it.
+    pub async fn claim(
+        &self, key: &Key, due_at: Timestamp, now: Timestamp, claim_s: u32,
+    ) -> Result<Option<Claim>, StoreError> {
+        let read = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .projection_expression("due_claims")
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        let Some(item) = read.item else { return Ok(None) };
+        let claims = item.get("due_claims").and_then(|claims| claims.as_n().ok()?.parse().ok()).unwrap_or(0_u32) + 1;
+        let wait_ms = (i64::from(claim_s) * 1000).saturating_mul(1 << (claims - 1).min(20)).min(CLAIM_MS_MAX);
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .update_expression("SET due_at = :next, due_claims = :claims")
+            .condition_expression("due_at = :seen")
+            .expression_attribute_values(":next", text(now.plus_millis(wait_ms).to_string()))
+            .expression_attribute_values(":claims", number(claims))
+            .expression_attribute_values(":seen", text(due_at.to_string()))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(Some(Claim { key: key.clone(), claims })),
+            Err(error) => update_lost(error).map(|_| None),
+        }
+    }
+}
+
+fn overdue_key(item: &Item) -> Option<(Key, Timestamp)> {
+    let read = |name: &str| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok()).cloned();
+    Some((Key { pk: read("pk")?, sk: read("sk")? }, Timestamp::parse(&read("due_at")?).ok()?))
+}

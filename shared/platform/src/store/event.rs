@@ -1,0 +1,134 @@
+//! Events and their deliveries.
+
+use serde::{Deserialize, Serialize};
+use spillway_domain::event::{Event, EventType};
+use spillway_domain::id::{EndpointId, EventId, PaymentId};
+use spillway_domain::tenant::Tenant;
+use spillway_domain::time::Timestamp;
+use spillway_domain::webhook::{Delivery, DeliveryStatus};
+
+use super::due::DueSpace;
+use super::reason::update_lost;
+use super::{Created, Item, Key, Store, StoreError, from_item, keys, text, to_item};
+use crate::api::view;
+
+/// An event as stored: its object is kept as it was rendered when it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// Its id, which is also the webhooks'.
+    pub id: EventId,
+    /// What happened.
+    #[serde(rename = "type")]
+    pub event_type: EventType,
+    /// When.
+    pub timestamp: Timestamp,
+    /// The object, as JSON text.
+    pub data: String,
+    /// The object's id.
+    pub source: PaymentId,
+    /// The request that began it.
+    pub request_id: String,
+}
+
+impl Store {
+    /// The item of a new event, due itself until every endpoint has it.
+    pub(super) fn event_item(&self, tenant: &Tenant, event: &Event, request_id: &str) -> Result<Item, StoreError> {
+        let data = serde_json::to_string(&view::payment(&event.payment));
+        let stored = StoredEvent {
+            id: event.id.clone(),
+            event_type: event.event_type,
+            timestamp: event.timestamp,
+            data: data.map_err(|error| StoreError::Corrupt(error.to_string()))?,
+            source: event.payment.id.clone(),
+            request_id: request_id.to_owned(),
+        };
+        let key = keys::event(tenant, &event.id);
+        let mut item = to_item(&key, &stored)?;
+        self.set_due(&mut item, DueSpace::Events, &key, self.first_due(event.timestamp));
+        Ok(item)
+    }
+
+    /// An event of this tenant.
+    pub async fn event(&self, tenant: &Tenant, id: &EventId) -> Result<Option<StoredEvent>, StoreError> {
+        self.get(&keys::event(tenant, id)).await
+    }
+
+    /// Every endpoint has the event, or a delivery with a due time of its own: the event needs no look any more.
+    pub async fn event_handed_over(&self, tenant: &Tenant, id: &EventId) -> Result<(), StoreError> {
+        self.remove_due(&keys::event(tenant, id)).await
+    }
+
+    /// All deliveries of an event that had an attempt.
+    pub async fn deliveries(&self, tenant: &Tenant, event: &EventId) -> Result<Vec<Delivery>, StoreError> {
+        let items = self.query(&keys::deliveries(tenant, event), "we_", None).await?;
+        items.into_iter().map(from_item).collect()
+    }
+
+    /// One delivery.
+    pub async fn delivery(
+        &self, tenant: &Tenant, event: &EventId, endpoint: &EndpointId,
+    ) -> Result<Option<Delivery>, StoreError> {
+        self.get(&keys::delivery(tenant, event, endpoint)).await
+    }
+
+    /// Stores a delivery after its first attempt; one that is there already stays.
+    pub async fn create_delivery(&self, tenant: &Tenant, delivery: &Delivery) -> Result<Created<Delivery>, StoreError> {
+        self.create(self.delivery_item(tenant, delivery)?).await
+    }
+
+    /// Takes the right to the next attempt of a pending delivery until `until`, so that two copies of a message make
+    /// one attempt. None if another has it, or the delivery has moved on.
+    pub async fn claim_delivery(
+        &self, tenant: &Tenant, delivery: &Delivery, until: Timestamp,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let claimed = Delivery { next_attempt_at: Some(until), ..delivery.clone() };
+        Ok(self.replace_delivery(tenant, delivery, &claimed).await?.then_some(claimed))
+    }
+
+    /// Stores how the attempt of a claimed delivery ended. False if the claim was lost meanwhile.
+    pub async fn replace_delivery(
+        &self, tenant: &Tenant, before: &Delivery, after: &Delivery,
+    ) -> Result<bool, StoreError> {
+        let before_at = before.next_attempt_at.map(|at| at.to_string()).unwrap_or_default();
+        let result = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(self.delivery_item(tenant, after)?))
+            .condition_expression("next_attempt_at = :before")
+            .expression_attribute_values(":before", text(before_at))
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(true),
+            Err(error) if super::reason::condition_failed(&error).is_some() => Ok(false),
+            Err(error) => Err(StoreError::from_sdk(error)),
+        }
+    }
+
+    /// A pending delivery is due some time after its next attempt: its message comes earlier, if it comes.
+    fn delivery_item(&self, tenant: &Tenant, delivery: &Delivery) -> Result<Item, StoreError> {
+        let key = keys::delivery(tenant, &delivery.event, &delivery.endpoint);
+        let mut item = to_item(&key, delivery)?;
+        if let (DeliveryStatus::Pending, Some(next)) = (delivery.status, delivery.next_attempt_at) {
+            self.set_due(&mut item, DueSpace::Deliveries, &key, self.first_due(next));
+        }
+        Ok(item)
+    }
+
+    async fn remove_due(&self, key: &Key) -> Result<(), StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key.attributes()))
+            .update_expression("REMOVE due, due_at, due_claims")
+            .condition_expression("attribute_exists(due)")
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => update_lost(error).map(|_| ()),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Why a write failed: one place reads every reason that DynamoDB gives.
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::CancellationReason;
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
+
+use super::Item;
+
+/// A store operation did not end as it should have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It is throttled, slow, gone, or in conflict for too long: the same call may succeed later.
+    #[error("the store can't answer: {0}")]
+    Unavailable(String),
+    /// It refuses the call itself: a fault of ours or of the deployment.
+    #[error("the store refuses: {0}")]
+    Refused(String),
+    /// An item does not read as what its key says.
+    #[error("an item can't be read: {0}")]
+    Corrupt(String),
+}
+
+/// Error codes that say "not now".
+const NOT_NOW: [&str; 9] = [
+    "ThrottlingException",
+    "ThrottlingError",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "LimitExceededException",
+    "InternalServerError",
+    "TransactionInProgressException",
+    "TransactionConflictException",
+    "ServiceUnavailable",
+];
+
+/// Reasons of a cancelled transaction that go away by themselves.
+const PASSING: [&str; 4] =
+    ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"];
+
+impl StoreError {
+    pub(super) fn from_sdk<E: ProvideErrorMetadata>(error: SdkError<E>) -> StoreError {
+        let code = error.code().unwrap_or_default().to_owned();
+        match &error {
+            SdkError::TimeoutError(_) => StoreError::Unavailable("no answer in time".to_owned()),
+            SdkError::DispatchFailure(_) => StoreError::Unavailable("no connection".to_owned()),
+            SdkError::ResponseError(_) => StoreError::Unavailable("no readable answer".to_owned()),
+            SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
+                if status >= 500 || NOT_NOW.contains(&code.as_str()) {
+                    StoreError::Unavailable(code)
+                } else {
+                    StoreError::Refused(code)
+                }
+            }
+            _ => StoreError::Refused(error.to_string()),
+        }
+    }
+}
+
+/// Why a transaction did not commit.
+#[derive(Debug)]
+pub(super) enum Cancelled {
+    /// A guard held: some condition failed.
+    Guard,
+    /// Anything else.
+    Error(StoreError),
+}
+
+impl Cancelled {
+    /// Reads every reason: one that passes goes before a guard, because then no guard was judged for good.
+    pub(super) fn from_sdk(error: SdkError<TransactWriteItemsError>) -> Cancelled {
+        let reasons = match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                cancelled.cancellation_reasons.clone().unwrap_or_default()
+            }
+            _ => return Cancelled::Error(StoreError::from_sdk(error)),
+        };
+        if let Some(passing) = reasons.iter().find_map(passing) {
+            return Cancelled::Error(StoreError::Unavailable(passing.to_owned()));
+        }
+        if reasons.iter().any(|reason| reason.code() == Some("ConditionalCheckFailed")) {
+            Cancelled::Guard
+        } else {
+            Cancelled::Error(StoreError::Refused("TransactionCanceledException".to_owned()))
+        }
+    }
+}
+
+fn passing(reason: &CancellationReason) -> Option<&str> {
+    reason.code().filter(|code| PASSING.contains(code))
+}
+
+/// Some if a put failed by its condition: what stands there, where it was asked for.
+pub(super) fn condition_failed(error: &SdkError<PutItemError>) -> Option<Option<Item>> {
+    match error.as_service_error() {
+        Some(PutItemError::ConditionalCheckFailedException(failed)) => Some(failed.item.clone()),
+        _ => None,
+    }
+}
+
+/// Whether an update failed by its condition: true if it did, an error for any other failure.
+pub(super) fn update_lost(error: SdkError<UpdateItemError>) -> Result<bool, StoreError> {
+    match error.as_service_error() {
+        Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(true),
+        _ => Err(StoreError::from_sdk(error)),
+    }
+}
+
+/// Makes the SDK repeat what met another transaction, with its own backoff and jitter, and with the same token. The
+/// SDK does so for throttling and lost connections by itself, but not for conflicts.
+#[derive(Debug)]
+pub struct Conflicts;
+
+impl ClassifyRetry for Conflicts {
+    fn name(&self) -> &'static str {
+        "Conflicts"
+    }
+
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let Some(Err(error)) = context.output_or_error() else { return RetryAction::NoActionIndicated };
+        let Some(error) = error.as_operation_error() else { return RetryAction::NoActionIndicated };
+        let conflict = if let Some(error) = error.downcast_ref::<TransactWriteItemsError>() {
+            match error {
+                TransactWriteItemsError::TransactionCanceledException(cancelled) => {
+                    cancelled.cancellation_reasons().iter().any(|reason| passing(reason).is_some())
+                }
+                _ => false,
+            }
+        } else if let Some(error) = error.downcast_ref::<PutItemError>() {
+            error.code() == Some("TransactionConflictException")
+        } else if let Some(error) = error.downcast_ref::<UpdateItemError>() {
+            error.code() == Some("TransactionConflictException")
+        } else {
+            false
+        };
+        if conflict { RetryAction::transient_error() } else { RetryAction::NoActionIndicated }
+    }
+}

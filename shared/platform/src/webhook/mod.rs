@@ -1,0 +1,9 @@
+//! Webhooks on the wire: Standard Webhooks 1.0.0 signatures, allowed addresses, one attempt.
+
+mod address;
+mod send;
+mod sign;
+
+pub use address::{AddressError, check_url};
+pub use send::Sender;
+pub use sign::{Signed, new_secret, sign};

@@ -1,0 +1,44 @@
+//! Signatures of Standard Webhooks 1.0.0, by the scheme's own library.
+
+use base64::Engine as _;
+use spillway_domain::time::Timestamp;
+use standardwebhooks::Webhook;
+
+/// The headers that a receiver checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// Seconds since 1970, of the attempt.
+    pub timestamp: i64,
+    /// `v1,…`
+    pub signature: String,
+}
+
+/// A new signing secret from 192 random bits.
+pub fn new_secret(random: [u8; 24]) -> String {
+    format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(random))
+}
+
+/// Signs a body. None if the secret is none.
+pub fn sign(secret: &str, webhook_id: &str, body: &[u8], now: Timestamp) -> Option<Signed> {
+    let timestamp = now.millis().div_euclid(1000);
+    let signature = Webhook::new(secret).ok()?.sign(webhook_id, timestamp, body).ok()?;
+    Some(Signed { timestamp, signature })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_signature_is_that_of_the_published_example() {
+        // The example of the Standard Webhooks specification.
+        let signed = sign(
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            br#"{"test": 2432232314}"#,
+            Timestamp::from_millis(1_614_265_330_999),
+        );
+        let signature = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=".to_owned();
+        assert_eq!(signed, Some(Signed { timestamp: 1_614_265_330, signature }));
+    }
+}

@@ -1,0 +1,254 @@
+//! A batch of a queue's messages and its partial answer.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
+use serde::{Deserialize, Serialize};
+
+use super::message::Thing;
+use crate::runtime::Context;
+use crate::store::StoreError;
+
+/// Seconds before a failed message's first repetition; doubles with each.
+const BACK_OFF_S: u32 = 2;
+const BACK_OFF_S_MAX: u32 = 900;
+
+/// Why a piece of work was not done. It is tried again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WorkError {
+    /// The table failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A queue failed.
+    #[error("the queue can't take it: {0}")]
+    Queue(String),
+    /// The message or change does not say what Spillway's own say.
+    #[error("it can't be read")]
+    Unreadable,
+    /// The rules refuse what was read.
+    #[error("it breaks a rule: {0}")]
+    Refused(String),
+    /// The code panicked; the place is in the log.
+    #[error("panic")]
+    Panicked,
+}
+
+/// The event that Lambda sends for a queue: the fields that are used.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessagesEvent {
+    #[serde(rename = "Records", default)]
+    records: Vec<MessageRecord>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MessageRecord {
+    message_id: String,
+    #[serde(default)]
+    receipt_handle: String,
+    body: String,
+    #[serde(default)]
+    attributes: HashMap<String, String>,
+    #[serde(rename = "eventSourceARN", default)]
+    source_arn: String,
+}
+
+/// The answer to a batch of a queue or of the stream: what was not done.
+#[derive(Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BatchResponse {
+    batch_item_failures: Vec<ItemFailure>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ItemFailure {
+    item_identifier: String,
+}
+
+impl BatchResponse {
+    /// These were not done.
+    pub fn failed(identifiers: impl IntoIterator<Item = String>) -> BatchResponse {
+        let failures = identifiers.into_iter().map(|item_identifier| ItemFailure { item_identifier });
+        BatchResponse { batch_item_failures: failures.collect() }
+    }
+}
+
+/// A batch of messages, each distinct thing once.
+#[derive(Debug)]
+pub struct Batch {
+    records: Vec<MessageRecord>,
+    /// For each record the index of its thing, none if it can't be read.
+    thing_of: Vec<Option<usize>>,
+    things: Vec<Thing>,
+}
+
+/// A message that failed.
+#[derive(Debug)]
+pub struct Fault {
+    /// For the log.
+    pub subject: String,
+    /// Why.
+    pub error: WorkError,
+    thing: Option<Thing>,
+    receipt_handle: String,
+    receives: u32,
+}
+
+impl From<MessagesEvent> for Batch {
+    fn from(event: MessagesEvent) -> Batch {
+        let mut things: Vec<Thing> = Vec::new();
+        let mut thing_of = Vec::with_capacity(event.records.len());
+        for record in &event.records {
+            thing_of.push(serde_json::from_str::<Thing>(&record.body).ok().map(|thing| {
+                things.iter().position(|known| *known == thing).unwrap_or_else(|| {
+                    things.push(thing);
+                    things.len() - 1
+                })
+            }));
+        }
+        Batch { records: event.records, thing_of, things }
+    }
+}
+
+impl Batch {
+    /// Each thing once, however many messages name it.
+    pub fn things(&self) -> Vec<Thing> {
+        self.things.clone()
+    }
+
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// The queue's name, for the log.
+    pub fn queue_name(&self) -> &str {
+        self.records.first().and_then(|record| record.source_arn.rsplit(':').next()).unwrap_or_default()
+    }
+
+    /// Merchant and subject for the log: those of a single thing, else how many there are.
+    pub fn described(&self) -> (String, String) {
+        match self.things.as_slice() {
+            [] => (String::new(), String::new()),
+            [one] => (one.tenant().merchant.to_string(), one.subject()),
+            [first, rest @ ..] => {
+                (first.tenant().merchant.to_string(), format!("{} and {} more", first.subject(), rest.len()))
+            }
+        }
+    }
+
+    /// The answer: every message whose thing failed, has no result, or can't be read.
+    pub fn response(&self, results: &[Result<(), WorkError>]) -> (BatchResponse, Vec<Fault>) {
+        let mut failed = Vec::new();
+        let mut faults = Vec::new();
+        for (record, thing) in self.records.iter().zip(&self.thing_of) {
+            let result = match thing {
+                None => Err(WorkError::Unreadable),
+                Some(index) => results.get(*index).cloned().unwrap_or(Err(WorkError::Panicked)),
+            };
+            if let Err(error) = result {
+                let thing = thing.and_then(|index| self.things.get(index)).cloned();
+                let receives = record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+                faults.push(Fault {
+                    subject: thing.as_ref().map_or_else(|| record.message_id.clone(), Thing::subject),
+                    error,
+                    thing,
+                    receipt_handle: record.receipt_handle.clone(),
+                    receives: receives.unwrap_or(1),
+                });
+                failed.push(record.message_id.clone());
+            }
+        }
+        (BatchResponse::failed(failed), faults)
+    }
+}
+
+/// Lets each failed message wait, longer each time and not all equally long. One that this fails for, or that can't be
+/// read, waits for the queue's visibility timeout.
+pub async fn back_off(context: &Context, faults: &[Fault]) {
+    let waits = faults.iter().filter(|fault| !fault.receipt_handle.is_empty()).filter_map(|fault| {
+        let queue = fault.thing.as_ref()?.queue();
+        let most = BACK_OFF_S.saturating_mul(1 << fault.receives.saturating_sub(1).min(16)).min(BACK_OFF_S_MAX);
+        let wait_s = context.random_between(most.div_ceil(2), most);
+        Some(async move {
+            if let Err(error) = context.queues().wait(queue, &fault.receipt_handle, wait_s).await {
+                tracing::warn!(subject = %fault.subject, error = %error, "back-off failed");
+            }
+        })
+    });
+    futures::future::join_all(waits).await;
+}
+
+/// Works on all things at once; a panic fails only the thing that caused it.
+pub async fn each<F, Fut>(things: Vec<Thing>, work: F) -> Vec<Result<(), WorkError>>
+where
+    F: Fn(Thing) -> Fut,
+    Fut: Future<Output = Result<(), WorkError>>,
+{
+    let all = things.into_iter().map(|thing| {
+        let work = AssertUnwindSafe(work(thing)).catch_unwind();
+        async move { work.await.unwrap_or(Err(WorkError::Panicked)) }
+    });
+    futures::future::join_all(all).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(bodies: &[&str]) -> Batch {
+        let records = bodies.iter().enumerate().map(|(index, body)| {
+            serde_json::json!({"messageId": index.to_string(), "receiptHandle": "r", "body": body,
+                "attributes": {"ApproximateReceiveCount": "3"}, "eventSourceARN": "arn:aws:sqs:r:1:stack-processor"})
+        });
+        let event = serde_json::json!({"Records": records.collect::<Vec<_>>()});
+        Batch::from(serde_json::from_value::<MessagesEvent>(event).unwrap())
+    }
+
+    fn balance(currency: &str) -> String {
+        let merchant = spillway_domain::id::MerchantId::derive(&["m"]);
+        format!(r#"{{"thing":"balance","tenant":"{merchant}#test","currency":"{currency}"}}"#)
+    }
+
+    fn identifiers(response: &BatchResponse) -> Vec<&str> {
+        response.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str()).collect()
+    }
+
+    #[test]
+    fn a_thing_named_twice_is_worked_on_once_and_answers_for_both_messages() {
+        let (usd, eur) = (balance("USD"), balance("EUR"));
+        let batch = batch(&[&usd, &eur, &usd]);
+        assert_eq!(batch.things().len(), 2);
+        let (response, faults) = batch.response(&[Err(WorkError::Panicked), Ok(())]);
+        assert_eq!(identifiers(&response), ["0", "2"]);
+        assert_eq!(faults[0].receives, 3);
+    }
+
+    #[test]
+    fn an_unreadable_message_fails_alone() {
+        let usd = balance("USD");
+        let batch = batch(&["poison", &usd]);
+        assert_eq!(identifiers(&batch.response(&[Ok(())]).0), ["0"]);
+    }
+
+    #[test]
+    fn without_results_every_message_failed() {
+        let usd = balance("USD");
+        assert_eq!(identifiers(&batch(&[&usd, &usd]).response(&[]).0), ["0", "1"]);
+    }
+
+    #[test]
+    fn the_answer_has_the_shape_that_lambda_reads() {
+        let answer = serde_json::to_value(BatchResponse::failed(["7".to_owned()])).unwrap();
+        assert_eq!(answer, serde_json::json!({"batchItemFailures": [{"itemIdentifier": "7"}]}));
+    }
+}

@@ -1,0 +1,14 @@
+//! Messages, batches and waits. The only user of the SQS SDK.
+//!
+//! A message names a thing, never an action: the consumer loads the thing and does what its state asks for now. So
+//! late, repeated and reordered messages are harmless.
+
+mod batch;
+mod change;
+mod message;
+mod queues;
+
+pub use batch::{Batch, BatchResponse, Fault, MessagesEvent, WorkError, back_off, each};
+pub use change::{Change, ChangesEvent};
+pub use message::{QueueName, Thing};
+pub use queues::{Queues, Send};

@@ -1,0 +1,108 @@
+//! Sending messages.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::error::ProvideErrorMetadata as _;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+
+use super::batch::WorkError;
+use super::message::{QueueName, Thing};
+use crate::runtime::Settings;
+
+/// Most messages of one call.
+const BATCH_MAX: usize = 10;
+
+/// The queues of one deployment.
+pub struct Queues {
+    client: Client,
+    urls: HashMap<QueueName, String>,
+}
+
+impl fmt::Debug for Queues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queues").field("urls", &self.urls).finish_non_exhaustive()
+    }
+}
+
+/// A message to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Send {
+    /// What it names.
+    pub thing: Thing,
+    /// Seconds until it may be received, at most [`Send::DELAY_S_MAX`].
+    pub delay_s: u32,
+}
+
+impl Send {
+    /// The longest delay of a message, in seconds: longer waits are due times.
+    pub const DELAY_S_MAX: u32 = 900;
+}
+
+impl Queues {
+    /// The queues that the settings name.
+    pub fn new(client: Client, settings: &Settings) -> Queues {
+        let urls = HashMap::from([
+            (QueueName::Processor, settings.processor_queue_url.clone()),
+            (QueueName::Folds, settings.folds_queue_url.clone()),
+            (QueueName::Webhooks, settings.webhooks_queue_url.clone()),
+        ]);
+        Queues { client, urls }
+    }
+
+    /// Sends messages, grouped by queue, ten to a call. Gives an error for each that was not sent, by its index.
+    pub async fn send(&self, messages: &[Send]) -> Vec<(usize, WorkError)> {
+        let mut by_queue: HashMap<QueueName, Vec<usize>> = HashMap::new();
+        for (index, message) in messages.iter().enumerate() {
+            by_queue.entry(message.thing.queue()).or_default().push(index);
+        }
+        let calls = by_queue.iter().flat_map(|(queue, indices)| {
+            indices.chunks(BATCH_MAX).map(|chunk| self.send_batch(*queue, messages, chunk))
+        });
+        let mut faults: Vec<_> = futures::future::join_all(calls).await.into_iter().flatten().collect();
+        faults.sort_by_key(|(index, _)| *index);
+        faults
+    }
+
+    async fn send_batch(&self, queue: QueueName, messages: &[Send], indices: &[usize]) -> Vec<(usize, WorkError)> {
+        let all = |error: &WorkError| indices.iter().map(|index| (*index, error.clone())).collect();
+        let mut entries = Vec::with_capacity(indices.len());
+        for index in indices {
+            match entry(*index, &messages[*index]) {
+                Ok(entry) => entries.push(entry),
+                Err(error) => return all(&error),
+            }
+        }
+        let url = self.urls.get(&queue).cloned().unwrap_or_default();
+        match self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await {
+            Err(error) => all(&WorkError::Queue(error.code().unwrap_or("no answer").to_owned())),
+            Ok(answer) => answer
+                .failed()
+                .iter()
+                .filter_map(|failed| Some((failed.id().parse().ok()?, WorkError::Queue(failed.code().to_owned()))))
+                .collect(),
+        }
+    }
+
+    /// Lets a received message wait before it is received again.
+    pub(super) async fn wait(&self, queue: QueueName, receipt_handle: &str, wait_s: u32) -> Result<(), WorkError> {
+        let url = self.urls.get(&queue).cloned().unwrap_or_default();
+        let wait_s = i32::try_from(wait_s).unwrap_or(i32::MAX);
+        let request = self.client.change_message_visibility().queue_url(url).receipt_handle(receipt_handle);
+        let result = request.visibility_timeout(wait_s).send().await;
+        result.map(|_| ()).map_err(|error| WorkError::Queue(error.code().unwrap_or("no answer").to_owned()))
+    }
+}
+
+/// Messages are grouped by merchant, so that one merchant's backlog does not delay the others (fair queues).
+fn entry(index: usize, message: &Send) -> Result<SendMessageBatchRequestEntry, WorkError> {
+    let body = serde_json::to_string(&message.thing).map_err(|error| WorkError::Queue(error.to_string()))?;
+    SendMessageBatchRequestEntry::builder()
+        .id(index.to_string())
+        .message_body(body)
+        .message_group_id(message.thing.tenant().merchant.as_str())
+        .delay_seconds(i32::try_from(message.delay_s.min(Send::DELAY_S_MAX)).unwrap_or_default())
+        .build()
+        .map_err(|error| WorkError::Queue(error.to_string()))
+}

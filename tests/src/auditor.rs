@@ -1,0 +1,240 @@
+//! Recomputes the books of a tenant from the table alone and compares them with what the system keeps.
+//!
+//! Its arithmetic is its own: it shares no code with what it checks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::eventually::{Deadline, eventually};
+use crate::stack::Stack;
+use crate::table::Item;
+
+/// The terms of [`crate::Stack::new_merchant`].
+const FEE_BASIS_POINTS: i64 = 290;
+const FEE_FIXED: i64 = 30;
+
+/// A merchant's (available, pending) by currency, in minor units.
+pub type Balances = BTreeMap<String, (i64, i64)>;
+
+/// All that the table holds of one tenant.
+#[derive(Debug, Default)]
+pub struct Books {
+    /// By id.
+    pub payments: BTreeMap<String, Item>,
+    /// Journal entries.
+    pub entries: Vec<Item>,
+    /// Movements that still exist.
+    pub movements: Vec<Item>,
+    /// Events.
+    pub events: Vec<Item>,
+    /// Deliveries of events to endpoints.
+    pub deliveries: Vec<Item>,
+    /// Balances by currency.
+    pub balances: BTreeMap<String, Item>,
+    /// What the sandbox processor was made to do, by payment.
+    pub charges: BTreeMap<String, Vec<Item>>,
+}
+
+impl Books {
+    /// Reads the books of `tenant` (`mer_…#test`).
+    pub async fn read(stack: &Stack, tenant: &str) -> Books {
+        let mut books = Books::default();
+        for item in stack.table().items().await {
+            let (pk, sk) = (text(&item, "pk").to_owned(), text(&item, "sk").to_owned());
+            if let Some(payment) = pk.strip_prefix("sandbox#") {
+                books.charges.entry(payment.to_owned()).or_default().push(item);
+                continue;
+            }
+            let Some(kind) = pk.strip_prefix(tenant).and_then(|rest| rest.strip_prefix('#')) else {
+                continue;
+            };
+            match kind.split(['#', '_']).next().unwrap() {
+                "pay" => drop(books.payments.insert(kind.to_owned(), item)),
+                "journal" => books.entries.push(item),
+                "movements" => books.movements.push(item),
+                "events" => books.events.push(item),
+                "evt" => books.deliveries.push(item),
+                "balances" => drop(books.balances.insert(sk, item)),
+                _ => {}
+            }
+        }
+        books
+    }
+
+    /// What is wrong with the books; empty when every payment is final and all is as it should be.
+    pub fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        self.entries.iter().for_each(|entry| entry_balances(entry, &mut faults));
+        let sources: BTreeSet<&str> = self.entries.iter().map(|entry| text(entry, "source")).collect();
+        if sources.len() != self.entries.len() || !sources.iter().all(|source| self.payments.contains_key(*source)) {
+            faults.push(format!("{} entries for {} of the payments", self.entries.len(), sources.len()));
+        }
+        for (id, payment) in &self.payments {
+            match text(payment, "status") {
+                "succeeded" => self.succeeded_is_complete(id, payment, &mut faults),
+                "failed" => self.failed_left_nothing(id, &mut faults),
+                other => faults.push(format!("{id} is {other}")),
+            }
+            if payment.contains_key("due") {
+                faults.push(format!("{id} has a due time"));
+            }
+        }
+        if self.kept() != self.recomputed() {
+            faults.push(format!("balances kept {:?}, recomputed {:?}", self.kept(), self.recomputed()));
+        }
+        faults
+    }
+
+    /// The balances as the journal says: credits less debits of the merchant's account, by value date.
+    pub fn recomputed(&self) -> Balances {
+        let mut balances = Balances::new();
+        for entry in &self.entries {
+            for posting in postings(entry).iter().filter(|posting| posting["account"] == "merchant") {
+                let sign = if posting["side"] == "credit" { 1 } else { -1 };
+                let amount = sign * posting["amount"].as_i64().unwrap();
+                add(&mut balances, text(entry, "currency"), text(entry, "available_on"), amount);
+            }
+        }
+        balances
+    }
+
+    /// The balances as the system keeps them: the balance items and the movements that are in none of them.
+    pub fn kept(&self) -> Balances {
+        let mut balances = Balances::new();
+        let mut folded: BTreeSet<&str> = BTreeSet::new();
+        for (currency, balance) in &self.balances {
+            add(&mut balances, currency, "0000-00-00", number(balance, "available"));
+            for (day, amount) in balance.get("pending").and_then(Value::as_object).into_iter().flatten() {
+                add(&mut balances, currency, day, amount.as_i64().unwrap());
+            }
+            folded.extend(
+                balance.get("folding").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str),
+            );
+        }
+        for movement in &self.movements {
+            let key = text(movement, "sk").strip_prefix("move#").unwrap();
+            let mut parts = key.split('#');
+            let (currency, day) = (parts.next().unwrap(), parts.next().unwrap());
+            if !folded.contains(key) {
+                add(&mut balances, currency, day, number(movement, "amount"));
+            }
+        }
+        balances
+    }
+
+    /// How often the sandbox was made to charge for this payment.
+    pub fn charged(&self, payment: &str) -> usize {
+        let items = self.charges.get(payment).map(Vec::as_slice).unwrap_or_default();
+        items.iter().filter(|item| item.get("charged") == Some(&Value::Bool(true))).count()
+    }
+
+    /// The events that tell of this payment.
+    pub fn events_of(&self, payment: &str) -> Vec<&Item> {
+        self.events.iter().filter(|event| mentions(event, payment)).collect()
+    }
+
+    /// The entries of this payment.
+    pub fn entries_of(&self, payment: &str) -> Vec<&Item> {
+        self.entries.iter().filter(|entry| text(entry, "source") == payment).collect()
+    }
+
+    fn succeeded_is_complete(&self, id: &str, payment: &Item, faults: &mut Vec<String>) {
+        let amount = number(payment, "amount");
+        let entries = self.entries_of(id);
+        let [entry] = entries.as_slice() else {
+            return faults.push(format!("{id} succeeded with {} entries", entries.len()));
+        };
+        let (fee, net) = (expected_fee(amount), amount - expected_fee(amount));
+        let expected = [("amount", amount), ("fee", fee), ("net", net)];
+        if expected.iter().any(|(name, value)| number(entry, name) != *value) || number(payment, "fee") != fee {
+            faults.push(format!("{id}: expected {expected:?}, payment {payment:?}, entry {entry:?}"));
+        }
+        if entry.get("currency") != payment.get("currency") || entry.get("available_on") != payment.get("available_on")
+        {
+            faults.push(format!("{id}: currency or value date differ from its entry's"));
+        }
+        let events = self.events_of(id);
+        if events.len() != 1 || !mentions(events[0], "payment.succeeded") {
+            faults.push(format!("{id} succeeded with events {events:?}"));
+        }
+        if self.charged(id) != 1 {
+            faults.push(format!("{id} succeeded, charged {} times", self.charged(id)));
+        }
+    }
+
+    fn failed_left_nothing(&self, id: &str, faults: &mut Vec<String>) {
+        let events = self.events_of(id);
+        if events.len() != 1 || !mentions(events[0], "payment.failed") {
+            faults.push(format!("{id} failed with events {events:?}"));
+        }
+        let (entries, charged) = (self.entries_of(id).len(), self.charged(id));
+        if entries + charged > 0 {
+            faults.push(format!("{id} failed with {entries} entries and {charged} charges"));
+        }
+    }
+}
+
+/// 290 basis points, rounded half to even, + 30, at most the amount.
+pub fn expected_fee(amount: i64) -> i64 {
+    let (whole, rest) = (amount * FEE_BASIS_POINTS / 10_000, amount * FEE_BASIS_POINTS % 10_000);
+    let up = rest > 5_000 || rest == 5_000 && whole % 2 == 1;
+    (whole + i64::from(up) + FEE_FIXED).min(amount)
+}
+
+/// Today's date in UTC, `2026-01-31`.
+pub fn today() -> String {
+    OffsetDateTime::now_utc().date().to_string()
+}
+
+/// Today's date in UTC plus some days.
+pub fn in_days(days: i64) -> String {
+    (OffsetDateTime::now_utc().date() + time::Duration::days(days)).to_string()
+}
+
+fn entry_balances(entry: &Item, faults: &mut Vec<String>) {
+    let side = |side: &str| -> i64 {
+        let legs = postings(entry).iter().filter(|posting| posting["side"] == side);
+        legs.map(|posting| posting["amount"].as_i64().unwrap()).sum()
+    };
+    let positive = postings(entry).iter().all(|posting| posting["amount"].as_i64().is_some_and(|amount| amount > 0));
+    if !positive || side("debit") != side("credit") || side("debit") == 0 {
+        faults.push(format!("an entry that does not balance: {entry:?}"));
+    }
+}
+
+fn postings(entry: &Item) -> &Vec<Value> {
+    entry.get("postings").and_then(Value::as_array).unwrap_or_else(|| panic!("no postings: {entry:?}"))
+}
+
+fn add(balances: &mut Balances, currency: &str, day: &str, amount: i64) {
+    let (available, pending) = balances.entry(currency.to_owned()).or_default();
+    *(if day <= today().as_str() { available } else { pending }) += amount;
+}
+
+fn text<'item>(item: &'item Item, name: &str) -> &'item str {
+    item.get(name).and_then(Value::as_str).unwrap_or_else(|| panic!("no text {name}: {item:?}"))
+}
+
+fn number(item: &Item, name: &str) -> i64 {
+    item.get(name).and_then(Value::as_i64).unwrap_or_else(|| panic!("no number {name}: {item:?}"))
+}
+
+fn mentions(item: &Item, part: &str) -> bool {
+    Value::Object(item.clone()).to_string().contains(part)
+}
+
+/// Waits until the books of `tenant` hold `payments` payments and no fault; gives them.
+pub async fn settled(stack: &Stack, tenant: &str, payments: usize) -> Books {
+    eventually("the books are right", Deadline::LATER, async || {
+        let books = Books::read(stack, tenant).await;
+        let faults = books.faults();
+        if books.payments.len() == payments && faults.is_empty() {
+            return Ok(books);
+        }
+        let shown: Vec<&String> = faults.iter().take(5).collect();
+        Err(format!("{} payments, {} faults, of which {shown:#?}", books.payments.len(), faults.len()))
+    })
+    .await
+}

@@ -1,0 +1,363 @@
+//! A stack of one's own: the dev runner with its stores, queues and functions on a fresh folder.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::client::{self, Client, unique};
+use crate::eventually::{Deadline, eventually};
+use crate::process::{self, Process};
+use crate::queues::Queues;
+use crate::store_proxy::StoreProxy;
+use crate::table::Table;
+use crate::template::{self, Template};
+
+const RUNNER: &str = "spillway-local";
+const LOG_TAIL_LINES: usize = 60;
+
+/// How a stack is to be started. Every value is an environment variable of the runner.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    environment: BTreeMap<String, String>,
+    store_proxy: bool,
+    template: Option<Template>,
+}
+
+impl Options {
+    /// The runner's own defaults, and webhooks that may go to loopback.
+    pub fn new() -> Options {
+        Options::default()
+    }
+
+    /// Sets a knob: `FIRST_DUE_SECONDS`, `WEBHOOK_WAITS_SECONDS`, …
+    pub fn knob(mut self, name: &str, value: impl ToString) -> Options {
+        self.environment.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Puts a [`StoreProxy`] between the functions and the store.
+    pub fn store_proxy(mut self) -> Options {
+        self.store_proxy = true;
+        self
+    }
+
+    /// Runs this changed copy of the template.
+    pub fn template(mut self, template: Template) -> Options {
+        self.template = Some(template);
+        self
+    }
+}
+
+/// A merchant of a test's own, and how to call the API as it.
+#[derive(Debug, Clone)]
+pub struct Merchant {
+    /// `mer_…`
+    pub id: String,
+    /// A client that holds its test key with every scope.
+    pub client: Client,
+}
+
+impl Merchant {
+    /// The merchant in test mode as keys name it: `mer_…#test`.
+    pub fn tenant(&self) -> String {
+        format!("{}#test", self.id)
+    }
+}
+
+/// A running stack. It ends when it is dropped.
+pub struct Stack {
+    runner: Child,
+    binaries: PathBuf,
+    data: PathBuf,
+    environment: BTreeMap<String, String>,
+    description: Value,
+    store_proxy: Option<StoreProxy>,
+    http: reqwest::Client,
+}
+
+impl Stack {
+    /// Starts a stack and waits until it is ready; a runner that is not ready in time, or that ends, fails the test
+    /// with the end of its log.
+    pub async fn start(options: Options) -> Stack {
+        let binaries = binaries();
+        let data = fresh_folder(&binaries);
+        let mut environment = BTreeMap::from([
+            ("PORT".to_owned(), "0".to_owned()),
+            ("DATA".to_owned(), data.display().to_string()),
+            ("TEMPLATE".to_owned(), write_template(&data, options.template).display().to_string()),
+            ("WEBHOOK_LOOPBACK".to_owned(), "true".to_owned()),
+        ]);
+        let store_proxy = if options.store_proxy {
+            let port = free_port();
+            let proxy = StoreProxy::start(format!("http://127.0.0.1:{port}")).await;
+            environment.insert("DYNAMODB_PORT".to_owned(), port.to_string());
+            environment.insert("STORE_URL".to_owned(), proxy.url());
+            Some(proxy)
+        } else {
+            None
+        };
+        environment.extend(options.environment);
+        let mut stack = Stack {
+            runner: spawn(&binaries, &data, &environment),
+            binaries,
+            data,
+            environment,
+            description: Value::Null,
+            store_proxy,
+            http: client::http(),
+        };
+        stack.description = stack.ready().await;
+        stack
+    }
+
+    async fn ready(&mut self) -> Value {
+        let path = self.data.join("dev.json");
+        let runner = &mut self.runner;
+        let data = &self.data;
+        eventually("the stack is ready", Deadline::SOON, async || {
+            if let Some(status) = runner.try_wait().unwrap() {
+                panic!("the runner ended ({status}):\n{}", log_tail(data));
+            }
+            let text = fs::read_to_string(&path).map_err(|_| log_tail(data))?;
+            serde_json::from_str(&text).map_err(|error| error.to_string())
+        })
+        .await
+    }
+
+    /// SIGKILL to the runner, and waits until all that it started has ended too.
+    pub async fn kill(&mut self) {
+        let started = process::descendants(self.runner.id());
+        self.runner.kill().unwrap();
+        self.runner.wait().unwrap();
+        all_end(&started).await;
+    }
+
+    /// A signal to the runner as from a terminal or a supervisor ("INT", "TERM"); waits until it and all that it
+    /// started have ended, and gives its exit code.
+    pub async fn end_by(&mut self, signal: &str) -> Option<i32> {
+        let started = process::descendants(self.runner.id());
+        assert!(process::signal(self.runner.id(), signal));
+        let status = eventually("the runner ends", Deadline::SOON, async || {
+            self.runner.try_wait().unwrap().ok_or_else(|| "it runs".to_owned())
+        })
+        .await;
+        all_end(&started).await;
+        status.code()
+    }
+
+    /// Starts a killed stack again on its data.
+    pub async fn restart(&mut self) {
+        fs::remove_file(self.data.join("dev.json")).unwrap();
+        self.runner = spawn(&self.binaries, &self.data, &self.environment);
+        self.description = self.ready().await;
+    }
+
+    /// Deletes all messages, as if the queues' file were lost; only while the stack is dead.
+    pub fn delete_queues(&self) {
+        for name in ["queues.db", "queues.db-wal", "queues.db-shm"] {
+            let path = self.data.join("state").join(name);
+            assert!(name != "queues.db" || path.exists(), "{} is missing", path.display());
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Sets a knob for the next [`Stack::restart`].
+    pub fn set_knob(&mut self, name: &str, value: impl ToString) {
+        self.environment.insert(name.to_owned(), value.to_string());
+    }
+
+    /// Where the runner's program lies.
+    pub fn runner() -> PathBuf {
+        binaries().join(RUNNER)
+    }
+
+    /// The folder with the stack's state, log and description.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// All that the runner and the functions have printed.
+    pub fn log(&self) -> String {
+        fs::read_to_string(log_path(&self.data)).unwrap()
+    }
+
+    /// `http://127.0.0.1:PORT/v1`
+    pub fn base_url(&self) -> &str {
+        self.described("base_url")
+    }
+
+    /// The API key that the runner made for the developer.
+    pub fn developers_key(&self) -> &str {
+        self.described("api_key")
+    }
+
+    /// The merchant that the runner made for the developer.
+    pub fn developers_merchant(&self) -> &str {
+        self.described("merchant_id")
+    }
+
+    fn described(&self, field: &str) -> &str {
+        self.description[field].as_str().unwrap_or_else(|| panic!("dev.json has no {field}: {}", self.description))
+    }
+
+    /// The table, past any proxy.
+    pub fn table(&self) -> Table {
+        Table::new(&self.http, self.described("dynamodb_url"), self.described("table"))
+    }
+
+    /// The URL of the table's DynamoDB, past any proxy.
+    pub fn dynamodb_url(&self) -> &str {
+        self.described("dynamodb_url")
+    }
+
+    /// The queues.
+    pub fn queues(&self) -> Queues {
+        Queues::new(&self.http, self.described("sqs_url"))
+    }
+
+    /// The way to the store, when the stack was started with one that can fail.
+    pub fn store_proxy(&self) -> &StoreProxy {
+        self.store_proxy.as_ref().expect("started with Options::store_proxy")
+    }
+
+    /// The processes that run the function `name` now.
+    pub fn function_pids(&self, name: &str) -> Vec<u32> {
+        let all = process::descendants(self.runner.id());
+        all.iter().filter(|process| process.program == name).map(|process| process.pid).collect()
+    }
+
+    /// SIGKILL to every process of the function `name`; how many there were.
+    pub fn kill_function(&self, name: &str) -> usize {
+        self.function_pids(name).into_iter().filter(|pid| process::signal(*pid, "KILL")).count()
+    }
+
+    /// Invokes a function through Lambda's API; `Err` is the function's own error.
+    pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Value> {
+        let origin = self.base_url().trim_end_matches("/v1");
+        let url = format!("{origin}/2015-03-31/functions/{function}/invocations");
+        let answer = self.http.post(url).body(payload.to_string()).send().await.unwrap();
+        let (status, failed) = (answer.status(), answer.headers().contains_key("x-amz-function-error"));
+        let body = answer.bytes().await.unwrap();
+        let body = serde_json::from_slice(&body).unwrap_or_else(|_| json!(String::from_utf8_lossy(&body)));
+        if failed {
+            return Err(body);
+        }
+        assert!(status.is_success(), "invoking {function}: {status} {body}");
+        Ok(body)
+    }
+
+    /// Puts whatever is overdue on its queue, as the schedule would.
+    pub async fn run_due(&self) {
+        let tick = json!({"version": "0", "id": unique(), "detail-type": "Scheduled Event",
+            "source": "aws.scheduler", "time": "2026-01-31T12:00:00Z", "region": "us-east-1", "resources": [], "detail": {}});
+        self.invoke("enqueue-due", &tick).await.unwrap();
+    }
+
+    /// A new merchant with USD, EUR, JPY and KWD at 290 basis points + 30, and a delay of two days.
+    pub async fn new_merchant(&self) -> Merchant {
+        self.new_merchant_with(json!({})).await
+    }
+
+    /// The same, with other terms: the fields of `terms` replace those of the request to create-merchant.
+    pub async fn new_merchant_with(&self, terms: Value) -> Merchant {
+        let fee = json!({"fee_basis_points": 290, "fee_fixed": 30});
+        let mut request = json!({"reference": unique(), "name": "Acme", "plan": "high",
+            "currencies": {"USD": fee, "EUR": fee, "JPY": fee, "KWD": fee}, "settlement_delay_days": 2, "shards": 4});
+        for (name, value) in terms.as_object().unwrap() {
+            request[name] = value.clone();
+        }
+        let merchant = self.invoke("create-merchant", &request).await.unwrap();
+        let id = merchant["id"].as_str().unwrap().to_owned();
+        let client = self.new_key(&id, json!({})).await;
+        Merchant { id, client }
+    }
+
+    /// A client with a new key of the merchant; the fields of `terms` replace those of the request to issue-api-key.
+    pub async fn new_key(&self, merchant: &str, terms: Value) -> Client {
+        let mut request = json!({"merchant": merchant, "mode": "test", "reference": unique(),
+            "scopes": ["payments:write", "payments:read", "balance:read", "webhooks:write"], "expires_at": null});
+        for (name, value) in terms.as_object().unwrap() {
+            request[name] = value.clone();
+        }
+        let key = self.invoke("issue-api-key", &request).await.unwrap();
+        self.client(key["secret"].as_str().unwrap())
+    }
+
+    /// A client with this API key, whatever it is.
+    pub fn client(&self, secret: &str) -> Client {
+        Client::new(&self.http, self.base_url(), secret)
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // The functions end by themselves when the runner does.
+        let ended = self.runner.kill().and_then(|()| self.runner.wait());
+        if std::thread::panicking() || ended.is_err() {
+            eprintln!("the stack's data stays in {}; its log ends:\n{}", self.data.display(), log_tail(&self.data));
+        } else {
+            // What can't be removed stays under target/.
+            let _ = fs::remove_dir_all(&self.data);
+        }
+    }
+}
+
+async fn all_end(started: &[Process]) {
+    eventually("all that the runner started ends", Deadline::SOON, async || {
+        let left: Vec<&Process> = started.iter().filter(|process| process::runs(process)).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    })
+    .await;
+}
+
+fn spawn(binaries: &Path, data: &Path, environment: &BTreeMap<String, String>) -> Child {
+    let log = File::options().create(true).append(true).open(log_path(data)).unwrap();
+    let runner = binaries.join(RUNNER);
+    assert!(runner.exists(), "{} is missing: `make test` builds the workspace first", runner.display());
+    let mut command = Command::new(runner);
+    command.envs(environment).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    command.spawn().unwrap()
+}
+
+/// The folder of the runner and the functions: `target/<profile>`, above that of the test's own executable.
+fn binaries() -> PathBuf {
+    std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
+}
+
+fn fresh_folder(binaries: &Path) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let folder = binaries.join("stacks").join(format!("{}-{number}", std::process::id()));
+    // Left over from a process that had this id before.
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The system's own template where it lies, or a changed copy of it in the stack's folder.
+fn write_template(data: &Path, changed: Option<Template>) -> PathBuf {
+    let Some(template) = changed else {
+        return template::path();
+    };
+    let path = data.join("template.yaml");
+    fs::write(&path, template.text()).unwrap();
+    path
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn log_path(data: &Path) -> PathBuf {
+    data.join("dev.log")
+}
+
+fn log_tail(data: &Path) -> String {
+    let log = fs::read_to_string(log_path(data)).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
+}

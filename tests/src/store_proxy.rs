@@ -1,0 +1,324 @@
+//! A way to the store that can fail: it stands between the functions and DynamoDB, counts the calls, and gives, holds
+//! or loses answers as a test tells it.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::service::service_fn;
+use hyper::{HeaderMap, Request, Response};
+use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::client;
+use crate::eventually::{Deadline, eventually};
+
+/// One call as it arrived. An attempt that the SDK repeats is a call of its own.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// `PutItem`, …
+    pub operation: String,
+    /// The request in DynamoDB's JSON.
+    pub body: String,
+}
+
+/// Which calls a fault is for.
+#[derive(Debug, Clone)]
+pub struct Matching {
+    operation: Option<&'static str>,
+    part: String,
+}
+
+impl Matching {
+    /// Every call.
+    pub fn all() -> Matching {
+        Matching { operation: None, part: String::new() }
+    }
+
+    /// Calls of this operation.
+    pub fn operation(name: &'static str) -> Matching {
+        Matching { operation: Some(name), part: String::new() }
+    }
+
+    /// Of these, the calls whose body holds `part`.
+    pub fn with(mut self, part: &str) -> Matching {
+        self.part = part.to_owned();
+        self
+    }
+
+    fn is(&self, call: &Call) -> bool {
+        self.operation.is_none_or(|name| name == call.operation) && call.body.contains(&self.part)
+    }
+}
+
+/// What becomes of a call.
+#[derive(Debug, Clone)]
+pub enum Fault {
+    /// The store answers with this error and does nothing: `ThrottlingException`, `TransactionConflictException`,
+    /// `InternalServerError` (500), …
+    Error(&'static str),
+    /// A transaction is canceled, with this code as the reason of the item at this place and `None` for the others.
+    Canceled(usize, &'static str),
+    /// The connection closes and the store never sees the call.
+    Close,
+    /// The store carries the call out, then the connection closes without an answer.
+    LoseReply,
+}
+
+#[derive(Clone)]
+enum Action {
+    Fault(Fault),
+    Hold { at: Held, reached: Arc<watch::Sender<usize>>, verdict: watch::Receiver<Verdict> },
+}
+
+/// Where a call is held: before the store has seen it, or when it has been carried out and only the answer is missing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Held {
+    /// The store knows nothing of it yet.
+    Before,
+    /// The store has done it.
+    After,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Verdict {
+    Wait,
+    Forward,
+    Close,
+}
+
+struct Rule {
+    matching: Matching,
+    skip: usize,
+    left: usize,
+    action: Action,
+}
+
+#[derive(Default)]
+struct Book {
+    calls: Vec<Call>,
+    rules: Vec<Rule>,
+}
+
+struct Shared {
+    upstream: String,
+    http: reqwest::Client,
+    book: Mutex<Book>,
+}
+
+/// The proxy. It ends when it is dropped.
+pub struct StoreProxy {
+    url: String,
+    shared: Arc<Shared>,
+    server: JoinHandle<Infallible>,
+}
+
+/// Calls that wait at the proxy until the test says what becomes of them. Dropped, it closes their connections.
+pub struct Hold {
+    reached: watch::Receiver<usize>,
+    verdict: watch::Sender<Verdict>,
+}
+
+impl Hold {
+    /// Waits until `count` calls have been caught.
+    pub async fn reached(&self, count: usize) {
+        eventually(&format!("{count} calls are held"), Deadline::SOON, async || {
+            let held = self.count();
+            if held < count { Err(format!("{held} held")) } else { Ok(()) }
+        })
+        .await;
+    }
+
+    /// How many calls have been caught so far.
+    pub fn count(&self) -> usize {
+        *self.reached.borrow()
+    }
+
+    /// Lets the held calls, and those to come, through.
+    pub fn forward(&self) {
+        self.verdict.send_replace(Verdict::Forward);
+    }
+
+    /// Closes the connections of the held calls, and of those to come, with the store untouched.
+    pub fn close(&self) {
+        self.verdict.send_replace(Verdict::Close);
+    }
+}
+
+impl StoreProxy {
+    pub(crate) async fn start(upstream: String) -> StoreProxy {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let shared = Arc::new(Shared { upstream, http: client::http(), book: Mutex::default() });
+        let server = tokio::spawn(serve(listener, Arc::clone(&shared)));
+        StoreProxy { url, shared, server }
+    }
+
+    /// Where the functions find it.
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// The calls so far, or since [`StoreProxy::forget_calls`].
+    pub fn calls(&self) -> Vec<Call> {
+        self.shared.book.lock().unwrap().calls.clone()
+    }
+
+    /// How many of the calls match.
+    pub fn count(&self, matching: &Matching) -> usize {
+        self.shared.book.lock().unwrap().calls.iter().filter(|call| matching.is(call)).count()
+    }
+
+    /// Counts from zero again.
+    pub fn forget_calls(&self) {
+        self.shared.book.lock().unwrap().calls.clear();
+    }
+
+    /// The next `times` calls that match meet this fault. Of several rules the oldest that matches holds.
+    pub fn fault(&self, times: usize, matching: Matching, fault: Fault) {
+        self.add(Rule { matching, skip: 0, left: times, action: Action::Fault(fault) });
+    }
+
+    /// Holds the next `times` calls that match.
+    pub fn hold(&self, times: usize, matching: Matching) -> Hold {
+        self.hold_at(Held::Before, 0, times, matching)
+    }
+
+    /// Lets `skip` calls that match pass, then holds the next `times`.
+    pub fn hold_at(&self, at: Held, skip: usize, times: usize, matching: Matching) -> Hold {
+        let (reached, caught) = watch::channel(0);
+        let (decide, verdict) = watch::channel(Verdict::Wait);
+        let action = Action::Hold { at, reached: Arc::new(reached), verdict };
+        self.add(Rule { matching, skip, left: times, action });
+        Hold { reached: caught, verdict: decide }
+    }
+
+    /// No faults any more. (Calls that are held stay held.)
+    pub fn heal(&self) {
+        self.shared.book.lock().unwrap().rules.clear();
+    }
+
+    fn add(&self, rule: Rule) {
+        self.shared.book.lock().unwrap().rules.push(rule);
+    }
+}
+
+impl Drop for StoreProxy {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// The connection ends without an answer.
+#[derive(Debug)]
+struct Closed;
+
+impl fmt::Display for Closed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("closed as told")
+    }
+}
+
+impl std::error::Error for Closed {}
+
+async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Infallible {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        tokio::spawn(serve_connection(stream, Arc::clone(&shared)));
+    }
+}
+
+async fn serve_connection(stream: TcpStream, shared: Arc<Shared>) {
+    stream.set_nodelay(true).unwrap();
+    let service = service_fn(|request| receive(Arc::clone(&shared), request));
+    // An error is a connection that a fault closed, or whose function has ended.
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+async fn receive(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Closed> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.map_err(|_| Closed)?.to_bytes();
+    // A task of its own: who gives up a call does not take it back from a slow store.
+    tokio::spawn(answer(shared, head.headers, body)).await.map_err(|_| Closed)?
+}
+
+async fn answer(shared: Arc<Shared>, headers: HeaderMap, body: Bytes) -> Result<Response<Full<Bytes>>, Closed> {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+    let call = Call { operation, body: String::from_utf8_lossy(&body).into_owned() };
+    match shared.action(&call) {
+        None => shared.forward(headers, body).await,
+        Some(Action::Fault(Fault::Error(name))) => Ok(error(name, json!({}))),
+        Some(Action::Fault(Fault::Canceled(place, code))) => Ok(canceled(&call, place, code)),
+        Some(Action::Fault(Fault::Close)) => Err(Closed),
+        Some(Action::Fault(Fault::LoseReply)) => {
+            shared.forward(headers, body).await?;
+            Err(Closed)
+        }
+        Some(Action::Hold { at: Held::Before, reached, verdict }) => {
+            decided(&reached, verdict).await?;
+            shared.forward(headers, body).await
+        }
+        Some(Action::Hold { at: Held::After, reached, verdict }) => {
+            let answer = shared.forward(headers, body).await;
+            decided(&reached, verdict).await?;
+            answer
+        }
+    }
+}
+
+/// Waits for the verdict on a held call; an error closes its connection.
+async fn decided(reached: &watch::Sender<usize>, mut verdict: watch::Receiver<Verdict>) -> Result<(), Closed> {
+    reached.send_modify(|count| *count += 1);
+    let decided = verdict.wait_for(|verdict| *verdict != Verdict::Wait).await.map_err(|_| Closed)?;
+    if *decided == Verdict::Forward { Ok(()) } else { Err(Closed) }
+}
+
+impl Shared {
+    /// Notes the call and takes the rule that is for it.
+    fn action(&self, call: &Call) -> Option<Action> {
+        let mut book = self.book.lock().unwrap();
+        book.calls.push(call.clone());
+        let rule = book.rules.iter_mut().find(|rule| rule.left > 0 && rule.matching.is(call))?;
+        if rule.skip > 0 {
+            rule.skip -= 1;
+            return None;
+        }
+        rule.left -= 1;
+        Some(rule.action.clone())
+    }
+
+    async fn forward(&self, mut headers: HeaderMap, body: Bytes) -> Result<Response<Full<Bytes>>, Closed> {
+        headers.remove("host");
+        let answer = self.http.post(&self.upstream).headers(headers).body(body).send().await.map_err(|_| Closed)?;
+        let mut response = Response::builder().status(answer.status());
+        for (name, value) in answer.headers().iter().filter(|(name, _)| *name != "transfer-encoding") {
+            response = response.header(name, value);
+        }
+        let body = answer.bytes().await.map_err(|_| Closed)?;
+        Ok(response.body(Full::new(body)).unwrap())
+    }
+}
+
+fn error(name: &str, mut body: Value) -> Response<Full<Bytes>> {
+    let status = if name == "InternalServerError" { 500 } else { 400 };
+    body["__type"] = json!(format!("com.amazonaws.dynamodb.v20120810#{name}"));
+    body["message"] = json!("as the test told the proxy");
+    let response = Response::builder().status(status).header("content-type", "application/x-amz-json-1.0");
+    response.body(Full::new(body.to_string().into())).unwrap()
+}
+
+fn canceled(call: &Call, place: usize, code: &str) -> Response<Full<Bytes>> {
+    let request: Value = serde_json::from_str(&call.body).unwrap();
+    let items = request["TransactItems"].as_array().map_or(0, Vec::len);
+    let reason = |item: usize| json!({"Code": if item == place { code } else { "None" }});
+    error(
+        "TransactionCanceledException",
+        json!({"CancellationReasons": (0..items).map(reason).collect::<Vec<Value>>()}),
+    )
+}

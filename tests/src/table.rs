@@ -1,0 +1,95 @@
+//! The table, read (and spoiled) through DynamoDB's own API.
+
+use serde_json::{Map, Value, json};
+
+/// An item as plain JSON: numbers are numbers, binary values stay base64 text.
+pub type Item = Map<String, Value>;
+
+/// The one table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    http: reqwest::Client,
+    url: String,
+    name: String,
+}
+
+impl Table {
+    pub(crate) fn new(http: &reqwest::Client, url: &str, name: &str) -> Table {
+        Table { http: http.clone(), url: url.to_owned(), name: name.to_owned() }
+    }
+
+    /// Calls an operation (`PutItem`, …) with a request in DynamoDB's JSON; `TableName` is added.
+    pub async fn call(&self, operation: &str, mut request: Value) -> Value {
+        request["TableName"] = json!(self.name);
+        let target = format!("DynamoDB_20120810.{operation}");
+        let answer = call_aws(&self.http, &self.url, "dynamodb", &target, "application/x-amz-json-1.0", &request).await;
+        answer.unwrap_or_else(|error| panic!("{operation}: {error}"))
+    }
+
+    /// Every item.
+    pub async fn items(&self) -> Vec<Item> {
+        self.pages("Scan", json!({"ConsistentRead": true})).await
+    }
+
+    /// Every item with this partition key.
+    pub async fn partition(&self, pk: &str) -> Vec<Item> {
+        let request = json!({"ConsistentRead": true, "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": pk}}});
+        self.pages("Query", request).await
+    }
+
+    /// One item.
+    pub async fn item(&self, pk: &str, sk: &str) -> Option<Item> {
+        let request = json!({"ConsistentRead": true, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}});
+        self.call("GetItem", request).await.get("Item").map(plain_item)
+    }
+
+    /// Writes an item in DynamoDB's JSON, with no condition: to plant what should not be there.
+    pub async fn put(&self, item: Value) {
+        self.call("PutItem", json!({"Item": item})).await;
+    }
+
+    async fn pages(&self, operation: &str, mut request: Value) -> Vec<Item> {
+        let mut items = Vec::new();
+        loop {
+            let page = self.call(operation, request.clone()).await;
+            items.extend(page["Items"].as_array().unwrap().iter().map(plain_item));
+            match page.get("LastEvaluatedKey") {
+                Some(last) => request["ExclusiveStartKey"] = last.clone(),
+                None => return items,
+            }
+        }
+    }
+}
+
+/// A JSON call to a local AWS service, with a signature that only looks like one; `Err` is the service's answer.
+pub(crate) async fn call_aws(
+    http: &reqwest::Client, url: &str, service: &str, target: &str, content_type: &str, request: &Value,
+) -> Result<Value, String> {
+    let credential = format!("Credential=local/20260101/us-east-1/{service}/aws4_request");
+    let signature = format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host;x-amz-date, Signature=0");
+    let call = http.post(url).header("x-amz-target", target).header("x-amz-date", "20260101T000000Z");
+    let call = call.header("authorization", signature).header("content-type", content_type);
+    let answer = call.body(request.to_string()).send().await.map_err(|error| error.to_string())?;
+    let status = answer.status();
+    let text = answer.text().await.map_err(|error| error.to_string())?;
+    if !status.is_success() {
+        return Err(format!("{status} {text}"));
+    }
+    if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str(&text).map_err(|error| error.to_string()) }
+}
+
+fn plain_item(item: &Value) -> Item {
+    item.as_object().unwrap().iter().map(|(name, value)| (name.clone(), plain(value))).collect()
+}
+
+fn plain(value: &Value) -> Value {
+    let (kind, inner) = value.as_object().unwrap().iter().next().unwrap();
+    match kind.as_str() {
+        "N" => serde_json::from_str(inner.as_str().unwrap()).unwrap(),
+        "M" => Value::Object(plain_item(inner)),
+        "L" => inner.as_array().unwrap().iter().map(plain).collect(),
+        "NULL" => Value::Null,
+        _ => inner.clone(),
+    }
+}

@@ -1,0 +1,77 @@
+//! Changed copies of the template, for tests of what follows from it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The text of a template. It is edited by its lines and their indentation, which keeps it what people wrote.
+#[derive(Debug, Clone)]
+pub struct Template {
+    lines: Vec<String>,
+}
+
+/// Where the template that describes the system lies.
+pub fn path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("infra/template.yaml")
+}
+
+impl Template {
+    /// The template that describes the system.
+    pub fn read() -> Template {
+        Template { lines: fs::read_to_string(path()).unwrap().lines().map(str::to_owned).collect() }
+    }
+
+    /// Without anything that moves work on: no trigger of a consumer, no schedule. Tests then call each themselves.
+    pub fn still() -> Template {
+        Template::without_events(&["DispatchChanges", "CallProcessor", "FoldBalance", "DeliverWebhook", "EnqueueDue"])
+    }
+
+    /// Without the routes and triggers of these functions.
+    pub fn without_events(functions: &[&str]) -> Template {
+        let read = Template::read();
+        functions
+            .iter()
+            .fold(read, |template, function| template.without(&["Resources", function, "Properties", "Events"]))
+    }
+
+    /// Without the block at this path of keys.
+    pub fn without(mut self, path: &[&str]) -> Template {
+        let (from, to) = self.block(path);
+        self.lines.drain(from..to);
+        self
+    }
+
+    /// With this text instead of the value at this path of keys.
+    pub fn with(mut self, path: &[&str], value: &str) -> Template {
+        let (from, to) = self.block(path);
+        let (key, _) = self.lines[from].split_once(':').unwrap();
+        let line = format!("{key}: {value}");
+        self.lines.splice(from..to, [line]);
+        self
+    }
+
+    /// The number of the line, from 1, that holds the key at the end of this path.
+    pub fn line(&self, path: &[&str]) -> usize {
+        self.block(path).0 + 1
+    }
+
+    /// As it is written to a file.
+    pub fn text(&self) -> String {
+        self.lines.join("\n") + "\n"
+    }
+
+    /// The lines of the block at `path`: from its key to before the next line that is indented no deeper.
+    fn block(&self, path: &[&str]) -> (usize, usize) {
+        let (mut from, mut to) = (0, self.lines.len());
+        for (depth, key) in path.iter().enumerate() {
+            let indented = format!("{}{key}:", "  ".repeat(depth));
+            let starts = |line: &String| {
+                line.strip_prefix(&indented).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+            };
+            let found = self.lines[from..to].iter().position(starts);
+            from += found.unwrap_or_else(|| panic!("the template has no {}", path.join(".")));
+            let shallow = |line: &String| !line.trim().is_empty() && line.len() - line.trim_start().len() <= 2 * depth;
+            to = self.lines[from + 1..to].iter().position(shallow).map_or(to, |length| from + 1 + length);
+        }
+        (from, to)
+    }
+}

@@ -1,0 +1,101 @@
+//! The authorizer: who may call at all.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use spillway_tests::client::Request;
+use spillway_tests::{Answer, Client, Deadline, Options, Stack, eventually, unique};
+
+/// A problem without what is different in every answer.
+fn anonymous(answer: Answer) -> Value {
+    let mut problem = answer.expect_problem(401, "unauthorized").body;
+    problem["request_id"].take();
+    problem["instance"].take();
+    problem
+}
+
+/// RFC 3339, this many whole seconds from now.
+fn in_seconds(seconds: i64) -> String {
+    let time = time::OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
+    let (date, hour, minute, second) = (time.date(), time.hour(), time.minute(), time.second());
+    format!("{date}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+async fn expires(client: &Client) {
+    eventually("the key has expired", Deadline::SOON, async || {
+        let answer = client.get("/balance").await;
+        if answer.status == 401 { Ok(anonymous(answer)) } else { Err(answer.text) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_has_no_valid_key_gets_one_and_the_same_answer() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let secret = merchant.client.secret().to_owned();
+    let expired = stack.new_key(&merchant.id, json!({"expires_at": in_seconds(2)})).await;
+    expires(&expired).await;
+    let request =
+        merchant.client.payment_request(&unique(), &json!({"amount": 1250, "currency": "USD", "token": "tok_visa"}));
+    let none = request.clone().without("authorization");
+    let with = |value: &str| none.clone().header("authorization", value);
+    let last = if secret.ends_with('0') { '1' } else { '0' };
+    let misspelt = format!("Bearer {}{last}", &secret[..secret.len() - 1]);
+    let refused: Vec<Request> = vec![
+        none.clone(),
+        with(""),
+        with("Bearer"),
+        with("Bearer "),
+        with(&secret),
+        with(&format!("Basic {secret}")),
+        with("Bearer sk_test_"),
+        with("Bearer sk_test_00000000000000000000000000000000000000"),
+        with(&format!("Bearer {}", "x".repeat(5000))),
+        with(&misspelt),
+        with(&format!("Bearer {}", secret.replace("sk_test_", "sk_live_"))),
+        with(&format!("Bearer {}", expired.secret())),
+        with(&format!("Bearer {secret} {secret}")),
+        none.clone().header_bytes("authorization", b"Bearer \xff\xfe"),
+        request.clone().header("authorization", &format!("Bearer {secret}")),
+        request.header("authorization", &format!("Bearer {}", expired.secret())),
+    ];
+    let stored = stack.table().items().await.len();
+    let mut answers = Vec::new();
+    for request in refused {
+        let answer = request.send().await;
+        assert_eq!(answer.status, 401, "{request:?} gave {}", answer.text);
+        answers.push(anonymous(answer));
+    }
+    assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:#?}");
+    assert_eq!(stack.table().items().await.len(), stored);
+}
+
+#[tokio::test]
+async fn the_scheme_may_be_written_in_any_case() {
+    let stack = Stack::start(Options::new()).await;
+    let client = stack.new_merchant().await.client;
+    for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
+        let authorization = format!("{scheme} {}", client.secret());
+        let request = client.request(Method::GET, "/balance").without("authorization");
+        request.header("authorization", &authorization).send().await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_expires_ends_even_while_its_answer_is_cached() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let client = stack.new_key(&merchant.id, json!({"expires_at": in_seconds(3)})).await;
+    client.get("/balance").await.expect(200);
+    expires(&client).await;
+}
+
+#[tokio::test]
+async fn several_keys_of_a_merchant_work_side_by_side() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let payment = merchant.client.paid(1250, "USD").await;
+    let other = stack.new_key(&merchant.id, json!({})).await;
+    assert_ne!(other.secret(), merchant.client.secret());
+    assert_eq!(other.payment(payment["id"].as_str().unwrap()).await, payment);
+}

@@ -1,0 +1,66 @@
+//! `create-merchant`, invoked directly.
+
+use serde_json::{Value, json};
+use spillway_tests::{Options, Stack, unique};
+
+fn request(reference: &str) -> Value {
+    json!({"reference": reference, "name": "Acme", "plan": "standard",
+        "currencies": {"USD": {"fee_basis_points": 290, "fee_fixed": 30}}, "settlement_delay_days": 2, "shards": 4})
+}
+
+#[tokio::test]
+async fn the_same_request_again_gives_the_same_merchant() {
+    let stack = Stack::start(Options::new()).await;
+    let reference = unique();
+    let merchant = stack.invoke("create-merchant", &request(&reference)).await.unwrap();
+    assert!(merchant["id"].as_str().unwrap().starts_with("mer_"));
+    assert_eq!(merchant["object"], "merchant");
+    let stored = stack.table().items().await.len();
+    assert_eq!(stack.invoke("create-merchant", &request(&reference)).await.unwrap(), merchant);
+    assert_eq!(stack.table().items().await.len(), stored);
+    let other = stack.invoke("create-merchant", &request(&unique())).await.unwrap();
+    assert_ne!(other["id"], merchant["id"]);
+}
+
+#[tokio::test]
+async fn a_wrong_request_is_told_in_one_sentence() {
+    let stack = Stack::start(Options::new()).await;
+    let stored = stack.table().items().await.len();
+    let with = |field: &str, value: Value| {
+        let mut request = request(&unique());
+        request[field] = value;
+        request
+    };
+    let wrong = [
+        json!({}),
+        json!(42),
+        with("plan", json!("gold")),
+        with("currencies", json!({"usd": {"fee_basis_points": 290, "fee_fixed": 30}})),
+        with("currencies", json!({"USD": {"fee_basis_points": -1, "fee_fixed": 30}})),
+        with("settlement_delay_days", json!(31)),
+        with("shards", json!(0)),
+        with("surprise", json!(1)),
+    ];
+    for request in wrong {
+        let error = stack.invoke("create-merchant", &request).await.unwrap_err();
+        assert!(!error["errorMessage"].as_str().unwrap().is_empty(), "{request} gave {error}");
+    }
+    assert_eq!(stack.table().items().await.len(), stored);
+}
+
+#[tokio::test]
+async fn without_a_configured_fee_nothing_is_kept() {
+    let stack = Stack::start(Options::new()).await;
+    let free = json!({"currencies": {"USD": {"fee_basis_points": 0, "fee_fixed": 0}}});
+    let client = stack.new_merchant_with(free).await.client;
+    assert_eq!(client.paid(1250, "USD").await["fee"], 0);
+    assert_eq!(client.balance("USD").await, (0, 1250));
+}
+
+#[tokio::test]
+async fn a_fee_is_at_most_the_amount() {
+    let stack = Stack::start(Options::new()).await;
+    let client = stack.new_merchant().await.client;
+    assert_eq!(client.paid(10, "USD").await["fee"], 10);
+    assert_eq!(client.balance("USD").await, (0, 0));
+}

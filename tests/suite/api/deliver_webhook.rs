@@ -1,0 +1,159 @@
+//! `deliver-webhook`: attempts, signatures, and when they end.
+
+use serde_json::json;
+use spillway_tests::receiver::{Attempt, Receiver, Reply};
+use spillway_tests::{Deadline, Merchant, Options, Stack, eventually};
+
+/// Waits come from a message's delay or from the `due` index, so every test runs the sweep by hand too.
+fn quick() -> Options {
+    Options::new().knob("WEBHOOK_WAITS_SECONDS", "1,1,1,1").knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1)
+}
+
+async fn attempts(stack: &Stack, receiver: &Receiver, count: usize) -> Vec<Attempt> {
+    eventually(&format!("{count} attempts"), Deadline::SOON, async || {
+        stack.run_due().await;
+        let attempts = receiver.attempts();
+        if attempts.len() < count { Err(format!("{} attempts", attempts.len())) } else { Ok(attempts) }
+    })
+    .await
+}
+
+/// Waits until nothing of the tenant is still to be delivered.
+async fn nothing_is_due(stack: &Stack, merchant: &Merchant) {
+    eventually("nothing is due", Deadline::SOON, async || {
+        stack.run_due().await;
+        let items = stack.table().items().await;
+        let of_tenant = items.iter().filter(|item| item["pk"].as_str().unwrap().starts_with(&merchant.tenant()));
+        let due: Vec<_> = of_tenant
+            .filter(|item| item.contains_key("due") && !item["pk"].as_str().unwrap().ends_with("#balances"))
+            .collect();
+        if due.is_empty() { Ok(()) } else { Err(format!("{due:?}")) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn after_two_failures_the_third_attempt_delivers_the_same_event() {
+    let stack = Stack::start(quick()).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::scripted([Reply::Status(500), Reply::Status(500)]).await;
+    let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let payment = merchant.client.paid(1250, "USD").await;
+    attempts(&stack, &receiver, 3).await;
+    nothing_is_due(&stack, &merchant).await;
+    let attempts = receiver.attempts();
+    assert_eq!(attempts.len(), 3);
+    for attempt in &attempts {
+        attempt.verify(endpoint["secret"].as_str().unwrap()).unwrap();
+        assert_eq!(attempt.id(), attempts[0].id());
+        assert_eq!(attempt.body, attempts[0].body);
+        assert_eq!(attempt.headers["content-type"], "application/json");
+    }
+    assert_eq!(attempts[2].json()["data"], payment);
+    let times: Vec<i64> = attempts
+        .iter()
+        .map(|attempt| attempt.headers["webhook-timestamp"].to_str().unwrap().parse().unwrap())
+        .collect();
+    assert!(times[0] <= times[1] && times[1] <= times[2], "each attempt has its own time: {times:?}");
+}
+
+#[tokio::test]
+async fn an_altered_webhook_or_another_secret_does_not_verify() {
+    let stack = Stack::start(Options::new()).await;
+    let client = stack.new_merchant().await.client;
+    let (receiver, other) = (Receiver::start().await, Receiver::start().await);
+    let endpoint = client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let second = client.create_webhook_endpoint(other.url(), &["payment.*"]).await;
+    assert_ne!(endpoint["secret"], second["secret"]);
+    client.paid(1250, "USD").await;
+    let mut attempt = receiver.attempts_at_least(1, Deadline::SOON).await.remove(0);
+    let at_other = other.attempts_at_least(1, Deadline::SOON).await.remove(0);
+    assert_eq!(attempt.id(), at_other.id());
+    at_other.verify(second["secret"].as_str().unwrap()).unwrap();
+    attempt.verify(second["secret"].as_str().unwrap()).unwrap_err();
+    *attempt.body.last_mut().unwrap() = b' ';
+    attempt.verify(endpoint["secret"].as_str().unwrap()).unwrap_err();
+}
+
+#[tokio::test]
+async fn every_payment_is_delivered_once_to_a_receiver_that_accepts() {
+    let stack = Stack::start(quick()).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::start().await;
+    merchant.client.create_webhook_endpoint(receiver.url(), &["payment.succeeded"]).await;
+    merchant.client.create_webhook_endpoint(receiver.url(), &["payment.failed"]).await;
+    let mut expected = Vec::new();
+    for token in ["tok_visa", "tok_declined", "tok_mastercard"] {
+        let id = merchant.client.pay(1250, "USD", token).await;
+        expected.push((merchant.client.finished(&id).await["status"].as_str().unwrap().to_owned(), id));
+    }
+    attempts(&stack, &receiver, 3).await;
+    nothing_is_due(&stack, &merchant).await;
+    let told = receiver.attempts();
+    let mut told: Vec<(String, String)> = told
+        .iter()
+        .map(Attempt::json)
+        .map(|webhook| {
+            assert_eq!(webhook["type"], format!("payment.{}", webhook["data"]["status"].as_str().unwrap()));
+            (webhook["data"]["status"].as_str().unwrap().to_owned(), webhook["data"]["id"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    told.sort();
+    expected.sort();
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_and_is_not_followed() {
+    let stack = Stack::start(quick()).await;
+    let client = stack.new_merchant().await.client;
+    let elsewhere = Receiver::start().await;
+    let receiver = Receiver::scripted([Reply::Redirect(elsewhere.url().to_owned())]).await;
+    client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    client.paid(1250, "USD").await;
+    attempts(&stack, &receiver, 2).await;
+    assert_eq!(elsewhere.attempts().len(), 0);
+}
+
+#[tokio::test]
+async fn gone_disables_the_endpoint() {
+    let stack = Stack::start(quick()).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::scripted([Reply::Status(410)]).await;
+    let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    merchant.client.paid(1250, "USD").await;
+    attempts(&stack, &receiver, 1).await;
+    let partition = format!("{}#webhooks", merchant.tenant());
+    eventually("the endpoint is disabled", Deadline::SOON, async || {
+        let stored = stack.table().item(&partition, endpoint["id"].as_str().unwrap()).await.unwrap();
+        if stored["status"] == json!("disabled") { Ok(()) } else { Err(format!("{stored:?}")) }
+    })
+    .await;
+    merchant.client.paid(1250, "USD").await;
+    nothing_is_due(&stack, &merchant).await;
+    assert_eq!(receiver.attempts().len(), 1);
+}
+
+#[tokio::test]
+async fn after_the_last_wait_nothing_is_attempted_any_more() {
+    let stack = Stack::start(quick().knob("WEBHOOK_WAITS_SECONDS", "1")).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
+    merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    merchant.client.paid(1250, "USD").await;
+    attempts(&stack, &receiver, 2).await;
+    nothing_is_due(&stack, &merchant).await;
+    assert_eq!(receiver.attempts().len(), 2);
+}
+
+#[tokio::test]
+async fn the_receivers_wish_to_wait_is_honoured() {
+    let stack = Stack::start(quick()).await;
+    let client = stack.new_merchant().await.client;
+    let receiver = Receiver::scripted([Reply::RetryAfter(503, 4)]).await;
+    client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    client.paid(1250, "USD").await;
+    let attempts = attempts(&stack, &receiver, 2).await;
+    let waited = attempts[1].at - attempts[0].at;
+    assert!(waited.as_millis() >= 3000, "the second attempt came after {waited:?}");
+}

@@ -1,0 +1,46 @@
+//! `dispatch-changes`: it forwards what the stream shows, and writes nothing.
+
+use serde_json::{Value, json};
+use spillway_tests::store_proxy::Matching;
+use spillway_tests::{Options, Stack, Template, event};
+
+#[tokio::test]
+async fn a_batch_is_forwarded_and_the_store_is_left_alone() {
+    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+    let tenant = merchant.tenant();
+    let entry = "txn_00000000000000000000000000";
+    let inserted = [
+        (format!("{tenant}#{id}"), "payment".to_owned()),
+        (format!("{tenant}#movements#0"), format!("move#USD#2026-02-02#{entry}")),
+        (format!("{tenant}#movements#1"), format!("move#USD#2026-02-03#{entry}")),
+        (format!("{tenant}#events#0"), "evt_00000000000000000000000000".to_owned()),
+    ];
+    stack.store_proxy().forget_calls();
+    let answer = stack.invoke("dispatch-changes", &event::stream(&inserted)).await.unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+    assert_eq!(stack.store_proxy().count(&Matching::all()), 0);
+
+    let queues = stack.queues();
+    let message =
+        |bodies: Vec<String>| -> Vec<Value> { bodies.iter().map(|body| serde_json::from_str(body).unwrap()).collect() };
+    let processor = message(queues.receive(&queues.url("ProcessorQueue").await).await);
+    assert_eq!(processor, [event::payment_message(&merchant.id, &id)]);
+    let webhooks = message(queues.receive(&queues.url("WebhooksQueue").await).await);
+    assert_eq!(webhooks, [event::event_message(&merchant.id, "evt_00000000000000000000000000")]);
+    // Two movements of one balance are one message, and it is delayed.
+    assert_eq!(queues.depth(&queues.url("FoldsQueue").await).await, 1);
+}
+
+#[tokio::test]
+async fn it_stops_at_the_first_record_that_it_can_not_read() {
+    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    let payment = |number: usize| (format!("{}#pay_{number:026}", merchant.tenant()), "payment".to_owned());
+    let batch = [payment(1), ("rubbish".to_owned(), "payment".to_owned()), payment(3)];
+    let answer = stack.invoke("dispatch-changes", &event::stream(&batch)).await.unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "2"}]}));
+    let queues = stack.queues();
+    assert_eq!(queues.depth(&queues.url("ProcessorQueue").await).await, 1);
+}

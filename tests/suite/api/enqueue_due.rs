@@ -1,0 +1,54 @@
+//! `enqueue-due`: what no message finished is put on its queue again.
+
+use spillway_tests::auditor::settled;
+use spillway_tests::receiver::Receiver;
+use spillway_tests::{Deadline, Options, Stack, Template, eventually};
+
+fn eager(template: Template) -> Options {
+    Options::new()
+        .template(template)
+        .knob("FIRST_DUE_SECONDS", 1)
+        .knob("CLAIM_SECONDS", 1)
+        .knob("FOLD_DELAY_SECONDS", 0)
+}
+
+#[tokio::test]
+async fn without_the_stream_everything_finishes_all_the_same() {
+    let stack = Stack::start(eager(Template::without_events(&["DispatchChanges"]))).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::start().await;
+    merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+    eventually("the payment is delivered", Deadline::SOON, async || {
+        stack.run_due().await;
+        if receiver.attempts().is_empty() {
+            Err(stack.client(merchant.client.secret()).payment(&id).await.to_string())
+        } else {
+            Ok(())
+        }
+    })
+    .await;
+    settled(&stack, &merchant.tenant(), 1).await;
+}
+
+#[tokio::test]
+async fn a_claim_pushes_the_due_time_forward_and_is_counted() {
+    let stack = Stack::start(eager(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+    let (pk, queues) = (format!("{}#{id}", merchant.tenant()), stack.queues());
+    let queue = queues.url("ProcessorQueue").await;
+    let mut before = stack.table().item(&pk, "payment").await.unwrap()["due_at"].clone();
+    for claims in 1..=2 {
+        let after = eventually("it is claimed", Deadline::SOON, async || {
+            stack.run_due().await;
+            let item = stack.table().item(&pk, "payment").await.unwrap();
+            if item["due_at"] == before { Err(format!("{item:?}")) } else { Ok(item["due_at"].clone()) }
+        })
+        .await;
+        assert!(after.as_str() > before.as_str(), "{after} is not after {before}");
+        assert_eq!(queues.depth(&queue).await, claims);
+        before = after;
+    }
+    assert_eq!(stack.table().item(&pk, "payment").await.unwrap()["version"], 1);
+}

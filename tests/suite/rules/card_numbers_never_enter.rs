@@ -1,0 +1,66 @@
+//! A card number in any field is refused, is stored nowhere and is in no log.
+
+use serde_json::{Value, json};
+use spillway_tests::{Options, Stack, unique};
+
+/// Numbers that card schemes publish for testing.
+const NUMBERS: [&str; 6] = [
+    "4242424242424242",
+    "4242 4242 4242 4242",
+    "5555-5555-5555-4444",
+    "378282246310005",
+    "6011111111111117",
+    "2223003122003222",
+];
+
+#[tokio::test]
+async fn a_card_number_in_any_field_is_refused_and_neither_stored_nor_logged() {
+    let stack = Stack::start(Options::new().knob("LOG_LEVEL", "trace")).await;
+    let client = stack.new_merchant().await.client;
+    let right = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    let stored = stack.table().items().await.len();
+    for number in NUMBERS {
+        let cases = [
+            ("token", json!(number), "/token".to_owned()),
+            ("description", json!(number), "/description".to_owned()),
+            ("description", json!(format!("card {number}, thanks")), "/description".to_owned()),
+            ("reference", json!(number), "/reference".to_owned()),
+            ("customer", json!(number), "/customer".to_owned()),
+            ("metadata", json!({"card": number}), "/metadata/card".to_owned()),
+            ("capture_method", json!(number), "/capture_method".to_owned()),
+            ("currency", json!(number), "/currency".to_owned()),
+        ];
+        for (field, value, pointer) in cases {
+            let mut body = right.clone();
+            body[field] = value;
+            let answer = client.create_payment(&unique(), &body).await.expect_problem(422, "invalid_request");
+            assert!(answer.pointers().contains(&pointer.as_str()), "{body} gave {}", answer.text);
+            assert!(!answer.text.contains(number), "{}", answer.text);
+        }
+        for body in [json!({"metadata": {number: "x"}}), json!({number: "x"})] {
+            let mut all = right.clone();
+            all.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+            let answer = client.create_payment(&unique(), &all).await.expect_problem(422, "invalid_request");
+            assert!(!answer.text.contains(number), "{}", answer.text);
+        }
+    }
+    assert_eq!(stack.table().items().await.len(), stored);
+    // As an idempotency key a number is harmless, as long as only its hash is kept.
+    client.create_payment(NUMBERS[0], &right).await;
+    let table = Value::from_iter(stack.table().items().await).to_string();
+    let log = stack.log();
+    for number in NUMBERS {
+        assert!(!table.contains(number) && !log.contains(number), "{number}");
+    }
+}
+
+#[tokio::test]
+async fn a_number_that_is_no_card_number_is_fine() {
+    let stack = Stack::start(Options::new()).await;
+    let client = stack.new_merchant().await.client;
+    for harmless in ["4242424242424241", "1234567890123456", "42424242", "+49 30 123456789", "2026-01-31T12:00:00.123Z"]
+    {
+        let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa", "description": harmless});
+        client.create_payment(&unique(), &payment).await.expect(202);
+    }
+}

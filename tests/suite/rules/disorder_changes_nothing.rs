@@ -1,0 +1,26 @@
+//! Queues that deliver out of order and every message twice. (`QUEUE_DISORDER=1` does the same to the whole suite.)
+
+use futures::future::join_all;
+use spillway_tests::auditor::settled;
+use spillway_tests::receiver::Receiver;
+use spillway_tests::{Deadline, Options, Stack, eventually};
+
+#[tokio::test]
+async fn payments_finish_once_each_when_every_message_comes_twice_and_out_of_order() {
+    let options = Options::new().knob("QUEUE_DISORDER", 1).knob("FOLD_DELAY_SECONDS", 0);
+    let stack = Stack::start(options).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::start().await;
+    merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let tokens = ["tok_visa", "tok_declined", "tok_mastercard", "tok_expired_card"];
+    let payments = (0..80).map(|number| merchant.client.pay(1250, "USD", tokens[number % tokens.len()]));
+    let ids = join_all(payments).await;
+    let books = settled(&stack, &merchant.tenant(), ids.len()).await;
+    assert_eq!(merchant.client.balance("USD").await, (0, 1184 * 40));
+    eventually("every event is delivered", Deadline::LATER, async || {
+        let told: std::collections::BTreeSet<String> =
+            receiver.attempts().iter().map(|attempt| attempt.id().to_owned()).collect();
+        if told.len() == books.events.len() { Ok(()) } else { Err(format!("{} of {}", told.len(), books.events.len())) }
+    })
+    .await;
+}

@@ -1,0 +1,111 @@
+//! Kill everything in the middle of 200 payments and start it again: every one ends, is posted, counted and delivered.
+
+use std::collections::BTreeSet;
+
+use futures::future::join;
+use futures::{StreamExt, stream};
+use serde_json::json;
+use spillway_tests::auditor::{Books, settled};
+use spillway_tests::receiver::Receiver;
+use spillway_tests::{Client, Deadline, Merchant, Options, Stack, eventually};
+
+const PAYMENTS: usize = 200;
+const AT_ONCE: usize = 16;
+
+/// Sends them all; `Err` for one whose answer never came.
+async fn send_all(client: &Client, keys: &[String]) -> Vec<Result<String, String>> {
+    let requests = keys.iter().map(|key| {
+        let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+        (key.clone(), client.payment_request(key, &payment))
+    });
+    let sent = stream::iter(requests).map(async |(key, request)| match request.try_send().await {
+        Ok(answer) if answer.status == 202 => Ok(answer.id().to_owned()),
+        _ => Err(key),
+    });
+    sent.buffer_unordered(AT_ONCE).collect().await
+}
+
+async fn all_finish(stack: &Stack, merchant: &Merchant, receiver: &Receiver, ids: &BTreeSet<String>) {
+    eventually("every payment is final, counted and delivered", Deadline::LATER, async || {
+        stack.run_due().await;
+        let told: BTreeSet<String> = receiver
+            .attempts()
+            .iter()
+            .map(|attempt| attempt.json()["data"]["id"].as_str().unwrap().to_owned())
+            .collect();
+        let books = Books::read(stack, &merchant.tenant()).await;
+        let faults = books.faults();
+        if &told == ids && faults.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("{} delivered, {} faults: {:?}", told.len(), faults.len(), faults.first()))
+        }
+    })
+    .await;
+    let books = settled(stack, &merchant.tenant(), ids.len()).await;
+    assert_eq!(&books.payments.keys().cloned().collect::<BTreeSet<_>>(), ids);
+    let client = stack.client(merchant.client.secret());
+    assert_eq!(client.balance("USD").await, (0, 1184 * i64::try_from(ids.len()).unwrap()));
+    // However often an event was delivered, it was one event.
+    let events: BTreeSet<String> = receiver.attempts().iter().map(|attempt| attempt.id().to_owned()).collect();
+    assert_eq!(events.len(), ids.len());
+}
+
+async fn kill_in_the_middle(queues_survive: bool) {
+    let options = Options::new().knob("FIRST_DUE_SECONDS", 2).knob("CLAIM_SECONDS", 2);
+    let mut stack = Stack::start(options).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::start().await;
+    let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let keys: Vec<String> = (0..PAYMENTS).map(|number| format!("order-{number}")).collect();
+    let accepted = send_all(&merchant.client, &keys).await;
+    assert!(accepted.iter().all(Result::is_ok), "{accepted:?}");
+    stack.kill().await;
+    if !queues_survive {
+        stack.delete_queues();
+    }
+    stack.restart().await;
+    let ids: BTreeSet<String> = accepted.into_iter().map(Result::unwrap).collect();
+    assert_eq!(ids.len(), PAYMENTS);
+    all_finish(&stack, &merchant, &receiver, &ids).await;
+    for attempt in receiver.attempts() {
+        attempt.verify(endpoint["secret"].as_str().unwrap()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn after_a_kill_every_accepted_payment_finishes() {
+    kill_in_the_middle(true).await;
+}
+
+#[tokio::test]
+async fn with_the_queues_lost_every_accepted_payment_finishes() {
+    kill_in_the_middle(false).await;
+}
+
+#[tokio::test]
+async fn a_kill_while_requests_come_in_loses_none_that_is_sent_again() {
+    let options = Options::new().knob("FIRST_DUE_SECONDS", 2).knob("CLAIM_SECONDS", 2);
+    let mut stack = Stack::start(options).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::start().await;
+    merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let keys: Vec<String> = (0..PAYMENTS).map(|number| format!("order-{number}")).collect();
+    let killing = async {
+        eventually("some payments have succeeded", Deadline::SOON, async || {
+            let books = Books::read(&stack, &merchant.tenant()).await;
+            let entries = books.entries.len();
+            if entries > 0 { Ok(()) } else { Err(format!("{} accepted, {entries} posted", books.payments.len())) }
+        })
+        .await;
+        stack.kill().await;
+    };
+    let (sent, ()) = join(send_all(&merchant.client, &keys), killing).await;
+    stack.restart().await;
+    let (accepted, lost): (Vec<_>, Vec<_>) = sent.into_iter().partition(Result::is_ok);
+    let lost: Vec<String> = lost.into_iter().map(Result::unwrap_err).collect();
+    let again = send_all(&stack.client(merchant.client.secret()), &lost).await;
+    let ids: BTreeSet<String> = accepted.into_iter().chain(again).map(Result::unwrap).collect();
+    assert_eq!(ids.len(), PAYMENTS);
+    all_finish(&stack, &merchant, &receiver, &ids).await;
+}

@@ -1,0 +1,86 @@
+//! The whole way: a request, a charge, a balanced entry, a balance, a signed webhook.
+
+use serde_json::json;
+use spillway_tests::auditor::{in_days, settled};
+use spillway_tests::receiver::Receiver;
+use spillway_tests::{Client, Deadline, Options, Stack, unique};
+
+#[tokio::test]
+async fn a_payment_is_charged_posted_counted_and_delivered() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::start().await;
+    let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+
+    let request = json!({"amount": 1250, "currency": "USD", "token": "tok_visa", "capture_method": "automatic",
+        "description": "Order 1001", "reference": "1001", "customer": "cus_77", "metadata": {"cart": "7"}});
+    let accepted = merchant.client.create_payment("order-1001", &request).await.expect(202);
+    let id = accepted.id().to_owned();
+    assert_eq!(accepted.header("location"), format!("/v1/payments/{id}"));
+    assert_eq!(accepted.header("content-type"), "application/json");
+    assert!(!accepted.header("request-id").is_empty());
+    let created_at = accepted.body["created_at"].clone();
+    let expected = json!({"id": id, "object": "payment", "mode": "test", "status": "processing", "amount": 1250,
+        "currency": "USD", "amount_captured": 0, "amount_refunded": 0, "amount_disputed": 0,
+        "capture_method": "automatic", "description": "Order 1001", "reference": "1001", "customer": "cus_77",
+        "metadata": {"cart": "7"}, "payment_method": null, "failure": null, "fee": null, "available_on": null,
+        "cancellation_reason": null, "version": 1, "created_at": created_at, "updated_at": created_at});
+    assert_eq!(accepted.body, expected);
+
+    // 1250 at 290 basis points is 36.25, half to even 36; and 30 fixed.
+    let payment = merchant.client.finished(&id).await;
+    let mut paid = expected.clone();
+    paid["status"] = json!("succeeded");
+    paid["amount_captured"] = json!(1250);
+    paid["fee"] = json!(66);
+    paid["available_on"] = json!(in_days(2));
+    paid["version"] = json!(2);
+    paid["payment_method"] = json!({"type": "card", "brand": "visa", "last4": "4242"});
+    paid["updated_at"] = payment["updated_at"].clone();
+    assert_eq!(payment, paid);
+
+    let books = settled(&stack, &merchant.tenant(), 1).await;
+    let entry = &books.entries[0];
+    let posting = |account, side, amount| json!({"account": account, "side": side, "amount": amount});
+    let postings = entry["postings"].as_array().unwrap();
+    assert_eq!(postings.len(), 3);
+    assert!(postings.contains(&posting("processor_receivable", "debit", 1250)), "{postings:?}");
+    assert!(postings.contains(&posting("merchant", "credit", 1184)), "{postings:?}");
+    assert!(postings.contains(&posting("fee_income", "credit", 66)), "{postings:?}");
+    assert_eq!(merchant.client.balance("USD").await, (0, 1184));
+
+    let attempts = receiver.attempts_at_least(1, Deadline::SOON).await;
+    attempts[0].verify(endpoint["secret"].as_str().unwrap()).unwrap();
+    assert!(attempts[0].id().starts_with("evt_"));
+    let webhook = attempts[0].json();
+    assert_eq!(webhook["type"], "payment.succeeded");
+    assert_eq!(webhook["data"], payment);
+    assert_eq!(webhook.as_object().unwrap().len(), 3, "type, timestamp and data: {webhook}");
+}
+
+#[tokio::test]
+async fn the_developer_can_begin_with_what_the_runner_prints() {
+    let stack = Stack::start(Options::new()).await;
+    let client: Client = stack.client(stack.developers_key());
+    for currency in ["USD", "EUR", "JPY", "KWD"] {
+        let payment = client.paid(1250, currency).await;
+        assert_eq!((&payment["fee"], &payment["status"]), (&json!(66), &json!("succeeded")));
+    }
+    let tenant = format!("{}#test", stack.developers_merchant());
+    settled(&stack, &tenant, 4).await;
+    assert_eq!(client.balance("KWD").await, (0, 1184));
+    let log = stack.log();
+    for printed in [stack.base_url(), stack.developers_key(), "curl"] {
+        assert!(log.contains(printed), "{printed} is not in:\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_and_sigterm_leave_no_process_behind() {
+    for signal in ["INT", "TERM"] {
+        let mut stack = Stack::start(Options::new()).await;
+        let merchant = stack.new_merchant().await;
+        merchant.client.create_payment(&unique(), &json!({"amount": 1, "currency": "USD", "token": "tok_visa"})).await;
+        stack.end_by(signal).await;
+    }
+}

@@ -1,0 +1,109 @@
+//! The balance is exact: with many folds at once, and at any moment between them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures::future::{join, join3};
+use futures::{StreamExt, stream};
+use serde_json::Value;
+use spillway_tests::auditor::{Books, settled};
+use spillway_tests::{Merchant, Options, Stack, event};
+
+const SHARDS: usize = 4;
+const AT_ONCE: usize = 16;
+
+/// The net of all entries so far, read shard by shard.
+async fn posted(stack: &Stack, merchant: &Merchant) -> i64 {
+    let mut sum = 0;
+    for shard in 0..SHARDS {
+        let entries = stack.table().partition(&format!("{}#journal#{shard}", merchant.tenant())).await;
+        sum += entries.iter().map(|entry| entry["net"].as_i64().unwrap()).sum::<i64>();
+    }
+    sum
+}
+
+async fn pay_many(merchant: &Merchant, count: u64) {
+    let payments = stream::iter(0..count).map(|number| merchant.client.pay(1000 + number, "USD", "tok_visa"));
+    payments.buffer_unordered(AT_ONCE).collect::<Vec<String>>().await;
+}
+
+async fn fold_until(stack: &Stack, merchant: &Merchant, done: &AtomicBool) {
+    let message = event::sqs(&[event::balance_message(&merchant.id, "USD")]);
+    while !done.load(Ordering::Relaxed) {
+        stack.invoke("fold-balance", &message).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn two_thousand_payments_and_three_folds_at_once_give_the_exact_balance() {
+    const PAYMENTS: u64 = 2000;
+    let stack = Stack::start(Options::new().knob("FOLD_DELAY_SECONDS", 0)).await;
+    let merchant = stack.new_merchant().await;
+    let done = AtomicBool::new(false);
+    let work = async {
+        pay_many(&merchant, PAYMENTS).await;
+        let books = settled(&stack, &merchant.tenant(), usize::try_from(PAYMENTS).unwrap()).await;
+        done.store(true, Ordering::Relaxed);
+        books
+    };
+    let folds = join3(
+        fold_until(&stack, &merchant, &done),
+        fold_until(&stack, &merchant, &done),
+        fold_until(&stack, &merchant, &done),
+    );
+    let (books, _) = join(work, folds).await;
+    let expected: i64 = (1000..1000 + i64::try_from(PAYMENTS).unwrap())
+        .map(|amount| amount - spillway_tests::auditor::expected_fee(amount))
+        .sum();
+    assert_eq!(books.recomputed()["USD"], (0, expected));
+    assert_eq!(merchant.client.balance("USD").await, (0, expected));
+    // All folded: the sum in the balance item alone is exact too.
+    stack.invoke("fold-balance", &event::sqs(&[event::balance_message(&merchant.id, "USD")])).await.unwrap();
+    let mut books = Books::read(&stack, &merchant.tenant()).await;
+    books.movements.clear();
+    assert_eq!(books.kept()["USD"], (0, expected));
+}
+
+#[tokio::test]
+async fn the_balance_read_at_any_moment_holds_all_that_was_posted_before_and_nothing_twice() {
+    const PAYMENTS: u64 = 400;
+    let stack = Stack::start(Options::new().knob("FOLD_DELAY_SECONDS", 0)).await;
+    let merchant = stack.new_merchant().await;
+    let done = AtomicBool::new(false);
+    let work = async {
+        pay_many(&merchant, PAYMENTS).await;
+        settled(&stack, &merchant.tenant(), usize::try_from(PAYMENTS).unwrap()).await;
+        done.store(true, Ordering::Relaxed);
+    };
+    let readings = async {
+        let mut readings = 0;
+        while !done.load(Ordering::Relaxed) {
+            let before = posted(&stack, &merchant).await;
+            let (available, pending) = merchant.client.balance("USD").await;
+            let after = posted(&stack, &merchant).await;
+            assert!(
+                before <= pending && pending <= after && available == 0,
+                "{before} <= {pending} <= {after}, {available}"
+            );
+            readings += 1;
+        }
+        readings
+    };
+    let ((), readings, ()) = join3(work, readings, fold_until(&stack, &merchant, &done)).await;
+    assert!(readings > 5, "only {readings} readings");
+}
+
+#[tokio::test]
+async fn the_balance_is_exact_before_and_after_each_fold() {
+    let stack = Stack::start(Options::new().template(spillway_tests::Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    let message = event::sqs(&[event::balance_message(&merchant.id, "USD")]);
+    for round in 1..=4 {
+        let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+        stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
+        for _ in 0..3 {
+            assert_eq!(merchant.client.balance("USD").await, (0, 1184 * round));
+            let answer: Value = stack.invoke("fold-balance", &message).await.unwrap();
+            assert_eq!(answer, serde_json::json!({"batchItemFailures": []}));
+        }
+    }
+}

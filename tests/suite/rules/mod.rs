@@ -1,0 +1,20 @@
+//! One module for each promise.
+
+mod card_numbers_never_enter;
+mod conflicts_are_retried;
+mod disorder_changes_nothing;
+mod every_function_is_described;
+mod everything_finishes_after_a_kill;
+mod first_slice;
+mod folds_lose_nothing;
+mod logs_hold_no_secrets;
+mod one_charge_whatever_dies;
+mod one_key_one_payment;
+mod one_store_call;
+mod poison_hurts_nobody_else;
+mod store_faults_are_told;
+mod template_drives_the_runner;
+mod tenants_are_strangers;
+mod terminal_states_are_absolute;
+mod throttles_are_told;
+mod unknown_outcomes_are_asked;

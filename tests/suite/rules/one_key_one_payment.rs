@@ -1,0 +1,106 @@
+//! One idempotency key makes one payment, however often and however concurrently it is sent.
+
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use serde_json::json;
+use spillway_tests::auditor::{Books, settled};
+use spillway_tests::{Options, Stack};
+
+const CONCURRENT: usize = 100;
+
+#[tokio::test]
+async fn a_hundred_equal_requests_at_once_make_one_payment_and_a_hundred_equal_answers() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let request =
+        merchant.client.payment_request("order-1", &json!({"amount": 1250, "currency": "USD", "token": "tok_visa"}));
+    let answers = join_all((0..CONCURRENT).map(|_| request.send())).await;
+    for answer in &answers {
+        assert_eq!((answer.status.as_u16(), &answer.body), (202, &answers[0].body), "{}", answer.text);
+        assert_eq!(answer.header("location"), answers[0].header("location"));
+    }
+    let replayed = answers.iter().filter(|answer| answer.header("idempotent-replayed") == "true").count();
+    assert_eq!(replayed, CONCURRENT - 1);
+    let original = answers[0].body.clone();
+    settled(&stack, &merchant.tenant(), 1).await;
+
+    // The original answer, although the payment has moved on; also with the fields in another order.
+    let again = merchant
+        .client
+        .payment_request("order-1", &json!({}))
+        .body(r#"{ "token":"tok_visa", "currency":"USD","amount":1250 }"#);
+    let again = again.send().await.expect(202);
+    assert_eq!((again.body.clone(), again.header("idempotent-replayed")), (original, "true"));
+    settled(&stack, &merchant.tenant(), 1).await;
+}
+
+#[tokio::test]
+async fn of_a_hundred_different_bodies_at_once_one_is_accepted_and_the_rest_are_refused() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let payment = |number: usize| json!({"amount": 1000 + number, "currency": "USD", "token": "tok_visa"});
+    let requests: Vec<_> =
+        (0..CONCURRENT).map(|number| merchant.client.payment_request("order-1", &payment(number))).collect();
+    let answers = join_all(requests.iter().map(|request| request.send())).await;
+    let (accepted, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 202);
+    assert_eq!((accepted.len(), refused.len()), (1, CONCURRENT - 1));
+    for answer in refused {
+        answer.expect_problem(422, "idempotency_key_reused");
+    }
+    let books = settled(&stack, &merchant.tenant(), 1).await;
+    assert_eq!(books.payments[accepted[0].id()]["amount"], accepted[0].body["amount"]);
+}
+
+#[tokio::test]
+async fn what_was_sent_counts_and_not_what_it_means_after_defaults() {
+    let stack = Stack::start(Options::new()).await;
+    let client = stack.new_merchant().await.client;
+    let bare = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    let mut explicit = bare.clone();
+    explicit["capture_method"] = json!("automatic");
+    client.create_payment("order-1", &bare).await.expect(202);
+    client.create_payment("order-1", &explicit).await.expect_problem(422, "idempotency_key_reused");
+}
+
+#[tokio::test]
+async fn one_key_at_two_merchants_makes_two_payments() {
+    let stack = Stack::start(Options::new()).await;
+    let (one, two) = (stack.new_merchant().await, stack.new_merchant().await);
+    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    let mut ids = BTreeSet::new();
+    for merchant in [&one, &two] {
+        let answer = merchant.client.create_payment("order-1", &payment).await.expect(202);
+        assert_eq!(answer.header("idempotent-replayed"), "");
+        ids.insert(answer.id().to_owned());
+    }
+    assert_eq!(ids.len(), 2);
+    for merchant in [&one, &two] {
+        settled(&stack, &merchant.tenant(), 1).await;
+        assert_eq!(merchant.client.balance("USD").await, (0, 1184));
+    }
+}
+
+#[tokio::test]
+async fn one_key_in_test_and_live_does_not_meet() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let live = stack.new_key(&merchant.id, json!({"mode": "live"})).await;
+    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    let id = merchant.client.create_payment("order-1", &payment).await.expect(202).id().to_owned();
+    live.create_payment("order-1", &payment).await.expect_problem(409, "processor_not_configured");
+    live.get(&format!("/payments/{id}")).await.expect_problem(404, "not_found");
+    settled(&stack, &merchant.tenant(), 1).await;
+    assert!(Books::read(&stack, &format!("{}#live", merchant.id)).await.payments.is_empty());
+    assert_eq!(live.balance("USD").await, (0, 0));
+}
+
+#[tokio::test]
+async fn a_refused_request_leaves_its_key_free() {
+    let stack = Stack::start(Options::new()).await;
+    let client = stack.new_merchant().await.client;
+    let payment = |amount: i64| json!({"amount": amount, "currency": "USD", "token": "tok_visa"});
+    client.create_payment("order-1", &payment(0)).await.expect_problem(422, "invalid_request");
+    let answer = client.create_payment("order-1", &payment(1250)).await.expect(202);
+    assert_eq!(answer.header("idempotent-replayed"), "");
+}

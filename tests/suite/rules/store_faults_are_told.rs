@@ -1,0 +1,92 @@
+//! A store that is throttled, slow or gone is told as 503 with Retry-After, and the same key succeeds later, once.
+
+use std::time::Instant;
+
+use serde_json::json;
+use spillway_tests::auditor::settled;
+use spillway_tests::store_proxy::{Fault, Matching};
+use spillway_tests::{Answer, Merchant, Options, Stack};
+
+const ALWAYS: usize = usize::MAX;
+
+fn unavailable(answer: Answer) {
+    let answer = answer.expect_problem(503, "unavailable");
+    let seconds: u32 = answer.header("retry-after").parse().unwrap();
+    assert!((1..=60).contains(&seconds));
+}
+
+async fn start() -> (Stack, Merchant) {
+    let stack = Stack::start(Options::new().store_proxy()).await;
+    let merchant = stack.new_merchant().await;
+    // The authorizer's answer is cached from here on.
+    merchant.client.get("/balance").await.expect(200);
+    (stack, merchant)
+}
+
+#[tokio::test]
+async fn while_the_store_fails_a_payment_is_503_and_the_same_key_succeeds_later_with_one_charge() {
+    let faults = [
+        Fault::Error("ThrottlingException"),
+        Fault::Error("ProvisionedThroughputExceededException"),
+        Fault::Error("RequestLimitExceeded"),
+        Fault::Error("InternalServerError"),
+        Fault::Close,
+        Fault::LoseReply,
+    ];
+    let (stack, merchant) = start().await;
+    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    for (number, fault) in faults.iter().enumerate() {
+        let key = format!("order-{number}");
+        stack.store_proxy().fault(ALWAYS, Matching::operation("PutItem").with("fingerprint"), fault.clone());
+        let started = Instant::now();
+        unavailable(merchant.client.create_payment(&key, &payment).await);
+        let seconds = started.elapsed().as_secs();
+        assert!(seconds < 6, "{fault:?} took {seconds} s, with a deadline of 3 s");
+        stack.store_proxy().heal();
+        merchant.client.create_payment(&key, &payment).await.expect(202);
+    }
+    settled(&stack, &merchant.tenant(), faults.len()).await;
+    assert_eq!(merchant.client.balance("USD").await, (0, 1184 * i64::try_from(faults.len()).unwrap()));
+}
+
+#[tokio::test]
+async fn a_store_that_is_slow_is_503_within_the_deadline_and_its_late_write_counts_once() {
+    let (stack, merchant) = start().await;
+    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    let hold = stack.store_proxy().hold(ALWAYS, Matching::operation("PutItem").with("fingerprint"));
+    let started = Instant::now();
+    unavailable(merchant.client.create_payment("order-1", &payment).await);
+    let seconds = started.elapsed().as_secs();
+    assert!((2..6).contains(&seconds), "answered after {seconds} s, with a deadline of 3 s");
+    // Now the writes that nobody waits for any more go through.
+    hold.forward();
+    stack.store_proxy().heal();
+    merchant.client.create_payment("order-1", &payment).await.expect(202);
+    settled(&stack, &merchant.tenant(), 1).await;
+    assert_eq!(merchant.client.balance("USD").await, (0, 1184));
+}
+
+#[tokio::test]
+async fn reads_and_the_authorizer_tell_it_too() {
+    let (stack, merchant) = start().await;
+    let payment = merchant.client.paid(1250, "USD").await;
+    let path = format!("/payments/{}", payment["id"].as_str().unwrap());
+    let fresh_key = stack.new_key(&merchant.id, json!({})).await;
+    settled(&stack, &merchant.tenant(), 1).await;
+    stack.store_proxy().fault(ALWAYS, Matching::all(), Fault::Close);
+    unavailable(merchant.client.get(&path).await);
+    unavailable(merchant.client.get("/balance").await);
+    unavailable(fresh_key.get(&path).await);
+    stack.store_proxy().heal();
+    assert_eq!(merchant.client.get(&path).await.expect(200).body, payment);
+    fresh_key.get(&path).await.expect(200);
+}
+
+#[tokio::test]
+async fn one_lost_answer_is_not_noticed() {
+    let (stack, merchant) = start().await;
+    stack.store_proxy().fault(1, Matching::operation("PutItem").with("fingerprint"), Fault::LoseReply);
+    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    merchant.client.create_payment("order-1", &payment).await.expect(202);
+    settled(&stack, &merchant.tenant(), 1).await;
+}

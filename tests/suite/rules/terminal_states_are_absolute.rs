@@ -1,0 +1,36 @@
+//! A payment that has ended never changes again, whatever message still comes for it.
+
+use spillway_tests::auditor::{Books, settled};
+use spillway_tests::{Options, Stack, event};
+
+#[tokio::test]
+async fn late_and_repeated_messages_leave_a_final_payment_as_it_is() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let mut ids = Vec::new();
+    for token in ["tok_visa", "tok_declined", "tok_insufficient_funds"] {
+        ids.push(merchant.client.pay(1250, "USD", token).await);
+    }
+    let before = settled(&stack, &merchant.tenant(), ids.len()).await;
+    let messages: Vec<_> = ids.iter().chain(&ids).map(|id| event::payment_message(&merchant.id, id)).collect();
+    for _ in 0..3 {
+        let answer = stack.invoke("call-processor", &event::sqs(&messages)).await.unwrap();
+        assert_eq!(answer, serde_json::json!({"batchItemFailures": []}));
+        stack.run_due().await;
+    }
+    let after = Books::read(&stack, &merchant.tenant()).await;
+    assert_eq!(after.faults(), Vec::<String>::new());
+    assert_eq!(after.payments, before.payments);
+    assert_eq!((after.entries.len(), after.events.len()), (before.entries.len(), before.events.len()));
+    assert_eq!(after.charges, before.charges, "a final payment's processor is not called again");
+}
+
+#[tokio::test]
+async fn a_message_about_nothing_is_dropped() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let message = event::payment_message(&merchant.id, "pay_00000000000000000000000000");
+    let answer = stack.invoke("call-processor", &event::sqs(&[message])).await.unwrap();
+    assert_eq!(answer, serde_json::json!({"batchItemFailures": []}));
+    assert!(Books::read(&stack, &merchant.tenant()).await.payments.is_empty());
+}

@@ -1,0 +1,61 @@
+//! An unknown outcome is never guessed: the identical call while the processor keeps the key, later only a look-up.
+
+use serde_json::json;
+use spillway_tests::auditor::{Books, settled};
+use spillway_tests::{Deadline, Merchant, Options, Stack, eventually};
+
+async fn ends(stack: &Stack, merchant: &Merchant, id: &str) -> serde_json::Value {
+    eventually("the payment is final", Deadline::LATER, async || {
+        stack.run_due().await;
+        let payment = merchant.client.payment(id).await;
+        if payment["status"] == "processing" { Err(payment.to_string()) } else { Ok(payment) }
+    })
+    .await
+}
+
+fn calls(books: &Books, id: &str) -> i64 {
+    books.charges[id].iter().map(|item| item["calls"].as_i64().unwrap()).sum()
+}
+
+fn quick() -> Options {
+    Options::new().knob("PROCESSOR_WAITS_SECONDS", "1").knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1)
+}
+
+#[tokio::test]
+async fn while_the_processor_keeps_the_key_the_identical_call_is_repeated() {
+    let stack = Stack::start(quick()).await;
+    let merchant = stack.new_merchant().await;
+    // Charged at the first call, told at the second; not charged three times; away three times.
+    let tokens = [("tok_timeout_then_ok", 2), ("tok_timeout_unknown", 4), ("tok_unavailable", 4)];
+    for (number, (token, least)) in tokens.into_iter().enumerate() {
+        let id = merchant.client.pay(1250, "USD", token).await;
+        let payment = ends(&stack, &merchant, &id).await;
+        assert_eq!((&payment["status"], &payment["version"]), (&json!("succeeded"), &json!(2)), "{token}: {payment}");
+        let books = settled(&stack, &merchant.tenant(), number + 1).await;
+        assert!(calls(&books, &id) >= least, "{token}: {:?}", books.charges[&id]);
+    }
+}
+
+#[tokio::test]
+async fn later_a_charge_that_is_found_is_adopted() {
+    let stack = Stack::start(quick().knob("REPEATABLE_FOR_SECONDS", 1).knob("PROCESSOR_WAITS_SECONDS", "2")).await;
+    let merchant = stack.new_merchant().await;
+    let id = merchant.client.pay(1250, "USD", "tok_timeout_then_ok").await;
+    assert_eq!(ends(&stack, &merchant, &id).await["status"], "succeeded");
+    let books = settled(&stack, &merchant.tenant(), 1).await;
+    assert_eq!(books.charged(&id), 1);
+}
+
+#[tokio::test]
+async fn later_a_charge_that_is_absent_twice_means_failed() {
+    let options =
+        quick().knob("REPEATABLE_FOR_SECONDS", 1).knob("PROCESSOR_WAITS_SECONDS", "2").knob("ABSENT_AGAIN_SECONDS", 2);
+    let stack = Stack::start(options).await;
+    let merchant = stack.new_merchant().await;
+    let id = merchant.client.pay(1250, "USD", "tok_timeout_unknown").await;
+    let payment = ends(&stack, &merchant, &id).await;
+    assert_eq!((&payment["status"], &payment["failure"]["code"]), (&json!("failed"), &json!("processor_unavailable")));
+    let books = settled(&stack, &merchant.tenant(), 1).await;
+    assert_eq!(books.charged(&id), 0);
+    assert_eq!(merchant.client.balance("USD").await, (0, 0));
+}
