@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// Between two looks: a tenth of the time waited so far, within these bounds, so that looking is no load of its own.
+const INTERVALS_MS: (u128, u128) = (10, 500);
 
 /// How long a test waits for what has to happen: far longer than it takes, for machines with little to give.
 pub struct Deadline;
@@ -26,7 +27,12 @@ where
             Err(last) if started.elapsed() > deadline => {
                 panic!("after {} s still not: {what}; last seen: {last}", deadline.as_secs())
             }
-            Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
+            Err(_) => tokio::time::sleep(interval(started.elapsed())).await,
         }
     }
+}
+
+fn interval(waited: Duration) -> Duration {
+    let (least, most) = INTERVALS_MS;
+    Duration::from_millis(u64::try_from((waited.as_millis() / 10).clamp(least, most)).unwrap())
 }

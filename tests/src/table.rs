@@ -14,20 +14,34 @@ pub struct Table {
 }
 
 impl Table {
+    /// The table of a running stack, from its `dev.json`.
+    pub fn of(description: &Value) -> Option<Table> {
+        let read = |name: &str| description[name].as_str();
+        Some(Table::new(&crate::client::http(), read("dynamodb_url")?, read("table")?))
+    }
+
     pub(crate) fn new(http: &reqwest::Client, url: &str, name: &str) -> Table {
         Table { http: http.clone(), url: url.to_owned(), name: name.to_owned() }
     }
 
     /// Calls an operation (`PutItem`, …) with a request in DynamoDB's JSON; `TableName` is added.
-    pub async fn call(&self, operation: &str, mut request: Value) -> Value {
+    pub async fn call(&self, operation: &str, request: Value) -> Value {
+        self.try_call(operation, request).await.unwrap_or_else(|error| panic!("{operation}: {error}"))
+    }
+
+    async fn try_call(&self, operation: &str, mut request: Value) -> Result<Value, String> {
         request["TableName"] = json!(self.name);
         let target = format!("DynamoDB_20120810.{operation}");
-        let answer = call_aws(&self.http, &self.url, "dynamodb", &target, "application/x-amz-json-1.0", &request).await;
-        answer.unwrap_or_else(|error| panic!("{operation}: {error}"))
+        call_aws(&self.http, &self.url, "dynamodb", &target, "application/x-amz-json-1.0", &request).await
     }
 
     /// Every item.
     pub async fn items(&self) -> Vec<Item> {
+        self.try_items().await.unwrap_or_else(|error| panic!("Scan: {error}"))
+    }
+
+    /// Every item, or why the table does not answer.
+    pub async fn try_items(&self) -> Result<Vec<Item>, String> {
         self.pages("Scan", json!({"ConsistentRead": true})).await
     }
 
@@ -35,7 +49,7 @@ impl Table {
     pub async fn partition(&self, pk: &str) -> Vec<Item> {
         let request = json!({"ConsistentRead": true, "KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": {":pk": {"S": pk}}});
-        self.pages("Query", request).await
+        self.pages("Query", request).await.unwrap_or_else(|error| panic!("Query: {error}"))
     }
 
     /// One item.
@@ -49,14 +63,14 @@ impl Table {
         self.call("PutItem", json!({"Item": item})).await;
     }
 
-    async fn pages(&self, operation: &str, mut request: Value) -> Vec<Item> {
+    async fn pages(&self, operation: &str, mut request: Value) -> Result<Vec<Item>, String> {
         let mut items = Vec::new();
         loop {
-            let page = self.call(operation, request.clone()).await;
+            let page = self.try_call(operation, request.clone()).await?;
             items.extend(page["Items"].as_array().unwrap().iter().map(plain_item));
             match page.get("LastEvaluatedKey") {
                 Some(last) => request["ExclusiveStartKey"] = last.clone(),
-                None => return items,
+                None => return Ok(items),
             }
         }
     }

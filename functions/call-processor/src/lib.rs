@@ -28,6 +28,7 @@ async fn work(context: &Context, thing: Thing) -> Result<(), WorkError> {
         Step::Nothing => return Ok(()),
         Step::Authorize => Answer::Authorization(context.processors.authorize(&payment).await),
         Step::LookUp => Answer::Found(context.processors.look_up(&payment).await),
+        Step::LastLook => return last_look(context, &payment).await,
     };
     context.meter.waited_for_processor(began.elapsed());
     match decide(context, &payment, answered).await? {
@@ -105,4 +106,20 @@ async fn ask_again(context: &Context, payment: &Payment, not_known: NotKnown) ->
         }
     }
     Ok(())
+}
+
+/// A charge that appears after its payment failed is undone, and somebody should know. Without an answer the due time
+/// brings it back.
+async fn last_look(context: &Context, payment: &Payment) -> Result<(), WorkError> {
+    match context.processors.look_up(payment).await {
+        Found::Unknown => return Ok(()),
+        Found::Absent => {}
+        Found::Charge(_) => {
+            tracing::error!(target: "spillway", payment = %payment.id, "the processor charged a failed payment; it is undone");
+            if !context.processors.undo(payment).await {
+                return Ok(());
+            }
+        }
+    }
+    context.store.end_last_look(payment).await.map_err(Into::into)
 }

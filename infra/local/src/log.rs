@@ -84,7 +84,7 @@ impl Log {
     }
 }
 
-/// `12:00:00.123 create-payment  202  5 ms  pay_…  POST /v1/payments` of an invocation's line.
+/// `12:00:00.123 create-payment  5 ms  202  POST /v1/payments  pay_…` of an invocation's line.
 fn summary(function: &str, fields: &Value) -> (Tone, String) {
     let text = |name: &str| fields[name].as_str().unwrap_or_default();
     let tone = match text("level") {
@@ -96,8 +96,7 @@ fn summary(function: &str, fields: &Value) -> (Tone, String) {
     if text("message") != "invocation" {
         return (tone, format!("{time} {function:<23} {}", other(fields)));
     }
-    let mut line = format!("{time} {function:<23} {:<16}", text("outcome"));
-    line.push_str(&format!(" {:>5} ms", fields["total_ms"]));
+    let mut line = format!("{time} {function:<23} {:>5} ms  {:<11}", fields["total_ms"], text("outcome"));
     let mut add = |part: String| {
         line.push_str("  ");
         line.push_str(&part);
@@ -158,7 +157,7 @@ mod tests {
         });
         let (tone, line) = summary("create-payment", &fields);
         assert_eq!(tone, Tone::Warning);
-        let expected = "12:00:00.123 create-payment          503              3005 ms  \
+        let expected = "12:00:00.123 create-payment          3005 ms  503          \
                         POST /v1/payments  pay_1  store 3001 ms  retries 2  cold";
         assert_eq!(line, expected);
     }

@@ -247,6 +247,7 @@ fn lock(data: &Path) -> Result<File, RunnerError> {
         std::fs::TryLockError::WouldBlock => RunnerError::Locked(data.to_owned()),
         std::fs::TryLockError::Error(error) => io(&path)(error),
     })?;
+    std::fs::write(&path, std::process::id().to_string()).map_err(io(&path))?;
     // A runner that was killed could not remove it.
     let _ = std::fs::remove_file(ready::file(data));
     Ok(file)

@@ -134,6 +134,8 @@ pub struct Payment {
     pub asks: u32,
     /// When a look-up at the processor first found nothing.
     pub absent_since: Option<Timestamp>,
+    /// Of a payment that failed because the processor knew of no charge: when to look a last time.
+    pub last_look_at: Option<Timestamp>,
     /// Of the body that made it.
     pub fingerprint: Fingerprint,
     /// The request that made it.
@@ -151,6 +153,8 @@ pub enum Step {
     Authorize,
     /// The processor no longer keeps our key: only look for a charge under our reference.
     LookUp,
+    /// It failed without an answer: should a charge have appeared since, undo it.
+    LastLook,
     /// Nothing is to be done in this state: the message is late or repeated.
     Nothing,
 }
@@ -193,6 +197,8 @@ pub struct UnknownOutcomePolicy {
     pub repeatable_for_ms: i64,
     /// Milliseconds between two look-ups that must both find nothing.
     pub absent_again_ms: i64,
+    /// Milliseconds from failing for want of an answer to a last look at the processor.
+    pub last_look_ms: i64,
 }
 
 /// The terms of a capture.
@@ -251,6 +257,7 @@ impl Payment {
             status_since: now,
             asks: 0,
             absent_since: None,
+            last_look_at: None,
             fingerprint,
             request_id: request_id.to_owned(),
             created_at: now,
@@ -287,6 +294,7 @@ impl Payment {
         match self.status {
             Status::Processing if now.since(self.status_since) < policy.repeatable_for_ms => Step::Authorize,
             Status::Processing => Step::LookUp,
+            Status::Failed if self.last_look_at.is_some_and(|at| at <= now) => Step::LastLook,
             Status::Succeeded | Status::Failed => Step::Nothing,
         }
     }
@@ -340,7 +348,9 @@ impl Payment {
         let since = self.absent_since?;
         (now.since(since) >= policy.absent_again_ms).then(|| {
             let message = "The processor never answered and knows of no charge.".to_owned();
-            self.failed(Failure { code: PROCESSOR_UNAVAILABLE.to_owned(), message }, now)
+            let mut change = self.failed(Failure { code: PROCESSOR_UNAVAILABLE.to_owned(), message }, now);
+            change.payment.last_look_at = Some(now.plus_millis(policy.last_look_ms));
+            change
         })
     }
 

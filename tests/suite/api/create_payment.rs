@@ -49,8 +49,8 @@ async fn a_body_that_is_no_object_is_malformed() {
             b"{\"amount\":1,\"\\u0061mount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"}",
             b"{\"amount\":1,\"currency\":\"USD\",\"token\":\"tok_visa\",\"metadata\":{\"a\":\"1\",\"a\":\"2\"}}",
             b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"} x",
-            b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\",\"description\":\"\xff\"}",
             b"{'amount':1250,'currency':'USD','token':'tok_visa'}",
+            b"\xef\xbb\xbf{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"}",
         ];
         let deep = "[".repeat(30_000);
         let bodies = bodies.into_iter().map(<[u8]>::to_vec).chain([deep.into_bytes()]);

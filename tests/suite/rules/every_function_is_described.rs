@@ -37,14 +37,8 @@ async fn every_sample_event_is_understood() {
                 Ok(answer) => {
                     let status = answer["statusCode"].as_u64();
                     assert!(status.is_none_or(|status| status < 500), "{}: {answer}", path.display());
-                    assert_eq!(
-                        answer["batchItemFailures"].as_array().map_or(0, Vec::len),
-                        0,
-                        "{}: {answer}",
-                        path.display()
-                    );
                 }
-                // A sample's key or merchant is of another stack; that is an answer, and no failure to read it.
+                // A sample's key or merchant is of another stack: that is a refusal, and no failure to read it.
                 Err(error) => {
                     let message = error["errorMessage"].as_str().unwrap_or_default();
                     let known = message == "Unauthorized" || message.starts_with("There is no merchant");

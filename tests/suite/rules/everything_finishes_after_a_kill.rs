@@ -18,9 +18,12 @@ async fn send_all(client: &Client, keys: &[String]) -> Vec<Result<String, String
         let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
         (key.clone(), client.payment_request(key, &payment))
     });
-    let sent = stream::iter(requests).map(async |(key, request)| match request.try_send().await {
-        Ok(answer) if answer.status == 202 => Ok(answer.id().to_owned()),
-        _ => Err(key),
+    // (No async closure here: with one, rustc 1.95 crashes when it compiles this incrementally.)
+    let sent = stream::iter(requests).map(|(key, request)| async move {
+        match request.try_send().await {
+            Ok(answer) if answer.status == 202 => Ok(answer.id().to_owned()),
+            _ => Err(key),
+        }
     });
     sent.buffer_unordered(AT_ONCE).collect().await
 }

@@ -3,7 +3,8 @@ use crate::id::MerchantId;
 use crate::ledger::{Account, Posting, Side};
 use crate::tenant::Mode;
 
-const POLICY: UnknownOutcomePolicy = UnknownOutcomePolicy { repeatable_for_ms: 82_800_000, absent_again_ms: 3_600_000 };
+const POLICY: UnknownOutcomePolicy =
+    UnknownOutcomePolicy { repeatable_for_ms: 82_800_000, absent_again_ms: HOUR, last_look_ms: 24 * HOUR };
 const HOUR: i64 = 3_600_000;
 
 fn noon() -> Timestamp {
@@ -94,6 +95,15 @@ fn a_payment_absent_at_the_processor_fails_only_when_absent_twice_an_hour_apart(
     assert_eq!(payment.absent(noon().plus_millis(HOUR - 1), &POLICY), None);
     let failed = payment.absent(noon().plus_millis(HOUR), &POLICY).unwrap().payment;
     assert_eq!(failed.failure.unwrap().code, "processor_unavailable");
+}
+
+#[test]
+fn a_payment_that_failed_without_an_answer_is_looked_for_once_more_a_day_later() {
+    let absent = Payment { absent_since: Some(noon()), ..payment(1) };
+    let failed_at = noon().plus_millis(HOUR);
+    let failed = absent.absent(failed_at, &POLICY).unwrap().payment;
+    assert_eq!(failed.next_step(failed_at.plus_millis(24 * HOUR - 1), &POLICY), Step::Nothing);
+    assert_eq!(failed.next_step(failed_at.plus_millis(24 * HOUR), &POLICY), Step::LastLook);
 }
 
 #[test]

@@ -2,23 +2,30 @@
 
 mod sandbox;
 
-use aws_sdk_dynamodb::config::SharedAsyncSleep;
+use std::fmt;
+
 use spillway_domain::payment::{Authorization, Found, Payment};
 use spillway_domain::tenant::Mode;
 
+use crate::runtime::Outside;
 use crate::store::Store;
 use sandbox::Sandbox;
 
 /// The processors of one deployment.
-#[derive(Debug)]
 pub struct Processors {
     sandbox: Sandbox,
 }
 
+impl fmt::Debug for Processors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Processors")
+    }
+}
+
 impl Processors {
     /// The sandbox alone so far.
-    pub fn new(store: Store, sleep: SharedAsyncSleep) -> Processors {
-        Processors { sandbox: Sandbox::new(store, sleep) }
+    pub fn new(store: Store, outside: &Outside) -> Processors {
+        Processors { sandbox: Sandbox::new(store, outside) }
     }
 
     /// The name of the processor that takes payments of this mode. None if there is none.
@@ -47,5 +54,10 @@ impl Processors {
     /// Looks for a charge under the payment's id.
     pub async fn look_up(&self, payment: &Payment) -> Found {
         self.sandbox.look_up(payment).await
+    }
+
+    /// Gives back a charge of a payment that has failed. False if the processor did not confirm it.
+    pub async fn undo(&self, payment: &Payment) -> bool {
+        self.sandbox.undo(payment).await
     }
 }

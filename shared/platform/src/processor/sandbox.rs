@@ -1,16 +1,20 @@
 //! The sandbox: decides from the token alone, and keeps books of what it did, in items of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{AsyncSleep as _, SharedAsyncSleep};
 use spillway_domain::payment::{Approval, Authorization, Failure, Found, Payment, PaymentMethod};
+use spillway_domain::time::Timestamp;
 
+use crate::runtime::Outside;
 use crate::store::{Store, StoreError};
 
 /// Its name, as stored in payments.
 pub(super) const NAME: &str = "sandbox";
 
 const AUTHORIZE: &str = "authorize";
+const UNDO: &str = "undo";
 const SLOW: Duration = Duration::from_secs(2);
 
 /// What a token leads to.
@@ -59,15 +63,15 @@ pub(super) fn knows_token(token: &str) -> bool {
     behaviour(token).is_some()
 }
 
-#[derive(Debug)]
 pub(super) struct Sandbox {
     store: Store,
     sleep: SharedAsyncSleep,
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
 }
 
 impl Sandbox {
-    pub(super) fn new(store: Store, sleep: SharedAsyncSleep) -> Sandbox {
-        Sandbox { store, sleep }
+    pub(super) fn new(store: Store, outside: &Outside) -> Sandbox {
+        Sandbox { store, sleep: outside.sleep.clone(), now: outside.now.clone() }
     }
 
     /// A fault of the sandbox's own books is a processor that does not answer.
@@ -83,7 +87,7 @@ impl Sandbox {
 
     async fn try_authorize(&self, payment: &Payment) -> Result<Authorization, StoreError> {
         let reference = payment.id.as_str();
-        let call = self.store.count_sandbox_call(reference, AUTHORIZE).await?;
+        let call = self.store.count_sandbox_call(reference, AUTHORIZE, (self.now)()).await?;
         let card = match behaviour(&payment.token) {
             None => return Ok(declined("invalid_token", "The sandbox does not know this token.")),
             Some(Behaviour::Decline(code, message)) => return Ok(declined(code, message)),
@@ -98,7 +102,7 @@ impl Sandbox {
             Some(Behaviour::TimeOutOnceAfterCharging | Behaviour::TimeOutThrice | Behaviour::UnavailableThrice) => VISA,
         };
         if !call.charged {
-            self.store.note_sandbox_charge(reference, AUTHORIZE, &payment.created_at.to_string()).await?;
+            self.store.note_sandbox_charge(reference, AUTHORIZE, (self.now)()).await?;
         }
         if behaviour(&payment.token) == Some(Behaviour::TimeOutOnceAfterCharging) && call.calls == 1 {
             return Ok(Authorization::Unknown);
@@ -121,6 +125,12 @@ impl Sandbox {
                 Found::Unknown
             }
         }
+    }
+}
+
+impl Sandbox {
+    pub(super) async fn undo(&self, payment: &Payment) -> bool {
+        self.store.count_sandbox_call(payment.id.as_str(), UNDO, (self.now)()).await.is_ok()
     }
 }
 

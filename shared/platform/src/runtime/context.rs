@@ -82,7 +82,7 @@ impl Context {
         let clients = Clients::new(&settings, &outside, meter.clone());
         let store = Store::new(clients.dynamodb.clone(), &settings, outside.random.clone());
         Context {
-            processors: Processors::new(store.clone(), outside.sleep.clone()),
+            processors: Processors::new(store.clone(), &outside),
             merchants: Cache::new(settings.cache_s),
             store,
             meter,

@@ -30,7 +30,7 @@ pub struct Settings {
     pub fold_delay_s: u32,
     /// `PROCESSOR_WAITS_SECONDS`: after the first, second, … unknown outcome; the last one repeats.
     pub processor_waits_s: Vec<u32>,
-    /// `REPEATABLE_FOR_SECONDS` and `ABSENT_AGAIN_SECONDS`.
+    /// `REPEATABLE_FOR_SECONDS`, `ABSENT_AGAIN_SECONDS` and `LAST_LOOK_SECONDS`.
     pub unknown_outcome: UnknownOutcomePolicy,
     /// `WEBHOOK_WAITS_SECONDS`: after the first, second, … failed attempt; then it is given up.
     pub webhook_waits_s: Vec<u32>,
@@ -131,6 +131,7 @@ impl Settings {
             unknown_outcome: UnknownOutcomePolicy {
                 repeatable_for_ms: i64::from(number("REPEATABLE_FOR_SECONDS", 82_800)?) * 1000,
                 absent_again_ms: i64::from(number("ABSENT_AGAIN_SECONDS", 3600)?) * 1000,
+                last_look_ms: i64::from(number("LAST_LOOK_SECONDS", 86_400)?) * 1000,
             },
             webhook_waits_s: numbers("WEBHOOK_WAITS_SECONDS", "5,300,1800,7200,18000,36000,50400,72000,86400")?,
             webhook_deadline_ms: number("WEBHOOK_DEADLINE_MS", 10_000)?,

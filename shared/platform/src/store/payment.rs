@@ -47,13 +47,18 @@ impl Store {
         self.get(&keys::payment(tenant, id)).await
     }
 
-    /// Commits a change: the payment's new state without a due time, its entry and movement, and its event, due
-    /// itself. Guard: the payment is still processing, at the version that was read.
+    /// Commits a change: the payment's new state, its entry and movement, and its event, due itself. The payment is no
+    /// longer due, unless a last look at the processor remains. Guard: it is still processing, at the version that was
+    /// read.
     pub async fn commit_payment(&self, change: &Change) -> Result<Committed, StoreError> {
         let payment = &change.payment;
+        let mut item = self.payment_item(payment)?;
+        if let Some(at) = payment.last_look_at {
+            self.set_due(&mut item, DueSpace::Money, &keys::payment(&payment.tenant, &payment.id), at);
+        }
         let guarded = Put::builder()
             .table_name(&self.table)
-            .set_item(Some(self.payment_item(payment)?))
+            .set_item(Some(item))
             .condition_expression("version = :version AND #status = :processing")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":version", number(change.from_version))
@@ -103,6 +108,23 @@ impl Store {
         match update.send().await {
             Ok(_) => Ok(true),
             Err(error) => update_lost(error).map(|lost| !lost),
+        }
+    }
+
+    /// The last look at the processor was taken: nothing more is due.
+    pub async fn end_last_look(&self, payment: &Payment) -> Result<(), StoreError> {
+        let result = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(keys::payment(&payment.tenant, &payment.id).attributes()))
+            .update_expression("REMOVE last_look_at, due, due_at, due_claims")
+            .condition_expression("attribute_exists(last_look_at)")
+            .send()
+            .await;
+        match result {
+            Ok(_) => Ok(()),
+            Err(error) => update_lost(error).map(|_| ()),
         }
     }
 

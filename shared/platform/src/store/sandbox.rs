@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
+use spillway_domain::time::Timestamp;
 
 use super::{Store, StoreError, from_item, keys, number, text};
 
@@ -18,13 +19,16 @@ pub struct SandboxCall {
 
 impl Store {
     /// Counts a call and tells how many there were.
-    pub async fn count_sandbox_call(&self, reference: &str, operation: &str) -> Result<SandboxCall, StoreError> {
+    pub async fn count_sandbox_call(
+        &self, reference: &str, operation: &str, now: Timestamp,
+    ) -> Result<SandboxCall, StoreError> {
         let answer = self
             .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(keys::sandbox_call(reference, operation).attributes()))
-            .update_expression("ADD calls :one SET #schema = :schema")
+            .update_expression("ADD calls :one SET #schema = :schema, called_at = if_not_exists(called_at, :now)")
+            .expression_attribute_values(":now", text(now.to_string()))
             .expression_attribute_names("#schema", "schema")
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":schema", number(super::SCHEMA))
@@ -36,14 +40,16 @@ impl Store {
     }
 
     /// Notes that the money was taken under this key.
-    pub async fn note_sandbox_charge(&self, reference: &str, operation: &str, at: &str) -> Result<(), StoreError> {
+    pub async fn note_sandbox_charge(
+        &self, reference: &str, operation: &str, now: Timestamp,
+    ) -> Result<(), StoreError> {
         self.client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(keys::sandbox_call(reference, operation).attributes()))
             .update_expression("SET charged = :yes, charged_at = if_not_exists(charged_at, :at)")
             .expression_attribute_values(":yes", aws_sdk_dynamodb::types::AttributeValue::Bool(true))
-            .expression_attribute_values(":at", text(at))
+            .expression_attribute_values(":at", text(now.to_string()))
             .send()
             .await
             .map_err(StoreError::from_sdk)?;

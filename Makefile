@@ -1,0 +1,19 @@
+# Every knob is an environment variable: `make dev PORT=9100 DATA=.local/other FIRST_DUE_SECONDS=5`.
+include infra/tools/tools.mk
+
+.DEFAULT_GOAL := dev
+
+# The whole stack on this machine. FRESH=1 starts empty, DETACH=1 returns when it is ready.
+.PHONY: dev
+dev:
+	@infra/local/dev.sh dev
+
+# Ends the stack of the same DATA.
+.PHONY: stop
+stop:
+	@infra/local/stop.sh
+
+# The same stack with the functions under `cargo lambda watch`.
+.PHONY: watch
+watch: $(CARGO_LAMBDA_READY)
+	@infra/local/dev.sh watch
