@@ -17,3 +17,13 @@ stop:
 .PHONY: watch
 watch: $(CARGO_LAMBDA_READY)
 	@infra/local/dev.sh watch
+
+# What happened to one payment of the running stack: make trace ID=pay_…
+.PHONY: trace
+trace:
+	@cargo run --quiet --package spillway-tests --bin trace -- $(ID)
+
+# Everything that has to hold, on this machine.
+.PHONY: test
+test: lint-template $(CARGO_LAMBDA_READY)
+	@tests/run.sh

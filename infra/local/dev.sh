@@ -16,9 +16,8 @@ fail() {
 build() {
     command -v cargo >/dev/null || fail "cargo is missing: install Rust with rustup, see https://rustup.rs."
     command -v cc >/dev/null || fail "A C compiler is missing (on Debian: apt install build-essential)."
-    packages=$(cd functions && printf -- '-p %s ' *)
-    # shellcheck disable=SC2086
-    cargo build --bins -p spillway-local $packages || fail "The build failed: cargo says why above."
+    # All but the tests, which the stack does not need.
+    cargo build --workspace --bins || fail "The build failed: cargo says why above."
 }
 
 # The runner writes the functions' environment, and they must be there before it is ready.

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// Between two looks: a tenth of the time waited so far, within these bounds, so that looking is no load of its own.
+/// Between two looks: a tenth of the time waited so far, within these bounds, and thrice as long as the look itself
+/// took, so that looking is no load of its own.
 const INTERVALS_MS: (u128, u128) = (10, 500);
 
 /// How long a test waits for what has to happen: far longer than it takes, for machines with little to give.
@@ -22,12 +23,13 @@ where
 {
     let started = Instant::now();
     loop {
+        let began = Instant::now();
         match probe().await {
             Ok(found) => return found,
             Err(last) if started.elapsed() > deadline => {
                 panic!("after {} s still not: {what}; last seen: {last}", deadline.as_secs())
             }
-            Err(_) => tokio::time::sleep(interval(started.elapsed())).await,
+            Err(_) => tokio::time::sleep(interval(started.elapsed()).max(began.elapsed() * 3)).await,
         }
     }
 }

@@ -64,7 +64,6 @@ impl PlanKeys {
     }
 
     /// The management calls.
-    #[must_use]
     pub fn routes(&self) -> Router {
         Router::new()
             .route("/apikeys", post(create).get(list))

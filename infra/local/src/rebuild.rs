@@ -13,9 +13,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Folders of sources, and the files beside them that matter to all.
 const SOURCES: [&str; 4] = ["functions", "shared", "Cargo.toml", "Cargo.lock"];
 
-/// Builds `packages` whenever a source file has changed, until the future is dropped. The old
-/// processes serve on while it builds, and when it fails.
-pub async fn run(packages: Vec<String>, host: Host, log: Log) {
+/// The same packages as in dev.sh: with others, cargo chooses other features of what they share and
+/// compiles everything again.
+const BUILD: [&str; 4] = ["build", "--quiet", "--workspace", "--bins"];
+
+/// Builds whenever a source file has changed, until the future is dropped. The old processes serve
+/// on while it builds, and when it fails.
+pub async fn run(host: Host, log: Log) {
     let mut seen = looked().await;
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -26,7 +30,7 @@ pub async fn run(packages: Vec<String>, host: Host, log: Log) {
         seen = now;
         log.note("rebuild", "a source file has changed: building");
         let begun = std::time::Instant::now();
-        match build(&packages).await {
+        match build().await {
             Ok(()) => {
                 host.replace();
                 let seconds = begun.elapsed().as_secs();
@@ -40,21 +44,32 @@ pub async fn run(packages: Vec<String>, host: Host, log: Log) {
     }
 }
 
-async fn build(packages: &[String]) -> Result<(), String> {
+async fn build() -> Result<(), String> {
+    let cannot = |error| format!("cargo cannot be run: {error}");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = tokio::process::Command::new(cargo)
-        .args(["build", "--quiet", "--bins"])
-        .args(packages.iter().flat_map(|package| ["-p", package]))
+    let child = tokio::process::Command::new(cargo)
+        .args(BUILD)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
-        .kill_on_drop(true)
-        .output()
-        .await;
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
-        Err(error) => Err(format!("cargo cannot be run: {error}")),
+        .process_group(0)
+        .spawn()
+        .map_err(cannot)?;
+    let mut group = Group(child.id());
+    let output = child.wait_with_output().await.map_err(cannot)?;
+    group.0 = None;
+    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
+}
+
+/// A process group that ends when this is dropped: cargo would leave its compilers behind.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            let group = format!("-{leader}");
+            let _ = std::process::Command::new("kill").args(["-TERM", "--", &group]).status();
+        }
     }
 }
 

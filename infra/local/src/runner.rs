@@ -167,10 +167,9 @@ impl Runner {
         let mut runner = Self { ready, data: settings.data.clone(), host, services, _table: table, _lock: lock };
         runner.start_triggers(&template, &state, &queues, &functions, &clock, log)?;
         if let Some(host) = runner.host.clone().filter(|_| settings.rebuild) {
-            let packages = template.functions.iter().map(|function| function.name.clone()).collect();
             let log = log.clone();
             runner.services.spawn(async move {
-                rebuild::run(packages, host, log).await;
+                rebuild::run(host, log).await;
                 Ok(())
             });
         }

@@ -125,7 +125,7 @@ fn none_if_empty(map: Map<String, Value>) -> Value {
 
 /// The last of a header's values, as API Gateway takes it.
 pub(super) fn last(headers: &HeaderMap, name: &str) -> Option<String> {
-    let value = headers.get_all(name).iter().last()?;
+    let value = headers.get_all(name).iter().next_back()?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 

@@ -141,7 +141,7 @@ impl Reader<'_> {
         let age: i64 = number(node, "MaximumRecordAgeInSeconds")?.unwrap_or(-1);
         let retries: i64 = number(node, "MaximumRetryAttempts")?.unwrap_or(-1);
         let destination = node.at("DestinationConfig.OnFailure.Destination");
-        let destination = destination.map(|arn| Ok(self.resources.by_arn(arn, "AWS::SQS::Queue")?));
+        let destination = destination.map(|arn| self.resources.by_arn(arn, "AWS::SQS::Queue"));
         Ok(StreamTrigger {
             function: self.function.to_owned(),
             table: table.logical_id.clone(),

@@ -141,6 +141,14 @@ fn everything_served_is_read() {
 }
 
 #[test]
+fn the_template_of_this_project_is_understood() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
+    let template = read(&std::fs::read_to_string(path).unwrap(), &[]).unwrap();
+    assert!(template.api.authorizer.is_some() && template.api.throttle.is_some());
+    assert!(template.triggers().any(|trigger| matches!(trigger, Trigger::Stream(_))));
+}
+
+#[test]
 fn triggers_are_read_with_their_settings() {
     let template = read(SMALL, &[]).unwrap();
     let triggers = &template.function("get-thing").unwrap().triggers;

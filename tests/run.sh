@@ -1,0 +1,29 @@
+#!/bin/sh
+# Format, lints, unit and property tests, and the black-box suite against real stacks. Says what it is doing.
+set -eu
+cd "$(dirname "$0")/.."
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+step() {
+    printf '\n== %s\n' "$1"
+}
+
+command -v cargo >/dev/null || fail "cargo is missing: install Rust with rustup, see https://rustup.rs."
+command -v cc >/dev/null || fail "A C compiler is missing (on Debian: apt install build-essential)."
+
+step "format"
+cargo fmt --all --check || fail "Some files are not formatted: cargo fmt."
+step "lints"
+cargo clippy --workspace --all-targets -- -D warnings
+# The suite runs the functions and the runner as they are in the target folder.
+step "build"
+cargo build --workspace --bins
+step "tests"
+if cargo nextest --version >/dev/null 2>&1; then
+    cargo nextest run --workspace
+else
+    cargo test --workspace -- --test-threads "$(getconf _NPROCESSORS_ONLN)"
+fi
