@@ -132,8 +132,17 @@ impl Books {
 
     /// How often the sandbox was made to charge for this payment.
     pub fn charged(&self, payment: &str) -> usize {
-        let items = self.charges.get(payment).map(Vec::as_slice).unwrap_or_default();
-        items.iter().filter(|item| item.get("charged") == Some(&Value::Bool(true))).count()
+        let charges = self.sandbox_calls(payment).filter_map(|item| item.get("charges").and_then(Value::as_u64));
+        usize::try_from(charges.sum::<u64>()).unwrap()
+    }
+
+    /// Whether the sandbox was made to take a charge for this payment back.
+    pub fn undone(&self, payment: &str) -> bool {
+        self.sandbox_calls(payment).any(|item| text(item, "sk").ends_with("/undo"))
+    }
+
+    fn sandbox_calls(&self, payment: &str) -> impl Iterator<Item = &Item> {
+        self.charges.get(payment).into_iter().flatten()
     }
 
     /// The events that tell of this payment.
@@ -164,8 +173,8 @@ impl Books {
         if of.event_types() != ["payment.succeeded"] {
             faults.push(format!("{id} succeeded with events {:?}", of.events));
         }
-        if self.charged(id) != 1 {
-            faults.push(format!("{id} succeeded, charged {} times", self.charged(id)));
+        if self.charged(id) != 1 || self.undone(id) {
+            faults.push(format!("{id} succeeded, charged {} times, undone: {}", self.charged(id), self.undone(id)));
         }
     }
 
@@ -174,9 +183,9 @@ impl Books {
         if of.event_types() != ["payment.failed"] {
             faults.push(format!("{id} failed with events {:?}", of.events));
         }
-        let (entries, charged) = (of.entries.len(), self.charged(id));
-        if entries + charged > 0 {
-            faults.push(format!("{id} failed with {entries} entries and {charged} charges"));
+        let (entries, charged, undone) = (of.entries.len(), self.charged(id), self.undone(id));
+        if entries > 0 || charged != usize::from(undone) {
+            faults.push(format!("{id} failed with {entries} entries and {charged} charges, undone: {undone}"));
         }
     }
 }
@@ -242,14 +251,24 @@ fn number(item: &Item, name: &str) -> i64 {
 
 /// Waits until the books of `tenant` hold `payments` payments and no fault; gives them.
 pub async fn settled(stack: &Stack, tenant: &str, payments: usize) -> Books {
+    eventually("the books are right", Deadline::LATER, async || right(stack, tenant, payments).await).await
+}
+
+/// The same, where what is due has to be enqueued for it.
+pub async fn settled_by_due(stack: &Stack, tenant: &str, payments: usize) -> Books {
     eventually("the books are right", Deadline::LATER, async || {
-        let books = Books::read(stack, tenant).await;
-        let faults = books.faults();
-        if books.payments.len() == payments && faults.is_empty() {
-            return Ok(books);
-        }
-        let shown: Vec<&String> = faults.iter().take(5).collect();
-        Err(format!("{} payments, {} faults, of which {shown:#?}", books.payments.len(), faults.len()))
+        stack.run_due().await;
+        right(stack, tenant, payments).await
     })
     .await
+}
+
+async fn right(stack: &Stack, tenant: &str, payments: usize) -> Result<Books, String> {
+    let books = Books::read(stack, tenant).await;
+    let faults = books.faults();
+    if books.payments.len() == payments && faults.is_empty() {
+        return Ok(books);
+    }
+    let shown: Vec<&String> = faults.iter().take(5).collect();
+    Err(format!("{} payments, {} faults, of which {shown:#?}", books.payments.len(), faults.len()))
 }

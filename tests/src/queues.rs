@@ -1,7 +1,10 @@
 //! The queues, through SQS's own API.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
+use crate::eventually::{Deadline, eventually};
 use crate::table::call_aws;
 
 /// All queues of a stack.
@@ -45,10 +48,21 @@ impl Queues {
         names.iter().map(|name| answer["Attributes"][name].as_str().map_or(0, |count| count.parse().unwrap())).sum()
     }
 
-    /// Takes up to ten messages from the queue at `url`; gives their bodies.
-    pub async fn receive(&self, url: &str) -> Vec<String> {
-        let answer = self.call("ReceiveMessage", json!({"QueueUrl": url, "MaxNumberOfMessages": 10})).await;
-        let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
-        messages.iter().map(|message| message["Body"].as_str().unwrap().to_owned()).collect()
+    /// Takes messages from the queue at `url` until there were `count` different ones; gives their bodies.
+    pub async fn take(&self, url: &str, count: usize) -> Vec<Value> {
+        let mut bodies: BTreeSet<String> = BTreeSet::new();
+        let taken = eventually(&format!("{count} messages"), Deadline::SOON, async || {
+            let answer = self.call("ReceiveMessage", json!({"QueueUrl": url, "MaxNumberOfMessages": 10})).await;
+            let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
+            bodies.extend(messages.iter().map(|message| message["Body"].as_str().unwrap().to_owned()));
+            if bodies.len() < count { Err(format!("{bodies:?}")) } else { Ok(bodies.clone()) }
+        })
+        .await;
+        taken.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
     }
+}
+
+/// How often each message is in its queue: twice when the whole suite runs with `QUEUE_DISORDER=1`.
+pub fn copies() -> u64 {
+    if std::env::var("QUEUE_DISORDER").is_ok_and(|value| value == "1") { 2 } else { 1 }
 }

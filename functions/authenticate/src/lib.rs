@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use spillway_domain::api_key::{ApiKey, ApiKeySecret};
 use spillway_domain::merchant::Merchant;
-use spillway_platform::runtime::Context;
+use spillway_platform::runtime::{Context, Invocation, UNAUTHORIZED};
 use spillway_platform::store::StoreError;
 
 /// The event of a REQUEST authorizer: the fields that are used.
@@ -46,8 +46,8 @@ struct Statement {
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticateError {
-    /// No valid key, whatever is wrong with it. This very text makes API Gateway answer 401.
-    #[error("Unauthorized")]
+    /// No valid key, whatever is wrong with it: API Gateway answers 401.
+    #[error("{UNAUTHORIZED}")]
     Unauthorized,
     /// The table failed: API Gateway answers 503.
     #[error(transparent)]
@@ -58,7 +58,9 @@ pub enum AuthenticateError {
 }
 
 /// Finds the key and its merchant, strongly read, so that a new key works at once.
-pub async fn handle(context: Arc<Context>, event: AuthorizerEvent) -> Result<AuthorizerAnswer, AuthenticateError> {
+pub async fn handle(
+    context: Arc<Context>, _: Invocation, event: AuthorizerEvent,
+) -> Result<AuthorizerAnswer, AuthenticateError> {
     let secret = bearer(&event).ok_or(AuthenticateError::Unauthorized)?;
     let key = context.store.api_key(&secret).await?.ok_or(AuthenticateError::Unauthorized)?;
     if key.expires_at.is_some_and(|expiry| expiry <= context.now()) {

@@ -4,16 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use spillway_domain::id::PaymentId;
-use spillway_domain::payment::{Authorization, Change, Found, Payment, Step, Terms};
+use spillway_domain::payment::{Approval, Authorization, Change, Failure, Found, Payment, Step, Terms};
 use spillway_domain::tenant::Tenant;
 use spillway_platform::runtime::{Context, Invocation};
 use spillway_platform::store::Committed;
-use spillway_platform::work::{Send, Thing, WorkError, each};
-
-/// The processor did not tell; whether a look-up found nothing.
-struct NotKnown {
-    absent: bool,
-}
+use spillway_platform::work::{Outgoing, Thing, WorkError, each};
 
 /// Works on each payment by itself.
 pub async fn handle(context: Arc<Context>, _: Invocation, things: Vec<Thing>) -> Vec<Result<(), WorkError>> {
@@ -24,23 +19,54 @@ async fn work(context: &Context, thing: Thing) -> Result<(), WorkError> {
     let Thing::Payment { tenant, id } = thing else { return Err(WorkError::Unreadable) };
     let Some(payment) = load(context, &tenant, &id).await? else { return Ok(()) };
     let began = Instant::now();
-    let answered = match payment.next_step(context.now(), &context.settings.unknown_outcome) {
+    let answered: Answer = match payment.next_step(context.now(), &context.settings.unknown_outcome) {
         Step::Nothing => return Ok(()),
-        Step::Authorize => Answer::Authorization(context.processors.authorize(&payment).await),
-        Step::LookUp => Answer::Found(context.processors.look_up(&payment).await),
+        Step::Authorize => context.processors.authorize(&payment).await.into(),
+        Step::LookUp => context.processors.look_up(&payment).await.into(),
         Step::LastLook => return last_look(context, &payment).await,
     };
     context.meter.waited_for_processor(began.elapsed());
-    match decide(context, &payment, answered).await? {
-        Ok(change) => commit(context, &change).await,
-        Err(not_known) => ask_again(context, &payment, not_known).await,
+    match answered {
+        Answer::Approved(approval) => {
+            let terms = terms(context, &payment).await?;
+            let change = payment.approved(approval, &terms, context.now());
+            commit(context, &change.map_err(|error| WorkError::Refused(error.to_string()))?).await
+        }
+        Answer::Declined(failure) => commit(context, &payment.failed(failure, context.now())).await,
+        Answer::Absent => match payment.absent(context.now(), &context.settings.unknown_outcome) {
+            Some(change) => commit(context, &change).await,
+            None => ask_again(context, &payment, true).await,
+        },
+        Answer::Unknown => ask_again(context, &payment, false).await,
     }
 }
 
-/// What the processor said.
+/// What the processor said, to whichever question.
 enum Answer {
-    Authorization(Authorization),
-    Found(Found),
+    Approved(Approval),
+    Declined(Failure),
+    Absent,
+    Unknown,
+}
+
+impl From<Authorization> for Answer {
+    fn from(authorization: Authorization) -> Answer {
+        match authorization {
+            Authorization::Approved(approval) => Answer::Approved(approval),
+            Authorization::Declined(failure) => Answer::Declined(failure),
+            Authorization::Unknown => Answer::Unknown,
+        }
+    }
+}
+
+impl From<Found> for Answer {
+    fn from(found: Found) -> Answer {
+        match found {
+            Found::Charge(approval) => Answer::Approved(approval),
+            Found::Absent => Answer::Absent,
+            Found::Unknown => Answer::Unknown,
+        }
+    }
 }
 
 async fn load(context: &Context, tenant: &Tenant, id: &PaymentId) -> Result<Option<Payment>, WorkError> {
@@ -49,26 +75,6 @@ async fn load(context: &Context, tenant: &Tenant, id: &PaymentId) -> Result<Opti
         tracing::warn!(target: "spillway", payment = %id, "a message names a payment that is not there");
     }
     Ok(payment)
-}
-
-/// The change that follows from the answer, or that nothing is known yet.
-async fn decide(context: &Context, payment: &Payment, answer: Answer) -> Result<Result<Change, NotKnown>, WorkError> {
-    let approval = match answer {
-        Answer::Authorization(Authorization::Approved(approval)) | Answer::Found(Found::Charge(approval)) => approval,
-        Answer::Authorization(Authorization::Declined(failure)) => {
-            return Ok(Ok(payment.failed(failure, context.now())));
-        }
-        Answer::Authorization(Authorization::Unknown) | Answer::Found(Found::Unknown) => {
-            return Ok(Err(NotKnown { absent: false }));
-        }
-        Answer::Found(Found::Absent) => {
-            let failed = payment.absent(context.now(), &context.settings.unknown_outcome);
-            return Ok(failed.ok_or(NotKnown { absent: true }));
-        }
-    };
-    let terms = terms(context, payment).await?;
-    let change = payment.approved(approval, &terms, context.now());
-    change.map(Ok).map_err(|error| WorkError::Refused(error.to_string()))
 }
 
 /// The merchant's terms for the payment's currency.
@@ -89,20 +95,20 @@ async fn commit(context: &Context, change: &Change) -> Result<(), WorkError> {
 }
 
 /// Sets the time of the next try, in the item first, so that it can't be lost; the message is only faster.
-async fn ask_again(context: &Context, payment: &Payment, not_known: NotKnown) -> Result<(), WorkError> {
-    let waits_s = &context.settings.processor_waits_s;
-    let tried = usize::try_from(payment.asks).unwrap_or(usize::MAX).min(waits_s.len().saturating_sub(1));
-    let most_s = waits_s.get(tried).copied().unwrap_or(1);
-    // Spread over the last fifth of the wait, so that what failed together is not tried together.
-    let wait_s = context.random_between(most_s - most_s / 5, most_s);
+async fn ask_again(context: &Context, payment: &Payment, absent: bool) -> Result<(), WorkError> {
     let now = context.now();
-    let absent_since = if not_known.absent { payment.absent_since.or(Some(now)) } else { payment.absent_since };
-    let due_at = now.plus_seconds(wait_s.saturating_add(context.settings.first_due_s));
-    let ours = context.store.ask_again(payment, absent_since, due_at).await?;
-    if ours && wait_s <= Send::DELAY_S_MAX {
+    let spread = context.random_between(0, 1000);
+    let asked = payment.asked_in_vain(absent, now, &context.settings.unknown_outcome, spread);
+    let next = asked.next_ask_at.unwrap_or(now);
+    if !context.store.ask_again(&asked, next).await? {
+        return Ok(());
+    }
+    let delay_s = u32::try_from((next.since(now).max(0) + 999) / 1000).unwrap_or(u32::MAX);
+    if delay_s <= Outgoing::DELAY_S_MAX {
         let thing = Thing::Payment { tenant: payment.tenant.clone(), id: payment.id.clone() };
-        if let Some((_, error)) = context.queues().send(&[Send { thing, delay_s: wait_s }]).await.pop() {
-            return Err(error);
+        if let Some((_, error)) = context.queues().send(&[Outgoing { thing, delay_s }]).await.pop() {
+            // Its due time brings it back.
+            tracing::warn!(target: "spillway", payment = %payment.id, error = %error, "the next try's message was not sent");
         }
     }
     Ok(())
@@ -115,10 +121,10 @@ async fn last_look(context: &Context, payment: &Payment) -> Result<(), WorkError
         Found::Unknown => return Ok(()),
         Found::Absent => {}
         Found::Charge(_) => {
-            tracing::error!(target: "spillway", payment = %payment.id, "the processor charged a failed payment; it is undone");
             if !context.processors.undo(payment).await {
                 return Ok(());
             }
+            tracing::error!(target: "spillway", payment = %payment.id, "a charge appeared after its payment failed, and was undone");
         }
     }
     context.store.end_last_look(payment).await.map_err(Into::into)

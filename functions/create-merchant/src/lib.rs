@@ -12,7 +12,7 @@ use spillway_domain::money::AMOUNT_MAX;
 use spillway_domain::time::Timestamp;
 use spillway_platform::api::view::{self, MerchantView};
 use spillway_platform::plan_key::{self, PlanKeyError};
-use spillway_platform::runtime::Context;
+use spillway_platform::runtime::{Context, Invocation};
 use spillway_platform::store::{Created, StoreError};
 
 const TEXT_LENGTH_MAX: usize = 200;
@@ -61,8 +61,10 @@ pub enum CreateMerchantError {
 
 /// Stores the merchant, then makes its plan key. Repeating the same request is harmless, and completes what an earlier
 /// one left half done.
-pub async fn handle(context: Arc<Context>, asked: CreateMerchant) -> Result<MerchantView, CreateMerchantError> {
-    let merchant = decide(asked, context.now(), context.random())?;
+pub async fn handle(
+    context: Arc<Context>, invocation: Invocation, asked: CreateMerchant,
+) -> Result<MerchantView, CreateMerchantError> {
+    let merchant = decide(asked, &invocation.request_id, context.now(), context.random())?;
     let merchant = match context.store.create_merchant(&merchant).await? {
         Created::New => merchant,
         Created::Existing(first) if same_settings(&first, &merchant) => first,
@@ -72,7 +74,9 @@ pub async fn handle(context: Arc<Context>, asked: CreateMerchant) -> Result<Merc
     Ok(view::merchant(merchant))
 }
 
-fn decide(asked: CreateMerchant, now: Timestamp, random: [u8; 20]) -> Result<Merchant, CreateMerchantError> {
+fn decide(
+    asked: CreateMerchant, request_id: &str, now: Timestamp, random: [u8; 20],
+) -> Result<Merchant, CreateMerchantError> {
     for (name, text) in [("reference", &asked.reference), ("name", &asked.name)] {
         if text.is_empty() || text.chars().count() > TEXT_LENGTH_MAX {
             return Err(CreateMerchantError::Text(name));
@@ -99,6 +103,7 @@ fn decide(asked: CreateMerchant, now: Timestamp, random: [u8; 20]) -> Result<Mer
         settlement_delay_days,
         shards,
         suspended: false,
+        request_id: request_id.to_owned(),
         created_at: now,
     })
 }
@@ -129,7 +134,7 @@ mod tests {
             asked[key] = value.clone();
         }
         let asked = serde_json::from_value(asked).map_err(|error| error.to_string())?;
-        decide(asked, Timestamp::from_millis(0), [0; 20]).map_err(|error| error.to_string())
+        decide(asked, "r", Timestamp::from_millis(0), [0; 20]).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -6,7 +6,7 @@ use spillway_domain::api_key::Scope;
 use spillway_domain::currency::Currency;
 use spillway_domain::id::{PaymentKind, shard_of};
 use spillway_domain::money::{AMOUNT_MAX, Minor};
-use spillway_domain::payment::{CaptureMethod, NewPayment, Payment};
+use spillway_domain::payment::{CaptureMethod, NewPayment, Origin, Payment};
 use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response, view};
 use spillway_platform::runtime::Context;
 use spillway_platform::store::Created;
@@ -28,13 +28,21 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     let processor = context.processors.for_mode(caller.tenant.mode).ok_or_else(Problem::processor_not_configured)?;
 
     let id = key.id_for::<PaymentKind>(&caller.tenant, "payment", "");
-    let shard = shard_of(id.as_str(), caller.shards.in_force(now));
-    let payment = Payment::accept(id, caller.tenant, asked, shard, processor, fingerprint, &request.request_id, now);
+    let origin = Origin {
+        shard: shard_of(id.as_str(), caller.shards.in_force(now)),
+        processor: processor.to_owned(),
+        fingerprint,
+        request_id: request.request_id.clone(),
+        at: now,
+    };
+    let payment = Payment::accept(id, caller.tenant, asked, origin);
 
     match context.store.create_payment(&payment).await? {
         Created::New => Ok(accepted(&request, &payment, false)),
         Created::Existing(first) if first.fingerprint == payment.fingerprint => {
-            Ok(accepted(&request, &first.as_accepted(), true))
+            // The same request id: the reply to an earlier try of this very write was lost.
+            let replayed = first.request_id != payment.request_id;
+            Ok(accepted(&request, &first.as_accepted(), replayed))
         }
         Created::Existing(_) => Err(Problem::idempotency_key_reused()),
     }

@@ -4,20 +4,19 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use spillway_domain::event::EventType;
 use spillway_domain::id::{EndpointId, EventId};
+use spillway_domain::payment::CLOCK_SKEW_MS;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, Endpoint, JitterPermille};
 use spillway_platform::runtime::Context;
 use spillway_platform::store::StoredEvent;
 use spillway_platform::webhook::sign;
-use spillway_platform::work::{Send, Thing, WorkError};
+use spillway_platform::work::{Outgoing, Thing, WorkError};
 
 use crate::endpoints::Endpoints;
 
 /// How long a claimed attempt keeps others off, beyond the attempt's own deadline.
 const CLAIM_MARGIN_MS: i64 = 5_000;
-/// A message may come this much before its time: clocks differ.
-const EARLY_MS: i64 = 1_000;
 
 /// What is posted: the event without its id, which is the header `webhook-id`.
 #[derive(Serialize)]
@@ -28,16 +27,17 @@ struct Body<'a> {
     data: &'a RawValue,
 }
 
-/// Posts an event to an endpoint once.
-pub async fn attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Attempt {
-    let Ok(data) = serde_json::from_str(&event.data) else { return Attempt::Unreachable("event unreadable") };
+/// Posts an event to an endpoint once. What fails on our side is an error, and does not count as an attempt.
+pub async fn attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Result<Attempt, WorkError> {
+    let ours = |what: &str| WorkError::Refused(format!("{}: {what}", event.id));
+    let data = serde_json::from_str(&event.data).map_err(|_| ours("its data can't be read"))?;
     let body = Body { event_type: event.event_type, timestamp: event.timestamp, data };
-    let Ok(body) = serde_json::to_string(&body) else { return Attempt::Unreachable("event unreadable") };
-    let id = event.id.as_str();
-    let Some(signed) = sign(&endpoint.secret, id, body.as_bytes(), context.now()) else {
-        return Attempt::Unreachable("secret unreadable");
-    };
-    context.sender().attempt(&endpoint.url, id, &signed, body).await
+    let body = serde_json::to_string(&body).map_err(|_| ours("its data can't be written"))?;
+    let (id, now) = (event.id.as_str(), context.now());
+    let signed = sign(&endpoint.secret, id, body.as_bytes(), now);
+    let signed = signed.ok_or_else(|| ours("the endpoint's secret can't be read"))?;
+    let attempt = context.sender().attempt(endpoint, id, &signed, body, now).await;
+    attempt.map_err(|no_client| ours(&no_client.to_string()))
 }
 
 /// Between 80 and 120 percent.
@@ -53,7 +53,7 @@ pub async fn retry(
     let Some(delivery) = context.store.delivery(tenant, event, endpoint).await? else { return Ok(()) };
     let now = context.now();
     match delivery.next_attempt_at {
-        Some(next) if delivery.status == DeliveryStatus::Pending && next.since(now) <= EARLY_MS => {}
+        Some(next) if delivery.status == DeliveryStatus::Pending && next.since(now) <= CLOCK_SKEW_MS => {}
         // Final, or being attempted, or early: its due time brings it back.
         _ => return Ok(()),
     }
@@ -65,9 +65,8 @@ pub async fn retry(
     if !endpoint.wants(stored.event_type) {
         return give_up(context, tenant, &claimed).await;
     }
-    let attempt = attempt(context, &stored, endpoint).await;
-    let waits_s = &context.settings.webhook_waits_s;
-    let after = Delivery::after(event, &endpoint.id, Some(&claimed), &attempt, waits_s, jitter(context), context.now());
+    let attempt = attempt(context, &stored, endpoint).await?;
+    let after = claimed.after(&attempt, &context.settings.webhook_waits_s, jitter(context), context.now());
     if context.store.replace_delivery(tenant, &claimed, &after).await? {
         follow_up(context, endpoint, &after, &attempt).await?;
     }
@@ -89,13 +88,13 @@ pub async fn follow_up(
     let now = context.now();
     if let Some(next) = delivery.next_attempt_at {
         let wait_s = u32::try_from(next.since(now).max(0).saturating_add(999) / 1000).unwrap_or(u32::MAX);
-        if wait_s <= Send::DELAY_S_MAX {
+        if wait_s <= Outgoing::DELAY_S_MAX {
             let thing = Thing::Delivery {
                 tenant: endpoint.tenant.clone(),
                 event: delivery.event.clone(),
                 endpoint: delivery.endpoint.clone(),
             };
-            if let Some((_, error)) = context.queues().send(&[Send { thing, delay_s: wait_s }]).await.pop() {
+            if let Some((_, error)) = context.queues().send(&[Outgoing { thing, delay_s: wait_s }]).await.pop() {
                 // Its due time brings it back.
                 tracing::warn!(target: "spillway", event = %delivery.event, error = %error, "the next attempt's message was not sent");
             }

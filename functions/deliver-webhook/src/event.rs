@@ -1,9 +1,9 @@
 //! The first attempts of an event: at once, to every endpoint that wants it and has no delivery yet.
 
-use futures::future::try_join_all;
+use futures::future::join_all;
 use spillway_domain::id::EventId;
 use spillway_domain::tenant::Tenant;
-use spillway_domain::webhook::{Delivery, Endpoint};
+use spillway_domain::webhook::{Delivery, Endpoint, PUT_OFF_AFTER_MS};
 use spillway_platform::runtime::Context;
 use spillway_platform::store::{Created, StoredEvent};
 use spillway_platform::work::WorkError;
@@ -22,19 +22,26 @@ pub async fn deliver(context: &Context, endpoints: &Endpoints, tenant: &Tenant, 
     if !wanting.is_empty() {
         let known = context.store.deliveries(tenant, id).await?;
         let new = wanting.into_iter().filter(|endpoint| known.iter().all(|delivery| delivery.endpoint != endpoint.id));
-        try_join_all(new.map(|endpoint| first_attempt(context, &event, endpoint))).await?;
+        // All of them to their end: an attempt that was made must be stored, whatever happens to another.
+        let results = join_all(new.map(|endpoint| first_attempt(context, &event, endpoint))).await;
+        results.into_iter().collect::<Result<(), WorkError>>()?;
     }
     context.store.event_handed_over(tenant, id).await?;
     Ok(())
 }
 
 async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Result<(), WorkError> {
-    let attempt = delivery::attempt(context, event, endpoint).await;
-    let waits_s = &context.settings.webhook_waits_s;
-    let delivery =
-        Delivery::after(&event.id, &endpoint.id, None, &attempt, waits_s, delivery::jitter(context), context.now());
-    match context.store.create_delivery(&endpoint.tenant, &delivery).await? {
-        Created::New => delivery::follow_up(context, endpoint, &delivery, &attempt).await,
+    let now = context.now();
+    let new = Delivery::new(&event.id, &endpoint.id, &event.request_id, now);
+    if endpoint.failing_since.is_some_and(|since| now.since(since) >= PUT_OFF_AFTER_MS) {
+        let later = new.put_off(delivery::jitter(context), now);
+        context.store.create_delivery(&endpoint.tenant, &later).await?;
+        return Ok(());
+    }
+    let attempt = delivery::attempt(context, event, endpoint).await?;
+    let after = new.after(&attempt, &context.settings.webhook_waits_s, delivery::jitter(context), context.now());
+    match context.store.create_delivery(&endpoint.tenant, &after).await? {
+        Created::New => delivery::follow_up(context, endpoint, &after, &attempt).await,
         // Another copy of the message was faster; its result counts.
         Created::Existing(_) => Ok(()),
     }

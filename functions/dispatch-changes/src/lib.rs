@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use spillway_platform::runtime::Context;
-use spillway_platform::work::{Change, Send, Thing, WorkError};
+use spillway_platform::work::{Outgoing, StreamChange, Thing, WorkError};
 
 /// Sends one message for each thing that changed. A change that can't be read or sent ends the batch there: it and
 /// those after it come again.
-pub async fn handle(context: Arc<Context>, changes: Vec<Change>) -> Result<(), (usize, WorkError)> {
+pub async fn handle(context: Arc<Context>, changes: Vec<StreamChange>) -> Result<(), (usize, WorkError)> {
     let mut first_of: HashMap<Thing, usize> = HashMap::new();
     let mut messages = Vec::new();
     let mut unreadable = None;
@@ -21,10 +21,10 @@ pub async fn handle(context: Arc<Context>, changes: Vec<Change>) -> Result<(), (
         let delay_s = if matches!(thing, Thing::Balance { .. }) { context.settings.fold_delay_s } else { 0 };
         if !first_of.contains_key(&thing) {
             first_of.insert(thing.clone(), index);
-            messages.push((index, Send { thing, delay_s }));
+            messages.push((index, Outgoing { thing, delay_s }));
         }
     }
-    let (indices, messages): (Vec<usize>, Vec<Send>) = messages.into_iter().unzip();
+    let (indices, messages): (Vec<usize>, Vec<Outgoing>) = messages.into_iter().unzip();
     let unsent = context.queues().send(&messages).await.into_iter().next();
     let unsent = unsent.map(|(message, error)| (indices.get(message).copied().unwrap_or_default(), error));
     match unsent.or(unreadable) {

@@ -2,76 +2,106 @@
 
 use std::sync::Arc;
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, StreamExt as _};
 use spillway_domain::time::Timestamp;
 use spillway_platform::runtime::{Context, Invocation};
-use spillway_platform::store::{Claim, DueSpace, Key, StoreError};
-use spillway_platform::work::{Send, WorkError};
+use spillway_platform::store::{Claim, DueSpace, SWEEP_MAX, StoreError};
+use spillway_platform::work::{Outgoing, WorkError};
 
 /// Partitions that are swept at once, and claims that are made at once.
 const AT_ONCE: usize = 16;
 /// From this claim on, an item counts as overdue: something does not work.
 const OVERDUE_CLAIMS: u32 = 3;
-/// A partition is read on only if this much time is left.
+/// What is left of the invocation's time when the sweep ends.
 const RESERVE_MS: i64 = 10_000;
 
-/// Sweeps all partitions, money first; each has its own budget of time.
+/// Sweeps the three spaces, money first, each with its share of the time that is left, so that a backlog of one delays
+/// no other.
 pub async fn handle(context: Arc<Context>, invocation: Invocation) -> Result<String, WorkError> {
     let mut told = Vec::new();
-    for space in DueSpace::ALL {
-        let shards = 0..context.store.due_shards(space);
-        let swept: Vec<usize> = stream::iter(shards)
-            .map(|shard| sweep(&context, space, shard, invocation.deadline))
-            .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
-        told.push(format!("{} {}", swept.iter().sum::<usize>(), space.as_str()));
-    }
-    Ok(format!("enqueued {}", told.join(", ")))
-}
-
-/// Enqueues what is overdue in one partition. Gives how many.
-async fn sweep(context: &Context, space: DueSpace, shard: u16, deadline: Timestamp) -> Result<usize, WorkError> {
-    let mut enqueued = 0;
-    loop {
+    let mut failed = None;
+    for (index, space) in DueSpace::ALL.into_iter().enumerate() {
         let now = context.now();
-        let overdue = context.store.overdue(space, shard, now).await?;
-        if overdue.is_empty() || deadline.since(now) < RESERVE_MS {
-            return Ok(enqueued);
-        }
-        let claims: Vec<Option<Claim>> = stream::iter(overdue)
-            .map(|(key, due_at)| claim(context, key, due_at, now))
+        let spaces_left = i64::try_from(DueSpace::ALL.len() - index).unwrap_or(1);
+        let until = now.plus_millis((invocation.deadline.since(now) - RESERVE_MS).max(0) / spaces_left);
+        let swept = sweep(&context, space, until).await;
+        told.push(format!("{} {}", swept.enqueued, space.as_str()));
+        failed = failed.or(swept.failed);
+    }
+    match failed {
+        None => Ok(format!("enqueued {}", told.join(", "))),
+        Some(error) => Err(error),
+    }
+}
+
+/// What was done, and the first thing that failed: the rest was done nevertheless.
+#[derive(Default)]
+struct Swept {
+    enqueued: usize,
+    failed: Option<WorkError>,
+    /// Partitions where more is overdue.
+    unfinished: Vec<u16>,
+}
+
+/// A page of each partition in turn, until none has more or the time is up.
+async fn sweep(context: &Context, space: DueSpace, until: Timestamp) -> Swept {
+    let mut swept = Swept { unfinished: (0..context.store.due_shards(space)).collect(), ..Swept::default() };
+    loop {
+        let shards = std::mem::take(&mut swept.unfinished);
+        let pages: Vec<Swept> = stream::iter(shards)
+            .map(|shard| sweep_page(context, space, shard))
             .buffer_unordered(AT_ONCE)
-            .try_collect()
-            .await?;
-        let claims: Vec<Claim> = claims.into_iter().flatten().collect();
-        if claims.is_empty() {
-            return Ok(enqueued);
+            .collect()
+            .await;
+        for page in pages {
+            swept.enqueued += page.enqueued;
+            swept.unfinished.extend(page.unfinished);
+            swept.failed = swept.failed.or(page.failed);
         }
-        enqueued += send(context, &claims).await?;
+        if swept.unfinished.is_empty() || context.now() >= until {
+            return swept;
+        }
     }
 }
 
-async fn claim(context: &Context, key: Key, due_at: Timestamp, now: Timestamp) -> Result<Option<Claim>, StoreError> {
-    context.store.claim(&key, due_at, now, context.settings.claim_s).await
-}
-
-/// Sends a message for each claimed item. One that is not sent is claimed again later.
-async fn send(context: &Context, claims: &[Claim]) -> Result<usize, WorkError> {
+/// Claims and enqueues one page of a partition. Whatever was claimed is sent.
+async fn sweep_page(context: &Context, space: DueSpace, shard: u16) -> Swept {
+    let now = context.now();
+    let overdue = match context.store.overdue(space, shard, now).await {
+        Ok(overdue) => overdue,
+        Err(error) => return Swept { failed: Some(error.into()), ..Swept::default() },
+    };
+    let full = overdue.len() == usize::from(SWEEP_MAX);
+    let claims: Vec<Result<Option<Claim>, StoreError>> = stream::iter(overdue)
+        .map(|(key, due_at)| async move { context.store.claim(&key, due_at, now, context.settings.claim_s).await })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
     let mut messages = Vec::with_capacity(claims.len());
+    let mut failed = None;
     for claim in claims {
-        if claim.claims >= OVERDUE_CLAIMS {
-            tracing::warn!(target: "spillway", pk = %claim.key.pk, sk = %claim.key.sk, claims = claim.claims, "overdue");
-        }
-        match claim.key.thing() {
-            Some(thing) => messages.push(Send { thing, delay_s: 0 }),
-            None => {
-                tracing::error!(target: "spillway", pk = %claim.key.pk, sk = %claim.key.sk, "due, but nothing can be done for it")
-            }
+        match claim {
+            Ok(claim) => messages.extend(claim.and_then(|claim| message(&claim))),
+            Err(error) => failed = failed.or(Some(error.into())),
         }
     }
-    match context.queues().send(&messages).await.pop() {
-        None => Ok(messages.len()),
-        Some((_, error)) => Err(error),
+    let unsent = context.queues().send(&messages).await;
+    let enqueued = messages.len() - unsent.len();
+    // One that was not sent comes again when its claim ends.
+    failed = failed.or(unsent.into_iter().next().map(|(_, error)| error));
+    // A page that failed is not swept again now: the index may still show the same items.
+    let unfinished = if full && failed.is_none() { vec![shard] } else { Vec::new() };
+    Swept { enqueued, failed, unfinished }
+}
+
+/// The message for a claimed item.
+fn message(claim: &Claim) -> Option<Outgoing> {
+    if claim.claims >= OVERDUE_CLAIMS {
+        tracing::warn!(target: "spillway", pk = %claim.key.pk, sk = %claim.key.sk, claims = claim.claims, "overdue");
     }
+    let thing = claim.key.thing();
+    if thing.is_none() {
+        tracing::error!(target: "spillway", pk = %claim.key.pk, sk = %claim.key.sk, "due, but nothing can be done for it");
+    }
+    thing.map(|thing| Outgoing { thing, delay_s: 0 })
 }

@@ -7,7 +7,7 @@ use spillway_domain::id::shard_of;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_platform::runtime::{Context, Invocation};
-use spillway_platform::work::{Thing, WorkError, each};
+use spillway_platform::work::{Outgoing, Thing, WorkError, each};
 
 /// A fold begins only if this much time is left.
 const RESERVE_MS: i64 = 5_000;
@@ -20,8 +20,7 @@ pub async fn handle(context: Arc<Context>, invocation: Invocation, things: Vec<T
     each(things, |thing| work(&context, thing, invocation.deadline)).await
 }
 
-/// Folds until nothing is left, somebody else folds, or the time is up. (Then the next fold goes on: every new
-/// movement sends a message, and the balance has a due time.)
+/// Folds until nothing is left, somebody else folds, or the time is up: then a new message goes on.
 async fn work(context: &Context, thing: Thing, deadline: Timestamp) -> Result<(), WorkError> {
     let Thing::Balance { tenant, currency } = thing else { return Err(WorkError::Unreadable) };
     let merchant = context.merchant(&tenant.merchant).await?;
@@ -29,7 +28,8 @@ async fn work(context: &Context, thing: Thing, deadline: Timestamp) -> Result<()
     loop {
         let now = context.now();
         if deadline.since(now) < RESERVE_MS {
-            return Err(WorkError::Refused("more to fold than time".to_owned()));
+            let more = Outgoing { thing: Thing::Balance { tenant, currency }, delay_s: 0 };
+            return context.queues().send(&[more]).await.pop().map_or(Ok(()), |(_, error)| Err(error));
         }
         let balance = context.store.balance(&tenant, currency).await?;
         let seen = context.store.oldest_movements(&tenant, merchant.shards.largest(), currency).await?;

@@ -8,7 +8,7 @@ use spillway_domain::id::{ApiKeyId, MerchantId};
 use spillway_domain::tenant::{Mode, Tenant};
 use spillway_domain::time::Timestamp;
 use spillway_platform::api::view::{self, ApiKeyView};
-use spillway_platform::runtime::Context;
+use spillway_platform::runtime::{Context, Invocation};
 use spillway_platform::store::{Created, StoreError};
 
 const REFERENCE_LENGTH_MAX: usize = 200;
@@ -48,9 +48,10 @@ pub enum IssueApiKeyError {
 }
 
 /// Stores the key's hash and answers with the key, this once. Repeated, the answer has the same id and no secret.
-pub async fn handle(context: Arc<Context>, asked: IssueApiKey) -> Result<ApiKeyView, IssueApiKeyError> {
-    let now = context.now();
-    let key = decide(asked, now)?;
+pub async fn handle(
+    context: Arc<Context>, invocation: Invocation, asked: IssueApiKey,
+) -> Result<ApiKeyView, IssueApiKeyError> {
+    let key = decide(asked, invocation.request_id, context.now())?;
     if context.store.merchant(&key.tenant.merchant).await?.is_none() {
         return Err(IssueApiKeyError::NoMerchant(key.tenant.merchant));
     }
@@ -64,9 +65,12 @@ pub async fn handle(context: Arc<Context>, asked: IssueApiKey) -> Result<ApiKeyV
     }
 }
 
-fn decide(asked: IssueApiKey, now: Timestamp) -> Result<ApiKey, IssueApiKeyError> {
+fn decide(asked: IssueApiKey, request_id: String, now: Timestamp) -> Result<ApiKey, IssueApiKeyError> {
     if asked.reference.is_empty() || asked.reference.chars().count() > REFERENCE_LENGTH_MAX {
         return Err(IssueApiKeyError::Reference);
+    }
+    if asked.expires_at.is_some_and(|expiry| expiry <= now) {
+        return Err(IssueApiKeyError::Expired);
     }
     let mut scopes = asked.scopes;
     scopes.sort_unstable();
@@ -79,6 +83,7 @@ fn decide(asked: IssueApiKey, now: Timestamp) -> Result<ApiKey, IssueApiKeyError
         tenant: Tenant { merchant: asked.merchant, mode: asked.mode },
         scopes,
         expires_at: asked.expires_at,
+        request_id,
         created_at: now,
     })
 }

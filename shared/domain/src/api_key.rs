@@ -6,8 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::id::{ApiKeyId, base32, hash};
-use crate::idempotency::hex;
+use crate::id::{ApiKeyId, base32, hash, hex};
 use crate::tenant::{Mode, Tenant};
 use crate::time::Timestamp;
 
@@ -108,8 +107,12 @@ pub struct ApiKey {
     pub tenant: Tenant,
     /// What it may do.
     pub scopes: Vec<Scope>,
-    /// From when on it is refused, if ever.
+    /// From when on it is refused, if ever. (Stored under another name than `expires_at`: by that attribute the table
+    /// deletes items, and a key that was refused stays.)
+    #[serde(rename = "valid_until")]
     pub expires_at: Option<Timestamp>,
+    /// The invocation that issued it.
+    pub request_id: String,
     /// When it was issued.
     pub created_at: Timestamp,
 }

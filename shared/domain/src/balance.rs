@@ -154,7 +154,7 @@ mod tests {
         }
         // The next fold has deleted a, then added b: a reader that began before it and ended after it.
         let next = after.fold(std::slice::from_ref(&b), today).unwrap();
-        assert_eq!(Balance::read(&after, &[b.clone()], &next, today), Ok(Some(reading(100, 5))));
+        assert_eq!(Balance::read(&after, std::slice::from_ref(&b), &next, today), Ok(Some(reading(100, 5))));
         assert_eq!(Balance::read(&before, &seen, &next, today), Ok(None));
     }
 

@@ -4,13 +4,18 @@ const LENGTH_MIN: usize = 12;
 const LENGTH_MAX: usize = 19;
 
 /// Whether some part of `text` is a card number: an issuer's prefix with a length that the issuer uses, and a right
-/// Luhn digit. Spaces and dashes between digits are ignored; a number is looked for between other characters, or at
+/// Luhn digit. Spaces and dashes of any kind between digits are ignored; a number is looked for between other characters, or at
 /// the edges of groups of digits, so that long references are not taken for cards by accident.
 pub fn holds_card_number(text: &str) -> bool {
-    text.split(|c: char| !(c.is_ascii_digit() || c == ' ' || c == '-')).any(|run| {
-        let groups: Vec<&str> = run.split([' ', '-']).filter(|group| !group.is_empty()).collect();
+    text.split(|c: char| !(c.is_ascii_digit() || is_separator(c))).any(|run| {
+        let groups: Vec<&str> = run.split(is_separator).filter(|group| !group.is_empty()).collect();
         (0..groups.len()).any(|first| starts_card_number(&groups[first..]))
     })
+}
+
+/// Spaces, also those that do not break, and dashes of every length.
+fn is_separator(c: char) -> bool {
+    c == '-' || c == '\u{2212}' || ('\u{2010}'..='\u{2015}').contains(&c) || c.is_whitespace()
 }
 
 /// Whether the first groups, joined, are a card number.
@@ -60,7 +65,7 @@ fn luhn(digits: &str) -> bool {
             }
         })
         .sum();
-    sum % 10 == 0
+    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]
@@ -80,6 +85,8 @@ mod tests {
             "30569309025904",
             "6200000000000005",
             "2223003122003222",
+            "4242\u{a0}4242\u{202f}4242\u{2009}4242",
+            "4242–4242—4242‑4242",
         ] {
             assert!(holds_card_number(text), "{text}");
         }

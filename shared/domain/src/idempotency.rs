@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::id::{Id, Kind};
+use crate::id::{Id, Kind, hex};
 use crate::tenant::Tenant;
 
 const KEY_LENGTH_MAX: usize = 255;
@@ -63,11 +63,6 @@ impl Fingerprint {
     pub fn of(canonical: &[u8]) -> Fingerprint {
         Fingerprint(hex(&Sha256::digest(canonical)))
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -43,6 +43,8 @@ pub struct Merchant {
     pub shards: Shards,
     /// A suspended merchant may read, but starts nothing.
     pub suspended: bool,
+    /// The invocation that created it.
+    pub request_id: String,
     /// When it was created.
     pub created_at: Timestamp,
 }

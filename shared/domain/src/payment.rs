@@ -79,6 +79,21 @@ pub struct NewPayment {
     pub metadata: BTreeMap<String, String>,
 }
 
+/// How a payment came to be: what Spillway adds to what was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The merchant's shard for all that follows.
+    pub shard: u16,
+    /// The name of the processor that is chosen.
+    pub processor: String,
+    /// Of the request's body.
+    pub fingerprint: Fingerprint,
+    /// Of the request.
+    pub request_id: String,
+    /// When.
+    pub at: Timestamp,
+}
+
 /// A payment as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
@@ -132,6 +147,8 @@ pub struct Payment {
     pub status_since: Timestamp,
     /// How often the processor was asked without a final answer.
     pub asks: u32,
+    /// After such an answer: when to ask again. Earlier messages are late copies.
+    pub next_ask_at: Option<Timestamp>,
     /// When a look-up at the processor first found nothing.
     pub absent_since: Option<Timestamp>,
     /// Of a payment that failed because the processor knew of no charge: when to look a last time.
@@ -145,6 +162,9 @@ pub struct Payment {
     /// When the version last moved.
     pub updated_at: Timestamp,
 }
+
+/// A message may come this much before its time: clocks differ.
+pub const CLOCK_SKEW_MS: i64 = 1_000;
 
 /// What a message about a payment leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -190,9 +210,11 @@ pub enum Found {
     Unknown,
 }
 
-/// How long an unknown outcome may be asked for, and how sure an absence must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How often and how long an unknown outcome is asked for, and how sure an absence must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownOutcomePolicy {
+    /// Seconds after the first, second, … answer that did not tell; the last one repeats.
+    pub waits_s: Vec<u32>,
     /// Milliseconds for which the processor keeps our idempotency key.
     pub repeatable_for_ms: i64,
     /// Milliseconds between two look-ups that must both find nothing.
@@ -226,10 +248,7 @@ pub struct Change {
 
 impl Payment {
     /// A payment as accepted.
-    pub fn accept(
-        id: PaymentId, tenant: Tenant, asked: NewPayment, shard: u16, processor: &str, fingerprint: Fingerprint,
-        request_id: &str, now: Timestamp,
-    ) -> Payment {
+    pub fn accept(id: PaymentId, tenant: Tenant, asked: NewPayment, origin: Origin) -> Payment {
         Payment {
             id,
             tenant,
@@ -251,17 +270,18 @@ impl Payment {
             fee: None,
             available_on: None,
             version: 1,
-            shard,
-            processor: processor.to_owned(),
+            shard: origin.shard,
+            processor: origin.processor,
             processor_reference: None,
-            status_since: now,
+            status_since: origin.at,
             asks: 0,
+            next_ask_at: None,
             absent_since: None,
             last_look_at: None,
-            fingerprint,
-            request_id: request_id.to_owned(),
-            created_at: now,
-            updated_at: now,
+            fingerprint: origin.fingerprint,
+            request_id: origin.request_id,
+            created_at: origin.at,
+            updated_at: origin.at,
         }
     }
 
@@ -277,21 +297,21 @@ impl Payment {
             customer: self.customer.clone(),
             metadata: self.metadata.clone(),
         };
-        Payment::accept(
-            self.id.clone(),
-            self.tenant.clone(),
-            asked,
-            self.shard,
-            &self.processor,
-            self.fingerprint.clone(),
-            &self.request_id,
-            self.created_at,
-        )
+        let origin = Origin {
+            shard: self.shard,
+            processor: self.processor.clone(),
+            fingerprint: self.fingerprint.clone(),
+            request_id: self.request_id.clone(),
+            at: self.created_at,
+        };
+        Payment::accept(self.id.clone(), self.tenant.clone(), asked, origin)
     }
 
     /// What to do now for a payment in this state.
     pub fn next_step(&self, now: Timestamp, policy: &UnknownOutcomePolicy) -> Step {
+        let early = self.next_ask_at.is_some_and(|at| at.since(now) > CLOCK_SKEW_MS);
         match self.status {
+            Status::Processing if early => Step::Nothing,
             Status::Processing if now.since(self.status_since) < policy.repeatable_for_ms => Step::Authorize,
             Status::Processing => Step::LookUp,
             Status::Failed if self.last_look_at.is_some_and(|at| at <= now) => Step::LastLook,
@@ -354,12 +374,45 @@ impl Payment {
         })
     }
 
+    /// The processor did not tell (`absent`: it told that it knows of no charge): when to ask again. `spread` permille
+    /// of the last fifth of the wait are added, so that what failed together is not asked together.
+    pub fn asked_in_vain(&self, absent: bool, now: Timestamp, policy: &UnknownOutcomePolicy, spread: u32) -> Payment {
+        let index = usize::try_from(self.asks).unwrap_or(usize::MAX).min(policy.waits_s.len().saturating_sub(1));
+        let wait_ms = i64::from(policy.waits_s.get(index).copied().unwrap_or(1)) * 1000;
+        let spread_wait_ms = wait_ms - wait_ms / 5 + wait_ms / 5 * i64::from(spread.min(1000)) / 1000;
+        // The last identical call comes well before the processor forgets the key.
+        let last_call_at = self.status_since.plus_millis(policy.repeatable_for_ms - policy.repeatable_for_ms / 24);
+        let first_absence = absent && self.absent_since.is_none();
+        let next_ask_at = match now.plus_millis(spread_wait_ms) {
+            _ if first_absence => now.plus_millis(policy.absent_again_ms),
+            at if now < last_call_at => at.min(last_call_at),
+            at => at,
+        };
+        Payment {
+            asks: self.asks.saturating_add(1),
+            next_ask_at: Some(next_ask_at),
+            absent_since: if absent { self.absent_since.or(Some(now)) } else { self.absent_since },
+            ..self.clone()
+        }
+    }
+
+    /// The idempotency key of the authorization at the processor: the same for every repetition.
+    pub fn authorization_key(&self) -> String {
+        format!("{}/authorize", self.id)
+    }
+
+    /// The idempotency key of giving back a charge that appeared after the payment failed.
+    pub fn undo_key(&self) -> String {
+        format!("{}/undo", self.id)
+    }
+
     fn moved_to(&self, status: Status, now: Timestamp) -> Payment {
         Payment {
             status,
             status_since: now,
             version: self.version + 1,
             updated_at: now,
+            next_ask_at: None,
             absent_since: None,
             ..self.clone()
         }

@@ -141,6 +141,8 @@ pub struct Delivery {
     pub next_attempt_at: Option<Timestamp>,
     /// What the last attempt was answered, or why it was not.
     pub last_answer: String,
+    /// The request that began it all.
+    pub request_id: String,
     /// When the last attempt ended.
     pub updated_at: Timestamp,
 }
@@ -182,14 +184,24 @@ impl Attempt {
 pub type JitterPermille = u32;
 
 impl Delivery {
-    /// The delivery after another attempt (`earlier`: the delivery before it, none if it was the first). `waits_s`:
-    /// seconds after the first, second, … failed attempt; when they are used up it has failed.
-    pub fn after(
-        event: &EventId, endpoint: &EndpointId, earlier: Option<&Delivery>, attempt: &Attempt, waits_s: &[u32],
-        jitter: JitterPermille, now: Timestamp,
-    ) -> Delivery {
-        let attempts = earlier.map_or(0, |delivery| delivery.attempts) + 1;
-        let wait_s = usize::try_from(attempts - 1).ok().and_then(|index| waits_s.get(index));
+    /// A delivery without an attempt yet, of the event that `request_id` began.
+    pub fn new(event: &EventId, endpoint: &EndpointId, request_id: &str, now: Timestamp) -> Delivery {
+        Delivery {
+            event: event.clone(),
+            endpoint: endpoint.clone(),
+            status: DeliveryStatus::Pending,
+            attempts: 0,
+            next_attempt_at: Some(now),
+            last_answer: String::new(),
+            request_id: request_id.to_owned(),
+            updated_at: now,
+        }
+    }
+
+    /// The delivery after another attempt. `waits_s`: seconds after the first, second, … failed attempt; when they are
+    /// used up it has failed.
+    pub fn after(&self, attempt: &Attempt, waits_s: &[u32], jitter: JitterPermille, now: Timestamp) -> Delivery {
+        let wait_s = usize::try_from(self.attempts).ok().and_then(|index| waits_s.get(index));
         let (status, next_attempt_at) = match (attempt.succeeded(), attempt.gone(), wait_s) {
             (true, _, _) => (DeliveryStatus::Succeeded, None),
             (false, false, Some(wait_s)) => {
@@ -203,16 +215,29 @@ impl Delivery {
             (false, _, _) => (DeliveryStatus::Failed, None),
         };
         Delivery {
-            event: event.clone(),
-            endpoint: endpoint.clone(),
             status,
-            attempts,
+            attempts: self.attempts + 1,
             next_attempt_at,
             last_answer: attempt.described(),
             updated_at: now,
+            ..self.clone()
         }
     }
+
+    /// The delivery put off without an attempt, because its endpoint has been failing for a while.
+    pub fn put_off(&self, jitter: JitterPermille, now: Timestamp) -> Delivery {
+        Delivery { next_attempt_at: Some(now.plus_millis(PUT_OFF_S * i64::from(jitter))), ..self.clone() }
+    }
+
+    /// Whether an attempt of it has ever failed.
+    pub fn has_failed_once(&self) -> bool {
+        self.attempts > u32::from(self.status == DeliveryStatus::Succeeded)
+    }
 }
+
+/// An endpoint that has failed for this long gets new events only after a wait: a dead one must not hold up others.
+pub const PUT_OFF_AFTER_MS: i64 = 5 * 60_000;
+const PUT_OFF_S: i64 = 300;
 
 /// A Retry-After is honoured up to a day.
 const DAY_MS: i64 = 86_400_000;
@@ -224,8 +249,9 @@ mod tests {
     const WAITS: [u32; 2] = [5, 300];
 
     fn after(earlier: Option<&Delivery>, attempt: &Attempt, jitter: u32) -> Delivery {
-        let (event, endpoint) = (EventId::derive(&["e"]), EndpointId::derive(&["w"]));
-        Delivery::after(&event, &endpoint, earlier, attempt, &WAITS, jitter, Timestamp::from_millis(0))
+        let now = Timestamp::from_millis(0);
+        let new = Delivery::new(&EventId::derive(&["e"]), &EndpointId::derive(&["w"]), "r", now);
+        earlier.unwrap_or(&new).after(attempt, &WAITS, jitter, now)
     }
 
     fn answered(status: u16) -> Attempt {
@@ -256,6 +282,18 @@ mod tests {
         assert_eq!(second.next_attempt_at, Some(Timestamp::from_millis(360_000)));
         let third = after(Some(&second), &answered(302), 800);
         assert_eq!((third.status, third.attempts, third.next_attempt_at), (DeliveryStatus::Failed, 3, None));
+    }
+
+    #[test]
+    fn a_delivery_is_listed_as_failed_once_an_attempt_failed() {
+        let first = after(None, &answered(500), 1000);
+        assert!(first.has_failed_once() && after(Some(&first), &answered(200), 1000).has_failed_once());
+        assert!(!after(None, &answered(200), 1000).has_failed_once());
+        let put_off = Delivery { attempts: 0, ..first }.put_off(1200, Timestamp::from_millis(0));
+        assert_eq!(
+            (put_off.next_attempt_at, put_off.has_failed_once()),
+            (Some(Timestamp::from_millis(360_000)), false)
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! never see it; the authorizer names it for each request.
 
 use aws_sdk_apigateway::error::ProvideErrorMetadata as _;
+use spillway_domain::id::hex;
 use spillway_domain::merchant::{Merchant, Plan};
 
 use crate::runtime::Context;
@@ -13,7 +14,7 @@ pub struct PlanKeyError(String);
 
 /// A value for a plan key, from 160 random bits.
 pub fn new_value(random: [u8; 20]) -> String {
-    random.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&random)
 }
 
 /// Makes the key and puts it into the merchant's plan, unless that was done before.
@@ -23,19 +24,15 @@ pub async fn provide(context: &Context, merchant: &Merchant) -> Result<(), PlanK
         Plan::High => &context.settings.plan_ids.high,
     };
     let gateway = context.gateway();
-    let name = merchant.id.as_str();
-    let made = gateway.create_api_key().name(name).value(&merchant.plan_key).enabled(true).send().await;
+    // Deployments share the account's keys, and the same reference names the same merchant in each.
+    let name = format!("{} {}", context.settings.table, merchant.id);
+    let made = gateway.create_api_key().name(&name).value(&merchant.plan_key).enabled(true).send().await;
     let id = match made {
         Ok(key) => key.id,
         Err(error) if error.code() == Some("ConflictException") => {
-            let known = gateway.get_api_keys().name_query(name).send().await;
-            let known = known.map_err(|error| PlanKeyError(describe(error.code())))?;
-            known
-                .items
-                .unwrap_or_default()
-                .into_iter()
-                .find(|key| key.name.as_deref() == Some(name))
-                .and_then(|key| key.id)
+            let known = gateway.get_api_keys().name_query(&name).include_values(true).send().await;
+            let known = known.map_err(|error| PlanKeyError(describe(error.code())))?.items.unwrap_or_default();
+            known.into_iter().find(|key| key.value.as_ref() == Some(&merchant.plan_key)).and_then(|key| key.id)
         }
         Err(error) => return Err(PlanKeyError(describe(error.code()))),
     };

@@ -59,7 +59,7 @@ fn steps(items: &[Item], id: &str) -> Vec<String> {
             }
         } else if pk.starts_with("sandbox#") {
             step("called_at", format!("processor  {sk}, asked {} times", shown(item, "calls")));
-            if item.get("charged").is_some() {
+            if item.get("charges").is_some() {
                 step("charged_at", "processor  charged".to_owned());
             }
         } else if sk.starts_with("txn_") {

@@ -1,6 +1,7 @@
 //! `dispatch-changes`: it forwards what the stream shows, and writes nothing.
 
-use serde_json::{Value, json};
+use serde_json::json;
+use spillway_tests::queues::copies;
 use spillway_tests::store_proxy::Matching;
 use spillway_tests::{Options, Stack, Template, event};
 
@@ -23,14 +24,12 @@ async fn a_batch_is_forwarded_and_the_store_is_left_alone() {
     assert_eq!(stack.store_proxy().count(&Matching::all()), 0);
 
     let queues = stack.queues();
-    let message =
-        |bodies: Vec<String>| -> Vec<Value> { bodies.iter().map(|body| serde_json::from_str(body).unwrap()).collect() };
-    let processor = message(queues.receive(&queues.url("ProcessorQueue").await).await);
+    let processor = queues.take(&queues.url("ProcessorQueue").await, 1).await;
     assert_eq!(processor, [event::payment_message(&merchant.id, &id)]);
-    let webhooks = message(queues.receive(&queues.url("WebhooksQueue").await).await);
+    let webhooks = queues.take(&queues.url("WebhooksQueue").await, 1).await;
     assert_eq!(webhooks, [event::event_message(&merchant.id, "evt_00000000000000000000000000")]);
     // Two movements of one balance are one message, and it is delayed.
-    assert_eq!(queues.depth(&queues.url("FoldsQueue").await).await, 1);
+    assert_eq!(queues.depth(&queues.url("FoldsQueue").await).await, copies());
 }
 
 #[tokio::test]
@@ -42,5 +41,5 @@ async fn it_stops_at_the_first_record_that_it_can_not_read() {
     let answer = stack.invoke("dispatch-changes", &event::stream(&batch)).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "2"}]}));
     let queues = stack.queues();
-    assert_eq!(queues.depth(&queues.url("ProcessorQueue").await).await, 1);
+    assert_eq!(queues.depth(&queues.url("ProcessorQueue").await).await, copies());
 }

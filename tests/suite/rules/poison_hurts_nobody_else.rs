@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use serde_json::json;
 use spillway_tests::auditor::settled;
+use spillway_tests::queues::copies;
 use spillway_tests::{Deadline, Options, Stack, Template, eventually};
 
 const NEIGHBOURS: usize = 20;
@@ -12,7 +13,7 @@ async fn arrives(stack: &Stack, queue: &str, count: u64) {
     let url = queues.url(queue).await;
     eventually(&format!("{count} messages in {queue}"), Deadline::LATER, async || {
         let depth = queues.depth(&url).await;
-        if depth == count { Ok(()) } else { Err(format!("{depth} messages")) }
+        if depth == count * copies() { Ok(()) } else { Err(format!("{depth} messages")) }
     })
     .await;
 }

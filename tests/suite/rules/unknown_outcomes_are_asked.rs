@@ -1,7 +1,7 @@
 //! An unknown outcome is never guessed: the identical call while the processor keeps the key, later only a look-up.
 
 use serde_json::json;
-use spillway_tests::auditor::{Books, settled};
+use spillway_tests::auditor::{Books, settled, settled_by_due};
 use spillway_tests::{Deadline, Merchant, Options, Stack, eventually};
 
 async fn ends(stack: &Stack, merchant: &Merchant, id: &str) -> serde_json::Value {
@@ -46,16 +46,40 @@ async fn later_a_charge_that_is_found_is_adopted() {
     assert_eq!(books.charged(&id), 1);
 }
 
+/// Absent at two looks two seconds apart, and a last look a second after that.
+fn absent() -> Options {
+    let quick = quick().knob("REPEATABLE_FOR_SECONDS", 1).knob("PROCESSOR_WAITS_SECONDS", "2");
+    quick.knob("ABSENT_AGAIN_SECONDS", 2).knob("LAST_LOOK_SECONDS", 1)
+}
+
 #[tokio::test]
 async fn later_a_charge_that_is_absent_twice_means_failed() {
-    let options =
-        quick().knob("REPEATABLE_FOR_SECONDS", 1).knob("PROCESSOR_WAITS_SECONDS", "2").knob("ABSENT_AGAIN_SECONDS", 2);
-    let stack = Stack::start(options).await;
+    let stack = Stack::start(absent()).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_timeout_unknown").await;
     let payment = ends(&stack, &merchant, &id).await;
     assert_eq!((&payment["status"], &payment["failure"]["code"]), (&json!("failed"), &json!("processor_unavailable")));
-    let books = settled(&stack, &merchant.tenant(), 1).await;
-    assert_eq!(books.charged(&id), 0);
+    let books = settled_by_due(&stack, &merchant.tenant(), 1).await;
+    assert_eq!((books.charged(&id), books.undone(&id)), (0, false));
     assert_eq!(merchant.client.balance("USD").await, (0, 0));
+}
+
+#[tokio::test]
+async fn a_charge_that_appears_after_the_payment_failed_is_undone_and_alarmed() {
+    let stack = Stack::start(absent().knob("LAST_LOOK_SECONDS", 3)).await;
+    let merchant = stack.new_merchant().await;
+    let id = merchant.client.pay(1250, "USD", "tok_timeout_unknown").await;
+    let failed = ends(&stack, &merchant, &id).await;
+    assert_eq!(failed["status"], "failed");
+    // The processor took the money after all, and nobody heard of it.
+    let late = json!({"Key": {"pk": {"S": format!("sandbox#{id}")}, "sk": {"S": format!("{id}/authorize")}},
+        "UpdateExpression": "SET charges = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}});
+    stack.table().call("UpdateItem", late).await;
+    let books = settled_by_due(&stack, &merchant.tenant(), 1).await;
+    assert!(books.undone(&id));
+    assert_eq!(merchant.client.payment(&id).await, failed);
+    assert_eq!(merchant.client.balance("USD").await, (0, 0));
+    let log = stack.log();
+    let alarm = log.lines().find(|line| line.contains(&id) && line.contains("undone"));
+    assert!(alarm.is_some(), "no alarm in the log:\n{log}");
 }

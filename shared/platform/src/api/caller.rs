@@ -27,6 +27,8 @@ pub struct Caller {
 impl Caller {
     /// Reads the authorizer's context. Its answer is cached, so a key may have expired since: 401 then.
     pub fn of(request: &Request, now: Timestamp) -> Result<Caller, Problem> {
+        // The authorizer refuses a repeated header too, but its answer is cached by the header's value.
+        request.single_header("authorization", Problem::unauthorized())?;
         let read = |name: &str| request.authorizer.get(name).and_then(Value::as_str).unwrap_or_default();
         let expires_at = read("expires_at");
         if !expires_at.is_empty() && Timestamp::parse(expires_at).map_or(true, |expiry| expiry <= now) {

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde::Serialize;
 use spillway_domain::card::holds_card_number;
+use spillway_domain::money::AMOUNT_MAX;
 
 use super::json::Json;
 
@@ -27,15 +28,18 @@ pub struct Invalid {
 pub struct Fields {
     members: Vec<(String, Json)>,
     faults: Vec<Invalid>,
+    card_numbers: Vec<Invalid>,
 }
 
 impl Fields {
     /// The fields of an object. (Another value has none, and every required one is missing.)
     pub fn of(object: Json) -> Fields {
         let members = if let Json::Object(members) = object { members } else { Vec::new() };
-        let mut fields = Fields { members, faults: Vec::new() };
-        fields.refuse_card_numbers();
-        fields
+        let mut card_numbers = Vec::new();
+        for (name, value) in &members {
+            find_card_numbers("", name, value, &mut card_numbers);
+        }
+        Fields { members, faults: Vec::new(), card_numbers }
     }
 
     /// A whole number.
@@ -125,8 +129,12 @@ impl Fields {
     }
 
     /// All faults, after every field was asked for: members that nobody asked for are faults too, because a misspelt
-    /// field must not be passed over.
+    /// field must not be passed over. A body with a card number gets no other answer than that, because other answers
+    /// repeat keys.
     pub fn finish(mut self) -> Vec<Invalid> {
+        if !self.card_numbers.is_empty() {
+            return self.card_numbers;
+        }
         for (name, _) in std::mem::take(&mut self.members) {
             let _: Option<()> = self.fault(&escaped(&name), "is no field of this request");
         }
@@ -166,37 +174,30 @@ impl Fields {
     fn wrong_kind<T>(&mut self, name: &str, expected: &str, found: &Json) -> Option<T> {
         self.fault(name, format!("must be {expected}, not {}", found.kind()))
     }
-
-    /// A card number must not enter, wherever it stands: known field or not, key or value.
-    fn refuse_card_numbers(&mut self) {
-        let mut found = Vec::new();
-        for (name, value) in &self.members {
-            find_card_numbers(&escaped(name), name, value, &mut found);
-        }
-        for place in found {
-            let _: Option<()> = self.fault(&place, "holds a card number; card numbers must never be sent here");
-        }
-    }
 }
 
-fn find_card_numbers(place: &str, key: &str, value: &Json, found: &mut Vec<String>) {
-    let in_value = match value {
-        Json::Text(text) => holds_card_number(text),
-        Json::Integer(number) => holds_card_number(&number.to_string()),
-        _ => false,
-    };
-    if in_value || holds_card_number(key) {
-        found.push(if holds_card_number(key) { String::new() } else { place.to_owned() });
+/// Finds card numbers wherever they stand: in known fields or not, in values or in keys. The place of one in a key is
+/// that of the object around it.
+fn find_card_numbers(parent: &str, key: &str, value: &Json, found: &mut Vec<Invalid>) {
+    let place = format!("{parent}/{}", escaped(key));
+    let detail = "holds a card number; card numbers must never be sent here".to_owned();
+    if holds_card_number(key) {
+        return found.push(Invalid { pointer: parent.to_owned(), detail });
     }
     match value {
+        Json::Text(text) if holds_card_number(text) => found.push(Invalid { pointer: place, detail }),
+        // An amount may look like a card number. What is larger than any amount is refused as a number anyway.
+        Json::Integer(number) if *number > AMOUNT_MAX && holds_card_number(&number.to_string()) => {
+            found.push(Invalid { pointer: place, detail });
+        }
         Json::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                find_card_numbers(&format!("{place}/{index}"), "", item, found);
+                find_card_numbers(&place, &index.to_string(), item, found);
             }
         }
         Json::Object(members) => {
             for (name, member) in members {
-                find_card_numbers(&format!("{place}/{}", escaped(name)), name, member, found);
+                find_card_numbers(&place, name, member, found);
             }
         }
         _ => {}
@@ -229,12 +230,20 @@ mod tests {
 
     #[test]
     fn a_card_number_is_refused_wherever_it_stands_and_is_not_repeated() {
-        let body =
-            r#"{"a":"4242 4242 4242 4242","n":4242424242424242,"m":{"4242424242424242":"x","k":"5555555555554444"}}"#;
+        let body = r#"{"a":"4242 4242 4242 4242","n":4242424242424242,"5555555555554444":"x",
+            "m":{"4242424242424242":{"x":"5555555555554444"},"k":["","5555555555554444"]}}"#;
         let faults = fields(body).finish();
-        let told = serde_json::to_string(&faults[..4]).unwrap();
-        assert_eq!(pointers(&faults)[..4], ["/a", "/n", "/", "/m/k"]);
-        assert!(!told.contains("4242"), "{told}");
+        let told = serde_json::to_string(&faults).unwrap();
+        assert_eq!(pointers(&faults), ["/a", "/n", "", "/m", "/m/k/1"]);
+        assert!(!told.contains("4242") && !told.contains("5555"), "{told}");
+    }
+
+    #[test]
+    fn an_amount_that_looks_like_a_card_number_is_an_amount() {
+        let mut fields = fields(r#"{"amount":501800000009}"#);
+        assert!(holds_card_number("501800000009"));
+        assert_eq!(fields.integer("amount", 1..=AMOUNT_MAX), Some(501_800_000_009));
+        assert_eq!(fields.finish(), []);
     }
 
     #[test]

@@ -81,7 +81,7 @@ impl From<ApiEvent> for Request {
 
 impl Request {
     /// A header's only value. None if it is missing; an error of the caller's choice if it came more than once.
-    fn single_header(&self, name: &str, twice: Problem) -> Result<Option<&str>, Problem> {
+    pub(super) fn single_header(&self, name: &str, twice: Problem) -> Result<Option<&str>, Problem> {
         match self.headers.get(name).map(Vec::as_slice) {
             None | Some([]) => Ok(None),
             Some([value]) => Ok(Some(value)),

@@ -7,7 +7,7 @@ use std::fmt;
 use spillway_domain::payment::{Authorization, Found, Payment};
 use spillway_domain::tenant::Mode;
 
-use crate::runtime::Outside;
+use crate::runtime::{Outside, Settings};
 use crate::store::Store;
 use sandbox::Sandbox;
 
@@ -24,8 +24,8 @@ impl fmt::Debug for Processors {
 
 impl Processors {
     /// The sandbox alone so far.
-    pub fn new(store: Store, outside: &Outside) -> Processors {
-        Processors { sandbox: Sandbox::new(store, outside) }
+    pub fn new(store: Store, settings: &Settings, outside: &Outside) -> Processors {
+        Processors { sandbox: Sandbox::new(store, settings, outside) }
     }
 
     /// The name of the processor that takes payments of this mode. None if there is none.
@@ -45,19 +45,36 @@ impl Processors {
         }
     }
 
-    /// Authorizes and captures at once. The idempotency key is the payment's id and the operation: the same for every
-    /// repetition.
+    /// Authorizes and captures at once, under the payment's own idempotency key.
     pub async fn authorize(&self, payment: &Payment) -> Authorization {
-        self.sandbox.authorize(payment).await
+        match self.of(payment) {
+            Some(sandbox) => sandbox.authorize(payment, &payment.authorization_key()).await,
+            None => Authorization::Unknown,
+        }
     }
 
     /// Looks for a charge under the payment's id.
     pub async fn look_up(&self, payment: &Payment) -> Found {
-        self.sandbox.look_up(payment).await
+        match self.of(payment) {
+            Some(sandbox) => sandbox.look_up(payment).await,
+            None => Found::Unknown,
+        }
     }
 
     /// Gives back a charge of a payment that has failed. False if the processor did not confirm it.
     pub async fn undo(&self, payment: &Payment) -> bool {
-        self.sandbox.undo(payment).await
+        match self.of(payment) {
+            Some(sandbox) => sandbox.undo(payment, &payment.undo_key()).await,
+            None => false,
+        }
+    }
+
+    /// The processor that the payment was accepted for, whatever the settings say now.
+    fn of(&self, payment: &Payment) -> Option<&Sandbox> {
+        if payment.processor == sandbox::NAME {
+            return Some(&self.sandbox);
+        }
+        tracing::error!(payment = %payment.id, processor = %payment.processor, "no such processor is configured");
+        None
     }
 }

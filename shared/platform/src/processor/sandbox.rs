@@ -1,20 +1,16 @@
 //! The sandbox: decides from the token alone, and keeps books of what it did, in items of its own.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{AsyncSleep as _, SharedAsyncSleep};
 use spillway_domain::payment::{Approval, Authorization, Failure, Found, Payment, PaymentMethod};
-use spillway_domain::time::Timestamp;
 
-use crate::runtime::Outside;
+use crate::runtime::{Clock, Outside, Settings};
 use crate::store::{Store, StoreError};
 
 /// Its name, as stored in payments.
 pub(super) const NAME: &str = "sandbox";
 
-const AUTHORIZE: &str = "authorize";
-const UNDO: &str = "undo";
 const SLOW: Duration = Duration::from_secs(2);
 
 /// What a token leads to.
@@ -64,19 +60,22 @@ pub(super) fn knows_token(token: &str) -> bool {
 }
 
 pub(super) struct Sandbox {
+    /// How long it knows an idempotency key again.
+    repeatable_for_ms: i64,
     store: Store,
     sleep: SharedAsyncSleep,
-    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    now: Clock,
 }
 
 impl Sandbox {
-    pub(super) fn new(store: Store, outside: &Outside) -> Sandbox {
-        Sandbox { store, sleep: outside.sleep.clone(), now: outside.now.clone() }
+    pub(super) fn new(store: Store, settings: &Settings, outside: &Outside) -> Sandbox {
+        let repeatable_for_ms = settings.unknown_outcome.repeatable_for_ms;
+        Sandbox { repeatable_for_ms, store, sleep: outside.sleep.clone(), now: outside.now.clone() }
     }
 
     /// A fault of the sandbox's own books is a processor that does not answer.
-    pub(super) async fn authorize(&self, payment: &Payment) -> Authorization {
-        match self.try_authorize(payment).await {
+    pub(super) async fn authorize(&self, payment: &Payment, key: &str) -> Authorization {
+        match self.try_authorize(payment, key).await {
             Ok(authorization) => authorization,
             Err(error) => {
                 tracing::warn!(error = %error, "the sandbox failed");
@@ -85,9 +84,9 @@ impl Sandbox {
         }
     }
 
-    async fn try_authorize(&self, payment: &Payment) -> Result<Authorization, StoreError> {
+    async fn try_authorize(&self, payment: &Payment, key: &str) -> Result<Authorization, StoreError> {
         let reference = payment.id.as_str();
-        let call = self.store.count_sandbox_call(reference, AUTHORIZE, (self.now)()).await?;
+        let call = self.store.count_sandbox_call(reference, key, (self.now)()).await?;
         let card = match behaviour(&payment.token) {
             None => return Ok(declined("invalid_token", "The sandbox does not know this token.")),
             Some(Behaviour::Decline(code, message)) => return Ok(declined(code, message)),
@@ -101,9 +100,8 @@ impl Sandbox {
             }
             Some(Behaviour::TimeOutOnceAfterCharging | Behaviour::TimeOutThrice | Behaviour::UnavailableThrice) => VISA,
         };
-        if !call.charged {
-            self.store.note_sandbox_charge(reference, AUTHORIZE, (self.now)()).await?;
-        }
+        let now = (self.now)();
+        self.store.sandbox_charge(reference, key, now.plus_millis(-self.repeatable_for_ms), now).await?;
         if behaviour(&payment.token) == Some(Behaviour::TimeOutOnceAfterCharging) && call.calls == 1 {
             return Ok(Authorization::Unknown);
         }
@@ -111,8 +109,8 @@ impl Sandbox {
     }
 
     pub(super) async fn look_up(&self, payment: &Payment) -> Found {
-        match self.store.sandbox_call(payment.id.as_str(), AUTHORIZE).await {
-            Ok(Some(call)) if call.charged => {
+        match self.store.sandbox_calls(payment.id.as_str()).await {
+            Ok(calls) if calls.iter().any(|call| call.charges > 0) => {
                 let card = match behaviour(&payment.token) {
                     Some(Behaviour::Approve(card)) => card,
                     _ => VISA,
@@ -126,11 +124,9 @@ impl Sandbox {
             }
         }
     }
-}
 
-impl Sandbox {
-    pub(super) async fn undo(&self, payment: &Payment) -> bool {
-        self.store.count_sandbox_call(payment.id.as_str(), UNDO, (self.now)()).await.is_ok()
+    pub(super) async fn undo(&self, payment: &Payment, key: &str) -> bool {
+        self.store.count_sandbox_call(payment.id.as_str(), key, (self.now)()).await.is_ok()
     }
 }
 

@@ -18,13 +18,18 @@ use crate::store::{Store, StoreError};
 use crate::webhook::Sender;
 use crate::work::Queues;
 
+/// Tells the time.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+/// Fills with random bytes, good enough for secrets.
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
 /// What comes from outside the program. Replacing these drives a whole function from a seed.
 #[derive(Clone)]
 pub struct Outside {
     /// The time.
-    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
-    /// Fills with random bytes, good enough for secrets.
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub now: Clock,
+    /// Randomness.
+    pub random: Random,
     /// Waits.
     pub sleep: SharedAsyncSleep,
     /// What carries the SDK's requests.
@@ -80,9 +85,9 @@ impl Context {
     pub fn new(settings: Settings, outside: Outside) -> Context {
         let meter = Arc::new(Meter::default());
         let clients = Clients::new(&settings, &outside, meter.clone());
-        let store = Store::new(clients.dynamodb.clone(), &settings, outside.random.clone());
+        let store = Store::new(clients.dynamodb.clone(), &settings, &outside);
         Context {
-            processors: Processors::new(store.clone(), &outside),
+            processors: Processors::new(store.clone(), &settings, &outside),
             merchants: Cache::new(settings.cache_s),
             store,
             meter,

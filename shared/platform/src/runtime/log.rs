@@ -13,9 +13,9 @@ use spillway_domain::time::Timestamp;
 use super::context::Outside;
 
 /// The lines' `timestamp`, from the clock that was passed in.
-struct Clock(Outside);
+struct Stamp(Outside);
 
-impl FormatTime for Clock {
+impl FormatTime for Stamp {
     fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
         let now: Timestamp = (self.0.now)();
         write!(writer, "{now}")
@@ -32,7 +32,7 @@ pub fn init(level: &str, outside: &Outside) {
         .with_current_span(false)
         .with_span_list(false)
         .with_target(false)
-        .with_timer(Clock(outside.clone()))
+        .with_timer(Stamp(outside.clone()))
         .with_writer(std::io::stdout)
         .with_filter(tracing_subscriber::filter::filter_fn(move |metadata| {
             metadata.target().starts_with("spillway") && *metadata.level() <= level

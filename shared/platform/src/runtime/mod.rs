@@ -9,7 +9,7 @@ mod serve;
 mod settings;
 
 pub use cache::Cache;
-pub use context::{Context, Outside};
+pub use context::{Clock, Context, Outside, Random};
 pub use meter::Meter;
-pub use serve::{Invocation, serve_batch, serve_changes, serve_direct, serve_http, serve_tick};
+pub use serve::{Invocation, UNAUTHORIZED, serve_batch, serve_changes, serve_direct, serve_http, serve_tick};
 pub use settings::{DueShards, SettingError, Settings};

@@ -66,7 +66,9 @@ impl Clients {
     }
 
     pub(super) fn api_gateway(&self, settings: &Settings) -> aws_sdk_apigateway::Client {
-        let mut gateway = aws_sdk_apigateway::config::Builder::from(&self.shared);
+        // Management is slower than the table, and nobody's customer waits for it.
+        let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_secs(8)).build();
+        let mut gateway = aws_sdk_apigateway::config::Builder::from(&self.shared).timeout_config(timeouts);
         gateway.set_endpoint_url(settings.endpoints.api_gateway.clone());
         aws_sdk_apigateway::Client::from_conf(gateway.build())
     }

@@ -19,7 +19,7 @@ use super::context::{Context, Outside};
 use super::log;
 use super::settings::Settings;
 use crate::api::{ApiEvent, ApiResponse, Problem, Request, Response};
-use crate::work::{self, BatchResponse, Change, ChangesEvent, MessagesEvent, Thing, WorkError};
+use crate::work::{self, BatchResponse, ChangesEvent, MessagesEvent, StreamChange, Thing, WorkError};
 
 /// One run of a function.
 #[derive(Debug, Clone)]
@@ -41,6 +41,10 @@ struct Told {
     failed: bool,
 }
 
+/// The error of an authorizer that makes API Gateway answer 401; any other error makes it answer 500.
+pub const UNAUTHORIZED: &str = "Unauthorized";
+const UNREADABLE: &str = "The request can't be read";
+
 /// Milliseconds an invocation is taken to have where its deadline is missing (`cargo lambda watch` sends one of 1970).
 const DEADLINE_FALLBACK_MS: i64 = 10_000;
 
@@ -56,7 +60,6 @@ where
             request_id: request.request_id.clone(),
             merchant: request.claimed_merchant().to_owned(),
             source: format!("{} {}", request.method, request.resource),
-            subject: request.path_parameter("payment_id").to_owned(),
             ..Told::default()
         };
         let answer = caught(handle(context, request));
@@ -112,7 +115,7 @@ where
 /// index: that one and all after it come again.
 pub async fn serve_changes<F, Fut>(handle: F) -> Result<(), Error>
 where
-    F: Fn(Arc<Context>, Vec<Change>) -> Fut,
+    F: Fn(Arc<Context>, Vec<StreamChange>) -> Fut,
     Fut: Future<Output = Result<(), (usize, WorkError)>>,
 {
     run(|context, invocation: Invocation, event: ChangesEvent| {
@@ -139,26 +142,33 @@ where
 /// Serves a function that is invoked directly, or as the authorizer: its error's text is the function's error.
 pub async fn serve_direct<F, Fut, In, Out, E>(handle: F) -> Result<(), Error>
 where
-    F: Fn(Arc<Context>, In) -> Fut,
+    F: Fn(Arc<Context>, Invocation, In) -> Fut,
     Fut: Future<Output = Result<Out, E>>,
     In: DeserializeOwned,
     Out: Serialize,
     E: Display,
 {
     run(|context, invocation: Invocation, event: Value| {
-        let mut told = Told { request_id: invocation.request_id, source: "invoke".to_owned(), ..Told::default() };
+        let request_id = invocation.request_id.clone();
+        let mut told = Told { request_id, source: "invoke".to_owned(), ..Told::default() };
         let parsed: Result<In, _> = serde_json::from_value(event);
-        let handled = parsed.map(|input| caught(handle(context, input)));
+        let handled = parsed.map(|input| caught(handle(context, invocation, input)));
         async move {
             let result = match handled {
-                Err(wrong) => Err(format!("The request can't be read: {wrong}.")),
+                Err(wrong) => Err(format!("{UNREADABLE}: {wrong}.")),
                 Ok(handled) => match handled.await {
                     Ok(result) => result.map_err(|error| error.to_string()),
                     Err(_) => Err("Something failed on our side.".to_owned()),
                 },
             };
-            told.failed = result.is_err();
-            told.outcome = result.as_ref().err().cloned().unwrap_or_else(|| "ok".to_owned());
+            // A wrong key is no failure of ours.
+            told.failed = result.as_ref().is_err_and(|message| message != UNAUTHORIZED);
+            told.outcome = match &result {
+                Ok(_) => "ok".to_owned(),
+                // Its text may repeat what was sent.
+                Err(message) if message.starts_with(UNREADABLE) => UNREADABLE.to_owned(),
+                Err(message) => message.clone(),
+            };
             (result.map_err(refused), told)
         }
     })

@@ -28,9 +28,7 @@ pub struct Settings {
     pub claim_s: u32,
     /// `FOLD_DELAY_SECONDS`: how long movements gather before a fold.
     pub fold_delay_s: u32,
-    /// `PROCESSOR_WAITS_SECONDS`: after the first, second, … unknown outcome; the last one repeats.
-    pub processor_waits_s: Vec<u32>,
-    /// `REPEATABLE_FOR_SECONDS`, `ABSENT_AGAIN_SECONDS` and `LAST_LOOK_SECONDS`.
+    /// `PROCESSOR_WAITS_SECONDS`, `REPEATABLE_FOR_SECONDS`, `ABSENT_AGAIN_SECONDS` and `LAST_LOOK_SECONDS`.
     pub unknown_outcome: UnknownOutcomePolicy,
     /// `WEBHOOK_WAITS_SECONDS`: after the first, second, … failed attempt; then it is given up.
     pub webhook_waits_s: Vec<u32>,
@@ -127,8 +125,8 @@ impl Settings {
             first_due_s: number("FIRST_DUE_SECONDS", 120)?,
             claim_s: number("CLAIM_SECONDS", 120)?,
             fold_delay_s: number("FOLD_DELAY_SECONDS", 2)?,
-            processor_waits_s: numbers("PROCESSOR_WAITS_SECONDS", "2,10,60,300,3600,86400")?,
             unknown_outcome: UnknownOutcomePolicy {
+                waits_s: numbers("PROCESSOR_WAITS_SECONDS", "2,10,60,300,3600,86400")?,
                 repeatable_for_ms: i64::from(number("REPEATABLE_FOR_SECONDS", 82_800)?) * 1000,
                 absent_again_ms: i64::from(number("ABSENT_AGAIN_SECONDS", 3600)?) * 1000,
                 last_look_ms: i64::from(number("LAST_LOOK_SECONDS", 86_400)?) * 1000,
@@ -153,12 +151,33 @@ impl Settings {
 mod tests {
     use super::*;
 
+    /// The parameters of the template by the names of their variables, with their defaults.
+    fn template_defaults() -> std::collections::HashMap<String, String> {
+        let template = include_str!("../../../../infra/template.yaml");
+        let mut defaults = std::collections::HashMap::new();
+        let mut parameter = String::new();
+        for line in template.lines() {
+            if let Some(name) = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':')) {
+                parameter = name.chars().fold(String::new(), |mut name, c| {
+                    if c.is_uppercase() && !name.is_empty() {
+                        name.push('_');
+                    }
+                    name.push(c.to_ascii_uppercase());
+                    name
+                });
+            } else if let Some(value) = line.strip_prefix("    Default: ") {
+                defaults.insert(parameter.clone(), value.trim_matches('"').to_owned());
+            }
+        }
+        defaults
+    }
+
     #[test]
     fn defaults_are_those_of_the_template() {
-        let settings = Settings::read(&|_| None).unwrap();
-        assert_eq!((settings.store_deadline_ms, settings.due_shards.deliveries), (3000, 16));
-        assert_eq!(settings.processor_waits_s, [2, 10, 60, 300, 3600, 86_400]);
-        assert!(!settings.webhook_loopback);
+        let template = template_defaults();
+        assert_eq!(template.get("STORE_DEADLINE_MS").map(String::as_str), Some("3000"));
+        let from_template = Settings::read(&|name| template.get(name).cloned()).unwrap();
+        assert_eq!(format!("{from_template:?}"), format!("{:?}", Settings::read(&|_| None).unwrap()));
     }
 
     #[test]

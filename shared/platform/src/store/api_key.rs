@@ -21,7 +21,7 @@ impl Store {
         }
         match request.send().await.map_err(Cancelled::from_sdk) {
             Ok(_) => Ok(Created::New),
-            Err(Cancelled::Guard) => match self.get(&by_id).await? {
+            Err(Cancelled::Guard(_)) => match self.get(&by_id).await? {
                 Some(existing) => Ok(Created::Existing(existing)),
                 None => Err(StoreError::Unavailable("a key was being issued".to_owned())),
             },

@@ -1,26 +1,33 @@
 //! Balances and movements.
 
+use std::time::Duration;
+
+use aws_sdk_dynamodb::config::AsyncSleep as _;
+use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use futures::future::try_join_all;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use spillway_domain::balance::{Balance, FOLD_MAX};
 use spillway_domain::currency::Currency;
-use spillway_domain::ledger::{Movement, MovementKey};
+use spillway_domain::id::PaymentId;
+use spillway_domain::ledger::{JournalEntry, Movement, MovementKey};
 use spillway_domain::money::Minor;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 
-use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
-
 use super::due::DueSpace;
-use super::{Item, Store, StoreError, from_item, keys, number, to_item};
+use super::{Item, Store, StoreError, from_item, keys, number, text, to_item};
 
 /// Most requests of one BatchWriteItem.
 const BATCH_MAX: usize = 25;
+/// Tries of one batch while the store leaves some of it over.
+const BATCH_TRIES: u32 = 8;
 
-#[derive(Deserialize)]
+/// A movement as stored. Its key holds the rest.
+#[derive(Serialize, Deserialize)]
 struct StoredMovement {
-    sk: String,
     amount: Minor,
+    source: PaymentId,
+    request_id: String,
 }
 
 #[derive(Deserialize)]
@@ -72,13 +79,26 @@ impl Store {
                 let delete = delete.build().map_err(|error| StoreError::Refused(error.to_string()))?;
                 requests.push(WriteRequest::builder().delete_request(delete).build());
             }
-            let answer = self.client.batch_write_item().request_items(&self.table, requests).send().await;
-            let left = answer.map_err(StoreError::from_sdk)?.unprocessed_items.unwrap_or_default();
-            if left.values().any(|requests| !requests.is_empty()) {
-                return Err(StoreError::Unavailable("movements were left over".to_owned()));
-            }
+            self.batch_write(requests).await?;
         }
         Ok(())
+    }
+
+    /// Writes a batch to its end: what a throttled store leaves over is sent again, later each time and not all at the
+    /// same time.
+    async fn batch_write(&self, mut requests: Vec<WriteRequest>) -> Result<(), StoreError> {
+        for attempt in 0..BATCH_TRIES {
+            let answer = self.client.batch_write_item().request_items(&self.table, requests).send().await;
+            let left = answer.map_err(StoreError::from_sdk)?.unprocessed_items.unwrap_or_default();
+            requests = left.into_values().flatten().collect();
+            if requests.is_empty() {
+                return Ok(());
+            }
+            let mut random = [0];
+            (self.random)(&mut random);
+            self.sleep.sleep(Duration::from_millis((u64::from(random[0]) + 1) << attempt.min(4))).await;
+        }
+        Err(StoreError::Unavailable("deletions were left over".to_owned()))
     }
 
     /// Replaces a balance by the folded one. Guard: nobody folded since it was read. False if somebody did.
@@ -94,15 +114,9 @@ impl Store {
         } else {
             put.condition_expression("seq = :seq").expression_attribute_values(":seq", number(before.seq))
         };
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if super::reason::condition_failed(&error).is_some() => Ok(false),
-            Err(error) => Err(StoreError::from_sdk(error)),
-        }
+        self.put(put).await
     }
-}
 
-impl Store {
     /// Nothing is left to fold: the balance is looked at again the next day. (A balance that nothing was ever folded
     /// into has no item, and no due time.)
     pub async fn settle_due(
@@ -112,25 +126,27 @@ impl Store {
             return Ok(());
         }
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(keys::balance(tenant, currency).attributes()))
+            .update(&keys::balance(tenant, currency))
             .update_expression("SET due_at = :due_at, due_claims = :none")
             .condition_expression("seq = :seq AND due_claims > :none")
-            .expression_attribute_values(":due_at", super::text(due_at.to_string()))
+            .expression_attribute_values(":due_at", text(due_at.to_string()))
             .expression_attribute_values(":none", number(0))
             .expression_attribute_values(":seq", number(balance.seq));
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(error) => super::reason::update_lost(error).map(|_| ()),
-        }
+        self.write(update).await.map(|_| ())
     }
 }
 
+/// The item of a new movement.
+pub(super) fn movement_item(tenant: &Tenant, entry: &JournalEntry, movement: &Movement) -> Result<Item, StoreError> {
+    let stored =
+        StoredMovement { amount: movement.amount, source: entry.source.clone(), request_id: entry.request_id.clone() };
+    to_item(&keys::movement(tenant, &movement.key), &stored)
+}
+
 fn movement(item: Item) -> Result<Movement, StoreError> {
+    let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
     let stored: StoredMovement = from_item(item)?;
-    let key = stored.sk.strip_prefix(keys::MOVEMENT_PREFIX).and_then(MovementKey::parse);
-    let key = key.ok_or_else(|| StoreError::Corrupt(format!("movement {}", stored.sk)))?;
+    let key = sk.strip_prefix(keys::MOVEMENT_PREFIX).and_then(MovementKey::parse);
+    let key = key.ok_or_else(|| StoreError::Corrupt(format!("movement {sk}")))?;
     Ok(Movement { key, amount: stored.amount })
 }

@@ -4,11 +4,10 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use spillway_domain::time::Timestamp;
 
-use super::reason::update_lost;
 use super::{Item, Key, Store, StoreError, keys, number, text};
 
 /// Most keys read from one partition of the index at a time.
-const SWEEP_MAX: i32 = 200;
+pub const SWEEP_MAX: u16 = 200;
 /// A claim waits at most a day.
 const CLAIM_MS_MAX: i64 = 86_400_000;
 
@@ -80,7 +79,7 @@ impl Store {
             .key_condition_expression("due = :due AND due_at <= :now")
             .expression_attribute_values(":due", text(keys::due_partition_at(space, shard)))
             .expression_attribute_values(":now", text(now.to_string()))
-            .limit(SWEEP_MAX)
+            .limit(i32::from(SWEEP_MAX))
             .send()
             .await
             .map_err(StoreError::from_sdk)?;
@@ -105,22 +104,14 @@ impl Store {
         let Some(item) = read.item else { return Ok(None) };
         let claims = item.get("due_claims").and_then(|claims| claims.as_n().ok()?.parse().ok()).unwrap_or(0_u32) + 1;
         let wait_ms = (i64::from(claim_s) * 1000).saturating_mul(1 << (claims - 1).min(20)).min(CLAIM_MS_MAX);
-        let result = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key.attributes()))
+        let update = self
+            .update(key)
             .update_expression("SET due_at = :next, due_claims = :claims")
             .condition_expression("due_at = :seen")
             .expression_attribute_values(":next", text(now.plus_millis(wait_ms).to_string()))
             .expression_attribute_values(":claims", number(claims))
-            .expression_attribute_values(":seen", text(due_at.to_string()))
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(Some(Claim { key: key.clone(), claims })),
-            Err(error) => update_lost(error).map(|_| None),
-        }
+            .expression_attribute_values(":seen", text(due_at.to_string()));
+        Ok(self.write(update).await?.then(|| Claim { key: key.clone(), claims }))
     }
 }
 

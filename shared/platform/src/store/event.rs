@@ -8,7 +8,6 @@ use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Delivery, DeliveryStatus};
 
 use super::due::DueSpace;
-use super::reason::update_lost;
 use super::{Created, Item, Key, Store, StoreError, from_item, keys, text, to_item};
 use crate::api::view;
 
@@ -90,45 +89,36 @@ impl Store {
         &self, tenant: &Tenant, before: &Delivery, after: &Delivery,
     ) -> Result<bool, StoreError> {
         let before_at = before.next_attempt_at.map(|at| at.to_string()).unwrap_or_default();
-        let result = self
+        let put = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(self.delivery_item(tenant, after)?))
             .condition_expression("next_attempt_at = :before")
-            .expression_attribute_values(":before", text(before_at))
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(true),
-            Err(error) if super::reason::condition_failed(&error).is_some() => Ok(false),
-            Err(error) => Err(StoreError::from_sdk(error)),
-        }
+            .expression_attribute_values(":before", text(before_at));
+        self.put(put).await
     }
 
-    /// A pending delivery is due some time after its next attempt: its message comes earlier, if it comes.
+    /// A pending delivery is due some time after its next attempt: its message comes earlier, if it comes. One that has
+    /// failed once is in the list of its endpoint's failures.
     fn delivery_item(&self, tenant: &Tenant, delivery: &Delivery) -> Result<Item, StoreError> {
         let key = keys::delivery(tenant, &delivery.event, &delivery.endpoint);
         let mut item = to_item(&key, delivery)?;
         if let (DeliveryStatus::Pending, Some(next)) = (delivery.status, delivery.next_attempt_at) {
             self.set_due(&mut item, DueSpace::Deliveries, &key, self.first_due(next));
         }
+        if delivery.has_failed_once() {
+            item.insert("listing".to_owned(), text(keys::failed_deliveries(tenant, &delivery.endpoint)));
+            item.insert("listing_at".to_owned(), text(delivery.event.as_str()));
+        }
         Ok(item)
     }
 
     async fn remove_due(&self, key: &Key) -> Result<(), StoreError> {
-        let result = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .set_key(Some(key.attributes()))
+        let update = self
+            .update(key)
             .update_expression("REMOVE due, due_at, due_claims")
-            .condition_expression("attribute_exists(due)")
-            .send()
-            .await;
-        match result {
-            Ok(_) => Ok(()),
-            Err(error) => update_lost(error).map(|_| ()),
-        }
+            .condition_expression("attribute_exists(due)");
+        self.write(update).await.map(|_| ())
     }
 }

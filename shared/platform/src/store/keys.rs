@@ -10,9 +10,9 @@
 //! movement          T#movements#s          move#USD#2026-02-02#txn_…
 //! balance           T#balances             USD                                                       always: the next day
 //! event             T#events#s             evt_…                                                     not all delivered
-//! delivery          T#evt_…                we_…                                                      pending
+//! delivery          T#evt_…                we_…                           T#we_…#deliveries, evt_…   pending
 //! webhook endpoint  T#webhooks             we_…
-//! sandbox call      sandbox#pay_…          authorize | undo
+//! sandbox call      sandbox#pay_…          the idempotency key
 //! ```
 //!
 //! T is `mer_…#test` or `mer_…#live`, s a shard of the merchant. Times have a fixed width, so that keys sort by time.
@@ -136,6 +136,11 @@ pub fn delivery(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Key 
     Key::new(deliveries(tenant, event), endpoint.as_str())
 }
 
+/// The partition, in the index `listing`, of the deliveries to an endpoint that failed at least once.
+pub fn failed_deliveries(tenant: &Tenant, endpoint: &EndpointId) -> String {
+    format!("{tenant}#{endpoint}#deliveries")
+}
+
 /// The partition of a tenant's webhook endpoints.
 pub fn webhook_endpoints(tenant: &Tenant) -> String {
     format!("{tenant}#webhooks")
@@ -161,9 +166,9 @@ pub fn api_key_id(merchant: &MerchantId, id: &str) -> Key {
     Key::new(format!("{merchant}#keys"), id)
 }
 
-/// Where the sandbox keeps what it was asked to do under one idempotency key.
-pub fn sandbox_call(reference: &str, operation: &str) -> Key {
-    Key::new(format!("sandbox#{reference}"), operation)
+/// Where the sandbox keeps what it was asked to do for a reference under one idempotency key.
+pub fn sandbox_call(reference: &str, idempotency_key: &str) -> Key {
+    Key::new(format!("sandbox#{reference}"), idempotency_key)
 }
 
 /// The partition of the index `due` for an item: always the same one for it.
@@ -178,7 +183,6 @@ pub fn due_partition_at(space: DueSpace, shard: u16) -> String {
 
 #[cfg(test)]
 mod tests {
-    use spillway_domain::money::Minor;
     use spillway_domain::tenant::Mode;
     use spillway_domain::time::Day;
 
@@ -195,7 +199,6 @@ mod tests {
         let usd = Currency::parse("USD").unwrap();
         let entry = EntryId::ordered(Timestamp::from_millis(1), 7, &["x"]);
         let moved = MovementKey { currency: usd, value_date: Day::parse("2026-02-02").unwrap(), entry };
-        let _ = Minor::ZERO;
         for (key, thing) in [
             (payment(&tenant, &pay), Thing::Payment { tenant: tenant.clone(), id: pay.clone() }),
             (movement(&tenant, &moved), Thing::Balance { tenant: tenant.clone(), currency: usd }),

@@ -16,21 +16,25 @@ mod webhook;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::SharedAsyncSleep;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use spillway_domain::id::hex;
 
-pub use due::{Claim, DueSpace};
+pub use due::{Claim, DueSpace, SWEEP_MAX};
 pub use event::StoredEvent;
 pub use keys::Key;
 pub use payment::Committed;
 pub use reason::{Conflicts, StoreError};
 pub use sandbox::SandboxCall;
 
-use crate::runtime::Settings;
+use crate::runtime::{Outside, Random, Settings};
 
 /// An item as the SDK has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -45,7 +49,8 @@ pub struct Store {
     table: String,
     due_shards: crate::runtime::DueShards,
     first_due_s: u32,
-    random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    random: Random,
+    sleep: SharedAsyncSleep,
 }
 
 impl fmt::Debug for Store {
@@ -65,13 +70,14 @@ pub enum Created<T> {
 
 impl Store {
     /// The table that the settings name.
-    pub fn new(client: Client, settings: &Settings, random: Arc<dyn Fn(&mut [u8]) + Send + Sync>) -> Store {
+    pub fn new(client: Client, settings: &Settings, outside: &Outside) -> Store {
         Store {
             client,
             table: settings.table.clone(),
             due_shards: settings.due_shards,
             first_due_s: settings.first_due_s,
-            random,
+            random: outside.random.clone(),
+            sleep: outside.sleep.clone(),
         }
     }
 
@@ -133,11 +139,36 @@ impl Store {
         }
     }
 
+    /// An update of one item, to be completed and given to [`Store::write`].
+    fn update(&self, key: &Key) -> UpdateItemFluentBuilder {
+        self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()))
+    }
+
+    /// Whether the update was written: false if its condition did not hold.
+    async fn write(&self, update: UpdateItemFluentBuilder) -> Result<bool, StoreError> {
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(StoreError::from_sdk(error)),
+            },
+        }
+    }
+
+    /// Whether the put was written: false if its condition did not hold.
+    async fn put(&self, put: PutItemFluentBuilder) -> Result<bool, StoreError> {
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if reason::condition_failed(&error).is_some() => Ok(false),
+            Err(error) => Err(StoreError::from_sdk(error)),
+        }
+    }
+
     /// A token that makes the retries of one transaction one transaction.
     fn transaction_token(&self) -> String {
         let mut bytes = [0; 16];
         (self.random)(&mut bytes);
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&bytes)
     }
 }
 

@@ -64,8 +64,8 @@ impl StoreError {
 /// Why a transaction did not commit.
 #[derive(Debug)]
 pub(super) enum Cancelled {
-    /// A guard held: some condition failed.
-    Guard,
+    /// A guard held: the first action, by its index, whose condition failed.
+    Guard(usize),
     /// Anything else.
     Error(StoreError),
 }
@@ -82,10 +82,9 @@ impl Cancelled {
         if let Some(passing) = reasons.iter().find_map(passing) {
             return Cancelled::Error(StoreError::Unavailable(passing.to_owned()));
         }
-        if reasons.iter().any(|reason| reason.code() == Some("ConditionalCheckFailed")) {
-            Cancelled::Guard
-        } else {
-            Cancelled::Error(StoreError::Refused("TransactionCanceledException".to_owned()))
+        match reasons.iter().position(|reason| reason.code() == Some("ConditionalCheckFailed")) {
+            Some(index) => Cancelled::Guard(index),
+            None => Cancelled::Error(StoreError::Refused("TransactionCanceledException".to_owned())),
         }
     }
 }
@@ -99,14 +98,6 @@ pub(super) fn condition_failed(error: &SdkError<PutItemError>) -> Option<Option<
     match error.as_service_error() {
         Some(PutItemError::ConditionalCheckFailedException(failed)) => Some(failed.item.clone()),
         _ => None,
-    }
-}
-
-/// Whether an update failed by its condition: true if it did, an error for any other failure.
-pub(super) fn update_lost(error: SdkError<UpdateItemError>) -> Result<bool, StoreError> {
-    match error.as_service_error() {
-        Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(true),
-        _ => Err(StoreError::from_sdk(error)),
     }
 }
 
@@ -137,6 +128,7 @@ impl ClassifyRetry for Conflicts {
         } else {
             false
         };
-        if conflict { RetryAction::transient_error() } else { RetryAction::NoActionIndicated }
+        // A throttle costs half of what a transient error does of the retries that a client may make in all.
+        if conflict { RetryAction::throttling_error() } else { RetryAction::NoActionIndicated }
     }
 }

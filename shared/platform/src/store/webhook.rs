@@ -5,8 +5,7 @@ use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::Endpoint;
 
-use super::reason::update_lost;
-use super::{Created, Store, StoreError, from_item, keys, text, to_item};
+use super::{Created, Store, StoreError, from_item, keys, number, text, to_item};
 
 impl Store {
     /// Stores a new endpoint, or tells the one that its id names.
@@ -23,52 +22,32 @@ impl Store {
     /// Notes since when an endpoint fails; an earlier note stays.
     pub async fn endpoint_fails(&self, tenant: &Tenant, id: &EndpointId, since: Timestamp) -> Result<(), StoreError> {
         let update = self
-            .endpoint_update(tenant, id)
+            .update(&keys::webhook_endpoint(tenant, id))
             .update_expression("SET failing_since = :since")
             .condition_expression("attribute_exists(pk) AND attribute_not_exists(failing_since)")
             .expression_attribute_values(":since", text(since.to_string()));
-        ignore_lost(update.send().await)
+        self.write(update).await.map(|_| ())
     }
 
     /// Notes that an endpoint works again.
     pub async fn endpoint_works(&self, tenant: &Tenant, id: &EndpointId) -> Result<(), StoreError> {
         let update = self
-            .endpoint_update(tenant, id)
+            .update(&keys::webhook_endpoint(tenant, id))
             .update_expression("REMOVE failing_since")
             .condition_expression("attribute_exists(failing_since)");
-        ignore_lost(update.send().await)
+        self.write(update).await.map(|_| ())
     }
 
     /// Disables an endpoint; its version moves, because that is rendered.
     pub async fn disable_endpoint(&self, tenant: &Tenant, id: &EndpointId) -> Result<(), StoreError> {
         let update = self
-            .endpoint_update(tenant, id)
+            .update(&keys::webhook_endpoint(tenant, id))
             .update_expression("SET #status = :disabled ADD version :one")
             .condition_expression("#status = :enabled")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":disabled", text("disabled"))
             .expression_attribute_values(":enabled", text("enabled"))
-            .expression_attribute_values(":one", super::number(1));
-        ignore_lost(update.send().await)
-    }
-
-    fn endpoint_update(
-        &self, tenant: &Tenant, id: &EndpointId,
-    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
-        let key = keys::webhook_endpoint(tenant, id).attributes();
-        self.client.update_item().table_name(&self.table).set_key(Some(key))
-    }
-}
-
-type Updated = Result<
-    aws_sdk_dynamodb::operation::update_item::UpdateItemOutput,
-    aws_sdk_dynamodb::error::SdkError<aws_sdk_dynamodb::operation::update_item::UpdateItemError>,
->;
-
-/// A condition that failed says that there is nothing to do.
-fn ignore_lost(result: Updated) -> Result<(), StoreError> {
-    match result {
-        Ok(_) => Ok(()),
-        Err(error) => update_lost(error).map(|_| ()),
+            .expression_attribute_values(":one", number(1));
+        self.write(update).await.map(|_| ())
     }
 }

@@ -5,5 +5,5 @@ mod send;
 mod sign;
 
 pub use address::{AddressError, check_url};
-pub use send::Sender;
+pub use send::{NoClient, Sender};
 pub use sign::{Signed, new_secret, sign};

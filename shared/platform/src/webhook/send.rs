@@ -1,12 +1,14 @@
-//! One attempt: a signed POST, no redirects, to allowed addresses only.
+//! One attempt: a signed POST, no redirects, no proxy, to allowed addresses only.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, UNIX_EPOCH};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use spillway_domain::webhook::Attempt;
+use spillway_domain::tenant::Mode;
+use spillway_domain::time::Timestamp;
+use spillway_domain::webhook::{Attempt, Endpoint};
 
 use super::address::{check_url, is_allowed};
 use super::sign::Signed;
@@ -15,31 +17,39 @@ use crate::runtime::Settings;
 /// Posts webhooks.
 #[derive(Debug)]
 pub struct Sender {
-    /// None if the system's certificates can't be read: every attempt then fails, and is tried again.
-    client: Option<reqwest::Client>,
-    loopback: bool,
+    deadline: Duration,
+    loopback_in_test: bool,
+    public: OnceLock<Option<reqwest::Client>>,
+    loopback: OnceLock<Option<reqwest::Client>>,
 }
+
+/// No HTTPS client can be made here: a fault of ours, which must not count against an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the system's certificates can't be read")]
+pub struct NoClient;
 
 impl Sender {
     /// A sender that lets an endpoint take [`Settings::webhook_deadline_ms`] at most.
     pub fn new(settings: &Settings) -> Sender {
-        let loopback = settings.webhook_loopback;
-        let client = reqwest::Client::builder()
-            .redirect(Policy::none())
-            .timeout(Duration::from_millis(u64::from(settings.webhook_deadline_ms)))
-            .connect_timeout(Duration::from_secs(5))
-            .pool_idle_timeout(Duration::from_secs(20))
-            .dns_resolver(Arc::new(PublicAddresses { loopback }))
-            .user_agent(concat!("Spillway/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Sender { client: client.ok(), loopback }
+        Sender {
+            deadline: Duration::from_millis(u64::from(settings.webhook_deadline_ms)),
+            loopback_in_test: settings.webhook_loopback,
+            public: OnceLock::new(),
+            loopback: OnceLock::new(),
+        }
     }
 
     /// Posts `body` once. Only the answer's status and Retry-After are read.
-    pub async fn attempt(&self, url: &str, webhook_id: &str, signed: &Signed, body: String) -> Attempt {
+    pub async fn attempt(
+        &self, endpoint: &Endpoint, webhook_id: &str, signed: &Signed, body: String, now: Timestamp,
+    ) -> Result<Attempt, NoClient> {
+        let loopback = self.loopback_in_test && endpoint.tenant.mode == Mode::Test;
         // Checked again: the setting may have changed, and an address written as numbers is not resolved.
-        let Ok(url) = check_url(url, self.loopback) else { return Attempt::Unreachable("address not allowed") };
-        let Some(client) = &self.client else { return Attempt::Unreachable("no certificates") };
+        let Ok(url) = check_url(&endpoint.url, loopback) else {
+            return Ok(Attempt::Unreachable("address not allowed"));
+        };
+        let client = if loopback { &self.loopback } else { &self.public };
+        let client = client.get_or_init(|| client_for(self.deadline, loopback)).as_ref().ok_or(NoClient)?;
         let request = client
             .post(url)
             .header("content-type", "application/json")
@@ -47,27 +57,51 @@ impl Sender {
             .header("webhook-timestamp", signed.timestamp)
             .header("webhook-signature", &signed.signature)
             .body(body);
-        match request.send().await {
-            Ok(answer) => {
-                let retry_after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
-                Attempt::Answered {
-                    status: answer.status().as_u16(),
-                    retry_after_s: retry_after.and_then(|value| value.trim().parse().ok()),
-                }
-            }
+        Ok(match request.send().await {
+            Ok(answer) => Attempt::Answered {
+                status: answer.status().as_u16(),
+                retry_after_s: answer
+                    .headers()
+                    .get("retry-after")
+                    .and_then(|value| value.to_str().ok())
+                    .and_then(|value| retry_after_s(value, now)),
+            },
             Err(error) if error.is_timeout() => Attempt::Unreachable("timed out"),
             Err(error) if error.is_connect() => Attempt::Unreachable("no connection"),
             Err(_) => Attempt::Unreachable("no answer"),
-        }
+        })
     }
 }
 
+/// A proxy from the environment would resolve names itself, and so pass by what is checked here.
+fn client_for(deadline: Duration, loopback: bool) -> Option<reqwest::Client> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(Policy::none())
+        .timeout(deadline)
+        .connect_timeout(Duration::from_secs(5))
+        .pool_idle_timeout(Duration::from_secs(20))
+        .dns_resolver(Arc::new(AllowedAddresses { loopback }))
+        .user_agent(concat!("Spillway/", env!("CARGO_PKG_VERSION")))
+        .build()
+        .ok()
+}
+
+/// Retry-After in seconds, however it is written: as seconds, or as a date.
+fn retry_after_s(value: &str, now: Timestamp) -> Option<u32> {
+    let value = value.trim();
+    value.parse().ok().or_else(|| {
+        let at = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
+        u32::try_from(i64::try_from(at).ok()? - now.millis() / 1000).ok()
+    })
+}
+
 /// Resolves names, and drops the addresses that are not allowed: what is connected to is what was checked.
-struct PublicAddresses {
+struct AllowedAddresses {
     loopback: bool,
 }
 
-impl Resolve for PublicAddresses {
+impl Resolve for AllowedAddresses {
     fn resolve(&self, name: Name) -> Resolving {
         let loopback = self.loopback;
         Box::pin(async move {
@@ -78,5 +112,19 @@ impl Resolve for PublicAddresses {
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_read_in_both_forms() {
+        let now = Timestamp::parse("2015-10-21T07:27:00Z").unwrap();
+        assert_eq!(retry_after_s("120", now), Some(120));
+        assert_eq!(retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT", now), Some(60));
+        assert_eq!(retry_after_s("Wed, 21 Oct 2015 07:26:00 GMT", now), None);
+        assert_eq!(retry_after_s("soon", now), None);
     }
 }

@@ -38,14 +38,14 @@ struct TextAttribute {
 
 /// A change of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct StreamChange {
     /// Its place in the stream.
     pub sequence: String,
     /// Of which item.
     pub key: Key,
 }
 
-impl Change {
+impl StreamChange {
     /// What may need work now. None if the key is none of Spillway's.
     pub fn thing(&self) -> Option<Thing> {
         self.key.thing()
@@ -54,8 +54,8 @@ impl Change {
 
 impl ChangesEvent {
     /// The changes in their order. (Which kinds of change come at all, the stream's filter says.)
-    pub fn changes(self) -> Vec<Change> {
-        let change = |record: Record| Change {
+    pub fn changes(self) -> Vec<StreamChange> {
+        let change = |record: Record| StreamChange {
             sequence: record.dynamodb.sequence_number,
             key: Key { pk: record.dynamodb.keys.pk.text, sk: record.dynamodb.keys.sk.text },
         };

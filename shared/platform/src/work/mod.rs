@@ -9,6 +9,6 @@ mod message;
 mod queues;
 
 pub use batch::{Batch, BatchResponse, Fault, MessagesEvent, WorkError, back_off, each};
-pub use change::{Change, ChangesEvent};
+pub use change::{ChangesEvent, StreamChange};
 pub use message::{QueueName, Thing};
-pub use queues::{Queues, Send};
+pub use queues::{Outgoing, Queues};

@@ -28,14 +28,14 @@ impl fmt::Debug for Queues {
 
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Send {
+pub struct Outgoing {
     /// What it names.
     pub thing: Thing,
-    /// Seconds until it may be received, at most [`Send::DELAY_S_MAX`].
+    /// Seconds until it may be received, at most [`Outgoing::DELAY_S_MAX`].
     pub delay_s: u32,
 }
 
-impl Send {
+impl Outgoing {
     /// The longest delay of a message, in seconds: longer waits are due times.
     pub const DELAY_S_MAX: u32 = 900;
 }
@@ -52,7 +52,7 @@ impl Queues {
     }
 
     /// Sends messages, grouped by queue, ten to a call. Gives an error for each that was not sent, by its index.
-    pub async fn send(&self, messages: &[Send]) -> Vec<(usize, WorkError)> {
+    pub async fn send(&self, messages: &[Outgoing]) -> Vec<(usize, WorkError)> {
         let mut by_queue: HashMap<QueueName, Vec<usize>> = HashMap::new();
         for (index, message) in messages.iter().enumerate() {
             by_queue.entry(message.thing.queue()).or_default().push(index);
@@ -65,7 +65,7 @@ impl Queues {
         faults
     }
 
-    async fn send_batch(&self, queue: QueueName, messages: &[Send], indices: &[usize]) -> Vec<(usize, WorkError)> {
+    async fn send_batch(&self, queue: QueueName, messages: &[Outgoing], indices: &[usize]) -> Vec<(usize, WorkError)> {
         let all = |error: &WorkError| indices.iter().map(|index| (*index, error.clone())).collect();
         let mut entries = Vec::with_capacity(indices.len());
         for index in indices {
@@ -96,13 +96,13 @@ impl Queues {
 }
 
 /// Messages are grouped by merchant, so that one merchant's backlog does not delay the others (fair queues).
-fn entry(index: usize, message: &Send) -> Result<SendMessageBatchRequestEntry, WorkError> {
+fn entry(index: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntry, WorkError> {
     let body = serde_json::to_string(&message.thing).map_err(|error| WorkError::Queue(error.to_string()))?;
     SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(body)
         .message_group_id(message.thing.tenant().merchant.as_str())
-        .delay_seconds(i32::try_from(message.delay_s.min(Send::DELAY_S_MAX)).unwrap_or_default())
+        .delay_seconds(i32::try_from(message.delay_s.min(Outgoing::DELAY_S_MAX)).unwrap_or_default())
         .build()
         .map_err(|error| WorkError::Queue(error.to_string()))
 }
