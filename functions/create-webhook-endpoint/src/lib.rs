@@ -61,7 +61,7 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
 }
 
 fn created(request: &Request, endpoint: &Endpoint, replayed: bool) -> Response {
-    Response::created(&view::webhook_endpoint(endpoint), request.location(endpoint.id.as_str()))
+    Response::created(&view::created_webhook_endpoint(endpoint), request.location(endpoint.id.as_str()))
         .with_version(view::etag(1))
         .never_cached()
         .replayed(replayed)

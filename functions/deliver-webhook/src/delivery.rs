@@ -114,7 +114,7 @@ async fn note_health(
         (true, None) => {}
         (false, _) if attempt.gone() || failed_for_too_long => {
             tracing::warn!(target: "spillway", endpoint = %id, "webhook endpoint disabled");
-            context.store.disable_endpoint(tenant, id).await?;
+            context.store.disable_endpoint(endpoint, now).await?;
         }
         (false, None) => context.store.endpoint_fails(tenant, id, now).await?,
         (false, Some(_)) => {}

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::EventId;
 use crate::payment::Payment;
 use crate::time::Timestamp;
+use crate::webhook::{Endpoint, EndpointStatus};
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -17,17 +18,22 @@ pub enum EventType {
     /// It was not, and will not be.
     #[serde(rename = "payment.failed")]
     PaymentFailed,
+    /// The endpoint failed for too long, or answered that it is gone.
+    #[serde(rename = "webhook_endpoint.disabled")]
+    WebhookEndpointDisabled,
 }
 
 impl EventType {
     /// All of them.
-    pub const ALL: [EventType; 2] = [EventType::PaymentSucceeded, EventType::PaymentFailed];
+    pub const ALL: [EventType; 3] =
+        [EventType::PaymentSucceeded, EventType::PaymentFailed, EventType::WebhookEndpointDisabled];
 
     /// As written in webhooks and endpoints' filters.
     pub fn as_str(self) -> &'static str {
         match self {
             EventType::PaymentSucceeded => "payment.succeeded",
             EventType::PaymentFailed => "payment.failed",
+            EventType::WebhookEndpointDisabled => "webhook_endpoint.disabled",
         }
     }
 
@@ -50,11 +56,25 @@ pub struct Event {
     pub id: EventId,
     /// What happened.
     pub event_type: EventType,
-    /// The payment at that version.
-    pub payment: Payment,
+    /// The object at that version.
+    pub object: EventObject,
     /// When it happened.
     pub timestamp: Timestamp,
+    /// The request that began it.
+    pub request_id: String,
 }
+
+/// What an event is about, as the change left it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventObject {
+    /// A payment.
+    Payment(Box<Payment>),
+    /// A webhook endpoint.
+    WebhookEndpoint(Box<Endpoint>),
+}
+
+/// Endpoints have no shard: their few events are on the first.
+const ENDPOINT_SHARD: u16 = 0;
 
 impl Event {
     /// The event of the change that led to this state of the payment, on the payment's shard.
@@ -63,8 +83,30 @@ impl Event {
         Event {
             id: EventId::ordered(payment.updated_at, payment.shard, &parts),
             event_type,
-            payment: payment.clone(),
+            object: EventObject::Payment(Box::new(payment.clone())),
             timestamp: payment.updated_at,
+            request_id: payment.request_id.clone(),
+        }
+    }
+
+    /// The event of disabling an endpoint, which it shows as it is afterwards.
+    pub fn of_disabled_endpoint(endpoint: &Endpoint, now: Timestamp) -> Event {
+        let disabled = Endpoint { status: EndpointStatus::Disabled, version: endpoint.version + 1, ..endpoint.clone() };
+        let parts = [disabled.id.as_str(), &disabled.version.to_string()];
+        Event {
+            id: EventId::ordered(now, ENDPOINT_SHARD, &parts),
+            event_type: EventType::WebhookEndpointDisabled,
+            timestamp: now,
+            request_id: endpoint.request_id.clone(),
+            object: EventObject::WebhookEndpoint(Box::new(disabled)),
+        }
+    }
+
+    /// The id of the object.
+    pub fn source(&self) -> &str {
+        match &self.object {
+            EventObject::Payment(payment) => payment.id.as_str(),
+            EventObject::WebhookEndpoint(endpoint) => endpoint.id.as_str(),
         }
     }
 }

@@ -135,6 +135,23 @@ async fn gone_disables_the_endpoint() {
 }
 
 #[tokio::test]
+async fn disabling_an_endpoint_is_told_to_the_others() {
+    let stack = Stack::start(quick()).await;
+    let client = stack.new_merchant().await.client;
+    let gone = Receiver::scripted([Reply::Status(410)]).await;
+    let (listening, secret) = (Receiver::start().await, "secret");
+    let disabled = client.create_webhook_endpoint(gone.url(), &["payment.*"]).await;
+    let other = client.create_webhook_endpoint(listening.url(), &["webhook_endpoint.*"]).await;
+    client.paid(1250, "USD").await;
+    let told = attempts(&stack, &listening, 1).await;
+    told[0].verify(other[secret].as_str().unwrap()).unwrap();
+    let event = told[0].json();
+    assert_eq!(event["type"], "webhook_endpoint.disabled");
+    assert_eq!((&event["data"]["id"], &event["data"]["status"]), (&disabled["id"], &json!("disabled")));
+    assert_eq!((&event["data"]["version"], event["data"].get(secret)), (&json!(2), None));
+}
+
+#[tokio::test]
 async fn after_the_last_wait_nothing_is_attempted_any_more() {
     let stack = Stack::start(quick().knob("WEBHOOK_WAITS_SECONDS", "1")).await;
     let merchant = stack.new_merchant().await;

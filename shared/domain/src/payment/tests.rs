@@ -1,4 +1,5 @@
 use super::*;
+use crate::event::EventObject;
 use crate::id::MerchantId;
 use crate::ledger::{Account, Posting, Side};
 use crate::tenant::Mode;
@@ -67,7 +68,10 @@ fn an_approved_payment_of_1250_is_posted_with_a_fee_of_66() {
     );
     assert_eq!((movement.amount.units(), movement.key.value_date.to_string()), (1184, "2026-02-02".into()));
     assert_eq!(entry.id.shard(), 3);
-    assert_eq!((change.event.event_type, &change.event.payment), (EventType::PaymentSucceeded, paid));
+    assert_eq!(
+        (change.event.event_type, &change.event.object),
+        (EventType::PaymentSucceeded, &EventObject::Payment(Box::new(paid.clone())))
+    );
 }
 
 #[test]

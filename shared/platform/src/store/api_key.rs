@@ -15,8 +15,7 @@ impl Store {
         by_id_item.insert("sha256".to_owned(), text(secret.sha256()));
         for item in [by_id_item, to_item(&keys::api_key(&secret.sha256()), key)?] {
             let put = Put::builder().table_name(&self.table).set_item(Some(item));
-            let put = put.condition_expression("attribute_not_exists(pk)").build();
-            let put = put.map_err(|error| StoreError::Refused(error.to_string()))?;
+            let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(StoreError::incomplete)?;
             request = request.transact_items(TransactWriteItem::builder().put(put).build());
         }
         match request.send().await.map_err(Cancelled::from_sdk) {

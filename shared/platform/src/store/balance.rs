@@ -76,7 +76,7 @@ impl Store {
             let mut requests = Vec::with_capacity(batch.len());
             for key in batch {
                 let delete = DeleteRequest::builder().set_key(Some(keys::movement(tenant, key).attributes()));
-                let delete = delete.build().map_err(|error| StoreError::Refused(error.to_string()))?;
+                let delete = delete.build().map_err(StoreError::incomplete)?;
                 requests.push(WriteRequest::builder().delete_request(delete).build());
             }
             self.batch_write(requests).await?;

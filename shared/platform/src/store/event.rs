@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use spillway_domain::event::{Event, EventType};
-use spillway_domain::id::{EndpointId, EventId, PaymentId};
+use spillway_domain::id::{EndpointId, EventId};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Delivery, DeliveryStatus};
@@ -24,22 +24,22 @@ pub struct StoredEvent {
     /// The object, as JSON text.
     pub data: String,
     /// The object's id.
-    pub source: PaymentId,
+    pub source: String,
     /// The request that began it.
     pub request_id: String,
 }
 
 impl Store {
     /// The item of a new event, due itself until every endpoint has it.
-    pub(super) fn event_item(&self, tenant: &Tenant, event: &Event, request_id: &str) -> Result<Item, StoreError> {
-        let data = serde_json::to_string(&view::payment(&event.payment));
+    pub(super) fn event_item(&self, tenant: &Tenant, event: &Event) -> Result<Item, StoreError> {
+        let data = view::event_data(&event.object);
         let stored = StoredEvent {
             id: event.id.clone(),
             event_type: event.event_type,
             timestamp: event.timestamp,
             data: data.map_err(|error| StoreError::Corrupt(error.to_string()))?,
-            source: event.payment.id.clone(),
-            request_id: request_id.to_owned(),
+            source: event.source().to_owned(),
+            request_id: event.request_id.clone(),
         };
         let key = keys::event(tenant, &event.id);
         let mut item = to_item(&key, &stored)?;

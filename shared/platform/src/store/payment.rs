@@ -47,20 +47,20 @@ impl Store {
     /// read.
     pub async fn commit_payment(&self, change: &Change) -> Result<Committed, StoreError> {
         let payment = &change.payment;
-        let guarded = self.settled(change)?.build().map_err(refused)?;
+        let guarded = self.settled(change)?.build().map_err(StoreError::incomplete)?;
         let mut request = self
             .client
             .transact_write_items()
             .client_request_token(self.transaction_token())
             .transact_items(TransactWriteItem::builder().update(guarded).build());
-        let mut new_items = vec![self.event_item(&payment.tenant, &change.event, &payment.request_id)?];
+        let mut new_items = vec![self.event_item(&payment.tenant, &change.event)?];
         if let Some((entry, movement)) = &change.posting {
             new_items.push(to_item(&keys::journal_entry(&payment.tenant, &entry.id), entry)?);
             new_items.push(movement_item(&payment.tenant, entry, movement)?);
         }
         for item in new_items {
             let put = Put::builder().table_name(&self.table).set_item(Some(item));
-            let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(refused)?;
+            let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(StoreError::incomplete)?;
             request = request.transact_items(TransactWriteItem::builder().put(put).build());
         }
         match request.send().await.map_err(Cancelled::from_sdk) {
@@ -137,8 +137,4 @@ impl Store {
 /// The status as stored, by serde, so that conditions and items can't differ.
 fn status_text(status: Status) -> AttributeValue {
     serde_dynamo::to_attribute_value(status).unwrap_or_else(|_: serde_dynamo::Error| text(""))
-}
-
-fn refused(error: aws_sdk_dynamodb::error::BuildError) -> StoreError {
-    StoreError::Refused(error.to_string())
 }

@@ -1,6 +1,6 @@
 //! Why a write failed: one place reads every reason that DynamoDB gives.
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -42,6 +42,11 @@ const PASSING: [&str; 4] =
     ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"];
 
 impl StoreError {
+    /// A request that the SDK does not take: a fault of the code.
+    pub(super) fn incomplete(error: BuildError) -> StoreError {
+        StoreError::Refused(error.to_string())
+    }
+
     pub(super) fn from_sdk<E: ProvideErrorMetadata>(error: SdkError<E>) -> StoreError {
         let code = error.code().unwrap_or_default().to_owned();
         match &error {

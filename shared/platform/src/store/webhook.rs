@@ -1,10 +1,13 @@
 //! Webhook endpoints.
 
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use spillway_domain::event::Event;
 use spillway_domain::id::EndpointId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::Endpoint;
 
+use super::reason::Cancelled;
 use super::{Created, Store, StoreError, from_item, keys, number, text, to_item};
 
 impl Store {
@@ -38,16 +41,33 @@ impl Store {
         self.write(update).await.map(|_| ())
     }
 
-    /// Disables an endpoint; its version moves, because that is rendered.
-    pub async fn disable_endpoint(&self, tenant: &Tenant, id: &EndpointId) -> Result<(), StoreError> {
-        let update = self
-            .update(&keys::webhook_endpoint(tenant, id))
-            .update_expression("SET #status = :disabled ADD version :one")
-            .condition_expression("#status = :enabled")
+    /// Disables an endpoint and tells so, in one transaction. Nothing happens if it was disabled already.
+    pub async fn disable_endpoint(&self, endpoint: &Endpoint, now: Timestamp) -> Result<(), StoreError> {
+        let event = Event::of_disabled_endpoint(endpoint, now);
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(keys::webhook_endpoint(&endpoint.tenant, &endpoint.id).attributes()))
+            .update_expression("SET #status = :disabled, version = :version")
+            .condition_expression("#status = :enabled AND version < :version")
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":disabled", text("disabled"))
             .expression_attribute_values(":enabled", text("enabled"))
-            .expression_attribute_values(":one", number(1));
-        self.write(update).await.map(|_| ())
+            .expression_attribute_values(":version", number(endpoint.version + 1));
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(self.event_item(&endpoint.tenant, &event)?))
+            .condition_expression("attribute_not_exists(pk)");
+        let (update, put) =
+            (update.build().map_err(StoreError::incomplete)?, put.build().map_err(StoreError::incomplete)?);
+        let request = self
+            .client
+            .transact_write_items()
+            .client_request_token(self.transaction_token())
+            .transact_items(TransactWriteItem::builder().update(update).build())
+            .transact_items(TransactWriteItem::builder().put(put).build());
+        match request.send().await.map_err(Cancelled::from_sdk) {
+            Ok(_) | Err(Cancelled::Guard(_)) => Ok(()),
+            Err(Cancelled::Error(error)) => Err(error),
+        }
     }
 }

@@ -13,13 +13,14 @@ pub struct WebhookEndpointView<'a> {
     mode: Mode,
     url: &'a str,
     event_types: &'a [EventFilter],
-    secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<&'a str>,
     status: EndpointStatus,
     version: u64,
     created_at: Timestamp,
 }
 
-/// The wire shape of an endpoint as it was created.
+/// The wire shape of an endpoint as it is.
 pub fn webhook_endpoint(endpoint: &Endpoint) -> WebhookEndpointView<'_> {
     WebhookEndpointView {
         id: endpoint.id.as_str(),
@@ -27,9 +28,19 @@ pub fn webhook_endpoint(endpoint: &Endpoint) -> WebhookEndpointView<'_> {
         mode: endpoint.tenant.mode,
         url: &endpoint.url,
         event_types: &endpoint.event_types,
-        secret: &endpoint.secret,
+        secret: None,
+        status: endpoint.status,
+        version: endpoint.version,
+        created_at: endpoint.created_at,
+    }
+}
+
+/// The wire shape of an endpoint as it was created, with its secret.
+pub fn created_webhook_endpoint(endpoint: &Endpoint) -> WebhookEndpointView<'_> {
+    WebhookEndpointView {
+        secret: Some(&endpoint.secret),
         status: EndpointStatus::Enabled,
         version: 1,
-        created_at: endpoint.created_at,
+        ..webhook_endpoint(endpoint)
     }
 }
