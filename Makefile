@@ -27,3 +27,8 @@ trace:
 .PHONY: test
 test: lint-template $(CARGO_LAMBDA_READY)
 	@tests/run.sh
+
+# Calls one function of the running stack: make invoke FUNCTION=create-merchant EVENT=events/create-merchant/acme.json
+.PHONY: invoke
+invoke: $(CARGO_LAMBDA_READY)
+	@$(CARGO_LAMBDA) invoke $(FUNCTION) --invoke-port $(or $(PORT),9000) --data-file $(EVENT)
