@@ -31,4 +31,4 @@ test: lint-template $(CARGO_LAMBDA_READY)
 # Calls one function of the running stack: make invoke FUNCTION=create-merchant EVENT=events/create-merchant/acme.json
 .PHONY: invoke
 invoke: $(CARGO_LAMBDA_READY)
-	@$(CARGO_LAMBDA) invoke $(FUNCTION) --invoke-port $(or $(PORT),9000) --data-file $(EVENT)
+	@$(CARGO_LAMBDA) invoke $(FUNCTION) --invoke-address 127.0.0.1 --invoke-port $(or $(PORT),9000) --data-file $(EVENT)

@@ -113,6 +113,10 @@ where
 
 /// Serves the table's stream. `handle` forwards the changes in order and answers at the first that failed, by its
 /// index: that one and all after it come again.
+///
+/// Lambda repeats what a partial answer names as one batch, and in the end gives up that whole batch. So when the first
+/// of several failed, the answer is an error: only that makes Lambda halve the batch, until the poison is alone and its
+/// neighbours are through.
 pub async fn serve_changes<F, Fut>(handle: F) -> Result<(), Error>
 where
     F: Fn(Arc<Context>, Vec<StreamChange>) -> Fut,
@@ -125,15 +129,18 @@ where
         async move {
             let handled = handled.await.unwrap_or(Err((0, WorkError::Panicked)));
             let (failed, response) = match handled {
-                Ok(()) => (0, BatchResponse::default()),
+                Ok(()) => (0, Ok(BatchResponse::default())),
                 Err((index, error)) => {
                     tracing::warn!(index, error = %error, "change failed");
                     let from = changes.get(index).map(|change| change.sequence.clone());
-                    (changes.len() - index.min(changes.len()), BatchResponse::failed(from))
+                    let halve = index == 0 && changes.len() > 1;
+                    let response =
+                        if halve { Err(refused(error.to_string())) } else { Ok(BatchResponse::failed(from)) };
+                    (changes.len() - index.min(changes.len()), response)
                 }
             };
             (told.failed, told.outcome) = outcome(changes.len(), failed);
-            (Ok::<BatchResponse, Diagnostic>(response), told)
+            (response, told)
         }
     })
     .await
