@@ -18,9 +18,9 @@ step "format"
 cargo fmt --all --check || fail "Some files are not formatted: cargo fmt."
 step "lints"
 cargo clippy --workspace --all-targets -- -D warnings
-# The suite runs the functions and the runner as they are in the target folder.
+# The suite runs the functions, the runner and the examples as they are in the target folder.
 step "build"
-cargo build --workspace --bins
+cargo build --workspace --bins --examples
 step "tests"
 if cargo nextest --version >/dev/null 2>&1; then
     cargo nextest run --workspace

@@ -35,6 +35,12 @@ watch() {
     PATH="$PWD/.local/tools/cargo-lambda/bin:$PATH" cargo lambda watch \
         --invoke-address 127.0.0.1 --invoke-port "$WATCH_PORT" --env-file "$DATA/functions.env" &
     watch_pid=$!
+    # Neither is of use without the other, and a runner without it would wait for minutes.
+    while kill -0 "$runner_pid" 2>/dev/null && kill -0 "$watch_pid" 2>/dev/null; do
+        sleep 0.2
+    done
+    kill -0 "$watch_pid" 2>/dev/null ||
+        fail "cargo lambda watch ended. If port $WATCH_PORT is taken: end what uses it, or choose another with WATCH_PORT="
     wait "$runner_pid"
 }
 
@@ -52,7 +58,8 @@ detach() {
     nohup "$0" "$mode" serve >"$DATA/dev.log" 2>&1 </dev/null &
     pid=$!
     until [ -s "$DATA/dev.json" ]; do
-        kill -0 "$pid" 2>/dev/null || fail "$(tail -n 1 "$DATA/dev.log")"
+        # The last words of `cargo lambda watch` are not why it ended.
+        kill -0 "$pid" 2>/dev/null || fail "$(grep -v '^ INFO ' "$DATA/dev.log" | tail -n 1)"
         sleep 0.1
     done
     echo "The stack is ready; see $DATA/dev.json and $DATA/dev.log. \`make stop\` ends it."

@@ -6,9 +6,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it exists only for tests")]
 
 pub mod auditor;
+pub mod cargo_lambda;
 pub mod client;
 pub mod event;
 pub mod eventually;
+pub mod functions;
+pub mod make;
+pub mod options;
 pub mod process;
 pub mod queues;
 pub mod receiver;
@@ -19,5 +23,6 @@ pub mod template;
 
 pub use client::{Answer, Client, unique};
 pub use eventually::{Deadline, eventually};
-pub use stack::{Merchant, Options, Stack};
+pub use options::Options;
+pub use stack::{Merchant, Stack};
 pub use template::Template;

@@ -51,6 +51,12 @@ pub fn descendants(ancestor: u32) -> Vec<Process> {
     all.values().filter(|process| descends(process)).cloned().collect()
 }
 
+/// Every process that was started with the variable `name` set to `value`, whoever its parent is by now.
+pub fn with_variable(name: &str, value: &str) -> Vec<Process> {
+    let all = running().into_values();
+    all.filter(|process| variable(process.pid, name).is_some_and(|set| set == value)).collect()
+}
+
 /// Whether `process` still runs. (Its id may since belong to another program.)
 pub fn runs(process: &Process) -> bool {
     read(process.pid).is_some_and(|now| now.program == process.program)

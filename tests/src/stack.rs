@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 use crate::client::{self, Client, unique};
 use crate::eventually::{Deadline, eventually};
+use crate::functions;
+use crate::options::{Functions, Options};
 use crate::process::{self, Process};
 use crate::queues::Queues;
 use crate::store_proxy::StoreProxy;
@@ -18,39 +20,6 @@ use crate::template::{self, Template};
 
 const RUNNER: &str = "spillway-local";
 const LOG_TAIL_LINES: usize = 60;
-
-/// How a stack is to be started. Every value is an environment variable of the runner.
-#[derive(Debug, Clone, Default)]
-pub struct Options {
-    environment: BTreeMap<String, String>,
-    store_proxy: bool,
-    template: Option<Template>,
-}
-
-impl Options {
-    /// The runner's own defaults, and webhooks that may go to loopback.
-    pub fn new() -> Options {
-        Options::default()
-    }
-
-    /// Sets a knob: `FIRST_DUE_SECONDS`, `WEBHOOK_WAITS_SECONDS`, …
-    pub fn knob(mut self, name: &str, value: impl ToString) -> Options {
-        self.environment.insert(name.to_owned(), value.to_string());
-        self
-    }
-
-    /// Puts a [`StoreProxy`] between the functions and the store.
-    pub fn store_proxy(mut self) -> Options {
-        self.store_proxy = true;
-        self
-    }
-
-    /// Runs this changed copy of the template.
-    pub fn template(mut self, template: Template) -> Options {
-        self.template = Some(template);
-        self
-    }
-}
 
 /// A merchant of a test's own, and how to call the API as it.
 #[derive(Debug, Clone)]
@@ -100,6 +69,12 @@ impl Stack {
         } else {
             None
         };
+        let folder = match options.functions {
+            Functions::Built => None,
+            Functions::WithExamples => Some(functions::with_examples(&binaries, &data)),
+            Functions::KeepingLines => Some(functions::that_keep_lines(&binaries, &data)),
+        };
+        environment.extend(folder.map(|folder| (functions::VARIABLE.to_owned(), folder.display().to_string())));
         environment.extend(options.environment);
         let mut stack = Stack {
             runner: spawn(&binaries, &data, &environment),
@@ -198,6 +173,22 @@ impl Stack {
     /// The merchant that the runner made for the developer.
     pub fn developers_merchant(&self) -> &str {
         self.described("merchant_id")
+    }
+
+    /// The file with the environment that the runner gives the functions.
+    pub fn env_file(&self) -> &Path {
+        Path::new(self.described("env_file"))
+    }
+
+    /// The port of the API, of Lambda's and of its Runtime API.
+    pub fn port(&self) -> u16 {
+        let authority = self.base_url().trim_end_matches("/v1");
+        authority.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    /// What each process of the function `name` has printed to its standard output, with [`Options::keep_lines`].
+    pub fn printed(&self, name: &str) -> Vec<String> {
+        functions::printed(&self.data, name)
     }
 
     fn described(&self, field: &str) -> &str {
@@ -324,11 +315,11 @@ fn spawn(binaries: &Path, data: &Path, environment: &BTreeMap<String, String>) -
 }
 
 /// The folder of the runner and the functions: `target/<profile>`, above that of the test's own executable.
-fn binaries() -> PathBuf {
+pub(crate) fn binaries() -> PathBuf {
     std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
 }
 
-fn fresh_folder(binaries: &Path) -> PathBuf {
+pub(crate) fn fresh_folder(binaries: &Path) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let folder = binaries.join("stacks").join(format!("{}-{number}", std::process::id()));
@@ -348,7 +339,7 @@ fn write_template(data: &Path, changed: Option<Template>) -> PathBuf {
     path
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

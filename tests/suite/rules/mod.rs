@@ -1,6 +1,8 @@
 //! One module for each promise.
 
+mod a_payment_can_be_traced;
 mod card_numbers_never_enter;
+mod cargo_lambda_works;
 mod conflicts_are_retried;
 mod disorder_changes_nothing;
 mod every_function_is_described;
@@ -10,7 +12,9 @@ mod folds_lose_nothing;
 mod logs_hold_no_secrets;
 mod one_charge_whatever_dies;
 mod one_key_one_payment;
+mod one_line_for_each_invocation;
 mod one_store_call;
+mod panics_are_survived;
 mod poison_hurts_nobody_else;
 mod store_faults_are_told;
 mod template_drives_the_runner;

@@ -1,0 +1,26 @@
+//! A queue's consumer that panics at the work on the balance in JPY, and at any batch with the balance in KWD before
+//! it begins to work. For the test of what becomes of the other messages and of the process.
+
+use std::sync::Arc;
+
+use spillway_platform::runtime::{Context, Invocation, serve_batch};
+use spillway_platform::work::{self, Thing, WorkError};
+
+#[expect(clippy::panic, reason = "that is what it is for")]
+async fn handle(_: Arc<Context>, _: Invocation, things: Vec<Thing>) -> Vec<Result<(), WorkError>> {
+    if things.iter().any(|thing| thing.subject() == "KWD") {
+        panic!("the card of Jane Roe is 4242424242424242");
+    }
+    work::each(things, |thing| async move {
+        match thing.subject().as_str() {
+            "JPY" => panic!("the card of Jane Roe is 4242424242424242"),
+            _ => Ok(()),
+        }
+    })
+    .await
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    serve_batch(handle).await
+}

@@ -1,0 +1,55 @@
+//! The folder of binaries that a stack runs its functions from, where it is not the one they were built to.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+/// The runner's variable that names the folder.
+pub const VARIABLE: &str = "FUNCTIONS";
+
+/// Every function's binary and every example's, under its own name, in a new folder below `data`.
+pub(crate) fn with_examples(built: &Path, data: &Path) -> PathBuf {
+    let folder = data.join("functions");
+    fs::create_dir(&folder).unwrap();
+    for (name, binary) in binaries(built).into_iter().chain(binaries(&built.join("examples"))) {
+        symlink(binary, folder.join(name)).unwrap();
+    }
+    folder
+}
+
+/// Every function's binary behind a script that keeps what it prints: see [`printed`].
+pub(crate) fn that_keep_lines(built: &Path, data: &Path) -> PathBuf {
+    let (folder, lines) = (data.join("functions"), lines(data));
+    fs::create_dir(&folder).unwrap();
+    fs::create_dir(&lines).unwrap();
+    for (name, binary) in binaries(built) {
+        let script = folder.join(&name);
+        // The shell becomes the function, so its process is the one that the runner started.
+        let text = format!("#!/bin/sh\nexec '{}' >'{}'/{name}.$$\n", binary.display(), lines.display());
+        fs::write(&script, text).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    folder
+}
+
+/// The whole lines that each process of the function `name` has printed to its standard output so far.
+pub(crate) fn printed(data: &Path, name: &str) -> Vec<String> {
+    let files = fs::read_dir(lines(data)).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|file| file.file_stem().is_some_and(|stem| stem == name));
+    let whole = |text: String| text[..text.rfind('\n').map_or(0, |end| end + 1)].to_owned();
+    files.map(|file| whole(fs::read_to_string(file).unwrap())).collect()
+}
+
+fn lines(data: &Path) -> PathBuf {
+    data.join("lines")
+}
+
+/// Name and path of each program in `folder`.
+fn binaries(folder: &Path) -> Vec<(String, PathBuf)> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let programs = entries.map(|entry| entry.unwrap().path()).filter(|path| {
+        let metadata = fs::metadata(path).unwrap();
+        metadata.is_file() && metadata.permissions().mode() & 0o100 != 0
+    });
+    programs.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), path)).collect()
+}

@@ -1,0 +1,63 @@
+//! How a stack of one's own is to differ from the usual one.
+
+use std::collections::BTreeMap;
+
+use crate::template::Template;
+
+/// How a stack is to be started. Every value is an environment variable of the runner.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) store_proxy: bool,
+    pub(crate) template: Option<Template>,
+    pub(crate) functions: Functions,
+}
+
+/// From where a stack runs its functions.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) enum Functions {
+    /// Where they were built to.
+    #[default]
+    Built,
+    /// A folder that has the examples' binaries too.
+    WithExamples,
+    /// A folder of scripts that keep what the functions print.
+    KeepingLines,
+}
+
+impl Options {
+    /// The runner's own defaults, and webhooks that may go to loopback.
+    pub fn new() -> Options {
+        Options::default()
+    }
+
+    /// Sets a knob: `FIRST_DUE_SECONDS`, `WEBHOOK_WAITS_SECONDS`, …
+    pub fn knob(mut self, name: &str, value: impl ToString) -> Options {
+        self.environment.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Puts a [`StoreProxy`](crate::store_proxy::StoreProxy) between the functions and the store.
+    pub fn store_proxy(mut self) -> Options {
+        self.store_proxy = true;
+        self
+    }
+
+    /// Runs this changed copy of the template.
+    pub fn template(mut self, template: Template) -> Options {
+        self.template = Some(template);
+        self
+    }
+
+    /// Has the examples' binaries (of shared/platform) among the functions', for a template that names one.
+    pub fn examples(mut self) -> Options {
+        self.functions = Functions::WithExamples;
+        self
+    }
+
+    /// Keeps what the functions print, for [`Stack::printed`](crate::Stack::printed); the log then has nothing of it.
+    pub fn keep_lines(mut self) -> Options {
+        self.functions = Functions::KeepingLines;
+        self
+    }
+}

@@ -1,0 +1,69 @@
+//! `make trace ID=pay_…` tells what happened to a payment, in the order of time.
+
+use std::path::Path;
+
+use spillway_tests::auditor::{Books, settled};
+use spillway_tests::make;
+use spillway_tests::receiver::Receiver;
+use spillway_tests::{Deadline, Options, Stack, eventually};
+
+/// What the program behind `make trace` says: its standard output, or the sentence that it refuses with.
+async fn trace(data: &Path, id: &[&str]) -> Result<String, String> {
+    let mut command = make::command(env!("CARGO_BIN_EXE_trace"));
+    command.env("DATA", data).args(id);
+    let output = make::output(command).await;
+    let silent = if output.succeeded { &output.told } else { &output.shown };
+    assert_eq!(silent, "");
+    if output.succeeded { Ok(output.shown) } else { Err(output.told) }
+}
+
+#[tokio::test]
+async fn each_step_of_a_payment_is_shown_in_the_order_of_time() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::start().await;
+    merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let payment = serde_json::json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    let accepted = merchant.client.create_payment("order-1001", &payment).await.expect(202);
+    let id = accepted.id();
+    // Another one's steps are not shown.
+    let other = merchant.client.paid(1250, "USD").await;
+    settled(&stack, &merchant.tenant(), 2).await;
+    eventually("the deliveries are noted", Deadline::SOON, async || {
+        let deliveries = Books::read(&stack, &merchant.tenant()).await.deliveries;
+        let done = deliveries.iter().filter(|delivery| delivery["status"] == "succeeded").count();
+        if done == 2 { Ok(()) } else { Err(format!("{deliveries:?}")) }
+    })
+    .await;
+
+    let shown = trace(stack.data(), &[id]).await.unwrap();
+    let place = |step: &str| shown.find(step).unwrap_or_else(|| panic!("no {step:?} in:\n{shown}"));
+    let request = format!("accepted   1250 USD, request {}", accepted.header("request-id"));
+    let steps = [request.as_str(), "processor  ", "entry      txn_", "event      evt_", "delivery   to we_"];
+    let places: Vec<usize> = steps.into_iter().map(place).collect();
+    assert!(places.is_sorted(), "{shown}");
+    let delivered = shown.lines().any(|line| line.contains(": succeeded after ") && line.ends_with("last answer 200"));
+    assert!(delivered, "{shown}");
+    let times: Vec<&str> =
+        shown.lines().filter_map(|line| line.get(..24)).filter(|time| !time.trim().is_empty()).collect();
+    assert!(times.is_sorted() && times.iter().all(|time| time.ends_with('Z')), "{shown}");
+    assert!(!shown.contains(other["id"].as_str().unwrap()), "{shown}");
+    assert_eq!(shown.matches("accepted").count() + shown.matches("event  ").count(), 2, "{shown}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_traced_is_one_clear_sentence() {
+    let stack = Stack::start(Options::new()).await;
+    let (here, elsewhere) = (stack.data(), stack.data().join("elsewhere"));
+    let unknown = "pay_00000000000000000000000000";
+    for (data, id, clear) in [
+        (here, &[unknown][..], unknown),
+        (here, &[], "ID=pay_"),
+        (here, &["order-1001"], "ID=pay_"),
+        (&elsewhere, &[unknown], "No stack runs here"),
+    ] {
+        let told = trace(data, id).await.unwrap_err();
+        assert!(told.contains(clear) && !told.contains("panicked"), "{id:?}: {told}");
+        assert_eq!((told.lines().count(), told.trim_end().ends_with('.') || told.contains('…')), (1, true), "{told}");
+    }
+}

@@ -1,0 +1,102 @@
+//! Each invocation writes one JSON line with the same fields, whatever the function, and says whether it was the first.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+use spillway_tests::auditor::settled;
+use spillway_tests::receiver::Receiver;
+use spillway_tests::{Deadline, Options, Stack, eventually, unique};
+
+type Line = Map<String, Value>;
+
+const TEXTS: [&str; 9] =
+    ["timestamp", "level", "message", "function", "request_id", "merchant", "source", "subject", "outcome"];
+const COUNTS: [&str; 4] = ["store_ms", "processor_ms", "total_ms", "retries"];
+
+/// The line of each invocation of the function `name`, by the process that wrote it.
+fn invocations(stack: &Stack, name: &str) -> Vec<Vec<Line>> {
+    let of_process = |printed: String| {
+        let lines = printed.lines().map(read).filter(|line| line["message"] == "invocation");
+        lines.inspect(|line| assert_complete(name, line)).collect()
+    };
+    stack.printed(name).into_iter().map(of_process).collect()
+}
+
+/// A line: JSON with at least a time, a level and a message, and no field twice. Nothing else is printed.
+fn read(line: &str) -> Line {
+    let fields: Line = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+    assert!(fields.keys().all(|field| line.matches(&format!("\"{field}\":")).count() == 1), "{line}");
+    assert!(["level", "message"].iter().all(|field| fields[*field].is_string()), "{line}");
+    // RFC 3339 in UTC with milliseconds.
+    let timestamp = fields["timestamp"].as_str().unwrap();
+    let shape: String = timestamp.chars().map(|each| if each.is_ascii_digit() { '0' } else { each }).collect();
+    assert_eq!(shape, "0000-00-00T00:00:00.000Z", "{line}");
+    fields
+}
+
+/// The line has exactly the fields that an invocation's should have.
+fn assert_complete(name: &str, line: &Line) {
+    let expected: BTreeSet<&str> = TEXTS.into_iter().chain(COUNTS).chain(["cold"]).collect();
+    assert_eq!(line.keys().map(String::as_str).collect::<BTreeSet<&str>>(), expected, "{line:?}");
+    assert!(TEXTS.iter().all(|field| line[*field].is_string()) && line["cold"].is_boolean(), "{line:?}");
+    assert!(COUNTS.iter().all(|field| line[*field].is_u64()), "{line:?}");
+    assert_eq!(line["function"], format!("spillway-{name}"), "{line:?}");
+    for field in ["request_id", "source", "outcome"] {
+        assert_ne!(line[field], "", "{field} of {line:?}");
+    }
+}
+
+#[tokio::test]
+async fn requests_messages_changes_and_direct_calls_write_one_line_each() {
+    let stack = Stack::start(Options::new().keep_lines().knob("FOLD_DELAY_SECONDS", 0)).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::start().await;
+    merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let mut requests = BTreeSet::new();
+    for _ in 0..5 {
+        let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+        let answer = merchant.client.create_payment(&unique(), &payment).await.expect(202);
+        requests.insert(answer.header("request-id").to_owned());
+    }
+    let refused = merchant.client.create_payment(&unique(), &json!({"amount": -1})).await;
+    requests.insert(refused.expect_problem(422, "invalid_request").header("request-id").to_owned());
+    settled(&stack, &merchant.tenant(), 5).await;
+    receiver.attempts_at_least(5, Deadline::SOON).await;
+    stack.run_due().await;
+
+    // An answer may be there before its line.
+    let written = eventually("each request has its line", Deadline::SOON, async || {
+        let lines = invocations(&stack, "create-payment");
+        let count = lines.iter().map(Vec::len).sum::<usize>();
+        if count < requests.len() { Err(format!("{lines:?}")) } else { Ok(lines.concat()) }
+    })
+    .await;
+    let told: BTreeSet<String> = written.iter().map(|line| line["request_id"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((written.len(), &told), (requests.len(), &requests), "{written:?}");
+    for line in &written {
+        assert_eq!(
+            (&line["source"], &line["merchant"]),
+            (&json!("POST /v1/payments"), &json!(merchant.id)),
+            "{line:?}"
+        );
+    }
+    let functions = [
+        "authenticate",
+        "create-merchant",
+        "create-payment",
+        "create-webhook-endpoint",
+        "dispatch-changes",
+        "call-processor",
+        "fold-balance",
+        "deliver-webhook",
+        "enqueue-due",
+    ];
+    for name in functions {
+        let processes = invocations(&stack, name);
+        assert!(processes.iter().any(|lines| !lines.is_empty()), "{name} wrote nothing");
+        for lines in processes {
+            let cold: Vec<bool> = lines.iter().map(|line| line["cold"] == true).collect();
+            assert!(cold.iter().enumerate().all(|(number, cold)| *cold == (number == 0)), "{name}: {cold:?}");
+        }
+    }
+}
