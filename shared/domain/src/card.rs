@@ -4,7 +4,7 @@ const LENGTH_MIN: usize = 12;
 const LENGTH_MAX: usize = 19;
 
 /// Whether some part of `text` is a card number: an issuer's prefix with a length that the issuer uses, and a right
-/// Luhn digit. Spaces and dashes of any kind between digits are ignored; a number is looked for between other characters, or at
+/// Luhn digit. Spaces, dots and dashes of any kind between digits are ignored; a number is looked for between other characters, or at
 /// the edges of groups of digits, so that long references are not taken for cards by accident.
 pub fn holds_card_number(text: &str) -> bool {
     text.split(|c: char| !(c.is_ascii_digit() || is_separator(c))).any(|run| {
@@ -13,9 +13,10 @@ pub fn holds_card_number(text: &str) -> bool {
     })
 }
 
-/// Spaces, also those that do not break, and dashes of every length.
+/// Spaces, also those that do not break or have no width, dots, and dashes of every length.
 fn is_separator(c: char) -> bool {
-    c == '-' || c == '\u{2212}' || ('\u{2010}'..='\u{2015}').contains(&c) || c.is_whitespace()
+    let no_width = ('\u{200b}'..='\u{200f}').contains(&c) || c == '\u{2060}' || c == '\u{feff}';
+    c == '-' || c == '.' || no_width || c == '\u{2212}' || ('\u{2010}'..='\u{2015}').contains(&c) || c.is_whitespace()
 }
 
 /// Whether the first groups, joined, are a card number.
@@ -87,6 +88,8 @@ mod tests {
             "2223003122003222",
             "4242\u{a0}4242\u{202f}4242\u{2009}4242",
             "4242–4242—4242‑4242",
+            "4242.4242.4242.4242",
+            "4242\u{200b}4242\u{feff}42424242",
         ] {
             assert!(holds_card_number(text), "{text}");
         }

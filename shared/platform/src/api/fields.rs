@@ -116,8 +116,10 @@ impl Fields {
                 metadata.insert(key, value);
             }
         }
-        if metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > METADATA_BYTES_MAX {
-            let _: Option<()> = self.fault(name, format!("must have at most {METADATA_BYTES_MAX} bytes in all"));
+        // As it is written in answers and webhooks, escapes included: that is what has to stay small.
+        if serde_json::to_string(&metadata).map_or(usize::MAX, |text| text.len()) > METADATA_BYTES_MAX {
+            let _: Option<()> =
+                self.fault(name, format!("must have at most {METADATA_BYTES_MAX} bytes in all, as JSON"));
         }
         metadata
     }
@@ -250,8 +252,10 @@ mod tests {
     fn metadata_is_bounded() {
         let many = (0..51).map(|n| format!("\"k{n}\":\"v\"")).collect::<Vec<_>>().join(",");
         let large = (0..20).map(|n| format!("\"k{n}\":\"{}\"", "v".repeat(450))).collect::<Vec<_>>().join(",");
+        let quotes = (0..10).map(|n| format!("\"k{n}\":\"{}\"", "\\\"".repeat(450))).collect::<Vec<_>>().join(",");
         for (members, pointer) in [
             (many.as_str(), "/metadata"),
+            (quotes.as_str(), "/metadata"),
             (large.as_str(), "/metadata"),
             ("\"k\":1", "/metadata/k"),
             ("\"\":\"v\"", "/metadata/"),

@@ -63,7 +63,7 @@ where
             source: format!("{} {}", request.method, request.resource),
             ..Told::default()
         };
-        let answer = caught(&told.request_id, handle(context, request));
+        let answer = caught(told.request_id.clone(), handle(context, request));
         async move {
             let result = answer.await.unwrap_or_else(|_| Err(Problem::internal_error("panic")));
             if let Err(problem) = &result {
@@ -96,7 +96,7 @@ where
         let (merchant, subject) = batch.described();
         let mut told = Told { request_id: invocation.request_id.clone(), merchant, subject, ..Told::default() };
         told.source = batch.queue_name().to_owned();
-        let results = caught(&told.request_id, handle(context.clone(), invocation, batch.things()));
+        let results = caught(told.request_id.clone(), handle(context.clone(), invocation, batch.things()));
         async move {
             // A panic outside a single message's own work fails them all; they come again.
             let results = results.await.unwrap_or_default();
@@ -126,7 +126,7 @@ where
     run(|context, invocation: Invocation, event: ChangesEvent| {
         let changes = event.changes();
         let mut told = Told { request_id: invocation.request_id, source: "stream".to_owned(), ..Told::default() };
-        let handled = caught(&told.request_id, handle(context, changes.clone()));
+        let handled = caught(told.request_id.clone(), handle(context, changes.clone()));
         async move {
             let handled = handled.await.unwrap_or(Err((0, WorkError::Panicked)));
             let (failed, response) = match handled {
@@ -160,7 +160,7 @@ where
         let request_id = invocation.request_id.clone();
         let mut told = Told { request_id, source: "invoke".to_owned(), ..Told::default() };
         let parsed: Result<In, _> = serde_json::from_value(event);
-        let handled = parsed.map(|input| caught(handle(context, invocation, input)));
+        let handled = parsed.map(|input| caught(told.request_id.clone(), handle(context, invocation, input)));
         async move {
             let result = match handled {
                 Err(wrong) => Err(format!("{UNREADABLE}: {wrong}.")),
@@ -193,7 +193,7 @@ where
     run(|context, invocation: Invocation, _: Value| {
         let mut told =
             Told { request_id: invocation.request_id.clone(), source: "schedule".to_owned(), ..Told::default() };
-        let handled = caught(&told.request_id, handle(context, invocation));
+        let handled = caught(told.request_id.clone(), handle(context, invocation));
         async move {
             let result = match handled.await {
                 Ok(result) => result.map_err(|error| error.to_string()),
@@ -212,7 +212,7 @@ where
 
 /// The future's output, or that it panicked. Lines that are written meanwhile, the panic's too, carry the request id.
 /// Boxed, because the SDK's futures nest too deep for the compiler.
-fn caught<T>(request_id: &str, future: impl Future<Output = T>) -> impl Future<Output = std::thread::Result<T>> {
+fn caught<T>(request_id: String, future: impl Future<Output = T>) -> impl Future<Output = std::thread::Result<T>> {
     let during = tracing::info_span!("during", request_id);
     AssertUnwindSafe(Box::pin(future)).catch_unwind().instrument(during)
 }

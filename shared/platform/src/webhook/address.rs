@@ -33,7 +33,11 @@ pub fn check_url(url: &str, loopback: bool) -> Result<Url, AddressError> {
     if !parsed.username().is_empty() || parsed.password().is_some() {
         return Err(AddressError::Credentials);
     }
+    if parsed.port() == Some(0) {
+        return Err(AddressError::Malformed);
+    }
     let (is_loopback, literal) = match parsed.host().ok_or(AddressError::Malformed)? {
+        Host::Domain(name) if !has_labels(name) => return Err(AddressError::Malformed),
         Host::Domain(name) => (is_localhost(name), None),
         Host::Ipv4(ip) => (ip.is_loopback(), Some(IpAddr::V4(ip))),
         Host::Ipv6(ip) => (ip.is_loopback(), Some(IpAddr::V6(ip))),
@@ -49,6 +53,11 @@ pub fn check_url(url: &str, loopback: bool) -> Result<Url, AddressError> {
         None => loopback || !is_loopback,
     };
     if allowed { Ok(parsed) } else { Err(AddressError::NotPublic) }
+}
+
+/// Whether a name can be resolved at all: no empty label but the root's.
+fn has_labels(name: &str) -> bool {
+    name.strip_suffix('.').unwrap_or(name).split('.').all(|label| !label.is_empty())
 }
 
 fn is_localhost(name: &str) -> bool {
@@ -146,6 +155,9 @@ mod tests {
             ("ftp://example.com/", AddressError::Malformed),
             ("/hook", AddressError::Malformed),
             ("https://", AddressError::Malformed),
+            ("https://./", AddressError::Malformed),
+            ("https://a..b/", AddressError::Malformed),
+            ("https://example.com:0/", AddressError::Malformed),
             ("https://user:secret@example.com/", AddressError::Credentials),
         ] {
             assert_eq!(check_url(url, false), Err(error), "{url}");

@@ -90,10 +90,12 @@ fn client_for(deadline: Duration, loopback: bool) -> Option<reqwest::Client> {
 /// Retry-After in seconds, however it is written: as seconds, or as a date.
 fn retry_after_s(value: &str, now: Timestamp) -> Option<u32> {
     let value = value.trim();
-    value.parse().ok().or_else(|| {
-        let at = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
-        u32::try_from(i64::try_from(at).ok()? - now.millis() / 1000).ok()
-    })
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More seconds than a number holds are a long time all the same.
+        return Some(value.parse().unwrap_or(u32::MAX));
+    }
+    let at = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    u32::try_from(i64::try_from(at).ok()? - now.millis() / 1000).ok()
 }
 
 /// Resolves names, and drops the addresses that are not allowed: what is connected to is what was checked.
@@ -125,6 +127,9 @@ mod tests {
         assert_eq!(retry_after_s("120", now), Some(120));
         assert_eq!(retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT", now), Some(60));
         assert_eq!(retry_after_s("Wed, 21 Oct 2015 07:26:00 GMT", now), None);
-        assert_eq!(retry_after_s("soon", now), None);
+        assert_eq!(retry_after_s("99999999999", now), Some(u32::MAX));
+        for wrong in ["soon", "", "-1", "1.5"] {
+            assert_eq!(retry_after_s(wrong, now), None, "{wrong}");
+        }
     }
 }
