@@ -159,6 +159,16 @@ mod tests {
     }
 
     #[test]
+    fn a_movement_that_was_seen_before_the_next_fold_deleted_it_counts_once() {
+        let today = day("2026-02-02");
+        let (a, b) = (movement("a", "2026-02-02", 100), movement("b", "2026-02-09", 5));
+        let first = Balance::default().fold(std::slice::from_ref(&a), today).unwrap();
+        let second = first.fold(std::slice::from_ref(&b), today).unwrap();
+        // The first list alone names a, the second alone names b.
+        assert_eq!(Balance::read(&first, &[a, b], &second, today), Ok(Some(reading(100, 5))));
+    }
+
+    #[test]
     fn pending_becomes_available_by_reading_alone() {
         let balance = Balance::default().fold(&[movement("a", "2026-02-04", 7)], day("2026-02-02")).unwrap();
         let read = |today| Balance::read(&balance, &[], &balance, day(today)).unwrap();

@@ -259,11 +259,23 @@ mod tests {
             (large.as_str(), "/metadata"),
             ("\"k\":1", "/metadata/k"),
             ("\"\":\"v\"", "/metadata/"),
+            ("\"a\\u0007\":\"v\"", "/metadata/a\u{7}"),
             ("\"a/b~\":\"\\u0007\"", "/metadata/a~1b~0"),
         ] {
             let mut fields = fields(&format!("{{\"metadata\":{{{members}}}}}"));
             fields.metadata();
             assert_eq!(pointers(&fields.finish()), [pointer], "{members:.40}");
         }
+    }
+
+    #[test]
+    fn a_metadata_key_has_at_most_40_characters_and_a_value_500() {
+        let metadata = |key: usize, value: usize| {
+            let mut fields = fields(&format!("{{\"metadata\":{{\"{}\":\"{}\"}}}}", "ä".repeat(key), "ä".repeat(value)));
+            (fields.metadata().len(), fields.finish().len())
+        };
+        assert_eq!(metadata(40, 500), (1, 0));
+        assert_eq!(metadata(41, 500), (0, 1));
+        assert_eq!(metadata(40, 501), (0, 1));
     }
 }

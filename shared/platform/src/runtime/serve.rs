@@ -287,3 +287,186 @@ fn write_line(context: &Context, told: &Told, began: Instant, cold: bool) {
     }
     if told.failed { line!(tracing::Level::ERROR) } else { line!(tracing::Level::INFO) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+    use std::process::{Command, Stdio};
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::Duration;
+
+    use serde_json::json;
+
+    use super::*;
+
+    const KIND: &str = "AWS_LAMBDA_FUNCTION_NAME";
+    const PANIC: &str = "panic";
+
+    fn calm(id: &str) {
+        assert_ne!(id, PANIC, "this panic is wanted");
+    }
+
+    /// The function whose process the tests below start: it panics at what is called so.
+    #[tokio::test]
+    #[ignore = "no test by itself"]
+    async fn function() {
+        let served = match std::env::var(KIND).unwrap_or_default().as_str() {
+            "http" => {
+                serve_http(|_, request: Request| async move {
+                    calm(&request.request_id);
+                    Ok(Response::ok(&"fine"))
+                })
+                .await
+            }
+            "batch" => {
+                serve_batch(|_, invocation: Invocation, things: Vec<Thing>| async move {
+                    calm(&invocation.request_id);
+                    vec![Ok(()); things.len()]
+                })
+                .await
+            }
+            "changes" => {
+                serve_changes(|_, changes: Vec<StreamChange>| async move {
+                    calm(&changes[0].sequence);
+                    Ok(())
+                })
+                .await
+            }
+            "direct" => {
+                serve_direct(|_, invocation: Invocation, _: Value| async move {
+                    calm(&invocation.request_id);
+                    Ok::<_, String>("fine")
+                })
+                .await
+            }
+            "tick" => {
+                serve_tick(|_, invocation: Invocation| async move {
+                    calm(&invocation.request_id);
+                    Ok::<_, String>("fine".to_owned())
+                })
+                .await
+            }
+            _ => Ok(()),
+        };
+        served.unwrap();
+    }
+
+    /// Starts one process of a function, gives it these events, each with its id, and tells what it posts for each:
+    /// `response` or `error`, and the body.
+    fn answers(kind: &str, events: [(&'static str, Value); 2]) -> Vec<(String, Value)> {
+        let runtime = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut function = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "runtime::serve::tests::function", "--ignored"])
+            .env("AWS_LAMBDA_RUNTIME_API", runtime.local_addr().unwrap().to_string())
+            .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
+            .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
+            .env(KIND, kind)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (told, posted) = channel();
+        let count = events.len();
+        std::thread::spawn(move || give(&runtime, events.into_iter(), &told));
+        let answers: Result<Vec<_>, _> = (0..count).map(|_| posted.recv_timeout(Duration::from_secs(30))).collect();
+        function.kill().unwrap();
+        function.wait().unwrap();
+        answers.unwrap()
+    }
+
+    /// Lambda's Runtime API, as far as it takes.
+    fn give(
+        runtime: &TcpListener, mut events: impl Iterator<Item = (&'static str, Value)>, told: &Sender<(String, Value)>,
+    ) {
+        let mut waiting = Vec::new();
+        for connection in runtime.incoming() {
+            let mut connection = BufReader::new(connection.unwrap());
+            let (path, body) = request(&mut connection);
+            let answer = if path.ends_with("/next") {
+                let Some((id, event)) = events.next() else {
+                    waiting.push(connection);
+                    continue;
+                };
+                let event = event.to_string();
+                format!(
+                    "HTTP/1.1 200 OK\r\nlambda-runtime-aws-request-id: {id}\r\n\
+                    lambda-runtime-deadline-ms: 4102444800000\r\nlambda-runtime-invoked-function-arn: arn\r\n\
+                    connection: close\r\ncontent-length: {}\r\n\r\n{event}",
+                    event.len()
+                )
+            } else {
+                let outcome = path.rsplit('/').next().unwrap_or_default().to_owned();
+                // Nobody listens any more once the test has what it waits for.
+                let _ = told.send((outcome, serde_json::from_slice(&body).unwrap_or_default()));
+                "HTTP/1.1 202 Accepted\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_owned()
+            };
+            connection.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+    }
+
+    fn request(connection: &mut BufReader<TcpStream>) -> (String, Vec<u8>) {
+        let mut line = || {
+            let mut line = String::new();
+            connection.read_line(&mut line).unwrap();
+            line.trim_end().to_owned()
+        };
+        let path = line().split(' ').nth(1).unwrap_or_default().to_owned();
+        let mut length = 0;
+        loop {
+            let header = line().to_ascii_lowercase();
+            if header.is_empty() {
+                break;
+            }
+            if let Some(value) = header.strip_prefix("content-length:") {
+                length = value.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        connection.read_exact(&mut body).unwrap();
+        (path, body)
+    }
+
+    #[test]
+    fn a_panic_in_an_endpoint_is_500_with_the_request_id_and_the_environment_serves_on() {
+        let event = |id: &str| json!({"httpMethod": "GET", "requestContext": {"requestId": id}});
+        let told = answers("http", [(PANIC, event(PANIC)), ("next", event("next"))]);
+        let outcomes: Vec<_> = told.iter().map(|(outcome, answer)| (outcome.as_str(), &answer["statusCode"])).collect();
+        assert_eq!(outcomes, [("response", &json!(500)), ("response", &json!(200))]);
+        let problem: Value = serde_json::from_str(told[0].1["body"].as_str().unwrap()).unwrap();
+        assert_eq!((&problem["code"], &problem["request_id"]), (&json!("internal_error"), &json!(PANIC)));
+        assert_eq!(told[0].1["headers"]["Content-Type"], "application/problem+json");
+    }
+
+    #[test]
+    fn a_panic_in_a_consumer_fails_its_batch_and_the_environment_serves_on() {
+        let merchant = spillway_domain::id::MerchantId::derive(&["m"]);
+        let body = format!(r#"{{"thing":"balance","tenant":"{merchant}#test","currency":"USD"}}"#);
+        let event = json!({"Records": [{"messageId": "a", "body": body}, {"messageId": "b", "body": body}]});
+        let told = answers("batch", [(PANIC, event.clone()), ("next", event)]);
+        let both = json!({"batchItemFailures": [{"itemIdentifier": "a"}, {"itemIdentifier": "b"}]});
+        let none = json!({"batchItemFailures": []});
+        assert_eq!(told, [("response".to_owned(), both), ("response".to_owned(), none)]);
+    }
+
+    #[test]
+    fn a_panic_at_the_stream_fails_the_batch_from_its_first_change_and_the_environment_serves_on() {
+        let event = |sequence: &str| {
+            let keys = json!({"pk": {"S": "p"}, "sk": {"S": "s"}});
+            json!({"Records": [{"dynamodb": {"Keys": keys, "SequenceNumber": sequence}}]})
+        };
+        let told = answers("changes", [("first", event(PANIC)), ("next", event("2"))]);
+        let first = json!({"batchItemFailures": [{"itemIdentifier": PANIC}]});
+        let none = json!({"batchItemFailures": []});
+        assert_eq!(told, [("response".to_owned(), first), ("response".to_owned(), none)]);
+    }
+
+    #[test]
+    fn a_panic_elsewhere_is_an_error_that_tells_nothing_and_the_environment_serves_on() {
+        for (kind, message) in [("direct", "Something failed on our side."), ("tick", PANIC)] {
+            let told = answers(kind, [(PANIC, json!({})), ("next", json!({}))]);
+            assert_eq!((told[0].0.as_str(), &told[0].1["errorMessage"]), ("error", &json!(message)), "{kind}");
+            assert_eq!(told[1], ("response".to_owned(), json!("fine")), "{kind}");
+        }
+    }
+}

@@ -137,3 +137,34 @@ impl ClassifyRetry for Conflicts {
         if conflict { RetryAction::throttling_error() } else { RetryAction::NoActionIndicated }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::error::TransactionCanceledException;
+    use aws_smithy_runtime_api::http::{Response, StatusCode};
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    /// How a transaction is read that was canceled for these reasons, one for each of its actions.
+    fn canceled(codes: [&str; 3]) -> Cancelled {
+        let reasons = codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect();
+        let error = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons)).build();
+        let raw = Response::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
+        Cancelled::from_sdk(SdkError::service_error(TransactWriteItemsError::TransactionCanceledException(error), raw))
+    }
+
+    #[test]
+    fn a_guard_is_read_only_where_no_reason_goes_away_by_itself() {
+        let guard = "ConditionalCheckFailed";
+        assert!(matches!(canceled([guard, "None", "None"]), Cancelled::Guard(0)));
+        assert!(matches!(canceled(["None", "None", guard]), Cancelled::Guard(2)));
+        for passing in PASSING {
+            for codes in [[passing, "None", "None"], [guard, "None", passing], [passing, guard, "None"]] {
+                let read = canceled(codes);
+                assert!(matches!(read, Cancelled::Error(StoreError::Unavailable(_))), "{codes:?}: {read:?}");
+            }
+        }
+        assert!(matches!(canceled(["None", "ValidationError", "None"]), Cancelled::Error(StoreError::Refused(_))));
+    }
+}

@@ -119,7 +119,68 @@ impl Resolve for AllowedAddresses {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
+    use spillway_domain::id::{EndpointId, MerchantId};
+    use spillway_domain::idempotency::Fingerprint;
+    use spillway_domain::tenant::Tenant;
+    use spillway_domain::webhook::EndpointStatus;
+
     use super::*;
+
+    fn endpoint(mode: Mode, url: &str) -> Endpoint {
+        Endpoint {
+            id: EndpointId::derive(&["w"]),
+            tenant: Tenant { merchant: MerchantId::derive(&["m"]), mode },
+            url: url.to_owned(),
+            event_types: Vec::new(),
+            secret: String::new(),
+            status: EndpointStatus::Enabled,
+            failing_since: None,
+            version: 1,
+            fingerprint: Fingerprint::of(b"{}"),
+            request_id: "req-1".to_owned(),
+            created_at: Timestamp::from_millis(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_not_allowed_any_more_is_not_called() {
+        let inside = TcpListener::bind("127.0.0.1:0").unwrap();
+        inside.set_nonblocking(true).unwrap();
+        let here = format!("http://{}/", inside.local_addr().unwrap());
+        let signed = Signed { timestamp: 0, signature: "v1,".to_owned() };
+        for (loopback, mode) in [("false", Mode::Test), ("true", Mode::Live)] {
+            let settings = Settings::read(&|name| match name {
+                "WEBHOOK_LOOPBACK" => Some(loopback.to_owned()),
+                "WEBHOOK_DEADLINE_MS" => Some("500".to_owned()),
+                _ => None,
+            });
+            let sender = Sender::new(&settings.unwrap());
+            for url in [here.as_str(), "https://10.0.0.1/", "https://[::1]/"] {
+                let (endpoint, now) = (endpoint(mode, url), Timestamp::from_millis(0));
+                let attempt = sender.attempt(&endpoint, "evt_1", &signed, String::new(), now).await.unwrap();
+                assert!(matches!(attempt, Attempt::Unreachable("address not allowed")), "{url}: {attempt:?}");
+            }
+        }
+        assert!(inside.accept().is_err(), "somebody connected");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_resolves_to_an_address_inside_is_not_connected_to() {
+        let inside = TcpListener::bind("127.0.0.1:0").unwrap();
+        inside.set_nonblocking(true).unwrap();
+        let url = format!("http://localhost:{}/", inside.local_addr().unwrap().port());
+        let post = async |loopback| {
+            let client = client_for(Duration::from_millis(500), loopback).unwrap();
+            client.post(&url).send().await.unwrap_err()
+        };
+        assert!(post(false).await.is_connect());
+        assert!(inside.accept().is_err(), "somebody connected");
+        // Where it is allowed, it is connected to; that nobody answers is the test's own doing.
+        assert!(post(true).await.is_timeout());
+        assert!(inside.accept().is_ok(), "nobody connected");
+    }
 
     #[test]
     fn retry_after_is_read_in_both_forms() {

@@ -251,4 +251,15 @@ mod tests {
         let answer = serde_json::to_value(BatchResponse::failed(["7".to_owned()])).unwrap();
         assert_eq!(answer, serde_json::json!({"batchItemFailures": [{"itemIdentifier": "7"}]}));
     }
+
+    #[tokio::test]
+    async fn a_panic_fails_only_the_thing_that_caused_it() {
+        let thing = |currency| serde_json::from_str::<Thing>(&balance(currency)).unwrap();
+        let work = |thing: Thing| async move {
+            assert_ne!(thing.subject(), "EUR", "this panic is wanted");
+            Ok(())
+        };
+        let results = each(vec![thing("USD"), thing("EUR"), thing("JPY")], work).await;
+        assert_eq!(results, [Ok(()), Err(WorkError::Panicked), Ok(())]);
+    }
 }
