@@ -1,5 +1,7 @@
 //! The API as a merchant's engineer calls it.
 
+use std::time::Duration;
+
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -208,7 +210,16 @@ pub fn unique() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
+/// How long a test waits for an answer: longer than any function may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
 /// All traffic stays on this machine, whatever proxy its environment names, and no redirect is followed.
 pub(crate) fn http() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    http_within(ANSWER_LIMIT)
+}
+
+/// The same, for answers that may take as long as this.
+pub(crate) fn http_within(limit: Duration) -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    client.timeout(limit).build().unwrap()
 }

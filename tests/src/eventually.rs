@@ -14,23 +14,31 @@ impl Deadline {
     pub const SOON: Duration = Duration::from_secs(30);
     /// For hundreds of payments, or for several rounds of waiting.
     pub const LATER: Duration = Duration::from_secs(120);
+    /// For thousands of payments.
+    pub const MUCH: Duration = Duration::from_secs(270);
 }
 
-/// Asks `probe` until it answers `Ok`, and gives that. Past `deadline` the test fails with the last `Err`.
+/// How long a single look may take, when the deadline is nearer than that or past.
+const LOOK: Duration = Duration::from_secs(20);
+
+/// Asks `probe` until it answers `Ok`, and gives that. Past `deadline` the test fails with the last `Err`; a look that
+/// hangs does not outlive it by much.
 pub async fn eventually<T, F>(what: &str, deadline: Duration, mut probe: F) -> T
 where
     F: AsyncFnMut() -> Result<T, String>,
 {
     let started = Instant::now();
+    let mut last = "nothing".to_owned();
     loop {
         let began = Instant::now();
-        match probe().await {
-            Ok(found) => return found,
-            Err(last) if started.elapsed() > deadline => {
-                panic!("after {} s still not: {what}; last seen: {last}", deadline.as_secs())
-            }
-            Err(_) => tokio::time::sleep(interval(started.elapsed()).max(began.elapsed() * 3)).await,
+        let limit = deadline.saturating_sub(started.elapsed()).max(LOOK);
+        match tokio::time::timeout(limit, probe()).await {
+            Ok(Ok(found)) => return found,
+            Ok(Err(seen)) => last = seen,
+            Err(_) => panic!("a look took {} s: {what}; last seen: {last}", began.elapsed().as_secs()),
         }
+        assert!(started.elapsed() <= deadline, "after {} s still not: {what}; last seen: {last}", deadline.as_secs());
+        tokio::time::sleep(interval(started.elapsed()).max(began.elapsed() * 3)).await;
     }
 }
 

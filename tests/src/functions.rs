@@ -25,9 +25,7 @@ pub(crate) fn that_keep_lines(built: &Path, data: &Path) -> PathBuf {
     for (name, binary) in binaries(built) {
         let script = folder.join(&name);
         // The shell becomes the function, so its process is the one that the runner started.
-        let text = format!("#!/bin/sh\nexec '{}' >'{}'/{name}.$$\n", binary.display(), lines.display());
-        fs::write(&script, text).unwrap();
-        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        write_script(&script, &format!("exec '{}' >'{}'/{name}.$$\n", binary.display(), lines.display()));
     }
     folder
 }
@@ -38,6 +36,32 @@ pub(crate) fn printed(data: &Path, name: &str) -> Vec<String> {
     let files = files.filter(|file| file.file_stem().is_some_and(|stem| stem == name));
     let whole = |text: String| text[..text.rfind('\n').map_or(0, |end| end + 1)].to_owned();
     files.map(|file| whole(fs::read_to_string(file).unwrap())).collect()
+}
+
+/// All that any function has printed to its standard output so far.
+pub(crate) fn all_printed(data: &Path) -> String {
+    let files = fs::read_dir(lines(data)).unwrap().map(|entry| entry.unwrap().path());
+    files.map(|file| fs::read_to_string(file).unwrap()).collect()
+}
+
+/// Every function's binary, and that of `name` behind a script that sets `variables` for it.
+pub(crate) fn with_variables(built: &Path, data: &Path, name: &str, variables: &[(&'static str, String)]) -> PathBuf {
+    let folder = data.join("functions");
+    fs::create_dir(&folder).unwrap();
+    for (each, binary) in binaries(built) {
+        if each == name {
+            let set: String = variables.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+            write_script(&folder.join(each), &format!("{set}exec '{}'\n", binary.display()));
+        } else {
+            symlink(binary, folder.join(each)).unwrap();
+        }
+    }
+    folder
+}
+
+fn write_script(path: &Path, text: &str) {
+    fs::write(path, format!("#!/bin/sh\n{text}")).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 fn lines(data: &Path) -> PathBuf {

@@ -8,6 +8,7 @@
 pub mod auditor;
 pub mod cargo_lambda;
 pub mod client;
+pub mod clock;
 pub mod event;
 pub mod eventually;
 pub mod functions;
@@ -16,6 +17,7 @@ pub mod options;
 pub mod process;
 pub mod queues;
 pub mod receiver;
+pub mod refusal;
 pub mod stack;
 pub mod store_proxy;
 pub mod table;

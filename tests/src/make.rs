@@ -71,19 +71,29 @@ impl MadeStack {
     /// `make <target> DETACH=1` on a folder and a port of its own, and with these further variables.
     pub async fn start(target: &str, variables: Vec<(&'static str, String)>) -> MadeStack {
         let data = fresh_folder(&binaries());
-        let mut stack = MadeStack { data, description: Value::Null, variables, http: client::http() };
+        let mut stack =
+            MadeStack { data, description: Value::Null, variables, http: client::http_within(TARGET_LIMIT) };
         stack.make(&[target, "PORT=0", "DETACH=1"]).await;
         let description = fs::read_to_string(stack.data.join("dev.json")).unwrap();
         stack.description = serde_json::from_str(&description).unwrap();
         stack
     }
 
-    /// `make` with these arguments and this stack's variables; it must succeed.
-    async fn make(&self, arguments: &[&str]) {
+    /// The same target again, with the stack running; how it ends.
+    pub async fn try_make(&self, target: &str) -> Output {
+        self.run(&[target, "PORT=0", "DETACH=1"]).await
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
         let mut make = command("make");
         make.args(arguments).arg(format!("DATA={}", self.data.display()));
         make.args(self.variables.iter().map(|(name, value)| format!("{name}={value}")));
-        let output = output(make).await;
+        output(make).await
+    }
+
+    /// `make` with these arguments and this stack's variables; it must succeed.
+    async fn make(&self, arguments: &[&str]) {
+        let output = self.run(arguments).await;
         assert!(output.succeeded, "make {arguments:?}: {output:#?}\n{}", self.log());
     }
 

@@ -14,7 +14,7 @@ pub struct Options {
 }
 
 /// From where a stack runs its functions.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) enum Functions {
     /// Where they were built to.
     #[default]
@@ -23,6 +23,8 @@ pub(crate) enum Functions {
     WithExamples,
     /// A folder of scripts that keep what the functions print.
     KeepingLines,
+    /// A folder where a script sets variables for the function of this name.
+    WithVariables(&'static str, Vec<(&'static str, String)>),
 }
 
 impl Options {
@@ -58,6 +60,12 @@ impl Options {
     /// Keeps what the functions print, for [`Stack::printed`](crate::Stack::printed); the log then has nothing of it.
     pub fn keep_lines(mut self) -> Options {
         self.functions = Functions::KeepingLines;
+        self
+    }
+
+    /// Sets variables for the function `name`, whatever the runner sets them to.
+    pub fn function_variables(mut self, name: &'static str, variables: Vec<(&'static str, String)>) -> Options {
+        self.functions = Functions::WithVariables(name, variables);
         self
     }
 }

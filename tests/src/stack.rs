@@ -60,45 +60,46 @@ impl Stack {
             ("TEMPLATE".to_owned(), write_template(&data, options.template).display().to_string()),
             ("WEBHOOK_LOOPBACK".to_owned(), "true".to_owned()),
         ]);
-        let store_proxy = if options.store_proxy {
-            let port = free_port();
-            let proxy = StoreProxy::start(format!("http://127.0.0.1:{port}")).await;
-            environment.insert("DYNAMODB_PORT".to_owned(), port.to_string());
-            environment.insert("STORE_URL".to_owned(), proxy.url());
-            Some(proxy)
-        } else {
-            None
-        };
         let folder = match options.functions {
             Functions::Built => None,
             Functions::WithExamples => Some(functions::with_examples(&binaries, &data)),
             Functions::KeepingLines => Some(functions::that_keep_lines(&binaries, &data)),
+            Functions::WithVariables(name, variables) => {
+                Some(functions::with_variables(&binaries, &data, name, &variables))
+            }
         };
         environment.extend(folder.map(|folder| (functions::VARIABLE.to_owned(), folder.display().to_string())));
         environment.extend(options.environment);
-        let mut stack = Stack {
-            runner: spawn(&binaries, &data, &environment),
-            binaries,
-            data,
-            environment,
-            description: Value::Null,
-            store_proxy,
-            http: client::http(),
-        };
-        stack.description = stack.ready().await;
+        let store_proxy = if options.store_proxy { Some(proxied(&mut environment).await) } else { None };
+        let runner = spawn(&binaries, &data, &environment);
+        let description = Value::Null;
+        let mut stack = Stack { runner, binaries, data, environment, description, store_proxy, http: client::http() };
+        stack.be_ready().await;
         stack
     }
 
-    async fn ready(&mut self) -> Value {
+    /// Waits until the stack is ready. Once it may find that another has taken the port that was free.
+    async fn be_ready(&mut self) {
+        let mut ready = self.ready().await;
+        if self.store_proxy.is_some() && ready.as_ref().is_err_and(|log| port_was_taken(log)) {
+            self.store_proxy = Some(proxied(&mut self.environment).await);
+            self.runner = spawn(&self.binaries, &self.data, &self.environment);
+            ready = self.ready().await;
+        }
+        self.description = ready.unwrap_or_else(|log| panic!("the runner ended:\n{log}"));
+    }
+
+    /// What `dev.json` says, or the log of a runner that has ended.
+    async fn ready(&mut self) -> Result<Value, String> {
         let path = self.data.join("dev.json");
         let runner = &mut self.runner;
         let data = &self.data;
         eventually("the stack is ready", Deadline::SOON, async || {
-            if let Some(status) = runner.try_wait().unwrap() {
-                panic!("the runner ended ({status}):\n{}", log_tail(data));
+            if runner.try_wait().unwrap().is_some() {
+                return Ok(Err(log_tail(data)));
             }
             let text = fs::read_to_string(&path).map_err(|_| log_tail(data))?;
-            serde_json::from_str(&text).map_err(|error| error.to_string())
+            serde_json::from_str(&text).map(Ok).map_err(|error| error.to_string())
         })
         .await
     }
@@ -128,7 +129,7 @@ impl Stack {
     pub async fn restart(&mut self) {
         fs::remove_file(self.data.join("dev.json")).unwrap();
         self.runner = spawn(&self.binaries, &self.data, &self.environment);
-        self.description = self.ready().await;
+        self.be_ready().await;
     }
 
     /// Deletes all messages, as if the queues' file were lost; only while the stack is dead.
@@ -138,6 +139,12 @@ impl Stack {
             assert!(name != "queues.db" || path.exists(), "{} is missing", path.display());
             let _ = fs::remove_file(path);
         }
+    }
+
+    /// Changes the template for the next [`Stack::restart`].
+    pub fn set_template(&mut self, template: Template) {
+        let path = write_template(&self.data, Some(template));
+        self.set_knob("TEMPLATE", path.display());
     }
 
     /// Sets a knob for the next [`Stack::restart`].
@@ -189,6 +196,21 @@ impl Stack {
     /// What each process of the function `name` has printed to its standard output, with [`Options::keep_lines`].
     pub fn printed(&self, name: &str) -> Vec<String> {
         functions::printed(&self.data, name)
+    }
+
+    /// All that any function has printed to its standard output, with [`Options::keep_lines`].
+    pub fn all_printed(&self) -> String {
+        functions::all_printed(&self.data)
+    }
+
+    /// What the runner tells of itself in `dev.json`.
+    pub fn description(&self) -> &Value {
+        &self.description
+    }
+
+    /// The runner's process.
+    pub fn pid(&self) -> u32 {
+        self.runner.id()
     }
 
     fn described(&self, field: &str) -> &str {
@@ -337,6 +359,19 @@ fn write_template(data: &Path, changed: Option<Template>) -> PathBuf {
     let path = data.join("template.yaml");
     fs::write(&path, template.text()).unwrap();
     path
+}
+
+/// A proxy, and in `environment` what puts it between the functions and the store.
+async fn proxied(environment: &mut BTreeMap<String, String>) -> StoreProxy {
+    let port = free_port();
+    let proxy = StoreProxy::start(format!("http://127.0.0.1:{port}")).await;
+    environment.insert("DYNAMODB_PORT".to_owned(), port.to_string());
+    environment.insert("STORE_URL".to_owned(), proxy.url());
+    proxy
+}
+
+fn port_was_taken(log: &str) -> bool {
+    log.lines().last().is_some_and(|line| line.contains("port ") && (line.contains("taken") || line.contains("in use")))
 }
 
 pub(crate) fn free_port() -> u16 {

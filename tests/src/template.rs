@@ -54,6 +54,27 @@ impl Template {
         self.block(path).0 + 1
     }
 
+    /// The values at these keys, each within the one block at `path`; none where the template has no such key.
+    pub fn values(&self, path: &[&str], keys: &[&str]) -> Vec<&str> {
+        let (from, to) = self.block(path);
+        let value =
+            |key: &str| self.lines[from..to].iter().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "));
+        keys.iter().filter_map(|key| value(key)).collect()
+    }
+
+    /// The keys right below `path`.
+    pub fn keys(&self, path: &[&str]) -> Vec<&str> {
+        let (from, to) = self.block(path);
+        let indentation = "  ".repeat(path.len());
+        let keys = self.lines[from + 1..to].iter().filter_map(|line| line.strip_prefix(&indentation)?.split_once(':'));
+        keys.map(|(key, _)| key).filter(|key| key.chars().all(char::is_alphanumeric)).collect()
+    }
+
+    /// Whether there is something at this path of keys.
+    pub fn has(&self, path: &[&str]) -> bool {
+        (1..=path.len()).all(|depth| depth == 1 || self.keys(&path[..depth - 1]).contains(&path[depth - 1]))
+    }
+
     /// As it is written to a file.
     pub fn text(&self) -> String {
         self.lines.join("\n") + "\n"

@@ -5,9 +5,6 @@ use std::path::Path;
 
 /// Writes a file anew in one step: whoever reads it sees the old text or the new one. Others on
 /// this machine may not read it, because keys are in it.
-///
-/// # Errors
-/// What the file system gives.
 pub fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
 

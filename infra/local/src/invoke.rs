@@ -13,9 +13,7 @@ pub enum InvokeError {
     /// The function answered with an error of its own.
     #[error("{error_type}: {message}")]
     Handled {
-        /// The error's `errorMessage`.
         message: String,
-        /// The error's `errorType`.
         error_type: String,
         /// The error as the function sent it.
         payload: Vec<u8>,
@@ -23,13 +21,10 @@ pub enum InvokeError {
     /// The process ended before it answered.
     #[error("{0}")]
     Crashed(String),
-    /// The function's own timeout passed.
     #[error("Task timed out after {0} seconds")]
     TimedOut(u64),
-    /// No function goes by this name.
     #[error("there is no function {0}")]
     Unknown(String),
-    /// The payload is larger than Lambda takes (6 MB).
     #[error("the payload is larger than 6 MB")]
     TooLarge,
 }
@@ -51,9 +46,7 @@ impl Functions {
     }
 
     /// Runs `function` (by folder name, as `create-payment`) once and waits for its answer.
-    ///
-    /// # Errors
-    /// See [`InvokeError`]. A call whose future is dropped runs on to its end unheard.
+    /// A call whose future is dropped runs on to its end unheard.
     pub async fn invoke(&self, function: &str, payload: Vec<u8>) -> Outcome {
         self.0.run(function.to_owned(), payload).await
     }

@@ -2,8 +2,13 @@
 
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::time::Duration;
 
 use serde_json::Value;
+
+use crate::clock;
 
 /// Writes lines to the runner's standard output. Cheap to clone.
 #[derive(Clone)]
@@ -23,19 +28,64 @@ enum Tone {
     Error,
 }
 
+/// Lines that wait for a terminal that does not read; what comes beyond is dropped and counted.
+const WAITING_MAX: usize = 10_000;
+
+/// What the writing thread does next.
+enum Order {
+    Write(String),
+    /// Tells that all before it is written.
+    Flush(SyncSender<()>),
+}
+
+/// The end of the lines: waits until the last ones are written.
+pub struct Flush(SyncSender<Order>);
+
+impl Flush {
+    /// Waits until all lines so far are written, or `patience` has passed.
+    pub fn wait(&self, patience: Duration) {
+        let (done, written) = mpsc::sync_channel(1);
+        if self.0.try_send(Order::Flush(done)).is_ok() {
+            let _ = written.recv_timeout(patience);
+        }
+    }
+}
+
 impl Log {
     /// Lines on the terminal, in colour when it is one.
-    #[must_use]
-    pub fn terminal() -> Self {
-        let colour = std::io::stdout().is_terminal();
-        let write = |line: &str| {
-            // A reader that has gone away (`make dev | head`) must not end the stack.
-            let _ = writeln!(std::io::stdout().lock(), "{line}");
-        };
-        Self::to(colour, write)
+    pub fn terminal() -> (Self, Flush) {
+        Self::through(std::io::stdout().is_terminal(), std::io::stdout(), WAITING_MAX)
     }
 
-    /// Lines given to `write`.
+    /// Lines written to `out` by a thread of their own: a terminal that has stopped reading (`make dev | less`) must
+    /// not stop the stack.
+    fn through(colour: bool, mut out: impl Write + Send + 'static, waiting_max: usize) -> (Self, Flush) {
+        let (sender, orders) = mpsc::sync_channel(waiting_max);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let counted = dropped.clone();
+        std::thread::spawn(move || {
+            for order in orders {
+                match order {
+                    // A reader that has gone away (`make dev | head`) must not end the stack.
+                    Order::Write(line) => drop(writeln!(out, "{line}")),
+                    Order::Flush(done) => drop((out.flush(), done.send(()))),
+                }
+                match counted.swap(0, Ordering::Relaxed) {
+                    0 => {}
+                    lines => drop(writeln!(out, "{lines} lines were dropped: the terminal did not read them")),
+                }
+            }
+        });
+        let flush = Flush(sender.clone());
+        let write = move |line: &str| {
+            if sender.try_send(Order::Write(line.to_owned())).is_err() {
+                dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        (Self::to(colour, write), flush)
+    }
+
+    /// Lines given to `write`, which must not block.
     pub fn to(colour: bool, write: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let write = Box::new(write);
         Self(Arc::new(Inner { colour, write }))
@@ -139,13 +189,13 @@ fn other(fields: &Value) -> String {
 
 /// The time of day, UTC, as in the functions' own lines.
 fn now() -> String {
-    let now = time::OffsetDateTime::now_utc();
-    let (hour, minute, second) = now.to_hms();
-    format!("{hour:02}:{minute:02}:{second:02}.{:03}", now.millisecond())
+    clock::of_day(clock::system()())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     #[test]
@@ -168,5 +218,41 @@ mod tests {
         let (tone, line) = summary("get-health", &fields);
         assert_eq!(tone, Tone::Error);
         assert!(line.ends_with("get-health              panic  at=a.rs:1"), "{line}");
+    }
+
+    /// A terminal that reads only while `open` can be locked.
+    struct Terminal {
+        open: Arc<Mutex<()>>,
+        shown: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Terminal {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            let _open = self.open.lock().unwrap();
+            self.shown.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_terminal_that_does_not_read_stops_nobody_and_learns_what_it_missed() {
+        let (open, shown) = <(Arc<Mutex<()>>, Arc<Mutex<Vec<u8>>>)>::default();
+        let terminal = Terminal { open: open.clone(), shown: shown.clone() };
+        let (log, flush) = Log::through(false, terminal, 2);
+        let closed = open.lock().unwrap();
+        for number in 0..10 {
+            log.plain(&number.to_string());
+        }
+        drop(closed);
+        let told = || String::from_utf8(shown.lock().unwrap().clone()).unwrap();
+        while !told().contains("lines were dropped") {
+            std::thread::yield_now();
+        }
+        log.plain("more");
+        flush.wait(Duration::from_secs(60));
+        assert!(told().starts_with("0\n") && told().ends_with("more\n"), "{}", told());
     }
 }

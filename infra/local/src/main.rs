@@ -1,15 +1,49 @@
-//! `make dev`: see the library.
+//! The dev runner: what `infra/template.yaml` describes, on this machine.
+//!
+//! One module for each thing that it stands in for: API Gateway ([`gateway`], [`plan_keys`]), Lambda ([`host`],
+//! [`invoke_api`]), DynamoDB and its stream ([`table`], [`stream`]), SQS and its triggers ([`queue`]) and the
+//! scheduler ([`schedule`]). [`runner`] puts them together.
 
-use std::process::ExitCode;
+mod arn;
+mod clock;
+mod files;
+mod gateway;
+mod host;
+mod invoke;
+mod invoke_api;
+mod log;
+mod partial_answer;
+mod plan_keys;
+mod queue;
+mod ready;
+mod rebuild;
+mod runner;
+mod sandbox;
+mod schedule;
+mod settings;
+mod stream;
+mod table;
+mod template;
+mod watch;
 
-use spillway_local::log::Log;
-use spillway_local::runner::{Runner, RunnerError};
-use spillway_local::settings::Settings;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use log::Log;
+use runner::{Runner, RunnerError};
+use settings::Settings;
+
+/// How long the last lines may take to reach the terminal.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run().await {
+    let (log, flush) = Log::terminal();
+    let result = run(&log).await;
+    flush.wait(LAST_LINES);
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("spillway-local: {error}");
@@ -18,18 +52,19 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), RunnerError> {
+async fn run(log: &Log) -> Result<(), RunnerError> {
     let io = |error| RunnerError::Io { what: "the runner".to_owned(), error };
-    let signals = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let [interrupt, terminate, hangup] = signals.map(|kind| signal(kind).map_err(io));
-    let mut end = (interrupt?, terminate?, hangup?);
+    let mut signals = vec![SignalKind::interrupt(), SignalKind::terminate()];
+    if !ignores_hangup() {
+        signals.push(SignalKind::hangup());
+    }
+    let mut end = signals.into_iter().map(signal).collect::<Result<Vec<_>, _>>().map_err(io)?;
 
     let executable = std::env::current_exe().map_err(io)?;
     let beside = executable.parent().map(Into::into).unwrap_or_default();
     let settings = Settings::read(&|name| std::env::var(name).ok(), beside)?;
-    let log = Log::terminal();
     let mut runner = tokio::select! {
-        runner = Runner::start(&settings, &log) => runner?,
+        runner = Runner::start(&settings, log) => runner?,
         () = ended(&mut end) => return Ok(()),
     };
     log.plain(&runner.ready.banner());
@@ -41,11 +76,15 @@ async fn run() -> Result<(), RunnerError> {
     result
 }
 
+/// Whether this process was started to outlive its terminal, as `nohup` does. A child inherits that, so a shell finds
+/// out by sending the signal to itself.
+fn ignores_hangup() -> bool {
+    let shell = Command::new("sh").args(["-c", "kill -HUP $$"]).status();
+    shell.is_ok_and(|status| status.success())
+}
+
 /// Waits for Ctrl-C, SIGTERM or the terminal's end.
-async fn ended((interrupt, terminate, hangup): &mut (Signal, Signal, Signal)) {
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-        _ = hangup.recv() => {}
-    }
+async fn ended(signals: &mut [Signal]) {
+    let signals = signals.iter_mut().map(|signal| Box::pin(signal.recv()));
+    futures::future::select_all(signals).await;
 }

@@ -2,6 +2,7 @@
 //! calls that make a key, find it and put it into a usage plan. The keys are kept in a file.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::extract::{Path as Segment, Query, State};
@@ -26,6 +27,8 @@ struct Inner {
     file: PathBuf,
     plans: Vec<String>,
     keys: Mutex<Vec<Key>>,
+    /// How often a function has asked for a key.
+    asked: AtomicU64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -39,9 +42,7 @@ struct Key {
 
 impl PlanKeys {
     /// The keys in `file`, which need not be there yet, for these plans.
-    ///
-    /// # Errors
-    /// What reading gives; also when the file is not what this runner wrote.
+    /// Fails also when the file is not what this runner wrote.
     pub fn open(file: &Path, plans: &[UsagePlan]) -> std::io::Result<Self> {
         let keys = match std::fs::read(file) {
             Ok(text) => serde_json::from_slice(&text)?,
@@ -52,15 +53,21 @@ impl PlanKeys {
             file: file.to_owned(),
             plans: plans.iter().map(|plan| plan.logical_id.clone()).collect(),
             keys: Mutex::new(keys),
+            asked: AtomicU64::new(0),
         })))
     }
 
     /// The usage plan that the enabled key of this value is in.
-    #[must_use]
     pub fn plan(&self, value: &str) -> Option<String> {
         let keys = self.keys();
         let key = keys.iter().find(|key| key.value == value && key.enabled)?;
         key.plan.clone()
+    }
+
+    /// How often a function has asked to make a key: creating a merchant begins with that, so a merchant that was
+    /// created without it belongs to another stack.
+    pub fn asked(&self) -> u64 {
+        self.0.asked.load(Ordering::Relaxed)
     }
 
     /// The management calls.
@@ -125,6 +132,7 @@ struct NewKey {
 }
 
 async fn create(State(keys): State<PlanKeys>, Json(new): Json<NewKey>) -> Result<(StatusCode, Json<Value>), Fault> {
+    keys.0.asked.fetch_add(1, Ordering::Relaxed);
     let value = new.value.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
     if value.len() < VALUE_MIN {
         return Err(Fault::BadRequest("API Key value should be at least 20 characters"));

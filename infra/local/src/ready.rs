@@ -17,13 +17,9 @@ pub struct Ready {
     pub base_url: String,
     /// The sandbox merchant's key.
     pub api_key: String,
-    /// The sandbox merchant.
     pub merchant_id: String,
-    /// Where the table answers.
     pub dynamodb_url: String,
-    /// Where the queues answer.
     pub sqs_url: String,
-    /// The table's name.
     pub table: String,
     /// What the functions see, for `cargo lambda watch --env-file`.
     pub env_file: PathBuf,
@@ -33,16 +29,12 @@ pub struct Ready {
 
 impl Ready {
     /// Writes `dev.json` in one step.
-    ///
-    /// # Errors
-    /// What the file system gives.
     pub fn write(&self, data: &Path) -> std::io::Result<()> {
         let text = serde_json::to_string_pretty(self)?;
         files::write(&file(data), format!("{text}\n").as_bytes())
     }
 
     /// What a person sees first.
-    #[must_use]
     pub fn banner(&self) -> String {
         let Self { base_url, api_key, merchant_id, .. } = self;
         let key = format!("-H 'Authorization: Bearer {api_key}'");
@@ -66,7 +58,6 @@ Requests, messages and retries follow, one line each. Ctrl-C ends everything.
 }
 
 /// The URL and key of a stack whose parts are known.
-#[must_use]
 pub fn describe(
     api_url: &str, dynamodb_url: String, sqs_url: String, sandbox: Sandbox, template: &Template, env_file: PathBuf,
 ) -> Ready {
@@ -83,16 +74,12 @@ pub fn describe(
 }
 
 /// Where `dev.json` is.
-#[must_use]
 pub fn file(data: &Path) -> PathBuf {
     data.join("dev.json")
 }
 
 /// Writes what the functions see as `NAME=value` lines. There is one file for all functions, so
 /// each sees the others' variables too.
-///
-/// # Errors
-/// What the file system gives.
 pub fn write_environment(
     path: &Path, template: &Template, region: &str, shared: &[(String, String)],
 ) -> std::io::Result<()> {

@@ -18,11 +18,19 @@ const SOURCES: [&str; 4] = ["functions", "shared", "Cargo.toml", "Cargo.lock"];
 const BUILD: [&str; 4] = ["build", "--quiet", "--workspace", "--bins"];
 
 /// Builds whenever a source file has changed, until the future is dropped. The old processes serve
-/// on while it builds, and when it fails.
-pub async fn run(host: Host, log: Log) {
+/// on while it builds, and when it fails. A change of the template is only told: what it describes is
+/// made when the runner starts.
+pub async fn run(host: Host, template: PathBuf, log: Log) {
     let mut seen = looked().await;
+    let mut seen_template = changed_at(&template);
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
+        let template_now = changed_at(&template);
+        if template_now != seen_template {
+            seen_template = template_now;
+            let template = template.display();
+            log.warning("rebuild", &format!("{template} has changed: end the stack and start it again to apply it"));
+        }
         let now = looked().await;
         if now == seen {
             continue;
@@ -95,7 +103,11 @@ fn look(path: &Path, files: &mut Vec<(PathBuf, SystemTime)>) {
     }
     let source = path.extension().is_some_and(|extension| ["rs", "toml", "lock"].iter().any(|one| extension == *one));
     // A file that vanishes while it is looked at is no source any more.
-    if let Some(changed) = path.metadata().and_then(|data| data.modified()).ok().filter(|_| source) {
+    if let Some(changed) = changed_at(path).filter(|_| source) {
         files.push((path.to_owned(), changed));
     }
+}
+
+fn changed_at(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|data| data.modified()).ok()
 }

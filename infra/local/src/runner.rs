@@ -24,7 +24,7 @@ use crate::sandbox::{Sandbox, SandboxError};
 use crate::settings::{Settings, SettingsError};
 use crate::table::{Table, TableError};
 use crate::template::{Surroundings, Template, TemplateError, Trigger};
-use crate::watch::Watch;
+use crate::watch::{self, Watch, WatchError};
 use crate::{invoke_api, rebuild, schedule, stream};
 
 /// The engine writes this region into its arns, so everything else does too.
@@ -35,60 +35,31 @@ const STACK: &str = "spillway";
 /// How long the functions have to end when the runner does.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long the runner waits for a `cargo lambda watch` that is still starting.
-const WATCH_LIMIT: Duration = Duration::from_secs(300);
-
 /// Why the stack did not start, or did not stay; each reads as one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerError {
-    /// A setting is wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The template is wrong.
     #[error("{}, {error}", path.display())]
-    Template {
-        /// The template's file.
-        path: PathBuf,
-        /// What is wrong and where.
-        error: TemplateError,
-    },
-    /// Another runner has the data.
+    Template { path: PathBuf, error: TemplateError },
     #[error("another runner uses {}: end it with `make stop`, or choose another folder with DATA=", .0.display())]
     Locked(PathBuf),
-    /// Another program has the port.
     #[error("port {port} is taken: end what uses it, or choose another with {name}=")]
-    PortTaken {
-        /// The variable that sets it.
-        name: &'static str,
-        /// The port.
-        port: u16,
-    },
-    /// A function was not built.
+    PortTaken { name: &'static str, port: u16 },
     #[error("there is no {}: build the functions first, as `make dev` does", .0.display())]
     NoBinary(PathBuf),
-    /// The table did not start.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// The queues did not start.
     #[error("the queues: {0}")]
     Queues(#[from] queue::QueueError),
-    /// The change stream cannot be read on.
     #[error(transparent)]
     Stream(#[from] stream::StreamError),
-    /// The sandbox merchant is not there.
     #[error("the sandbox merchant: {0}")]
     Sandbox(#[from] SandboxError),
-    /// Nothing answers at `WATCH_URL`.
-    #[error("nothing answers at WATCH_URL={0}: is `cargo lambda watch` running?")]
-    NoWatch(String),
-    /// A file or a socket.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     #[error("{what}: {error}")]
-    Io {
-        /// What was tried.
-        what: String,
-        /// What the system says.
-        error: std::io::Error,
-    },
+    Io { what: String, error: std::io::Error },
 }
 
 /// A running stack.
@@ -105,9 +76,7 @@ pub struct Runner {
 
 impl Runner {
     /// Starts everything and returns when the stack is ready to be used.
-    ///
-    /// # Errors
-    /// See [`RunnerError`]. Nothing is left running then.
+    /// Nothing is left running then.
     pub async fn start(settings: &Settings, log: &Log) -> Result<Self, RunnerError> {
         let lock = lock(&settings.data)?;
         let state = state(settings)?;
@@ -139,7 +108,7 @@ impl Runner {
         services.spawn(serve_queues(sqs_listener, queues.clone()));
         let mut app = Router::new();
         let (functions, host) = match &settings.watch_url {
-            Some(url) => (Functions::new(Watch::new(&template, url)), None),
+            Some(url) => (Functions::new(Watch::connect(&template, url).await?), None),
             None => {
                 check_binaries(&template, &settings.functions)?;
                 let folder = settings.functions.clone();
@@ -159,7 +128,11 @@ impl Runner {
         services.spawn(serve(listener, app));
 
         if let Some(url) = &settings.watch_url {
-            wait_for_watch(url).await?;
+            watch::serves_this_stack(&functions, &keys).await.map_err(|why| WatchError::Stranger {
+                url: url.clone(),
+                env_file: env_file.clone(),
+                why,
+            })?;
         }
         let sandbox = Sandbox::prepare(&functions, &state.join("sandbox.json")).await?;
         let env_file = std::path::absolute(&env_file).map_err(io(&env_file))?;
@@ -167,9 +140,9 @@ impl Runner {
         let mut runner = Self { ready, data: settings.data.clone(), host, services, _table: table, _lock: lock };
         runner.start_triggers(&template, &state, &queues, &functions, &clock, log)?;
         if let Some(host) = runner.host.clone().filter(|_| settings.rebuild) {
-            let log = log.clone();
+            let (log, template) = (log.clone(), settings.template.clone());
             runner.services.spawn(async move {
-                rebuild::run(host, log).await;
+                rebuild::run(host, template, log).await;
                 Ok(())
             });
         }
@@ -306,15 +279,4 @@ async fn serve(listener: TcpListener, app: Router) -> Result<(), RunnerError> {
     });
     let served = axum::serve(listener, app).await;
     served.map_err(|error| RunnerError::Io { what: "the API's server".to_owned(), error })
-}
-
-async fn wait_for_watch(url: &str) -> Result<(), RunnerError> {
-    let client = reqwest::Client::new();
-    let answers = async {
-        while client.get(url).send().await.is_err() {
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    };
-    let waited = tokio::time::timeout(WATCH_LIMIT, answers).await;
-    waited.map_err(|_| RunnerError::NoWatch(url.to_owned()))
 }

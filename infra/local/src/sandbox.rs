@@ -22,13 +22,10 @@ pub struct Sandbox {
 /// Why there is no sandbox merchant.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// The function failed.
     #[error("{0} failed: {1}")]
     Function(&'static str, InvokeError),
-    /// The function's answer lacks what is needed.
     #[error("{0} answered {1}")]
     Answer(&'static str, String),
-    /// The key cannot be kept.
     #[error("the sandbox merchant's key cannot be kept: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -36,9 +33,6 @@ pub enum SandboxError {
 impl Sandbox {
     /// The merchant and its key: those in `file` where they are still valid, else new ones. The
     /// functions make both, as they do for every merchant.
-    ///
-    /// # Errors
-    /// See [`SandboxError`].
     pub async fn prepare(functions: &Functions, file: &Path) -> Result<Self, SandboxError> {
         let merchant_id = create_merchant(functions).await?;
         let kept = std::fs::read(file).ok();
@@ -61,7 +55,8 @@ impl Sandbox {
     }
 }
 
-async fn create_merchant(functions: &Functions) -> Result<String, SandboxError> {
+/// Creates the sandbox merchant, which is harmless where it is there already, and gives its id.
+pub async fn create_merchant(functions: &Functions) -> Result<String, SandboxError> {
     let fees = json!({"fee_basis_points": 290, "fee_fixed": 30});
     let request = json!({
         "reference": "sandbox",

@@ -1,27 +1,24 @@
 //! Stands in for EventBridge Scheduler.
 
 use serde_json::json;
-use time::OffsetDateTime;
 use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
-use crate::clock::Clock;
+use crate::arn::{self, ACCOUNT};
+use crate::clock::{self, Clock};
 use crate::invoke::Functions;
 use crate::log::Log;
-use crate::template::{ACCOUNT, Schedule};
+use crate::template::Schedule;
 
 /// Invokes the schedule's function at its rate until the future is dropped: for the first time at
 /// once, as AWS does with a schedule that has no start date.
 pub async fn run(schedule: Schedule, region: String, functions: Functions, clock: Clock, log: Log) {
-    if !schedule.enabled {
-        return;
-    }
     let mut ticks = interval(schedule.every);
     // After the machine slept, the missed times are gone: each would do the same.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        let payload = schedule.input.clone().unwrap_or_else(|| event(&schedule, &region, clock()));
+        let payload = event(&schedule, &region, clock());
         let (functions, log, function) = (functions.clone(), log.clone(), schedule.function.clone());
         tokio::spawn(async move {
             if let Err(error) = functions.invoke(&function, payload.into_bytes()).await {
@@ -31,20 +28,19 @@ pub async fn run(schedule: Schedule, region: String, functions: Functions, clock
     }
 }
 
-/// What EventBridge Scheduler sends where the template gives no input.
+/// What EventBridge Scheduler sends where the template gives no input; it speaks of whole seconds.
 fn event(schedule: &Schedule, region: &str, now_ms: i64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(now_ms / 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let (hour, minute, second) = time.to_hms();
-    let name = &schedule.name;
+    let time = clock::rfc3339(now_ms);
+    let time = time.split('.').next().unwrap_or_default();
     json!({
         "version": "0",
         "id": Uuid::new_v4().to_string(),
         "detail-type": "Scheduled Event",
         "source": "aws.scheduler",
         "account": ACCOUNT,
-        "time": format!("{}T{hour:02}:{minute:02}:{second:02}Z", time.date()),
+        "time": format!("{time}Z"),
         "region": region,
-        "resources": [format!("arn:aws:scheduler:{region}:{ACCOUNT}:schedule/default/{name}")],
+        "resources": [arn::schedule(region, &schedule.name)],
         "detail": "{}",
     })
     .to_string()
@@ -75,13 +71,8 @@ mod tests {
     #[tokio::test]
     async fn the_function_is_invoked_at_once_and_again() {
         let (tell, mut told) = mpsc::unbounded_channel();
-        let schedule = Schedule {
-            function: "enqueue-due".to_owned(),
-            name: "Tick".to_owned(),
-            every: Duration::from_millis(5),
-            enabled: true,
-            input: None,
-        };
+        let schedule =
+            Schedule { function: "enqueue-due".to_owned(), name: "Tick".to_owned(), every: Duration::from_millis(5) };
         let functions = Functions::new(Telling(tell));
         let clock: Clock = Arc::new(|| 1_769_860_800_123);
         let log = Log::to(false, |_| {});

@@ -32,29 +32,14 @@ pub struct Settings {
 /// A variable that cannot be what it is.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SettingsError {
-    /// It is no port.
     #[error("{name} is {value}, which is no port (0 to 65535)")]
-    Port {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: String,
-    },
-    /// It is neither on nor off.
+    Port { name: &'static str, value: String },
     #[error("{name} is {value}; use 1 for yes and 0 for no")]
-    Flag {
-        /// The variable.
-        name: &'static str,
-        /// Its value.
-        value: String,
-    },
+    Flag { name: &'static str, value: String },
 }
 
 impl Settings {
     /// The settings that `variable` gives. `beside` is the folder of the runner's own binary.
-    ///
-    /// # Errors
-    /// See [`SettingsError`].
     pub fn read(variable: &dyn Fn(&str) -> Option<String>, beside: PathBuf) -> Result<Self, SettingsError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let port = |name, default| match set(name) {

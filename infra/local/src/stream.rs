@@ -20,14 +20,15 @@ use tokio::time::Instant;
 pub use changes::Changes;
 pub use filter::FilterError;
 
-use self::batch::{Batch, Outcome, Step};
+use self::batch::{Batch, Step, StepOutcome};
 use self::changes::Change;
 use self::checkpoint::Checkpoint;
 use self::event::Source;
 use self::filter::Filters;
 use crate::clock::Clock;
 use crate::invoke::Functions;
-use crate::queue::{NewMessage, QueueError, Queues, Report, answer};
+use crate::partial_answer;
+use crate::queue::{NewMessage, QueueError, Queues, Report};
 use crate::template::StreamTrigger;
 
 /// How often the table's file is asked whether anything was committed, at first.
@@ -43,16 +44,12 @@ const READ_MAX: usize = 250;
 /// Why the trigger cannot run.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
-    /// A filter of the template is not understood.
     #[error(transparent)]
     Filter(#[from] FilterError),
-    /// The queue that is told of batches given up is missing.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// The table's file cannot be read.
     #[error("the table's stream: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// The checkpoint cannot be kept.
     #[error("the stream's checkpoint: {0}")]
     Checkpoint(#[from] std::io::Error),
 }
@@ -76,21 +73,15 @@ struct Trigger {
 }
 
 /// Invokes the trigger's function with the records of the change stream, until the future is dropped.
-/// The place reached is kept in the file `checkpoint`; without it the stream begins where the template
-/// says.
-///
-/// # Errors
-/// See [`StreamError`]. A function that fails is no error.
+/// The place reached is kept in the file `checkpoint`; without it the stream begins with its oldest record.
+/// A function that fails is no error.
 pub async fn run(
     settings: StreamTrigger, changes: Changes, checkpoint: PathBuf, queues: Queues, clock: Clock, functions: Functions,
     report: Report,
 ) -> Result<(), StreamError> {
     let failures =
         settings.on_failure.as_ref().map(|logical_id| queues.name_of(logical_id).map(str::to_owned)).transpose()?;
-    let mut checkpoint = Checkpoint::open(checkpoint)?;
-    if checkpoint.get().is_none() && !settings.from_oldest {
-        checkpoint.set(changes.last()?)?;
-    }
+    let checkpoint = Checkpoint::open(checkpoint)?;
     let trigger = Trigger {
         filters: Filters::new(&settings.filters)?,
         source: Source::new(&changes, queues.region())?,
@@ -166,15 +157,19 @@ impl Trigger {
             let outcome = match step {
                 Step::GiveUp(given_up) => {
                     self.give_up(&given_up)?;
-                    Outcome::GivenUp
+                    StepOutcome::GivenUp
                 }
                 Step::Send(records) => self.send(records).await,
             };
             let function = &self.settings.function;
             match &outcome {
-                Outcome::Failed(error) => (self.report)(format!("{function}: a batch of the stream failed: {error}")),
-                Outcome::FailedFrom(_) => (self.report)(format!("{function}: a batch of the stream failed in part")),
-                Outcome::Succeeded | Outcome::GivenUp => {}
+                StepOutcome::Failed(error) => {
+                    (self.report)(format!("{function}: a batch of the stream failed: {error}"))
+                }
+                StepOutcome::FailedFrom(_) => {
+                    (self.report)(format!("{function}: a batch of the stream failed in part"))
+                }
+                StepOutcome::Succeeded | StepOutcome::GivenUp => {}
             }
             let settled = batch.settle(outcome);
             if let Some(sequence) = settled.done_to {
@@ -187,24 +182,24 @@ impl Trigger {
         Ok(())
     }
 
-    async fn send(&mut self, records: &[Change]) -> Outcome {
+    async fn send(&mut self, records: &[Change]) -> StepOutcome {
         let event = self.source.event(records);
         let function = &self.settings.function;
         let answer = match self.functions.invoke(function, event.into()).await {
             Ok(answer) => answer,
-            Err(error) => return Outcome::Failed(error.to_string()),
+            Err(error) => return StepOutcome::Failed(error.to_string()),
         };
         if !self.settings.report_item_failures {
-            return Outcome::Succeeded;
+            return StepOutcome::Succeeded;
         }
         let place = |id: &str| records.iter().position(|record| record.public_sequence() == id);
-        match answer::failures(&answer, |id| place(id).is_some()) {
+        match partial_answer::failures(&answer, |id| place(id).is_some()) {
             // All from the lowest failure on are sent again, whatever succeeded after it.
             Ok(failures) => match failures.iter().filter_map(|id| place(id)).min() {
-                Some(first) => Outcome::FailedFrom(first),
-                None => Outcome::Succeeded,
+                Some(first) => StepOutcome::FailedFrom(first),
+                None => StepOutcome::Succeeded,
             },
-            Err(error) => Outcome::Failed(error.to_string()),
+            Err(error) => StepOutcome::Failed(error.to_string()),
         }
     }
 

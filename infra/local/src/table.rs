@@ -20,47 +20,31 @@ use crate::template;
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 
 /// Properties that the engine takes as they are.
-const TAKEN: [&str; 4] = ["KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes", "LocalSecondaryIndexes"];
+const TAKEN: [&str; 3] = ["KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes"];
 
 /// Properties that are read here, or mean nothing on one machine.
-const PASSED_OVER: [&str; 12] = [
+const PASSED_OVER: [&str; 6] = [
     "TableName",
     "StreamSpecification",
     "TimeToLiveSpecification",
     "BillingMode",
-    "ContributorInsightsSpecification",
     "DeletionProtectionEnabled",
-    "OnDemandThroughput",
     "PointInTimeRecoverySpecification",
-    "SSESpecification",
-    "TableClass",
-    "Tags",
-    "WarmThroughput",
 ];
 
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// The template describes what the engine does not take.
     #[error("the table's properties: {0}")]
     Properties(String),
-    /// The file holds the table in another form than the template describes.
     #[error("the table on disk has another {0} than the template; FRESH=1 begins with an empty one")]
     Changed(&'static str),
-    /// The engine failed.
     #[error("the table's file: {0}")]
     Engine(#[from] dynoxide::DynoxideError),
-    /// SQLite failed.
     #[error("the table's file: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// The port is taken, or there are no threads.
     #[error("the table's server on port {port}: {error}")]
-    Server {
-        /// The port asked for.
-        port: u16,
-        /// What the system says.
-        error: std::io::Error,
-    },
+    Server { port: u16, error: std::io::Error },
 }
 
 /// The running table. Dropping it stops its server.
@@ -75,9 +59,6 @@ impl Table {
     /// Opens the file at `path`, or makes it, with the table of the template in it, and serves the
     /// DynamoDB API on `port` of the loopback interface (0: any), on threads of its own because the
     /// engine's handlers block.
-    ///
-    /// # Errors
-    /// See [`TableError`].
     pub fn open(path: &Path, table: &template::Table, port: u16) -> Result<Self, TableError> {
         let database = Database::new(&path.to_string_lossy())?;
         prepare_stream(path)?;
@@ -104,21 +85,11 @@ impl Table {
     }
 
     /// Where the DynamoDB API answers.
-    #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The table's name.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The table's change stream.
-    ///
-    /// # Errors
-    /// SQLite's own.
     pub fn changes(&self) -> Result<Changes, TableError> {
         Ok(Changes::open(&self.path, &self.name)?)
     }
@@ -177,8 +148,10 @@ fn create_request(table: &template::Table) -> Result<Value, TableError> {
             return Err(TableError::Properties(message));
         }
     }
-    for index in indexes(&mut request) {
-        index.retain(|name, _| ["IndexName", "KeySchema", "Projection"].contains(&name.as_str()));
+    for name in properties.get("GlobalSecondaryIndexes").into_iter().flat_map(index_properties) {
+        if !["IndexName", "KeySchema", "Projection"].contains(&name.as_str()) {
+            return Err(TableError::Properties(format!("the runner does not know {name} of an index")));
+        }
     }
     request.insert("TableName".into(), table.name.as_str().into());
     request.insert("BillingMode".into(), "PAY_PER_REQUEST".into());
@@ -190,14 +163,10 @@ fn create_request(table: &template::Table) -> Result<Value, TableError> {
     Ok(request.into())
 }
 
-/// The global indexes' definitions.
-fn indexes(request: &mut Map<String, Value>) -> impl Iterator<Item = &mut Map<String, Value>> {
-    request
-        .get_mut("GlobalSecondaryIndexes")
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut)
+/// The names of all properties of all these indexes.
+fn index_properties(indexes: &Value) -> impl Iterator<Item = &String> {
+    let indexes = indexes.as_array().into_iter().flatten().filter_map(Value::as_object);
+    indexes.flat_map(Map::keys)
 }
 
 /// Refuses an existing table that the template describes otherwise: it cannot be changed in place.

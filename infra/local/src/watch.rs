@@ -1,6 +1,7 @@
 //! Calls functions at a running `cargo lambda watch` instead of hosting them.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,16 +9,35 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::host;
-use crate::invoke::{InvokeError, Outcome, Run};
+use crate::invoke::{Functions, InvokeError, Outcome, Run};
+use crate::plan_keys::PlanKeys;
+use crate::sandbox;
 use crate::template::Template;
 
 /// Calls to one function at the same time: over about a hundred, `cargo lambda watch` locks up.
 const CALLS_MAX: usize = 32;
 
+/// How long a `cargo lambda watch` may take until it listens; it does before it builds anything.
+const LISTEN_LIMIT: Duration = Duration::from_secs(20);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// A function's first call waits for its build.
 const FIRST_LIMIT: Duration = Duration::from_secs(600);
+
+/// Why the functions at `WATCH_URL` cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    #[error("nothing answers at WATCH_URL={0}: is `cargo lambda watch` running there?")]
+    NothingListens(String),
+    #[error(
+        "what runs at WATCH_URL={url} does not serve this stack ({why}): start `cargo lambda watch --env-file {}`",
+        env_file.display()
+    )]
+    Stranger { url: String, env_file: PathBuf, why: String },
+}
 
 /// The functions of a running `cargo lambda watch`.
 pub struct Watch {
@@ -34,20 +54,42 @@ struct Function {
 }
 
 impl Watch {
-    /// The functions of `template` at `url`, as `http://127.0.0.1:9001`.
-    #[must_use]
-    pub fn new(template: &Template, url: &str) -> Self {
+    /// The functions of `template` at `url`, as `http://127.0.0.1:9001`, once something listens there.
+    pub async fn connect(template: &Template, url: &str) -> Result<Self, WatchError> {
+        let url = url.trim_end_matches('/').to_owned();
+        let nothing_listens = |_| WatchError::NothingListens(url.clone());
+        // A proxy of the environment would not know this machine's own addresses.
+        let client = reqwest::Client::builder().no_proxy().build().map_err(nothing_listens)?;
+        listens(&client, &url, LISTEN_LIMIT).await.map_err(nothing_listens)?;
         let functions = template.functions.iter().map(|function| {
             let settings =
                 Function { timeout: function.timeout, calls: Semaphore::new(CALLS_MAX), built: AtomicBool::new(false) };
             (function.name.clone(), Arc::new(settings))
         });
-        Self {
-            url: url.trim_end_matches('/').to_owned(),
-            client: reqwest::Client::new(),
-            functions: functions.collect(),
+        Ok(Self { url, client, functions: functions.collect() })
+    }
+}
+
+/// Waits until something answers HTTP at `url`.
+async fn listens(client: &reqwest::Client, url: &str, limit: Duration) -> Result<(), reqwest::Error> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match client.get(url).timeout(LISTEN_LIMIT).send().await {
+            Ok(_) => return Ok(()),
+            Err(error) if Instant::now() >= deadline => return Err(error),
+            Err(_) => tokio::time::sleep(LOOK_EVERY).await,
         }
     }
+}
+
+/// Tells functions that serve this stack from those of another project, or with the environment of another stack:
+/// their table and queues would be others. Creating a merchant always asks the gateway for its plan key, and this
+/// stack's gateway is here.
+/// `Err`: why they do not, in a few words.
+pub async fn serves_this_stack(functions: &Functions, keys: &PlanKeys) -> Result<(), String> {
+    let before = keys.asked();
+    sandbox::create_merchant(functions).await.map_err(|error| error.to_string())?;
+    if keys.asked() > before { Ok(()) } else { Err("its functions have another stack's environment".to_owned()) }
 }
 
 impl Run for Watch {
@@ -84,5 +126,33 @@ async fn send(request: reqwest::RequestBuilder) -> Outcome {
             Err(InvokeError::Crashed(String::from_utf8_lossy(&payload).into_owned()))
         }
         handled => Err(handled),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Stranger;
+
+    impl Run for Stranger {
+        fn run(&self, _: String, _: Vec<u8>) -> BoxFuture<'static, Outcome> {
+            futures::future::ready(Ok(br#"{"id":"mer_1"}"#.to_vec())).boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn functions_that_ask_another_gateway_are_strangers() {
+        let file = std::env::temp_dir().join(format!("spillway-{}", uuid::Uuid::new_v4()));
+        let keys = PlanKeys::open(&file, &[]).unwrap();
+        let why = serves_this_stack(&Functions::new(Stranger), &keys).await.unwrap_err();
+        assert!(why.contains("another stack"), "{why}");
+    }
+
+    #[tokio::test]
+    async fn an_address_where_nothing_listens_is_given_up() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        assert!(listens(&client, &format!("http://{free}"), Duration::ZERO).await.is_err());
     }
 }

@@ -3,6 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use spillway_tests::client::Request;
+use spillway_tests::clock::in_seconds;
 use spillway_tests::{Answer, Client, Deadline, Options, Stack, eventually, unique};
 
 /// A problem without what is different in every answer.
@@ -13,15 +14,11 @@ fn anonymous(answer: Answer) -> Value {
     problem
 }
 
-/// RFC 3339, this many whole seconds from now.
-fn in_seconds(seconds: i64) -> String {
-    let time = time::OffsetDateTime::now_utc() + time::Duration::seconds(seconds);
-    let (date, hour, minute, second) = (time.date(), time.hour(), time.minute(), time.second());
-    format!("{date}T{hour:02}:{minute:02}:{second:02}Z")
-}
+/// How long a key lives that a test wants to use and then to expire.
+const LIFETIME_SECONDS: i64 = 15;
 
 async fn expires(client: &Client) {
-    eventually("the key has expired", Deadline::SOON, async || {
+    eventually("the key has expired", Deadline::LATER, async || {
         let answer = client.get("/balance").await;
         if answer.status == 401 { Ok(anonymous(answer)) } else { Err(answer.text) }
     })
@@ -33,7 +30,7 @@ async fn whoever_has_no_valid_key_gets_one_and_the_same_answer() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let secret = merchant.client.secret().to_owned();
-    let expired = stack.new_key(&merchant.id, json!({"expires_at": in_seconds(2)})).await;
+    let expired = stack.new_key(&merchant.id, json!({"expires_at": in_seconds(LIFETIME_SECONDS)})).await;
     expires(&expired).await;
     let request =
         merchant.client.payment_request(&unique(), &json!({"amount": 1250, "currency": "USD", "token": "tok_visa"}));
@@ -85,7 +82,7 @@ async fn the_scheme_may_be_written_in_any_case() {
 async fn a_key_that_expires_ends_even_while_its_answer_is_cached() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
-    let client = stack.new_key(&merchant.id, json!({"expires_at": in_seconds(3)})).await;
+    let client = stack.new_key(&merchant.id, json!({"expires_at": in_seconds(LIFETIME_SECONDS)})).await;
     client.get("/balance").await.expect(200);
     expires(&client).await;
 }

@@ -1,7 +1,7 @@
 //! A card number in any field is refused, is stored nowhere and is in no log.
 
 use serde_json::{Value, json};
-use spillway_tests::{Options, Stack, unique};
+use spillway_tests::{Deadline, Options, Stack, eventually, unique};
 
 /// Numbers that card schemes publish for testing.
 const NUMBERS: [&str; 6] = [
@@ -15,8 +15,9 @@ const NUMBERS: [&str; 6] = [
 
 #[tokio::test]
 async fn a_card_number_in_any_field_is_refused_and_neither_stored_nor_logged() {
-    let stack = Stack::start(Options::new().knob("LOG_LEVEL", "trace")).await;
-    let client = stack.new_merchant().await.client;
+    let stack = Stack::start(Options::new().keep_lines().knob("LOG_LEVEL", "trace")).await;
+    let merchant = stack.new_merchant().await;
+    let client = &merchant.client;
     let right = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     let stored = stack.table().items().await.len();
     for number in NUMBERS {
@@ -46,9 +47,16 @@ async fn a_card_number_in_any_field_is_refused_and_neither_stored_nor_logged() {
     }
     assert_eq!(stack.table().items().await.len(), stored);
     // As an idempotency key a number is harmless, as long as only its hash is kept.
-    client.create_payment(NUMBERS[0], &right).await;
+    let accepted = client.create_payment(NUMBERS[0], &right).await.expect(202);
+    let last = accepted.header("request-id");
+    let printed = eventually("the last request has its line", Deadline::SOON, async || {
+        let printed = stack.printed("create-payment").concat();
+        if printed.contains(last) { Ok(printed) } else { Err(printed) }
+    })
+    .await;
+    assert!(printed.contains(&merchant.id), "{printed}");
     let table = Value::from_iter(stack.table().items().await).to_string();
-    let log = stack.log();
+    let log = stack.all_printed() + &stack.log();
     for number in NUMBERS {
         assert!(!table.contains(number) && !log.contains(number), "{number}");
     }

@@ -1,7 +1,8 @@
 //! A conflict or throttle among the reasons of a failed write is retried as a whole, eight tries, then 503.
 
+use futures::future::join_all;
 use serde_json::json;
-use spillway_tests::auditor::Books;
+use spillway_tests::auditor::{Books, settled};
 use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Merchant, Options, Stack, Template, event};
 
@@ -72,4 +73,32 @@ async fn a_commit_that_never_gets_through_fails_its_message_and_no_other() {
     stack.invoke("call-processor", &batch).await.unwrap();
     let books = Books::read(&stack, &merchant.tenant()).await;
     assert_eq!(books.faults(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn two_hundred_requests_at_once_while_the_store_conflicts_make_two_hundred_payments() {
+    const REQUESTS: usize = 200;
+    let stack = Stack::start(Options::new().store_proxy()).await;
+    let merchant = stack.new_merchant().await;
+    merchant.client.get("/balance").await.expect(200);
+    let proxy = stack.store_proxy();
+    // Enough for each request to meet more than one, and for some to meet too many.
+    proxy.fault(2 * REQUESTS, put(), Fault::Error("TransactionConflictException"));
+    proxy.fault(REQUESTS, Matching::operation("TransactWriteItems"), Fault::Canceled(0, "TransactionConflict"));
+    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    let requests: Vec<_> =
+        (0..REQUESTS).map(|number| merchant.client.payment_request(&format!("order-{number}"), &payment)).collect();
+    let answers = join_all(requests.iter().map(|request| request.send())).await;
+    assert!(proxy.count(&put()) >= 2 * REQUESTS);
+    proxy.heal();
+    for (request, answer) in requests.iter().zip(answers) {
+        if answer.status == 202 {
+            assert_eq!(request.send().await.expect(202).body, answer.body);
+        } else {
+            answer.expect_problem(503, "unavailable");
+            request.send().await.expect(202);
+        }
+    }
+    settled(&stack, &merchant.tenant(), REQUESTS).await;
+    assert_eq!(merchant.client.balance("USD").await, (0, 1184 * i64::try_from(REQUESTS).unwrap()));
 }

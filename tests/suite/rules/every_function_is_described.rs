@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use spillway_tests::{Options, Stack, Template};
 
 fn root() -> PathBuf {
@@ -26,25 +26,148 @@ fn folders_template_and_sample_events_name_the_same_functions() {
     assert_eq!(folders("events"), functions);
 }
 
+/// Every route and trigger: the function, the kind, the source.
+const TRIGGERS: [(&str, &str, &str); 10] = [
+    ("CallProcessor", "SQS", "!GetAtt ProcessorQueue.Arn"),
+    ("CreatePayment", "Api", "post /v1/payments"),
+    ("CreateWebhookEndpoint", "Api", "post /v1/webhook-endpoints"),
+    ("DeliverWebhook", "SQS", "!GetAtt WebhooksQueue.Arn"),
+    ("DispatchChanges", "DynamoDB", "!GetAtt Table.StreamArn"),
+    ("EnqueueDue", "ScheduleV2", "rate(1 minute)"),
+    ("FoldBalance", "SQS", "!GetAtt FoldsQueue.Arn"),
+    ("GetBalance", "Api", "get /v1/balance"),
+    ("GetHealth", "Api", "get /v1/health"),
+    ("GetPayment", "Api", "get /v1/payments/{payment_id}"),
+];
+
+#[test]
+fn the_template_has_exactly_these_routes_and_triggers() {
+    let template = Template::read();
+    let mut described = Vec::new();
+    for function in template.keys(&["Resources"]) {
+        let events = ["Resources", function, "Properties", "Events"];
+        let names = if template.has(&events) { template.keys(&events) } else { Vec::new() };
+        for name in names {
+            let event = [events.as_slice(), &[name]].concat();
+            let kind = template.values(&event, &["Type"])[0].to_owned();
+            let source = ["Queue", "Stream", "ScheduleExpression", "Method", "Path"];
+            described.push((function.to_owned(), kind, template.values(&event, &source).join(" ")));
+        }
+    }
+    described.sort();
+    let expected = TRIGGERS.map(|(function, kind, source)| (function.to_owned(), kind.to_owned(), source.to_owned()));
+    assert_eq!(described, expected);
+}
+
+/// What comes of a sample.
+enum Outcome {
+    /// This answer to a request.
+    Status(u64),
+    /// A batch of which nothing failed.
+    Whole,
+    /// This field of the answer, with a value that begins so.
+    Field(&'static str, &'static str),
+    /// A text that begins so.
+    Text(&'static str),
+    /// This error.
+    Error(&'static str),
+}
+
+/// Every sample in the order in which a merchant meets them: the first makes the merchant of all others.
+const SAMPLES: [(&str, Outcome); 17] = [
+    ("get-health/health", Outcome::Status(200)),
+    ("create-merchant/acme", Outcome::Field("id", "mer_")),
+    ("issue-api-key/test-mode", Outcome::Field("secret", "sk_test_")),
+    ("issue-api-key/read-only-until-a-date", Outcome::Field("secret", "sk_test_")),
+    // The secret in it was never issued here.
+    ("authenticate/test-key", Outcome::Error("Unauthorized")),
+    ("authenticate/malformed-key", Outcome::Error("Unauthorized")),
+    ("create-webhook-endpoint/payments", Outcome::Status(201)),
+    ("create-payment/card", Outcome::Status(202)),
+    ("create-payment/invalid", Outcome::Status(422)),
+    ("get-payment/by-id", Outcome::Status(200)),
+    ("dispatch-changes/payment-movement-event", Outcome::Whole),
+    ("call-processor/payments", Outcome::Whole),
+    ("fold-balance/balance", Outcome::Whole),
+    ("get-balance/all-currencies", Outcome::Status(200)),
+    ("deliver-webhook/event", Outcome::Whole),
+    ("deliver-webhook/delivery", Outcome::Whole),
+    ("enqueue-due/minute", Outcome::Text("enqueued ")),
+];
+
+#[test]
+fn every_sample_event_has_its_outcome() {
+    let files = folders("events").into_iter().flat_map(|function| {
+        let entries = fs::read_dir(root().join("events").join(&function)).unwrap();
+        entries.map(move |entry| {
+            let path = entry.unwrap().path();
+            format!("{function}/{}", path.file_stem().unwrap().to_str().unwrap())
+        })
+    });
+    let known: BTreeSet<String> = SAMPLES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(files.collect::<BTreeSet<_>>(), known);
+}
+
+/// The merchant and the payment that the samples name.
+const NAMED: [&str; 2] = ["mer_c4cr7wt440hxtdd9bnsaz1bw1k", "pay_swdpashhq5qd3sbp5sky5c4bay"];
+
+/// A sample, with these instead of the merchant and the payment that it names.
+fn sample(name: &str, made: &[String]) -> Value {
+    let path = root().join("events").join(name).with_extension("json");
+    let text = fs::read_to_string(path).unwrap();
+    let text = NAMED.iter().zip(made).fold(text, |text, (named, made)| text.replace(named, made));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// The `id` in an answer, or in its body.
+fn id(answer: &Value) -> Option<String> {
+    let body = answer["body"].as_str().and_then(|body| serde_json::from_str::<Value>(body).ok());
+    body.as_ref().unwrap_or(answer)["id"].as_str().map(str::to_owned)
+}
+
 #[tokio::test]
 async fn every_sample_event_is_understood() {
-    let stack = Stack::start(Options::new()).await;
-    for function in folders("events") {
-        for entry in fs::read_dir(root().join("events").join(&function)).unwrap() {
-            let path = entry.unwrap().path();
-            let sample: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
-            match stack.invoke(&function, &sample).await {
-                Ok(answer) => {
-                    let status = answer["statusCode"].as_u64();
-                    assert!(status.is_none_or(|status| status < 500), "{}: {answer}", path.display());
-                }
-                // A sample's key or merchant is of another stack: that is a refusal, and no failure to read it.
-                Err(error) => {
-                    let message = error["errorMessage"].as_str().unwrap_or_default();
-                    let known = message == "Unauthorized" || message.starts_with("There is no merchant");
-                    assert!(known, "{}: {error}", path.display());
-                }
-            }
+    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let mut made = Vec::new();
+    for (name, outcome) in SAMPLES {
+        let function = name.split('/').next().unwrap();
+        let answer = stack.invoke(function, &sample(name, &made)).await;
+        if ["create-merchant/acme", "create-payment/card"].contains(&name) {
+            made.extend(answer.as_ref().ok().and_then(id));
         }
+        let shown = format!("{name}: {answer:?}");
+        match (outcome, answer) {
+            (Outcome::Status(status), Ok(answer)) => assert_eq!(answer["statusCode"], status, "{shown}"),
+            (Outcome::Whole, Ok(answer)) => assert_eq!(answer, json!({"batchItemFailures": []}), "{shown}"),
+            (Outcome::Field(field, start), Ok(answer)) => {
+                assert!(answer[field].as_str().is_some_and(|value| value.starts_with(start)), "{shown}");
+            }
+            (Outcome::Text(start), Ok(answer)) => {
+                assert!(answer.as_str().is_some_and(|text| text.starts_with(start)), "{shown}");
+            }
+            (Outcome::Error(message), Err(error)) => assert_eq!(error["errorMessage"], message, "{shown}"),
+            _ => panic!("{shown}"),
+        }
+    }
+    // The message of the sample was for the payment of the sample.
+    let paid = stack.invoke("get-payment", &sample("get-payment/by-id", &made)).await.unwrap();
+    let payment: Value = serde_json::from_str(paid["body"].as_str().unwrap()).unwrap();
+    assert_eq!((&payment["status"], &payment["fee"]), (&json!("succeeded"), &json!(66)), "{payment}");
+    let balance = stack.invoke("get-balance", &sample("get-balance/all-currencies", &made)).await.unwrap();
+    let balance: Value = serde_json::from_str(balance["body"].as_str().unwrap()).unwrap();
+    let dollars = json!({"currency": "USD", "available": 0, "pending": 1184});
+    assert!(balance["balances"].as_array().unwrap().contains(&dollars), "{balance}");
+}
+
+#[tokio::test]
+async fn a_consumer_reports_what_it_can_not_read_by_its_id() {
+    let stack = Stack::start(Options::new().template(Template::still())).await;
+    for name in ["call-processor/payments", "fold-balance/balance", "deliver-webhook/event", "deliver-webhook/delivery"]
+    {
+        let mut event = sample(name, &[]);
+        event["Records"][0]["body"] = json!("not a message");
+        let answer = stack.invoke(name.split('/').next().unwrap(), &event).await.unwrap();
+        let failed = json!({"batchItemFailures": [{"itemIdentifier": event["Records"][0]["messageId"]}]});
+        assert_eq!(answer, failed, "{name}");
     }
 }

@@ -7,10 +7,13 @@ use futures::{StreamExt, stream};
 use serde_json::json;
 use spillway_tests::auditor::{Books, settled};
 use spillway_tests::receiver::Receiver;
-use spillway_tests::{Client, Deadline, Merchant, Options, Stack, eventually};
+use spillway_tests::store_proxy::{Held, Hold, Matching};
+use spillway_tests::{Client, Deadline, Merchant, Options, Stack, Template, clock, eventually};
 
 const PAYMENTS: usize = 200;
 const AT_ONCE: usize = 16;
+/// How many payments are committed before the kill; all others have not come so far.
+const COMMITTED: usize = 50;
 
 /// Sends them all; `Err` for one whose answer never came.
 async fn send_all(client: &Client, keys: &[String]) -> Vec<Result<String, String>> {
@@ -28,9 +31,20 @@ async fn send_all(client: &Client, keys: &[String]) -> Vec<Result<String, String
     sent.buffer_unordered(AT_ONCE).collect().await
 }
 
-async fn all_finish(stack: &Stack, merchant: &Merchant, receiver: &Receiver, ids: &BTreeSet<String>) {
+/// Who enqueues what is due.
+#[derive(Clone, Copy, PartialEq)]
+enum Due {
+    /// The test, again and again.
+    ByHand,
+    /// The runner's schedule, which fires when the runner starts and then each minute.
+    BySchedule,
+}
+
+async fn all_finish(stack: &Stack, merchant: &Merchant, receiver: &Receiver, ids: &BTreeSet<String>, due: Due) {
     eventually("every payment is final, counted and delivered", Deadline::LATER, async || {
-        stack.run_due().await;
+        if due == Due::ByHand {
+            stack.run_due().await;
+        }
         let told: BTreeSet<String> = receiver
             .attempts()
             .iter()
@@ -54,23 +68,61 @@ async fn all_finish(stack: &Stack, merchant: &Merchant, receiver: &Receiver, ids
     assert_eq!(events.len(), ids.len());
 }
 
-async fn kill_in_the_middle(queues_survive: bool) {
-    let options = Options::new().knob("FIRST_DUE_SECONDS", 2).knob("CLAIM_SECONDS", 2);
+/// Waits until the held commits are all that still moves, and what they were to finish is overdue.
+async fn stands_in_the_middle(stack: &Stack, merchant: &Merchant, hold: &Hold) {
+    hold.reached(1).await;
+    eventually("the first payments are committed, and all others are due", Deadline::LATER, async || {
+        let (books, now) = (Books::read(stack, &merchant.tenant()).await, clock::now());
+        let processing: Vec<_> = books.payments.values().filter(|each| each["status"] == "processing").collect();
+        let due = processing.iter().filter(|each| each["due_at"].as_str().unwrap() < now.as_str()).count();
+        if processing.len() == PAYMENTS - COMMITTED && due == processing.len() {
+            Ok(())
+        } else {
+            Err(format!("{} of {PAYMENTS} are processing, {due} of them due", processing.len()))
+        }
+    })
+    .await;
+}
+
+/// Looks at what a killed stack left, in one where nothing moves, and kills that too.
+async fn died_in_the_middle(stack: &mut Stack, merchant: &Merchant) {
+    stack.set_template(Template::still());
+    stack.restart().await;
+    let books = Books::read(stack, &merchant.tenant()).await;
+    let processing = books.payments.values().filter(|payment| payment["status"] == "processing").count();
+    assert_eq!((books.payments.len(), processing), (PAYMENTS, PAYMENTS - COMMITTED));
+    let charged = books.payments.keys().filter(|id| books.charged(id) == 1).count();
+    assert!(charged > COMMITTED, "none was charged and not yet posted");
+    let queues = stack.queues();
+    let waiting = queues.depth(&queues.url("ProcessorQueue").await).await;
+    assert!(waiting > 0, "the queues' file holds no message that could be lost");
+    stack.kill().await;
+    stack.set_template(Template::read());
+}
+
+async fn kill_in_the_middle(queues_survive: bool, due: Due) {
+    let options = Options::new().store_proxy().knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1);
     let mut stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let commit = Matching::operation("TransactWriteItems").with("#journal#");
+    let hold = stack.store_proxy().hold_at(Held::Before, COMMITTED, usize::MAX, commit);
     let keys: Vec<String> = (0..PAYMENTS).map(|number| format!("order-{number}")).collect();
     let accepted = send_all(&merchant.client, &keys).await;
     assert!(accepted.iter().all(Result::is_ok), "{accepted:?}");
+    stands_in_the_middle(&stack, &merchant, &hold).await;
     stack.kill().await;
+    hold.close();
+    stack.store_proxy().heal();
+    died_in_the_middle(&mut stack, &merchant).await;
     if !queues_survive {
         stack.delete_queues();
     }
     stack.restart().await;
     let ids: BTreeSet<String> = accepted.into_iter().map(Result::unwrap).collect();
     assert_eq!(ids.len(), PAYMENTS);
-    all_finish(&stack, &merchant, &receiver, &ids).await;
+    all_finish(&stack, &merchant, &receiver, &ids, due).await;
     for attempt in receiver.attempts() {
         attempt.verify(endpoint["secret"].as_str().unwrap()).unwrap();
     }
@@ -78,23 +130,32 @@ async fn kill_in_the_middle(queues_survive: bool) {
 
 #[tokio::test]
 async fn after_a_kill_every_accepted_payment_finishes() {
-    kill_in_the_middle(true).await;
+    kill_in_the_middle(true, Due::ByHand).await;
 }
 
 #[tokio::test]
 async fn with_the_queues_lost_every_accepted_payment_finishes() {
-    kill_in_the_middle(false).await;
+    kill_in_the_middle(false, Due::ByHand).await;
+}
+
+#[tokio::test]
+async fn with_the_queues_lost_the_schedule_alone_brings_everything_to_its_end() {
+    kill_in_the_middle(false, Due::BySchedule).await;
 }
 
 #[tokio::test]
 async fn a_kill_while_requests_come_in_loses_none_that_is_sent_again() {
-    let options = Options::new().knob("FIRST_DUE_SECONDS", 2).knob("CLAIM_SECONDS", 2);
+    let options = Options::new().store_proxy().knob("FIRST_DUE_SECONDS", 2).knob("CLAIM_SECONDS", 2);
     let mut stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
     merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let keys: Vec<String> = (0..PAYMENTS).map(|number| format!("order-{number}")).collect();
+    // From here on the store does what it is asked, and nobody hears of it.
+    let put = Matching::operation("PutItem").with("fingerprint");
+    let hold = stack.store_proxy().hold_at(Held::After, PAYMENTS / 2, usize::MAX, put);
     let killing = async {
+        hold.reached(1).await;
         eventually("some payments have succeeded", Deadline::SOON, async || {
             let books = Books::read(&stack, &merchant.tenant()).await;
             let entries = books.entries.len();
@@ -102,13 +163,16 @@ async fn a_kill_while_requests_come_in_loses_none_that_is_sent_again() {
         })
         .await;
         stack.kill().await;
+        hold.close();
+        stack.store_proxy().heal();
     };
     let (sent, ()) = join(send_all(&merchant.client, &keys), killing).await;
     stack.restart().await;
     let (accepted, lost): (Vec<_>, Vec<_>) = sent.into_iter().partition(Result::is_ok);
     let lost: Vec<String> = lost.into_iter().map(Result::unwrap_err).collect();
+    assert!(!lost.is_empty(), "no request was lost");
     let again = send_all(&stack.client(merchant.client.secret()), &lost).await;
     let ids: BTreeSet<String> = accepted.into_iter().chain(again).map(Result::unwrap).collect();
     assert_eq!(ids.len(), PAYMENTS);
-    all_finish(&stack, &merchant, &receiver, &ids).await;
+    all_finish(&stack, &merchant, &receiver, &ids, Due::ByHand).await;
 }

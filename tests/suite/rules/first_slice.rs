@@ -81,6 +81,7 @@ async fn ctrl_c_and_sigterm_leave_no_process_behind() {
         let mut stack = Stack::start(Options::new()).await;
         let merchant = stack.new_merchant().await;
         merchant.client.create_payment(&unique(), &json!({"amount": 1, "currency": "USD", "token": "tok_visa"})).await;
-        stack.end_by(signal).await;
+        assert_eq!(stack.end_by(signal).await, Some(0), "{signal}");
+        assert!(!stack.data().join("dev.json").exists(), "{signal}");
     }
 }

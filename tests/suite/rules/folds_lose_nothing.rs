@@ -6,7 +6,7 @@ use futures::future::{join, join3};
 use futures::{StreamExt, stream};
 use serde_json::Value;
 use spillway_tests::auditor::{Books, settled};
-use spillway_tests::{Merchant, Options, Stack, event};
+use spillway_tests::{Deadline, Merchant, Options, Stack, event, eventually};
 
 const SHARDS: usize = 4;
 const AT_ONCE: usize = 16;
@@ -28,9 +28,12 @@ async fn pay_many(merchant: &Merchant, count: u64) {
 
 async fn fold_until(stack: &Stack, merchant: &Merchant, done: &AtomicBool) {
     let message = event::sqs(&[event::balance_message(&merchant.id, "USD")]);
-    while !done.load(Ordering::Relaxed) {
+    // Between two folds it leaves the processors to the payments that are to be folded.
+    eventually("all is posted", Deadline::MUCH, async || {
         stack.invoke("fold-balance", &message).await.unwrap();
-    }
+        if done.load(Ordering::Relaxed) { Ok(()) } else { Err("not yet".to_owned()) }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ async fn call_processor_may_be_killed_at_any_store_call() {
 async fn fold_balance_may_be_killed_at_any_store_call() {
     let (stack, merchant) = still().await;
     let message = event::sqs(&[event::balance_message(&merchant.id, "USD")]);
-    let mut expected = 0;
+    let (mut expected, mut kills) = (0, 0);
     for at in [Held::Before, Held::After] {
         for skip in 0..CALLS_MAX {
             for _ in 0..3 {
@@ -114,8 +114,11 @@ async fn fold_balance_may_be_killed_at_any_store_call() {
             if !killed {
                 break;
             }
+            kills += 1;
+            assert!(skip + 1 < CALLS_MAX);
         }
     }
+    assert!(kills > 4, "it was killed at {kills} calls");
     let books = Books::read(&stack, &merchant.tenant()).await;
     assert_eq!(books.faults(), Vec::<String>::new());
 }

@@ -8,6 +8,10 @@ use spillway_tests::{Deadline, Options, Stack, Template, eventually};
 
 const NEIGHBOURS: usize = 20;
 
+/// Each queue and who works on it.
+const CONSUMERS: [(&str, &str); 3] =
+    [("ProcessorQueue", "CallProcessor"), ("FoldsQueue", "FoldBalance"), ("WebhooksQueue", "DeliverWebhook")];
+
 async fn arrives(stack: &Stack, queue: &str, count: u64) {
     let queues = stack.queues();
     let url = queues.url(queue).await;
@@ -35,14 +39,16 @@ async fn a_poison_stream_record_ends_in_the_failure_queue() {
 
 #[tokio::test]
 async fn a_poison_message_ends_in_the_dead_letter_queue() {
-    let quick = ["ProcessorQueue", "FoldsQueue", "WebhooksQueue"].iter().fold(Template::read(), |template, queue| {
-        template.with(&["Resources", queue, "Properties", "VisibilityTimeout"], "1")
+    // A queue has to hide a message for as long as its function may work on it.
+    let quick = CONSUMERS.iter().fold(Template::read(), |template, (queue, function)| {
+        let template = template.with(&["Resources", function, "Properties", "Timeout"], "5");
+        template.with(&["Resources", queue, "Properties", "VisibilityTimeout"], "5")
     });
     let stack = Stack::start(Options::new().template(quick)).await;
     let merchant = stack.new_merchant().await;
     let queues = stack.queues();
     let strange = json!({"thing": "unicorn", "merchant": merchant.id, "mode": "test", "id": "x"}).to_string();
-    for queue in ["ProcessorQueue", "FoldsQueue", "WebhooksQueue"] {
+    for (queue, _) in CONSUMERS {
         let url = queues.url(queue).await;
         for poison in ["not json", &strange] {
             queues.send(&url, poison).await;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use spillway_tests::auditor::{Books, settled, settled_by_due};
-use spillway_tests::{Deadline, Merchant, Options, Stack, eventually};
+use spillway_tests::{Deadline, Merchant, Options, Stack, clock, eventually};
 
 async fn ends(stack: &Stack, merchant: &Merchant, id: &str) -> serde_json::Value {
     eventually("the payment is final", Deadline::LATER, async || {
@@ -66,7 +66,7 @@ async fn later_a_charge_that_is_absent_twice_means_failed() {
 
 #[tokio::test]
 async fn a_charge_that_appears_after_the_payment_failed_is_undone_and_alarmed() {
-    let stack = Stack::start(absent().knob("LAST_LOOK_SECONDS", 3)).await;
+    let stack = Stack::start(absent().knob("LAST_LOOK_SECONDS", 86_400)).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_timeout_unknown").await;
     let failed = ends(&stack, &merchant, &id).await;
@@ -75,6 +75,12 @@ async fn a_charge_that_appears_after_the_payment_failed_is_undone_and_alarmed() 
     let late = json!({"Key": {"pk": {"S": format!("sandbox#{id}")}, "sk": {"S": format!("{id}/authorize")}},
         "UpdateExpression": "SET charges = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}});
     stack.table().call("UpdateItem", late).await;
+    // A day later.
+    let now = json!({"Key": {"pk": {"S": format!("{}#{id}", merchant.tenant())}, "sk": {"S": "payment"}},
+        "UpdateExpression": "SET last_look_at = :now, due_at = :now",
+        "ConditionExpression": "last_look_at > :now AND due_at > :now",
+        "ExpressionAttributeValues": {":now": {"S": clock::now()}}});
+    stack.table().call("UpdateItem", now).await;
     let books = settled_by_due(&stack, &merchant.tenant(), 1).await;
     assert!(books.undone(&id));
     assert_eq!(merchant.client.payment(&id).await, failed);

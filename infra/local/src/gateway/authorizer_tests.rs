@@ -24,6 +24,7 @@ impl Run for Answering {
 fn authorizer(cache: u64, outcome: Outcome) -> (Authorizer, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
     let settings = Settings {
+        name: "Keys".to_owned(),
         function: "authenticate".to_owned(),
         headers: vec!["Authorization".to_owned()],
         cache: Duration::from_secs(cache),

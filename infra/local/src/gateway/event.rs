@@ -5,14 +5,12 @@ use std::net::IpAddr;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::route::{PathParameters, decode};
-use crate::template::{ACCOUNT, Route};
-
-/// The API's id in arns.
-const API_ID: &str = "local";
+use crate::arn::{ACCOUNT, API_ID};
+use crate::clock;
+use crate::template::Route;
 
 /// `requestContext`, before the authorizer has answered. There is no stage in the path, as behind
 /// a custom domain.
@@ -29,25 +27,10 @@ pub(super) fn context(parts: &Parts, source: IpAddr, stage: &str, now_ms: i64) -
         "path": parts.uri.path(),
         "protocol": format!("{:?}", parts.version),
         "requestId": id,
-        "requestTime": request_time(now_ms),
+        "requestTime": clock::access_log(now_ms),
         "requestTimeEpoch": now_ms,
         "stage": stage,
     })
-}
-
-/// As `31/Jan/2026:12:00:00 +0000`.
-fn request_time(now_ms: i64) -> Option<String> {
-    let time = OffsetDateTime::from_unix_timestamp(now_ms / 1000).ok()?;
-    let (day, year, month) = (time.day(), time.year(), time.month().to_string());
-    let (hour, minute, second) = time.to_hms();
-    let month = month.get(..3)?;
-    Some(format!("{day:02}/{month}/{year}:{hour:02}:{minute:02}:{second:02} +0000"))
-}
-
-/// The method's arn, which the authorizer's policy speaks of.
-pub(super) fn method_arn(region: &str, stage: &str, parts: &Parts) -> String {
-    let (method, path) = (&parts.method, parts.uri.path());
-    format!("arn:aws:execute-api:{region}:{ACCOUNT}:{API_ID}/{stage}/{method}{path}")
 }
 
 /// What the authorizer gets.
@@ -80,8 +63,9 @@ fn request(parts: &Parts, route: &Route, parameters: &PathParameters, context: &
     for name in parts.headers.keys() {
         let values = parts.headers.get_all(name).iter();
         let values: Vec<_> = values.map(|v| String::from_utf8_lossy(v.as_bytes())).collect();
-        headers.insert(name.to_string(), values.last().cloned().into());
-        multi_headers.insert(name.to_string(), values.into());
+        let name = title_case(name.as_str());
+        headers.insert(name.clone(), values.last().cloned().into());
+        multi_headers.insert(name, values.into());
     }
     let pairs = query(parts.uri.query().unwrap_or_default());
     let mut single = Map::new();
@@ -112,6 +96,16 @@ fn request(parts: &Parts, route: &Route, parameters: &PathParameters, context: &
     })
 }
 
+/// As `Idempotency-Key`, which is how most clients write a name. API Gateway passes their spelling on, which the HTTP
+/// server here does not keep; a function that looks for lower case must fail here too.
+fn title_case(name: &str) -> String {
+    let parts = name.split('-').map(|part| {
+        let (first, rest) = part.split_at(part.len().min(1));
+        first.to_ascii_uppercase() + rest
+    });
+    parts.collect::<Vec<_>>().join("-")
+}
+
 fn query(query: &str) -> Vec<(String, String)> {
     let decode = |text: &str| decode(&text.replace('+', " "));
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
@@ -124,7 +118,7 @@ fn none_if_empty(map: Map<String, Value>) -> Value {
 }
 
 /// The last of a header's values, as API Gateway takes it.
-pub(super) fn last(headers: &HeaderMap, name: &str) -> Option<String> {
+fn last(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get_all(name).iter().next_back()?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
@@ -134,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn duplicates_are_kept() {
+    fn duplicates_are_kept_and_names_are_in_title_case() {
         let request = axum::http::Request::post("/v1/things/a%20b?x=1&x=2+3&y")
             .header("idempotency-key", "one")
             .header("Idempotency-Key", "two")
@@ -151,16 +145,13 @@ mod tests {
         let parameters = vec![("id".to_owned(), "a b".to_owned())];
         let context = context(&parts, [127, 0, 0, 1].into(), "api", 1_769_860_800_123);
         let event = for_function(&parts, &route, &parameters, &context, b"{}");
-        assert_eq!(event["headers"]["idempotency-key"], "two");
-        assert_eq!(event["multiValueHeaders"]["idempotency-key"], json!(["one", "two"]));
+        assert_eq!(event["headers"]["Idempotency-Key"], "two");
+        assert_eq!(event["multiValueHeaders"]["Idempotency-Key"], json!(["one", "two"]));
         assert_eq!(event["queryStringParameters"], json!({"x": "2 3", "y": ""}));
         assert_eq!(event["multiValueQueryStringParameters"]["x"], json!(["1", "2 3"]));
         assert_eq!(event["pathParameters"]["id"], "a b");
         assert_eq!(event["requestContext"]["resourcePath"], "/v1/things/{id}");
         assert_eq!(event["requestContext"]["requestTime"], "31/Jan/2026:12:00:00 +0000");
         assert_eq!(event["body"], "{}");
-        let arn = method_arn("eu-central-1", "api", &parts);
-        let expected = "arn:aws:execute-api:eu-central-1:000000000000:local/api/POST/v1/things/a%20b";
-        assert_eq!(arn, expected);
     }
 }

@@ -22,6 +22,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 use serde_json::Value;
 
+use crate::arn;
 use crate::clock::Clock;
 use crate::invoke::{Functions, InvokeError};
 use crate::log::Log;
@@ -60,7 +61,6 @@ struct Inner {
 
 impl Gateway {
     /// The gateway that `template` describes.
-    #[must_use]
     pub fn new(
         template: &Template, region: &str, functions: Functions, keys: PlanKeys, clock: Clock, log: Log,
     ) -> Self {
@@ -122,16 +122,12 @@ impl Gateway {
     async fn handle(&self, parts: &Parts, body: Body, context: &mut Value) -> Result<Answer, Refusal> {
         let found = route::find(&self.0.routes, parts.method.as_str(), parts.uri.path());
         let (route, parameters) = found.ok_or(Refusal::MissingAuthenticationToken)?;
-        if let Some(stage) = &self.0.stage {
-            let mut bucket = stage.lock().unwrap_or_else(PoisonError::into_inner);
-            if !bucket.take((self.0.clock)()) {
-                return Err(Refusal::Throttled);
-            }
-        }
         let usage_key = self.identify(parts, route, &parameters, context).await?;
+        // The caller's plan comes before the stage, so that a flood which its plan refuses leaves the stage to others.
         if route.api_key_required {
-            self.throttle(usage_key)?;
+            self.throttle_caller(usage_key)?;
         }
+        self.throttle_stage()?;
         let body = to_bytes(body, BODY_LIMIT).await;
         let body = body.map_err(|_| Refusal::RequestTooLarge)?;
         let event = event::for_function(parts, route, &parameters, context, &body);
@@ -143,9 +139,9 @@ impl Gateway {
         &self, parts: &Parts, route: &Route, parameters: &PathParameters, context: &mut Value,
     ) -> Result<Option<String>, Refusal> {
         let Some(authorizer) = self.0.authorizer.as_ref().filter(|_| !route.public) else {
-            return Ok(event::last(&parts.headers, "x-api-key"));
+            return Ok(None);
         };
-        let arn = event::method_arn(&self.0.region, &self.0.api.stage, parts);
+        let arn = arn::method(&self.0.region, &self.0.api.stage, parts.method.as_str(), parts.uri.path());
         let event = || event::for_authorizer(parts, route, parameters, context, &arn);
         let now = (self.0.clock)();
         let headers = &parts.headers;
@@ -155,7 +151,7 @@ impl Gateway {
     }
 
     /// Takes a token of the usage plan that the caller's key is in.
-    fn throttle(&self, usage_key: Option<String>) -> Result<(), Refusal> {
+    fn throttle_caller(&self, usage_key: Option<String>) -> Result<(), Refusal> {
         let value = usage_key.ok_or(Refusal::InvalidApiKey)?;
         let plan = self.0.keys.plan(&value).ok_or(Refusal::InvalidApiKey)?;
         let throttle = self.0.plans.get(&plan).ok_or(Refusal::InvalidApiKey)?;
@@ -163,6 +159,12 @@ impl Gateway {
         let mut callers = self.0.callers.lock().unwrap_or_else(PoisonError::into_inner);
         let bucket = callers.entry(value);
         if bucket.or_insert_with(|| Bucket::new(*throttle, now)).take(now) { Ok(()) } else { Err(Refusal::Throttled) }
+    }
+
+    fn throttle_stage(&self) -> Result<(), Refusal> {
+        let Some(stage) = &self.0.stage else { return Ok(()) };
+        let mut bucket = stage.lock().unwrap_or_else(PoisonError::into_inner);
+        if bucket.take((self.0.clock)()) { Ok(()) } else { Err(Refusal::Throttled) }
     }
 
     async fn integrate(&self, function: &str, event: Vec<u8>) -> Result<Answer, Refusal> {

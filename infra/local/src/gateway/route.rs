@@ -6,16 +6,11 @@ use crate::template::Route;
 pub(super) type PathParameters = Vec<(String, String)>;
 
 /// The route for `method` and `path`. A path that ends in a slash is the same without it; a literal
-/// segment is preferred to a parameter, and the method's own route to `ANY`.
+/// segment is preferred to a parameter.
 pub(super) fn find<'a>(routes: &'a [Route], method: &str, path: &str) -> Option<(&'a Route, PathParameters)> {
-    let candidates = routes.iter().filter_map(|route| {
-        let own = route.method == method;
-        let parameters = (own || route.method == "ANY").then(|| matched(&route.path, path))??;
-        Some((route, parameters, own))
-    });
-    candidates
-        .min_by_key(|(_, parameters, own)| (parameters.len(), !own))
-        .map(|(route, parameters, _)| (route, parameters))
+    let candidates = routes.iter().filter(|route| route.method == method);
+    let candidates = candidates.filter_map(|route| Some((route, matched(&route.path, path)?)));
+    candidates.min_by_key(|(_, parameters)| parameters.len())
 }
 
 fn matched(pattern: &str, path: &str) -> Option<PathParameters> {
@@ -23,20 +18,8 @@ fn matched(pattern: &str, path: &str) -> Option<PathParameters> {
     let mut segments = segments(path);
     for part in self::segments(pattern) {
         let segment = segments.next()?;
-        let name = part.strip_prefix('{').and_then(|part| part.strip_suffix('}'));
-        match name {
-            Some(name) if name.ends_with('+') => {
-                let rest = segments.by_ref().fold(segment.to_owned(), |mut all, one| {
-                    all.push('/');
-                    all.push_str(one);
-                    all
-                });
-                parameters.push((name.trim_end_matches('+').to_owned(), decode(&rest)));
-                return Some(parameters);
-            }
-            Some(name) if !segment.is_empty() => {
-                parameters.push((name.to_owned(), decode(segment)));
-            }
+        match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+            Some(name) if !segment.is_empty() => parameters.push((name.to_owned(), decode(segment))),
             None if part == segment => {}
             _ => return None,
         }
@@ -74,7 +57,6 @@ mod tests {
             ("POST", "/v1/payments", "create"),
             ("GET", "/v1/payments/{payment_id}", "get"),
             ("GET", "/v1/payments/latest", "latest"),
-            ("ANY", "/v1/files/{path+}", "files"),
         ];
         let routes = all.map(|(method, path, function)| Route {
             function: function.to_owned(),
@@ -99,7 +81,6 @@ mod tests {
             ("GET", "/v1/payments/pay_1/", Some("get")),
             ("GET", "/v1/payments/latest", Some("latest")),
             ("GET", "/v1/payments/pay_1/x", None),
-            ("DELETE", "/v1/files/a/b", Some("files")),
             ("GET", "/", None),
         ];
         for (method, path, expected) in cases {
@@ -113,7 +94,5 @@ mod tests {
         let routes = routes();
         let (_, parameters) = find(&routes, "GET", "/v1/payments/a%20b%2Fc%zz").unwrap();
         assert_eq!(parameters, [("payment_id".to_owned(), "a b/c%zz".to_owned())]);
-        let (_, parameters) = find(&routes, "GET", "/v1/files/a/b").unwrap();
-        assert_eq!(parameters, [("path".to_owned(), "a/b".to_owned())]);
     }
 }

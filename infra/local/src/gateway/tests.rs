@@ -18,7 +18,7 @@ impl Run for Endpoint {
         let answer = match function.as_str() {
             "authenticate" => serde_json::json!({
                 "principalId": "mer_1",
-                "usageIdentifierKey": event["headers"]["authorization"],
+                "usageIdentifierKey": event["headers"]["Authorization"],
                 "context": {"merchant": "mer_1"},
                 "policyDocument": {"Statement": [
                     {"Action": "*", "Effect": "Allow", "Resource": "*"},
@@ -68,12 +68,13 @@ fn stack(stage: Throttle) -> Stack {
             triggers: routes.into(),
         }],
         queues: Vec::<Queue>::new(),
-        table: Table { logical_id: "Table".to_owned(), name: "table".to_owned(), properties: Value::Null },
+        table: Table { name: "table".to_owned(), properties: Value::Null },
         usage_plans: vec![UsagePlan { logical_id: "Plan".to_owned(), throttle: Throttle { rate: 1, burst: 2 } }],
         api: Api {
             stage: "api".to_owned(),
             throttle: Some(stage),
             authorizer: Some(AuthorizerSettings {
+                name: "Keys".to_owned(),
                 function: "authenticate".to_owned(),
                 headers: vec!["Authorization".to_owned()],
                 cache: Duration::from_secs(60),
@@ -145,8 +146,21 @@ async fn each_key_has_the_bucket_of_its_plan() {
 }
 
 #[tokio::test]
-async fn the_stage_has_a_bucket_before_all_others() {
+async fn the_stage_has_a_bucket_for_all() {
     let stack = stack(Throttle { rate: 1, burst: 1 });
+    assert_eq!(get(&stack, "/v1/health", None).await.0, 200);
+    assert_eq!(get(&stack, "/v1/health", None).await.0, 429);
+}
+
+#[tokio::test]
+async fn what_is_refused_by_a_plan_or_the_authorizer_takes_nothing_from_the_stage() {
+    let stack = stack(Throttle { rate: 1, burst: 3 });
+    for expected in [200, 200, 429, 429, 429] {
+        assert_eq!(get(&stack, "/v1/things", Some(KEY)).await.0, expected);
+    }
+    for _ in 0..3 {
+        assert_eq!(get(&stack, "/v1/things", None).await.0, 401);
+    }
     assert_eq!(get(&stack, "/v1/health", None).await.0, 200);
     assert_eq!(get(&stack, "/v1/health", None).await.0, 429);
 }

@@ -68,7 +68,6 @@ struct Limits {
 impl Host {
     /// A host for the functions of `template`, each in `folder` under its own name. The Runtime
     /// API that the processes ask is at `address`, as `127.0.0.1:9000`.
-    #[must_use]
     pub fn new(
         template: &Template, region: &str, folder: PathBuf, address: &str, shared: Vec<(String, String)>, log: Log,
     ) -> Self {
@@ -115,7 +114,7 @@ impl Host {
             return Err(ending());
         }
         let (reply, answer) = oneshot::channel();
-        let job = Job { id: Uuid::new_v4().to_string(), payload: Bytes::from(payload), reply };
+        let job = Job { id: Uuid::new_v4().to_string(), payload: Bytes::from(payload), reply, returns: 0 };
         if pool.submit(job) {
             self.start(pool);
         }
@@ -127,12 +126,15 @@ impl Host {
         let token = Uuid::new_v4().simple().to_string();
         let (sender, inbox) = mpsc::channel(4);
         self.workers().insert(token.clone(), sender);
+        let generation = self.0.generation.subscribe();
+        let born = *generation.borrow();
         let worker = Worker {
             host: self.clone(),
             pool: Arc::clone(pool),
             token,
             inbox,
-            generation: self.0.generation.subscribe(),
+            generation,
+            born,
             closing: self.0.closing.subscribe(),
         };
         tokio::spawn(worker.run());

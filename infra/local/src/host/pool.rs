@@ -6,14 +6,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use axum::body::Bytes;
 use tokio::sync::oneshot;
 
+use crate::arn;
 use crate::invoke::Outcome;
-use crate::template::{ACCOUNT, Function};
+use crate::template::Function;
 
 /// One invocation.
 pub(super) struct Job {
     pub id: String,
     pub payload: Bytes,
     pub reply: oneshot::Sender<Outcome>,
+    /// How often a process went away without having seen it.
+    pub returns: u32,
 }
 
 pub(super) struct Pool {
@@ -53,27 +56,28 @@ pub(super) struct Ended {
 
 impl Pool {
     pub fn new(function: Function, region: &str, limit: usize) -> Self {
-        let name = &function.function_name;
-        Self {
-            arn: format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}"),
-            limit,
-            state: Mutex::default(),
-            function,
-        }
+        Self { arn: arn::function(region, &function.function_name), limit, state: Mutex::default(), function }
     }
 
     /// Gives the call to an idle process or lets it wait. True: a process must be started for it.
     #[must_use]
-    pub fn submit(&self, mut job: Job) -> bool {
+    pub fn submit(&self, job: Job) -> bool {
         let mut state = self.state();
-        while let Some(idle) = state.idle.pop() {
-            match idle.send(job) {
-                Ok(()) => return false,
-                // It has just been stopped.
-                Err(back) => job = back,
-            }
+        match state.hand_over(job) {
+            Some(job) => state.queue.push_back(job),
+            None => return false,
         }
-        state.queue.push_back(job);
+        state.must_start(self.limit)
+    }
+
+    /// The same with a call that has waited already.
+    #[must_use]
+    pub fn give_back(&self, job: Job) -> bool {
+        let mut state = self.state();
+        match state.hand_over(job) {
+            Some(job) => state.queue.push_front(job),
+            None => return false,
+        }
         state.must_start(self.limit)
     }
 
@@ -108,12 +112,29 @@ impl Pool {
         Ended { failed: if hopeless { state.queue.drain(..).collect() } else { Vec::new() }, start: false }
     }
 
+    #[cfg(test)]
+    pub fn has_idle(&self) -> bool {
+        !self.state().idle.is_empty()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
+    /// Gives the call to an idle process. `Some`: there is none.
+    fn hand_over(&mut self, mut job: Job) -> Option<Job> {
+        while let Some(idle) = self.idle.pop() {
+            match idle.send(job) {
+                Ok(()) => return None,
+                // It has just been stopped.
+                Err(back) => job = back,
+            }
+        }
+        Some(job)
+    }
+
     fn must_start(&mut self, limit: usize) -> bool {
         let start = self.starting < self.queue.len() && self.alive < limit;
         if start {

@@ -32,7 +32,7 @@ async fn stage(shell: &'static str, timeout: Duration, limits: Limits) -> Stage 
     let template = Template {
         functions: vec![function],
         queues: Vec::new(),
-        table: Table { logical_id: "Table".to_owned(), name: "table".to_owned(), properties: Value::Null },
+        table: Table { name: "table".to_owned(), properties: Value::Null },
         usage_plans: Vec::new(),
         api: Api::default(),
     };
@@ -68,7 +68,7 @@ impl RuntimeApi {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, routes(host)).await });
-        let client = reqwest::Client::new();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self { client, base }
     }
 
@@ -180,7 +180,7 @@ async fn a_missing_binary_is_a_crash() {
     let template = Template {
         functions: vec![function],
         queues: Vec::new(),
-        table: Table { logical_id: String::new(), name: String::new(), properties: Value::Null },
+        table: Table { name: String::new(), properties: Value::Null },
         usage_plans: Vec::new(),
         api: Api::default(),
     };
@@ -247,6 +247,70 @@ async fn replaced_binaries_serve_the_next_call() {
     assert_eq!(stage.api.ask(&token).await.0, 410);
     let _second = invoke(&stage, "0");
     assert_ne!(stage.started.recv().await.unwrap(), token);
+}
+
+#[tokio::test]
+async fn a_call_that_meets_a_replacement_is_for_the_new_binary() {
+    let mut stage = stage(LIVES, LONG, USUAL).await;
+    let call = invoke(&stage, "0");
+    let old = stage.started.recv().await.unwrap();
+    let (id, _) = stage.api.next(&old).await;
+    stage.api.say(&old, &id, "response", "{}").await;
+    assert!(call.await.unwrap().is_ok());
+    let (api, asking) = (stage.api.clone(), old.clone());
+    tokio::spawn(async move { api.ask(&asking).await });
+    while !stage.host.0.pools["work"].has_idle() {
+        tokio::task::yield_now().await;
+    }
+    let mut call = Box::pin(stage.functions.invoke("work", b"0".to_vec()));
+    assert_eq!(call.as_mut().now_or_never(), None);
+    // The process that waits has not noticed the call yet, and now learns of both.
+    stage.host.replace();
+    let answer = async {
+        let new = stage.started.recv().await.unwrap();
+        assert_ne!(new, old);
+        let (id, _) = stage.api.next(&new).await;
+        stage.api.say(&new, &id, "response", "1").await;
+    };
+    let (outcome, ()) = tokio::join!(call, answer);
+    assert_eq!(outcome, Ok(b"1".to_vec()));
+}
+
+#[tokio::test]
+async fn a_process_that_does_not_ask_again_is_ended() {
+    let limits = Limits { processes: 1, ..USUAL };
+    let mut stage = stage(LIVES, Duration::from_millis(200), limits).await;
+    let call = invoke(&stage, "0");
+    let token = stage.started.recv().await.unwrap();
+    let (id, _) = stage.api.next(&token).await;
+    stage.api.say(&token, &id, "response", "{}").await;
+    assert!(call.await.unwrap().is_ok());
+    let _waits_for_a_place = invoke(&stage, "0");
+    assert_ne!(stage.started.recv().await.unwrap(), token);
+}
+
+#[tokio::test]
+async fn a_process_that_hangs_up_gets_no_call() {
+    let mut stage = stage(LIVES, LONG, USUAL).await;
+    let call = invoke(&stage, "0");
+    let token = stage.started.recv().await.unwrap();
+    let (id, _) = stage.api.next(&token).await;
+    stage.api.say(&token, &id, "response", "{}").await;
+    assert!(call.await.unwrap().is_ok());
+    let (api, asking) = (stage.api.clone(), token.clone());
+    let question = tokio::spawn(async move { api.ask(&asking).await });
+    while !stage.host.0.pools["work"].has_idle() {
+        tokio::task::yield_now().await;
+    }
+    question.abort();
+    while !stage.lines.lock().unwrap().iter().any(|line| line.contains("it closed its connection")) {
+        tokio::task::yield_now().await;
+    }
+    let call = invoke(&stage, "0");
+    let token = stage.started.recv().await.unwrap();
+    let (id, _) = stage.api.next(&token).await;
+    stage.api.say(&token, &id, "response", "{}").await;
+    assert!(call.await.unwrap().is_ok());
 }
 
 #[tokio::test]

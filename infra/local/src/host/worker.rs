@@ -14,6 +14,12 @@ use super::process::Output;
 use super::{Host, process};
 use crate::invoke::{InvokeError, Outcome};
 
+/// How long the end of a process is waited for, and what it printed last.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
+/// How often a call is given to another process because the one before went away without it.
+const RETURNS_MAX: u32 = 5;
+
 /// What a process says through its Runtime API.
 pub(super) enum Message {
     /// It asks for an event.
@@ -43,7 +49,9 @@ pub(super) struct Worker {
     pub pool: Arc<Pool>,
     pub token: String,
     pub inbox: mpsc::Receiver<Message>,
+    /// That of the binaries now, and the one in which this process was started.
     pub generation: watch::Receiver<u64>,
+    pub born: u64,
     pub closing: watch::Receiver<bool>,
 }
 
@@ -99,9 +107,16 @@ impl Worker {
         *started = true;
         self.pool.started();
         loop {
+            // A call must not go to a process that has ended meanwhile, or to old code.
+            if let Ok(Some(status)) = child.try_wait() {
+                return End::Failed(output.exit(Ok(status)).await);
+            }
+            if self.is_replaced() {
+                return End::Stopped;
+            }
             let job = match self.pool.next() {
                 Next::Work(job) => job,
-                Next::Wait(receiver) => match self.idle(child, output, receiver).await {
+                Next::Wait(receiver) => match self.idle(child, output, receiver, &mut ready).await {
                     Ok(job) => job,
                     Err(end) => return end,
                 },
@@ -110,16 +125,18 @@ impl Worker {
                 Ok(ready) => ready,
                 Err(end) => return end,
             };
-            if self.generation.has_changed().unwrap_or(true) {
-                return End::Stopped;
-            }
         }
+    }
+
+    fn is_replaced(&self) -> bool {
+        *self.generation.borrow() != self.born
     }
 
     /// Waits until the process asks for an event.
     async fn asked(&mut self, child: &mut Child, output: &Output) -> Result<oneshot::Sender<Delivery>, End> {
         loop {
             tokio::select! {
+                biased;
                 message = self.inbox.recv() => match message {
                     Some(Message::Next(ready)) => return Ok(ready),
                     Some(Message::InitError(why)) => return Err(End::Failed(why)),
@@ -135,24 +152,42 @@ impl Worker {
     /// Waits for a call. One that arrives while the process ends goes back to the others.
     async fn idle(
         &mut self, child: &mut Child, output: &Output, mut receiver: oneshot::Receiver<Job>,
+        ready: &mut oneshot::Sender<Delivery>,
     ) -> Result<Job, End> {
+        let (born, idle) = (self.born, self.host.0.limits.idle);
         let end = tokio::select! {
-            job = &mut receiver => return job.map_err(|_| End::Stopped),
-            status = child.wait() => End::Failed(output.exit(status).await),
-            () = tokio::time::sleep(self.host.0.limits.idle) => End::Stopped,
-            _ = self.generation.changed() => End::Stopped,
+            biased;
+            status = child.wait() => {
+                receiver.close();
+                End::Failed(output.exit(status).await)
+            }
+            () = ready.closed() => {
+                receiver.close();
+                End::Failed(hung_up(child, output).await)
+            }
+            () = replaced(&mut self.generation, born) => End::Stopped,
             () = closed(&mut self.closing) => End::Stopped,
+            job = &mut receiver => return job.map_err(|_| End::Stopped),
+            () = tokio::time::sleep(idle) => End::Stopped,
         };
         receiver.close();
-        match (receiver.try_recv(), &end) {
-            (Ok(job), End::Failed(_)) => {
-                if self.pool.submit(job) {
-                    self.host.start(&self.pool);
-                }
-                Err(end)
-            }
-            (Ok(job), End::Stopped) => Ok(job),
-            (Err(_), _) => Err(end),
+        if let Ok(job) = receiver.try_recv() {
+            self.give_back(job);
+        }
+        Err(end)
+    }
+
+    /// Lets another process have a call that this one never saw.
+    fn give_back(&self, mut job: Job) {
+        job.returns += 1;
+        if *self.closing.borrow() {
+            // Whoever waits for its answer learns that the runner ends.
+            drop(job);
+        } else if job.returns > RETURNS_MAX {
+            let why = "no process took the call".to_owned();
+            let _ = job.reply.send(Err(InvokeError::Crashed(why)));
+        } else if self.pool.give_back(job) {
+            self.host.start(&self.pool);
         }
     }
 
@@ -168,57 +203,83 @@ impl Worker {
             deadline_ms: (since.unwrap_or_default() + limit).as_millis(),
             arn: self.pool.arn.clone(),
         };
-        let answer = match ready.send(delivery) {
-            Ok(()) => timeout(limit, self.answer(child, output, &job.id)).await,
-            // Its connection is closed, so the process is gone or as good as gone.
-            Err(_) => Ok(Err(InvokeError::Crashed("it closed its connection".to_owned()))),
-        };
+        if ready.send(delivery).is_err() {
+            self.give_back(job);
+            return Err(End::Failed(hung_up(child, output).await));
+        }
+        let answer = timeout(limit, self.answer(child, output, &job.id)).await;
+        let answer = answer.unwrap_or(Err(InvokeError::TimedOut(limit.as_secs())));
         let outcome = match answer {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => {
-                let why = error.to_string();
-                let _ = job.reply.send(Err(error));
-                return Err(End::Failed(why));
-            }
-            Err(_) => {
-                let error = InvokeError::TimedOut(limit.as_secs());
+            Ok(outcome) => outcome,
+            Err(error) => {
                 let why = error.to_string();
                 let _ = job.reply.send(Err(error));
                 return Err(End::Failed(why));
             }
         };
         let _ = job.reply.send(outcome);
-        self.asked(child, output).await
+        let late = |_| {
+            let waited = limit.as_secs();
+            Err(End::Failed(format!("it did not ask for its next event within {waited} seconds")))
+        };
+        timeout(limit, self.asked(child, output)).await.unwrap_or_else(late)
     }
 
     /// `Err`: the process ended first.
     async fn answer(&mut self, child: &mut Child, output: &Output, id: &str) -> Result<Outcome, InvokeError> {
+        let ending = || InvokeError::Crashed("the runner is ending".to_owned());
         loop {
             tokio::select! {
+                biased;
                 message = self.inbox.recv() => match message {
-                    Some(Message::Answer { id: answered, outcome, known }) => {
-                        let own = answered == id;
-                        let _ = known.send(own);
-                        if own {
+                    Some(message) => if let Some(answer) = read(message, id) {
+                        return answer;
+                    },
+                    None => return Err(ending()),
+                },
+                status = child.wait() => {
+                    let why = output.exit(status).await;
+                    // What it said last may still have been on its way.
+                    while let Ok(message) = self.inbox.try_recv() {
+                        if let Some(Ok(outcome)) = read(message, id) {
                             return Ok(outcome);
                         }
                     }
-                    Some(Message::InitError(why)) => return Err(InvokeError::Crashed(why)),
-                    Some(Message::Next(_)) => {
-                        let why = "it asked for an event before it had answered".to_owned();
-                        return Err(InvokeError::Crashed(why));
-                    }
-                    None => return Err(InvokeError::Crashed("the runner is ending".to_owned())),
-                },
-                status = child.wait() => {
-                    return Err(InvokeError::Crashed(output.exit(status).await));
+                    return Err(InvokeError::Crashed(why));
                 }
-                () = closed(&mut self.closing) => {
-                    return Err(InvokeError::Crashed("the runner is ending".to_owned()));
-                }
+                () = closed(&mut self.closing) => return Err(ending()),
             }
         }
     }
+}
+
+/// What a message means for the invocation `id`; `None`: nothing.
+fn read(message: Message, id: &str) -> Option<Result<Outcome, InvokeError>> {
+    match message {
+        Message::Answer { id: answered, outcome, known } => {
+            let own = answered == id;
+            let _ = known.send(own);
+            own.then_some(Ok(outcome))
+        }
+        Message::InitError(why) => Some(Err(InvokeError::Crashed(why))),
+        Message::Next(_) => {
+            let why = "it asked for an event before it had answered".to_owned();
+            Some(Err(InvokeError::Crashed(why)))
+        }
+    }
+}
+
+/// What to say of a process that has closed its connection: mostly that it is just ending.
+async fn hung_up(child: &mut Child, output: &Output) -> String {
+    match timeout(LAST_WORDS, child.wait()).await {
+        Ok(status) => output.exit(status).await,
+        Err(_) => "it closed its connection".to_owned(),
+    }
+}
+
+/// Waits until the binaries are of another generation than `born`.
+async fn replaced(generation: &mut watch::Receiver<u64>, born: u64) {
+    let _ = generation.wait_for(|generation| *generation != born).await;
 }
 
 /// Waits until the runner ends.
@@ -233,7 +294,7 @@ impl Output {
             Ok(status) => status.to_string(),
             Err(error) => error.to_string(),
         };
-        match self.last_error(Duration::from_millis(200)).await {
+        match self.last_error(LAST_WORDS).await {
             Some(line) => format!("the process ended ({status}): {line}"),
             None => format!("the process ended ({status})"),
         }

@@ -1,18 +1,17 @@
 //! The actions of SQS on one message or one queue, as they are on the wire.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::ACCOUNT;
 use super::checks;
-use super::errors::{Kind, Refusal};
-use super::message::{Attribute, Attributes, Message, NewMessage, attributes_md5, body_md5};
+use super::errors::{ApiError, Kind};
+use super::message::{Message, NewMessage, body_md5};
 use super::queues::{Queue, Queues, Receive};
 use super::receipt::Receipt;
 use super::store::NotHidden;
+use crate::arn::ACCOUNT;
 
 /// The SQS API over the queues.
 #[derive(Clone)]
@@ -20,13 +19,6 @@ pub(super) struct Api {
     pub queues: Queues,
     /// Scheme, address and port of every queue URL.
     pub base_url: String,
-}
-
-/// A request that names its queue and nothing else.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct OfQueue {
-    queue_url: String,
 }
 
 #[derive(Deserialize)]
@@ -45,27 +37,29 @@ pub(super) struct Content {
     message_body: String,
     delay_seconds: Option<i64>,
     #[serde(default)]
-    message_attributes: Attributes,
+    message_attributes: Map<String, Value>,
     #[serde(default)]
-    message_system_attributes: BTreeMap<String, Attribute>,
+    message_system_attributes: Map<String, Value>,
     message_group_id: Option<String>,
     message_deduplication_id: Option<String>,
 }
 
 impl Content {
     /// The message, checked.
-    pub fn message(&self) -> Result<NewMessage, Refusal> {
+    pub fn message(&self) -> Result<NewMessage, ApiError> {
         if self.message_deduplication_id.is_some() {
-            return Err(Refusal::invalid(
+            return Err(ApiError::invalid(
                 "The request include parameter MessageDeduplicationId which is not valid for this queue type.",
             ));
         }
-        let trace = self.message_system_attributes.get("AWSTraceHeader");
+        if !self.message_attributes.is_empty() || !self.message_system_attributes.is_empty() {
+            return Err(ApiError::invalid(
+                "Message attributes are not kept here: no function of the template sends any.",
+            ));
+        }
         let message = NewMessage {
             body: self.message_body.clone(),
-            attributes: self.message_attributes.clone(),
             group: self.message_group_id.clone(),
-            trace: trace.and_then(|attribute| attribute.string_value.clone()),
             delay_s: self.delay_seconds,
         };
         checks::message(&message)?;
@@ -80,8 +74,6 @@ pub(super) struct ReceiveMessage {
     max_number_of_messages: Option<i64>,
     visibility_timeout: Option<i64>,
     wait_time_seconds: Option<i64>,
-    #[serde(default)]
-    message_attribute_names: Vec<String>,
     /// The older name of `MessageSystemAttributeNames`.
     #[serde(default)]
     attribute_names: Vec<String>,
@@ -101,7 +93,7 @@ pub(super) struct ByReceipt {
 }
 
 impl Api {
-    pub fn send_message(&self, request: SendMessage) -> Result<Value, Refusal> {
+    pub fn send_message(&self, request: SendMessage) -> Result<Value, ApiError> {
         let queue = self.named(&request.queue_url)?;
         let message = request.content.message()?;
         let ids = self.queues.send(&queue.settings.name, std::slice::from_ref(&message))?;
@@ -109,7 +101,7 @@ impl Api {
         Ok(sent(&id, &message))
     }
 
-    pub async fn receive_message(&self, request: ReceiveMessage) -> Result<Value, Refusal> {
+    pub async fn receive_message(&self, request: ReceiveMessage) -> Result<Value, ApiError> {
         let queue = self.named(&request.queue_url)?;
         let visibility = request.visibility_timeout.map(checks::visibility);
         let wait = request.wait_time_seconds.map(checks::wait).transpose()?;
@@ -126,42 +118,36 @@ impl Api {
         Ok(json!({ "Messages": messages }))
     }
 
-    pub fn delete_message(&self, request: &ByReceipt) -> Result<Value, Refusal> {
+    pub fn delete_message(&self, request: &ByReceipt) -> Result<Value, ApiError> {
         let queue = self.named(&request.queue_url)?;
         self.delete(queue, request)?;
         Ok(json!({}))
     }
 
-    pub fn change_message_visibility(&self, request: &ByReceipt) -> Result<Value, Refusal> {
+    pub fn change_message_visibility(&self, request: &ByReceipt) -> Result<Value, ApiError> {
         let queue = self.named(&request.queue_url)?;
         self.hide(queue, request)?;
         Ok(json!({}))
     }
 
-    pub fn purge_queue(&self, request: &OfQueue) -> Result<Value, Refusal> {
-        let queue = self.named(&request.queue_url)?;
-        self.queues.purge(&queue.settings.name)?;
-        Ok(json!({}))
-    }
-
     /// Deletes what the request's receipt stands for.
-    pub fn delete(&self, queue: &Queue, request: &ByReceipt) -> Result<(), Refusal> {
+    pub fn delete(&self, queue: &Queue, request: &ByReceipt) -> Result<(), ApiError> {
         let name = &queue.settings.name;
         request.receipt(name)?;
         Ok(self.queues.delete(name, &[&request.receipt_handle])?)
     }
 
     /// Hides what the request's receipt stands for, as long as it says.
-    pub fn hide(&self, queue: &Queue, request: &ByReceipt) -> Result<(), Refusal> {
+    pub fn hide(&self, queue: &Queue, request: &ByReceipt) -> Result<(), ApiError> {
         let receipt = request.receipt(&queue.settings.name)?;
-        let seconds = request.visibility_timeout.ok_or_else(|| Refusal::missing("VisibilityTimeout"))?;
+        let seconds = request.visibility_timeout.ok_or_else(|| ApiError::missing("VisibilityTimeout"))?;
         let visibility = Duration::from_secs(checks::visibility(seconds)?);
         match self.queues.hide(queue, receipt, visibility)? {
             Ok(()) => Ok(()),
             Err(NotHidden::NotInFlight) => {
-                Err(Refusal::new(Kind::MessageNotInflight, "The specified message isn't in flight."))
+                Err(ApiError::new(Kind::MessageNotInflight, "The specified message isn't in flight."))
             }
-            Err(NotHidden::Gone) => Err(Refusal::invalid(format!(
+            Err(NotHidden::Gone) => Err(ApiError::invalid(format!(
                 "Value {} for parameter ReceiptHandle is invalid. Reason: Message does not exist or \
                  is not available for visibility timeout change.",
                 request.receipt_handle
@@ -170,7 +156,7 @@ impl Api {
     }
 
     /// The queue that a URL names; whose host the URL names does not matter.
-    pub fn named(&self, url: &str) -> Result<&Queue, Refusal> {
+    pub fn named(&self, url: &str) -> Result<&Queue, ApiError> {
         let name = url.rsplit('/').next().unwrap_or_default();
         Ok(self.queues.queue(name)?)
     }
@@ -181,14 +167,14 @@ impl Api {
 }
 
 impl ByReceipt {
-    fn receipt(&self, queue: &str) -> Result<Receipt, Refusal> {
+    fn receipt(&self, queue: &str) -> Result<Receipt, ApiError> {
         if self.receipt_handle.is_empty() {
-            return Err(Refusal::missing("ReceiptHandle"));
+            return Err(ApiError::missing("ReceiptHandle"));
         }
         Receipt::parse(&self.receipt_handle, queue).ok_or_else(|| {
             let message =
                 format!("The input receipt handle \"{}\" is not a valid receipt handle.", self.receipt_handle);
-            Refusal::new(Kind::ReceiptHandleIsInvalid, message)
+            ApiError::new(Kind::ReceiptHandleIsInvalid, message)
         })
     }
 }
@@ -213,33 +199,11 @@ impl ReceiveMessage {
         if !system.is_empty() {
             value["Attributes"] = system.into();
         }
-        let attributes: Attributes = message
-            .attributes
-            .iter()
-            .filter(|(name, _)| self.asks_for(name))
-            .map(|(name, attribute)| (name.clone(), attribute.clone()))
-            .collect();
-        if let Some(digest) = attributes_md5(&attributes) {
-            value["MD5OfMessageAttributes"] = digest.into();
-            value["MessageAttributes"] = json!(attributes);
-        }
         value
-    }
-
-    /// Whether the request names this attribute, all, or a prefix of it (`foo.*`).
-    fn asks_for(&self, name: &str) -> bool {
-        self.message_attribute_names.iter().any(|asked| {
-            let prefix = asked.strip_suffix(".*");
-            asked == "All" || asked == name || prefix.is_some_and(|p| name.starts_with(p))
-        })
     }
 }
 
 /// What the sender of a message learns.
 pub(super) fn sent(id: &str, message: &NewMessage) -> Value {
-    let mut value = json!({"MessageId": id, "MD5OfMessageBody": body_md5(&message.body)});
-    if let Some(digest) = attributes_md5(&message.attributes) {
-        value["MD5OfMessageAttributes"] = digest.into();
-    }
-    value
+    json!({"MessageId": id, "MD5OfMessageBody": body_md5(&message.body)})
 }

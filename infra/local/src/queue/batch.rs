@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::errors::{Kind, Refusal};
+use super::errors::{ApiError, Kind};
 
 /// Something in a batch that is told from the others by its id.
 pub(super) trait Entry {
@@ -22,22 +22,22 @@ pub(super) struct Batch<E> {
 }
 
 /// The answer to a batch.
-pub(super) struct Outcome {
+pub(super) struct BatchAnswer {
     successful: Vec<Value>,
     failed: Vec<Value>,
 }
 
 impl<E: Entry> Batch<E> {
     /// Refuses the whole when its form is wrong.
-    pub fn check(&self) -> Result<(), Refusal> {
+    pub fn check(&self) -> Result<(), ApiError> {
         let count = self.entries.len();
         if count == 0 {
             let message = "There should be at least one entry in the request.";
-            return Err(Refusal::new(Kind::EmptyBatchRequest, message));
+            return Err(ApiError::new(Kind::EmptyBatchRequest, message));
         }
         if count > 10 {
             let message = format!("Maximum number of entries per request are 10. You have sent {count}.");
-            return Err(Refusal::new(Kind::TooManyEntriesInBatchRequest, message));
+            return Err(ApiError::new(Kind::TooManyEntriesInBatchRequest, message));
         }
         let mut seen = BTreeSet::new();
         for entry in &self.entries {
@@ -46,18 +46,18 @@ impl<E: Entry> Batch<E> {
             if id.is_empty() || id.len() > 80 || !id.chars().all(known) {
                 let message = "A batch entry id can only contain alphanumeric characters, hyphens and \
                                underscores. It can be at most 80 letters long.";
-                return Err(Refusal::new(Kind::InvalidBatchEntryId, message));
+                return Err(ApiError::new(Kind::InvalidBatchEntryId, message));
             }
             if !seen.insert(id) {
                 let message = format!("Id {id} repeated.");
-                return Err(Refusal::new(Kind::BatchEntryIdsNotDistinct, message));
+                return Err(ApiError::new(Kind::BatchEntryIdsNotDistinct, message));
             }
         }
         Ok(())
     }
 }
 
-impl Outcome {
+impl BatchAnswer {
     pub fn new() -> Self {
         Self { successful: Vec::new(), failed: Vec::new() }
     }
@@ -68,7 +68,7 @@ impl Outcome {
     }
 
     /// An entry that was refused.
-    pub fn failed(&mut self, id: &str, refusal: &Refusal) {
+    pub fn failed(&mut self, id: &str, refusal: &ApiError) {
         self.failed.push(refusal.entry(id));
     }
 

@@ -2,11 +2,12 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::api::{Api, ByReceipt, Content, sent};
-use super::batch::{Batch, Entry, Outcome};
+use super::batch::{Batch, BatchAnswer, Entry};
 use super::checks::BYTES_MAX;
-use super::errors::{Kind, Refusal};
+use super::errors::{ApiError, Kind};
 use super::queues::Queue;
 
 #[derive(Deserialize)]
@@ -39,12 +40,6 @@ impl Entry for ReceiptEntry {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct GetQueueUrl {
-    queue_name: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
 pub(super) struct ListQueues {
     #[serde(default)]
     queue_name_prefix: String,
@@ -63,63 +58,47 @@ pub(super) struct GetQueueAttributes {
 pub(super) struct MoveTask {
     source_arn: String,
     destination_arn: Option<String>,
-    max_results: Option<i64>,
 }
 
 impl Api {
-    pub fn send_message_batch(&self, request: &Batch<SendEntry>) -> Result<Value, Refusal> {
+    pub fn send_message_batch(&self, request: &Batch<SendEntry>) -> Result<Value, ApiError> {
         let queue = self.named(&request.queue_url)?;
         request.check()?;
-        let mut outcome = Outcome::new();
+        let mut answer = BatchAnswer::new();
         let mut good = Vec::new();
         for entry in &request.entries {
             match entry.content.message() {
                 Ok(message) => good.push((entry.id(), message)),
-                Err(refusal) => outcome.failed(entry.id(), &refusal),
+                Err(refusal) => answer.failed(entry.id(), &refusal),
             }
         }
         let (entry_ids, messages): (Vec<_>, Vec<_>) = good.into_iter().unzip();
-        let bytes: usize = messages.iter().map(|message| message.size()).sum();
+        let bytes: usize = messages.iter().map(|message| message.body.len()).sum();
         if bytes > BYTES_MAX {
             let message =
                 format!("Batch requests cannot be longer than {BYTES_MAX} bytes. You have sent {bytes} bytes.");
-            return Err(Refusal::new(Kind::BatchRequestTooLong, message));
+            return Err(ApiError::new(Kind::BatchRequestTooLong, message));
         }
         let ids = self.queues.send(&queue.settings.name, &messages)?;
         for ((entry_id, message), id) in entry_ids.iter().zip(&messages).zip(&ids) {
             let mut value = sent(id, message);
             value["Id"] = (*entry_id).into();
-            outcome.succeeded(value);
+            answer.succeeded(value);
         }
-        Ok(outcome.render())
+        Ok(answer.render())
     }
 
-    pub fn delete_message_batch(&self, request: &Batch<ReceiptEntry>) -> Result<Value, Refusal> {
-        self.each(request, Self::delete)
-    }
-
-    pub fn change_message_visibility_batch(&self, request: &Batch<ReceiptEntry>) -> Result<Value, Refusal> {
-        self.each(request, Self::hide)
-    }
-
-    fn each(
-        &self, request: &Batch<ReceiptEntry>, act: impl Fn(&Self, &Queue, &ByReceipt) -> Result<(), Refusal>,
-    ) -> Result<Value, Refusal> {
+    pub fn delete_message_batch(&self, request: &Batch<ReceiptEntry>) -> Result<Value, ApiError> {
         let queue = self.named(&request.queue_url)?;
         request.check()?;
-        let mut outcome = Outcome::new();
+        let mut answer = BatchAnswer::new();
         for entry in &request.entries {
-            match act(self, queue, &entry.receipt) {
-                Ok(()) => outcome.succeeded(json!({"Id": entry.id()})),
-                Err(refusal) => outcome.failed(entry.id(), &refusal),
+            match self.delete(queue, &entry.receipt) {
+                Ok(()) => answer.succeeded(json!({"Id": entry.id()})),
+                Err(refusal) => answer.failed(entry.id(), &refusal),
             }
         }
-        Ok(outcome.render())
-    }
-
-    pub fn get_queue_url(&self, request: &GetQueueUrl) -> Result<Value, Refusal> {
-        let queue = self.queues.queue(&request.queue_name)?;
-        Ok(json!({"QueueUrl": self.url(&queue.settings.name)}))
+        Ok(answer.render())
     }
 
     pub fn list_queues(&self, request: &ListQueues) -> Value {
@@ -132,7 +111,7 @@ impl Api {
         json!({"QueueUrls": names.map(|name| self.url(name)).collect::<Vec<_>>()})
     }
 
-    pub fn get_queue_attributes(&self, request: &GetQueueAttributes) -> Result<Value, Refusal> {
+    pub fn get_queue_attributes(&self, request: &GetQueueAttributes) -> Result<Value, ApiError> {
         let queue = self.named(&request.queue_url)?;
         let known = self.attributes(queue)?;
         let mut asked = Map::new();
@@ -144,7 +123,7 @@ impl Api {
                 asked.insert(name.clone(), value.clone());
             } else if !OFTEN_UNSET.contains(&name.as_str()) {
                 let message = format!("Unknown Attribute {name}.");
-                return Err(Refusal::new(Kind::InvalidAttributeName, message));
+                return Err(ApiError::new(Kind::InvalidAttributeName, message));
             }
         }
         if asked.is_empty() {
@@ -153,7 +132,7 @@ impl Api {
         Ok(json!({ "Attributes": asked }))
     }
 
-    fn attributes(&self, queue: &Queue) -> Result<Map<String, Value>, Refusal> {
+    fn attributes(&self, queue: &Queue) -> Result<Map<String, Value>, ApiError> {
         let settings = &queue.settings;
         let counts = self.queues.counts(&settings.name)?;
         let seconds = |duration: std::time::Duration| duration.as_secs().to_string();
@@ -179,15 +158,10 @@ impl Api {
         Ok(all.map(|(name, value)| (name.into(), value.into())).collect())
     }
 
-    pub fn start_message_move_task(&self, request: &MoveTask) -> Result<Value, Refusal> {
+    pub fn start_message_move_task(&self, request: &MoveTask) -> Result<Value, ApiError> {
         let destination = request.destination_arn.as_deref();
-        let handle = self.queues.move_messages(&request.source_arn, destination)?;
-        Ok(json!({ "TaskHandle": handle }))
-    }
-
-    pub fn list_message_move_tasks(&self, request: &MoveTask) -> Result<Value, Refusal> {
-        let limit = request.max_results.unwrap_or(1).clamp(1, 10);
-        Ok(json!({"Results": self.queues.move_tasks(&request.source_arn, limit)?}))
+        self.queues.move_messages(&request.source_arn, destination)?;
+        Ok(json!({"TaskHandle": Uuid::new_v4().to_string()}))
     }
 }
 

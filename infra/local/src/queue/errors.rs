@@ -7,18 +7,16 @@ use serde_json::json;
 /// Why the queue's file cannot be opened or used.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// SQLite refused.
     #[error("the queues' file: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// A thread ended while it held the file.
     #[error("the queues' file is unusable after a panic")]
     Poisoned,
-    /// There is no queue by this name.
     #[error("there is no queue {0}")]
     NoQueue(String),
 }
 
-/// A refusal of the SQS API.
+/// The SQS API's errors.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
     BatchEntryIdsNotDistinct,
@@ -91,15 +89,15 @@ impl Kind {
     }
 }
 
-/// A refusal and what it says.
+/// An error of the SQS API and what it says.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message}")]
-pub(super) struct Refusal {
+pub(super) struct ApiError {
     pub kind: Kind,
     pub message: String,
 }
 
-impl Refusal {
+impl ApiError {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { kind, message }
@@ -129,7 +127,7 @@ impl Refusal {
     }
 }
 
-impl From<QueueError> for Refusal {
+impl From<QueueError> for ApiError {
     fn from(error: QueueError) -> Self {
         match error {
             QueueError::NoQueue(_) => Self::no_queue(),
@@ -138,7 +136,7 @@ impl From<QueueError> for Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (name, older_name) = self.kind.names();
         let (status, fault) = if self.kind.is_the_senders() {

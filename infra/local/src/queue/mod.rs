@@ -4,7 +4,6 @@
 //! protocol; [`poller`] takes messages in process, as Lambda's event source mapping does.
 //! The queues themselves are those of the template and cannot be made or changed while it runs.
 
-pub(crate) mod answer;
 mod api;
 mod batch;
 mod batch_api;
@@ -24,12 +23,12 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use crate::template::ACCOUNT;
 pub use errors::QueueError;
-pub use message::{Attribute, Attributes, Message, NewMessage};
-pub use queues::{Queues, Receive};
+pub use message::NewMessage;
+pub use queues::Queues;
+#[cfg(test)]
+pub use queues::Receive;
 pub use server::serve;
-pub use store::Counts;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 

@@ -11,8 +11,9 @@ use tokio::time::Instant;
 use super::errors::QueueError;
 use super::message::Message;
 use super::queues::{Queues, Receive};
-use super::{Report, answer, event};
+use super::{Report, event};
 use crate::invoke::Functions;
+use crate::partial_answer;
 use crate::template::QueueTrigger;
 
 /// Batches at the same time, to begin with: as many as Lambda begins with.
@@ -45,9 +46,6 @@ struct Poller {
 ///
 /// What a batch's answer says succeeded is deleted. The rest stays hidden until its visibility
 /// timeout has passed and then comes again, or goes to the dead-letter queue.
-///
-/// # Errors
-/// [`QueueError::NoQueue`] when the trigger's queue is not among the queues.
 pub async fn run(
     trigger: QueueTrigger, queues: Queues, functions: Functions, report: Report,
 ) -> Result<(), QueueError> {
@@ -171,7 +169,7 @@ impl Poller {
             return Ok(BTreeSet::new());
         }
         let known = |id: &str| batch.iter().any(|message| message.message_id == id);
-        let failed = answer::failures(answer, known).map_err(|error| error.to_string())?;
+        let failed = partial_answer::failures(answer, known).map_err(|error| error.to_string())?;
         Ok(failed.into_iter().collect())
     }
 }

@@ -9,11 +9,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::ACCOUNT;
 use super::errors::QueueError;
 use super::message::{Message, NewMessage};
 use super::receipt::Receipt;
 use super::store::{Ask, Copy, Counts, NotHidden, Received, Store};
+use crate::arn;
 use crate::clock::Clock;
 use crate::template;
 
@@ -57,9 +57,6 @@ impl Queues {
     /// Opens the file at `path`, or makes it, for these queues. Messages of other queues are deleted,
     /// as CloudFormation deletes a queue that is no longer in its template. With `disorder` every
     /// message is delivered twice and in an order left to chance, which a standard queue may do.
-    ///
-    /// # Errors
-    /// [`QueueError::NoQueue`] when a dead-letter queue is not among the queues, and SQLite's own.
     pub fn open(
         path: &Path, region: &str, queues: &[template::Queue], clock: Clock, disorder: bool,
     ) -> Result<Self, QueueError> {
@@ -73,22 +70,15 @@ impl Queues {
         Ok(Self(Arc::new(Inner { queues, store: Mutex::new(store), clock, region: region.to_owned(), disorder })))
     }
 
-    /// The ARN of the queue with this name.
-    #[must_use]
     pub fn arn(&self, name: &str) -> String {
-        arn(&self.0.region, name)
+        arn::queue(&self.0.region, name)
     }
 
-    /// The region in every ARN.
-    #[must_use]
     pub fn region(&self) -> &str {
         &self.0.region
     }
 
     /// The name of the queue that the template calls `logical_id`.
-    ///
-    /// # Errors
-    /// [`QueueError::NoQueue`].
     pub fn name_of(&self, logical_id: &str) -> Result<&str, QueueError> {
         self.0
             .queues
@@ -99,9 +89,6 @@ impl Queues {
     }
 
     /// Stores all `messages` or none, and gives their ids.
-    ///
-    /// # Errors
-    /// [`QueueError::NoQueue`], and SQLite's own.
     pub fn send(&self, queue: &str, messages: &[NewMessage]) -> Result<Vec<String>, QueueError> {
         let queue = self.queue(queue)?;
         let now = self.now();
@@ -119,9 +106,6 @@ impl Queues {
     }
 
     /// Receives messages, waiting for the first one if need be.
-    ///
-    /// # Errors
-    /// [`QueueError::NoQueue`], and SQLite's own.
     pub async fn receive(&self, queue: &str, ask: Receive) -> Result<Vec<Message>, QueueError> {
         Ok(self.receive_and_redrive(queue, ask).await?.messages)
     }
@@ -152,33 +136,19 @@ impl Queues {
     }
 
     /// Deletes what the handles stand for. An older handle than the message's newest deletes nothing.
-    ///
-    /// # Errors
-    /// [`QueueError::NoQueue`], and SQLite's own. A handle that means nothing is passed over.
+    /// A handle that means nothing is passed over.
     pub fn delete(&self, queue: &str, handles: &[&str]) -> Result<(), QueueError> {
         let receipts: Vec<Receipt> = handles.iter().filter_map(|handle| Receipt::parse(handle, queue)).collect();
         self.store()?.delete(queue, &receipts)
     }
 
     /// Counts the queue's messages, exactly.
-    ///
-    /// # Errors
-    /// [`QueueError::NoQueue`], and SQLite's own.
     pub fn counts(&self, queue: &str) -> Result<Counts, QueueError> {
         let queue = self.queue(queue)?;
         let now = self.now();
         let mut store = self.store()?;
         queue.expire(&mut store, now)?;
         store.counts(&queue.settings.name, now)
-    }
-
-    /// Deletes every message of the queue.
-    ///
-    /// # Errors
-    /// [`QueueError::NoQueue`], and SQLite's own.
-    pub fn purge(&self, queue: &str) -> Result<(), QueueError> {
-        let queue = self.queue(queue)?;
-        self.store()?.purge(&queue.settings.name)
     }
 
     pub(super) fn hide(
@@ -258,7 +228,7 @@ impl Queue {
         });
         Ok(Self {
             settings: settings.clone(),
-            arn: arn(region, &settings.name),
+            arn: arn::queue(region, &settings.name),
             redrive: redrive.transpose()?,
             wake: Notify::new(),
             expired_at: AtomicI64::new(i64::MIN),
@@ -274,10 +244,6 @@ impl Queue {
         self.expired_at.store(now, Ordering::Relaxed);
         store.expire(&self.settings.name, now - ms(self.settings.retention))
     }
-}
-
-fn arn(region: &str, name: &str) -> String {
-    format!("arn:aws:sqs:{region}:{ACCOUNT}:{name}")
 }
 
 pub(super) fn ms(duration: Duration) -> i64 {

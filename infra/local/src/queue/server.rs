@@ -11,14 +11,11 @@ use tokio::net::TcpListener;
 use uuid::Uuid;
 
 use super::api::Api;
-use super::errors::{Kind, Refusal};
+use super::errors::{ApiError, Kind};
 use super::queues::Queues;
 
 /// Serves the SQS API until the future is dropped. A queue's URL is
 /// `http://<the listener's address>/000000000000/<the queue's name>`.
-///
-/// # Errors
-/// What the listener gives.
 pub async fn serve(listener: TcpListener, queues: Queues) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     let api = Api { queues, base_url: format!("http://{address}") };
@@ -54,7 +51,7 @@ async fn answer(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Resp
     response
 }
 
-pub(super) async fn call(api: &Api, action: &str, body: &[u8]) -> Result<serde_json::Value, Refusal> {
+pub(super) async fn call(api: &Api, action: &str, body: &[u8]) -> Result<serde_json::Value, ApiError> {
     match action {
         "SendMessage" => api.send_message(parse(body)?),
         "SendMessageBatch" => api.send_message_batch(&parse(body)?),
@@ -62,22 +59,18 @@ pub(super) async fn call(api: &Api, action: &str, body: &[u8]) -> Result<serde_j
         "DeleteMessage" => api.delete_message(&parse(body)?),
         "DeleteMessageBatch" => api.delete_message_batch(&parse(body)?),
         "ChangeMessageVisibility" => api.change_message_visibility(&parse(body)?),
-        "ChangeMessageVisibilityBatch" => api.change_message_visibility_batch(&parse(body)?),
-        "GetQueueUrl" => api.get_queue_url(&parse(body)?),
         "GetQueueAttributes" => api.get_queue_attributes(&parse(body)?),
         "ListQueues" => Ok(api.list_queues(&parse(body)?)),
-        "PurgeQueue" => api.purge_queue(&parse(body)?),
         "StartMessageMoveTask" => api.start_message_move_task(&parse(body)?),
-        "ListMessageMoveTasks" => api.list_message_move_tasks(&parse(body)?),
         other => Err(unknown(other)),
     }
 }
 
-fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| Refusal::invalid(error.to_string()))
+fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| ApiError::invalid(error.to_string()))
 }
 
-fn unknown(action: &str) -> Refusal {
+fn unknown(action: &str) -> ApiError {
     let message = format!("The action {action} is not valid for this web service.");
-    Refusal::new(Kind::UnknownOperationException, message)
+    ApiError::new(Kind::UnknownOperationException, message)
 }

@@ -64,15 +64,16 @@ pub(super) struct Store {
     pub(super) connection: Connection,
 }
 
+/// Raised with each change of [`SCHEMA`].
+const VERSION: i64 = 2;
+
 const SCHEMA: &str = "
     CREATE TABLE IF NOT EXISTS message (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
         queue TEXT NOT NULL,
         message_id TEXT NOT NULL,
         body TEXT NOT NULL,
-        attributes TEXT NOT NULL,
         tenant TEXT NOT NULL,
-        trace TEXT,
         dead_letter_source TEXT,
         sent_at INTEGER NOT NULL,
         visible_at INTEGER NOT NULL,
@@ -81,14 +82,7 @@ const SCHEMA: &str = "
         nonce INTEGER
     );
     CREATE INDEX IF NOT EXISTS message_turn ON message (queue, tenant, visible_at, receive_count);
-    CREATE INDEX IF NOT EXISTS message_visible ON message (queue, visible_at, receive_count);
-    CREATE TABLE IF NOT EXISTS move_task (
-        id INTEGER PRIMARY KEY AUTOINCREMENT,
-        source TEXT NOT NULL,
-        destination TEXT,
-        moved INTEGER NOT NULL,
-        started_at INTEGER NOT NULL
-    );";
+    CREATE INDEX IF NOT EXISTS message_visible ON message (queue, visible_at, receive_count);";
 
 impl Store {
     /// Opens the file at `path`, or makes it.
@@ -98,6 +92,12 @@ impl Store {
         // A killed process loses nothing; only a power cut could lose the last messages.
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.set_prepared_statement_cache_capacity(64);
+        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version != VERSION {
+            // Messages of another form are dropped: what they were to start is due anyway.
+            connection.execute_batch("DROP TABLE IF EXISTS message; DROP TABLE IF EXISTS move_task;")?;
+            connection.pragma_update(None, "user_version", VERSION)?;
+        }
         connection.execute_batch(SCHEMA)?;
         Ok(Self { connection })
     }
@@ -112,19 +112,16 @@ impl Store {
     pub fn send(&mut self, queue: &str, copies: &[Copy], now: i64) -> Result<(), QueueError> {
         let write = self.write()?;
         for copy in copies {
-            let attributes = serde_json::to_string(&copy.message.attributes).unwrap_or_default();
             write
                 .prepare_cached(
-                    "INSERT INTO message (queue, message_id, body, attributes, tenant, trace, sent_at, visible_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                    "INSERT INTO message (queue, message_id, body, tenant, sent_at, visible_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 )?
                 .execute(params![
                     queue,
                     copy.message_id,
                     copy.message.body,
-                    attributes,
                     copy.message.group.as_deref().unwrap_or_default(),
-                    copy.message.trace,
                     now,
                     copy.visible_at,
                 ])?;
@@ -231,12 +228,6 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes every message of the queue.
-    pub fn purge(&mut self, queue: &str) -> Result<(), QueueError> {
-        self.connection.execute("DELETE FROM message WHERE queue = ?1", [queue])?;
-        Ok(())
-    }
-
     /// Deletes the queue's messages that were sent before `sent_before`.
     pub fn expire(&mut self, queue: &str, sent_before: i64) -> Result<(), QueueError> {
         self.connection
@@ -269,8 +260,8 @@ fn hide(write: &Transaction, ask: &Ask, row: i64, now: i64) -> Result<Message, Q
             "UPDATE message SET visible_at = ?2, nonce = ?3, receive_count = receive_count + 1,
                     first_received_at = COALESCE(first_received_at, ?4)
              WHERE id = ?1
-             RETURNING message_id, body, attributes, tenant, trace, dead_letter_source, sent_at,
-                       first_received_at, receive_count",
+             RETURNING message_id, body, tenant, dead_letter_source, sent_at, first_received_at,
+                       receive_count",
         )?
         .query_row(params![row, now + ask.hidden_ms, nonce, now], |columns| {
             read(columns, Receipt { row, nonce }.handle(ask.queue))
@@ -279,18 +270,15 @@ fn hide(write: &Transaction, ask: &Ask, row: i64, now: i64) -> Result<Message, Q
 }
 
 fn read(columns: &Row, receipt_handle: String) -> rusqlite::Result<Message> {
-    let attributes: String = columns.get(2)?;
-    let tenant: String = columns.get(3)?;
+    let tenant: String = columns.get(2)?;
     Ok(Message {
         message_id: columns.get(0)?,
         receipt_handle,
         body: columns.get(1)?,
-        attributes: serde_json::from_str(&attributes).unwrap_or_default(),
         group: Some(tenant).filter(|tenant| !tenant.is_empty()),
-        trace: columns.get(4)?,
-        dead_letter_source: columns.get(5)?,
-        sent_at: columns.get(6)?,
-        first_received_at: columns.get(7)?,
-        receive_count: columns.get(8)?,
+        dead_letter_source: columns.get(3)?,
+        sent_at: columns.get(4)?,
+        first_received_at: columns.get(5)?,
+        receive_count: columns.get(6)?,
     })
 }

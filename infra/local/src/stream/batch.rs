@@ -1,7 +1,9 @@
 //! What becomes of a batch that fails: retried, halved, given up. Pure: it neither sends nor waits.
 //!
-//! Source of the rules: Lambda Developer Guide, "Process DynamoDB records with Lambda". A record that
-//! always fails is cut out by halving and given up by itself; its neighbours finish.
+//! Source of the rules: Lambda Developer Guide, "Process DynamoDB records with Lambda". After a
+//! function error a batch is halved, so that a record that always fails ends alone and its neighbours
+//! finish. After a partial answer it is cut at the lowest failure only: what is left is retried and in
+//! the end given up as a whole, with every neighbour that follows the bad record.
 
 use std::time::Duration;
 
@@ -49,7 +51,7 @@ pub(super) struct GivenUp {
 
 /// What came of a step.
 #[derive(Debug, PartialEq)]
-pub(super) enum Outcome {
+pub(super) enum StepOutcome {
     Succeeded,
     /// The records before this place succeeded, those from it on failed.
     FailedFrom(usize),
@@ -75,7 +77,7 @@ impl Batch {
     /// The next step at the time `now`, in ms since 1970; `None`: all is done.
     pub fn next(&mut self, now: i64) -> Option<Step<'_>> {
         self.parts.retain(|part| !part.records.is_empty());
-        let (bisect, retries, age_max) = (self.bisect, self.retries, self.age_max);
+        let (retries, age_max) = (self.retries, self.age_max);
         let part = self.parts.last()?;
         let too_old = part.records.iter().take_while(|record| {
             let age_ms = now - record.created_at * 1000;
@@ -85,7 +87,7 @@ impl Batch {
         let exhausted = retries.is_some_and(|retries| part.failures > retries);
         let (count, condition) = if too_old > 0 {
             (too_old, "RecordAgeExceeded")
-        } else if exhausted && (part.records.len() == 1 || !bisect) {
+        } else if exhausted {
             (part.records.len(), "RetryAttemptsExhausted")
         } else {
             let part = self.parts.last()?;
@@ -96,27 +98,29 @@ impl Batch {
     }
 
     /// Takes what came of the step that [`Self::next`] gave.
-    pub fn settle(&mut self, outcome: Outcome) -> Settled {
+    pub fn settle(&mut self, outcome: StepOutcome) -> Settled {
         let Some(mut part) = self.parts.pop() else {
             return Settled::default();
         };
         match outcome {
-            Outcome::Succeeded => {
+            StepOutcome::Succeeded => {
                 let all = part.records.len();
                 self.done(part, all)
             }
-            Outcome::GivenUp => {
+            StepOutcome::GivenUp => {
                 let count = std::mem::take(&mut self.giving_up);
                 self.done(part, count)
             }
-            Outcome::FailedFrom(first) if first > 0 => {
+            StepOutcome::FailedFrom(first) if first > 0 => {
                 // Those that failed now begin with another record: its tries are counted anew.
                 part.failures = 0;
                 part.splits = 0;
                 let settled = self.done(part, first);
                 Settled { pause: PAUSE_FIRST, ..settled }
             }
-            Outcome::FailedFrom(_) | Outcome::Failed(_) => self.failed(part),
+            StepOutcome::FailedFrom(_) => self.retry(part),
+            StepOutcome::Failed(_) if self.bisect && part.records.len() > 1 => self.halve(part),
+            StepOutcome::Failed(_) => self.retry(part),
         }
     }
 
@@ -129,16 +133,17 @@ impl Batch {
         Settled { done_to, pause: Duration::ZERO }
     }
 
-    fn failed(&mut self, mut part: Part) -> Settled {
-        if self.bisect && part.records.len() > 1 {
-            let half = part.records.split_off(part.records.len().div_ceil(2));
-            part.splits += 1;
-            let pause = pause(part.failures + part.splits);
-            let half = Part { records: half, failures: part.failures, splits: part.splits };
-            self.parts.push(half);
-            self.parts.push(part);
-            return Settled { done_to: None, pause };
-        }
+    fn halve(&mut self, mut part: Part) -> Settled {
+        let half = part.records.split_off(part.records.len().div_ceil(2));
+        part.splits += 1;
+        let pause = pause(part.failures + part.splits);
+        let half = Part { records: half, failures: part.failures, splits: part.splits };
+        self.parts.push(half);
+        self.parts.push(part);
+        Settled { done_to: None, pause }
+    }
+
+    fn retry(&mut self, mut part: Part) -> Settled {
         part.failures += 1;
         let last = self.retries.is_some_and(|retries| part.failures > retries);
         let pause = if last { Duration::ZERO } else { pause(part.failures) };
@@ -171,7 +176,7 @@ mod tests {
 
     /// Carries the batch out, failing what `fails` says; gives the sequences that were sent at last,
     /// those given up, the number of sends and all pauses together.
-    fn run(batch: &mut Batch, fails: impl Fn(&[i64]) -> Option<Outcome>) -> (Vec<i64>, Vec<i64>, usize, Duration) {
+    fn run(batch: &mut Batch, fails: impl Fn(&[i64]) -> Option<StepOutcome>) -> (Vec<i64>, Vec<i64>, usize, Duration) {
         let (mut sent, mut given_up, mut sends, mut pauses) = (vec![], vec![], 0, Duration::ZERO);
         let mut done_to = 0;
         while let Some(step) = batch.next(NOW) {
@@ -179,15 +184,15 @@ mod tests {
             let outcome = match step {
                 Step::GiveUp(records) => {
                     given_up.extend::<Vec<i64>>(sequences(&records.records));
-                    Outcome::GivenUp
+                    StepOutcome::GivenUp
                 }
                 Step::Send(records) => {
                     sends += 1;
                     let all: Vec<i64> = sequences(records);
-                    let outcome = fails(&all).unwrap_or(Outcome::Succeeded);
+                    let outcome = fails(&all).unwrap_or(StepOutcome::Succeeded);
                     match outcome {
-                        Outcome::Succeeded => sent.extend(all),
-                        Outcome::FailedFrom(first) => sent.extend(&all[..first]),
+                        StepOutcome::Succeeded => sent.extend(all),
+                        StepOutcome::FailedFrom(first) => sent.extend(&all[..first]),
                         _ => {}
                     }
                     outcome
@@ -203,8 +208,8 @@ mod tests {
         (sent, given_up, sends, pauses)
     }
 
-    fn poison(all: &[i64]) -> Option<Outcome> {
-        let failed = || Outcome::Failed("poison".to_owned());
+    fn poison(all: &[i64]) -> Option<StepOutcome> {
+        let failed = || StepOutcome::Failed("poison".to_owned());
         all.contains(&7).then(failed)
     }
 
@@ -230,13 +235,26 @@ mod tests {
         assert_eq!((sent.len(), given_up.len(), sends), (0, 10, 6));
     }
 
+    /// Answers as a function does that stops at its first failure.
+    fn partial(all: &[i64]) -> Option<StepOutcome> {
+        all.iter().position(|sequence| *sequence == 7).map(StepOutcome::FailedFrom)
+    }
+
     #[test]
-    fn a_partial_answer_moves_on_to_the_lowest_failure() {
-        let partial = |all: &[i64]| {
-            let place = all.iter().position(|sequence| *sequence == 7);
-            place.map(Outcome::FailedFrom)
+    fn partial_answers_alone_give_up_all_from_the_lowest_failure_on() {
+        let (sent, given_up, sends, _) = run(&mut batch(10, true, 2), partial);
+        assert_eq!(given_up, [7, 8, 9, 10]);
+        assert_eq!(sent, [1, 2, 3, 4, 5, 6]);
+        assert_eq!(sends, 1 + 3);
+    }
+
+    #[test]
+    fn an_error_where_the_first_of_several_failed_cuts_it_out() {
+        let answer = |all: &[i64]| match partial(all) {
+            Some(StepOutcome::FailedFrom(0)) if all.len() > 1 => poison(all),
+            other => other,
         };
-        let (sent, given_up, _, _) = run(&mut batch(10, true, 2), partial);
+        let (sent, given_up, ..) = run(&mut batch(10, true, 2), answer);
         assert_eq!(given_up, [7]);
         assert_eq!(sent, [1, 2, 3, 4, 5, 6, 8, 9, 10]);
     }
@@ -246,7 +264,7 @@ mod tests {
         let tries = std::cell::Cell::new(0);
         let twice = |_: &[i64]| {
             tries.set(tries.get() + 1);
-            (tries.get() <= 2).then(|| Outcome::Failed("down".to_owned()))
+            (tries.get() <= 2).then(|| StepOutcome::Failed("down".to_owned()))
         };
         let (sent, given_up, ..) = run(&mut batch(10, true, 5), twice);
         assert_eq!((sent.len(), given_up.len()), (10, 0));

@@ -85,6 +85,7 @@ impl Changes {
     }
 
     /// The sequence of the last record, 0 when there is none.
+    #[cfg(test)]
     pub(super) fn last(&self) -> Result<i64, rusqlite::Error> {
         self.connection.query_row(
             "SELECT COALESCE(MAX(CAST(sequence_number AS INTEGER)), 0)

@@ -2,11 +2,11 @@
 //! records that were given up.
 
 use serde_json::{Map, Value, json};
-use time::OffsetDateTime;
 
 use super::batch::GivenUp;
 use super::changes::{Change, Changes};
-use crate::template::ACCOUNT;
+use crate::arn;
+use crate::clock::rfc3339;
 
 /// What every record of the stream says alike.
 pub(super) struct Source {
@@ -22,7 +22,7 @@ impl Source {
         let table = changes.table();
         let (label, view) = changes.label_and_view()?;
         Ok(Self {
-            stream_arn: format!("arn:aws:dynamodb:{region}:{ACCOUNT}:table/{table}/stream/{label}"),
+            stream_arn: arn::stream(region, table, &label),
             shard: format!("shardId-00000001-{table}"),
             region: region.to_owned(),
             view,
@@ -36,7 +36,12 @@ impl Source {
     }
 
     fn record(&self, change: &Change) -> Value {
-        let mut record = outline(change, true);
+        let mut record = outline(change);
+        for (name, image) in [("NewImage", &change.new_image), ("OldImage", &change.old_image)] {
+            if let Some(image) = image {
+                record["dynamodb"][name] = parse(image);
+            }
+        }
         record["eventSourceARN"] = self.stream_arn.as_str().into();
         record["awsRegion"] = self.region.as_str().into();
         record["dynamodb"]["StreamViewType"] = self.view.as_str().into();
@@ -51,7 +56,7 @@ impl Source {
         json!({
             "requestContext": {
                 "requestId": uuid::Uuid::new_v4().to_string(),
-                "functionArn": format!("arn:aws:lambda:{}:{ACCOUNT}:function:{function}", self.region),
+                "functionArn": arn::function(&self.region, function),
                 "condition": given_up.condition,
                 "approximateInvokeCount": given_up.tries,
             },
@@ -76,17 +81,13 @@ impl Source {
     }
 }
 
-/// The record as filters see it, with the images or without.
-pub(super) fn outline(change: &Change, images: bool) -> Value {
+/// The record as filters see it: without the images, which cost more to read than all the rest.
+pub(super) fn outline(change: &Change) -> Value {
     let mut dynamodb = Map::new();
     let mut size = change.keys.len();
     dynamodb.insert("Keys".into(), parse(&change.keys));
-    for (name, image) in [("NewImage", &change.new_image), ("OldImage", &change.old_image)] {
-        let Some(image) = image else { continue };
+    for image in [&change.new_image, &change.old_image].into_iter().flatten() {
         size += image.len();
-        if images {
-            dynamodb.insert(name.into(), parse(image));
-        }
     }
     dynamodb.insert("SequenceNumber".into(), change.public_sequence().into());
     dynamodb.insert("SizeBytes".into(), size.into());
@@ -107,14 +108,4 @@ pub(super) fn outline(change: &Change, images: bool) -> Value {
 
 fn parse(json: &str) -> Value {
     serde_json::from_str(json).unwrap_or_default()
-}
-
-/// A time in milliseconds since 1970, as RFC 3339 in UTC.
-fn rfc3339(ms: i64) -> String {
-    let Ok(time) = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000) else {
-        return String::new();
-    };
-    let (year, month, day) = (time.year(), u8::from(time.month()), time.day());
-    let (hour, minute, second, ms) = time.time().as_hms_milli();
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
 }

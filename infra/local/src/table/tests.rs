@@ -45,13 +45,12 @@ fn described() -> template::Table {
             "IndexName": "listing",
             "KeySchema": [key("listing", "HASH"), key("listing_at", "RANGE")],
             "Projection": {"ProjectionType": "KEYS_ONLY"},
-            "WarmThroughput": {"ReadUnitsPerSecond": 1},
         }],
         "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
         "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": true},
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true},
     });
-    template::Table { logical_id: "Table".to_owned(), name: "spillway".to_owned(), properties }
+    template::Table { name: "spillway".to_owned(), properties }
 }
 
 /// Records in the stream.
@@ -99,6 +98,10 @@ fn an_unknown_property_or_a_taken_port_is_an_error() {
     unknown.properties["Colour"] = "red".into();
     let refused = Table::open(&bench.path, &unknown, 0).err().unwrap();
     assert!(refused.to_string().contains("Colour"));
+    let mut unknown = described();
+    unknown.properties["GlobalSecondaryIndexes"][0]["WarmThroughput"] = 1.into();
+    let refused = Table::open(&bench.path, &unknown, 0).err().unwrap();
+    assert!(refused.to_string().contains("WarmThroughput"));
 }
 
 #[test]

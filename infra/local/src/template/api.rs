@@ -6,6 +6,7 @@ use super::node::Node;
 use super::resources::{Resource, Resources, only, required};
 use super::store::seconds;
 use super::{Api, Authorizer, GatewayResponse, TemplateError, Throttle, UsagePlan};
+use crate::arn::API_ID;
 
 /// The API's settings with what its routes take over from it.
 #[derive(Default)]
@@ -15,6 +16,8 @@ pub(super) struct ApiDefaults {
     pub authorized: bool,
     /// Whether a route needs an API key unless it says otherwise.
     pub api_key_required: bool,
+    /// Whether the authorizer names the caller's key (`ApiKeySourceType: AUTHORIZER`).
+    pub key_from_authorizer: bool,
 }
 
 pub(super) fn settings(resources: &Resources) -> Result<ApiDefaults, TemplateError> {
@@ -26,29 +29,50 @@ pub(super) fn settings(resources: &Resources) -> Result<ApiDefaults, TemplateErr
         return Err(second.properties.error("the runner knows one API only"));
     }
     let properties = &api.properties;
-    if let Some(node) = properties.get("DefinitionBody").or(properties.get("DefinitionUri")) {
-        return Err(node.error("the runner takes routes from the functions' events only"));
-    }
+    only(
+        properties,
+        &["StageName", "ApiKeySourceType", "Auth", "MethodSettings", "GatewayResponses"],
+        // Names, and what stands between a client and the gateway: TLS, compression, where it answers.
+        &[
+            "Name",
+            "OpenApiVersion",
+            "EndpointConfiguration",
+            "EndpointAccessMode",
+            "SecurityPolicy",
+            "MinimumCompressionSize",
+        ],
+    )?;
     let mut responses = BTreeMap::new();
     if let Some(all) = properties.get("GatewayResponses") {
         for (kind, node) in all.entries()? {
             responses.insert(kind.clone(), response(node)?);
         }
     }
-    let auth = properties.get("Auth");
-    let default = auth.and_then(|auth| auth.get("DefaultAuthorizer"));
-    let flag = auth.and_then(|auth| auth.get("ApiKeyRequired"));
+    let empty = Node::empty_map(properties.line);
+    let auth = properties.get("Auth").unwrap_or(&empty);
+    only(auth, &["DefaultAuthorizer", "ApiKeyRequired", "Authorizers"], &[])?;
+    let authorizer = authorizer(resources, auth)?;
+    let default = auth.get("DefaultAuthorizer");
+    if let Some(default) = default {
+        known_authorizer(default, authorizer.as_ref())?;
+    }
+    let key = auth.get("ApiKeyRequired").map(Node::boolean).transpose()?;
+    let source = properties.get("ApiKeySourceType").map(Node::string).transpose()?;
     Ok(ApiDefaults {
-        settings: Api {
-            logical_id: api.logical_id.clone(),
-            stage: api.name.clone(),
-            throttle: stage_throttle(properties)?,
-            authorizer: auth.map(|auth| authorizer(resources, auth)).transpose()?.flatten(),
-            responses,
-        },
+        settings: Api { stage: api.name.clone(), throttle: stage_throttle(properties)?, authorizer, responses },
         authorized: default.is_some(),
-        api_key_required: flag.map(Node::boolean).transpose()?.unwrap_or(false),
+        api_key_required: key.unwrap_or(false),
+        key_from_authorizer: source.as_deref() == Some("AUTHORIZER"),
     })
+}
+
+/// Refuses the name of an authorizer that the API does not have.
+pub(super) fn known_authorizer(name: &Node, authorizer: Option<&Authorizer>) -> Result<(), TemplateError> {
+    let given = name.string()?;
+    if authorizer.is_some_and(|authorizer| authorizer.name == given) {
+        return Ok(());
+    }
+    Err(name.error(format!("the API has no authorizer {given}")))
 }
 
 /// The throttle that `MethodSettings` sets for every method of every resource.
@@ -58,9 +82,8 @@ fn stage_throttle(properties: &Node) -> Result<Option<Throttle>, TemplateError> 
     };
     let mut throttle = None;
     for setting in settings.items()? {
-        let Some(rate) = setting.get("ThrottlingRateLimit") else {
-            continue;
-        };
+        only(setting, &["ResourcePath", "HttpMethod", "ThrottlingRateLimit", "ThrottlingBurstLimit"], &[])?;
+        let rate = required(setting, "ThrottlingRateLimit")?;
         let path = required(setting, "ResourcePath")?.string()?;
         let method = required(setting, "HttpMethod")?.string()?;
         if path != "/*" || method != "*" {
@@ -75,10 +98,10 @@ fn authorizer(resources: &Resources, auth: &Node) -> Result<Option<Authorizer>, 
     let Some(all) = auth.get("Authorizers") else {
         return Ok(None);
     };
-    let Some((_, node)) = all.single() else {
+    let Some((name, node)) = all.single() else {
         return Err(all.error("the runner knows one authorizer only"));
     };
-    only(node, &["FunctionArn", "FunctionPayloadType", "FunctionInvokeRole", "Identity"])?;
+    only(node, &["FunctionArn", "FunctionPayloadType", "Identity"], &[])?;
     let kind = required(node, "FunctionPayloadType")?;
     if kind.string()? != "REQUEST" {
         return Err(kind.error("the runner knows REQUEST authorizers only"));
@@ -87,12 +110,13 @@ fn authorizer(resources: &Resources, auth: &Node) -> Result<Option<Authorizer>, 
     let function = resources.by_arn(arn, "AWS::Serverless::Function")?;
     let empty = Node::empty_map(node.line);
     let identity = node.get("Identity").unwrap_or(&empty);
-    only(identity, &["Headers", "ReauthorizeEvery"])?;
+    only(identity, &["Headers", "ReauthorizeEvery"], &[])?;
     let headers = match identity.get("Headers") {
         Some(headers) => headers.items()?.iter().map(Node::string).collect(),
         None => Ok(Vec::new()),
     };
     Ok(Some(Authorizer {
+        name: name.to_owned(),
         function: super::function::folder(function)?,
         headers: headers?,
         cache: seconds(identity, "ReauthorizeEvery", 300)?,
@@ -100,19 +124,12 @@ fn authorizer(resources: &Resources, auth: &Node) -> Result<Option<Authorizer>, 
 }
 
 fn response(node: &Node) -> Result<GatewayResponse, TemplateError> {
-    only(node, &["StatusCode", "ResponseParameters", "ResponseTemplates"])?;
+    only(node, &["StatusCode", "ResponseParameters", "ResponseTemplates"], &[])?;
     let mut headers = BTreeMap::new();
     if let Some(parameters) = node.get("ResponseParameters") {
-        for (name, value) in parameters.entries()? {
-            if name == "Headers" {
-                for (name, value) in value.entries()? {
-                    headers.insert(name.clone(), header_value(value)?);
-                }
-            } else if let Some(name) = name.strip_prefix("gatewayresponse.header.") {
-                headers.insert(name.to_owned(), header_value(value)?);
-            } else {
-                return Err(value.error(format!("the runner does not know {name} here")));
-            }
+        only(parameters, &["Headers"], &[])?;
+        for (name, value) in required(parameters, "Headers")?.entries()? {
+            headers.insert(name.clone(), header_value(value)?);
         }
     }
     let body = node.get("ResponseTemplates").and_then(|templates| templates.get("application/json"));
@@ -134,16 +151,25 @@ fn header_value(node: &Node) -> Result<String, TemplateError> {
     }
 }
 
-pub(super) fn usage_plan(resource: &Resource) -> Result<UsagePlan, TemplateError> {
+pub(super) fn usage_plan(resource: &Resource, api: &Api) -> Result<UsagePlan, TemplateError> {
     let properties = &resource.properties;
-    if let Some(quota) = properties.get("Quota") {
-        return Err(quota.error("the runner keeps no quotas"));
+    only(properties, &["ApiStages", "Throttle"], &["UsagePlanName"])?;
+    let mut covers = false;
+    for stage in required(properties, "ApiStages")?.items()? {
+        only(stage, &["ApiId", "Stage"], &[])?;
+        covers |= required(stage, "ApiId")?.string()? == API_ID && required(stage, "Stage")?.string()? == api.stage;
     }
+    if !covers {
+        // On AWS every key of such a plan is 403.
+        return Err(required(properties, "ApiStages")?.error("the plan does not have the API's stage"));
+    }
+    let throttle = required(properties, "Throttle")?;
+    only(throttle, &["RateLimit", "BurstLimit"], &[])?;
     Ok(UsagePlan {
         logical_id: resource.logical_id.clone(),
         throttle: Throttle {
-            rate: required(properties, "Throttle.RateLimit")?.number()?,
-            burst: required(properties, "Throttle.BurstLimit")?.number()?,
+            rate: required(throttle, "RateLimit")?.number()?,
+            burst: required(throttle, "BurstLimit")?.number()?,
         },
     })
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::api::ApiDefaults;
+use super::api::{ApiDefaults, known_authorizer};
 use super::node::Node;
 use super::resources::{Resource, Resources, only, required};
-use super::store::seconds;
+use super::store::{seconds, visibility};
 use super::{Function, QueueTrigger, Route, Schedule, StreamTrigger, TemplateError, Trigger};
 
 /// The function's folder, package and binary: the last component of `CodeUri`.
@@ -21,9 +21,18 @@ pub(super) fn folder(resource: &Resource) -> Result<String, TemplateError> {
 
 pub(super) fn read(resources: &Resources, resource: &Resource, api: &ApiDefaults) -> Result<Function, TemplateError> {
     let properties = &resource.properties;
+    only(
+        properties,
+        &["CodeUri", "FunctionName", "MemorySize", "Timeout", "Environment", "Events"],
+        // What it is built for and allowed to do, where its log goes, and a guard that is not stood in for.
+        &["Architectures", "Handler", "LoggingConfig", "Policies", "RecursiveLoop", "Runtime"],
+    )?;
     let name = folder(resource)?;
+    let timeout = seconds(properties, "Timeout", 3)?;
     let mut environment = BTreeMap::new();
-    if let Some(variables) = properties.at("Environment.Variables") {
+    if let Some(own) = properties.get("Environment") {
+        only(own, &["Variables"], &[])?;
+        let variables = required(own, "Variables")?;
         for (key, value) in variables.entries()? {
             environment.insert(key.clone(), value.string()?);
         }
@@ -31,15 +40,15 @@ pub(super) fn read(resources: &Resources, resource: &Resource, api: &ApiDefaults
     let mut triggers = Vec::new();
     if let Some(events) = properties.get("Events") {
         for (event, node) in events.entries()? {
-            let reader = Reader { resources, function: &name, event };
-            triggers.extend(reader.trigger(node, api)?);
+            let reader = Reader { resources, function: &name, timeout, event };
+            triggers.push(reader.trigger(node, api)?);
         }
     }
     let memory = properties.get("MemorySize").map(Node::number).transpose()?;
     Ok(Function {
         logical_id: resource.logical_id.clone(),
         function_name: resource.name.clone(),
-        timeout: seconds(properties, "Timeout", 3)?,
+        timeout,
         memory: memory.unwrap_or(128),
         environment,
         triggers,
@@ -50,62 +59,76 @@ pub(super) fn read(resources: &Resources, resource: &Resource, api: &ApiDefaults
 struct Reader<'a> {
     resources: &'a Resources,
     function: &'a str,
+    /// The function's own.
+    timeout: Duration,
     event: &'a str,
 }
 
 impl Reader<'_> {
-    fn trigger(&self, node: &Node, api: &ApiDefaults) -> Result<Option<Trigger>, TemplateError> {
+    fn trigger(&self, node: &Node, api: &ApiDefaults) -> Result<Trigger, TemplateError> {
+        only(node, &["Type", "Properties"], &[])?;
         let kind = required(node, "Type")?.string()?;
         let properties = required(node, "Properties")?;
-        let off = match properties.get("Enabled") {
-            Some(enabled) => !enabled.boolean()?,
-            None => false,
-        };
-        let trigger = match kind.as_str() {
-            "Api" => Trigger::Route(self.route(properties, api)?),
-            "SQS" if off => return Ok(None),
-            "SQS" => Trigger::Queue(self.queue(properties)?),
-            "DynamoDB" if off => return Ok(None),
-            "DynamoDB" => Trigger::Stream(self.stream(properties)?),
-            "Schedule" => Trigger::Schedule(self.schedule(properties, "Schedule")?),
-            "ScheduleV2" => Trigger::Schedule(self.schedule(properties, "ScheduleExpression")?),
-            other => return Err(node.error(format!("the runner does not know {other} events"))),
-        };
-        Ok(Some(trigger))
+        match kind.as_str() {
+            "Api" => self.route(properties, api).map(Trigger::Route),
+            "SQS" => self.queue(properties).map(Trigger::Queue),
+            "DynamoDB" => self.stream(properties).map(Trigger::Stream),
+            "ScheduleV2" => self.schedule(properties).map(Trigger::Schedule),
+            other => Err(node.error(format!("the runner does not know {other} events"))),
+        }
     }
 
     fn route(&self, node: &Node, api: &ApiDefaults) -> Result<Route, TemplateError> {
-        only(node, &["Path", "Method", "RestApiId", "Auth"])?;
-        let authorizer = node.at("Auth.Authorizer").map(Node::string).transpose()?;
-        let key = node.at("Auth.ApiKeyRequired");
-        let key = key.map(Node::boolean).transpose()?;
+        only(node, &["Path", "Method", "RestApiId", "Auth"], &[])?;
+        let empty = Node::empty_map(node.line);
+        let auth = node.get("Auth").unwrap_or(&empty);
+        only(auth, &["Authorizer", "ApiKeyRequired"], &[])?;
+        let public = match auth.get("Authorizer") {
+            None => !api.authorized,
+            Some(name) if name.string()? == "NONE" => true,
+            Some(name) => known_authorizer(name, api.settings.authorizer.as_ref()).map(|()| false)?,
+        };
+        let key = auth.get("ApiKeyRequired").map(Node::boolean).transpose()?;
+        let api_key_required = key.unwrap_or(api.api_key_required);
+        if api_key_required && (public || !api.key_from_authorizer) {
+            let why = "the route needs an API key, which only an authorizer and ApiKeySourceType: AUTHORIZER bring";
+            return Err(node.error(why));
+        }
+        let (method, path) = (required(node, "Method")?, required(node, "Path")?);
+        if matches!(method.string()?.to_uppercase().as_str(), "*" | "ANY") {
+            return Err(method.error("the runner does not know routes for any method"));
+        }
+        if path.string()?.contains("+}") {
+            return Err(path.error("the runner does not know parameters of several segments"));
+        }
         Ok(Route {
             function: self.function.to_owned(),
-            method: match required(node, "Method")?.string()?.to_uppercase() {
-                any if any == "*" => "ANY".to_owned(),
-                method => method,
-            },
-            path: required(node, "Path")?.string()?,
-            api_key_required: key.unwrap_or(api.api_key_required),
-            public: authorizer.map_or(!api.authorized, |name| name == "NONE"),
+            method: method.string()?.to_uppercase(),
+            path: path.string()?,
+            api_key_required,
+            public,
         })
     }
 
     fn queue(&self, node: &Node) -> Result<QueueTrigger, TemplateError> {
         only(
             node,
-            &[
-                "Queue",
-                "BatchSize",
-                "MaximumBatchingWindowInSeconds",
-                "FunctionResponseTypes",
-                "ScalingConfig",
-                "Enabled",
-            ],
+            &["Queue", "BatchSize", "MaximumBatchingWindowInSeconds", "FunctionResponseTypes", "ScalingConfig"],
+            &[],
         )?;
-        let queue = required(node, "Queue")?;
-        let queue = self.resources.by_arn(queue, "AWS::SQS::Queue")?;
-        let concurrency = node.at("ScalingConfig.MaximumConcurrency");
+        let source = required(node, "Queue")?;
+        let queue = self.resources.by_arn(source, "AWS::SQS::Queue")?;
+        let (hidden, timeout) = (visibility(queue)?.as_secs(), self.timeout.as_secs());
+        if hidden < timeout {
+            // AWS refuses to make such a trigger.
+            return Err(source.error(format!(
+                "{}'s VisibilityTimeout of {hidden} s is below the function's Timeout of {timeout} s",
+                queue.logical_id
+            )));
+        }
+        let scaling = node.get("ScalingConfig");
+        scaling.map(|scaling| only(scaling, &["MaximumConcurrency"], &[])).transpose()?;
+        let concurrency = scaling.and_then(|scaling| scaling.get("MaximumConcurrency"));
         Ok(QueueTrigger {
             function: self.function.to_owned(),
             queue: queue.logical_id.clone(),
@@ -130,67 +153,48 @@ impl Reader<'_> {
                 "DestinationConfig",
                 "FilterCriteria",
                 "FunctionResponseTypes",
-                "ParallelizationFactor",
-                "Enabled",
             ],
+            &[],
         )?;
-        let table = required(node, "Stream")?;
-        let table = self.resources.by_arn(table, "AWS::DynamoDB::Table")?;
+        self.resources.by_arn(required(node, "Stream")?, "AWS::DynamoDB::Table")?;
         let position = required(node, "StartingPosition")?;
+        if position.string()? != "TRIM_HORIZON" {
+            return Err(position.error("the runner knows TRIM_HORIZON only"));
+        }
         let bisect = node.get("BisectBatchOnFunctionError");
         let age: i64 = number(node, "MaximumRecordAgeInSeconds")?.unwrap_or(-1);
         let retries: i64 = number(node, "MaximumRetryAttempts")?.unwrap_or(-1);
-        let destination = node.at("DestinationConfig.OnFailure.Destination");
-        let destination = destination.map(|arn| self.resources.by_arn(arn, "AWS::SQS::Queue"));
+        let destination = node.get("DestinationConfig").map(|config| self.failure_queue(config));
         Ok(StreamTrigger {
             function: self.function.to_owned(),
-            table: table.logical_id.clone(),
-            from_oldest: match position.string()?.as_str() {
-                "TRIM_HORIZON" => true,
-                "LATEST" => false,
-                _ => return Err(position.error("neither TRIM_HORIZON nor LATEST")),
-            },
             batch_size: number(node, "BatchSize")?.unwrap_or(100),
             batching_window: seconds(node, "MaximumBatchingWindowInSeconds", 0)?,
             bisect: bisect.map(Node::boolean).transpose()?.unwrap_or(false),
             retries: u32::try_from(retries).ok(),
             max_record_age: u64::try_from(age).ok().map(Duration::from_secs),
-            on_failure: destination.transpose()?.map(|queue: &Resource| queue.logical_id.clone()),
+            on_failure: destination.transpose()?,
             filters: filters(node)?,
             report_item_failures: reports_failures(node)?,
-            parallelization: number(node, "ParallelizationFactor")?.unwrap_or(1),
         })
     }
 
-    fn schedule(&self, node: &Node, expression: &str) -> Result<Schedule, TemplateError> {
-        only(
-            node,
-            &[
-                expression,
-                "Enabled",
-                "State",
-                "Input",
-                "Name",
-                "Description",
-                "OmitName",
-                "FlexibleTimeWindow",
-                "RetryPolicy",
-                "PermissionsBoundary",
-            ],
-        )?;
-        let expression = required(node, expression)?;
+    /// Logical id of the queue that is told of what was given up.
+    fn failure_queue(&self, config: &Node) -> Result<String, TemplateError> {
+        only(config, &["OnFailure"], &[])?;
+        let on_failure = required(config, "OnFailure")?;
+        only(on_failure, &["Destination"], &["Type"])?;
+        let queue = self.resources.by_arn(required(on_failure, "Destination")?, "AWS::SQS::Queue")?;
+        Ok(queue.logical_id.clone())
+    }
+
+    fn schedule(&self, node: &Node) -> Result<Schedule, TemplateError> {
+        // A missed time is not made up for here, as the template has it on AWS too.
+        only(node, &["ScheduleExpression"], &["OmitName", "RetryPolicy"])?;
+        let expression = required(node, "ScheduleExpression")?;
         let text = expression.string()?;
         let every =
             rate(&text).ok_or_else(|| expression.error(format!("the runner knows rate(…) only, not {text}")))?;
-        let enabled = node.get("Enabled").map(Node::boolean).transpose()?;
-        let state = node.get("State").map(Node::string).transpose()?;
-        Ok(Schedule {
-            function: self.function.to_owned(),
-            name: self.event.to_owned(),
-            every,
-            enabled: enabled.unwrap_or(true) && state.as_deref() != Some("DISABLED"),
-            input: node.get("Input").map(Node::string).transpose()?,
-        })
+        Ok(Schedule { function: self.function.to_owned(), name: self.event.to_owned(), every })
     }
 }
 
@@ -225,10 +229,13 @@ fn reports_failures(node: &Node) -> Result<bool, TemplateError> {
 }
 
 fn filters(node: &Node) -> Result<Vec<serde_json::Value>, TemplateError> {
-    let Some(filters) = node.at("FilterCriteria.Filters") else {
+    let Some(criteria) = node.get("FilterCriteria") else {
         return Ok(Vec::new());
     };
+    only(criteria, &["Filters"], &[])?;
+    let filters = required(criteria, "Filters")?;
     let patterns = filters.items()?.iter().map(|filter| {
+        only(filter, &["Pattern"], &[])?;
         let pattern = required(filter, "Pattern")?;
         serde_json::from_str(&pattern.string()?)
             .map_err(|error| pattern.error(format!("the pattern is not JSON: {error}")))

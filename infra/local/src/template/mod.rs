@@ -15,16 +15,12 @@ pub use model::*;
 use node::Node;
 use resources::Resources;
 
-/// The account in every arn and URL.
-pub const ACCOUNT: &str = "000000000000";
-
 /// What is wrong with the template, and where.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("line {line}: {message}")]
 pub struct TemplateError {
     /// 1-based.
     pub line: usize,
-    /// What is wrong, in a few words.
     pub message: String,
 }
 
@@ -49,10 +45,7 @@ pub struct Surroundings<'a> {
 }
 
 impl Template {
-    /// Reads the template's text.
-    ///
-    /// # Errors
-    /// Whatever the runner does not understand, with its line: it would rather not start than
+    /// Refuses whatever the runner does not understand, with its line: it would rather not start than
     /// leave out a part of the system in silence.
     pub fn read(text: &str, around: &Surroundings<'_>) -> Result<Self, TemplateError> {
         let document = Node::parse(text)?;
@@ -67,10 +60,10 @@ impl Template {
         for resource in resources.of("AWS::SQS::Queue") {
             template.queues.push(store::queue(&resources, resource)?);
         }
-        for resource in resources.of("AWS::ApiGateway::UsagePlan") {
-            template.usage_plans.push(api::usage_plan(resource)?);
-        }
         let api = api::settings(&resources)?;
+        for resource in resources.of("AWS::ApiGateway::UsagePlan") {
+            template.usage_plans.push(api::usage_plan(resource, &api.settings)?);
+        }
         for resource in resources.of("AWS::Serverless::Function") {
             let function = function::read(&resources, resource, &api)?;
             template.functions.push(function);
@@ -81,7 +74,6 @@ impl Template {
 }
 
 /// The variable that sets a parameter: `CacheSeconds` is `CACHE_SECONDS`.
-#[must_use]
 pub fn variable_name(parameter: &str) -> String {
     let mut name = String::new();
     let mut after_lower = false;

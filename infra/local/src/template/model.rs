@@ -8,19 +8,15 @@ use serde_json::Value;
 /// Everything in the template that the runner stands in for.
 #[derive(Clone, Debug)]
 pub struct Template {
-    /// The Lambda functions, in the template's order.
     pub functions: Vec<Function>,
     /// The queues, dead-letter queues included.
     pub queues: Vec<Queue>,
-    /// The one table.
     pub table: Table,
-    /// The usage plans, which throttle each API key.
     pub usage_plans: Vec<UsagePlan>,
     /// The REST API's own settings; its routes are triggers of the functions.
     pub api: Api,
 }
 
-/// A Lambda function.
 #[derive(Clone, Debug)]
 pub struct Function {
     /// The resource's name in the template, as `CreatePayment`.
@@ -35,29 +31,22 @@ pub struct Function {
     pub memory: u32,
     /// Its variables with `Globals` merged in.
     pub environment: BTreeMap<String, String>,
-    /// What invokes it.
     pub triggers: Vec<Trigger>,
 }
 
 /// What invokes a function. Each names its function by [`Function::name`].
 #[derive(Clone, Debug)]
 pub enum Trigger {
-    /// A route of the REST API.
     Route(Route),
-    /// Messages of a queue.
     Queue(QueueTrigger),
-    /// Records of the table's change stream.
     Stream(StreamTrigger),
-    /// A schedule.
     Schedule(Schedule),
 }
 
-/// A route of the REST API.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Route {
-    /// The function that answers.
     pub function: String,
-    /// Upper case, or `ANY`.
+    /// Upper case.
     pub method: String,
     /// As `/v1/payments/{payment_id}`.
     pub path: String,
@@ -68,9 +57,8 @@ pub struct Route {
 }
 
 /// Messages of a queue that invoke a function.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct QueueTrigger {
-    /// The function invoked.
     pub function: String,
     /// The queue's logical id.
     pub queue: String,
@@ -85,14 +73,9 @@ pub struct QueueTrigger {
 }
 
 /// Records of the change stream that invoke a function.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct StreamTrigger {
-    /// The function invoked.
     pub function: String,
-    /// The table's logical id.
-    pub table: String,
-    /// Whether it begins with the oldest record that is there (`TRIM_HORIZON`).
-    pub from_oldest: bool,
     /// Records in one invocation at most.
     pub batch_size: usize,
     /// How long to wait for a batch to fill; zero: not at all.
@@ -109,27 +92,19 @@ pub struct StreamTrigger {
     pub filters: Vec<Value>,
     /// Whether the answer names the records that failed (`ReportBatchItemFailures`).
     pub report_item_failures: bool,
-    /// Batches of one shard at the same time.
-    pub parallelization: usize,
 }
 
-/// A schedule that invokes a function.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Schedule {
-    /// The function invoked.
     pub function: String,
     /// The event's name in the template.
     pub name: String,
     /// The time from one invocation to the next (`rate(1 minute)`).
     pub every: Duration,
-    /// False: never.
-    pub enabled: bool,
-    /// What the function gets, when the template says so.
-    pub input: Option<String>,
 }
 
 /// A standard queue.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Queue {
     /// The resource's name in the template.
     pub logical_id: String,
@@ -139,7 +114,6 @@ pub struct Queue {
     pub visibility: Duration,
     /// How long a sent message is held back, unless it says otherwise.
     pub delay: Duration,
-    /// How long a message is kept.
     pub retention: Duration,
     /// How long a receive call waits, unless it says otherwise.
     pub receive_wait: Duration,
@@ -148,7 +122,7 @@ pub struct Queue {
 }
 
 /// Where messages go that were received too often.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Redrive {
     /// The dead-letter queue's logical id.
     pub dead_letter: String,
@@ -156,11 +130,8 @@ pub struct Redrive {
     pub max_receive_count: u32,
 }
 
-/// The table.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Table {
-    /// The resource's name in the template.
-    pub logical_id: String,
     /// Its name on AWS.
     pub name: String,
     /// Its CloudFormation `Properties`, resolved.
@@ -168,20 +139,16 @@ pub struct Table {
 }
 
 /// A usage plan: the throttle of each API key in it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct UsagePlan {
     /// The resource's name in the template; locally also the plan's id.
     pub logical_id: String,
-    /// What each of its keys may do.
     pub throttle: Throttle,
 }
 
 /// The REST API's own settings.
 #[derive(Clone, Debug, Default)]
 pub struct Api {
-    /// The resource's name in the template; empty: there is no API.
-    pub logical_id: String,
-    /// The stage's name.
     pub stage: String,
     /// The throttle of the whole stage: requests per second and at once.
     pub throttle: Option<Throttle>,
@@ -192,7 +159,7 @@ pub struct Api {
 }
 
 /// A token bucket's size.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Throttle {
     /// Requests per second.
     pub rate: u32,
@@ -201,8 +168,9 @@ pub struct Throttle {
 }
 
 /// The `REQUEST` authorizer of the API.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Authorizer {
+    pub name: String,
     /// Its function's [`Function::name`].
     pub function: String,
     /// Headers that identify the caller; a request without one of them is refused at once.
@@ -212,7 +180,7 @@ pub struct Authorizer {
 }
 
 /// What the gateway answers itself for one kind of refusal.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 pub struct GatewayResponse {
     /// The status; `None`: the kind's own.
     pub status: Option<u16>,
@@ -223,14 +191,7 @@ pub struct GatewayResponse {
 }
 
 impl Template {
-    /// The queue with this logical id.
-    #[must_use]
-    pub fn queue(&self, logical_id: &str) -> Option<&Queue> {
-        self.queues.iter().find(|queue| queue.logical_id == logical_id)
-    }
-
     /// The function that goes by this name: its folder, its name on AWS or its logical id.
-    #[must_use]
     pub fn function(&self, name: &str) -> Option<&Function> {
         self.functions.iter().find(|f| f.name == name || f.function_name == name || f.logical_id == name)
     }

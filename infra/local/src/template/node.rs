@@ -34,11 +34,7 @@ impl Node {
     }
 
     pub fn text(line: usize, text: impl Into<String>) -> Self {
-        Self::scalar(line, Value::String(text.into()))
-    }
-
-    pub fn scalar(line: usize, value: Value) -> Self {
-        Self { line, kind: Kind::Scalar(value) }
+        Self { line, kind: Kind::Scalar(Value::String(text.into())) }
     }
 
     pub fn empty_map(line: usize) -> Self {
@@ -67,6 +63,11 @@ impl Node {
             },
             _ => None,
         }
+    }
+
+    /// The name and the argument of an intrinsic function.
+    pub fn intrinsic(&self) -> Option<(&str, &Self)> {
+        self.single().filter(|(name, _)| matches!(*name, "Ref" | "Condition") || name.starts_with("Fn::"))
     }
 
     /// The entries of a map.

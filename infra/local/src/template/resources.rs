@@ -1,12 +1,11 @@
-//! The template's resources by type, with parameters, conditions, `Globals` and intrinsics applied.
+//! The template's resources by type, with parameters, `Globals` and intrinsics applied.
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use super::intrinsics::{Attributes, Scope};
 use super::node::{Kind, Node};
-use super::{ACCOUNT, Surroundings, TemplateError, variable_name};
+use super::{Surroundings, TemplateError, variable_name};
+use crate::arn::{self, ACCOUNT, API_ID};
 
 /// Types that the runner has a part for.
 const SERVED: [&str; 5] = [
@@ -17,23 +16,12 @@ const SERVED: [&str; 5] = [
     "AWS::ApiGateway::UsagePlan",
 ];
 
-/// Types that change nothing on a developer's machine: permissions, alarms and where logs go.
-const PASSED_OVER: [&str; 14] = [
-    "AWS::ApiGateway::Account",
-    "AWS::CloudWatch::Alarm",
-    "AWS::CloudWatch::CompositeAlarm",
-    "AWS::CloudWatch::Dashboard",
-    "AWS::IAM::ManagedPolicy",
-    "AWS::IAM::Policy",
-    "AWS::IAM::Role",
-    "AWS::Lambda::Permission",
-    "AWS::Logs::LogGroup",
-    "AWS::Logs::MetricFilter",
-    "AWS::SNS::Subscription",
-    "AWS::SNS::Topic",
-    "AWS::SNS::TopicPolicy",
-    "AWS::SQS::QueuePolicy",
-];
+/// Types that change nothing on a developer's machine.
+const PASSED_OVER: [&str; 1] = ["AWS::Logs::LogGroup"];
+
+/// What a resource may say besides its type and its properties: how it is built, and what becomes of it when the
+/// stack goes.
+const ATTRIBUTES_PASSED_OVER: [&str; 3] = ["Metadata", "DeletionPolicy", "UpdateReplacePolicy"];
 
 /// One resource that the runner serves.
 pub(super) struct Resource {
@@ -50,29 +38,25 @@ pub(super) struct Resources(Vec<Resource>, BTreeMap<String, String>);
 
 impl Resources {
     pub fn read(document: &Node, around: &Surroundings<'_>) -> Result<Self, TemplateError> {
-        let mut scope = Scope {
-            parameters: parameters(document, around)?,
-            conditions: document.get("Conditions"),
-            resources: BTreeMap::new(),
-        };
-        let all =
-            document.get("Resources").ok_or_else(|| document.error("the template has no Resources"))?.entries()?;
+        only(
+            document,
+            &["Parameters", "Globals", "Resources"],
+            &["AWSTemplateFormatVersion", "Transform", "Description", "Outputs"],
+        )?;
+        if let Some(globals) = document.get("Globals") {
+            only(globals, &["Function", "Api"], &[])?;
+        }
+        let mut scope = Scope { parameters: parameters(document, around)?, ..Scope::default() };
         let mut served = Vec::new();
-        for (logical_id, node) in all {
+        for (logical_id, node) in required(document, "Resources")?.entries()? {
+            only(node, &["Type", "Properties"], &ATTRIBUTES_PASSED_OVER)?;
             let kind = required(node, "Type")?.string()?;
-            let known = SERVED.contains(&kind.as_str());
-            if !known && !PASSED_OVER.contains(&kind.as_str()) {
-                return Err(node.error(format!("the runner has no part for {kind}")));
-            }
-            let made = match node.get("Condition") {
-                Some(condition) => scope.condition(condition)?,
-                None => true,
-            };
-            if known && made {
+            if SERVED.contains(&kind.as_str()) {
                 served.push((logical_id, kind, node));
+            } else if PASSED_OVER.contains(&kind.as_str()) {
+                scope.resources.insert(logical_id.clone(), passed_over(logical_id));
             } else {
-                let attributes = passed_over(logical_id);
-                scope.resources.insert(logical_id.clone(), attributes);
+                return Err(node.error(format!("the runner has no part for {kind}")));
             }
         }
         let mut names = Vec::new();
@@ -91,7 +75,7 @@ impl Resources {
             let globals = kind.strip_prefix("AWS::Serverless::");
             let globals = globals.and_then(|kind| document.at(&format!("Globals.{kind}")));
             let whole = globals.map_or_else(|| own.clone(), |globals| merge(globals, own));
-            let properties = scope.resolve(&whole)?.unwrap_or(empty);
+            let properties = scope.resolve(&whole)?;
             resources.push(Resource { logical_id: (*logical_id).clone(), kind: kind.clone(), name, properties });
         }
         let arns = scope.resources.iter().flat_map(|(id, attributes)| {
@@ -124,25 +108,26 @@ pub(super) fn required<'a>(node: &'a Node, path: &str) -> Result<&'a Node, Templ
     node.at(path).ok_or_else(|| node.error(format!("{path} is missing")))
 }
 
-/// Refuses keys that the runner would silently leave out.
-pub(super) fn only(node: &Node, known: &[&str]) -> Result<(), TemplateError> {
+/// Refuses keys that are neither read nor known to mean nothing on one machine: leaving one out in silence could hide
+/// that production does not work.
+pub(super) fn only(node: &Node, read: &[&str], passed_over: &[&str]) -> Result<(), TemplateError> {
     for (key, value) in node.entries()? {
-        if !known.contains(&key.as_str()) {
+        if !read.contains(&key.as_str()) && !passed_over.contains(&key.as_str()) {
             return Err(value.error(format!("the runner does not know {key} here")));
         }
     }
     Ok(())
 }
 
-fn parameters(document: &Node, around: &Surroundings<'_>) -> Result<BTreeMap<String, Value>, TemplateError> {
-    let mut values: BTreeMap<String, Value> = [
+fn parameters(document: &Node, around: &Surroundings<'_>) -> Result<BTreeMap<String, String>, TemplateError> {
+    let mut values: BTreeMap<String, String> = [
         ("AWS::AccountId", ACCOUNT),
         ("AWS::Partition", "aws"),
         ("AWS::Region", around.region),
         ("AWS::StackName", around.stack),
         ("AWS::URLSuffix", "amazonaws.com"),
     ]
-    .map(|(name, value)| (name.to_owned(), Value::from(value)))
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
     let Some(parameters) = document.get("Parameters") else {
         return Ok(values);
@@ -161,7 +146,7 @@ fn parameters(document: &Node, around: &Surroundings<'_>) -> Result<BTreeMap<Str
             },
         };
         check(node, &variable, &value)?;
-        values.insert(name.clone(), Value::from(value));
+        values.insert(name.clone(), value);
     }
     Ok(values)
 }
@@ -191,7 +176,7 @@ fn check(node: &Node, variable: &str, value: &str) -> Result<(), TemplateError> 
 }
 
 fn name(
-    scope: &Scope<'_>, around: &Surroundings<'_>, logical_id: &str, kind: &str, node: &Node,
+    scope: &Scope, around: &Surroundings<'_>, logical_id: &str, kind: &str, node: &Node,
 ) -> Result<String, TemplateError> {
     let property = match kind {
         "AWS::Serverless::Function" => "Properties.FunctionName",
@@ -200,9 +185,8 @@ fn name(
         "AWS::SQS::Queue" => "Properties.QueueName",
         _ => return Ok(logical_id.to_owned()),
     };
-    let given = node.at(property).map(|node| scope.resolve(node));
-    match given.transpose()?.flatten() {
-        Some(name) => name.string(),
+    match node.at(property) {
+        Some(name) => scope.resolve(name)?.string(),
         None => Ok(format!("{}-{logical_id}", around.stack)),
     }
 }
@@ -216,24 +200,17 @@ fn passed_over(logical_id: &str) -> Attributes {
 
 fn attributes(around: &Surroundings<'_>, kind: &str, name: &str, logical_id: &str) -> Attributes {
     let region = around.region;
-    let arn = |rest: String| format!("arn:aws:{rest}");
     let (reference, named) = match kind {
         "AWS::SQS::Queue" => {
             let url = format!("{}/{ACCOUNT}/{name}", around.queues_url);
-            let arn = arn(format!("sqs:{region}:{ACCOUNT}:{name}"));
-            let named = vec![("Arn", arn), ("QueueName", name.to_owned())];
-            (url, named)
+            (url, vec![("Arn", arn::queue(region, name)), ("QueueName", name.to_owned())])
         }
         "AWS::DynamoDB::Table" => {
-            let arn = arn(format!("dynamodb:{region}:{ACCOUNT}:table/{name}"));
-            let stream = format!("{arn}/stream/local");
-            (name.to_owned(), vec![("Arn", arn), ("StreamArn", stream)])
+            let stream = arn::stream(region, name, "local");
+            (name.to_owned(), vec![("Arn", arn::table(region, name)), ("StreamArn", stream)])
         }
-        "AWS::Serverless::Function" => {
-            let arn = arn(format!("lambda:{region}:{ACCOUNT}:function:{name}"));
-            (name.to_owned(), vec![("Arn", arn)])
-        }
-        "AWS::Serverless::Api" => ("local".to_owned(), vec![("Stage", name.to_owned())]),
+        "AWS::Serverless::Function" => (name.to_owned(), vec![("Arn", arn::function(region, name))]),
+        "AWS::Serverless::Api" => (API_ID.to_owned(), vec![("Stage", name.to_owned())]),
         _ => (logical_id.to_owned(), Vec::new()),
     };
     let named = named.into_iter().map(|(key, value)| (key.to_owned(), value));
@@ -243,9 +220,8 @@ fn attributes(around: &Surroundings<'_>, kind: &str, name: &str, logical_id: &st
 /// SAM's merge of `Globals` into a resource: maps entry by entry, lists one after the other,
 /// everything else by the resource's own value.
 fn merge(globals: &Node, own: &Node) -> Node {
-    let intrinsic = |node: &Node| node.single().is_some_and(|(key, _)| key == "Ref" || key.starts_with("Fn::"));
     let kind = match (&globals.kind, &own.kind) {
-        _ if intrinsic(globals) || intrinsic(own) => return own.clone(),
+        _ if globals.intrinsic().is_some() || own.intrinsic().is_some() => return own.clone(),
         (Kind::Map(left), Kind::Map(right)) => {
             let mut whole = left.clone();
             for (key, value) in right {

@@ -13,7 +13,7 @@ pub(super) fn table(resources: &Resources) -> Result<Table, TemplateError> {
     if let Some(second) = tables.next() {
         return Err(second.properties.error("the runner knows one table only"));
     }
-    Ok(Table { logical_id: table.logical_id.clone(), name: table.name.clone(), properties: table.properties.json() })
+    Ok(Table { name: table.name.clone(), properties: table.properties.json() })
 }
 
 /// A standard queue.
@@ -28,14 +28,12 @@ pub(super) fn queue(resources: &Resources, resource: &Resource) -> Result<Queue,
             "MessageRetentionPeriod",
             "ReceiveMessageWaitTimeSeconds",
             "RedrivePolicy",
-            // These say who may use the queue and how it is encrypted: nothing to do here.
-            "RedriveAllowPolicy",
-            "KmsMasterKeyId",
-            "SqsManagedSseEnabled",
-            "Tags",
         ],
+        // How it is encrypted: nothing to do here.
+        &["SqsManagedSseEnabled"],
     )?;
     let redrive = properties.get("RedrivePolicy").map(|policy| {
+        only(policy, &["deadLetterTargetArn", "maxReceiveCount"], &[])?;
         let target = required(policy, "deadLetterTargetArn")?;
         let dead_letter = resources.by_arn(target, "AWS::SQS::Queue")?;
         Ok(Redrive {
@@ -46,12 +44,17 @@ pub(super) fn queue(resources: &Resources, resource: &Resource) -> Result<Queue,
     Ok(Queue {
         logical_id: resource.logical_id.clone(),
         name: resource.name.clone(),
-        visibility: seconds(properties, "VisibilityTimeout", 30)?,
+        visibility: visibility(resource)?,
         delay: seconds(properties, "DelaySeconds", 0)?,
         retention: seconds(properties, "MessageRetentionPeriod", 345_600)?,
         receive_wait: seconds(properties, "ReceiveMessageWaitTimeSeconds", 0)?,
         redrive: redrive.transpose()?,
     })
+}
+
+/// How long a received message of the queue is hidden.
+pub(super) fn visibility(queue: &Resource) -> Result<Duration, TemplateError> {
+    seconds(&queue.properties, "VisibilityTimeout", 30)
 }
 
 /// Seconds under a dotted path, or AWS's default.

@@ -6,9 +6,6 @@ const SMALL: &str = r#"
 Parameters:
   CacheSeconds: {Type: Number, Default: 60, MinValue: 0}
   Mode: {Type: String, Default: small, AllowedValues: [small, large]}
-Conditions:
-  Large: !Equals [!Ref Mode, large]
-  Small: !Not [!Condition Large]
 Globals:
   Function:
     Timeout: 10
@@ -16,7 +13,7 @@ Globals:
       Variables:
         CACHE_SECONDS: !Ref CacheSeconds
         TABLE_NAME: !Ref Table
-        SIZE: !If [Large, big, !Ref AWS::NoValue]
+        MODE: !Ref Mode
 Resources:
   Table:
     Type: AWS::DynamoDB::Table
@@ -30,13 +27,14 @@ Resources:
       QueueName: !Sub "${AWS::StackName}-work"
       VisibilityTimeout: 60
       RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5}
-  Alarm:
-    Type: AWS::CloudWatch::Alarm
+  Logs:
+    Type: AWS::Logs::LogGroup
     Properties: {Whatever: !FindInMap [a, b, c]}
   Api:
     Type: AWS::Serverless::Api
     Properties:
       StageName: api
+      ApiKeySourceType: AUTHORIZER
       MethodSettings:
         - {ResourcePath: "/*", HttpMethod: "*", ThrottlingRateLimit: 2000, ThrottlingBurstLimit: 4000}
       Auth:
@@ -57,6 +55,7 @@ Resources:
   Plan:
     Type: AWS::ApiGateway::UsagePlan
     Properties:
+      ApiStages: [{ApiId: !Ref Api, Stage: !Ref Api.Stage}]
       Throttle: {RateLimit: 100, BurstLimit: 200}
   Authenticate:
     Type: AWS::Serverless::Function
@@ -66,7 +65,7 @@ Resources:
     Properties:
       CodeUri: ../functions/get-thing/
       FunctionName: !Sub "${AWS::StackName}-get-thing"
-      Environment: {Variables: {WORK_URL: !Ref Work, JOINED: !Join ["-", [a, !Select [1, !Split [".", b.c]]]]}}
+      Environment: {Variables: {WORK_URL: !Ref Work, WORK: !Sub "${Work.QueueName} of ${AWS::Region}"}}
       Events:
         Request:
           Type: Api
@@ -118,7 +117,7 @@ fn read(text: &str, variables: &[(&str, &str)]) -> Result<Template, TemplateErro
 fn everything_served_is_read() {
     let template = read(SMALL, &[]).unwrap();
     assert_eq!(template.table.name, "spillway-Table");
-    let work = template.queue("Work").unwrap();
+    let work = template.queues.iter().find(|queue| queue.logical_id == "Work").unwrap();
     assert_eq!((work.name.as_str(), work.visibility.as_secs()), ("spillway-work", 60));
     assert_eq!(work.redrive.as_ref().unwrap().dead_letter, "Dead");
     assert_eq!(template.usage_plans[0].throttle.burst, 200);
@@ -136,8 +135,7 @@ fn everything_served_is_read() {
     assert_eq!(function.environment["CACHE_SECONDS"], "60");
     assert_eq!(function.environment["TABLE_NAME"], "spillway-Table");
     assert_eq!(function.environment["WORK_URL"], "http://127.0.0.1:9324/000000000000/spillway-work");
-    assert_eq!(function.environment["JOINED"], "a-c");
-    assert!(!function.environment.contains_key("SIZE"));
+    assert_eq!(function.environment["WORK"], "spillway-work of eu-central-1");
 }
 
 #[test]
@@ -166,7 +164,7 @@ fn triggers_are_read_with_their_settings() {
     assert!(route.api_key_required && !health.api_key_required && health.public);
     assert_eq!((queue.queue.as_str(), queue.batch_size), ("Work", 5));
     assert_eq!(queue.max_concurrency, Some(4));
-    assert!(queue.report_item_failures && stream.bisect && stream.from_oldest);
+    assert!(queue.report_item_failures && stream.bisect);
     assert_eq!(stream.retries, Some(5));
     assert_eq!(stream.on_failure.as_deref(), Some("Dead"));
     assert_eq!(stream.filters[0]["eventName"][0], "INSERT");
@@ -179,7 +177,7 @@ fn a_variable_sets_a_parameter() {
     let template = read(SMALL, &[("CACHE_SECONDS", "2"), ("MODE", "large")]).unwrap();
     let function = template.function("GetThing").unwrap();
     assert_eq!(function.environment["CACHE_SECONDS"], "2");
-    assert_eq!(function.environment["SIZE"], "big");
+    assert_eq!(function.environment["MODE"], "large");
     assert_eq!(template.api.authorizer.unwrap().cache, Duration::from_secs(2));
 }
 
@@ -200,19 +198,53 @@ fn broken(from: &str, to: &str) -> String {
 #[test]
 fn what_the_runner_does_not_know_is_an_error_with_its_line() {
     let cases = [
+        ("!Ref Mode", "!GetAZs x", "line 12: the runner does not know Fn::GetAZs"),
+        ("TABLE_NAME: !Ref Table", "TABLE_NAME: !Ref Tabel", "line 11: there is nothing named Tabel"),
+        ("!GetAtt Dead.Arn, max", "!GetAtt Dead.Name, max", "line 25: there is no Dead.Name"),
+        ("AWS::Logs::LogGroup", "AWS::S3::Bucket", "line 27: the runner has no part for AWS::S3::Bucket"),
+        ("VisibilityTimeout: 60", "FifoQueue: true", "line 24: the runner does not know FifoQueue here"),
+        ("VisibilityTimeout: 60", "VisibilityTimeout: soon", "line 24: soon is not a whole number in range"),
+        ("rate(1 minute)", "cron(0 1 * * ? *)", "line 93: the runner knows rate(…) only, not cron(0 1 * * ? *)"),
+        ("TRIM_HORIZON", "LATEST", "line 86: the runner knows TRIM_HORIZON only"),
+        ("  Work:\n", "  Dead:\n", "line 20: duplicated key in mapping"),
+        ("Resources:\n", "Conditions: {}\nResources:\n", "line 13: the runner does not know Conditions here"),
+        ("      Throttle:", "      Quota: {Limit: 1}\n      Throttle:", "line 55: the runner does not know Quota here"),
+        ("    Timeout: 10", "    Layers: [a]", "line 7: the runner does not know Layers here"),
+        ("      Auth:\n", "      Models: {}\n      Auth:\n", "line 36: the runner does not know Models here"),
         (
-            "!Ref CacheSeconds\n        TABLE",
-            "!GetAZs x\n        TABLE",
-            "line 13: the runner does not know Fn::GetAZs",
+            "        ApiKeyRequired: true",
+            "        AddDefaultAuthorizerToCorsPreflight: true",
+            "line 38: the runner does not know AddDefaultAuthorizerToCorsPreflight here",
         ),
-        ("TABLE_NAME: !Ref Table", "TABLE_NAME: !Ref Tabel", "line 14: there is nothing named Tabel"),
-        ("!GetAtt Dead.Arn, max", "!GetAtt Dead.Name, max", "line 28: there is no Dead.Name"),
-        ("AWS::CloudWatch::Alarm", "AWS::S3::Bucket", "line 30: the runner has no part for AWS::S3::Bucket"),
-        ("VisibilityTimeout: 60", "FifoQueue: true", "line 27: the runner does not know FifoQueue here"),
-        ("VisibilityTimeout: 60", "VisibilityTimeout: soon", "line 27: soon is not a whole number in range"),
-        ("rate(1 minute)", "cron(0 1 * * ? *)", "line 94: the runner knows rate(…) only, not cron(0 1 * * ? *)"),
-        ("!If [Large,", "!If [Larch,", "line 15: there is no condition Larch"),
-        ("  Work:\n", "  Dead:\n", "line 23: duplicated key in mapping"),
+        (
+            "MaximumRetryAttempts: 5",
+            "ParallelizationFactor: 2",
+            "line 87: the runner does not know ParallelizationFactor here",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        assert_eq!(broken(from, to), expected);
+    }
+}
+
+#[test]
+fn what_would_fail_on_aws_is_an_error_with_its_line() {
+    let keys = "the route needs an API key, which only an authorizer and ApiKeySourceType: AUTHORIZER bring";
+    let cases = [
+        ("ApiKeySourceType: AUTHORIZER", "ApiKeySourceType: HEADER", format!("line 68: {keys}")),
+        ("ApiKeyRequired: false", "ApiKeyRequired: true", format!("line 72: {keys}")),
+        ("DefaultAuthorizer: Keys", "DefaultAuthorizer: Locks", "line 37: the API has no authorizer Locks".to_owned()),
+        (
+            "[{ApiId: !Ref Api, Stage: !Ref Api.Stage}]",
+            "[]",
+            "line 54: the plan does not have the API's stage".to_owned(),
+        ),
+        ("Stage: !Ref Api.Stage", "Stage: other", "line 54: the plan does not have the API's stage".to_owned()),
+        (
+            "VisibilityTimeout: 60",
+            "VisibilityTimeout: 9",
+            "line 78: Work's VisibilityTimeout of 9 s is below the function's Timeout of 10 s".to_owned(),
+        ),
     ];
     for (from, to, expected) in cases {
         assert_eq!(broken(from, to), expected);

@@ -40,20 +40,6 @@ async fn a_bad_entry_fails_by_itself() {
 }
 
 #[tokio::test]
-async fn visibility_is_changed_in_batches() {
-    let bench = Bench::new();
-    bench.send("m").await;
-    let message = &bench.receive().await[0];
-    let entry =
-        |id: &str, seconds: i64| json!({"Id": id, "ReceiptHandle": handle(message), "VisibilityTimeout": seconds});
-    let entries = [entry("long", 43_201), entry("now", 0)];
-    let answer = bench.ok("ChangeMessageVisibilityBatch", json!({ "Entries": entries })).await;
-    assert_eq!(answer["Successful"], json!([{"Id": "now"}]));
-    assert_eq!(answer["Failed"][0]["Id"], "long");
-    assert_eq!(bench.counts("work"), (1, 0, 0));
-}
-
-#[tokio::test]
 async fn a_batch_of_the_wrong_form_is_refused_as_a_whole() {
     let bench = Bench::new();
     let refused = async |entries: Vec<Value>| bench.refused("SendMessageBatch", json!({ "Entries": entries })).await;

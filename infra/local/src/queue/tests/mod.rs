@@ -14,7 +14,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::api::Api;
-use super::errors::{Kind, Refusal};
+use super::errors::{ApiError, Kind};
 use super::queues::Queues;
 use super::server::call;
 use crate::template;
@@ -57,7 +57,7 @@ impl Bench {
         self.now.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 
-    async fn call(&self, action: &str, mut request: Value) -> Result<Value, Refusal> {
+    async fn call(&self, action: &str, mut request: Value) -> Result<Value, ApiError> {
         if request.get("QueueUrl").is_none() {
             request["QueueUrl"] = self.api.url("work").into();
         }
@@ -86,7 +86,6 @@ impl Bench {
             "QueueUrl": self.api.url(queue),
             "MaxNumberOfMessages": 10,
             "MessageSystemAttributeNames": ["All"],
-            "MessageAttributeNames": ["All"],
         });
         let answer = self.ok("ReceiveMessage", request).await;
         answer["Messages"].as_array().cloned().unwrap_or_default()

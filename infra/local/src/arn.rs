@@ -1,0 +1,37 @@
+//! The names of things as AWS writes them, all in one account that is no account.
+
+/// The account in every arn and URL.
+pub const ACCOUNT: &str = "000000000000";
+
+/// The API's id in arns.
+pub const API_ID: &str = "local";
+
+/// A function, by its name on AWS.
+pub fn function(region: &str, name: &str) -> String {
+    format!("arn:aws:lambda:{region}:{ACCOUNT}:function:{name}")
+}
+
+/// A queue, by its name on AWS.
+pub fn queue(region: &str, name: &str) -> String {
+    format!("arn:aws:sqs:{region}:{ACCOUNT}:{name}")
+}
+
+/// A table, by its name on AWS.
+pub fn table(region: &str, name: &str) -> String {
+    format!("arn:aws:dynamodb:{region}:{ACCOUNT}:table/{name}")
+}
+
+/// A table's change stream; `label` tells it from an earlier one of the same table.
+pub fn stream(region: &str, table_name: &str, label: &str) -> String {
+    format!("{}/stream/{label}", table(region, table_name))
+}
+
+/// A schedule, by its name.
+pub fn schedule(region: &str, name: &str) -> String {
+    format!("arn:aws:scheduler:{region}:{ACCOUNT}:schedule/default/{name}")
+}
+
+/// A method of the API, which an authorizer's policy speaks of. `path` begins with a slash.
+pub fn method(region: &str, stage: &str, method: &str, path: &str) -> String {
+    format!("arn:aws:execute-api:{region}:{ACCOUNT}:{API_ID}/{stage}/{method}{path}")
+}
