@@ -96,3 +96,63 @@ async fn several_keys_of_a_merchant_work_side_by_side() {
     assert_ne!(other.secret(), merchant.client.secret());
     assert_eq!(other.payment(payment["id"].as_str().unwrap()).await, payment);
 }
+
+/// What API Gateway asks the authorizer for a request with these Authorization headers.
+fn question(authorizations: &[&str]) -> Value {
+    json!({"type": "REQUEST", "methodArn": "arn:aws:execute-api:us-east-1:000000000000:api/v1/GET/v1/balance",
+        "resource": "/v1/balance", "path": "/v1/balance", "httpMethod": "GET",
+        "headers": {"Authorization": authorizations.last()}, "multiValueHeaders": {"Authorization": authorizations}})
+}
+
+#[tokio::test]
+async fn the_authorizer_itself_refuses_an_expired_key_and_a_second_authorization_header() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let right = format!("Bearer {}", merchant.client.secret());
+    let answer = stack.invoke("authenticate", &question(&[&right])).await.unwrap();
+    assert_eq!(answer["context"]["merchant"], merchant.id.as_str());
+    for twice in [[right.as_str(), right.as_str()], ["Basic x", &right], [&right, "Basic x"]] {
+        let error = stack.invoke("authenticate", &question(&twice)).await.unwrap_err();
+        assert_eq!(error["errorMessage"], "Unauthorized");
+    }
+    let expiring = stack.new_key(&merchant.id, json!({"expires_at": in_seconds(2)})).await;
+    let expiring = format!("Bearer {}", expiring.secret());
+    let refusal = eventually("the authorizer refuses the expired key", Deadline::SOON, async || {
+        match stack.invoke("authenticate", &question(&[&expiring])).await {
+            Ok(answer) => Err(answer.to_string()),
+            Err(error) => Ok(error),
+        }
+    })
+    .await;
+    assert_eq!(refusal["errorMessage"], "Unauthorized");
+}
+
+#[tokio::test]
+async fn an_endpoint_refuses_a_second_authorization_header_whatever_the_cached_answer_says() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let right = format!("Bearer {}", merchant.client.secret());
+    let context = stack.invoke("authenticate", &question(&[&right])).await.unwrap()["context"].clone();
+    let balance = async |authorizations: &[&str]| {
+        let mut request = question(authorizations);
+        request["requestContext"] = json!({"requestId": unique(), "path": "/v1/balance", "authorizer": context});
+        stack.invoke("get-balance", &request).await.unwrap()["statusCode"].clone()
+    };
+    assert_eq!(balance(&[&right]).await, 200);
+    assert_eq!(balance(&[&right, &right]).await, 401);
+    assert_eq!(balance(&["Basic x", &right]).await, 401);
+}
+
+#[tokio::test]
+async fn a_suspended_merchant_reads_and_starts_nothing() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let suspend = json!({"Key": {"pk": {"S": merchant.id}, "sk": {"S": "merchant"}},
+        "UpdateExpression": "SET suspended = :yes", "ExpressionAttributeValues": {":yes": {"BOOL": true}}});
+    stack.table().call("UpdateItem", suspend).await;
+    let stored = stack.table().items().await.len();
+    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    merchant.client.create_payment("order-1", &payment).await.expect_problem(403, "merchant_suspended");
+    assert_eq!(stack.table().items().await.len(), stored);
+    assert_eq!(merchant.client.balance("USD").await, (0, 0));
+}

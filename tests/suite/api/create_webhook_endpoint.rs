@@ -78,3 +78,18 @@ async fn loopback_is_for_test_mode_and_only_where_it_is_allowed() {
         create(&client, &body).await.expect_problem(422, "invalid_request");
     }
 }
+
+#[tokio::test]
+async fn an_idempotency_key_makes_one_endpoint_and_belongs_to_one_body() {
+    let stack = Stack::start(Options::new()).await;
+    let client = stack.new_merchant().await.client;
+    let create = async |event_type: &str| {
+        let request = client.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
+        let body = json!({"url": "https://example.com/hook", "event_types": [event_type]});
+        request.header("idempotency-key", "hook-1").body(body.to_string()).send().await
+    };
+    let first = create("payment.*").await.expect(201);
+    let again = create("payment.*").await.expect(201);
+    assert_eq!((&again.body, again.header("idempotent-replayed")), (&first.body, "true"));
+    create("payment.failed").await.expect_problem(422, "idempotency_key_reused");
+}

@@ -43,3 +43,17 @@ async fn it_stops_at_the_first_record_that_it_can_not_read() {
     let queues = stack.queues();
     assert_eq!(queues.depth(&queues.url("ProcessorQueue").await).await, copies());
 }
+
+#[tokio::test]
+async fn a_change_whose_message_can_not_be_sent_comes_again() {
+    // The queue of payments is not there; the others are.
+    let url = ["Globals", "Function", "Environment", "Variables", "PROCESSOR_QUEUE_URL"];
+    let template = Template::still().with(&url, "http://127.0.0.1:9/000000000000/nowhere");
+    let stack = Stack::start(Options::new().template(template)).await;
+    let merchant = stack.new_merchant().await;
+    let tenant = merchant.tenant();
+    let event = (format!("{tenant}#events#0"), "evt_00000000000000000000000000".to_owned());
+    let payment = (format!("{tenant}#pay_00000000000000000000000000"), "payment".to_owned());
+    let answer = stack.invoke("dispatch-changes", &event::stream(&[event.clone(), payment, event])).await.unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "2"}]}));
+}

@@ -1,9 +1,11 @@
 //! `enqueue-due`: what no message finished is put on its queue again.
 
+use serde_json::json;
 use spillway_tests::auditor::settled;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::Receiver;
-use spillway_tests::{Deadline, Options, Stack, Template, eventually};
+use spillway_tests::store_proxy::Matching;
+use spillway_tests::{Deadline, Options, Stack, Template, event, eventually};
 
 fn eager(template: Template) -> Options {
     Options::new()
@@ -52,4 +54,30 @@ async fn a_claim_pushes_the_due_time_forward_and_is_counted() {
         before = after;
     }
     assert_eq!(stack.table().item(&pk, "payment").await.unwrap()["version"], 1);
+}
+
+#[tokio::test]
+async fn what_was_finished_before_its_claim_is_not_claimed() {
+    let stack = Stack::start(eager(Template::still()).store_proxy()).await;
+    let merchant = stack.new_merchant().await;
+    let claim = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("SET due_at = :next"));
+    let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+    let sweeps = async {
+        while claim.count() == 0 {
+            // Its answer does not matter: it may have waited for the claim for too long.
+            let _ = stack.invoke("enqueue-due", &json!({})).await;
+        }
+    };
+    let settling = async {
+        claim.reached(1).await;
+        stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
+        claim.forward();
+    };
+    futures::future::join(sweeps, settling).await;
+    let payment = stack.table().item(&format!("{}#{id}", merchant.tenant()), "payment").await.unwrap();
+    assert_eq!(payment["status"], "succeeded");
+    let left: Vec<_> = ["due", "due_at", "due_claims"].into_iter().filter(|name| payment.contains_key(*name)).collect();
+    assert!(left.is_empty(), "{left:?} of {payment:?}");
+    let queues = stack.queues();
+    assert_eq!(queues.depth(&queues.url("ProcessorQueue").await).await, 0);
 }

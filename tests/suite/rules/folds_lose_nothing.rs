@@ -6,7 +6,8 @@ use futures::future::{join, join3};
 use futures::{StreamExt, stream};
 use serde_json::Value;
 use spillway_tests::auditor::{Books, settled};
-use spillway_tests::{Deadline, Merchant, Options, Stack, event, eventually};
+use spillway_tests::store_proxy::Matching;
+use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventually};
 
 const SHARDS: usize = 4;
 const AT_ONCE: usize = 16;
@@ -97,7 +98,7 @@ async fn the_balance_read_at_any_moment_holds_all_that_was_posted_before_and_not
 
 #[tokio::test]
 async fn the_balance_is_exact_before_and_after_each_fold() {
-    let stack = Stack::start(Options::new().template(spillway_tests::Template::still())).await;
+    let stack = Stack::start(Options::new().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let message = event::sqs(&[event::balance_message(&merchant.id, "USD")]);
     for round in 1..=4 {
@@ -108,5 +109,44 @@ async fn the_balance_is_exact_before_and_after_each_fold() {
             let answer: Value = stack.invoke("fold-balance", &message).await.unwrap();
             assert_eq!(answer, serde_json::json!({"batchItemFailures": []}));
         }
+    }
+}
+
+/// Posts one more payment of 1250, whose net is 1184.
+async fn post(stack: &Stack, merchant: &Merchant) {
+    let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+    stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fold_that_comes_too_late_changes_nothing() {
+    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    // The late fold is the first of its balance, or a later one.
+    for folds_before in [0, 1] {
+        let merchant = stack.new_merchant().await;
+        let message = event::sqs(&[event::balance_message(&merchant.id, "USD")]);
+        for _ in 0..folds_before {
+            post(&stack, &merchant).await;
+            stack.invoke("fold-balance", &message).await.unwrap();
+        }
+        post(&stack, &merchant).await;
+        // Only the late fold writes this sum; the store carries it out after two others.
+        let late_sum = format!("\"{}\"", 1184 * (folds_before + 1));
+        let late = stack.store_proxy().hold(usize::MAX, Matching::operation("PutItem").with(&late_sum));
+        let others = async {
+            late.reached(1).await;
+            for _ in 0..2 {
+                post(&stack, &merchant).await;
+                stack.invoke("fold-balance", &message).await.unwrap();
+            }
+            late.forward();
+        };
+        let (answer, ()) = join(stack.invoke("fold-balance", &message), others).await;
+        drop(answer);
+        stack.store_proxy().heal();
+        let expected = 1184 * (folds_before + 3);
+        assert_eq!(merchant.client.balance("USD").await, (0, expected), "after {folds_before} folds");
+        stack.invoke("fold-balance", &message).await.unwrap();
+        assert_eq!(merchant.client.balance("USD").await, (0, expected), "after {folds_before} folds");
     }
 }

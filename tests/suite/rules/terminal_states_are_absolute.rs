@@ -1,7 +1,8 @@
 //! A payment that has ended never changes again, whatever message still comes for it.
 
 use spillway_tests::auditor::{Books, settled};
-use spillway_tests::{Options, Stack, event};
+use spillway_tests::store_proxy::Matching;
+use spillway_tests::{Options, Stack, Template, event};
 
 #[tokio::test]
 async fn late_and_repeated_messages_leave_a_final_payment_as_it_is() {
@@ -33,4 +34,26 @@ async fn a_message_about_nothing_is_dropped() {
     let answer = stack.invoke("call-processor", &event::sqs(&[message])).await.unwrap();
     assert_eq!(answer, serde_json::json!({"batchItemFailures": []}));
     assert!(Books::read(&stack, &merchant.tenant()).await.payments.is_empty());
+}
+
+#[tokio::test]
+async fn an_answer_that_told_nothing_and_is_noted_too_late_changes_nothing() {
+    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    // The first call charges, but is not told so; the second is.
+    let id = merchant.client.pay(1250, "USD", "tok_timeout_then_ok").await;
+    let message = event::sqs(&[event::payment_message(&merchant.id, &id)]);
+    let note = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("SET asks = :asks"));
+    let settling = async {
+        note.reached(1).await;
+        stack.invoke("call-processor", &message).await.unwrap();
+        let before = Books::read(&stack, &merchant.tenant()).await;
+        note.forward();
+        before
+    };
+    let (_, before) = futures::future::join(stack.invoke("call-processor", &message), settling).await;
+    let after = Books::read(&stack, &merchant.tenant()).await;
+    assert_eq!(after.payments[&id]["status"], "succeeded");
+    assert_eq!(after.payments, before.payments);
+    assert_eq!(after.faults(), Vec::<String>::new());
 }

@@ -2,7 +2,9 @@
 
 use serde_json::json;
 use spillway_tests::auditor::{Books, settled, settled_by_due};
-use spillway_tests::{Deadline, Merchant, Options, Stack, clock, eventually};
+use spillway_tests::queues::copies;
+use spillway_tests::store_proxy::{Fault, Matching};
+use spillway_tests::{Deadline, Merchant, Options, Stack, Template, clock, event, eventually};
 
 async fn ends(stack: &Stack, merchant: &Merchant, id: &str) -> serde_json::Value {
     eventually("the payment is final", Deadline::LATER, async || {
@@ -88,4 +90,52 @@ async fn a_charge_that_appears_after_the_payment_failed_is_undone_and_alarmed() 
     let log = stack.log();
     let alarm = log.lines().find(|line| line.contains(&id) && line.contains("undone"));
     assert!(alarm.is_some(), "no alarm in the log:\n{log}");
+}
+
+#[tokio::test]
+async fn the_next_ask_is_due_even_if_its_message_is_lost() {
+    let stack = Stack::start(quick().template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    let id = merchant.client.pay(1250, "USD", "tok_unavailable").await;
+    stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
+    let queues = stack.queues();
+    let queue = queues.url("ProcessorQueue").await;
+    assert_eq!(queues.depth(&queue).await, copies(), "the message of the next ask");
+    eventually("the sweep sends another", Deadline::SOON, async || {
+        stack.run_due().await;
+        let depth = queues.depth(&queue).await;
+        if depth == copies() { Err(format!("{depth} messages")) } else { Ok(()) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_look_up_that_is_not_answered_is_no_absence() {
+    // Only look-ups, and every wait is over at once.
+    let knobs = ["REPEATABLE_FOR_SECONDS", "PROCESSOR_WAITS_SECONDS", "ABSENT_AGAIN_SECONDS", "LAST_LOOK_SECONDS"];
+    let options = knobs.into_iter().fold(Options::new(), |options, name| options.knob(name, 0));
+    let stack = Stack::start(options.store_proxy().template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+    let (pk, message) =
+        (format!("{}#{id}", merchant.tenant()), event::sqs(&[event::payment_message(&merchant.id, &id)]));
+    let asked = async |answered: bool| {
+        if !answered {
+            stack.store_proxy().fault(usize::MAX, Matching::operation("Query").with("sandbox#"), Fault::Close);
+        }
+        stack.invoke("call-processor", &message).await.unwrap();
+        stack.store_proxy().heal();
+        stack.table().item(&pk, "payment").await.unwrap()
+    };
+    for _ in 0..2 {
+        let payment = asked(false).await;
+        assert_eq!((&payment["status"], payment.get("absent_since")), (&json!("processing"), None));
+    }
+    let absent_once = asked(true).await;
+    assert_eq!((&absent_once["status"], absent_once.contains_key("absent_since")), (&json!("processing"), true));
+    let absent_twice = asked(true).await;
+    assert_eq!((&absent_twice["status"], absent_twice.contains_key("due")), (&json!("failed"), true));
+    // Nor does it end the last look.
+    assert!(asked(false).await.contains_key("due"));
+    assert!(!asked(true).await.contains_key("due"));
 }
