@@ -43,7 +43,7 @@ pub enum TableError {
     Engine(#[from] dynoxide::DynoxideError),
     #[error("the table's file: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    #[error("the table's server on port {port}: {error}")]
+    #[error("the table's server can't listen on port {port} ({error}): choose another with DYNAMODB_PORT=")]
     Server { port: u16, error: std::io::Error },
 }
 
@@ -70,11 +70,17 @@ impl Table {
             .enable_all()
             .build()
             .map_err(server)?;
-        let listener = {
+        let listening = {
             let _inside = runtime.enter();
-            listen(port).map_err(server)?
+            listen(port).and_then(|listener| Ok((listener.local_addr()?, listener)))
         };
-        let address = listener.local_addr().map_err(server)?;
+        let (address, listener) = match listening {
+            Ok(listening) => listening,
+            Err(error) => {
+                runtime.shutdown_background();
+                return Err(server(error));
+            }
+        };
         runtime.spawn(sweep(database.clone()));
         runtime.spawn(async move {
             // It ends with the runtime, not before.

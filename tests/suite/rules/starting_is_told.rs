@@ -23,7 +23,6 @@ async fn a_taken_port_of_the_api_or_the_queues_is_one_clear_sentence() {
 }
 
 #[tokio::test]
-#[ignore = "the runner panics: where it can't listen, Table::open drops its runtime among async code"]
 async fn a_taken_port_of_the_table_is_one_clear_sentence() {
     taken_is_told("DYNAMODB_PORT").await;
 }
