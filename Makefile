@@ -32,3 +32,8 @@ test: lint-template $(CARGO_LAMBDA_READY)
 .PHONY: invoke
 invoke: $(CARGO_LAMBDA_READY)
 	@$(CARGO_LAMBDA) invoke $(FUNCTION) --invoke-address 127.0.0.1 --invoke-port $(or $(PORT),9000) --data-file $(EVENT)
+
+# The suite with a queue that delivers out of order and everything twice.
+.PHONY: test-disorder
+test-disorder:
+	@QUEUE_DISORDER=1 cargo nextest run --package spillway-tests
