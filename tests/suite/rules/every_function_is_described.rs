@@ -109,7 +109,7 @@ fn every_sample_event_has_its_outcome() {
 }
 
 /// The merchant and the payment that the samples name.
-const NAMED: [&str; 2] = ["mer_c4cr7wt440hxtdd9bnsaz1bw1k", "pay_swdpashhq5qd3sbp5sky5c4bay"];
+const NAMED: [&str; 2] = ["mer_ac0wj8p4rvy4msvysvr4ce91gp", "pay_nmqw05y1qq2c0yqrn4y2axea79"];
 
 /// A sample, with these instead of the merchant and the payment that it names.
 fn sample(name: &str, made: &[String]) -> Value {
