@@ -35,7 +35,7 @@ watch() {
     PATH="$PWD/.local/tools/cargo-lambda/bin:$PATH" cargo lambda watch \
         --invoke-address 127.0.0.1 --invoke-port "$WATCH_PORT" --env-file "$DATA/functions.env" &
     watch_pid=$!
-    # Neither is of use without the other, and a runner without it would wait for minutes.
+    # Neither is of use without the other, and a runner without it would only wait for it in vain.
     while kill -0 "$runner_pid" 2>/dev/null && kill -0 "$watch_pid" 2>/dev/null; do
         sleep 0.2
     done
