@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use crate::eventually::{Deadline, eventually};
 use crate::stack::Stack;
-use crate::table::Item;
+use crate::table::{Item, Table};
 
 /// The terms of [`crate::Stack::new_merchant`].
 const FEE_BASIS_POINTS: i64 = 290;
@@ -39,9 +39,14 @@ pub struct Books {
 
 impl Books {
     /// Reads the books of `tenant` (`mer_…#test`).
-    pub async fn read(stack: &Stack, tenant: &str) -> Books {
+    pub async fn read(table: &Table, tenant: &str) -> Books {
+        Books::of(table.items().await, tenant)
+    }
+
+    /// The books of `tenant` from all items of the table.
+    pub fn of(items: Vec<Item>, tenant: &str) -> Books {
         let mut books = Books::default();
-        for item in stack.table().items().await {
+        for item in items {
             let (pk, sk) = (text(&item, "pk").to_owned(), text(&item, "sk").to_owned());
             if let Some(payment) = pk.strip_prefix("sandbox#") {
                 books.charges.entry(payment.to_owned()).or_default().push(item);
@@ -264,7 +269,7 @@ pub async fn settled_by_due(stack: &Stack, tenant: &str, payments: usize) -> Boo
 }
 
 async fn right(stack: &Stack, tenant: &str, payments: usize) -> Result<Books, String> {
-    let books = Books::read(stack, tenant).await;
+    let books = Books::read(&stack.table(), tenant).await;
     let faults = books.faults();
     if books.payments.len() == payments && faults.is_empty() {
         return Ok(books);

@@ -52,6 +52,11 @@ impl Stack {
     /// Starts a stack and waits until it is ready; a runner that is not ready in time, or that ends, fails the test
     /// with the end of its log.
     pub async fn start(options: Options) -> Stack {
+        Stack::try_start(options).await.unwrap_or_else(|log| panic!("the runner ended:\n{log}"))
+    }
+
+    /// The same for a tool: `Err` is the end of the log of a runner that has ended, whose last line says why.
+    pub async fn try_start(options: Options) -> Result<Stack, String> {
         let binaries = binaries();
         let data = fresh_folder(&binaries);
         let mut environment = BTreeMap::from([
@@ -74,19 +79,21 @@ impl Stack {
         let runner = spawn(&binaries, &data, &environment);
         let description = Value::Null;
         let mut stack = Stack { runner, binaries, data, environment, description, store_proxy, http: client::http() };
-        stack.be_ready().await;
-        stack
+        stack.be_ready().await?;
+        Ok(stack)
     }
 
-    /// Waits until the stack is ready. Once it may find that another has taken the port that was free.
-    async fn be_ready(&mut self) {
+    /// Waits until the stack is ready, or gives the log of a runner that has ended. Once it may find that another has
+    /// taken the port that was free.
+    async fn be_ready(&mut self) -> Result<(), String> {
         let mut ready = self.ready().await;
         if self.store_proxy.is_some() && ready.as_ref().is_err_and(|log| port_was_taken(log)) {
             self.store_proxy = Some(proxied(&mut self.environment).await);
             self.runner = spawn(&self.binaries, &self.data, &self.environment);
             ready = self.ready().await;
         }
-        self.description = ready.unwrap_or_else(|log| panic!("the runner ended:\n{log}"));
+        self.description = ready?;
+        Ok(())
     }
 
     /// What `dev.json` says, or the log of a runner that has ended.
@@ -129,7 +136,7 @@ impl Stack {
     pub async fn restart(&mut self) {
         fs::remove_file(self.data.join("dev.json")).unwrap();
         self.runner = spawn(&self.binaries, &self.data, &self.environment);
-        self.be_ready().await;
+        self.be_ready().await.unwrap_or_else(|log| panic!("the runner ended:\n{log}"));
     }
 
     /// Deletes all messages, as if the queues' file were lost; only while the stack is dead.
@@ -336,9 +343,12 @@ fn spawn(binaries: &Path, data: &Path, environment: &BTreeMap<String, String>) -
     command.spawn().unwrap()
 }
 
-/// The folder of the runner and the functions: `target/<profile>`, above that of the test's own executable.
+/// The folder of the runner and the functions, `target/<profile>`: that of a tool's own executable, above that of a
+/// test's.
 pub(crate) fn binaries() -> PathBuf {
-    std::env::current_exe().unwrap().ancestors().nth(2).unwrap().to_owned()
+    let executable = std::env::current_exe().unwrap();
+    let folder = executable.parent().unwrap();
+    if folder.ends_with("deps") { folder.parent().unwrap().to_owned() } else { folder.to_owned() }
 }
 
 pub(crate) fn fresh_folder(binaries: &Path) -> PathBuf {

@@ -30,7 +30,7 @@ async fn each_step_of_a_payment_is_shown_in_the_order_of_time() {
     let other = merchant.client.paid(1250, "USD").await;
     settled(&stack, &merchant.tenant(), 2).await;
     eventually("the deliveries are noted", Deadline::SOON, async || {
-        let deliveries = Books::read(&stack, &merchant.tenant()).await.deliveries;
+        let deliveries = Books::read(&stack.table(), &merchant.tenant()).await.deliveries;
         let done = deliveries.iter().filter(|delivery| delivery["status"] == "succeeded").count();
         if done == 2 { Ok(()) } else { Err(format!("{deliveries:?}")) }
     })

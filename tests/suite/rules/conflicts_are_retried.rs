@@ -49,7 +49,7 @@ async fn a_transaction_canceled_by_a_conflict_or_throttle_at_any_place_is_retrie
         assert_eq!(merchant.client.payment(&id).await["status"], "succeeded", "{code} at {place}");
         stack.store_proxy().heal();
     }
-    let books = Books::read(&stack, &merchant.tenant()).await;
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
     assert_eq!(books.faults(), Vec::<String>::new());
 }
 
@@ -71,7 +71,7 @@ async fn a_commit_that_never_gets_through_fails_its_message_and_no_other() {
     assert_eq!(merchant.client.payment(&other).await["status"], "succeeded");
     stack.store_proxy().heal();
     stack.invoke("call-processor", &batch).await.unwrap();
-    let books = Books::read(&stack, &merchant.tenant()).await;
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
     assert_eq!(books.faults(), Vec::<String>::new());
 }
 

@@ -53,7 +53,7 @@ async fn all_finish(stack: &Stack, merchant: &Merchant, receiver: &Receiver, ids
             .iter()
             .map(|attempt| attempt.json()["data"]["id"].as_str().unwrap().to_owned())
             .collect();
-        let books = Books::read(stack, &merchant.tenant()).await;
+        let books = Books::read(&stack.table(), &merchant.tenant()).await;
         let faults = books.faults();
         if &told == ids && faults.is_empty() {
             Ok(())
@@ -75,7 +75,7 @@ async fn all_finish(stack: &Stack, merchant: &Merchant, receiver: &Receiver, ids
 async fn stands_in_the_middle(stack: &Stack, merchant: &Merchant, hold: &Hold) {
     hold.reached(1).await;
     eventually("the first payments are committed, and all others are due", Deadline::LATER, async || {
-        let (books, now) = (Books::read(stack, &merchant.tenant()).await, clock::now());
+        let (books, now) = (Books::read(&stack.table(), &merchant.tenant()).await, clock::now());
         let processing: Vec<_> = books.payments.values().filter(|each| each["status"] == "processing").collect();
         let due = processing.iter().filter(|each| each["due_at"].as_str().unwrap() < now.as_str()).count();
         if PROCESSING.contains(&processing.len()) && due == processing.len() {
@@ -91,7 +91,7 @@ async fn stands_in_the_middle(stack: &Stack, merchant: &Merchant, hold: &Hold) {
 async fn died_in_the_middle(stack: &mut Stack, merchant: &Merchant) {
     stack.set_template(Template::still());
     stack.restart().await;
-    let books = Books::read(stack, &merchant.tenant()).await;
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
     let processing = books.payments.values().filter(|payment| payment["status"] == "processing").count();
     assert!(books.payments.len() == PAYMENTS && PROCESSING.contains(&processing), "{processing} are processing");
     let charged = books.payments.keys().filter(|id| books.charged(id) == 1).count();
@@ -160,7 +160,7 @@ async fn a_kill_while_requests_come_in_loses_none_that_is_sent_again() {
     let killing = async {
         hold.reached(1).await;
         eventually("some payments have succeeded", Deadline::SOON, async || {
-            let books = Books::read(&stack, &merchant.tenant()).await;
+            let books = Books::read(&stack.table(), &merchant.tenant()).await;
             let entries = books.entries.len();
             if entries > 0 { Ok(()) } else { Err(format!("{} accepted, {entries} posted", books.payments.len())) }
         })

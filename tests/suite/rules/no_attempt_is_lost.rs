@@ -61,7 +61,7 @@ async fn the_next_attempt_is_due_even_if_its_message_is_lost() {
 async fn one_event(stack: &Stack, merchant: &Merchant) -> String {
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
-    let books = Books::read(stack, &merchant.tenant()).await;
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
     books.events_of(&id)[0]["sk"].as_str().unwrap().to_owned()
 }
 
@@ -77,11 +77,11 @@ async fn an_event_stays_due_until_every_attempt_of_it_is_stored() {
     stack.store_proxy().fault(usize::MAX, put, Fault::Close);
     let answer = stack.invoke("deliver-webhook", &message).await.unwrap();
     assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m0"}]}));
-    let books = Books::read(&stack, &merchant.tenant()).await;
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
     assert_eq!((books.deliveries.len(), books.events[0].contains_key("due")), (1, true));
     stack.store_proxy().heal();
     stack.invoke("deliver-webhook", &message).await.unwrap();
-    let books = Books::read(&stack, &merchant.tenant()).await;
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
     assert_eq!((books.deliveries.len(), books.events[0].contains_key("due")), (2, false));
     assert_eq!((receiver.attempts().len(), other.attempts().len()), (2, 1));
 }

@@ -57,7 +57,7 @@ async fn a_consumer_killed_between_the_charge_and_the_commit_charges_once() {
     let hold = stack.store_proxy().hold(1, commit());
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     hold.reached(1).await;
-    assert_eq!(Books::read(&stack, &merchant.tenant()).await.charged(&id), 1);
+    assert_eq!(Books::read(&stack.table(), &merchant.tenant()).await.charged(&id), 1);
     assert!(stack.kill_function("call-processor") > 0);
     hold.close();
     assert_eq!(merchant.client.payment(&id).await["status"], "processing");
@@ -88,7 +88,7 @@ async fn call_processor_may_be_killed_at_any_store_call() {
             assert!(skip + 1 < CALLS_MAX);
         }
     }
-    let books = Books::read(&stack, &merchant.tenant()).await;
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
     assert_eq!(books.faults(), Vec::<String>::new());
     assert!(books.payments.len() > 4, "it was killed at {} calls", books.payments.len());
     let expected = 1184 * i64::try_from(books.payments.len()).unwrap();
@@ -119,7 +119,7 @@ async fn fold_balance_may_be_killed_at_any_store_call() {
         }
     }
     assert!(kills > 4, "it was killed at {kills} calls");
-    let books = Books::read(&stack, &merchant.tenant()).await;
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
     assert_eq!(books.faults(), Vec::<String>::new());
 }
 
@@ -137,7 +137,7 @@ async fn deliver_webhook_may_be_killed_at_any_store_call() {
         for skip in 0..CALLS_MAX {
             let id = merchant.client.pay(1250, "USD", "tok_visa").await;
             call_processor(&stack, &merchant, &id).await.unwrap();
-            let books = Books::read(&stack, &merchant.tenant()).await;
+            let books = Books::read(&stack.table(), &merchant.tenant()).await;
             let event = books.events_of(&id)[0]["sk"].as_str().unwrap().to_owned();
             let message = event::sqs(&[event::event_message(&merchant.id, &event)]);
             events.push(event);
@@ -149,7 +149,7 @@ async fn deliver_webhook_may_be_killed_at_any_store_call() {
     assert!(events.len() > 4, "it was killed at {} calls", events.len());
     eventually("every event is delivered and nothing waits", Deadline::LATER, async || {
         stack.run_due().await;
-        let books = Books::read(&stack, &merchant.tenant()).await;
+        let books = Books::read(&stack.table(), &merchant.tenant()).await;
         let waiting = books.events.iter().chain(&books.deliveries).filter(|item| item.contains_key("due")).count();
         let told: BTreeSet<String> = receiver.attempts().iter().map(|attempt| attempt.id().to_owned()).collect();
         if waiting == 0 && told.len() == events.len() {
@@ -183,7 +183,7 @@ async fn a_message_delivered_twice_or_in_two_copies_at_once_charges_once() {
     // In one batch, and once more.
     let message = event::payment_message(&merchant.id, &id);
     stack.invoke("call-processor", &event::sqs(&[message.clone(), message])).await.unwrap();
-    let books = Books::read(&stack, &merchant.tenant()).await;
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
     assert_eq!(books.faults(), Vec::<String>::new());
     assert_eq!((books.payments.len(), books.entries.len(), books.events.len(), books.movements.len()), (1, 1, 1, 1));
     assert_eq!(merchant.client.balance("USD").await, (0, 1184));
@@ -201,7 +201,7 @@ async fn a_lost_answer_to_the_commit_posts_once() {
         call_processor(&stack, &merchant, &id).await.unwrap();
         assert_eq!(merchant.client.payment(&id).await["status"], "succeeded");
     }
-    let books = Books::read(&stack, &merchant.tenant()).await;
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
     assert_eq!(books.faults(), Vec::<String>::new());
 }
 

@@ -91,7 +91,7 @@ async fn one_key_in_test_and_live_does_not_meet() {
     live.create_payment("order-1", &payment).await.expect_problem(409, "processor_not_configured");
     live.get(&format!("/payments/{id}")).await.expect_problem(404, "not_found");
     settled(&stack, &merchant.tenant(), 1).await;
-    assert!(Books::read(&stack, &format!("{}#live", merchant.id)).await.payments.is_empty());
+    assert!(Books::read(&stack.table(), &format!("{}#live", merchant.id)).await.payments.is_empty());
     assert_eq!(live.balance("USD").await, (0, 0));
 }
 

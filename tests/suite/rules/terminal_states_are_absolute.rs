@@ -19,7 +19,7 @@ async fn late_and_repeated_messages_leave_a_final_payment_as_it_is() {
         assert_eq!(answer, serde_json::json!({"batchItemFailures": []}));
         stack.run_due().await;
     }
-    let after = Books::read(&stack, &merchant.tenant()).await;
+    let after = Books::read(&stack.table(), &merchant.tenant()).await;
     assert_eq!(after.faults(), Vec::<String>::new());
     assert_eq!(after.payments, before.payments);
     assert_eq!((after.entries.len(), after.events.len()), (before.entries.len(), before.events.len()));
@@ -33,7 +33,7 @@ async fn a_message_about_nothing_is_dropped() {
     let message = event::payment_message(&merchant.id, "pay_00000000000000000000000000");
     let answer = stack.invoke("call-processor", &event::sqs(&[message])).await.unwrap();
     assert_eq!(answer, serde_json::json!({"batchItemFailures": []}));
-    assert!(Books::read(&stack, &merchant.tenant()).await.payments.is_empty());
+    assert!(Books::read(&stack.table(), &merchant.tenant()).await.payments.is_empty());
 }
 
 #[tokio::test]
@@ -47,12 +47,12 @@ async fn an_answer_that_told_nothing_and_is_noted_too_late_changes_nothing() {
     let settling = async {
         note.reached(1).await;
         stack.invoke("call-processor", &message).await.unwrap();
-        let before = Books::read(&stack, &merchant.tenant()).await;
+        let before = Books::read(&stack.table(), &merchant.tenant()).await;
         note.forward();
         before
     };
     let (_, before) = futures::future::join(stack.invoke("call-processor", &message), settling).await;
-    let after = Books::read(&stack, &merchant.tenant()).await;
+    let after = Books::read(&stack.table(), &merchant.tenant()).await;
     assert_eq!(after.payments[&id]["status"], "succeeded");
     assert_eq!(after.payments, before.payments);
     assert_eq!(after.faults(), Vec::<String>::new());

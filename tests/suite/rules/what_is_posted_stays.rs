@@ -41,7 +41,7 @@ async fn a_commit_that_would_overwrite_an_entry_a_movement_or_an_event_writes_no
         let planted = json!({"pk": pk, "sk": sk, "source": "earlier"});
         assert_eq!(stack.table().item(&pk, &sk).await.map(Value::Object), Some(planted), "{part}");
         assert_eq!(merchant.client.payment(&id).await["status"], "processing", "{part}");
-        let books = Books::read(&stack, &merchant.tenant()).await;
+        let books = Books::read(&stack.table(), &merchant.tenant()).await;
         let written = books.entries.iter().chain(&books.movements).chain(&books.events);
         let of_this_payment: Vec<&Item> = written.filter(|item| item["source"] == id.as_str()).collect();
         assert!(of_this_payment.is_empty(), "{part}: {of_this_payment:?}");
