@@ -78,6 +78,11 @@ impl<K: Kind> Id<K> {
         Id::new(&(head + &base32(&hash(parts), LENGTH - TIME_LENGTH - SHARD_LENGTH)))
     }
 
+    /// What sorts before every ordered id of `time`, and behind every earlier one. It is no id itself.
+    pub fn first_at(time: Timestamp) -> String {
+        format!("{}_{}", K::PREFIX, digits(u64::try_from(time.millis()).unwrap_or_default(), TIME_LENGTH))
+    }
+
     /// Reads an id.
     pub fn parse(text: &str) -> Result<Id<K>, InvalidId> {
         let tail = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(InvalidId)?;
@@ -111,7 +116,7 @@ pub fn shard_of(text: &str, count: u16) -> u16 {
 }
 
 /// SHA-256 over the parts, each behind its length.
-pub(crate) fn hash(parts: &[&str]) -> [u8; 32] {
+pub fn hash(parts: &[&str]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in parts {
         hasher.update((part.len() as u64).to_be_bytes());
@@ -197,6 +202,17 @@ mod tests {
         assert!(early < late);
         assert_eq!((early.shard(), late.shard()), (1023, 0));
         assert_eq!(EntryId::parse(early.as_str()), Ok(early));
+    }
+
+    #[test]
+    fn the_ids_of_an_instant_begin_behind_all_earlier_ones() {
+        let at = Timestamp::from_millis(1_000_000_000_001);
+        let first = EntryId::first_at(at);
+        // 1 000 000 000 001 in base 32: 29, 3, 10, 10, 10, 4, 0, 1.
+        assert_eq!(first, "txn_00x3aaa401");
+        assert!(EntryId::ordered(at, 0, &["a"]).as_str() > first.as_str());
+        assert!(EntryId::ordered(at.plus_millis(-1), 1023, &["z"]).as_str() < first.as_str());
+        assert_eq!(EntryId::first_at(Timestamp::from_millis(-1)), "txn_0000000000");
     }
 
     #[test]

@@ -13,14 +13,27 @@ const METADATA_KEYS_MAX: usize = 50;
 const METADATA_BYTES_MAX: usize = 8 * 1024;
 const METADATA_KEY_LENGTH_MAX: usize = 40;
 const METADATA_VALUE_LENGTH_MAX: usize = 500;
+/// What is said of a card number, wherever it stands. The number itself is not repeated.
+pub(super) const CARD_NUMBER: &str = "holds a card number; card numbers must never be sent here";
 
-/// A fault of a body: where, as a JSON pointer, and what.
+/// A fault of a request: where, and what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Invalid {
-    /// RFC 6901.
-    pub pointer: String,
+    /// Written as a member of its own name.
+    #[serde(flatten)]
+    pub place: Place,
     /// For people.
     pub detail: String,
+}
+
+/// Where a fault is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// In the body: a JSON pointer (RFC 6901).
+    Pointer(String),
+    /// In the query: the parameter's name.
+    Parameter(String),
 }
 
 /// The members of an object that were not asked for yet, and the faults found so far.
@@ -126,7 +139,7 @@ impl Fields {
 
     /// Notes a fault of a field. Gives none, for use in place of the field's value.
     pub fn fault<T>(&mut self, name: &str, detail: impl Into<String>) -> Option<T> {
-        self.faults.push(Invalid { pointer: format!("/{name}"), detail: detail.into() });
+        self.faults.push(Invalid { place: Place::Pointer(format!("/{name}")), detail: detail.into() });
         None
     }
 
@@ -182,15 +195,15 @@ impl Fields {
 /// that of the object around it.
 fn find_card_numbers(parent: &str, key: &str, value: &Json, found: &mut Vec<Invalid>) {
     let place = format!("{parent}/{}", escaped(key));
-    let detail = "holds a card number; card numbers must never be sent here".to_owned();
+    let fault = |place: &str| Invalid { place: Place::Pointer(place.to_owned()), detail: CARD_NUMBER.to_owned() };
     if holds_card_number(key) {
-        return found.push(Invalid { pointer: parent.to_owned(), detail });
+        return found.push(fault(parent));
     }
     match value {
-        Json::Text(text) if holds_card_number(text) => found.push(Invalid { pointer: place, detail }),
+        Json::Text(text) if holds_card_number(text) => found.push(fault(&place)),
         // An amount may look like a card number. What is larger than any amount is refused as a number anyway.
         Json::Integer(number) if *number > AMOUNT_MAX && holds_card_number(&number.to_string()) => {
-            found.push(Invalid { pointer: place, detail });
+            found.push(fault(&place));
         }
         Json::Array(items) => {
             for (index, item) in items.iter().enumerate() {
@@ -219,8 +232,12 @@ mod tests {
         Fields::of(Json::parse_object(text.as_bytes()).unwrap())
     }
 
-    fn pointers(faults: &[Invalid]) -> Vec<&str> {
-        faults.iter().map(|fault| fault.pointer.as_str()).collect()
+    fn pointers<'faults>(faults: &'faults [Invalid]) -> Vec<&'faults str> {
+        let pointer = |fault: &'faults Invalid| match &fault.place {
+            Place::Pointer(pointer) => pointer.as_str(),
+            Place::Parameter(name) => panic!("{name}"),
+        };
+        faults.iter().map(pointer).collect()
     }
 
     #[test]

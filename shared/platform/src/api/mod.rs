@@ -3,14 +3,17 @@
 mod caller;
 mod fields;
 mod json;
+mod page;
+mod parameters;
 mod problem;
 mod request;
 mod response;
 pub mod view;
 
 pub use caller::Caller;
-pub use fields::{Fields, Invalid};
+pub use fields::{Fields, Invalid, Place};
 pub use json::Json;
+pub use page::{ListQuery, PageAsked};
 pub use problem::Problem;
 pub use request::{ApiEvent, Request};
 pub use response::{ApiResponse, Response};

@@ -50,6 +50,18 @@ impl Problem {
         Problem::new(400, "malformed_request", "Malformed request", detail)
     }
 
+    /// 400: parameters of the query are wrong; every fault is told.
+    pub fn invalid_parameters(errors: Vec<Invalid>) -> Problem {
+        let detail = "The parameters have faults; see errors.";
+        Problem { errors, ..Problem::new(400, "invalid_parameters", "Invalid parameters", detail) }
+    }
+
+    /// 400: no cursor of this list, or one that went on with other filters.
+    pub fn invalid_cursor() -> Problem {
+        let detail = "The cursor is not one that this list gave, or the filters beside it are not those it keeps.";
+        Problem::new(400, "invalid_cursor", "Invalid cursor", detail)
+    }
+
     /// 400: it must be there, because money may move.
     pub fn idempotency_key_missing() -> Problem {
         let detail = "This request needs an Idempotency-Key header, so that sending it again can't move money twice.";

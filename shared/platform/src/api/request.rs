@@ -1,6 +1,6 @@
 //! A request, from the event of API Gateway's REST proxy integration.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use base64::Engine as _;
 use serde::Deserialize;
@@ -21,6 +21,8 @@ pub struct ApiEvent {
     resource: Option<String>,
     multi_value_headers: Option<HashMap<String, Vec<String>>>,
     headers: Option<HashMap<String, String>>,
+    multi_value_query_string_parameters: Option<HashMap<String, Vec<String>>>,
+    query_string_parameters: Option<HashMap<String, String>>,
     path_parameters: Option<HashMap<String, String>>,
     request_context: RequestContext,
     body: Option<String>,
@@ -48,6 +50,8 @@ pub struct Request {
     path: String,
     /// By lower-case name, all values.
     headers: HashMap<String, Vec<String>>,
+    /// By name, all values, decoded.
+    pub(super) query: BTreeMap<String, Vec<String>>,
     path_parameters: HashMap<String, String>,
     pub(super) authorizer: HashMap<String, Value>,
     body: Option<String>,
@@ -57,11 +61,7 @@ pub struct Request {
 impl From<ApiEvent> for Request {
     fn from(event: ApiEvent) -> Request {
         let mut headers: HashMap<String, Vec<String>> = HashMap::new();
-        let many = event.multi_value_headers.filter(|headers| !headers.is_empty());
-        let many = many.unwrap_or_else(|| {
-            event.headers.unwrap_or_default().into_iter().map(|(name, value)| (name, vec![value])).collect()
-        });
-        for (name, values) in many {
+        for (name, values) in all_values(event.multi_value_headers, event.headers) {
             // The same header in two spellings is the same header twice.
             headers.entry(name.to_ascii_lowercase()).or_default().extend(values);
         }
@@ -71,12 +71,23 @@ impl From<ApiEvent> for Request {
             request_id: event.request_context.request_id,
             path: event.request_context.path.unwrap_or_default(),
             headers,
+            query: all_values(event.multi_value_query_string_parameters, event.query_string_parameters)
+                .into_iter()
+                .collect(),
             path_parameters: event.path_parameters.unwrap_or_default(),
             authorizer: event.request_context.authorizer.unwrap_or_default(),
             body: event.body,
             is_base64_encoded: event.is_base64_encoded.unwrap_or_default(),
         }
     }
+}
+
+/// All values where the event has them all, else those of the form that keeps one for each name.
+fn all_values(
+    many: Option<HashMap<String, Vec<String>>>, single: Option<HashMap<String, String>>,
+) -> HashMap<String, Vec<String>> {
+    let many = many.filter(|many| !many.is_empty());
+    many.unwrap_or_else(|| single.unwrap_or_default().into_iter().map(|(name, value)| (name, vec![value])).collect())
 }
 
 impl Request {
@@ -142,6 +153,11 @@ impl Request {
         };
         if bytes.len() > BODY_MAX {
             return Err(Problem::body_too_large());
+        }
+        // The gateway hands bodies on as text, with this character for whatever was no UTF-8. Nobody could tell that
+        // from what the client meant, and it would be stored as if it were that.
+        if !self.is_base64_encoded && body.contains(char::REPLACEMENT_CHARACTER) {
+            return Err(Problem::malformed_request("The body is no valid UTF-8, or holds the character U+FFFD."));
         }
         Json::parse_object(bytes).map_err(|why| Problem::malformed_request(&why))
     }

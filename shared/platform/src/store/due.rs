@@ -1,7 +1,6 @@
 //! The index `due`: an alarm clock for whatever is unfinished. The write that makes something unfinished sets its due
 //! time, the write that finishes it removes it, and what is overdue is enqueued again.
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use spillway_domain::time::Timestamp;
 
 use super::{Item, Key, Store, StoreError, keys, number, text};
@@ -116,6 +115,6 @@ impl Store {
 }
 
 fn overdue_key(item: &Item) -> Option<(Key, Timestamp)> {
-    let read = |name: &str| item.get(name).and_then(|value: &AttributeValue| value.as_s().ok()).cloned();
-    Some((Key { pk: read("pk")?, sk: read("sk")? }, Timestamp::parse(&read("due_at")?).ok()?))
+    let due_at = item.get("due_at").and_then(|value| value.as_s().ok())?;
+    Some((Key::of(item)?, Timestamp::parse(due_at).ok()?))
 }

@@ -27,6 +27,7 @@ use spillway_domain::ledger::MovementKey;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 
+use super::Item;
 use super::due::DueSpace;
 use crate::work::Thing;
 
@@ -51,7 +52,13 @@ impl Key {
         Key { pk: pk.into(), sk: sk.into() }
     }
 
-    pub(super) fn attributes(&self) -> HashMap<String, AttributeValue> {
+    /// Of an item, or of a row of an index.
+    pub(super) fn of(item: &Item) -> Option<Key> {
+        let text = |name| item.get(name)?.as_s().ok().cloned();
+        Some(Key { pk: text("pk")?, sk: text("sk")? })
+    }
+
+    pub(super) fn attributes(&self) -> Item {
         let text = |value: &String| AttributeValue::S(value.clone());
         HashMap::from([("pk".to_owned(), text(&self.pk)), ("sk".to_owned(), text(&self.sk))])
     }
@@ -86,14 +93,24 @@ pub fn payment(tenant: &Tenant, id: &PaymentId) -> Key {
     Key::new(format!("{tenant}#{id}"), PAYMENT)
 }
 
+/// The partition of a shard's payments in the index `listing`.
+pub fn payment_listings(tenant: &Tenant, shard: u16) -> String {
+    format!("{tenant}#payments#{shard}")
+}
+
 /// The partition and sort key of a payment in the index `listing`.
 pub fn payment_listing(tenant: &Tenant, shard: u16, created_at: Timestamp, id: &PaymentId) -> (String, String) {
-    (format!("{tenant}#payments#{shard}"), format!("{created_at}#{id}"))
+    (payment_listings(tenant, shard), format!("{created_at}#{id}"))
+}
+
+/// The partition of a shard's journal entries.
+pub fn journal(tenant: &Tenant, shard: u16) -> String {
+    format!("{tenant}#journal#{shard}")
 }
 
 /// Where a journal entry is.
 pub fn journal_entry(tenant: &Tenant, id: &EntryId) -> Key {
-    Key::new(format!("{tenant}#journal#{}", id.shard()), id.as_str())
+    Key::new(journal(tenant, id.shard()), id.as_str())
 }
 
 /// The partition of a shard's movements.

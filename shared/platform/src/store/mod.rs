@@ -8,6 +8,7 @@ mod balance;
 mod due;
 mod event;
 pub mod keys;
+mod listing;
 mod merchant;
 mod payment;
 mod reason;
@@ -16,9 +17,10 @@ mod webhook;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::SharedAsyncSleep;
+use aws_sdk_dynamodb::config::{AsyncSleep as _, SharedAsyncSleep};
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -49,6 +51,7 @@ pub struct Store {
     table: String,
     due_shards: crate::runtime::DueShards,
     first_due_s: u32,
+    deadline: Duration,
     random: Random,
     sleep: SharedAsyncSleep,
 }
@@ -76,6 +79,7 @@ impl Store {
             table: settings.table.clone(),
             due_shards: settings.due_shards,
             first_due_s: settings.first_due_s,
+            deadline: Duration::from_millis(u64::from(settings.store_deadline_ms)),
             random: outside.random.clone(),
             sleep: outside.sleep.clone(),
         }
@@ -162,6 +166,13 @@ impl Store {
             Err(error) if reason::condition_failed(&error).is_some() => Ok(false),
             Err(error) => Err(StoreError::from_sdk(error)),
         }
+    }
+
+    /// Waits before the next try of a batch: longer each time, and not everybody equally long.
+    async fn back_off(&self, attempt: u32) {
+        let mut random = [0];
+        (self.random)(&mut random);
+        self.sleep.sleep(Duration::from_millis((u64::from(random[0]) + 1) << attempt.min(4))).await;
     }
 
     /// A token that makes the retries of one transaction one transaction.

@@ -3,14 +3,16 @@
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use spillway_domain::id::PaymentId;
+use spillway_domain::page::{Asked, Filter, Page};
 use spillway_domain::payment::{Change, Payment, Status};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 
 use super::balance::movement_item;
 use super::due::DueSpace;
+use super::listing::{List, Rows};
 use super::reason::Cancelled;
-use super::{Created, Store, StoreError, keys, number, text, to_item};
+use super::{Created, Key, Store, StoreError, from_item, keys, number, text, to_item};
 
 /// How a commit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,31 @@ impl Store {
     /// A payment of this tenant. None if there is none: a foreign one is as missing as any.
     pub async fn payment(&self, tenant: &Tenant, id: &PaymentId) -> Result<Option<Payment>, StoreError> {
         self.get(&keys::payment(tenant, id)).await
+    }
+
+    /// A page of a tenant's payments over `shards` shards. Where they are comes from the index, so a payment that was
+    /// accepted an instant ago may be missing; what they are is read strongly.
+    pub async fn payments(
+        &self, tenant: &Tenant, shards: u16, asked: &Asked, filter: &Filter<Status>,
+    ) -> Result<Page<Payment>, StoreError> {
+        let list = List {
+            rows: Rows::LISTING,
+            partitions: (0..shards).map(|shard| keys::payment_listings(tenant, shard)).collect(),
+            // A place in the list begins with its time.
+            from: asked.created_from.map(|time| time.to_string()),
+            before: asked.created_before.map(|time| time.to_string()),
+        };
+        self.page(list, asked, filter.is_open(), async |rows| {
+            let unreadable = || StoreError::Corrupt("a row of the index has no key".to_owned());
+            let keys: Option<Vec<Key>> = rows.iter().map(Key::of).collect();
+            let items = self.get_all(&keys.ok_or_else(unreadable)?).await?;
+            let payments = items.into_iter().map(|item| {
+                let payment: Option<Payment> = item.map(from_item).transpose()?;
+                Ok(payment.filter(|payment| filter.passes(&payment.status, payment.currency)))
+            });
+            payments.collect()
+        })
+        .await
     }
 
     /// Commits a change: the payment's new state, its entry and movement, and its event, due itself. The payment is no

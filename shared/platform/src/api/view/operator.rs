@@ -22,6 +22,7 @@ pub struct MerchantView {
     settlement_delay_days: u16,
     shards: Shards,
     suspended: bool,
+    version: u64,
     created_at: Timestamp,
 }
 
@@ -37,8 +38,22 @@ pub fn merchant(merchant: Merchant) -> MerchantView {
         settlement_delay_days: merchant.settlement_delay_days,
         shards: merchant.shards,
         suspended: merchant.suspended,
+        version: merchant.version,
         created_at: merchant.created_at,
     }
+}
+
+/// The shape of what an operator changed.
+#[derive(Debug, Serialize)]
+pub struct ChangedView<T> {
+    #[serde(flatten)]
+    changed: T,
+    effective_at: Timestamp,
+}
+
+/// The shape of what an operator changed: what it is now, and from when on everything goes by it.
+pub fn changed<T>(changed: T, effective_at: Timestamp) -> ChangedView<T> {
+    ChangedView { changed, effective_at }
 }
 
 /// The shape of an API key.
@@ -50,6 +65,7 @@ pub struct ApiKeyView {
     mode: Mode,
     scopes: Vec<Scope>,
     expires_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
     created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
@@ -64,6 +80,7 @@ pub fn api_key(key: ApiKey, secret: Option<&ApiKeySecret>) -> ApiKeyView {
         mode: key.tenant.mode,
         scopes: key.scopes,
         expires_at: key.expires_at,
+        revoked_at: key.revocation.map(|revocation| revocation.revoked_at),
         created_at: key.created_at,
         secret: secret.map(|secret| secret.reveal().to_owned()),
     }

@@ -1,0 +1,6 @@
+//! `list-balance-transactions` as a Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    spillway_platform::runtime::serve_http(list_balance_transactions::handle).await
+}

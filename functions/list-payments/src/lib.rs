@@ -1,0 +1,23 @@
+//! `GET /v1/payments`: the merchant's payments, newest first.
+
+use std::sync::Arc;
+
+use spillway_domain::api_key::Scope;
+use spillway_domain::page::Filter;
+use spillway_platform::api::{Caller, ListQuery, Problem, Request, Response, view};
+use spillway_platform::runtime::Context;
+
+/// Answers with a page of payments, and the cursor of the next if there is one. A suspended merchant may read.
+pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
+    let caller = Caller::of(&request, context.now())?;
+    caller.may(Scope::PaymentsRead)?;
+    let mut query = ListQuery::of(&request, &caller.tenant, "payments");
+    let status = query.filter("status", "must be processing, succeeded or failed");
+    let filter = Filter { status, currency: query.currency() };
+    let page = query.finish()?;
+
+    let payments = context.store.payments(&caller.tenant, caller.shards.largest(), &page.asked, &filter).await?;
+
+    let next_cursor = payments.next.map(|position| page.cursor(position));
+    Ok(Response::ok(&view::list(payments.items.iter().map(view::payment), next_cursor)))
+}

@@ -1,0 +1,6 @@
+//! `list-payments` as a Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    spillway_platform::runtime::serve_http(list_payments::handle).await
+}

@@ -1,0 +1,259 @@
+//! Which part of a list a request asks for, and the cursors by which lists go on.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use spillway_domain::currency::Currency;
+use spillway_domain::id::hash;
+use spillway_domain::page::{Asked, LIMIT_DEFAULT, LIMIT_MAX};
+use spillway_domain::tenant::Tenant;
+
+use super::parameters::Parameters;
+use super::problem::Problem;
+use super::request::Request;
+
+/// The first byte of a cursor: another format has another.
+const VERSION: u8 = 1;
+/// How much of the hash a cursor carries, in bytes.
+const HASH_LENGTH: usize = 12;
+/// Positions are sort keys of the table; none is longer.
+const POSITION_LENGTH_MAX: usize = 100;
+const TIME: &str = "must be an RFC 3339 time such as 2026-01-31T12:00:00.000Z";
+
+/// The query of a list while it is read: first every filter that the list has, then [`ListQuery::finish`].
+#[derive(Debug)]
+pub struct ListQuery {
+    parameters: Parameters,
+    scope: Scope,
+    /// What the cursor keeps. An error: it is not one of this list.
+    cursor: Option<Result<Kept, Unreadable>>,
+    filters: Filters,
+}
+
+/// The part of a list that a request asks for, with what the next cursor has to keep.
+#[derive(Debug)]
+pub struct PageAsked {
+    /// For the store.
+    pub asked: Asked,
+    scope: Scope,
+    filters: Filters,
+}
+
+/// By parameter, as they are written when they are read back.
+type Filters = BTreeMap<String, String>;
+
+/// Whose list it is, and which.
+#[derive(Debug)]
+struct Scope {
+    tenant: String,
+    list: String,
+}
+
+/// What a cursor keeps: all but the limit.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    filters: Filters,
+    position: String,
+}
+
+#[derive(Debug)]
+struct Unreadable;
+
+impl ListQuery {
+    /// Of a request for a list of the tenant. `list` is its path below the version, so that no list takes another's
+    /// cursor.
+    pub fn of(request: &Request, tenant: &Tenant, list: &str) -> ListQuery {
+        let mut parameters = Parameters::of(request);
+        let scope = Scope { tenant: tenant.to_string(), list: list.to_owned() };
+        let cursor = parameters.read("cursor", "", |text| Some(scope.read(text)));
+        ListQuery { parameters, scope, cursor, filters: Filters::new() }
+    }
+
+    /// A filter: as it was sent, else as the cursor keeps it. `expected` is what is said of a value that is none.
+    pub fn filter<T: Serialize + DeserializeOwned>(&mut self, name: &str, expected: &str) -> Option<T> {
+        let sent: Option<T> = self.parameters.read(name, expected, from_text);
+        let kept = || self.cursor.as_ref()?.as_ref().ok()?.filters.get(name).and_then(|text| from_text(text));
+        let value = sent.or_else(kept)?;
+        self.filters.insert(name.to_owned(), to_text(&value)?);
+        Some(value)
+    }
+
+    /// The filter that every list of money has.
+    pub fn currency(&mut self) -> Option<Currency> {
+        self.filter("currency", "must be a three-letter upper-case ISO 4217 currency code")
+    }
+
+    /// What is asked for; 400 with every fault of the parameters, then 400 for a cursor that is not one of this list
+    /// with these filters.
+    pub fn finish(mut self) -> Result<PageAsked, Problem> {
+        let expected = format!("must be a whole number from 1 to {LIMIT_MAX}");
+        let limit = self.parameters.read("limit", &expected, limit).unwrap_or(LIMIT_DEFAULT);
+        let created_from = self.filter("created_from", TIME);
+        let created_before = self.filter("created_before", TIME);
+        if created_from.zip(created_before).is_some_and(|(from, before)| from >= before) {
+            let _: Option<()> = self.parameters.fault("created_before", "must be later than created_from");
+        }
+        let faults = self.parameters.finish();
+        if !faults.is_empty() {
+            return Err(Problem::invalid_parameters(faults));
+        }
+        let position = match self.cursor {
+            None => None,
+            Some(Ok(kept)) if kept.filters == self.filters => Some(kept.position),
+            Some(_) => return Err(Problem::invalid_cursor()),
+        };
+        let asked = Asked { limit, created_from, created_before, position };
+        Ok(PageAsked { asked, scope: self.scope, filters: self.filters })
+    }
+}
+
+impl PageAsked {
+    /// The cursor by which this list goes on behind `position`.
+    pub fn cursor(&self, position: String) -> String {
+        self.scope.write(&Kept { filters: self.filters.clone(), position })
+    }
+}
+
+impl Scope {
+    /// base64url of the version, the head of a hash, and what is kept as JSON.
+    ///
+    /// The hash tells a cursor that was cut, changed, or taken from another list or tenant. It is no signature: whoever
+    /// forges one only moves within what its key may read anyway, because the tenant comes from the authorizer and
+    /// stands in every key that is read.
+    fn write(&self, kept: &Kept) -> String {
+        // Writing texts to memory can't fail.
+        let kept = serde_json::to_string(kept).unwrap_or_default();
+        let mut bytes = vec![VERSION];
+        bytes.extend(self.hash(&kept));
+        bytes.extend(kept.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn read(&self, cursor: &str) -> Result<Kept, Unreadable> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| Unreadable)?;
+        let bytes = bytes.strip_prefix(&[VERSION]).ok_or(Unreadable)?;
+        let (found, kept) = bytes.split_at_checked(HASH_LENGTH).ok_or(Unreadable)?;
+        let kept = std::str::from_utf8(kept).map_err(|_| Unreadable)?;
+        if found != self.hash(kept) {
+            return Err(Unreadable);
+        }
+        let kept: Kept = serde_json::from_str(kept).map_err(|_| Unreadable)?;
+        if (1..=POSITION_LENGTH_MAX).contains(&kept.position.len()) { Ok(kept) } else { Err(Unreadable) }
+    }
+
+    fn hash(&self, kept: &str) -> [u8; HASH_LENGTH] {
+        let hash = hash(&[&VERSION.to_string(), &self.tenant, &self.list, kept]);
+        std::array::from_fn(|index| hash[index])
+    }
+}
+
+fn limit(text: &str) -> Option<u16> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|limit| digits && (1..=LIMIT_MAX).contains(limit))
+}
+
+fn from_text<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_value(Value::String(text.to_owned())).ok()
+}
+
+fn to_text(value: &impl Serialize) -> Option<String> {
+    serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use spillway_domain::id::MerchantId;
+    use spillway_domain::payment::Status;
+    use spillway_domain::tenant::Mode;
+
+    use super::super::request::ApiEvent;
+    use super::*;
+
+    fn tenant(mode: Mode) -> Tenant {
+        Tenant { merchant: MerchantId::derive(&["m"]), mode }
+    }
+
+    /// Reads a query of the list `payments`.
+    fn read(query: &[(&str, &str)]) -> Result<PageAsked, Problem> {
+        let query: BTreeMap<&str, Vec<&str>> = query.iter().map(|(name, value)| (*name, vec![*value])).collect();
+        let event = serde_json::json!({"multiValueQueryStringParameters": query});
+        let request = Request::from(serde_json::from_value::<ApiEvent>(event).unwrap());
+        let mut query = ListQuery::of(&request, &tenant(Mode::Test), "payments");
+        query.filter::<Status>("status", "must be a status");
+        query.currency();
+        query.finish()
+    }
+
+    fn cursor_of(query: &[(&str, &str)]) -> String {
+        read(query).unwrap().cursor("2026-01-31T12:00:00.123Z#pay_x".to_owned())
+    }
+
+    #[test]
+    fn a_cursor_keeps_the_filters_and_lets_the_limit_change() {
+        let filters = [("status", "failed"), ("created_from", "2026-01-31T14:00:00+02:00"), ("limit", "7")];
+        let cursor = cursor_of(&filters);
+        let alone = read(&[("cursor", &cursor)]).unwrap();
+        assert_eq!(alone.asked.position.as_deref(), Some("2026-01-31T12:00:00.123Z#pay_x"));
+        assert_eq!(alone.asked.created_from.unwrap().to_string(), "2026-01-31T12:00:00.000Z");
+        assert_eq!((alone.filters["status"].as_str(), alone.asked.limit), ("failed", LIMIT_DEFAULT));
+        // The same instant in another spelling is the same filter.
+        let beside = [("cursor", cursor.as_str()), ("created_from", "2026-01-31T12:00:00Z"), ("limit", "100")];
+        assert_eq!(read(&beside).unwrap().filters, alone.filters);
+    }
+
+    #[test]
+    fn a_cursor_beside_other_filters_is_refused() {
+        let (narrow, open) = (cursor_of(&[("status", "failed")]), cursor_of(&[]));
+        for query in [
+            [("cursor", narrow.as_str()), ("status", "succeeded")],
+            [("cursor", &narrow), ("currency", "USD")],
+            [("cursor", &open), ("status", "failed")],
+            [("cursor", &open), ("created_from", "2026-01-31T12:00:00Z")],
+        ] {
+            assert_eq!(read(&query).unwrap_err(), Problem::invalid_cursor(), "{query:?}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_that_was_changed_anywhere_is_refused() {
+        let cursor = cursor_of(&[("status", "failed")]);
+        for cut in 1..cursor.len() {
+            assert_eq!(read(&[("cursor", &cursor[..cut])]).unwrap_err(), Problem::invalid_cursor(), "{cut}");
+        }
+        for (place, before) in cursor.char_indices() {
+            for after in ['A', 'B', 'z', '-', '=', 'é'].into_iter().filter(|after| *after != before) {
+                let changed = format!("{}{after}{}", &cursor[..place], &cursor[place + 1..]);
+                assert_eq!(read(&[("cursor", &changed)]).unwrap_err(), Problem::invalid_cursor(), "{changed}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_or_tenant_or_too_long_is_refused() {
+        let kept = |position: &str| Kept { filters: Filters::new(), position: position.to_owned() };
+        let scope = |mode, list: &str| Scope { tenant: tenant(mode).to_string(), list: list.to_owned() };
+        let own = scope(Mode::Test, "payments");
+        read(&[("cursor", &own.write(&kept(&"p".repeat(POSITION_LENGTH_MAX))))]).unwrap();
+        for cursor in [
+            scope(Mode::Live, "payments").write(&kept("p")),
+            scope(Mode::Test, "refunds").write(&kept("p")),
+            own.write(&kept("")),
+            own.write(&kept(&"p".repeat(POSITION_LENGTH_MAX + 1))),
+        ] {
+            assert_eq!(read(&[("cursor", &cursor)]).unwrap_err(), Problem::invalid_cursor());
+        }
+    }
+
+    #[test]
+    fn limits_are_whole_numbers_from_1_to_100() {
+        assert_eq!(["1", "100"].map(limit), [Some(1), Some(100)]);
+        for wrong in ["0", "101", "ten", "+5", "-1", "1.0", "65537", "1e1", " 1"] {
+            assert_eq!(limit(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! A list comes out completely, each item once, newest first: for every limit, while new ones arrive, over a raise of
+//! the merchant's shards, and behind a filter that hardly anything passes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::future::join_all;
+use futures::stream::{self, StreamExt as _};
+use serde_json::{Value, json};
+use spillway_tests::pages::{cursor, data, ids, walk};
+use spillway_tests::store_proxy::{Fault, Matching, StoreProxy};
+use spillway_tests::{Client, Options, Stack, Template, unique};
+
+const PAYMENTS: usize = 237;
+/// Walks at the same time.
+const WALKS: usize = 4;
+
+/// Creates payments at once; gives them as accepted.
+async fn create(client: &Client, count: usize) -> Vec<Value> {
+    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    let created = join_all((0..count).map(async |_| client.create_payment(&unique(), &payment).await)).await;
+    created.into_iter().map(|answer| answer.expect(202).body).collect()
+}
+
+/// The ids of payments, newest first.
+fn newest_first(mut payments: Vec<Value>) -> Vec<String> {
+    payments
+        .sort_by_key(|payment| [&payment["created_at"], &payment["id"]].map(|text| text.as_str().unwrap().to_owned()));
+    ids(payments.iter().rev())
+}
+
+/// Walks the list with every limit from 1 to 100: all of `expected`, in full pages and the rest.
+async fn comes_out_for_every_limit(client: &Client, expected: &[String]) {
+    let walks = stream::iter(1..=100).map(async |limit| {
+        let pages = walk(client, "/payments", limit, "").await;
+        let sizes: Vec<usize> = pages.iter().map(Vec::len).collect();
+        let full = expected.chunks(limit).map(<[String]>::len).collect::<Vec<usize>>();
+        assert_eq!(sizes, full, "limit {limit}");
+        assert_eq!(ids(pages.iter().flatten()), expected, "limit {limit}");
+    });
+    walks.buffer_unordered(WALKS).collect::<Vec<()>>().await;
+}
+
+#[tokio::test]
+async fn what_was_created_at_once_comes_out_for_every_limit() {
+    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let client = stack.new_merchant().await.client;
+    let expected = newest_first(create(&client, PAYMENTS).await);
+    comes_out_for_every_limit(&client, &expected).await;
+}
+
+#[tokio::test]
+async fn what_was_there_comes_out_once_while_new_ones_arrive() {
+    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let client = stack.new_merchant().await.client;
+    let mut there = newest_first(create(&client, PAYMENTS).await);
+    for limit in 1..=100 {
+        let mut seen: Vec<String> = Vec::new();
+        let mut arrived = Vec::new();
+        let mut next = Some(format!("/payments?limit={limit}"));
+        while let Some(path) = next.take() {
+            // One arrives with each of the first pages, before, during or after it is read.
+            let one = usize::from(arrived.len() < 3);
+            let (answer, new) = tokio::join!(client.get(&path), create(&client, one));
+            let answer = answer.expect(200);
+            seen.extend(ids(data(&answer)));
+            next = cursor(&answer).map(|cursor| format!("/payments?limit={limit}&cursor={cursor}"));
+            arrived.extend(new);
+        }
+        let arrived = newest_first(arrived);
+        let old: Vec<String> = seen.iter().filter(|id| !arrived.contains(id)).cloned().collect();
+        assert_eq!(old, there, "limit {limit}");
+        assert_eq!(seen.iter().collect::<BTreeSet<_>>().len(), seen.len(), "limit {limit}: twice");
+        there.splice(0..0, arrived);
+    }
+}
+
+#[tokio::test]
+async fn a_raise_of_the_shards_leaves_the_list_whole() {
+    let options = Options::new().knob("CACHE_SECONDS", 0).knob("SHARDS_AHEAD_SECONDS", 0);
+    let stack = Stack::start(options.template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    let client = &merchant.client;
+    let mut payments = create(client, 120).await;
+    // A cursor from before the raise goes on behind it.
+    let before = client.get("/payments?limit=50").await.expect(200);
+    stack.invoke("update-merchant", &json!({"merchant": merchant.id, "shards": 16})).await.unwrap();
+    let rest = client.get(&format!("/payments?limit=100&cursor={}", cursor(&before).unwrap())).await.expect(200);
+    payments.extend(create(client, PAYMENTS - 120).await);
+
+    let expected = newest_first(payments);
+    assert_eq!(ids(data(&before).iter().chain(data(&rest))), expected[PAYMENTS - 120..]);
+    let stored = stack.table().items().await;
+    let shards = stored.iter().filter(|item| item.get("sk") == Some(&json!("payment"))).map(|item| &item["shard"]);
+    let shards: BTreeSet<u64> = shards.map(|shard| shard.as_u64().unwrap()).collect();
+    assert!(shards.len() > 8 && shards.contains(&0), "payments are on shards {shards:?}");
+    comes_out_for_every_limit(client, &expected).await;
+}
+
+/// Payments of the merchant as copies of one, dealt to its shards, the `n`th created `n` ms after noon, with the status
+/// that `status` gives.
+async fn plant(stack: &Stack, tenant: &str, count: usize, status: impl Fn(usize) -> &'static str) {
+    plant_on(stack, tenant, 4, count, status).await;
+}
+
+/// The same on the first `shards` shards.
+async fn plant_on(stack: &Stack, tenant: &str, shards: usize, count: usize, status: impl Fn(usize) -> &'static str) {
+    let merchant = stack.client(stack.developers_key());
+    let id = merchant.pay(1250, "USD", "tok_visa").await;
+    let like = stack.table().raw_item(&format!("{}#test#{id}", stack.developers_merchant()), "payment").await;
+    let copies: Vec<Value> = (0..count)
+        .map(|n| {
+            let (mut item, id, at) = (like.clone(), planted(n), noon_and(n));
+            for name in ["due", "due_at", "due_claims"] {
+                item.as_object_mut().unwrap().remove(name);
+            }
+            let changed = [
+                ("pk", format!("{tenant}#{id}")),
+                ("listing", format!("{tenant}#payments#{}", n % shards)),
+                ("listing_at", format!("{at}#{id}")),
+                ("status", status(n).to_owned()),
+                ("tenant", tenant.to_owned()),
+                ("created_at", at),
+                ("id", id),
+            ];
+            for (name, value) in changed {
+                item[name] = json!({"S": value});
+            }
+            item
+        })
+        .collect();
+    stack.table().put_all(&copies).await;
+}
+
+fn planted(n: usize) -> String {
+    format!("pay_{n:026}")
+}
+
+fn noon_and(ms: usize) -> String {
+    format!("2026-01-31T12:{:02}:{:02}.{:03}Z", ms / 60_000, ms / 1000 % 60, ms % 1000)
+}
+
+/// How many items were read by their keys.
+fn keys_read(proxy: &StoreProxy) -> usize {
+    let calls = proxy.calls().into_iter().filter(|call| call.operation == "BatchGetItem");
+    calls.map(|call| call.body.matches("\"pk\"").count()).sum()
+}
+
+#[tokio::test]
+async fn a_rare_status_is_found_in_pages_that_consider_a_thousand_at_most() {
+    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    let count = 5000;
+    // By their place in the list, newest first.
+    let rare = [0, 998, 999, 1000, 2500, 4999];
+    plant(&stack, &merchant.tenant(), count, |n| if rare.contains(&(count - 1 - n)) { "failed" } else { "succeeded" })
+        .await;
+    let of = |places: &[usize]| places.iter().map(|place| planted(count - 1 - place)).collect::<Vec<String>>();
+
+    // A thousand each; the list ends with the last of the fifth.
+    let by_ten = [&[0, 998, 999][..], &[1000], &[2500], &[], &[4999]];
+    // The third is seen behind a full first page. The others are a thousand from 999 on, and the one that is left.
+    let by_two = [&[0, 998][..], &[999, 1000], &[2500], &[], &[], &[4999]];
+    for (limit, expected) in [(10, &by_ten[..]), (2, &by_two[..])] {
+        let mut next = Some(format!("/payments?status=failed&limit={limit}"));
+        for (page, places) in expected.iter().enumerate() {
+            stack.store_proxy().forget_calls();
+            let answer = merchant.client.get(&next.unwrap()).await.expect(200);
+            assert_eq!(ids(data(&answer)), of(places), "page {page} by {limit}");
+            let read = keys_read(stack.store_proxy());
+            assert!(read <= 1000, "{read} candidates for page {page} by {limit}");
+            next = cursor(&answer).map(|cursor| format!("/payments?limit={limit}&cursor={cursor}"));
+        }
+        assert_eq!(next, None, "the list by {limit} goes on");
+    }
+
+    // What nearly everything passes is found at once.
+    stack.store_proxy().forget_calls();
+    let answer = merchant.client.get("/payments?status=succeeded").await.expect(200);
+    assert_eq!(ids(data(&answer)), of(&(1..=10).collect::<Vec<_>>()));
+    assert!(keys_read(stack.store_proxy()) <= 33, "{}", keys_read(stack.store_proxy()));
+}
+
+#[tokio::test]
+async fn bounds_hold_to_the_millisecond_and_equal_times_come_out_once() {
+    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    plant(&stack, &merchant.tenant(), 6, |_| "succeeded").await;
+    // A second one in the millisecond of the third, on another shard.
+    let (twin, at) = ("pay_zzzzzzzzzzzzzzzzzzzzzzzzzz", noon_and(2));
+    let mut item = stack.table().raw_item(&format!("{}#{}", merchant.tenant(), planted(2)), "payment").await;
+    for (name, value) in [
+        ("pk", format!("{}#{twin}", merchant.tenant())),
+        ("listing", format!("{}#payments#0", merchant.tenant())),
+        ("listing_at", format!("{at}#{twin}")),
+        ("id", twin.to_owned()),
+    ] {
+        item[name] = json!({"S": value});
+    }
+    stack.table().put(item).await;
+
+    let all = [planted(5), planted(4), planted(3), twin.to_owned(), planted(2), planted(1), planted(0)];
+    let bounds = |from: Option<usize>, before: Option<usize>| {
+        let bound = |name, ms: Option<usize>| ms.map_or(String::new(), |ms| format!("&{name}={}", noon_and(ms)));
+        format!("{}{}", bound("created_from", from), bound("created_before", before))
+    };
+    for (from, before, expected) in [
+        (None, None, &all[..]),
+        (Some(2), None, &all[..5]),
+        (Some(3), None, &all[..3]),
+        (None, Some(2), &all[5..]),
+        (None, Some(3), &all[3..]),
+        (Some(2), Some(3), &all[3..5]),
+        (Some(2), Some(5), &all[1..5]),
+        (Some(6), None, &[]),
+        (None, Some(0), &[]),
+    ] {
+        for limit in 1..=8 {
+            let pages = walk(&merchant.client, "/payments", limit, &bounds(from, before)).await;
+            assert_eq!(ids(pages.iter().flatten()), expected, "{from:?} to {before:?} by {limit}");
+            assert_eq!(pages.len(), expected.len().div_ceil(limit).max(1), "{from:?} to {before:?} by {limit}");
+        }
+    }
+    // The same instant, written with an offset.
+    let offset = "&created_from=2026-01-31T14:00:00.003%2B02:00";
+    let pages = walk(&merchant.client, "/payments", 10, offset).await;
+    assert_eq!(ids(pages.iter().flatten()), all[..3]);
+}
+
+/// The operations that a request makes, in their order; those that read strongly are marked.
+async fn operations(stack: &Stack, client: &Client, path: &str) -> Vec<String> {
+    stack.store_proxy().forget_calls();
+    client.get(path).await.expect(200);
+    let strong = |body: &str| if body.contains("\"ConsistentRead\":true") { "!" } else { "" };
+    stack.store_proxy().calls().iter().map(|call| call.operation.clone() + strong(&call.body)).collect()
+}
+
+#[tokio::test]
+async fn a_page_costs_one_query_a_shard_and_one_strong_read_of_its_items() {
+    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    plant(&stack, &merchant.tenant(), 40, |_| "succeeded").await;
+    // The first request fills the gateway's cache of the authorizer's answer.
+    let first = merchant.client.get("/payments").await.expect(200);
+    let second = format!("/payments?cursor={}", cursor(&first).unwrap());
+    for path in ["/payments?limit=10", second.as_str()] {
+        let calls = operations(&stack, &merchant.client, path).await;
+        assert_eq!(calls, ["Query", "Query", "Query", "Query", "BatchGetItem!"], "{path}");
+        assert_eq!(keys_read(stack.store_proxy()), 10, "{path}");
+    }
+    assert_eq!(operations(&stack, &merchant.client, "/balance/transactions").await, ["Query!"; 4]);
+
+    // A raise that is still to come is read already: who writes may be an instant ahead.
+    stack.invoke("update-merchant", &json!({"merchant": merchant.id, "shards": 6})).await.unwrap();
+    let fresh = stack.new_key(&merchant.id, json!({})).await;
+    fresh.get("/payments").await.expect(200);
+    let calls = operations(&stack, &fresh, "/payments").await;
+    assert_eq!(calls.iter().filter(|call| *call == "Query").count(), 6, "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_page_that_takes_all_that_was_read_knows_whether_more_follows() {
+    let stack = Stack::start(Options::new().template(Template::still())).await;
+    // One of 64 shards holds everything, and is read four rows at a time: a page of 16 takes the last that was read.
+    let merchant = stack.new_merchant_with(json!({"shards": 64})).await;
+    plant_on(&stack, &merchant.tenant(), 1, 40, |_| "succeeded").await;
+    let pages = walk(&merchant.client, "/payments", 16, "").await;
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [16, 16, 8]);
+    assert_eq!(ids(pages.iter().flatten()), (0..40).rev().map(planted).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_the_store_leaves_over_is_asked_for_again() {
+    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    plant(&stack, &merchant.tenant(), 40, |_| "succeeded").await;
+    let batches = Matching::operation("BatchGetItem");
+    // Of 40 keys 15 are read, then 15 of the 25 that were left, then all 10.
+    stack.store_proxy().fault(2, batches.clone(), Fault::LeaveOver(15));
+    let answer = merchant.client.get("/payments?limit=40").await.expect(200);
+    assert_eq!(ids(data(&answer)), (0..40).rev().map(planted).collect::<Vec<_>>());
+    assert_eq!(stack.store_proxy().count(&batches), 3);
+    // A store that never comes to an end is told, and the list is not cut short.
+    stack.store_proxy().fault(4, batches, Fault::LeaveOver(1));
+    merchant.client.get("/payments?limit=40").await.expect_problem(503, "unavailable");
+}
+
+#[tokio::test]
+async fn a_store_that_answers_but_takes_too_long_in_all_is_told() {
+    let options = Options::new().store_proxy().knob("STORE_DEADLINE_MS", 1500);
+    let stack = Stack::start(options.template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    plant(&stack, &merchant.tenant(), 400, |_| "succeeded").await;
+    merchant.client.get("/payments?status=failed").await.expect(200);
+    // No call takes longer than the third of the deadline that it has, but four of them do.
+    let batches = Matching::operation("BatchGetItem");
+    stack.store_proxy().fault(10, batches, Fault::Delay(Duration::from_millis(450)));
+    merchant.client.get("/payments?status=failed").await.expect_problem(503, "unavailable");
+}
