@@ -57,13 +57,13 @@ pub enum AuthenticateError {
     MerchantMissing,
 }
 
-/// Finds the key and its merchant, strongly read, so that a new key works at once.
+/// Finds the key and its merchant, strongly read, so that a new key works at once and a revoked one does no longer.
 pub async fn handle(
     context: Arc<Context>, _: Invocation, event: AuthorizerEvent,
 ) -> Result<AuthorizerAnswer, AuthenticateError> {
     let secret = bearer(&event).ok_or(AuthenticateError::Unauthorized)?;
     let key = context.store.api_key(&secret).await?.ok_or(AuthenticateError::Unauthorized)?;
-    if key.expires_at.is_some_and(|expiry| expiry <= context.now()) {
+    if key.ends_at().is_some_and(|end| end <= context.now()) {
         return Err(AuthenticateError::Unauthorized);
     }
     let merchant = context.store.merchant(&key.tenant.merchant).await?.ok_or(AuthenticateError::MerchantMissing)?;
@@ -106,7 +106,7 @@ fn answer(method_arn: &str, key: &ApiKey, merchant: Merchant) -> AuthorizerAnswe
             ("merchant", merchant.id.to_string()),
             ("mode", key.tenant.mode.as_str().to_owned()),
             ("scopes", scopes.join(" ")),
-            ("expires_at", key.expires_at.map(|expiry| expiry.to_string()).unwrap_or_default()),
+            ("expires_at", key.ends_at().map(|end| end.to_string()).unwrap_or_default()),
             ("currencies", currencies.join(",")),
             ("suspended", merchant.suspended.to_string()),
             ("shards", serde_json::to_string(&merchant.shards).unwrap_or_default()),

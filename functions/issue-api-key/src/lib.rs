@@ -39,6 +39,9 @@ pub enum IssueApiKeyError {
     /// No such merchant.
     #[error("There is no merchant {0}.")]
     NoMerchant(MerchantId),
+    /// The reference names a key that is of no more use.
+    #[error("The reference names a key that was revoked; use another reference.")]
+    Revoked,
     /// The reference names a key that may do something else.
     #[error("The reference names a key with other scopes or another expiry already.")]
     ReferenceTaken,
@@ -58,6 +61,7 @@ pub async fn handle(
     let secret = ApiKeySecret::new(key.tenant.mode, context.random());
     match context.store.create_api_key(&key, &secret).await? {
         Created::New => Ok(view::api_key(key, Some(&secret))),
+        Created::Existing(first) if first.revocation.is_some() => Err(IssueApiKeyError::Revoked),
         Created::Existing(first) if (&first.scopes, first.expires_at) == (&key.scopes, key.expires_at) => {
             Ok(view::api_key(first, None))
         }
@@ -83,6 +87,7 @@ fn decide(asked: IssueApiKey, request_id: String, now: Timestamp) -> Result<ApiK
         tenant: Tenant { merchant: asked.merchant, mode: asked.mode },
         scopes,
         expires_at: asked.expires_at,
+        revocation: None,
         request_id,
         created_at: now,
     })

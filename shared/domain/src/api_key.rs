@@ -98,6 +98,15 @@ impl Scope {
     }
 }
 
+/// That a key was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// From when on whoever knows of it refuses the key. It may lie ahead.
+    pub revoked_at: Timestamp,
+    /// From when on nobody takes the key, from no cache either.
+    pub refused_from: Timestamp,
+}
+
 /// A key as stored, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
@@ -111,15 +120,99 @@ pub struct ApiKey {
     /// deletes items, and a key that was refused stays.)
     #[serde(rename = "valid_until")]
     pub expires_at: Option<Timestamp>,
+    /// That it was revoked, if it was.
+    pub revocation: Option<Revocation>,
     /// The invocation that issued it.
     pub request_id: String,
     /// When it was issued.
     pub created_at: Timestamp,
 }
 
+impl ApiKey {
+    /// From when on it is refused, for whatever reason. None: never.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        let revoked_at = self.revocation.map(|revocation| revocation.revoked_at);
+        self.expires_at.into_iter().chain(revoked_at).min()
+    }
+
+    /// The revocation that holds when this key is to be revoked at `at`, or now if that has passed. What is written now
+    /// is known everywhere at `everywhere_at`. A revocation only ever moves earlier: one that is as early stays.
+    pub fn revoked(&self, at: Timestamp, now: Timestamp, everywhere_at: Timestamp) -> Revocation {
+        let revoked_at = at.max(now);
+        let refused_from = revoked_at.max(everywhere_at);
+        match self.revocation {
+            Some(earlier) if earlier.revoked_at <= revoked_at => earlier,
+            // What was promised of the later one still holds.
+            Some(later) => Revocation { revoked_at, refused_from: later.refused_from.min(refused_from) },
+            None => Revocation { revoked_at, refused_from },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::MerchantId;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    fn key(expires_at: Option<Timestamp>, revocation: Option<Revocation>) -> ApiKey {
+        ApiKey {
+            id: ApiKeyId::derive(&["k"]),
+            tenant: Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test },
+            scopes: Scope::ALL.to_vec(),
+            expires_at,
+            revocation,
+            request_id: "r".to_owned(),
+            created_at: at(0),
+        }
+    }
+
+    fn revocation(revoked_at: i64, refused_from: i64) -> Revocation {
+        Revocation { revoked_at: at(revoked_at), refused_from: at(refused_from) }
+    }
+
+    #[test]
+    fn a_key_ends_when_it_expires_or_when_it_is_revoked_whichever_is_earlier() {
+        assert_eq!(key(None, None).ends_at(), None);
+        assert_eq!(key(Some(at(50)), None).ends_at(), Some(at(50)));
+        for (expires_at, ends_at) in [(None, 40), (Some(50), 40), (Some(30), 30)] {
+            let revoked = key(expires_at.map(at), Some(revocation(40, 90)));
+            assert_eq!(revoked.ends_at(), Some(at(ends_at)), "{expires_at:?}");
+        }
+    }
+
+    #[test]
+    fn a_revoked_key_is_refused_everywhere_when_all_know_of_it_and_its_time_has_come() {
+        for (asked, expected) in [
+            (100, revocation(100, 160)),
+            (150, revocation(150, 160)),
+            (200, revocation(200, 200)),
+            // A time that has passed is now.
+            (1, revocation(100, 160)),
+        ] {
+            assert_eq!(key(None, None).revoked(at(asked), at(100), at(160)), expected, "{asked}");
+        }
+    }
+
+    #[test]
+    fn a_revocation_only_ever_moves_earlier() {
+        let revoked = key(None, Some(revocation(300, 300)));
+        for asked in [300, 301] {
+            assert_eq!(revoked.revoked(at(asked), at(110), at(170)), revocation(300, 300), "{asked}");
+        }
+        assert_eq!(revoked.revoked(at(200), at(110), at(170)), revocation(200, 200));
+        // Asked for again when its time has passed, it is the same.
+        assert_eq!(revoked.revoked(at(300), at(350), at(410)), revocation(300, 300));
+    }
+
+    #[test]
+    fn what_was_promised_of_a_revocation_holds_when_it_moves_earlier() {
+        let revoked = key(None, Some(revocation(150, 160)));
+        assert_eq!(revoked.revoked(at(110), at(110), at(170)), revocation(110, 160));
+    }
 
     #[test]
     fn a_key_reads_back_and_a_typo_does_not() {

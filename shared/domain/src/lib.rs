@@ -14,6 +14,7 @@ pub mod idempotency;
 pub mod ledger;
 pub mod merchant;
 pub mod money;
+pub mod page;
 pub mod payment;
 pub mod tenant;
 pub mod time;

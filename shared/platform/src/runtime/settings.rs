@@ -4,6 +4,7 @@
 use std::env;
 
 use spillway_domain::payment::UnknownOutcomePolicy;
+use spillway_domain::time::Timestamp;
 
 /// The settings of a function, with the template's defaults.
 #[derive(Debug, Clone)]
@@ -22,6 +23,9 @@ pub struct Settings {
     pub cache_s: u32,
     /// `DUE_MONEY_SHARDS`, `DUE_EVENTS_SHARDS`, `DUE_DELIVERIES_SHARDS`: only ever raised.
     pub due_shards: DueShards,
+    /// `SHARDS_AHEAD_SECONDS`: how far ahead a raise of a merchant's shards is dated. Far longer than a cache lives, so
+    /// that every reader looks at the new shards before anything is written to them.
+    pub shards_ahead_s: u32,
     /// `FIRST_DUE_SECONDS`: when what is unfinished becomes overdue.
     pub first_due_s: u32,
     /// `CLAIM_SECONDS`: how long a claimed item waits before it is enqueued again; doubles with each claim.
@@ -122,6 +126,7 @@ impl Settings {
                 events: shards("DUE_EVENTS_SHARDS", 64)?,
                 deliveries: shards("DUE_DELIVERIES_SHARDS", 16)?,
             },
+            shards_ahead_s: number("SHARDS_AHEAD_SECONDS", 3600)?,
             first_due_s: number("FIRST_DUE_SECONDS", 120)?,
             claim_s: number("CLAIM_SECONDS", 120)?,
             fold_delay_s: number("FOLD_DELAY_SECONDS", 2)?,
@@ -144,6 +149,21 @@ impl Settings {
                 api_gateway: get("AWS_ENDPOINT_URL_API_GATEWAY").or_else(|| get("AWS_ENDPOINT_URL")),
             },
         })
+    }
+}
+
+/// Store operations, one after the other, from before a write until the last answer made without it: the write itself;
+/// the authorizer's read of the key, just before it; its read of the merchant.
+const OPERATIONS_UNTIL_KNOWN: u32 = 3;
+
+impl Settings {
+    /// From when on everything goes by a change of a merchant or a key whose write begins now.
+    ///
+    /// Who read just before the write may keep what it read for the time that a cache lives. Each of the operations
+    /// meanwhile, the write too, takes at most the store's deadline.
+    pub fn known_everywhere(&self, now: Timestamp) -> Timestamp {
+        let operations_ms = i64::from(OPERATIONS_UNTIL_KNOWN) * i64::from(self.store_deadline_ms);
+        now.plus_seconds(self.cache_s).plus_millis(operations_ms)
     }
 }
 
@@ -187,5 +207,12 @@ mod tests {
             wrong.unwrap_err().to_string(),
             "the environment variable WEBHOOK_WAITS_SECONDS must be whole numbers with commas between, not \"1,x\""
         );
+    }
+
+    #[test]
+    fn a_change_is_known_everywhere_when_the_slowest_reads_before_it_have_left_every_cache() {
+        let settings = Settings::read(&|_| None).unwrap();
+        // 60 s in a cache, and three operations of 3 s each.
+        assert_eq!(settings.known_everywhere(Timestamp::from_millis(500)), Timestamp::from_millis(69_500));
     }
 }

@@ -1,0 +1,62 @@
+//! Revokes an API key of a merchant, now or at a time to come. Invoked directly by an operator; it has no route.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use spillway_domain::api_key::ApiKey;
+use spillway_domain::id::{ApiKeyId, MerchantId};
+use spillway_domain::time::Timestamp;
+use spillway_platform::api::view::{self, ApiKeyView, ChangedView};
+use spillway_platform::runtime::{Context, Invocation};
+use spillway_platform::store::StoreError;
+
+/// Another revocation of the same key only ever leaves less to do.
+const TRIES: u32 = 8;
+
+/// What an operator asks for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeApiKey {
+    merchant: MerchantId,
+    key: ApiKeyId,
+    at: Option<Timestamp>,
+}
+
+/// Why the key is not revoked. Each is one sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum RevokeApiKeyError {
+    /// The merchant has no such key.
+    #[error("There is no key {key} of {merchant}.")]
+    NoKey {
+        /// As asked for.
+        merchant: MerchantId,
+        /// As asked for.
+        key: ApiKeyId,
+    },
+    /// Others were faster, each time.
+    #[error("The key {0} was revoked by others meanwhile, {TRIES} times in a row; send the same again.")]
+    Overtaken(ApiKeyId),
+    /// The table failed.
+    #[error("The revocation can't be stored: {0}.")]
+    Store(#[from] StoreError),
+}
+
+/// Stores from when on the key is refused, unless that is so at that time or earlier already: then nothing is written,
+/// and the answer is the first one again. From its `effective_at` on no request that carries the key is accepted.
+pub async fn handle(
+    context: Arc<Context>, _: Invocation, asked: RevokeApiKey,
+) -> Result<ChangedView<ApiKeyView>, RevokeApiKeyError> {
+    let RevokeApiKey { merchant, key: id, at } = asked;
+    for _ in 0..TRIES {
+        let read = context.store.issued_key(&merchant, &id).await?;
+        let Some(issued) = read else { return Err(RevokeApiKeyError::NoKey { merchant, key: id }) };
+        let now = context.now();
+        let revocation = issued.key.revoked(at.unwrap_or(now), now, context.settings.known_everywhere(now));
+        let stands = issued.key.revocation == Some(revocation);
+        if stands || context.store.revoke_api_key(&issued, revocation).await? {
+            let key = ApiKey { revocation: Some(revocation), ..issued.key };
+            return Ok(view::changed(view::api_key(key, None), revocation.refused_from));
+        }
+    }
+    Err(RevokeApiKeyError::Overtaken(id))
+}

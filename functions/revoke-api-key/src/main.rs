@@ -1,0 +1,6 @@
+//! `revoke-api-key` as a Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    spillway_platform::runtime::serve_direct(revoke_api_key::handle).await
+}

@@ -1,0 +1,69 @@
+//! Changes a merchant: its name, prices, delay, shards, or whether it is suspended. Invoked directly by an operator; it
+//! has no route.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use spillway_domain::currency::Currency;
+use spillway_domain::fee::Pricing;
+use spillway_domain::id::MerchantId;
+use spillway_domain::merchant::{MerchantChange, MerchantRefusal};
+use spillway_platform::api::view::{self, ChangedView, MerchantView};
+use spillway_platform::runtime::{Context, Invocation};
+use spillway_platform::store::StoreError;
+
+/// Others who change the same merchant at once are operators: so many of them are none.
+const TRIES: u32 = 8;
+
+/// What an operator asks for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateMerchant {
+    merchant: MerchantId,
+    name: Option<String>,
+    #[serde(default)]
+    currencies: BTreeMap<Currency, Pricing>,
+    settlement_delay_days: Option<u16>,
+    shards: Option<u16>,
+    suspended: Option<bool>,
+}
+
+/// Why the merchant is not so. Each is one sentence for the operator.
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateMerchantError {
+    /// It can't be so.
+    #[error(transparent)]
+    Refused(#[from] MerchantRefusal),
+    /// No such merchant.
+    #[error("There is no merchant {0}.")]
+    NoMerchant(MerchantId),
+    /// Others were faster, each time.
+    #[error("The merchant {0} was changed by others meanwhile, {TRIES} times in a row; send the same again.")]
+    Overtaken(MerchantId),
+    /// The table failed.
+    #[error("The merchant can't be stored: {0}.")]
+    Store(#[from] StoreError),
+}
+
+/// Stores the change on condition that nobody else changed the merchant meanwhile; else reads and decides again.
+/// Repeating the same request is harmless and changes nothing. The answer says from when on everything goes by it.
+pub async fn handle(
+    context: Arc<Context>, _: Invocation, asked: UpdateMerchant,
+) -> Result<ChangedView<MerchantView>, UpdateMerchantError> {
+    let UpdateMerchant { merchant: id, name, currencies, settlement_delay_days, shards, suspended } = asked;
+    let asked = MerchantChange { name, currencies, settlement_delay_days, shards, suspended };
+    for _ in 0..TRIES {
+        let read = context.store.merchant(&id).await?;
+        let merchant = read.ok_or_else(|| UpdateMerchantError::NoMerchant(id.clone()))?;
+        let now = context.now();
+        let effective_at = context.settings.known_everywhere(now);
+        let Some(changed) = merchant.changed(&asked, now.plus_seconds(context.settings.shards_ahead_s))? else {
+            return Ok(view::changed(view::merchant(merchant), effective_at));
+        };
+        if context.store.change_merchant(merchant.version, &changed).await? {
+            return Ok(view::changed(view::merchant(changed), effective_at));
+        }
+    }
+    Err(UpdateMerchantError::Overtaken(id))
+}

@@ -1,0 +1,6 @@
+//! `update-merchant` as a Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    spillway_platform::runtime::serve_direct(update_merchant::handle).await
+}

@@ -1,0 +1,146 @@
+use super::*;
+use crate::money::Minor;
+
+fn currency(code: &str) -> Currency {
+    Currency::parse(code).unwrap()
+}
+
+fn prices(code: &str, fee_basis_points: u16, fee_fixed: i64) -> BTreeMap<Currency, Pricing> {
+    BTreeMap::from([(currency(code), Pricing { fee_basis_points, fee_fixed: Minor::new(fee_fixed) })])
+}
+
+fn asked() -> NewMerchant {
+    NewMerchant {
+        reference: "acme".to_owned(),
+        name: "Acme".to_owned(),
+        plan: Plan::High,
+        currencies: prices("USD", 290, 30),
+        settlement_delay_days: None,
+        shards: None,
+    }
+}
+
+fn created(asked: NewMerchant) -> Result<Merchant, MerchantRefusal> {
+    Merchant::create(asked, "plan key".to_owned(), "r", Timestamp::from_millis(0))
+}
+
+fn acme() -> Merchant {
+    created(asked()).unwrap()
+}
+
+/// The merchant of [`acme`] with a change at an instant from which raised shards are in force.
+fn changed(change: MerchantChange) -> Result<Option<Merchant>, MerchantRefusal> {
+    acme().changed(&change, Timestamp::from_millis(3_600_000))
+}
+
+fn nothing() -> MerchantChange {
+    MerchantChange::default()
+}
+
+#[test]
+fn the_same_settings_under_the_same_reference_are_the_same_merchant() {
+    let explicit = NewMerchant { settlement_delay_days: Some(2), shards: Some(4), ..asked() };
+    assert_eq!(created(explicit), created(asked()));
+    for other in [
+        NewMerchant { name: "Acme Inc".to_owned(), ..asked() },
+        NewMerchant { plan: Plan::Standard, ..asked() },
+        NewMerchant { currencies: prices("USD", 290, 31), ..asked() },
+        NewMerchant { currencies: prices("EUR", 290, 30), ..asked() },
+        NewMerchant { settlement_delay_days: Some(3), ..asked() },
+        NewMerchant { shards: Some(5), ..asked() },
+    ] {
+        let other = created(other).unwrap();
+        assert!(other.id == acme().id && other.fingerprint != acme().fingerprint, "{other:?}");
+    }
+}
+
+#[test]
+fn settings_out_of_range_are_refused_at_creation_and_later() {
+    let long = "x".repeat(201);
+    assert_eq!(created(NewMerchant { reference: String::new(), ..asked() }), Err(MerchantRefusal::Text("reference")));
+    assert_eq!(created(NewMerchant { currencies: BTreeMap::new(), ..asked() }), Err(MerchantRefusal::Currencies));
+    for name in [String::new(), long] {
+        let refusal = MerchantRefusal::Text("name");
+        assert_eq!(created(NewMerchant { name: name.clone(), ..asked() }), Err(refusal.clone()));
+        assert_eq!(changed(MerchantChange { name: Some(name), ..nothing() }), Err(refusal));
+    }
+    for (fee_basis_points, fee_fixed) in [(10_001, 0), (0, -1), (0, AMOUNT_MAX + 1)] {
+        let currencies = prices("USD", fee_basis_points, fee_fixed);
+        let refused = created(NewMerchant { currencies: currencies.clone(), ..asked() });
+        assert_eq!(refused, Err(MerchantRefusal::Currencies));
+        assert_eq!(changed(MerchantChange { currencies, ..nothing() }), Err(MerchantRefusal::Currencies));
+    }
+    let settlement_delay_days = Some(31);
+    let refused = created(NewMerchant { settlement_delay_days, ..asked() });
+    assert_eq!(refused, Err(MerchantRefusal::SettlementDelay));
+    let refused = changed(MerchantChange { settlement_delay_days, ..nothing() });
+    assert_eq!(refused, Err(MerchantRefusal::SettlementDelay));
+    for shards in [Some(0), Some(1025)] {
+        assert_eq!(created(NewMerchant { shards, ..asked() }), Err(MerchantRefusal::Shards));
+        assert_eq!(changed(MerchantChange { shards, ..nothing() }), Err(MerchantRefusal::Shards));
+    }
+}
+
+#[test]
+fn the_limits_themselves_are_in_range() {
+    let currencies = prices("USD", 10_000, AMOUNT_MAX);
+    let name = "ä".repeat(200);
+    let most = NewMerchant {
+        name: name.clone(),
+        currencies: currencies.clone(),
+        settlement_delay_days: Some(30),
+        shards: Some(1024),
+        ..asked()
+    };
+    assert!(created(most).is_ok());
+    let least = NewMerchant { settlement_delay_days: Some(0), shards: Some(1), ..asked() };
+    assert!(created(least).is_ok());
+    let most = MerchantChange {
+        name: Some(name),
+        currencies,
+        settlement_delay_days: Some(30),
+        shards: Some(1024),
+        suspended: Some(true),
+    };
+    assert!(changed(most).unwrap().is_some());
+}
+
+#[test]
+fn a_change_of_nothing_is_refused_and_one_that_is_true_already_changes_nothing() {
+    assert_eq!(changed(nothing()), Err(MerchantRefusal::NothingToChange));
+    let same = MerchantChange {
+        name: Some("Acme".to_owned()),
+        currencies: prices("USD", 290, 30),
+        settlement_delay_days: Some(2),
+        shards: Some(4),
+        suspended: Some(false),
+    };
+    assert_eq!(changed(same), Ok(None));
+}
+
+#[test]
+fn a_change_changes_what_it_names_and_counts_one_version() {
+    let change = MerchantChange { suspended: Some(true), ..nothing() };
+    assert_eq!(changed(change), Ok(Some(Merchant { suspended: true, version: 2, ..acme() })));
+    let change = MerchantChange { name: Some("Acme Inc".to_owned()), settlement_delay_days: Some(0), ..nothing() };
+    let expected = Merchant { name: "Acme Inc".to_owned(), settlement_delay_days: 0, version: 2, ..acme() };
+    assert_eq!(changed(change), Ok(Some(expected)));
+}
+
+#[test]
+fn currencies_are_added_or_repriced_and_never_taken_away() {
+    let added = changed(MerchantChange { currencies: prices("EUR", 100, 0), ..nothing() }).unwrap().unwrap();
+    let codes: Vec<&str> = added.currencies.keys().map(|currency| currency.code()).collect();
+    assert_eq!(codes, ["EUR", "USD"]);
+    assert_eq!(added.currencies[&currency("USD")].fee_basis_points, 290);
+    let repriced = changed(MerchantChange { currencies: prices("USD", 100, 0), ..nothing() }).unwrap().unwrap();
+    assert_eq!(repriced.currencies, prices("USD", 100, 0));
+}
+
+#[test]
+fn raised_shards_are_in_force_from_the_instant_that_is_given() {
+    let raised = changed(MerchantChange { shards: Some(16), ..nothing() }).unwrap().unwrap();
+    let at = Timestamp::from_millis;
+    assert_eq!([0, 3_599_999, 3_600_000].map(|now| raised.shards.in_force(at(now))), [4, 4, 16]);
+    assert_eq!(raised.shards.largest(), 16);
+}

@@ -1,0 +1,276 @@
+//! `revoke-api-key`, invoked directly.
+
+use futures::future::join;
+use serde_json::{Value, json};
+use spillway_tests::clock::{in_seconds, now};
+use spillway_tests::store_proxy::Matching;
+use spillway_tests::table::Item;
+use spillway_tests::{Answer, Client, Deadline, Merchant, Options, Stack, eventually, unique};
+
+/// Far longer than any test takes.
+const HOUR_SECONDS: i64 = 3600;
+/// How long a key lives that a test wants to use and then to see ended.
+const LIFETIME_SECONDS: i64 = 15;
+
+/// A key of a merchant, its id, and a client that holds it.
+async fn issue(stack: &Stack, merchant: &Merchant, terms: Value) -> (String, Client) {
+    let mut request = json!({"merchant": merchant.id, "mode": "test", "reference": unique(),
+        "scopes": ["payments:write", "payments:read", "balance:read"], "expires_at": null});
+    for (name, value) in terms.as_object().unwrap() {
+        request[name] = value.clone();
+    }
+    let key = stack.invoke("issue-api-key", &request).await.unwrap();
+    assert!(key["revoked_at"].is_null(), "{key}");
+    (key["id"].as_str().unwrap().to_owned(), stack.client(key["secret"].as_str().unwrap()))
+}
+
+async fn revoke(stack: &Stack, merchant: &Merchant, key: &str, at: Option<&str>) -> Value {
+    let request = json!({"merchant": merchant.id, "key": key, "at": at});
+    stack.invoke("revoke-api-key", &request).await.unwrap()
+}
+
+async fn passes(time: &Value) {
+    let time = time.as_str().unwrap();
+    eventually("the time has passed", Deadline::LATER, async || {
+        if now().as_str() > time { Ok(()) } else { Err(format!("{} is before {time}", now())) }
+    })
+    .await;
+}
+
+/// Every route of a merchant answers 401.
+async fn is_refused(client: &Client) {
+    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    let answers: [Answer; 3] = [
+        client.get("/balance").await,
+        client.get("/payments/pay_0").await,
+        client.create_payment(&unique(), &payment).await,
+    ];
+    for answer in answers {
+        answer.expect_problem(401, "unauthorized");
+    }
+}
+
+/// Waits until the key is refused; that must not be before `at`.
+async fn ends_at(client: &Client, at: &str) {
+    eventually("the key is refused", Deadline::LATER, async || {
+        let answer = client.get("/balance").await;
+        if answer.status == 200 { Err(answer.text) } else { Ok(answer.expect_problem(401, "unauthorized")) }
+    })
+    .await;
+    assert!(now().as_str() >= at, "it was refused before {at}");
+}
+
+/// The items of a key: by its id, and by its hash.
+async fn items(stack: &Stack, merchant: &Merchant, key: &str) -> [Item; 2] {
+    let by_id = stack.table().item(&format!("{}#keys", merchant.id), key).await.unwrap();
+    let hash = by_id["sha256"].as_str().unwrap();
+    let by_hash = stack.table().item(&format!("key#{hash}"), "key").await.unwrap();
+    [by_id, by_hash]
+}
+
+#[tokio::test]
+async fn a_revoked_key_is_refused_at_once_where_nothing_is_cached_and_no_other_key_is() {
+    let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 0)).await;
+    let (merchant, other) = (stack.new_merchant().await, stack.new_merchant().await);
+    let (key, client) = issue(&stack, &merchant, json!({})).await;
+    client.get("/balance").await.expect(200);
+    let revoked = revoke(&stack, &merchant, &key, None).await;
+    assert_eq!((&revoked["id"], &revoked["object"]), (&json!(key), &json!("api_key")), "{revoked}");
+    assert!(revoked["revoked_at"].as_str() < revoked["effective_at"].as_str(), "{revoked}");
+    assert!(revoked.get("secret").is_none(), "{revoked}");
+    is_refused(&client).await;
+    for client in [&merchant.client, &other.client] {
+        client.get("/balance").await.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_cached_key_is_refused_from_the_time_on_that_was_told() {
+    let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 2)).await;
+    let merchant = stack.new_merchant().await;
+    let (key, client) = issue(&stack, &merchant, json!({})).await;
+    client.get("/balance").await.expect(200);
+    let revoked = revoke(&stack, &merchant, &key, None).await;
+    passes(&revoked["effective_at"]).await;
+    is_refused(&client).await;
+    merchant.client.get("/balance").await.expect(200);
+}
+
+#[tokio::test]
+async fn the_time_that_is_told_lies_behind_a_whole_life_in_a_cache() {
+    let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 300)).await;
+    let merchant = stack.new_merchant().await;
+    let before = in_seconds(300);
+    let (key, _) = issue(&stack, &merchant, json!({})).await;
+    let revoked = revoke(&stack, &merchant, &key, None).await;
+    assert!(revoked["effective_at"].as_str() > Some(&before), "{revoked}");
+    // One that ends later than every cache forgets ends when it was said to.
+    let (key, _) = issue(&stack, &merchant, json!({})).await;
+    let at = in_seconds(HOUR_SECONDS);
+    let revoked = revoke(&stack, &merchant, &key, Some(&at)).await;
+    assert_eq!((&revoked["revoked_at"], &revoked["effective_at"]), (&json!(at), &json!(at)));
+}
+
+#[tokio::test]
+async fn two_keys_overlap_until_the_first_ends_to_the_moment_though_its_answer_is_cached() {
+    let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 300)).await;
+    let merchant = stack.new_merchant().await;
+    let (first, old) = issue(&stack, &merchant, json!({})).await;
+    let (_, new) = issue(&stack, &merchant, json!({})).await;
+    let at = in_seconds(LIFETIME_SECONDS);
+    let revoked = revoke(&stack, &merchant, &first, Some(&at)).await;
+    assert_eq!(revoked["revoked_at"], at);
+    for client in [&old, &new] {
+        client.get("/balance").await.expect(200);
+    }
+    ends_at(&old, &at).await;
+    is_refused(&old).await;
+    new.get("/balance").await.expect(200);
+}
+
+#[tokio::test]
+async fn the_authorizer_refuses_a_key_whose_end_has_come_and_tells_the_earlier_of_its_ends() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let (late, early) = (in_seconds(2 * HOUR_SECONDS), in_seconds(HOUR_SECONDS));
+    let ask = async |client: &Client| {
+        let headers = json!({"Authorization": format!("Bearer {}", client.secret())});
+        let event = json!({"type": "REQUEST", "headers": headers,
+            "methodArn": "arn:aws:execute-api:us-east-1:000000000000:api/v1/GET/v1/balance"});
+        stack.invoke("authenticate", &event).await
+    };
+    for (expires_at, at) in [(Value::Null, &early), (json!(late), &early), (json!(early), &late)] {
+        let (key, client) = issue(&stack, &merchant, json!({"expires_at": expires_at})).await;
+        revoke(&stack, &merchant, &key, Some(at)).await;
+        assert_eq!(ask(&client).await.unwrap()["context"]["expires_at"], early);
+    }
+    let (key, client) = issue(&stack, &merchant, json!({})).await;
+    revoke(&stack, &merchant, &key, None).await;
+    assert_eq!(ask(&client).await.unwrap_err()["errorMessage"], "Unauthorized");
+}
+
+#[tokio::test]
+async fn a_revocation_repeated_or_moved_later_has_the_same_answer_and_one_moved_earlier_holds() {
+    let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 0)).await;
+    let merchant = stack.new_merchant().await;
+    let (key, client) = issue(&stack, &merchant, json!({})).await;
+    let (at, later) = (in_seconds(HOUR_SECONDS), in_seconds(2 * HOUR_SECONDS));
+    let revoked = revoke(&stack, &merchant, &key, Some(&at)).await;
+    let stored = items(&stack, &merchant, &key).await;
+    for at in [&at, &later] {
+        assert_eq!(revoke(&stack, &merchant, &key, Some(at)).await, revoked);
+    }
+    assert_eq!(items(&stack, &merchant, &key).await, stored);
+    client.get("/balance").await.expect(200);
+
+    let at_once = revoke(&stack, &merchant, &key, None).await;
+    assert!(at_once["revoked_at"].as_str() < Some(&at), "{at_once}");
+    is_refused(&client).await;
+    let stored = items(&stack, &merchant, &key).await;
+    for at in [None, Some(at.as_str()), at_once["revoked_at"].as_str()] {
+        assert_eq!(revoke(&stack, &merchant, &key, at).await, at_once);
+    }
+    assert_eq!(items(&stack, &merchant, &key).await, stored);
+}
+
+#[tokio::test]
+async fn a_revocation_that_comes_too_late_does_not_move_an_earlier_one() {
+    let stack = Stack::start(Options::new().store_proxy()).await;
+    let merchant = stack.new_merchant().await;
+    let (key, _) = issue(&stack, &merchant, json!({})).await;
+    let (soon, late) = (in_seconds(HOUR_SECONDS), in_seconds(2 * HOUR_SECONDS));
+    let held = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems").with(&late));
+    let earlier = async {
+        held.reached(1).await;
+        let revoked = revoke(&stack, &merchant, &key, Some(&soon)).await;
+        held.forward();
+        revoked
+    };
+    let (overtaken, earlier) = join(revoke(&stack, &merchant, &key, Some(&late)), earlier).await;
+    assert_eq!(earlier["revoked_at"], soon);
+    assert_eq!(overtaken, earlier);
+    for item in items(&stack, &merchant, &key).await {
+        assert_eq!(item["revocation"]["revoked_at"], soon);
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_key_is_as_missing_as_any() {
+    let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 0)).await;
+    let (merchant, other) = (stack.new_merchant().await, stack.new_merchant().await);
+    let (key, client) = issue(&stack, &merchant, json!({})).await;
+    let stored = stack.table().items().await;
+    let missing = "key_00000000000000000000000000";
+    let nobody = "mer_00000000000000000000000000";
+    for (merchant, key) in [(other.id.as_str(), key.as_str()), (&merchant.id, missing), (nobody, &key)] {
+        let request = json!({"merchant": merchant, "key": key});
+        let error = stack.invoke("revoke-api-key", &request).await.unwrap_err();
+        assert_eq!(error["errorMessage"], format!("There is no key {key} of {merchant}."));
+    }
+    for wrong in [
+        json!({}),
+        json!({"merchant": merchant.id}),
+        json!({"merchant": merchant.id, "key": client.secret()}),
+        json!({"merchant": merchant.id, "key": key, "at": "tomorrow"}),
+        json!({"merchant": merchant.id, "key": key, "surprise": 1}),
+    ] {
+        let error = stack.invoke("revoke-api-key", &wrong).await.unwrap_err();
+        assert!(!error["errorMessage"].as_str().unwrap().is_empty(), "{wrong} gave {error}");
+    }
+    assert_eq!(stack.table().items().await, stored);
+    client.get("/balance").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_revoked_keys_reference_is_of_no_more_use() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    for at in [None, Some(in_seconds(HOUR_SECONDS))] {
+        let reference = json!({"reference": unique()});
+        let (key, _) = issue(&stack, &merchant, reference.clone()).await;
+        revoke(&stack, &merchant, &key, at.as_deref()).await;
+        let again = json!({"merchant": merchant.id, "mode": "test", "reference": reference["reference"],
+            "scopes": ["payments:write", "payments:read", "balance:read"], "expires_at": null});
+        let error = stack.invoke("issue-api-key", &again).await.unwrap_err();
+        let told = "The reference names a key that was revoked; use another reference.";
+        assert_eq!(error["errorMessage"], told);
+    }
+}
+
+#[tokio::test]
+async fn a_stack_whose_own_key_was_revoked_starts_again_with_another() {
+    let mut stack = Stack::start(Options::new()).await;
+    let (merchant, old) = (stack.developers_merchant().to_owned(), stack.developers_key().to_owned());
+    let keys = stack.table().partition(&format!("{merchant}#keys")).await;
+    let request = json!({"merchant": merchant, "key": keys[0]["sk"]});
+    stack.invoke("revoke-api-key", &request).await.unwrap();
+    let fees = json!({"merchant": merchant, "currencies": {"USD": {"fee_basis_points": 100, "fee_fixed": 0}}});
+    stack.invoke("update-merchant", &fees).await.unwrap();
+    stack.kill().await;
+    stack.restart().await;
+    assert_eq!(stack.developers_merchant(), merchant);
+    assert_ne!(stack.developers_key(), old);
+    stack.client(stack.developers_key()).get("/balance").await.expect(200);
+    is_refused(&stack.client(&old)).await;
+}
+
+#[tokio::test]
+async fn no_secret_is_in_an_answer_or_in_the_log() {
+    let stack = Stack::start(Options::new().keep_lines().knob("LOG_LEVEL", "trace")).await;
+    let merchant = stack.new_merchant().await;
+    let (key, client) = issue(&stack, &merchant, json!({})).await;
+    let answer = revoke(&stack, &merchant, &key, None).await.to_string();
+    // Whoever mistakes a key for its id must not find it in the log either.
+    let mistaken = json!({"merchant": merchant.id, "key": client.secret()});
+    let answer = answer + &stack.invoke("revoke-api-key", &mistaken).await.unwrap_err().to_string();
+    let [by_id, _] = items(&stack, &merchant, &key).await;
+    let log = eventually("revoke-api-key has written its lines", Deadline::SOON, async || {
+        let printed = stack.printed("revoke-api-key").concat();
+        if printed.lines().filter(|line| line.contains("invocation")).count() >= 2 { Ok(printed) } else { Err(printed) }
+    })
+    .await;
+    let log = log + &stack.all_printed() + &stack.log();
+    for secret in [client.secret(), by_id["sha256"].as_str().unwrap()] {
+        assert!(!answer.contains(secret) && !log.contains(secret), "{secret}");
+    }
+}
