@@ -33,6 +33,9 @@ pub enum InvokeError {
 pub trait Run: Send + Sync {
     /// Runs `function` (by folder name) once with `payload`.
     fn run(&self, function: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome>;
+
+    /// How many calls of one function run at the same time; further ones wait in the order in which they came.
+    fn at_once(&self) -> usize;
 }
 
 /// All functions of the template, ready to be called. Cheap to clone.
@@ -49,5 +52,11 @@ impl Functions {
     /// A call whose future is dropped runs on to its end unheard.
     pub async fn invoke(&self, function: &str, payload: Vec<u8>) -> Outcome {
         self.0.run(function.to_owned(), payload).await
+    }
+
+    /// How many calls of one function run at the same time. Who makes more keeps them waiting in a line that knows
+    /// nothing of tenants.
+    pub fn at_once(&self) -> usize {
+        self.0.at_once()
     }
 }

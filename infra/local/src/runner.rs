@@ -1,7 +1,7 @@
 //! Puts the parts together, in the order in which they need each other.
 
 use std::fs::File;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ use crate::watch::{self, Watch, WatchError};
 use crate::{invoke_api, rebuild, schedule, stream};
 
 /// The engine writes this region into its arns, so everything else does too.
-const REGION: &str = "us-east-1";
+pub(crate) const REGION: &str = "us-east-1";
 
 const STACK: &str = "spillway";
 
@@ -83,6 +83,7 @@ impl Runner {
         let listener = listen("PORT", settings.port).await?;
         let sqs_listener = listen("SQS_PORT", settings.sqs_port).await?;
         let api_address = address(&listener)?;
+        let listener_v6 = listen_beside(&listener, settings.port).await?;
         let sqs_url = format!("http://{}", address(&sqs_listener)?);
         let template = Arc::new(read_template(&settings.template, &sqs_url)?);
         let clock = clock::system();
@@ -112,7 +113,8 @@ impl Runner {
             None => {
                 check_binaries(&template, &settings.functions)?;
                 let folder = settings.functions.clone();
-                let host = Host::new(&template, REGION, folder, &api_address, shared.to_vec(), log.clone());
+                let host =
+                    Host::new(&template, REGION, folder, &api_address, shared.to_vec(), settings.kills, log.clone());
                 app = app.merge(host::routes(host.clone()));
                 (Functions::new(host.clone()), Some(host))
             }
@@ -125,6 +127,9 @@ impl Runner {
                 // It listens on the loopback interface only.
                 gateway.answer(request, Ipv4Addr::LOCALHOST.into()).await
             });
+        if let Some(listener) = listener_v6 {
+            services.spawn(serve(listener, app.clone()));
+        }
         services.spawn(serve(listener, app));
 
         if let Some(url) = &settings.watch_url {
@@ -239,6 +244,19 @@ async fn listen(name: &'static str, port: u16) -> Result<TcpListener, RunnerErro
         std::io::ErrorKind::AddrInUse => RunnerError::PortTaken { name, port },
         _ => RunnerError::Io { what: format!("port {port}"), error },
     })
+}
+
+/// The same port of IPv6's loopback, where `cargo lambda invoke` calls functions unless it is told otherwise. `None`:
+/// there is no IPv6 here, or the port that nobody asked for is taken there.
+async fn listen_beside(listener: &TcpListener, asked: u16) -> Result<Option<TcpListener>, RunnerError> {
+    let port = listener.local_addr().map_err(|error| RunnerError::Io { what: "a port".to_owned(), error })?.port();
+    match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if asked != 0 && error.kind() == std::io::ErrorKind::AddrInUse => {
+            Err(RunnerError::PortTaken { name: "PORT", port })
+        }
+        Err(_) => Ok(None),
+    }
 }
 
 fn address(listener: &TcpListener) -> Result<String, RunnerError> {

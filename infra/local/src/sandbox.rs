@@ -40,16 +40,17 @@ impl Sandbox {
         let kept = kept.filter(|kept| kept.merchant_id == merchant_id);
         let mut reference = kept.as_ref().map_or_else(|| "sandbox".to_owned(), |kept| kept.reference.clone());
         loop {
-            let secret = issue_key(functions, &merchant_id, &reference).await?;
-            match (secret, &kept) {
-                (Some(api_key), _) => {
+            match (issue_key(functions, &merchant_id, &reference).await?, &kept) {
+                (Issued::Now(api_key), _) => {
                     let sandbox = Self { merchant_id, api_key, reference };
                     files::write(file, json!(sandbox).to_string().as_bytes())?;
                     return Ok(sandbox);
                 }
-                (None, Some(kept)) => return Ok(kept.clone()),
-                // Issued before, but the file with its secret is gone.
-                (None, None) => reference = format!("sandbox-{}", uuid::Uuid::new_v4().simple()),
+                (Issued::Before, Some(kept)) => return Ok(kept.clone()),
+                // Of no use: the file with its secret is gone, or it was revoked.
+                (Issued::Before, None) | (Issued::AndRevoked, _) => {
+                    reference = format!("sandbox-{}", uuid::Uuid::new_v4().simple())
+                }
             }
         }
     }
@@ -71,8 +72,15 @@ pub async fn create_merchant(functions: &Functions) -> Result<String, SandboxErr
     id.ok_or_else(|| SandboxError::Answer("create-merchant", merchant.to_string()))
 }
 
-/// `None`: this key was issued before, and its secret is told once only.
-async fn issue_key(functions: &Functions, merchant: &str, reference: &str) -> Result<Option<String>, SandboxError> {
+/// What became of a key.
+enum Issued {
+    /// This is its secret, told once only.
+    Now(String),
+    Before,
+    AndRevoked,
+}
+
+async fn issue_key(functions: &Functions, merchant: &str, reference: &str) -> Result<Issued, SandboxError> {
     let request = json!({
         "merchant": merchant,
         "mode": "test",
@@ -80,11 +88,16 @@ async fn issue_key(functions: &Functions, merchant: &str, reference: &str) -> Re
         "scopes": ["payments:write", "payments:read", "balance:read", "webhooks:write"],
         "expires_at": null,
     });
-    let key = call(functions, "issue-api-key", &request).await?;
+    let key = match call(functions, "issue-api-key", &request).await {
+        Err(SandboxError::Function(_, InvokeError::Handled { message, .. })) if message.contains("was revoked") => {
+            return Ok(Issued::AndRevoked);
+        }
+        other => other?,
+    };
     if !key["id"].is_string() {
         return Err(SandboxError::Answer("issue-api-key", key.to_string()));
     }
-    Ok(key["secret"].as_str().map(str::to_owned))
+    Ok(key["secret"].as_str().map_or(Issued::Before, |secret| Issued::Now(secret.to_owned())))
 }
 
 async fn call(functions: &Functions, function: &'static str, request: &Value) -> Result<Value, SandboxError> {

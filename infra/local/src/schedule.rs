@@ -66,6 +66,10 @@ mod tests {
             self.0.send(serde_json::from_slice(&payload).unwrap()).unwrap();
             futures::future::ready(Ok(Vec::new())).boxed()
         }
+
+        fn at_once(&self) -> usize {
+            1
+        }
     }
 
     #[tokio::test]

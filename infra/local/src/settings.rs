@@ -23,6 +23,8 @@ pub struct Settings {
     pub store_url: Option<String>,
     /// `QUEUE_DISORDER=1`: messages come out of order and twice.
     pub disorder: bool,
+    /// `KILL_FUNCTIONS=1`: functions are killed at random between two calls.
+    pub kills: bool,
     /// `REBUILD=1`: build again when a source file changes.
     pub rebuild: bool,
     /// `WATCH_URL`: a running `cargo lambda watch` that has the functions.
@@ -62,6 +64,7 @@ impl Settings {
             sqs_port: port("SQS_PORT", 0)?,
             store_url: set("STORE_URL"),
             disorder: flag("QUEUE_DISORDER")?,
+            kills: flag("KILL_FUNCTIONS")?,
             rebuild: flag("REBUILD")?,
             watch_url: set("WATCH_URL"),
         })
@@ -82,7 +85,7 @@ mod tests {
         let settings = read("PORT", "").unwrap();
         assert_eq!((settings.port, settings.sqs_port), (9000, 0));
         assert_eq!(settings.functions, PathBuf::from("target/debug"));
-        assert!(!settings.fresh && !settings.rebuild && !settings.disorder);
+        assert!(!settings.fresh && !settings.rebuild && !settings.disorder && !settings.kills);
     }
 
     #[test]

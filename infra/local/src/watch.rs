@@ -111,6 +111,10 @@ impl Run for Watch {
         }
         .boxed()
     }
+
+    fn at_once(&self) -> usize {
+        CALLS_MAX
+    }
 }
 
 async fn send(request: reqwest::RequestBuilder) -> Outcome {
@@ -138,6 +142,10 @@ mod tests {
     impl Run for Stranger {
         fn run(&self, _: String, _: Vec<u8>) -> BoxFuture<'static, Outcome> {
             futures::future::ready(Ok(br#"{"id":"mer_1"}"#.to_vec())).boxed()
+        }
+
+        fn at_once(&self) -> usize {
+            1
         }
     }
 

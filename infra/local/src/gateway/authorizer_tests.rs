@@ -19,6 +19,10 @@ impl Run for Answering {
         self.0.fetch_add(1, Ordering::Relaxed);
         futures::future::ready(self.1.clone()).boxed()
     }
+
+    fn at_once(&self) -> usize {
+        1
+    }
 }
 
 fn authorizer(cache: u64, outcome: Outcome) -> (Authorizer, Arc<AtomicUsize>) {

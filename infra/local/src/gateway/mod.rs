@@ -11,6 +11,7 @@ mod route;
 mod tests;
 
 use std::collections::HashMap;
+use std::error::Error as _;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,6 +21,7 @@ use axum::extract::Request;
 use axum::http::request::Parts;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
+use http_body_util::LengthLimitError;
 use serde_json::Value;
 
 use crate::arn;
@@ -57,6 +59,12 @@ struct Inner {
     stage: Option<Mutex<Bucket>>,
     /// One bucket for each plan key, by the key's value.
     callers: Mutex<HashMap<String, Bucket>>,
+}
+
+/// Why a body could not be read: it is too long, or it is cut short or framed wrongly.
+fn unread(error: &axum::Error) -> Refusal {
+    let too_long = error.source().is_some_and(|cause| cause.is::<LengthLimitError>());
+    if too_long { Refusal::RequestTooLarge } else { Refusal::BadRequestBody }
 }
 
 impl Gateway {
@@ -128,8 +136,7 @@ impl Gateway {
             self.throttle_caller(usage_key)?;
         }
         self.throttle_stage()?;
-        let body = to_bytes(body, BODY_LIMIT).await;
-        let body = body.map_err(|_| Refusal::RequestTooLarge)?;
+        let body = to_bytes(body, BODY_LIMIT).await.map_err(|error| unread(&error))?;
         let event = event::for_function(parts, route, &parameters, context, &body);
         self.integrate(&route.function, event.to_string().into_bytes()).await
     }

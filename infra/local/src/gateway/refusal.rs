@@ -13,6 +13,8 @@ pub(super) enum Refusal {
     AccessDenied,
     AuthorizerConfigurationError,
     AuthorizerFailure,
+    /// The body did not come as HTTP says.
+    BadRequestBody,
     IntegrationTimeout,
     InvalidApiKey,
     /// An unknown route or method.
@@ -39,6 +41,7 @@ impl Refusal {
             }
             Self::AuthorizerConfigurationError => ("AUTHORIZER_CONFIGURATION_ERROR", 500, "Internal server error"),
             Self::AuthorizerFailure => ("AUTHORIZER_FAILURE", 500, "Internal server error"),
+            Self::BadRequestBody => ("BAD_REQUEST_BODY", 400, "Invalid request body"),
             Self::IntegrationTimeout => ("INTEGRATION_TIMEOUT", 504, "Endpoint request timed out"),
             Self::InvalidApiKey => ("INVALID_API_KEY", 403, "Forbidden"),
             Self::MissingAuthenticationToken => {

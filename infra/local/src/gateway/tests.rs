@@ -29,6 +29,10 @@ impl Run for Endpoint {
         };
         futures::future::ready(Ok(answer.to_string().into_bytes())).boxed()
     }
+
+    fn at_once(&self) -> usize {
+        1
+    }
 }
 
 const KEY: &str = "a-plan-key-of-the-merchant";
@@ -108,10 +112,13 @@ async fn get(stack: &Stack, path: &str, key: Option<&str>) -> (StatusCode, Value
     if let Some(key) = key {
         request = request.header("Authorization", key);
     }
-    let request = request.body(Body::empty()).unwrap();
+    send(stack, request.body(Body::empty()).unwrap()).await
+}
+
+async fn send(stack: &Stack, request: Request) -> (StatusCode, Value) {
     let response = stack.gateway.answer(request, [127, 0, 0, 1].into()).await;
     let status = response.status();
-    let body = to_bytes(response.into_body(), BODY_LIMIT).await.unwrap();
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
     (status, serde_json::from_slice(&body).unwrap())
 }
 
@@ -172,4 +179,17 @@ async fn what_is_no_http_response_is_a_bad_gateway() {
     assert_eq!(status, 502);
     assert_eq!(body["message"], "Internal server error");
     assert_eq!(get(&stack, "/v1/nothing", None).await.0, 403);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_is_told_from_one_that_breaks_off() {
+    let stack = stack(PLENTY);
+    let with = |body| axum::http::Request::get("/v1/health").body(body).unwrap();
+    let (status, _) = send(&stack, with(Body::from(vec![b' '; BODY_LIMIT]))).await;
+    assert_eq!(status, 200);
+    let (status, _) = send(&stack, with(Body::from(vec![b' '; BODY_LIMIT + 1]))).await;
+    assert_eq!(status, 413);
+    let parts = [Ok("{\"amount\":"), Err(std::io::Error::other("invalid chunk size line"))];
+    let (status, _) = send(&stack, with(Body::from_stream(futures::stream::iter(parts)))).await;
+    assert_eq!(status, 400);
 }

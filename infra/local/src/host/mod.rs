@@ -4,6 +4,7 @@
 mod pool;
 mod process;
 mod runtime_api;
+mod single;
 #[cfg(test)]
 mod tests;
 mod worker;
@@ -27,6 +28,7 @@ use pool::{Job, Pool};
 pub use process::{Command, environment};
 pub(crate) use runtime_api::handled;
 pub use runtime_api::routes;
+pub use single::Single;
 use worker::{Message, Worker};
 
 /// Lambda's limit for a payload and for an answer, in bytes.
@@ -51,10 +53,23 @@ struct Inner {
     limits: Limits,
     /// Processes by the token in their Runtime API's path.
     workers: Mutex<HashMap<String, mpsc::Sender<Message>>>,
+    /// The last process that was started and has come so far as to ask for an event, or has not.
+    ready: watch::Sender<Option<Started>>,
     /// Raised when the binaries were replaced; a process of an older generation is stopped.
     generation: watch::Sender<u64>,
     /// True when the runner ends.
     closing: watch::Sender<bool>,
+}
+
+/// A process that asks for its first event, or why it never will.
+type Started = Result<Ready, String>;
+
+/// A process that asks for its first event.
+#[derive(Clone, Copy)]
+struct Ready {
+    pid: u32,
+    /// How long that took, from before it was spawned.
+    after: Duration,
 }
 
 /// The limits of the host, for tests to shorten.
@@ -63,16 +78,20 @@ struct Limits {
     processes: usize,
     idle: Duration,
     start: Duration,
+    /// Whether processes are killed at random between two calls.
+    kills: bool,
 }
 
 impl Host {
     /// A host for the functions of `template`, each in `folder` under its own name. The Runtime
-    /// API that the processes ask is at `address`, as `127.0.0.1:9000`.
+    /// API that the processes ask is at `address`, as `127.0.0.1:9000`. With `kills`, processes are killed at
+    /// random between two calls: what a function keeps in memory must not matter.
     pub fn new(
-        template: &Template, region: &str, folder: PathBuf, address: &str, shared: Vec<(String, String)>, log: Log,
+        template: &Template, region: &str, folder: PathBuf, address: &str, shared: Vec<(String, String)>, kills: bool,
+        log: Log,
     ) -> Self {
         let command = process::command(folder, address.to_owned(), region.to_owned(), shared);
-        let limits = Limits { processes: PROCESSES_MAX, idle: IDLE_LIMIT, start: START_LIMIT };
+        let limits = Limits { processes: PROCESSES_MAX, idle: IDLE_LIMIT, start: START_LIMIT, kills };
         Self::with(template, region, command, limits, log)
     }
 
@@ -87,6 +106,7 @@ impl Host {
             log,
             limits,
             workers: Mutex::default(),
+            ready: watch::Sender::new(None),
             generation: watch::Sender::new(0),
             closing: watch::Sender::new(false),
         }))
@@ -119,6 +139,18 @@ impl Host {
             self.start(pool);
         }
         answer.await.unwrap_or_else(|_| Err(ending()))
+    }
+
+    /// Starts a process of `function` before there is a call for it, and waits until it asks for one. For a host that
+    /// starts nothing else meanwhile.
+    async fn prepare(&self, function: &str) -> Started {
+        let pool = self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()).to_string())?;
+        let mut ready = self.0.ready.subscribe();
+        pool.prepare();
+        self.start(pool);
+        let _ = ready.changed().await;
+        let started = ready.borrow().clone();
+        started.unwrap_or_else(|| Err("the host has ended".to_owned()))
     }
 
     /// Starts one more process of a function; the pool has counted it already.
@@ -154,5 +186,9 @@ impl Run for Host {
     fn run(&self, function: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome> {
         let host = self.clone();
         async move { host.call(&function, payload).await }.boxed()
+    }
+
+    fn at_once(&self) -> usize {
+        self.0.limits.processes
     }
 }

@@ -81,6 +81,13 @@ impl Pool {
         state.must_start(self.limit)
     }
 
+    /// Counts a process that is started before there is a call for it.
+    pub fn prepare(&self) {
+        let mut state = self.state();
+        state.alive += 1;
+        state.starting += 1;
+    }
+
     /// A process has asked for its first event.
     pub fn started(&self) {
         self.state().starting -= 1;

@@ -52,7 +52,8 @@ async fn stage(shell: &'static str, timeout: Duration, limits: Limits) -> Stage 
     Stage { functions: Functions::new(host.clone()), api: RuntimeApi::serve(host.clone()).await, host, started, lines }
 }
 
-const USUAL: Limits = Limits { processes: 2, idle: Duration::from_secs(60), start: Duration::from_secs(60) };
+const USUAL: Limits =
+    Limits { processes: 2, idle: Duration::from_secs(60), start: Duration::from_secs(60), kills: false };
 const LONG: Duration = Duration::from_secs(60);
 const LIVES: &str = "exec sleep 600";
 
@@ -337,4 +338,51 @@ async fn an_answer_over_the_limit_is_the_functions_error() {
     assert!(error.starts_with("Function.ResponseSizeTooLarge"), "{error}");
     let large = stage.functions.invoke("work", body.into_bytes()).await;
     assert_eq!(large, Err(InvokeError::TooLarge));
+}
+
+#[tokio::test]
+async fn a_prepared_process_takes_the_first_call() {
+    let mut stage = stage(LIVES, LONG, USUAL).await;
+    let host = stage.host.clone();
+    let prepared = tokio::spawn(async move { host.prepare("work").await });
+    let token = stage.started.recv().await.unwrap();
+    let api = stage.api.clone();
+    let (asks, with) = (api.clone(), token.clone());
+    let asked = tokio::spawn(async move { asks.next(&with).await });
+    let ready = prepared.await.unwrap().unwrap();
+    assert!(ready.pid > 0 && !ready.after.is_zero());
+    let call = invoke(&stage, "7");
+    let (id, body) = asked.await.unwrap();
+    assert_eq!(body, "7");
+    api.say(&token, &id, "response", "{}").await;
+    assert_eq!(call.await.unwrap(), Ok(b"{}".to_vec()));
+    assert!(stage.started.try_recv().is_err(), "no second process was started");
+}
+
+#[tokio::test]
+async fn a_function_alone_that_cannot_start_says_why() {
+    let started = Single::start(std::path::Path::new("/bin/false"), [].into()).await;
+    assert_eq!(started.err().as_deref(), Some("false: the process ended (exit status: 1)"));
+}
+
+#[tokio::test]
+async fn a_function_that_is_killed_between_calls_answers_every_one() {
+    let mut stage = stage(LIVES, LONG, Limits { kills: true, ..USUAL }).await;
+    let starts = Arc::new(Mutex::new(0));
+    let (api, counted) = (stage.api.clone(), starts.clone());
+    tokio::spawn(async move {
+        while let Some(token) = stage.started.recv().await {
+            *counted.lock().unwrap() += 1;
+            let api = api.clone();
+            tokio::spawn(async move {
+                while let (200, id, _) = api.ask(&token).await {
+                    api.say(&token, &id, "response", "{}").await;
+                }
+            });
+        }
+    });
+    for _ in 0..100 {
+        assert_eq!(stage.functions.invoke("work", b"0".to_vec()).await, Ok(b"{}".to_vec()));
+    }
+    assert!(*starts.lock().unwrap() > 1);
 }

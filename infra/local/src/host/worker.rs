@@ -2,7 +2,7 @@
 
 use std::process::ExitStatus;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::body::Bytes;
 use tokio::process::Child;
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::pool::{Job, Next, Pool};
 use super::process::Output;
-use super::{Host, process};
+use super::{Host, Ready, process};
 use crate::invoke::{InvokeError, Outcome};
 
 /// How long the end of a process is waited for, and what it printed last.
@@ -19,6 +19,9 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// How often a call is given to another process because the one before went away without it.
 const RETURNS_MAX: u32 = 5;
+
+/// One in so many answers is a process's last, where processes are killed at random.
+const KILLED_ONE_IN: u32 = 4;
 
 /// What a process says through its Runtime API.
 pub(super) enum Message {
@@ -69,9 +72,10 @@ impl Worker {
         let log = self.host.0.log.clone();
         let name = self.pool.function.name.clone();
         let mut started = false;
+        let began = Instant::now();
         let end = match process::spawn(command, &name, &log) {
             Ok((mut child, output)) => {
-                let end = self.live(&mut child, &output, &mut started).await;
+                let end = self.live(&mut child, &output, began, &mut started).await;
                 let _ = child.kill().await;
                 end
             }
@@ -80,6 +84,9 @@ impl Worker {
         self.host.workers().remove(&self.token);
         let ended = self.pool.ended(started);
         if let End::Failed(why) = end {
+            if !started {
+                self.host.0.ready.send_replace(Some(Err(why.clone())));
+            }
             let closing = *self.closing.borrow();
             if !closing {
                 log.warning(&name, &why);
@@ -93,7 +100,7 @@ impl Worker {
         }
     }
 
-    async fn live(&mut self, child: &mut Child, output: &Output, started: &mut bool) -> End {
+    async fn live(&mut self, child: &mut Child, output: &Output, began: Instant, started: &mut bool) -> End {
         let start_limit = self.host.0.limits.start;
         let first = timeout(start_limit, self.asked(child, output)).await;
         let late = |_| {
@@ -105,6 +112,8 @@ impl Worker {
             Err(end) => return end,
         };
         *started = true;
+        let after = began.elapsed();
+        self.host.0.ready.send_replace(child.id().map(|pid| Ok(Ready { pid, after })));
         self.pool.started();
         loop {
             // A call must not go to a process that has ended meanwhile, or to old code.
@@ -218,6 +227,9 @@ impl Worker {
             }
         };
         let _ = job.reply.send(outcome);
+        if self.host.0.limits.kills && fastrand::u32(..KILLED_ONE_IN) == 0 {
+            return Err(End::Stopped);
+        }
         let late = |_| {
             let waited = limit.as_secs();
             Err(End::Failed(format!("it did not ask for its next event within {waited} seconds")))

@@ -56,7 +56,9 @@ pub async fn run(
         functions,
         report,
     };
-    let mut slots = Slots::new(poller.trigger.max_concurrency.unwrap_or(CONCURRENCY_MAX));
+    // No more than can run: a message that waits behind others for a process is out of the reach of fair queuing.
+    let most = poller.trigger.max_concurrency.unwrap_or(CONCURRENCY_MAX).min(poller.functions.at_once());
+    let mut slots = Slots::new(most);
     let mut batches = JoinSet::new();
     loop {
         // The slot comes first: a message that waits for one would lose of its visibility timeout.

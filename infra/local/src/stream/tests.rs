@@ -29,6 +29,10 @@ impl Run for Function {
         self.events.lock().unwrap().push(event);
         async { answer }.boxed()
     }
+
+    fn at_once(&self) -> usize {
+        1
+    }
 }
 
 fn trigger() -> StreamTrigger {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use regex_lite::Regex;
+
 use super::intrinsics::{Attributes, Scope};
 use super::node::{Kind, Node};
 use super::{Surroundings, TemplateError, variable_name};
@@ -133,6 +135,11 @@ fn parameters(document: &Node, around: &Surroundings<'_>) -> Result<BTreeMap<Str
         return Ok(values);
     };
     for (name, node) in parameters.entries()? {
+        only(
+            node,
+            &["Type", "Default", "AllowedValues", "AllowedPattern", "MinValue", "MaxValue", "ConstraintDescription"],
+            &["Description"],
+        )?;
         let kind = required(node, "Type")?;
         if !matches!(kind.string()?.as_str(), "String" | "Number") {
             return Err(kind.error("only String and Number parameters are known"));
@@ -159,6 +166,15 @@ fn check(node: &Node, variable: &str, value: &str) -> Result<(), TemplateError> 
         if !allowed.iter().any(|one| one == value) {
             let allowed = allowed.join(", ");
             return Err(node.error(format!("{variable} is {value}, not one of {allowed}")));
+        }
+    }
+    if let Some(pattern) = node.get("AllowedPattern") {
+        let whole =
+            Regex::new(&format!("^(?:{})$", pattern.string()?)).map_err(|error| pattern.error(error.to_string()))?;
+        if !whole.is_match(value) {
+            let constraint = node.get("ConstraintDescription").map(Node::string).transpose()?;
+            let constraint = constraint.unwrap_or_else(|| format!("must match {}", whole.as_str()));
+            return Err(node.error(format!("{variable} is {value}, but {constraint}")));
         }
     }
     if required(node, "Type")?.string()? == "Number" {

@@ -189,6 +189,23 @@ fn a_variable_that_the_template_forbids_is_an_error() {
     assert_eq!(error.to_string(), "line 3: CACHE_SECONDS is -1, which is out of range");
 }
 
+#[test]
+fn a_pattern_is_for_the_whole_value() {
+    let says = ", ConstraintDescription: must be whole seconds";
+    for (says, told) in [("", "must match ^(?:[0-9]+(,[0-9]+)*)$"), (says, "must be whole seconds")] {
+        let pattern = format!("{{Type: String, Default: '5', AllowedPattern: '[0-9]+(,[0-9]+)*'{says}}}");
+        let text = SMALL.replacen("{Type: String, Default: small, AllowedValues: [small, large]}", &pattern, 1);
+        for right in ["5", "5,10,300"] {
+            let template = read(&text, &[("MODE", right)]).unwrap();
+            assert_eq!(template.function("GetThing").unwrap().environment["MODE"], right);
+        }
+        for wrong in ["5,", "5;6", "-5", "5\n6"] {
+            let error = read(&text, &[("MODE", wrong)]).unwrap_err();
+            assert_eq!(error.to_string(), format!("line 4: MODE is {wrong}, but {told}"));
+        }
+    }
+}
+
 /// The small template with one line changed, and the error that this gives.
 fn broken(from: &str, to: &str) -> String {
     assert!(SMALL.contains(from), "{from}");
@@ -210,6 +227,7 @@ fn what_the_runner_does_not_know_is_an_error_with_its_line() {
         ("Resources:\n", "Conditions: {}\nResources:\n", "line 13: the runner does not know Conditions here"),
         ("      Throttle:", "      Quota: {Limit: 1}\n      Throttle:", "line 55: the runner does not know Quota here"),
         ("    Timeout: 10", "    Layers: [a]", "line 7: the runner does not know Layers here"),
+        ("MinValue: 0", "MinLength: 1", "line 3: the runner does not know MinLength here"),
         ("      Auth:\n", "      Models: {}\n      Auth:\n", "line 36: the runner does not know Models here"),
         (
             "        ApiKeyRequired: true",

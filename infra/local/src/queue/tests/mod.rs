@@ -2,6 +2,7 @@
 
 mod batches;
 mod delivery;
+mod in_turn;
 mod queues;
 mod redrive;
 mod trigger;

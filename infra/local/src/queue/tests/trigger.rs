@@ -29,9 +29,13 @@ impl Run for Function {
         self.recorder.called.notify_one();
         async { answer }.boxed()
     }
+
+    fn at_once(&self) -> usize {
+        1
+    }
 }
 
-fn trigger() -> QueueTrigger {
+pub(super) fn trigger() -> QueueTrigger {
     QueueTrigger {
         function: "consumer".to_owned(),
         queue: "WorkQueue".to_owned(),
