@@ -23,10 +23,32 @@ watch: $(CARGO_LAMBDA_READY)
 trace:
 	@cargo run --quiet --package spillway-tests --bin trace -- $(ID)
 
+# A merchant, 1,000 payments (PAYMENTS=), every webhook, the books: on the running stack, or one of its own. JSON=1 for machines.
+.PHONY: demo
+demo:
+	@cargo build --quiet --workspace --bins
+	@"$${CARGO_TARGET_DIR:-target}/debug/demo"
+
+# Load while processes die, messages are lost and the store fails (MINUTES=10 CLIENTS=4 SEED=); then a witness looks for damage.
+.PHONY: chaos
+chaos:
+	@cargo build --quiet --workspace --bins
+	@"$${CARGO_TARGET_DIR:-target}/debug/chaos"
+
 # Everything that has to hold, on this machine.
 .PHONY: test
 test: lint-template $(CARGO_LAMBDA_READY)
 	@tests/run.sh
+
+# How fast, how big, how dear, on this machine: a table and .local/bench.json (BENCH_JSON=); QUICK=1 for a look.
+.PHONY: bench
+bench:
+	@tests/bench/run.sh
+
+# Puts the last run's figures into docs/performance.md.
+.PHONY: performance
+performance:
+	@cargo run --quiet --package spillway-bench --bin bench -- docs/performance.md
 
 # Calls one function of the running stack: make invoke FUNCTION=create-merchant EVENT=events/create-merchant/acme.json
 .PHONY: invoke
@@ -37,3 +59,13 @@ invoke: $(CARGO_LAMBDA_READY)
 .PHONY: test-disorder
 test-disorder:
 	@QUEUE_DISORDER=1 cargo nextest run --package spillway-tests
+
+# The suite with functions that are killed at random between two calls.
+.PHONY: test-kills
+test-kills:
+	@KILL_FUNCTIONS=1 cargo nextest run --package spillway-tests
+
+# All tests again and again, until a run fails: make test-many TIMES=20, with KILL_FUNCTIONS=1 or QUEUE_DISORDER=1 too.
+.PHONY: test-many
+test-many: $(CARGO_LAMBDA_READY)
+	@tests/many.sh $(or $(TIMES),20)

@@ -1,6 +1,7 @@
 //! `cargo lambda` as a developer uses it: `watch` to serve the functions, `invoke` to call one.
 
 use std::fs::{self, File};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -33,11 +34,17 @@ pub fn port() -> u16 {
     free_port()
 }
 
-/// Calls the function `name` at `port` with the event in `file`; gives its answer.
+/// Calls the function `name` of the stack at `port` with the event in `file`; gives its answer, or its error. It is
+/// called where `cargo lambda invoke` looks for it unless it is told otherwise, if this machine has such an address.
 pub async fn invoke(name: &str, port: u16, file: &Path) -> Value {
+    let address = if TcpListener::bind("[::1]:0").is_ok() { None } else { Some("127.0.0.1") };
+    invoke_at(address, name, port, file).await
+}
+
+async fn invoke_at(address: Option<&str>, name: &str, port: u16, file: &Path) -> Value {
     let mut invoke = command();
-    invoke.args(["invoke", name, "--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()]);
-    invoke.arg("--data-file").arg(file);
+    invoke.args(["invoke", name, "--invoke-port", &port.to_string()]).arg("--data-file").arg(file);
+    invoke.args(address.map(|address| ["--invoke-address", address]).into_iter().flatten());
     let output = make::output(invoke).await;
     assert!(output.succeeded, "cargo lambda invoke {name}: {output:#?}");
     serde_json::from_str(&output.shown).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
@@ -46,8 +53,7 @@ pub async fn invoke(name: &str, port: u16, file: &Path) -> Value {
 /// A running `cargo lambda watch`. Dropped, it ends with its functions.
 pub struct Watch {
     process: Child,
-    /// Where it takes invocations.
-    pub port: u16,
+    port: u16,
 }
 
 impl Watch {
@@ -68,6 +74,11 @@ impl Watch {
         })
         .await;
         watch
+    }
+
+    /// Calls the function `name` with the event in `file`; gives its answer.
+    pub async fn invoke(&self, name: &str, file: &Path) -> Value {
+        invoke_at(Some("127.0.0.1"), name, self.port, file).await
     }
 }
 

@@ -193,6 +193,16 @@ impl Request {
         self.try_send().await.unwrap()
     }
 
+    /// Sends it as merchants do: told 503, because the machine has more to do than it can, it sends the same again. The
+    /// error is a connection's.
+    pub async fn send_until_served(&self) -> reqwest::Result<Answer> {
+        eventually("the request is served", Deadline::LATER, async || match self.try_send().await {
+            Ok(answer) if answer.status == 503 => Err(answer.text),
+            told => Ok(told),
+        })
+        .await
+    }
+
     /// Sends it; the error is a connection's.
     pub async fn try_send(&self) -> reqwest::Result<Answer> {
         let url = format!("{}{}", self.client.base_url, self.path);

@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::client::unique;
+
 /// A batch from a queue with these message bodies; the message ids are `m0`, `m1`, …
 pub fn sqs(bodies: &[Value]) -> Value {
     let record = |(number, body): (usize, &Value)| {
@@ -27,6 +29,12 @@ pub fn balance_message(merchant: &str, currency: &str) -> Value {
 /// The message that names an event.
 pub fn event_message(merchant: &str, id: &str) -> Value {
     json!({"thing": "event", "tenant": format!("{merchant}#test"), "id": id})
+}
+
+/// What the schedule sends.
+pub fn tick() -> Value {
+    json!({"version": "0", "id": unique(), "detail-type": "Scheduled Event", "source": "aws.scheduler",
+        "time": "2026-01-31T12:00:00Z", "region": "us-east-1", "resources": [], "detail": {}})
 }
 
 /// A batch of the table's stream with one insertion for each (pk, sk); the sequence numbers are 1, 2, …

@@ -45,6 +45,12 @@ impl Options {
         self
     }
 
+    /// Lets the functions live, also where the whole suite runs with `KILL_FUNCTIONS=1`: for tests that look at one
+    /// process before and after.
+    pub fn unkilled(self) -> Options {
+        self.knob("KILL_FUNCTIONS", 0)
+    }
+
     /// Runs this changed copy of the template.
     pub fn template(mut self, template: Template) -> Options {
         self.template = Some(template);

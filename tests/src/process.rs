@@ -53,8 +53,12 @@ pub fn descendants(ancestor: u32) -> Vec<Process> {
 
 /// Every process that was started with the variable `name` set to `value`, whoever its parent is by now.
 pub fn with_variable(name: &str, value: &str) -> Vec<Process> {
-    let all = running().into_values();
-    all.filter(|process| variable(process.pid, name).is_some_and(|set| set == value)).collect()
+    with_variable_that(name, |set| set == value)
+}
+
+/// Every process that was started with a variable `name` whose value `is` right, whoever its parent is by now.
+pub fn with_variable_that(name: &str, is: impl Fn(&str) -> bool) -> Vec<Process> {
+    running().into_values().filter(|process| variable(process.pid, name).is_some_and(|set| is(&set))).collect()
 }
 
 /// Whether `process` still runs. (Its id may since belong to another program.)

@@ -94,6 +94,11 @@ impl Receiver {
         self.book.lock().unwrap().attempts.clone()
     }
 
+    /// How many attempts there were so far.
+    pub fn count(&self) -> usize {
+        self.book.lock().unwrap().attempts.len()
+    }
+
     /// Waits until there were at least `count` attempts; gives all.
     pub async fn attempts_at_least(&self, count: usize, deadline: Duration) -> Vec<Attempt> {
         eventually(&format!("{count} delivery attempts"), deadline, async || {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 
 use crate::client::{self, Client, unique};
+use crate::event;
 use crate::eventually::{Deadline, eventually};
 use crate::functions;
 use crate::options::{Functions, Options};
@@ -270,11 +271,10 @@ impl Stack {
         Ok(body)
     }
 
-    /// Puts whatever is overdue on its queue, as the schedule would.
+    /// Puts whatever is overdue on its queue, as the schedule would; it too would try again where the store is slow.
     pub async fn run_due(&self) {
-        let tick = json!({"version": "0", "id": unique(), "detail-type": "Scheduled Event",
-            "source": "aws.scheduler", "time": "2026-01-31T12:00:00Z", "region": "us-east-1", "resources": [], "detail": {}});
-        self.invoke("enqueue-due", &tick).await.unwrap();
+        let enqueue = async || self.invoke("enqueue-due", &event::tick()).await.map_err(|error| error.to_string());
+        eventually("what is due is enqueued", Deadline::SOON, enqueue).await;
     }
 
     /// A new merchant with USD, EUR, JPY and KWD at 290 basis points + 30, and a delay of two days.

@@ -4,6 +4,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
@@ -17,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use crate::client;
 use crate::eventually::{Deadline, eventually};
+use crate::units::{self, Consumed};
 
 /// One call as it arrived. An attempt that the SDK repeats is a call of its own.
 #[derive(Debug, Clone)]
@@ -68,6 +70,10 @@ pub enum Fault {
     Close,
     /// The store carries the call out, then the connection closes without an answer.
     LoseReply,
+    /// The store sees the call so much later.
+    Delay(Duration),
+    /// Of a BatchGetItem all but the first so many items are left over, as by a throttled store.
+    LeaveOver(usize),
 }
 
 #[derive(Clone)]
@@ -102,6 +108,8 @@ struct Rule {
 #[derive(Default)]
 struct Book {
     calls: Vec<Call>,
+    /// What calls cost, while somebody wants to know.
+    consumed: Option<Vec<Consumed>>,
     rules: Vec<Rule>,
 }
 
@@ -179,9 +187,20 @@ impl StoreProxy {
         self.shared.book.lock().unwrap().calls.clear();
     }
 
+    /// Gives what the store says that its calls cost, since this was asked last; from the first time on it is asked to
+    /// say so.
+    pub fn consumed(&self) -> Vec<Consumed> {
+        self.shared.book.lock().unwrap().consumed.replace(Vec::new()).unwrap_or_default()
+    }
+
     /// The next `times` calls that match meet this fault. Of several rules the oldest that matches holds.
     pub fn fault(&self, times: usize, matching: Matching, fault: Fault) {
-        self.add(Rule { matching, skip: 0, left: times, action: Action::Fault(fault) });
+        self.fault_after(0, times, matching, fault);
+    }
+
+    /// Lets `skip` calls that match pass; the next `times` meet this fault.
+    pub fn fault_after(&self, skip: usize, times: usize, matching: Matching, fault: Fault) {
+        self.add(Rule { matching, skip, left: times, action: Action::Fault(fault) });
     }
 
     /// Holds the next `times` calls that match.
@@ -204,7 +223,9 @@ impl StoreProxy {
     }
 
     fn add(&self, rule: Rule) {
-        self.shared.book.lock().unwrap().rules.push(rule);
+        let mut book = self.shared.book.lock().unwrap();
+        book.rules.retain(|rule| rule.left > 0);
+        book.rules.push(rule);
     }
 }
 
@@ -248,9 +269,7 @@ async fn receive(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Resp
 }
 
 async fn answer(shared: Arc<Shared>, headers: HeaderMap, body: Bytes) -> Result<Response<Full<Bytes>>, Closed> {
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    let call = Call { operation, body: String::from_utf8_lossy(&body).into_owned() };
+    let call = call(&headers, &body);
     match shared.action(&call) {
         None => shared.forward(headers, body).await,
         Some(Action::Fault(Fault::Error(name))) => Ok(error(name, json!({}))),
@@ -260,6 +279,11 @@ async fn answer(shared: Arc<Shared>, headers: HeaderMap, body: Bytes) -> Result<
             shared.forward(headers, body).await?;
             Err(Closed)
         }
+        Some(Action::Fault(Fault::Delay(by))) => {
+            tokio::time::sleep(by).await;
+            shared.forward(headers, body).await
+        }
+        Some(Action::Fault(Fault::LeaveOver(kept))) => leave_over(shared.forward(headers, body).await?, kept).await,
         Some(Action::Hold { at: Held::Before, reached, verdict }) => {
             decided(&reached, verdict).await?;
             shared.forward(headers, body).await
@@ -270,6 +294,12 @@ async fn answer(shared: Arc<Shared>, headers: HeaderMap, body: Bytes) -> Result<
             answer
         }
     }
+}
+
+fn call(headers: &HeaderMap, body: &Bytes) -> Call {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+    Call { operation, body: String::from_utf8_lossy(body).into_owned() }
 }
 
 /// Waits for the verdict on a held call; an error closes its connection.
@@ -293,14 +323,22 @@ impl Shared {
         Some(rule.action.clone())
     }
 
-    async fn forward(&self, mut headers: HeaderMap, body: Bytes) -> Result<Response<Full<Bytes>>, Closed> {
+    async fn forward(&self, mut headers: HeaderMap, mut body: Bytes) -> Result<Response<Full<Bytes>>, Closed> {
         headers.remove("host");
+        let measured = self.book.lock().unwrap().consumed.is_some().then(|| call(&headers, &body));
+        if let Some(call) = &measured {
+            headers.remove("content-length");
+            body = units::asking(call).into();
+        }
         let answer = self.http.post(&self.upstream).headers(headers).body(body).send().await.map_err(|_| Closed)?;
         let mut response = Response::builder().status(answer.status());
         for (name, value) in answer.headers().iter().filter(|(name, _)| *name != "transfer-encoding") {
             response = response.header(name, value);
         }
         let body = answer.bytes().await.map_err(|_| Closed)?;
+        if let (Some(call), Some(book)) = (measured, self.book.lock().unwrap().consumed.as_mut()) {
+            book.extend(Consumed::read(call, &body));
+        }
         Ok(response.body(Full::new(body)).unwrap())
     }
 }
@@ -321,4 +359,20 @@ fn canceled(call: &Call, place: usize, code: &str) -> Response<Full<Bytes>> {
         "TransactionCanceledException",
         json!({"CancellationReasons": (0..items).map(reason).collect::<Vec<Value>>()}),
     )
+}
+
+/// All but the first `kept` items of a BatchGetItem become keys that were not processed.
+async fn leave_over(answer: Response<Full<Bytes>>, kept: usize) -> Result<Response<Full<Bytes>>, Closed> {
+    let bytes = answer.into_body().collect().await.map_err(|_| Closed)?.to_bytes();
+    let mut body: Value = serde_json::from_slice(&bytes).unwrap();
+    for (table, items) in body["Responses"].take().as_object().unwrap() {
+        let (given, left) = items.as_array().unwrap().split_at(kept.min(items.as_array().unwrap().len()));
+        let left: Vec<Value> = left.iter().map(|item| json!({"pk": item["pk"], "sk": item["sk"]})).collect();
+        body["Responses"][table] = json!(given);
+        if !left.is_empty() {
+            body["UnprocessedKeys"][table] = json!({"ConsistentRead": true, "Keys": left});
+        }
+    }
+    let response = Response::builder().header("content-type", "application/x-amz-json-1.0");
+    Ok(response.body(Full::new(body.to_string().into())).unwrap())
 }

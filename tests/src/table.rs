@@ -52,6 +52,21 @@ impl Table {
         self.pages("Query", request).await.unwrap_or_else(|error| panic!("Query: {error}"))
     }
 
+    /// How many items have this partition key, or why the table does not answer.
+    pub async fn try_count(&self, pk: &str) -> Result<usize, String> {
+        let mut request = json!({"Select": "COUNT", "KeyConditionExpression": "pk = :pk",
+            "ExpressionAttributeValues": {":pk": {"S": pk}}});
+        let mut count = 0;
+        loop {
+            let page = self.try_call("Query", request.clone()).await?;
+            count += page["Count"].as_u64().and_then(|count| usize::try_from(count).ok()).unwrap_or_default();
+            match page.get("LastEvaluatedKey") {
+                Some(last) => request["ExclusiveStartKey"] = last.clone(),
+                None => return Ok(count),
+            }
+        }
+    }
+
     /// One item.
     pub async fn item(&self, pk: &str, sk: &str) -> Option<Item> {
         let request = json!({"ConsistentRead": true, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}});
@@ -61,6 +76,21 @@ impl Table {
     /// Writes an item in DynamoDB's JSON, with no condition: to plant what should not be there.
     pub async fn put(&self, item: Value) {
         self.call("PutItem", json!({"Item": item})).await;
+    }
+
+    /// Writes items in DynamoDB's JSON, with no condition, 25 at a time.
+    pub async fn put_all(&self, items: &[Value]) {
+        for batch in items.chunks(25) {
+            let puts: Vec<Value> = batch.iter().map(|item| json!({"PutRequest": {"Item": item}})).collect();
+            let answer = self.call("BatchWriteItem", json!({"RequestItems": {self.name.as_str(): puts}})).await;
+            assert!(answer["UnprocessedItems"].as_object().is_none_or(Map::is_empty), "left over: {answer}");
+        }
+    }
+
+    /// One item in DynamoDB's JSON, to be put back changed.
+    pub async fn raw_item(&self, pk: &str, sk: &str) -> Value {
+        let request = json!({"ConsistentRead": true, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}});
+        self.call("GetItem", request).await["Item"].take()
     }
 
     async fn pages(&self, operation: &str, mut request: Value) -> Result<Vec<Item>, String> {

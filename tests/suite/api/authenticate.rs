@@ -115,7 +115,7 @@ async fn the_authorizer_itself_refuses_an_expired_key_and_a_second_authorization
         let error = stack.invoke("authenticate", &question(&twice)).await.unwrap_err();
         assert_eq!(error["errorMessage"], "Unauthorized");
     }
-    let expiring = stack.new_key(&merchant.id, json!({"expires_at": in_seconds(2)})).await;
+    let expiring = stack.new_key(&merchant.id, json!({"expires_at": in_seconds(LIFETIME_SECONDS)})).await;
     let expiring = format!("Bearer {}", expiring.secret());
     let refusal = eventually("the authorizer refuses the expired key", Deadline::SOON, async || {
         match stack.invoke("authenticate", &question(&[&expiring])).await {

@@ -34,7 +34,7 @@ async fn refused(make: impl AsyncFn(&Stack, &Client) -> Vec<(Request, u16, &'sta
 #[tokio::test]
 async fn a_body_that_is_no_object_is_malformed() {
     refused(async |_, client| {
-        let bodies: [&[u8]; 16] = [
+        let bodies: [&[u8]; 18] = [
             b"",
             b" ",
             b"not json",
@@ -51,6 +51,9 @@ async fn a_body_that_is_no_object_is_malformed() {
             b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"} x",
             b"{'amount':1250,'currency':'USD','token':'tok_visa'}",
             b"\xef\xbb\xbf{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"}",
+            // Latin-1, and a character cut in half: neither may be stored with something else in its place.
+            b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\",\"description\":\"caf\xe9\"}",
+            b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\",\"description\":\"\xe2\x82\"}",
         ];
         let deep = "[".repeat(30_000);
         let bodies = bodies.into_iter().map(<[u8]>::to_vec).chain([deep.into_bytes()]);

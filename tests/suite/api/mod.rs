@@ -12,3 +12,7 @@ mod get_balance;
 mod get_health;
 mod get_payment;
 mod issue_api_key;
+mod list_balance_transactions;
+mod list_payments;
+mod revoke_api_key;
+mod update_merchant;

@@ -50,7 +50,7 @@ async fn make_watch_takes_a_payment_to_its_end_and_make_stop_leaves_no_process()
 async fn cargo_lambda_watch_serves_a_function_beside_a_running_stack() {
     let stack = Stack::start(Options::new()).await;
     let watch = Watch::start(stack.env_file(), &stack.data().join("watch.log")).await;
-    let answer = cargo_lambda::invoke("create-payment", watch.port, &payment_event(&stack)).await;
+    let answer = watch.invoke("create-payment", &payment_event(&stack)).await;
     succeeds(&stack, &answer).await;
     let ours = stack.function_pids("create-payment");
     assert!(ours.is_empty(), "the stack's own create-payment took it: {ours:?}");

@@ -26,7 +26,7 @@ async fn send_all(client: &Client, keys: &[String]) -> Vec<Result<String, String
     });
     // (No async closure here: with one, rustc 1.95 crashes when it compiles this incrementally.)
     let sent = stream::iter(requests).map(|(key, request)| async move {
-        match request.try_send().await {
+        match request.send_until_served().await {
             Ok(answer) if answer.status == 202 => Ok(answer.id().to_owned()),
             _ => Err(key),
         }

@@ -27,14 +27,10 @@ async fn pay_many(merchant: &Merchant, count: u64) {
     payments.buffer_unordered(AT_ONCE).collect::<Vec<()>>().await;
 }
 
-/// As merchants do: told 503, because the machine has more to do than it can, it sends the same again.
 async fn pay(merchant: &Merchant, number: u64) {
     let payment = json!({"amount": 1000 + number, "currency": "USD", "token": "tok_visa"});
-    eventually("the payment is accepted", Deadline::LATER, async || {
-        let answer = merchant.client.create_payment(&format!("order-{number}"), &payment).await;
-        if answer.status == 503 { Err(answer.text) } else { Ok(answer.expect(202)) }
-    })
-    .await;
+    let request = merchant.client.payment_request(&format!("order-{number}"), &payment);
+    request.send_until_served().await.unwrap().expect(202);
 }
 
 async fn fold_until(stack: &Stack, merchant: &Merchant, done: &AtomicBool) {

@@ -1,15 +1,19 @@
 //! One module for each promise.
 
+mod a_flood_hurts_only_itself;
 mod a_payment_can_be_traced;
 mod card_numbers_never_enter;
 mod cargo_lambda_works;
+mod chaos_finds_nothing;
 mod conflicts_are_retried;
 mod disorder_changes_nothing;
 mod every_function_is_described;
 mod everything_finishes_after_a_kill;
 mod first_slice;
 mod folds_lose_nothing;
+mod lists_are_complete;
 mod logs_hold_no_secrets;
+mod make_demo_works;
 mod make_dev_works;
 mod no_attempt_is_lost;
 mod one_charge_whatever_dies;
@@ -23,6 +27,9 @@ mod store_faults_are_told;
 mod template_drives_the_runner;
 mod tenants_are_strangers;
 mod terminal_states_are_absolute;
+mod the_witness_sees_faults;
 mod throttles_are_told;
 mod unknown_outcomes_are_asked;
 mod what_is_posted_stays;
+mod who_calls_is_remembered;
+mod write_units_are_counted;

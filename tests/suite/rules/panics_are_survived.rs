@@ -11,7 +11,7 @@ const MESSAGE: &str = "4242";
 async fn stack_with(example: &str, instead_of: &str) -> Stack {
     let folder = format!("../functions/{example}");
     let template = Template::read().with(&["Resources", instead_of, "Properties", "CodeUri"], &folder);
-    Stack::start(Options::new().examples().template(template)).await
+    Stack::start(Options::new().unkilled().examples().template(template)).await
 }
 
 /// The process that answers.

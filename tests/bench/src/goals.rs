@@ -1,0 +1,94 @@
+//! The goals, and how a run's figures stand beside them.
+
+use serde_json::{Value, json};
+
+use crate::show::{self, mb, ms, ratio};
+use crate::single::{EMPTY, FUNCTIONS};
+
+const WARM_POST_US: u64 = 8_000;
+const WEBHOOK_US: u64 = 500_000;
+const PER_SECOND: u64 = 150;
+const MEMORY_BYTES: u64 = 20_000_000;
+const BINARY_BYTES: u64 = 7_000_000;
+const UNITS_ALONE: u64 = 19;
+const UNITS_FULL: u64 = 17;
+
+/// Each goal with its figure and whether it is met.
+pub fn judge(figures: &Value) -> Value {
+    let single = &figures["single"];
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    let (ready, empty) =
+        (number(&single["create-payment"]["ready"]["p50_us"]), number(&single[EMPTY]["ready"]["p50_us"]));
+    let most =
+        |field: &str| FUNCTIONS.iter().map(|function| number(&single[*function][field])).max().unwrap_or_default();
+    let (memory, binary) = (most("peak_memory_bytes"), most("binary_bytes"));
+    let parts = |kind: &str| figures["end_to_end"][kind].as_array().cloned().unwrap_or_default();
+    let (full, paced) = (parts("full"), parts("paced"));
+    let one = |parts: &[Value], field: &str| parts.first().map_or(Value::Null, |part| part[field]["p50_us"].clone());
+    let (post, webhook) = (one(&full, "post"), one(&paced, "webhook"));
+    let per_second = full.iter().map(|part| number(&part["settled_per_second"])).max().unwrap_or_default();
+    let lost: u64 = full.iter().chain(&paced).map(|part| number(&part["lost"])).sum();
+    let units =
+        |kind: &str| (number(&figures["units"][kind]["write_units"]), number(&figures["units"][kind]["payments"]));
+    let ((alone, _), (folded, payments)) = (units("alone"), units("full"));
+    let flood = &figures["flood"];
+    let (quiet, beside) = (number(&flood["alone"]["p99_us"]), number(&flood["beside_the_flood"]["p99_us"]));
+    let refused = number(&flood["beside_the_flood"]["refused"]);
+    let goal = |name: &str, goal: String, figure: String, met: bool| json!({"name": name, "goal": goal, "figure": figure, "met": met});
+    json!([
+        goal(
+            "create-payment, spawn → ready, as the empty function's",
+            "at most 1.5 ×".to_owned(),
+            format!("{} ×", ratio(ready, empty)),
+            ready * 2 <= empty * 3 && empty > 0
+        ),
+        goal(
+            "POST /v1/payments at the gateway, warm, median",
+            format!("at most {}", ms(&json!(WARM_POST_US))),
+            ms(&post),
+            post.as_u64().is_some_and(|us| us <= WARM_POST_US)
+        ),
+        goal(
+            "accepted → webhook, median",
+            format!("at most {}", ms(&json!(WEBHOOK_US))),
+            ms(&webhook),
+            webhook.as_u64().is_some_and(|us| us <= WEBHOOK_US)
+        ),
+        goal(
+            "payments a second, end to end",
+            format!("at least {PER_SECOND}, none lost"),
+            format!("{per_second}, {lost} lost"),
+            per_second >= PER_SECOND && lost == 0
+        ),
+        goal(
+            "peak memory of a function",
+            format!("at most {}", mb(&json!(MEMORY_BYTES))),
+            mb(&json!(memory)),
+            memory <= MEMORY_BYTES
+        ),
+        goal(
+            "stripped binary of a function",
+            format!("at most {}", mb(&json!(BINARY_BYTES))),
+            mb(&json!(binary)),
+            binary <= BINARY_BYTES
+        ),
+        goal(
+            "write units of a payment alone",
+            format!("at most {UNITS_ALONE}"),
+            alone.to_string(),
+            alone <= UNITS_ALONE && alone > 0
+        ),
+        goal(
+            "write units of a payment in a full fold",
+            format!("at most {UNITS_FULL}, and its share of the balance's"),
+            ratio(folded, payments),
+            folded / payments.max(1) <= UNITS_FULL && payments > 0
+        ),
+        goal(
+            "another merchant's p99 beside a flood, as alone",
+            "at most 2 ×, none refused".to_owned(),
+            format!("{} ×, {} refused", ratio(beside, quiet), show::count(&json!(refused))),
+            beside <= quiet * 2 && refused == 0 && quiet > 0
+        ),
+    ])
+}

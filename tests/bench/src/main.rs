@@ -1,0 +1,106 @@
+//! `make bench`: how fast the functions are, how big, and how dear, on this machine; and `make performance`, which puts
+//! a run's figures into docs/performance.md.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "like the tests, it is never deployed")]
+
+mod end_to_end;
+mod events;
+mod flood;
+mod goals;
+mod instructions;
+mod load;
+mod page;
+mod plan;
+mod show;
+mod single;
+mod steps;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use tokio::signal::unix::{SignalKind, signal};
+
+use plan::Plan;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let json = variable("BENCH_JSON").unwrap_or_else(|| ".local/bench.json".to_owned());
+    let result = match std::env::args().nth(1) {
+        Some(page) => page::write(Path::new(&json), Path::new(&page)),
+        None => {
+            let (mut hangup, mut terminate) =
+                (signal(SignalKind::hangup()).unwrap(), signal(SignalKind::terminate()).unwrap());
+            // What was started ends with the future.
+            tokio::select! {
+                result = bench(Path::new(&json)) => result,
+                _ = tokio::signal::ctrl_c() => Err("interrupted".to_owned()),
+                _ = terminate.recv() => Err("interrupted".to_owned()),
+                _ = hangup.recv() => Err("interrupted".to_owned()),
+            }
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(log) => {
+            // Of a runner that ended, the last line says why.
+            eprintln!("bench: {}", log.lines().last().unwrap_or_default());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+async fn bench(json: &Path) -> Result<(), String> {
+    let quick = variable("QUICK").is_some_and(|value| value != "0");
+    let plan = if quick { Plan::QUICK } else { Plan::FULL };
+    for function in single::FUNCTIONS {
+        let binary = single::binary(function);
+        if !binary.exists() {
+            return Err(format!("there is no {}: start this with `make bench`, which builds it", binary.display()));
+        }
+    }
+    let wanted = |part: &str| variable("PARTS").is_none_or(|parts| parts.split(',').any(|wanted| wanted == part));
+    let mut figures = json!({"quick": quick, "machine": machine()});
+    if wanted("single") {
+        figures["single"] = single::measure(&plan).await?;
+    }
+    if wanted("end_to_end") {
+        figures["end_to_end"] = end_to_end::measure(&plan).await?;
+    }
+    if wanted("flood") {
+        figures["flood"] = flood::measure(&plan).await?;
+    }
+    if wanted("units") {
+        figures["units"] = steps::measure(&plan).await?;
+    }
+    if wanted("instructions") {
+        figures["instructions"] = instructions::measure(&plan).await?;
+    }
+    figures["goals"] = goals::judge(&figures);
+    write(json, &figures).map_err(|error| format!("{}: {error}", json.display()))?;
+    println!("{}\nThe figures are in {}.", page::tables(&figures), json.display());
+    Ok(())
+}
+
+fn write(json: &Path, figures: &Value) -> std::io::Result<()> {
+    if let Some(folder) = json.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    fs::write(json, format!("{figures:#}\n"))
+}
+
+/// Where and when this runs.
+fn machine() -> Value {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpus = read("/proc/cpuinfo");
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let kernel = read("/proc/sys/kernel/osrelease");
+    json!({"date": OffsetDateTime::now_utc().date().to_string(), "cores": cores,
+        "cpu": model.map_or("unknown", |(_, model)| model), "system": format!("Linux {}", kernel.trim())})
+}

@@ -1,0 +1,197 @@
+//! A run's figures as tables, on the terminal and in docs/performance.md.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::show::{count, mb, ms, none, ratio, table};
+use crate::single::{EMPTY, FUNCTIONS};
+
+const BEGIN: &str = "<!-- figures: made by `make performance`, not by hand -->";
+const END: &str = "<!-- end of figures -->";
+
+/// All tables of a run.
+pub fn tables(figures: &Value) -> String {
+    let machine = &figures["machine"];
+    let text = |name: &str| machine[name].as_str().unwrap_or_default();
+    let quick = if figures["quick"] == true { " A quick run: too few samples to judge by." } else { "" };
+    [
+        format!("{}, {} cores ({}), {}.{quick}\n", text("date"), machine["cores"], text("cpu"), text("system")),
+        section("Goals", &goals(figures)),
+        section("Each function alone", &single(figures)),
+        section("End to end", &end_to_end(figures)),
+        section("One merchant floods", &flood(figures)),
+        section("Calls and units of the store", &units(figures)),
+        section("Instructions", &instructions(figures)),
+    ]
+    .join("\n")
+}
+
+fn section(title: &str, text: &str) -> String {
+    format!("### {title}\n\n{text}")
+}
+
+fn goals(figures: &Value) -> String {
+    let rows = figures["goals"].as_array().into_iter().flatten().map(|goal| {
+        let text = |name: &str| goal[name].as_str().unwrap_or_default().to_owned();
+        let met = if goal["met"] == true { "met" } else { "missed" };
+        vec![text("name"), text("goal"), text("figure"), met.to_owned()]
+    });
+    table(&["what", "goal", "measured", ""], &rows.collect::<Vec<_>>())
+}
+
+fn single(figures: &Value) -> String {
+    let row = |function: &&str| {
+        let of = &figures["single"][*function];
+        vec![
+            function.to_string(),
+            ms(&of["ready"]["p50_us"]),
+            ms(&of["first_event"]["p50_us"]),
+            ms(&of["warm_event"]["p50_us"]),
+            ms(&of["warm_event"]["p99_us"]),
+            mb(&of["peak_memory_bytes"]),
+            mb(&of["binary_bytes"]),
+        ]
+    };
+    let head = ["function", "spawn → ready", "first event", "warm p50", "warm p99", "peak memory", "binary"];
+    table(&head, &FUNCTIONS.iter().map(row).collect::<Vec<_>>())
+}
+
+fn end_to_end(figures: &Value) -> String {
+    let rows = |kind: &str, how: &str| {
+        let parts = figures["end_to_end"][kind].as_array().cloned().unwrap_or_default();
+        let row = |part: &Value| {
+            vec![
+                format!("{} {how}", part["clients"]),
+                count(&part["payments"]),
+                ms(&part["post"]["p50_us"]),
+                ms(&part["post"]["p99_us"]),
+                count(&part["accepted_per_second"]),
+                count(&part["settled_per_second"]),
+                ms(&part["webhook"]["p50_us"]),
+                ms(&part["webhook"]["p99_us"]),
+                count(&part["lost"]),
+            ]
+        };
+        parts.iter().map(row).collect::<Vec<_>>()
+    };
+    let head = [
+        "clients",
+        "payments",
+        "POST p50",
+        "POST p99",
+        "accepted/s",
+        "end to end/s",
+        "→ webhook p50",
+        "→ webhook p99",
+        "lost",
+    ];
+    let all = [rows("paced", "at 10 a second"), rows("full", "at full speed")].concat();
+    table(&head, &all)
+}
+
+fn flood(figures: &Value) -> String {
+    let flood = &figures["flood"];
+    let row = |name: &str, of: &Value| {
+        vec![name.to_owned(), count(&of["count"]), count(&of["refused"]), ms(&of["p50_us"]), ms(&of["p99_us"])]
+    };
+    let rows = [
+        row("alone", &flood["alone"]),
+        row("beside one within its rate", &flood["beside_one_within_its_rate"]),
+        row("beside one at three times its rate", &flood["beside_the_flood"]),
+    ];
+    let of = &flood["flood"];
+    let told = format!(
+        "\nThe flood: {} requests a second, {} accepted, {} refused, of which {} without Retry-After.\n",
+        count(&of["sent_per_second"]),
+        count(&of["accepted"]),
+        count(&of["refused"]),
+        count(&of["without_retry_after"])
+    );
+    table(&["another merchant's POST", "accepted", "refused", "p50", "p99"], &rows) + &told
+}
+
+fn units(figures: &Value) -> String {
+    let mut rows = Vec::new();
+    let steps = [
+        ("create", "create: create-payment"),
+        ("result", "result: call-processor"),
+        ("fold", "fold: fold-balance"),
+        ("deletion", "deletion of its movement: the next fold"),
+        ("delivery", "delivery: deliver-webhook"),
+        ("sandbox", "the sandbox processor's own items"),
+    ];
+    for (step, name) in steps {
+        let mut row = vec![name.to_owned()];
+        for kind in ["alone", "full"] {
+            let all = &figures["units"][kind];
+            let (payments, of) = (all["payments"].as_u64().unwrap_or_default(), &all[step]);
+            let each = |field: &str, parts: u64| ratio(of[field].as_u64().unwrap_or_default(), payments * parts);
+            row.extend([each("calls", 1), each("write_units", 1), each("read_half_units", 2)]);
+        }
+        rows.push(row);
+    }
+    let sum = |kind: &str| {
+        let all = &figures["units"][kind];
+        ratio(all["write_units"].as_u64().unwrap_or_default(), all["payments"].as_u64().unwrap_or_default())
+    };
+    let empty = String::new;
+    rows.push(vec![
+        "write units without the sandbox's".to_owned(),
+        empty(),
+        sum("alone"),
+        empty(),
+        empty(),
+        sum("full"),
+        empty(),
+    ]);
+    let folded = count(&figures["units"]["full"]["payments"]);
+    let full = |what: &str| format!("of {folded} folded together: {what}");
+    let head =
+        ["a payment's step", "alone: calls", "write units", "read units", &full("calls"), "write units", "read units"];
+    table(&head, &rows)
+}
+
+fn instructions(figures: &Value) -> String {
+    let all = &figures["instructions"];
+    if all.is_null() {
+        return format!("{} (no valgrind)\n", none());
+    }
+    let row =
+        |function: &str| vec![function.to_owned(), count(&all[function]["start"]), count(&all[function]["each_event"])];
+    table(&["function", "start", "each event"], &["create-payment", EMPTY].map(row))
+}
+
+/// Writes the tables of the run in `json` between the markers in `page`. The error is a sentence.
+pub fn write(json: &Path, page: &Path) -> Result<(), String> {
+    let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+    let figures = read(json).map_err(|why| format!("{why}: run `make bench` first"))?;
+    let figures: Value = serde_json::from_str(&figures).map_err(|error| format!("{}: {error}", json.display()))?;
+    let text = read(page)?;
+    let written = between(&text, &tables(&figures)).ok_or_else(|| format!("{} lacks its markers", page.display()))?;
+    fs::write(page, written).map_err(|error| format!("{}: {error}", page.display()))
+}
+
+fn between(text: &str, tables: &str) -> Option<String> {
+    let (before, rest) = text.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n\n{tables}\n{END}{after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_markers_is_replaced() {
+        let text = format!("Why.\n{BEGIN}\nold\n{END}\nBecause.\n");
+        assert_eq!(between(&text, "new\n"), Some(format!("Why.\n{BEGIN}\n\nnew\n\n{END}\nBecause.\n")));
+        assert_eq!(between("no markers", "new"), None);
+    }
+
+    #[test]
+    fn a_run_that_lacks_something_still_has_tables() {
+        assert!(tables(&Value::Null).contains("| create-payment |"));
+    }
+}

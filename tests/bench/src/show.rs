@@ -1,0 +1,83 @@
+//! How figures are written for people: from whole microseconds and bytes.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use spillway_tests::percentiles::Percentiles;
+
+/// Whole microseconds.
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// Half of them were as fast as `p50_us`, 99 of a hundred as fast as `p99_us`.
+pub fn percentiles(of: &Percentiles) -> Value {
+    serde_json::json!({"count": of.count(), "p50_us": micros(of.at(50)), "p99_us": micros(of.at(99))})
+}
+
+/// Of microseconds, `1.23 ms`.
+pub fn ms(value: &Value) -> String {
+    value.as_u64().map_or_else(none, |us| format!("{}.{:02} ms", us / 1000, us % 1000 / 10))
+}
+
+/// Of bytes, `5.43 MB`.
+pub fn mb(value: &Value) -> String {
+    value.as_u64().map_or_else(none, |bytes| format!("{} MB", ratio(bytes, 1_000_000)))
+}
+
+/// A count, `1,234,567`.
+pub fn count(value: &Value) -> String {
+    let Some(count) = value.as_u64() else { return none() };
+    let digits = count.to_string();
+    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
+    groups.join(",")
+}
+
+/// `part` over `whole` with two digits, `1.53`.
+pub fn ratio(part: u64, whole: u64) -> String {
+    match (part * 100).checked_div(whole) {
+        Some(hundredths) => format!("{}.{:02}", hundredths / 100, hundredths % 100),
+        None => none(),
+    }
+}
+
+/// What stands where nothing was measured.
+pub fn none() -> String {
+    "–".to_owned()
+}
+
+/// A table as Markdown has it, with columns as wide as they must be.
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut lines: Vec<Vec<String>> = vec![head.iter().map(ToString::to_string).collect()];
+    lines.extend(rows.iter().cloned());
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    lines.insert(1, widths.iter().map(|width| "-".repeat(*width)).collect());
+    let padded = |(cell, width): (&String, &usize)| format!("{cell}{}", " ".repeat(width - cell.chars().count()));
+    let line = |cells: &Vec<String>| {
+        let cells: Vec<String> = cells.iter().zip(&widths).map(padded).collect();
+        format!("| {} |\n", cells.join(" | "))
+    };
+    lines.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_written_for_people() {
+        assert_eq!(ms(&1_234.into()), "1.23 ms");
+        assert_eq!(ms(&Value::Null), "–");
+        assert_eq!(mb(&5_432_100.into()), "5.43 MB");
+        assert_eq!(count(&1_234_567.into()), "1,234,567");
+        assert_eq!(count(&12.into()), "12");
+        assert_eq!((ratio(3, 2), ratio(1, 0)), ("1.50".to_owned(), "–".to_owned()));
+    }
+
+    #[test]
+    fn a_tables_columns_are_as_wide_as_they_must_be() {
+        let rows = [vec!["ä".to_owned(), "1".to_owned()]];
+        assert_eq!(table(&["what", "n"], &rows), "| what | n |\n| ---- | - |\n| ä    | 1 |\n");
+    }
+}

@@ -1,0 +1,156 @@
+//! One function at a time, alone under the runner's Runtime API: how fast it is there, how fast it answers, how much
+//! memory it takes. All functions take turns, so that whatever else the machine does hits them alike.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use spillway_local::Single;
+use spillway_tests::percentiles::Percentiles;
+use spillway_tests::receiver::Receiver;
+use spillway_tests::units::undelivered;
+use spillway_tests::{Merchant, Options, Stack, Template, event};
+
+use crate::plan::Plan;
+use crate::{events, show};
+
+/// The function that does nothing.
+pub const EMPTY: &str = "empty-function";
+/// What is measured, in the order in which each needs what the one before it did.
+pub const FUNCTIONS: [&str; 6] =
+    ["create-payment", "get-payment", "authenticate", "call-processor", "deliver-webhook", EMPTY];
+
+#[derive(Default)]
+struct Figures {
+    ready: Vec<Duration>,
+    first: Vec<Duration>,
+    warm: Vec<Duration>,
+    peak_bytes: u64,
+}
+
+/// A stack where nothing moves by itself, and a merchant on it.
+pub struct Scene {
+    pub stack: Stack,
+    pub merchant: Merchant,
+    _receiver: Receiver,
+}
+
+impl Scene {
+    pub async fn set() -> Result<Scene, String> {
+        let stack = Stack::try_start(Options::new().template(Template::still())).await?;
+        let merchant = stack.new_merchant().await;
+        let receiver = Receiver::start().await;
+        merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+        Ok(Scene { stack, merchant, _receiver: receiver })
+    }
+
+    /// What the runner gives the functions.
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let text = fs::read_to_string(self.stack.env_file()).unwrap();
+        let pairs = text.lines().filter_map(|line| line.split_once('='));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+}
+
+/// Where a function's release binary lies: beside this program, and the empty one in a target folder of its own.
+pub fn binary(function: &str) -> PathBuf {
+    let folder = std::env::current_exe().unwrap().parent().unwrap().to_owned();
+    let folder = if function == EMPTY { folder.parent().unwrap().join("empty/release") } else { folder };
+    folder.join(function)
+}
+
+/// Figures of each function by its name.
+pub async fn measure(plan: &Plan) -> Result<Value, String> {
+    let scene = Scene::set().await?;
+    let (merchant, environment) = (&scene.merchant, scene.environment());
+    let mut all: BTreeMap<&str, Figures> = BTreeMap::new();
+    // The first round, not counted, brings the programs into the machine's memory.
+    for round in 0..=plan.rounds {
+        eprintln!("single figures: round {round} of {}", plan.rounds);
+        let mut created: Vec<String> = Vec::new();
+        for function in FUNCTIONS {
+            let events: Vec<Value> = match function {
+                "create-payment" | EMPTY => (0..=plan.events).map(|_| events::create_payment(merchant)).collect(),
+                "get-payment" => created.iter().map(|id| events::get_payment(merchant, id)).collect(),
+                "authenticate" => (0..=plan.events).map(|_| events::authenticate(merchant)).collect(),
+                "call-processor" => messages(created.iter().map(|id| event::payment_message(&merchant.id, id))),
+                _ => {
+                    let ids = undelivered(&scene.stack, merchant).await;
+                    messages(ids.iter().map(|id| event::event_message(&merchant.id, id)))
+                }
+            };
+            let mut figures = Figures::default();
+            let answers = run(&binary(function), &environment, events, &mut figures).await?;
+            if let Some(wrong) = answers.iter().find(|answer| !is_right(function, answer)) {
+                return Err(format!("{function} answered {wrong}"));
+            }
+            if function == "create-payment" {
+                created = answers.iter().map(id).collect();
+            }
+            if round > 0 {
+                let sum = all.entry(function).or_default();
+                sum.ready.extend(figures.ready);
+                sum.first.extend(figures.first);
+                sum.warm.extend(figures.warm);
+                sum.peak_bytes = sum.peak_bytes.max(figures.peak_bytes);
+            }
+        }
+    }
+    Ok(FUNCTIONS.iter().map(|function| ((*function).to_owned(), described(function, &all[function]))).collect())
+}
+
+fn messages(bodies: impl Iterator<Item = Value>) -> Vec<Value> {
+    bodies.map(|body| event::sqs(&[body])).collect()
+}
+
+fn described(function: &str, figures: &Figures) -> Value {
+    let of = |durations: &Vec<Duration>| show::percentiles(&Percentiles::of(durations.iter().copied()));
+    json!({"ready": of(&figures.ready), "first_event": of(&figures.first), "warm_event": of(&figures.warm),
+        "peak_memory_bytes": figures.peak_bytes, "binary_bytes": fs::metadata(binary(function)).unwrap().len()})
+}
+
+/// Starts the function, gives it these events, and ends it.
+async fn run(
+    binary: &Path, environment: &BTreeMap<String, String>, events: Vec<Value>, figures: &mut Figures,
+) -> Result<Vec<Value>, String> {
+    let function = Single::start(binary, environment.clone()).await?;
+    figures.ready.push(function.ready_after());
+    let mut answers = Vec::new();
+    for event in events {
+        let (answer, took) = function.invoke(event.to_string().into_bytes()).await?;
+        if answers.is_empty() {
+            figures.first.push(took)
+        } else {
+            figures.warm.push(took)
+        }
+        answers.push(serde_json::from_slice(&answer).unwrap_or_default());
+    }
+    figures.peak_bytes = peak_bytes(function.pid());
+    function.end().await;
+    Ok(answers)
+}
+
+/// The most memory that the process ever had, from `/proc`.
+fn peak_bytes(pid: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
+    peak.and_then(|kib| kib.parse::<u64>().ok()).unwrap_or_default() * 1024
+}
+
+/// The id of the payment in create-payment's answer.
+fn id(answer: &Value) -> String {
+    let body: Value = serde_json::from_str(answer["body"].as_str().unwrap_or_default()).unwrap_or_default();
+    body["id"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Whether the function did what it is for.
+pub fn is_right(function: &str, answer: &Value) -> bool {
+    match function {
+        "create-payment" => answer["statusCode"] == 202,
+        "authenticate" => answer["policyDocument"]["Statement"][0]["Effect"] == "Allow",
+        "call-processor" | "deliver-webhook" => answer["batchItemFailures"] == json!([]),
+        _ => answer["statusCode"] == 200,
+    }
+}

@@ -1,0 +1,42 @@
+//! What a payment costs in the store, by step, in the store's own figures.
+
+use serde_json::{Value, json};
+use spillway_tests::receiver::Receiver;
+use spillway_tests::units::{Cost, Steps, walk};
+use spillway_tests::{Options, Stack, Template};
+
+use crate::plan::Plan;
+
+/// One payment alone, and many that are folded together.
+pub async fn measure(plan: &Plan) -> Result<Value, String> {
+    eprintln!("write units: one payment alone, then {} folded together", plan.folded);
+    let stack = Stack::try_start(Options::new().store_proxy().template(Template::still())).await?;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::start().await;
+    merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let alone = walk(&stack, &merchant, 1).await;
+    let full = walk(&stack, &merchant, plan.folded).await;
+    // Each fold's movements are deleted by the next one.
+    let next = walk(&stack, &merchant, 1).await;
+    Ok(json!({"alone": described(&alone, full.deletions, 1), "full": described(&full, next.deletions, plan.folded)}))
+}
+
+fn described(steps: &Steps, deletions: Cost, payments: usize) -> Value {
+    let parts = [
+        ("create", steps.create),
+        ("result", steps.result),
+        ("fold", steps.fold),
+        ("deletion", deletions),
+        ("delivery", steps.delivery),
+    ];
+    let units: u64 = parts.iter().map(|(_, cost)| cost.write_units).sum();
+    let mut described: Value = parts.iter().map(|(name, cost)| ((*name).to_owned(), cost_of(cost))).collect();
+    described["sandbox"] = cost_of(&steps.sandbox);
+    described["payments"] = json!(payments);
+    described["write_units"] = json!(units);
+    described
+}
+
+fn cost_of(cost: &Cost) -> Value {
+    json!({"calls": cost.calls, "write_units": cost.write_units, "read_half_units": cost.read_halves})
+}

@@ -1,0 +1,158 @@
+//! `make demo`: a merchant, 1,000 payments and their webhooks, and whether the books are right afterwards. It uses the
+//! stack that runs on `DATA`, or one that it starts and ends itself.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, stream};
+use spillway_tests::inbox::Inbox;
+use spillway_tests::live::Live;
+use spillway_tests::progress::Progress;
+use spillway_tests::shop::{Shop, all_quiet, all_told};
+use spillway_tests::tool::{self, OwnStack, count};
+use spillway_tests::witness::{self, Violation};
+use spillway_tests::workload::{self, Order, Workload};
+use spillway_tests::{Options, demo_report};
+
+/// How long a client asks for one payment, and how long the last webhooks may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How long what is still in the queues may take. (A stack that others use too is never quiet.)
+const QUIET_LIMIT: Duration = Duration::from_secs(15);
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// A table that gives no answer so often in a row belongs to a stack that has ended.
+const LOOKS_IN_VAIN: u32 = 8;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tool::run(demo()).await
+}
+
+struct Settings {
+    payments: u64,
+    clients: u64,
+    seed: u64,
+    json: bool,
+    data: PathBuf,
+}
+
+fn settings() -> Result<Settings, String> {
+    Ok(Settings {
+        payments: tool::number("PAYMENTS", 1_000, 1..=100_000)?,
+        clients: tool::number("CLIENTS", 8, 1..=256)?,
+        seed: tool::seed()?,
+        json: tool::wants_json(),
+        data: std::env::var("DATA").ok().filter(|data| !data.is_empty()).unwrap_or_else(|| ".local".to_owned()).into(),
+    })
+}
+
+async fn demo() -> Result<bool, String> {
+    let settings = settings()?;
+    let running = Live::find(&settings.data).await;
+    let own = match running {
+        Some(_) => None,
+        None => Some(OwnStack::start(Options::new()).await?),
+    };
+    let live = match (&running, &own) {
+        (Some(live), _) => live.clone(),
+        (None, Some(stack)) => Live::of(stack.description()),
+        (None, None) => return Err("There is no stack.".to_owned()),
+    };
+    let inbox =
+        Inbox::start(settings.seed).await.map_err(|error| format!("There is no port for webhooks: {error}."))?;
+    let shop = Arc::new(Shop::open(&live, &Arc::new(inbox), "Demo").await?);
+    tell(&settings, &opening(&settings, &live, &shop, own.is_some()));
+
+    let began = Instant::now();
+    pay(&settings, &live, &shop).await?;
+    let took = began.elapsed();
+    all_quiet(&live, QUIET_LIMIT).await;
+    let evidence = witness::gather(&shop, &live.table()).await;
+    let mut violations = evidence.violations();
+    if own.is_some() {
+        violations.extend(witness::strangers(std::slice::from_ref(&evidence)));
+    }
+    let report = demo_report::Report { evidence: &evidence, violations: &violations, took, seed: settings.seed };
+    if settings.json {
+        println!("{}", report.json());
+    } else {
+        print!("{}", report.text());
+        verdict(&violations);
+    }
+    Ok(violations.is_empty())
+}
+
+fn tell(settings: &Settings, text: &str) {
+    if !settings.json {
+        println!("{text}");
+    }
+}
+
+fn opening(settings: &Settings, live: &Live, shop: &Shop, own: bool) -> String {
+    let whose =
+        if own { "started for this demo, and ended with it".to_owned() } else { settings.data.display().to_string() };
+    let (payments, seed) = (count(usize::try_from(settings.payments).unwrap_or_default()), settings.seed);
+    [
+        format!("\nSpillway: {payments} payments from {} clients at once (SEED={seed})\n", settings.clients),
+        format!("  stack      {}, {whose}", live.base_url()),
+        format!("  merchant   {}, who pays 290 basis points + 30 for each payment", shop.id),
+        format!(
+            "  webhooks   {}, each signature checked with the standardwebhooks crate\n",
+            shop.inbox.url(shop.number)
+        ),
+        "Sending them, and waiting for every webhook …".to_owned(),
+    ]
+    .join("\n")
+}
+
+/// Sends all payments and waits for their webhooks, as far as they come.
+async fn pay(settings: &Settings, live: &Live, shop: &Arc<Shop>) -> Result<(), String> {
+    let payments = usize::try_from(settings.payments).unwrap_or(usize::MAX);
+    let clients = usize::try_from(settings.clients).unwrap_or(1);
+    let orders: Vec<Order> = Workload::new(settings.seed, "order", workload::USUAL).take(payments).collect();
+    let paying = async {
+        let orders = orders.into_iter().enumerate().map(|(number, order)| (Arc::clone(shop), number, order));
+        let placed = stream::iter(orders).for_each_concurrent(clients, |(shop, number, order)| async move {
+            // Each twentieth is repeated after its answer, as a client does that has lost it.
+            shop.book.place(&shop.client, order, PATIENCE, number % 20 == 7).await;
+        });
+        placed.await;
+        all_told(std::slice::from_ref(shop), PATIENCE).await
+    };
+    let mut progress = Progress::of(settings.payments * 3, settings.json);
+    let done = tokio::select! {
+        _ = paying => Ok(()),
+        sentence = watch(live, shop, payments, &mut progress) => Err(sentence),
+    };
+    progress.clear();
+    done
+}
+
+/// Shows how far it has come, until the stack does not answer any more: the sentence that says so.
+async fn watch(live: &Live, shop: &Shop, payments: usize, progress: &mut Progress) -> String {
+    let table = live.table();
+    let mut in_vain = 0;
+    let mut settled = 0;
+    while in_vain < LOOKS_IN_VAIN {
+        match shop.settled(&table).await {
+            Some(events) => (settled, in_vain) = (events, 0),
+            None => in_vain += 1,
+        }
+        let (accepted, told) = (shop.book.count(), shop.inbox.counts().2);
+        let done = u64::try_from(accepted + settled + told).unwrap_or_default();
+        let [accepted, payments, settled, told] = [accepted, payments, settled, told].map(count);
+        progress.set(done, &format!("{accepted} of {payments} accepted · {settled} settled · {told} webhooks"));
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    "The stack has ended in the middle of the demo.".to_owned()
+}
+
+fn verdict(violations: &[Violation]) {
+    if violations.is_empty() {
+        println!("\nNothing is lost, nothing is doubled, and every account is right.");
+        return;
+    }
+    println!("\n{} promises are broken:", count(violations.len()));
+    violations.iter().for_each(|violation| println!("  {violation}"));
+}

@@ -1,0 +1,80 @@
+//! A merchant that sends three times what its plan allows is refused what is too much and nothing else, and no other
+//! merchant is refused anything.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use serde_json::{Value, json};
+use spillway_tests::auditor::settled;
+use spillway_tests::{Answer, Client, Merchant, Options, Stack, unique};
+use tokio::time::{MissedTickBehavior, interval};
+
+/// Requests a second of the plan, and at once above that.
+const RATE: usize = 20;
+const BURST: usize = 20;
+
+/// Between two requests of the flood, in milliseconds: at least thrice the plan's rate.
+const FLOOD_EVERY_MS: u64 = 1000 / (3 * RATE as u64);
+/// Between two requests of the other merchant, in milliseconds: half of its plan's rate.
+const MODEST_EVERY_MS: u64 = 2 * 1000 / RATE as u64;
+
+/// How many requests the other merchant makes; the flood lasts as long as they do.
+const MODEST: usize = 40;
+
+fn payment() -> Value {
+    json!({"amount": 1250, "currency": "USD", "token": "tok_visa"})
+}
+
+/// Sends payments, whether or not the ones before were answered, until it is told to stop; gives the answers, and the
+/// time from the first request to the last answer.
+async fn flood(client: &Client, stop: &AtomicBool) -> (Vec<Answer>, Duration) {
+    let mut due = interval(Duration::from_millis(FLOOD_EVERY_MS));
+    let (mut sent, began) = (Vec::new(), Instant::now());
+    while !stop.load(Ordering::Relaxed) {
+        due.tick().await;
+        let client = client.clone();
+        sent.push(tokio::spawn(async move { client.create_payment(&unique(), &payment()).await }));
+    }
+    let answers = join_all(sent).await.into_iter().map(Result::unwrap).collect();
+    (answers, began.elapsed())
+}
+
+/// Makes one payment after the other; each is accepted.
+async fn modest(client: &Client, stop: &AtomicBool) {
+    let mut due = interval(Duration::from_millis(MODEST_EVERY_MS));
+    // What came late is not made up for: that would be a burst.
+    due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for _ in 0..MODEST {
+        due.tick().await;
+        client.create_payment(&unique(), &payment()).await.expect(202);
+    }
+    stop.store(true, Ordering::Relaxed);
+}
+
+#[tokio::test]
+async fn three_times_the_plan_is_refused_in_part_and_another_merchant_in_nothing() {
+    let plan = Options::new().knob("STANDARD_PLAN_RATE", RATE).knob("STANDARD_PLAN_BURST", BURST);
+    // The stage has room for both plans and no more, so that what the flood is refused must take nothing from it.
+    let options = plan.knob("STAGE_RATE", 2 * RATE).knob("STAGE_BURST", 2 * BURST + 20);
+    let stack = Stack::start(options.knob("STORE_DEADLINE_MS", 9000)).await;
+    let merchant = async || stack.new_merchant_with(json!({"plan": "standard"})).await;
+    let (flooding, other): (Merchant, Merchant) = (merchant().await, merchant().await);
+    let stop = AtomicBool::new(false);
+    let ((answers, time), ()) = tokio::join!(flood(&flooding.client, &stop), modest(&other.client, &stop));
+
+    let (accepted, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 202);
+    // A full bucket, what has flowed into it, and one more for the clocks' roundings.
+    let most = BURST + RATE * usize::try_from(time.as_millis()).unwrap() / 1000 + 1;
+    let shown = format!("{} accepted, {} refused in {} ms", accepted.len(), refused.len(), time.as_millis());
+    assert!((BURST..=most).contains(&accepted.len()), "{shown}");
+    assert!(!refused.is_empty(), "{shown}");
+    for answer in refused {
+        let answer = answer.expect_problem(429, "rate_limited");
+        assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
+    }
+    // The books hold each accepted payment, settled, and none that was refused.
+    let books = settled(&stack, &flooding.tenant(), accepted.len()).await;
+    assert!(accepted.iter().all(|answer| books.payments.contains_key(answer.id())), "{shown}");
+    settled(&stack, &other.tenant(), MODEST).await;
+}

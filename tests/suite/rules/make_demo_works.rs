@@ -1,0 +1,49 @@
+//! `make demo`, without the build: it starts a stack, tells what it saw, and leaves nothing running.
+
+use serde_json::Value;
+use spillway_tests::make::{self, Output};
+use spillway_tests::{Options, Stack, process};
+
+/// Runs the demo with 30 payments, for the stack whose folder is `data`.
+async fn demo(data: &str, json: bool) -> Output {
+    let mut demo = make::command(Stack::runner().with_file_name("demo"));
+    demo.env("DATA", data).env("PAYMENTS", "30").env("SEED", "3").env("JSON", if json { "1" } else { "0" });
+    make::output(demo).await
+}
+
+#[tokio::test]
+async fn the_demo_on_a_stack_of_its_own_finds_nothing_wrong_and_ends_it() {
+    let output = demo("/nowhere", false).await;
+    assert!(output.succeeded, "{output:#?}");
+    for shown in
+        ["30 accepted · 30 settled · 30 webhooks", "Nothing is lost", "POST /v1/payments", "started for this demo"]
+    {
+        assert!(output.shown.contains(shown), "{shown} is not in {}", output.shown);
+    }
+    let url = output.shown.lines().find_map(|line| line.trim().strip_prefix("stack")?.split("http://").nth(1));
+    let address = url.unwrap().split('/').next().unwrap();
+    assert!(std::net::TcpStream::connect(address).is_err(), "the stack still runs");
+}
+
+#[tokio::test]
+async fn the_demo_on_a_running_stack_leaves_it_running_and_gives_machines_one_object() {
+    let stack = Stack::start(Options::new()).await;
+    let output = demo(&stack.data().display().to_string(), true).await;
+    assert!(output.succeeded, "{output:#?}");
+    let told: Value = serde_json::from_str(&output.shown).unwrap();
+    assert_eq!((&told["sent"], &told["accepted"], &told["webhooks"]), (&30.into(), &30.into(), &30.into()));
+    assert_eq!(told["pending"], told["pending_expected"]);
+    assert_eq!(told["violations"], Value::Array(Vec::new()));
+    assert_eq!(told["latency_us"]["post"]["count"], 30);
+    assert!(process::descendants(stack.pid()).iter().any(|process| process.program == "create-payment"));
+    stack.client(stack.developers_key()).get("/balance").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_demo_that_is_told_nonsense_says_so_in_one_sentence() {
+    let mut demo = make::command(Stack::runner().with_file_name("demo"));
+    demo.env("DATA", "/nowhere").env("PAYMENTS", "many");
+    let output = make::output(demo).await;
+    assert!(!output.succeeded && output.shown.is_empty(), "{output:#?}");
+    assert_eq!(output.told, "PAYMENTS is many; it must be a number from 1 to 100000.\n");
+}
