@@ -20,7 +20,6 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     let now = context.now();
     let caller = Caller::of(&request, now)?;
     caller.may(Scope::PaymentsWrite)?;
-    caller.may_start_work()?;
     let key = request.idempotency_key()?;
     let body = request.json()?;
     let fingerprint = body.fingerprint();

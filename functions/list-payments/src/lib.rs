@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use spillway_domain::api_key::Scope;
 use spillway_domain::page::Filter;
+use spillway_domain::payment::Status;
 use spillway_platform::api::{Caller, ListQuery, Problem, Request, Response, view};
 use spillway_platform::runtime::Context;
 
@@ -12,7 +13,7 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     let caller = Caller::of(&request, context.now())?;
     caller.may(Scope::PaymentsRead)?;
     let mut query = ListQuery::of(&request, &caller.tenant, "payments");
-    let status = query.filter("status", "must be processing, succeeded or failed");
+    let status = query.one_of("status", &Status::ALL);
     let filter = Filter { status, currency: query.currency() };
     let page = query.finish()?;
 

@@ -42,7 +42,8 @@ pub enum RevokeApiKeyError {
 }
 
 /// Stores from when on the key is refused, unless that is so at that time or earlier already: then nothing is written,
-/// and the answer is the first one again. From its `effective_at` on no request that carries the key is accepted.
+/// and the answer is the first one again. No request with the key that arrives at the gateway from its `effective_at`
+/// on is accepted.
 pub async fn handle(
     context: Arc<Context>, _: Invocation, asked: RevokeApiKey,
 ) -> Result<ChangedView<ApiKeyView>, RevokeApiKeyError> {
@@ -55,7 +56,7 @@ pub async fn handle(
         let stands = issued.key.revocation == Some(revocation);
         if stands || context.store.revoke_api_key(&issued, revocation).await? {
             let key = ApiKey { revocation: Some(revocation), ..issued.key };
-            return Ok(view::changed(view::api_key(key, None), revocation.refused_from));
+            return Ok(view::changed(view::api_key(key, None), revocation.effective_at));
         }
     }
     Err(RevokeApiKeyError::Overtaken(id))

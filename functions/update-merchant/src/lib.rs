@@ -47,7 +47,8 @@ pub enum UpdateMerchantError {
 }
 
 /// Stores the change on condition that nobody else changed the merchant meanwhile; else reads and decides again.
-/// Repeating the same request is harmless and changes nothing. The answer says from when on everything goes by it.
+/// Repeating the same request is harmless and changes nothing. The answer says from when on no request that arrives at
+/// the gateway is accepted by what was before; raised shards are in force later, from the time that they show.
 pub async fn handle(
     context: Arc<Context>, _: Invocation, asked: UpdateMerchant,
 ) -> Result<ChangedView<MerchantView>, UpdateMerchantError> {
@@ -58,10 +59,10 @@ pub async fn handle(
         let merchant = read.ok_or_else(|| UpdateMerchantError::NoMerchant(id.clone()))?;
         let now = context.now();
         let effective_at = context.settings.known_everywhere(now);
-        let Some(changed) = merchant.changed(&asked, now.plus_seconds(context.settings.shards_ahead_s))? else {
+        let Some(changed) = merchant.changed(&asked, context.settings.shards_from(now))? else {
             return Ok(view::changed(view::merchant(merchant), effective_at));
         };
-        if context.store.change_merchant(merchant.version, &changed).await? {
+        if context.store.change_merchant(&merchant, &changed).await? {
             return Ok(view::changed(view::merchant(changed), effective_at));
         }
     }

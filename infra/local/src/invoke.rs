@@ -29,6 +29,13 @@ pub enum InvokeError {
     TooLarge,
 }
 
+impl InvokeError {
+    /// Whether it is the one error by which an authorizer says that nobody is let in; API Gateway goes by its text.
+    pub fn says_unauthorized(&self) -> bool {
+        matches!(self, Self::Handled { message, .. } if message == "Unauthorized")
+    }
+}
+
 /// Something that can run functions: the runner's own host, or a running `cargo lambda watch`.
 pub trait Run: Send + Sync {
     /// Runs `function` (by folder name) once with `payload`.

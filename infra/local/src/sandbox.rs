@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use crate::files;
 use crate::invoke::{Functions, InvokeError};
 
+/// What its key may do: all there is.
+const SCOPES: [&str; 4] = ["payments:write", "payments:read", "balance:read", "webhooks:write"];
+
 /// The sandbox merchant's own account of itself, kept so that a restart prints the same key.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Sandbox {
@@ -15,8 +18,6 @@ pub struct Sandbox {
     pub merchant_id: String,
     /// `sk_test_…`, with every scope.
     pub api_key: String,
-    /// What the key was issued under: the same again gives the same key without its secret.
-    reference: String,
 }
 
 /// Why there is no sandbox merchant.
@@ -31,28 +32,21 @@ pub enum SandboxError {
 }
 
 impl Sandbox {
-    /// The merchant and its key: those in `file` where they are still valid, else new ones. The
+    /// The merchant and its key: the one in `file` where it still does all that a new one would, else a new one. The
     /// functions make both, as they do for every merchant.
     pub async fn prepare(functions: &Functions, file: &Path) -> Result<Self, SandboxError> {
         let merchant_id = create_merchant(functions).await?;
         let kept = std::fs::read(file).ok();
         let kept = kept.and_then(|text| serde_json::from_slice::<Self>(&text).ok());
-        let kept = kept.filter(|kept| kept.merchant_id == merchant_id);
-        let mut reference = kept.as_ref().map_or_else(|| "sandbox".to_owned(), |kept| kept.reference.clone());
-        loop {
-            match (issue_key(functions, &merchant_id, &reference).await?, &kept) {
-                (Issued::Now(api_key), _) => {
-                    let sandbox = Self { merchant_id, api_key, reference };
-                    files::write(file, json!(sandbox).to_string().as_bytes())?;
-                    return Ok(sandbox);
-                }
-                (Issued::Before, Some(kept)) => return Ok(kept.clone()),
-                // Of no use: the file with its secret is gone, or it was revoked.
-                (Issued::Before, None) | (Issued::AndRevoked, _) => {
-                    reference = format!("sandbox-{}", uuid::Uuid::new_v4().simple())
-                }
-            }
+        if let Some(kept) = kept.filter(|kept| kept.merchant_id == merchant_id)
+            && is_valid(functions, &kept.api_key).await?
+        {
+            return Ok(kept);
         }
+        let api_key = issue_key(functions, &merchant_id).await?;
+        let sandbox = Self { merchant_id, api_key };
+        files::write(file, json!(sandbox).to_string().as_bytes())?;
+        Ok(sandbox)
     }
 }
 
@@ -72,32 +66,35 @@ pub async fn create_merchant(functions: &Functions) -> Result<String, SandboxErr
     id.ok_or_else(|| SandboxError::Answer("create-merchant", merchant.to_string()))
 }
 
-/// What became of a key.
-enum Issued {
-    /// This is its secret, told once only.
-    Now(String),
-    Before,
-    AndRevoked,
+/// Whether the authorizer takes the key and says that it has every scope.
+async fn is_valid(functions: &Functions, api_key: &str) -> Result<bool, SandboxError> {
+    let request = json!({
+        "type": "REQUEST",
+        "methodArn": "arn:aws:execute-api:us-east-1:000000000000:local/api/GET/v1/health",
+        "headers": {"Authorization": format!("Bearer {api_key}")},
+    });
+    match call(functions, "authenticate", &request).await {
+        Ok(answer) => {
+            let scopes = answer["context"]["scopes"].as_str().unwrap_or_default();
+            Ok(SCOPES.iter().all(|scope| scopes.split(' ').any(|held| held == *scope)))
+        }
+        Err(SandboxError::Function(_, error)) if error.says_unauthorized() => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
-async fn issue_key(functions: &Functions, merchant: &str, reference: &str) -> Result<Issued, SandboxError> {
+/// Issues a key under a reference of its own: only then is its secret told.
+async fn issue_key(functions: &Functions, merchant: &str) -> Result<String, SandboxError> {
     let request = json!({
         "merchant": merchant,
         "mode": "test",
-        "reference": reference,
-        "scopes": ["payments:write", "payments:read", "balance:read", "webhooks:write"],
+        "reference": format!("sandbox-{}", uuid::Uuid::new_v4().simple()),
+        "scopes": SCOPES,
         "expires_at": null,
     });
-    let key = match call(functions, "issue-api-key", &request).await {
-        Err(SandboxError::Function(_, InvokeError::Handled { message, .. })) if message.contains("was revoked") => {
-            return Ok(Issued::AndRevoked);
-        }
-        other => other?,
-    };
-    if !key["id"].is_string() {
-        return Err(SandboxError::Answer("issue-api-key", key.to_string()));
-    }
-    Ok(key["secret"].as_str().map_or(Issued::Before, |secret| Issued::Now(secret.to_owned())))
+    let key = call(functions, "issue-api-key", &request).await?;
+    let secret = key["secret"].as_str().map(str::to_owned);
+    secret.ok_or_else(|| SandboxError::Answer("issue-api-key", key.to_string()))
 }
 
 async fn call(functions: &Functions, function: &'static str, request: &Value) -> Result<Value, SandboxError> {

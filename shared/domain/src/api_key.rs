@@ -92,6 +92,14 @@ impl Scope {
         }
     }
 
+    /// Whether it is for starting something, which a suspended merchant may not.
+    pub fn writes(self) -> bool {
+        match self {
+            Scope::PaymentsWrite | Scope::WebhooksWrite => true,
+            Scope::PaymentsRead | Scope::BalanceRead => false,
+        }
+    }
+
     /// Reads a scope.
     pub fn parse(text: &str) -> Option<Scope> {
         Scope::ALL.into_iter().find(|scope| scope.as_str() == text)
@@ -103,8 +111,8 @@ impl Scope {
 pub struct Revocation {
     /// From when on whoever knows of it refuses the key. It may lie ahead.
     pub revoked_at: Timestamp,
-    /// From when on nobody takes the key, from no cache either.
-    pub refused_from: Timestamp,
+    /// From when on no request that arrives at the gateway with the key is accepted.
+    pub effective_at: Timestamp,
 }
 
 /// A key as stored, without its secret.
@@ -117,7 +125,8 @@ pub struct ApiKey {
     /// What it may do.
     pub scopes: Vec<Scope>,
     /// From when on it is refused, if ever. (Stored under another name than `expires_at`: by that attribute the table
-    /// deletes items, and a key that was refused stays.)
+    /// deletes items. It would do so by a number only, and this is a text; but a key that was refused must stay, and
+    /// not because of how its time is written.)
     #[serde(rename = "valid_until")]
     pub expires_at: Option<Timestamp>,
     /// That it was revoked, if it was.
@@ -136,15 +145,16 @@ impl ApiKey {
     }
 
     /// The revocation that holds when this key is to be revoked at `at`, or now if that has passed. What is written now
-    /// is known everywhere at `everywhere_at`. A revocation only ever moves earlier: one that is as early stays.
+    /// every request goes by that arrives from `everywhere_at` on. A revocation only ever moves earlier: one that is as
+    /// early stays.
     pub fn revoked(&self, at: Timestamp, now: Timestamp, everywhere_at: Timestamp) -> Revocation {
         let revoked_at = at.max(now);
-        let refused_from = revoked_at.max(everywhere_at);
+        let effective_at = revoked_at.max(everywhere_at);
         match self.revocation {
             Some(earlier) if earlier.revoked_at <= revoked_at => earlier,
             // What was promised of the later one still holds.
-            Some(later) => Revocation { revoked_at, refused_from: later.refused_from.min(refused_from) },
-            None => Revocation { revoked_at, refused_from },
+            Some(later) => Revocation { revoked_at, effective_at: later.effective_at.min(effective_at) },
+            None => Revocation { revoked_at, effective_at },
         }
     }
 }
@@ -170,8 +180,8 @@ mod tests {
         }
     }
 
-    fn revocation(revoked_at: i64, refused_from: i64) -> Revocation {
-        Revocation { revoked_at: at(revoked_at), refused_from: at(refused_from) }
+    fn revocation(revoked_at: i64, effective_at: i64) -> Revocation {
+        Revocation { revoked_at: at(revoked_at), effective_at: at(effective_at) }
     }
 
     #[test]
@@ -224,6 +234,13 @@ mod tests {
         for wrong in [typo.as_str(), "", "sk_test_", "sk_prod_x", &key.reveal().replace("test", "live"), "sk_test_ключ"]
         {
             assert_eq!(ApiKeySecret::parse(wrong), Err(InvalidApiKey), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_scopes_that_write_are_those_that_say_so() {
+        for scope in Scope::ALL {
+            assert_eq!(scope.writes(), scope.as_str().ends_with(":write"), "{scope:?}");
         }
     }
 

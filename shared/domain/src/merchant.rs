@@ -52,7 +52,7 @@ pub struct NewMerchant {
 }
 
 /// What is to be changed of a merchant. What is none stays as it is.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MerchantChange {
     /// For people.
     pub name: Option<String>,
@@ -161,11 +161,10 @@ impl Merchant {
     /// This merchant with the change, or why it can't be. None: it is so already. Raised shards are in force from
     /// `shards_from` on, which must be later than any copy of the merchant lives that a reader may have.
     pub fn changed(&self, asked: &MerchantChange, shards_from: Timestamp) -> Result<Option<Merchant>, MerchantRefusal> {
-        let MerchantChange { name, currencies, settlement_delay_days, shards, suspended } = asked;
-        let nothing = (name.is_none(), settlement_delay_days.is_none(), shards.is_none(), suspended.is_none());
-        if currencies.is_empty() && nothing == (true, true, true, true) {
+        if *asked == MerchantChange::default() {
             return Err(MerchantRefusal::NothingToChange);
         }
+        let MerchantChange { name, currencies, settlement_delay_days, shards, suspended } = asked;
         checked_prices(currencies)?;
         let mut changed = self.clone();
         changed.currencies.extend(currencies);

@@ -5,19 +5,31 @@ use crate::time::Timestamp;
 
 /// The most items of a page.
 pub const LIMIT_MAX: u16 = 100;
-/// The items of a page where nobody says how many.
-pub const LIMIT_DEFAULT: u16 = 10;
 /// The most items that are considered for one page: so many are read for a filter that hardly anything passes, then
-/// the page ends.
+/// the page ends. On a slow store it ends earlier, with [`Filling::cut`].
 pub const CANDIDATES_MAX: usize = 1000;
 /// The most items that are considered before the page looks again at what it has.
 const STEP_MAX: usize = 100;
 
+/// The most items of a page that is asked for, 1 to [`LIMIT_MAX`]: a page of none would end a list in silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit(u16);
+
+impl Limit {
+    /// Where nobody says how many: ten.
+    pub const DEFAULT: Limit = Limit(10);
+
+    /// None for 0 and above [`LIMIT_MAX`].
+    pub fn new(limit: u16) -> Option<Limit> {
+        (1..=LIMIT_MAX).contains(&limit).then_some(Limit(limit))
+    }
+}
+
 /// A part of a list, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
-    /// The most items, 1 to [`LIMIT_MAX`].
-    pub limit: u16,
+    /// The most items.
+    pub limit: Limit,
     /// Only what was created then or later.
     pub created_from: Option<Timestamp>,
     /// Only what was created earlier than that.
@@ -64,9 +76,9 @@ pub struct Page<T> {
 /// A page while it is filled: it says how many candidates it wants to consider next, in the list's order, and is
 /// complete when it wants none.
 ///
-/// A page is full unless the list or [`CANDIDATES_MAX`] ended it. Behind a full page of a narrowed list the search goes
-/// on for one more that passes, so that the list is not said to go on where nothing follows; that one is left to the
-/// next page, and all that did not pass before it is never considered again.
+/// A page is full unless the list, [`CANDIDATES_MAX`] or the time ended it. Behind a full page of a narrowed list the
+/// search goes on for one more that passes, so that the list is not said to go on where nothing follows; that one is
+/// left to the next page, and all that did not pass before it is never considered again.
 #[derive(Debug)]
 pub struct Filling<T> {
     limit: usize,
@@ -79,8 +91,8 @@ pub struct Filling<T> {
 
 impl<T> Filling<T> {
     /// An empty page of a list of which `everything` passes, or not.
-    pub fn new(limit: u16, everything: bool) -> Filling<T> {
-        let limit = usize::from(limit);
+    pub fn new(limit: Limit, everything: bool) -> Filling<T> {
+        let limit = usize::from(limit.0);
         Filling { limit, everything, items: Vec::new(), considered: 0, position: None, overflowed: false }
     }
 
@@ -119,6 +131,12 @@ impl<T> Filling<T> {
         self.overflowed
     }
 
+    /// The page when the time is up before it is complete: what was considered so far, and where the list goes on. None
+    /// if nothing was considered: a page that leads nowhere would be asked for again and again.
+    pub fn cut(self) -> Option<Page<T>> {
+        self.position.map(|position| Page { items: self.items, next: Some(position) })
+    }
+
     /// The page. `more`: whether there are candidates behind those considered.
     pub fn finish(self, more: bool) -> Page<T> {
         let goes_on = self.overflowed || more;
@@ -136,7 +154,7 @@ mod tests {
         let mut pages = Vec::new();
         let mut from = 0;
         loop {
-            let mut filling = Filling::new(limit, passing.is_none());
+            let mut filling = Filling::new(Limit::new(limit).unwrap(), passing.is_none());
             let mut given = from;
             while filling.wanted() > 0 && given < length {
                 let until = length.min(given + filling.wanted());
@@ -183,7 +201,7 @@ mod tests {
 
     #[test]
     fn steps_grow_with_what_was_considered() {
-        let mut filling: Filling<()> = Filling::new(10, false);
+        let mut filling: Filling<()> = Filling::new(Limit::DEFAULT, false);
         let mut steps = Vec::new();
         while filling.wanted() > 0 {
             steps.push(filling.wanted());
@@ -191,6 +209,26 @@ mod tests {
         }
         // 11 × 2^n up to 100, and what is left of a thousand.
         assert_eq!(steps, [11, 22, 44, 88, 100, 100, 100, 100, 100, 100, 100, 100, 35]);
+    }
+
+    #[test]
+    fn a_page_that_is_cut_goes_on_behind_what_was_considered_and_one_of_nothing_is_none() {
+        let filling = || Filling::new(Limit::new(2).unwrap(), false);
+        assert_eq!(filling().cut(), None::<Page<u8>>);
+        let mut nothing_passed: Filling<u8> = filling();
+        nothing_passed.consider("8".to_owned(), None);
+        assert_eq!(nothing_passed.cut(), Some(Page { items: vec![], next: Some("8".to_owned()) }));
+        let mut overflowed = filling();
+        for (position, item) in [("8", Some(8)), ("7", None), ("6", Some(6)), ("5", Some(5))] {
+            overflowed.consider(position.to_owned(), item);
+        }
+        assert_eq!(overflowed.cut(), Some(Page { items: vec![8, 6], next: Some("6".to_owned()) }));
+    }
+
+    #[test]
+    fn there_is_no_page_of_none_and_none_of_more_than_a_hundred() {
+        assert_eq!([0, 101].map(Limit::new), [None, None]);
+        assert_eq!([1, 100].map(Limit::new), [Some(Limit(1)), Some(Limit(100))]);
     }
 
     #[test]

@@ -30,6 +30,11 @@ pub enum Status {
     Failed,
 }
 
+impl Status {
+    /// All of them.
+    pub const ALL: [Status; 3] = [Status::Processing, Status::Succeeded, Status::Failed];
+}
+
 /// When the money is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
-use crate::invoke::{Functions, InvokeError};
+use crate::invoke::Functions;
 use crate::template::Authorizer as Settings;
 
 /// Answers that are kept at most; beyond it the expired ones are dropped, then all.
@@ -105,7 +105,7 @@ impl Authorizer {
         let answer = self.functions.invoke(&self.settings.function, payload).await;
         match answer {
             Ok(answer) => read(&answer).ok_or(Refusal::AuthorizerConfigurationError),
-            Err(InvokeError::Handled { message, .. }) if message == "Unauthorized" => Err(Refusal::Unauthorized),
+            Err(error) if error.says_unauthorized() => Err(Refusal::Unauthorized),
             Err(_) => Err(Refusal::AuthorizerFailure),
         }
     }

@@ -6,7 +6,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use super::*;
-use crate::invoke::{Outcome, Run};
+use crate::invoke::{InvokeError, Outcome, Run};
 
 const ARN: &str = "arn:aws:execute-api:eu:000000000000:local/api/GET/v1/payments";
 

@@ -45,13 +45,11 @@ impl Caller {
         })
     }
 
-    /// 403 unless the key has the scope.
+    /// 403 unless the key has the scope, and 403 if it is for starting something and the merchant is suspended.
     pub fn may(&self, scope: Scope) -> Result<(), Problem> {
-        if self.scopes.contains(&scope) { Ok(()) } else { Err(Problem::insufficient_scope(scope)) }
-    }
-
-    /// 403 if the merchant may start nothing.
-    pub fn may_start_work(&self) -> Result<(), Problem> {
-        if self.suspended { Err(Problem::merchant_suspended()) } else { Ok(()) }
+        if !self.scopes.contains(&scope) {
+            return Err(Problem::insufficient_scope(scope));
+        }
+        if self.suspended && scope.writes() { Err(Problem::merchant_suspended()) } else { Ok(()) }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use spillway_domain::currency::Currency;
 use spillway_domain::id::hash;
-use spillway_domain::page::{Asked, LIMIT_DEFAULT, LIMIT_MAX};
+use spillway_domain::page::{Asked, LIMIT_MAX, Limit};
 use spillway_domain::tenant::Tenant;
 
 use super::parameters::Parameters;
@@ -76,8 +76,19 @@ impl ListQuery {
 
     /// A filter: as it was sent, else as the cursor keeps it. `expected` is what is said of a value that is none.
     pub fn filter<T: Serialize + DeserializeOwned>(&mut self, name: &str, expected: &str) -> Option<T> {
-        let sent: Option<T> = self.parameters.read(name, expected, from_text);
-        let kept = || self.cursor.as_ref()?.as_ref().ok()?.filters.get(name).and_then(|text| from_text(text));
+        self.filter_by(name, expected, from_text)
+    }
+
+    /// A filter that takes one of `all` and nothing else.
+    pub fn one_of<T: Serialize + Copy>(&mut self, name: &str, all: &[T]) -> Option<T> {
+        let words: Vec<String> = all.iter().filter_map(to_text).collect();
+        let one = |text: &str| all.iter().copied().find(|value| to_text(value).as_deref() == Some(text));
+        self.filter_by(name, &format!("must be {}", alternatives(&words)), one)
+    }
+
+    fn filter_by<T: Serialize>(&mut self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+        let sent: Option<T> = self.parameters.read(name, expected, &parse);
+        let kept = || self.cursor.as_ref()?.as_ref().ok()?.filters.get(name).and_then(|text| parse(text));
         let value = sent.or_else(kept)?;
         self.filters.insert(name.to_owned(), to_text(&value)?);
         Some(value)
@@ -92,7 +103,7 @@ impl ListQuery {
     /// with these filters.
     pub fn finish(mut self) -> Result<PageAsked, Problem> {
         let expected = format!("must be a whole number from 1 to {LIMIT_MAX}");
-        let limit = self.parameters.read("limit", &expected, limit).unwrap_or(LIMIT_DEFAULT);
+        let limit = self.parameters.read("limit", &expected, limit).unwrap_or(Limit::DEFAULT);
         let created_from = self.filter("created_from", TIME);
         let created_before = self.filter("created_before", TIME);
         if created_from.zip(created_before).is_some_and(|(from, before)| from >= before) {
@@ -152,9 +163,18 @@ impl Scope {
     }
 }
 
-fn limit(text: &str) -> Option<u16> {
+fn limit(text: &str) -> Option<Limit> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|limit| digits && (1..=LIMIT_MAX).contains(limit))
+    text.parse().ok().filter(|_| digits).and_then(Limit::new)
+}
+
+/// `a, b or c`.
+fn alternatives(words: &[String]) -> String {
+    match words.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
 }
 
 fn from_text<T: DeserializeOwned>(text: &str) -> Option<T> {
@@ -184,7 +204,7 @@ mod tests {
         let event = serde_json::json!({"multiValueQueryStringParameters": query});
         let request = Request::from(serde_json::from_value::<ApiEvent>(event).unwrap());
         let mut query = ListQuery::of(&request, &tenant(Mode::Test), "payments");
-        query.filter::<Status>("status", "must be a status");
+        query.one_of("status", &Status::ALL);
         query.currency();
         query.finish()
     }
@@ -200,7 +220,7 @@ mod tests {
         let alone = read(&[("cursor", &cursor)]).unwrap();
         assert_eq!(alone.asked.position.as_deref(), Some("2026-01-31T12:00:00.123Z#pay_x"));
         assert_eq!(alone.asked.created_from.unwrap().to_string(), "2026-01-31T12:00:00.000Z");
-        assert_eq!((alone.filters["status"].as_str(), alone.asked.limit), ("failed", LIMIT_DEFAULT));
+        assert_eq!((alone.filters["status"].as_str(), alone.asked.limit), ("failed", Limit::DEFAULT));
         // The same instant in another spelling is the same filter.
         let beside = [("cursor", cursor.as_str()), ("created_from", "2026-01-31T12:00:00Z"), ("limit", "100")];
         assert_eq!(read(&beside).unwrap().filters, alone.filters);
@@ -250,8 +270,14 @@ mod tests {
     }
 
     #[test]
+    fn alternatives_read_as_people_write_them() {
+        let written = |words: &[&str]| alternatives(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
+        assert_eq!([written(&["a"]), written(&["a", "b"]), written(&["a", "b", "c"])], ["a", "a or b", "a, b or c"]);
+    }
+
+    #[test]
     fn limits_are_whole_numbers_from_1_to_100() {
-        assert_eq!(["1", "100"].map(limit), [Some(1), Some(100)]);
+        assert_eq!(["1", "100"].map(limit), [1, 100].map(Limit::new));
         for wrong in ["0", "101", "ten", "+5", "-1", "1.0", "65537", "1e1", " 1"] {
             assert_eq!(limit(wrong), None, "{wrong}");
         }

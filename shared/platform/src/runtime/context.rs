@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::config::{AsyncSleep as _, SharedAsyncSleep, SharedHttpClient};
+use aws_smithy_http_client::HttpClientError;
 use spillway_domain::id::MerchantId;
 use spillway_domain::merchant::Merchant;
 use spillway_domain::time::Timestamp;
@@ -37,9 +38,9 @@ pub struct Outside {
 }
 
 impl Outside {
-    /// The real world.
-    pub fn real() -> Outside {
-        Outside {
+    /// The real world; an error if there is no way to AWS that trusts AWS alone.
+    pub fn real() -> Result<Outside, HttpClientError> {
+        Ok(Outside {
             now: Arc::new(|| {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
@@ -51,8 +52,8 @@ impl Outside {
                 }
             }),
             sleep: sdk::tokio_sleep(),
-            http_client: sdk::https_client(),
-        }
+            http_client: sdk::https_client()?,
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, SharedAsyncSleep, SharedCredentialsProvider, SharedHttpClient,
     StalledStreamProtectionConfig,
 };
+use aws_smithy_http_client::HttpClientError;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_types::SdkConfig;
@@ -78,17 +79,15 @@ impl Clients {
 /// docs/decisions/0006.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
-/// The HTTPS client of a deployed function, which trusts AWS alone. Connections that were idle for long are dropped: they may have died while
-/// the environment was frozen.
-pub(super) fn https_client() -> SharedHttpClient {
-    let mut client = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .pool_idle_timeout(Duration::from_secs(20));
+/// The HTTPS client of a deployed function, which trusts AWS alone: an error rather than a client that trusts others
+/// too. Connections that were idle for long are dropped: they may have died while the environment was frozen.
+pub(super) fn https_client() -> Result<SharedHttpClient, HttpClientError> {
     let trusted = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
-    if let Ok(tls) = TlsContext::builder().with_trust_store(trusted).build() {
-        client = client.tls_context(tls);
-    }
-    client.build_https()
+    let client = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(TlsContext::builder().with_trust_store(trusted).build()?)
+        .pool_idle_timeout(Duration::from_secs(20));
+    Ok(client.build_https())
 }
 
 /// Waits with tokio's timer.

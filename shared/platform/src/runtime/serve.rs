@@ -237,7 +237,7 @@ where
     Out: Serialize,
 {
     let settings = Settings::from_env()?;
-    let outside = Outside::real();
+    let outside = Outside::real()?;
     log::init(&settings.log_level, &outside);
     // A panic's message may hold data; its place is enough.
     std::panic::set_hook(Box::new(|panic| {

@@ -3,7 +3,7 @@
 
 use std::env;
 
-use spillway_domain::payment::UnknownOutcomePolicy;
+use spillway_domain::payment::{CLOCK_SKEW_MS, UnknownOutcomePolicy};
 use spillway_domain::time::Timestamp;
 
 /// The settings of a function, with the template's defaults.
@@ -23,8 +23,8 @@ pub struct Settings {
     pub cache_s: u32,
     /// `DUE_MONEY_SHARDS`, `DUE_EVENTS_SHARDS`, `DUE_DELIVERIES_SHARDS`: only ever raised.
     pub due_shards: DueShards,
-    /// `SHARDS_AHEAD_SECONDS`: how far ahead a raise of a merchant's shards is dated. Far longer than a cache lives, so
-    /// that every reader looks at the new shards before anything is written to them.
+    /// `SHARDS_AHEAD_SECONDS`: how far ahead a raise of a merchant's shards is dated, or further:
+    /// [`Settings::shards_from`].
     pub shards_ahead_s: u32,
     /// `FIRST_DUE_SECONDS`: when what is unfinished becomes overdue.
     pub first_due_s: u32,
@@ -152,18 +152,31 @@ impl Settings {
     }
 }
 
-/// Store operations, one after the other, from before a write until the last answer made without it: the write itself;
-/// the authorizer's read of the key, just before it; its read of the merchant.
-const OPERATIONS_UNTIL_KNOWN: u32 = 3;
+/// Milliseconds after which Lambda ends `authenticate` and whatever answers a request: their timeout in the template.
+const TIMEOUT_MS: i64 = 10_000;
 
 impl Settings {
-    /// From when on everything goes by a change of a merchant or a key whose write begins now.
-    ///
-    /// Who read just before the write may keep what it read for the time that a cache lives. Each of the operations
-    /// meanwhile, the write too, takes at most the store's deadline.
+    /// From when on no request that arrives at the gateway is accepted by what was before a change of a merchant or a
+    /// key, whose write begins now. docs/decisions/0007 tells why it is so late.
     pub fn known_everywhere(&self, now: Timestamp) -> Timestamp {
-        let operations_ms = i64::from(OPERATIONS_UNTIL_KNOWN) * i64::from(self.store_deadline_ms);
-        now.plus_seconds(self.cache_s).plus_millis(operations_ms)
+        now.plus_millis(i64::from(self.store_deadline_ms) + self.remembered_ms() + CLOCK_SKEW_MS)
+    }
+
+    /// From when on shards are in force whose raise is written now: no sooner than `SHARDS_AHEAD_SECONDS` say, and not
+    /// while a request can be under way that came with a copy of the merchant from before. Who reads fewer shards than
+    /// are written to would give a wrong balance.
+    ///
+    /// Where nothing is remembered there are no copies but those of the requests that are under way at this moment, and
+    /// `SHARDS_AHEAD_SECONDS` alone count: 0 beside it is for who knows that there are none, as tests do.
+    pub fn shards_from(&self, now: Timestamp) -> Timestamp {
+        let ahead = now.plus_seconds(self.shards_ahead_s);
+        if self.cache_s == 0 { ahead } else { ahead.max(self.known_everywhere(now).plus_millis(TIMEOUT_MS)) }
+    }
+
+    /// Milliseconds for which requests may be let through on what the store said: the gateway remembers an answer of
+    /// the authorizer from its end on, and that can be a whole timeout after the read.
+    fn remembered_ms(&self) -> i64 {
+        if self.cache_s == 0 { 0 } else { TIMEOUT_MS + i64::from(self.cache_s) * 1000 }
     }
 }
 
@@ -209,10 +222,42 @@ mod tests {
         );
     }
 
+    fn with(variables: &[(&str, &str)]) -> Settings {
+        let value =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        Settings::read(&value).unwrap()
+    }
+
     #[test]
-    fn a_change_is_known_everywhere_when_the_slowest_reads_before_it_have_left_every_cache() {
-        let settings = Settings::read(&|_| None).unwrap();
-        // 60 s in a cache, and three operations of 3 s each.
-        assert_eq!(settings.known_everywhere(Timestamp::from_millis(500)), Timestamp::from_millis(69_500));
+    fn a_change_is_known_everywhere_when_the_slowest_read_before_it_has_left_every_cache() {
+        let (at, now) = (Timestamp::from_millis, Timestamp::from_millis(500));
+        // 3 s for the write, 10 s for the authorizer that read just before it, 60 s in the cache, 1 s between clocks.
+        assert_eq!(with(&[]).known_everywhere(now), at(74_500));
+        assert_eq!(with(&[("STORE_DEADLINE_MS", "9000"), ("CACHE_SECONDS", "1")]).known_everywhere(now), at(21_500));
+        // Where nothing is remembered, who arrives when it is written is asked about anew.
+        assert_eq!(with(&[("CACHE_SECONDS", "0")]).known_everywhere(now), at(4_500));
+    }
+
+    #[test]
+    fn raised_shards_are_in_force_when_no_request_reads_fewer() {
+        let (at, now) = (Timestamp::from_millis, Timestamp::from_millis(500));
+        assert_eq!(with(&[]).shards_from(now), at(3_600_500));
+        // The 74 s of above, and 10 s for a request that arrived just before their end.
+        assert_eq!(with(&[("SHARDS_AHEAD_SECONDS", "0")]).shards_from(now), at(84_500));
+        assert_eq!(with(&[("SHARDS_AHEAD_SECONDS", "85")]).shards_from(now), at(85_500));
+        let uncached = |ahead| with(&[("SHARDS_AHEAD_SECONDS", ahead), ("CACHE_SECONDS", "0")]);
+        assert_eq!([uncached("0"), uncached("5")].map(|settings| settings.shards_from(now)), [now, at(5_500)]);
+    }
+
+    #[test]
+    fn the_timeout_is_that_of_the_authorizer_and_of_every_reader_of_shards() {
+        let template = include_str!("../../../../infra/template.yaml");
+        let globals = template.split("\nGlobals:\n").nth(1).and_then(|rest| rest.split("\nResources:\n").next());
+        assert!(globals.unwrap().contains(&format!("\n    Timeout: {}\n", TIMEOUT_MS / 1000)));
+        for function in ["Authenticate", "GetBalance", "ListPayments", "ListBalanceTransactions"] {
+            let block = template.split(&format!("\n  {function}:\n    Type: ")).nth(1).unwrap();
+            let block = block.split(&format!("\n  {function}Logs:\n")).next().unwrap();
+            assert!(!block.contains("Timeout:"), "{function}");
+        }
     }
 }

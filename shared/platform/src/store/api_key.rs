@@ -50,7 +50,7 @@ impl Store {
     }
 
     /// Stores that a key is revoked, under its hash and its id in one transaction. False, and nothing is written, if it
-    /// is revoked as early already.
+    /// is revoked as early already, or not there any more: an item of a revocation alone would be none of a key.
     pub async fn revoke_api_key(&self, issued: &IssuedKey, revocation: Revocation) -> Result<bool, StoreError> {
         let IssuedKey { key, sha256 } = issued;
         let stored = serde_dynamo::to_attribute_value(revocation);
@@ -63,7 +63,9 @@ impl Store {
                 .set_key(Some(key.attributes()))
                 .update_expression("SET revocation = :revocation")
                 // Times have a fixed width: the texts compare as the times do.
-                .condition_expression("attribute_not_exists(revocation) OR revocation.revoked_at > :at")
+                .condition_expression(
+                    "attribute_exists(pk) AND (attribute_not_exists(revocation) OR revocation.revoked_at > :at)",
+                )
                 .expression_attribute_values(":revocation", stored.clone())
                 .expression_attribute_values(":at", text(revocation.revoked_at.to_string()));
             let update = update.build().map_err(StoreError::incomplete)?;

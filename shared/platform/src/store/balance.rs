@@ -5,15 +5,13 @@ use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 use spillway_domain::balance::{Balance, FOLD_MAX};
 use spillway_domain::currency::Currency;
-use spillway_domain::id::{EntryId, PaymentId};
+use spillway_domain::id::PaymentId;
 use spillway_domain::ledger::{JournalEntry, Movement, MovementKey};
 use spillway_domain::money::Minor;
-use spillway_domain::page::{Asked, Filter, NoStatus, Page};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 
 use super::due::DueSpace;
-use super::listing::{List, Rows};
 use super::{Item, Store, StoreError, from_item, keys, number, text, to_item};
 
 /// Most requests of one BatchWriteItem.
@@ -51,26 +49,6 @@ impl Store {
     /// All movements of a tenant over `shards` shards, read strongly.
     pub async fn movements(&self, tenant: &Tenant, shards: u16) -> Result<Vec<Movement>, StoreError> {
         self.movements_with(tenant, shards, keys::MOVEMENT_PREFIX, None).await
-    }
-
-    /// A page of a tenant's journal over `shards` shards, read strongly.
-    pub async fn journal_entries(
-        &self, tenant: &Tenant, shards: u16, asked: &Asked, filter: &Filter<NoStatus>,
-    ) -> Result<Page<JournalEntry>, StoreError> {
-        let list = List {
-            rows: Rows::TABLE,
-            partitions: (0..shards).map(|shard| keys::journal(tenant, shard)).collect(),
-            from: asked.created_from.map(EntryId::first_at),
-            before: asked.created_before.map(EntryId::first_at),
-        };
-        self.page(list, asked, filter.is_open(), async |rows| {
-            let entries = rows.into_iter().map(|row| {
-                let entry: JournalEntry = from_item(row)?;
-                Ok(filter.passes(&NoStatus, entry.currency).then_some(entry))
-            });
-            entries.collect()
-        })
-        .await
     }
 
     /// Movements of one currency, the oldest value dates of each shard, enough for a fold.

@@ -108,8 +108,7 @@ impl Store {
             self.set_due(&mut item, DueSpace::Deliveries, &key, self.first_due(next));
         }
         if delivery.has_failed_once() {
-            item.insert("listing".to_owned(), text(keys::failed_deliveries(tenant, &delivery.endpoint)));
-            item.insert("listing_at".to_owned(), text(delivery.event.as_str()));
+            keys::failed_delivery_listing(tenant, &delivery.event, &delivery.endpoint).put_into(&mut item);
         }
         Ok(item)
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! item              pk                     sk                             index listing              index due, while
-//! merchant          mer_…                  merchant
+//! merchant          mer_…                  merchant                       merchants, time#id
 //! API key           key#<sha256>           key
 //!   its id          mer_…#keys             key_…
 //! payment           T#pay_…                payment                        T#payments#s, time#id      processing
@@ -37,6 +37,28 @@ pub const PAYMENT: &str = "payment";
 pub const MOVEMENT_PREFIX: &str = "move#";
 /// What the sort keys of events begin with.
 pub const EVENT_PREFIX: &str = "evt_";
+
+/// The attributes that are an item's key.
+pub(super) const TABLE: (&str, &str) = ("pk", "sk");
+/// The attributes by which the index of that name finds an item: its partition and its sort key there.
+pub(super) const LISTING: (&str, &str) = ("listing", "listing_at");
+/// What sorts before and behind every sort key.
+pub(super) const ENDS: (&str, &str) = ("0", "~");
+
+/// Where the index `listing` has an item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    partition: String,
+    sort: String,
+}
+
+impl Listing {
+    /// Makes the index have the item there.
+    pub(super) fn put_into(self, item: &mut Item) {
+        item.insert(LISTING.0.to_owned(), AttributeValue::S(self.partition));
+        item.insert(LISTING.1.to_owned(), AttributeValue::S(self.sort));
+    }
+}
 
 /// The key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -98,9 +120,9 @@ pub fn payment_listings(tenant: &Tenant, shard: u16) -> String {
     format!("{tenant}#payments#{shard}")
 }
 
-/// The partition and sort key of a payment in the index `listing`.
-pub fn payment_listing(tenant: &Tenant, shard: u16, created_at: Timestamp, id: &PaymentId) -> (String, String) {
-    (payment_listings(tenant, shard), format!("{created_at}#{id}"))
+/// Where the index `listing` has a payment.
+pub fn payment_listing(tenant: &Tenant, shard: u16, created_at: Timestamp, id: &PaymentId) -> Listing {
+    Listing { partition: payment_listings(tenant, shard), sort: format!("{created_at}#{id}") }
 }
 
 /// The partition of a shard's journal entries.
@@ -153,9 +175,9 @@ pub fn delivery(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Key 
     Key::new(deliveries(tenant, event), endpoint.as_str())
 }
 
-/// The partition, in the index `listing`, of the deliveries to an endpoint that failed at least once.
-pub fn failed_deliveries(tenant: &Tenant, endpoint: &EndpointId) -> String {
-    format!("{tenant}#{endpoint}#deliveries")
+/// Where the index `listing` has a delivery that failed at least once: among those of its endpoint.
+pub fn failed_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Listing {
+    Listing { partition: format!("{tenant}#{endpoint}#deliveries"), sort: event.to_string() }
 }
 
 /// The partition of a tenant's webhook endpoints.
@@ -171,6 +193,11 @@ pub fn webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> Key {
 /// Where a merchant is.
 pub fn merchant(id: &MerchantId) -> Key {
     Key::new(id.as_str(), "merchant")
+}
+
+/// Where the index `listing` has a merchant.
+pub fn merchant_listing(created_at: Timestamp, id: &MerchantId) -> Listing {
+    Listing { partition: "merchants".to_owned(), sort: format!("{created_at}#{id}") }
 }
 
 /// Where an API key is found by what a client sends.

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::future::{Either, select, try_join_all};
 use spillway_domain::page::{Asked, Filling, Page};
 
+use super::keys::{self, ENDS};
 use super::{Item, Key, Store, StoreError, text};
 
 /// The most keys of one BatchGetItem.
@@ -18,27 +19,24 @@ const BATCH_GET_TRIES: u32 = 4;
 const PARALLEL_MAX: usize = 64;
 /// Rows that are read from each shard beside its double share, because chance deals unevenly.
 const SPARE: usize = 4;
-/// What sorts before and behind every sort key.
-const ENDS: (&str, &str) = ("0", "~");
 
 /// Where the rows of a list are.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rows {
     index: Option<&'static str>,
-    partition: &'static str,
-    sort: &'static str,
+    attributes: (&'static str, &'static str),
 }
 
 impl Rows {
     /// In the index `listing`: keys only. DynamoDB can't read an index strongly, so what was written an instant ago may
     /// come later.
-    pub(super) const LISTING: Rows = Rows { index: Some("listing"), partition: "listing", sort: "listing_at" };
+    pub(super) const LISTING: Rows = Rows { index: Some("listing"), attributes: keys::LISTING };
     /// In the table itself: whole items, read strongly.
-    pub(super) const TABLE: Rows = Rows { index: None, partition: "pk", sort: "sk" };
+    pub(super) const TABLE: Rows = Rows { index: None, attributes: keys::TABLE };
 
     /// A row's place in the order of the list.
     fn key(self, row: &Item) -> &str {
-        row.get(self.sort).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+        row.get(self.attributes.1).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
     }
 }
 
@@ -56,25 +54,35 @@ pub(super) struct List {
 }
 
 impl Store {
-    /// A page of a list, within the time that an endpoint gives the store in all. `load` gives, for each row of a batch
-    /// in its order, the item, or none if it does not pass; `everything` says that all pass. The order is that of the
-    /// sort keys alone, so a position stays right when the number of shards changes.
+    /// A page of a list. `load` gives, for each row of a batch in its order, the item, or none if it does not pass;
+    /// `everything` says that all pass. The order is that of the sort keys alone, so a position stays right when the
+    /// number of shards changes.
+    ///
+    /// When the time that an endpoint gives the store is up, the page ends with what was considered: were it thrown
+    /// away, a list with a rare filter would never get past the same place. Unavailable if nothing was considered.
     pub(super) async fn page<T>(
         &self, list: List, asked: &Asked, everything: bool,
         load: impl AsyncFn(Vec<Item>) -> Result<Vec<Option<T>>, StoreError>,
     ) -> Result<Page<T>, StoreError> {
-        let page = pin!(self.fill(list, asked, everything, load));
-        match select(page, self.sleep.sleep(self.deadline)).await {
-            Either::Left((page, _)) => page,
-            Either::Right(_) => Err(StoreError::Unavailable("no whole page in time".to_owned())),
+        let mut filling = Filling::new(asked.limit, everything);
+        let more = {
+            let fill = pin!(self.fill(list, asked, &mut filling, load));
+            match select(fill, self.sleep.sleep(self.deadline)).await {
+                Either::Left((more, _)) => Some(more?),
+                Either::Right(_) => None,
+            }
+        };
+        match more {
+            Some(more) => Ok(filling.finish(more)),
+            None => filling.cut().ok_or_else(|| StoreError::Unavailable("nothing was read in time".to_owned())),
         }
     }
 
+    /// Fills the page until it is complete. Whether there are candidates behind those considered.
     async fn fill<T>(
-        &self, list: List, asked: &Asked, everything: bool,
+        &self, list: List, asked: &Asked, filling: &mut Filling<T>,
         load: impl AsyncFn(Vec<Item>) -> Result<Vec<Option<T>>, StoreError>,
-    ) -> Result<Page<T>, StoreError> {
-        let mut filling = Filling::new(asked.limit, everything);
+    ) -> Result<bool, StoreError> {
         let mut merge = Merge::new(self, list, asked.position.clone());
         while filling.wanted() > 0 {
             let rows = merge.take(filling.wanted()).await?;
@@ -86,8 +94,7 @@ impl Store {
                 filling.consider(position, item);
             }
         }
-        let more = filling.overflowed() || merge.has_more().await?;
-        Ok(filling.finish(more))
+        Ok(filling.overflowed() || merge.has_more().await?)
     }
 
     /// The items at these keys, read strongly, in the order of the keys; none where there is no item.
@@ -217,8 +224,8 @@ impl Shard {
             .limit(i32::try_from(chunk).unwrap_or(i32::MAX))
             .set_exclusive_start_key(self.start.take())
             .key_condition_expression("#partition = :partition AND #sort BETWEEN :from AND :until")
-            .expression_attribute_names("#partition", rows.partition)
-            .expression_attribute_names("#sort", rows.sort)
+            .expression_attribute_names("#partition", rows.attributes.0)
+            .expression_attribute_names("#sort", rows.attributes.1)
             .expression_attribute_values(":partition", text(&self.partition))
             .expression_attribute_values(":from", text(from))
             .expression_attribute_values(":until", text(until));

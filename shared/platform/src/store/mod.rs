@@ -7,6 +7,7 @@ mod api_key;
 mod balance;
 mod due;
 mod event;
+mod journal;
 pub mod keys;
 mod listing;
 mod merchant;
@@ -29,6 +30,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spillway_domain::id::hex;
 
+pub use api_key::IssuedKey;
 pub use due::{Claim, DueSpace, SWEEP_MAX};
 pub use event::StoredEvent;
 pub use keys::Key;

@@ -32,9 +32,7 @@ impl Store {
     pub async fn create_payment(&self, payment: &Payment) -> Result<Created<Payment>, StoreError> {
         let key = keys::payment(&payment.tenant, &payment.id);
         let mut item = to_item(&key, payment)?;
-        let (listing, at) = keys::payment_listing(&payment.tenant, payment.shard, payment.created_at, &payment.id);
-        item.insert("listing".to_owned(), text(listing));
-        item.insert("listing_at".to_owned(), text(at));
+        keys::payment_listing(&payment.tenant, payment.shard, payment.created_at, &payment.id).put_into(&mut item);
         self.set_due(&mut item, DueSpace::Money, &key, self.first_due(payment.created_at));
         self.create(item).await
     }

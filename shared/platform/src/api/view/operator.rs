@@ -51,7 +51,8 @@ pub struct ChangedView<T> {
     effective_at: Timestamp,
 }
 
-/// The shape of what an operator changed: what it is now, and from when on everything goes by it.
+/// The shape of what an operator changed: what it is now, and from when on no request that arrives at the gateway is
+/// accepted by what was before.
 pub fn changed<T>(changed: T, effective_at: Timestamp) -> ChangedView<T> {
     ChangedView { changed, effective_at }
 }
