@@ -5,40 +5,22 @@
 //! the layout of the table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it exists only for tests")]
 
-pub mod auditor;
-pub mod book;
-pub mod cargo_lambda;
-pub mod chaos;
-pub mod client;
-pub mod clock;
-pub mod demo_report;
-pub mod event;
-pub mod eventually;
-pub mod functions;
-pub mod inbox;
-pub mod live;
-pub mod make;
-pub mod options;
-pub mod outcomes;
-pub mod pages;
-pub mod percentiles;
-pub mod process;
-pub mod progress;
-pub mod queues;
-pub mod receiver;
-pub mod refusal;
-pub mod shop;
+pub mod api;
+pub mod books;
+pub mod doubles;
+pub mod load;
 pub mod stack;
-pub mod store_proxy;
-pub mod table;
-pub mod template;
-pub mod tool;
-pub mod units;
-pub mod witness;
-pub mod workload;
+pub mod tools;
 
-pub use client::{Answer, Client, unique};
-pub use eventually::{Deadline, eventually};
-pub use options::Options;
-pub use stack::{Merchant, Stack};
-pub use template::Template;
+// By their short names: every test uses some.
+pub use api::client::{Answer, Client, unique};
+pub use api::eventually::{Deadline, eventually};
+pub use api::{client, clock, event, pages, terms};
+pub use books::{auditor, queues, table, units, violation, witness};
+pub use doubles::{inbox, receiver, server, store_proxy};
+pub use load::{book, chaos, outcomes, percentiles, shop, workload};
+pub use stack::live::{Live, Merchant};
+pub use stack::options::Options;
+pub use stack::template::Template;
+pub use stack::{Stack, cargo_lambda, functions, live, make, options, process, refusal, template};
+pub use tools::{demo_report, progress, tool};

@@ -2,20 +2,18 @@
 //! replayed and the store fails; then a witness looks for whatever is lost, doubled or unbalanced.
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use spillway_tests::chaos::{self, Plan, Progress};
+use spillway_tests::progress::Bar;
 use spillway_tests::tool::{self, count};
-
-/// Between two lines where nobody looks.
-const LINE_EVERY: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tool::run(shaken()).await
+    tool::run(chaos()).await
 }
 
-async fn shaken() -> Result<bool, String> {
+async fn chaos() -> Result<bool, String> {
     let minutes = tool::number("MINUTES", 10, 1..=1_440)?;
     let clients = tool::number("CLIENTS", 4, 1..=64)?;
     let (seed, json) = (tool::seed()?, tool::wants_json());
@@ -30,22 +28,17 @@ async fn shaken() -> Result<bool, String> {
     if !json {
         println!("\nSpillway: {minutes} minutes of faults, {clients} clients at once, SEED={seed}\n");
     }
-    let mut next_line = Instant::now();
+    let mut bar = Bar::of(plan.length.as_secs(), json);
     let report = chaos::run(&plan, |progress| {
-        if tool::is_watched() && !json {
-            eprint!("\r\x1b[2K  {}", line(progress));
-        } else if !json && next_line <= Instant::now() {
-            eprintln!("  {}", line(progress));
-            next_line = Instant::now() + LINE_EVERY;
-        }
+        let left = progress.left.unwrap_or_default();
+        bar.set(plan.length.saturating_sub(left).as_secs(), &line(progress));
     })
-    .await?;
+    .await;
+    bar.clear();
+    let report = report?;
     if json {
         println!("{}", report.json());
     } else {
-        if tool::is_watched() {
-            eprint!("\r\x1b[2K");
-        }
         print!("{}", report.text());
     }
     Ok(report.violations.is_empty())
@@ -58,7 +51,8 @@ fn line(progress: &Progress) -> String {
     };
     let [accepted, settled, told] = [progress.accepted, progress.settled, progress.told].map(count);
     let number = |kind: &str| progress.faults.get(kind).copied().unwrap_or_default();
-    let of = |part: &str| progress.faults.iter().filter(|(kind, _)| kind.starts_with(part)).map(|(_, n)| n).sum();
+    let of =
+        |part: &str| progress.faults.iter().filter(|(kind, _)| kind.starts_with(part)).map(|(_, times)| times).sum();
     let [functions, runner, messages, store] =
         [number("function killed"), of("runner"), number("message lost"), of("store")].map(count);
     format!(

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, stream};
+use spillway_tests::Options;
+use spillway_tests::demo_report::DemoReport;
 use spillway_tests::inbox::Inbox;
 use spillway_tests::live::Live;
-use spillway_tests::progress::Progress;
+use spillway_tests::progress::Bar;
 use spillway_tests::shop::{Shop, all_quiet, all_told};
 use spillway_tests::tool::{self, OwnStack, count};
 use spillway_tests::witness::{self, Violation};
 use spillway_tests::workload::{self, Order, Workload};
-use spillway_tests::{Options, demo_report};
 
 /// How long a client asks for one payment, and how long the last webhooks may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -56,7 +57,7 @@ async fn demo() -> Result<bool, String> {
     };
     let live = match (&running, &own) {
         (Some(live), _) => live.clone(),
-        (None, Some(stack)) => Live::of(stack.description()),
+        (None, Some(stack)) => Live::clone(stack),
         (None, None) => return Err("There is no stack.".to_owned()),
     };
     let inbox =
@@ -73,7 +74,7 @@ async fn demo() -> Result<bool, String> {
     if own.is_some() {
         violations.extend(witness::strangers(std::slice::from_ref(&evidence)));
     }
-    let report = demo_report::Report { evidence: &evidence, violations: &violations, took, seed: settings.seed };
+    let report = DemoReport { evidence: &evidence, violations: &violations, took, seed: settings.seed };
     if settings.json {
         println!("{}", report.json());
     } else {
@@ -120,7 +121,7 @@ async fn pay(settings: &Settings, live: &Live, shop: &Arc<Shop>) -> Result<(), S
         placed.await;
         all_told(std::slice::from_ref(shop), PATIENCE).await
     };
-    let mut progress = Progress::of(settings.payments * 3, settings.json);
+    let mut progress = Bar::of(settings.payments * 3, settings.json);
     let done = tokio::select! {
         _ = paying => Ok(()),
         sentence = watch(live, shop, payments, &mut progress) => Err(sentence),
@@ -130,7 +131,7 @@ async fn pay(settings: &Settings, live: &Live, shop: &Arc<Shop>) -> Result<(), S
 }
 
 /// Shows how far it has come, until the stack does not answer any more: the sentence that says so.
-async fn watch(live: &Live, shop: &Shop, payments: usize, progress: &mut Progress) -> String {
+async fn watch(live: &Live, shop: &Shop, payments: usize, progress: &mut Bar) -> String {
     let table = live.table();
     let mut in_vain = 0;
     let mut settled = 0;

@@ -9,7 +9,6 @@ use spillway_tests::clock::{in_seconds, now};
 use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventually, unique};
 
-const HOUR_SECONDS: i64 = 3600;
 /// How many payments [`charged`] makes.
 const PAYMENTS: usize = 24;
 
@@ -67,30 +66,34 @@ async fn whoever_remembers_the_merchant_goes_by_the_change_from_the_time_on_that
     let updated = updated.await;
     let effective_at = updated["effective_at"].as_str().unwrap();
     assert!(effective_at > before.as_str(), "{updated}");
-    eventually(
-        "the time has passed",
-        Deadline::LATER,
-        async || {
-            if now().as_str() > effective_at { Ok(()) } else { Err(now()) }
-        },
-    )
-    .await;
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
-    merchant.client.create_payment("order-1", &payment).await.expect_problem(403, "merchant_suspended");
-    update(&stack, &merchant, json!({"suspended": false})).await;
-    let accepted = eventually("the merchant is no longer suspended", Deadline::LATER, async || {
-        let answer = merchant.client.create_payment("order-1", &payment).await;
-        if answer.status == 403 { Err(answer.text) } else { Ok(answer.expect(202)) }
+    eventually("the merchant is suspended", Deadline::LATER, async || {
+        let (sent_at, answer) = (now(), merchant.client.create_payment(&unique(), &payment).await);
+        if answer.status == 403 {
+            return Ok(answer.expect_problem(403, "merchant_suspended"));
+        }
+        assert!(sent_at.as_str() < effective_at, "accepted, though sent at {sent_at}: {updated}");
+        Err(answer.text)
     })
     .await;
-    assert_eq!(merchant.client.finished(accepted.id()).await["fee"], 17);
+    update(&stack, &merchant, json!({"suspended": false})).await;
+    eventually("the merchant pays, at the new price", Deadline::LATER, async || {
+        let answer = merchant.client.create_payment(&unique(), &payment).await;
+        if answer.status == 403 {
+            return Err(answer.text);
+        }
+        let fee = merchant.client.finished(answer.expect(202).id()).await["fee"].clone();
+        if fee == 17 { Ok(()) } else { Err(fee.to_string()) }
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn the_time_that_is_told_lies_behind_a_whole_life_in_a_cache() {
     let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 300)).await;
     let merchant = stack.new_merchant().await;
-    let before = in_seconds(300);
+    // 300 s in the cache and 10 s for the authorizer, beside the write.
+    let before = in_seconds(310);
     let updated = update(&stack, &merchant, json!({"suspended": true})).await;
     assert!(updated["effective_at"].as_str() > Some(&before), "{updated}");
 }
@@ -126,6 +129,24 @@ async fn a_new_delay_is_for_what_is_captured_from_then_on() {
     assert_eq!(balance, (1184, 1184));
 }
 
+/// Every route that writes: its method, its path, and what it takes.
+const WRITING: [(&str, &str, &str); 2] = [
+    ("POST", "/payments", r#"{"amount": 1250, "currency": "USD", "token": "tok_visa"}"#),
+    ("POST", "/webhook-endpoints", r#"{"url": "https://example.com/hook", "event_types": ["*"]}"#),
+];
+
+#[test]
+fn no_route_that_writes_is_missing_here() {
+    let template = Template::read().text();
+    let lines: Vec<&str> = template.lines().map(str::trim).collect();
+    let written = lines.windows(2).filter_map(|pair| {
+        let method = pair[0].strip_prefix("Method: ").filter(|method| *method != "get")?;
+        Some((method.to_uppercase(), pair[1].strip_prefix("Path: /v1")?.to_owned()))
+    });
+    let expected = WRITING.map(|(method, path, _)| (method.to_owned(), path.to_owned()));
+    assert_eq!(written.collect::<BTreeSet<_>>(), BTreeSet::from(expected));
+}
+
 #[tokio::test]
 async fn a_suspended_merchant_reads_and_starts_nothing_until_that_ends() {
     let stack = uncached().await;
@@ -134,6 +155,13 @@ async fn a_suspended_merchant_reads_and_starts_nothing_until_that_ends() {
     assert_eq!(update(&stack, &merchant, json!({"suspended": true})).await["suspended"], true);
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     merchant.client.create_payment("order-2", &payment).await.expect_problem(403, "merchant_suspended");
+    let stored = stack.table().items().await;
+    for (method, path, body) in WRITING {
+        let request = merchant.client.request(method.parse().unwrap(), path).header("idempotency-key", &unique());
+        let request = request.header("content-type", "application/json").body(body.to_owned());
+        request.send().await.expect_problem(403, "merchant_suspended");
+    }
+    assert_eq!(stack.table().items().await, stored);
     assert_eq!(merchant.client.payment(paid["id"].as_str().unwrap()).await, paid);
     assert_eq!(merchant.client.balance("USD").await, (0, 1184));
     other.client.paid(1250, "USD").await;
@@ -182,10 +210,12 @@ async fn the_balance_is_exact_across_a_raise_of_the_shards() {
 
 #[tokio::test]
 async fn raised_shards_wait_until_no_reader_looks_at_fewer() {
-    let options = Options::new().knob("CACHE_SECONDS", 0).template(Template::still());
-    let stack = Stack::start(options).await;
+    // Though no time ahead is asked for.
+    let options = Options::new().knob("CACHE_SECONDS", 300).knob("SHARDS_AHEAD_SECONDS", 0);
+    let stack = Stack::start(options.template(Template::still())).await;
     let merchant = stack.new_merchant_with(json!({"shards": 1})).await;
-    let before = in_seconds(HOUR_SECONDS);
+    // 300 s in the cache, 10 s for the authorizer, 10 s for a request, beside the write.
+    let before = in_seconds(320);
     let updated = update(&stack, &merchant, json!({"shards": 8})).await;
     assert!(updated["shards"][1]["from"].as_str() >= Some(&before), "{updated}");
     assert_eq!(charged(&stack, &merchant).await, BTreeSet::from([0]));

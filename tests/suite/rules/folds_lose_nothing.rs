@@ -62,7 +62,7 @@ async fn two_thousand_payments_and_three_folds_at_once_give_the_exact_balance() 
     );
     let (books, _) = join(work, folds).await;
     let expected: i64 = (1000..1000 + i64::try_from(PAYMENTS).unwrap())
-        .map(|amount| amount - spillway_tests::auditor::expected_fee(amount))
+        .map(|amount| amount - spillway_tests::terms::expected_fee(amount))
         .sum();
     assert_eq!(books.recomputed()["USD"], (0, expected));
     assert_eq!(merchant.client.balance("USD").await, (0, expected));

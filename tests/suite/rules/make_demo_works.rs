@@ -27,7 +27,7 @@ async fn the_demo_on_a_stack_of_its_own_finds_nothing_wrong_and_ends_it() {
 
 #[tokio::test]
 async fn the_demo_on_a_running_stack_leaves_it_running_and_gives_machines_one_object() {
-    let stack = Stack::start(Options::new()).await;
+    let stack = Stack::start(Options::new().unkilled()).await;
     let output = demo(&stack.data().display().to_string(), true).await;
     assert!(output.succeeded, "{output:#?}");
     let told: Value = serde_json::from_str(&output.shown).unwrap();

@@ -226,6 +226,6 @@ async fn a_stream_batch_delivered_again_changes_nothing() {
     let after = settled(&stack, &merchant.tenant(), 2).await;
     assert_eq!(after.payments[id], books.payments[id]);
     assert_eq!(after.events_of(marker["id"].as_str().unwrap()).len(), 1);
-    let net = 1184 + 99 - spillway_tests::auditor::expected_fee(99);
+    let net = 1184 + 99 - spillway_tests::terms::expected_fee(99);
     assert_eq!(merchant.client.balance("USD").await, (0, net));
 }

@@ -2,21 +2,22 @@
 //! of a run that was right, and each has to be named.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
+use hyper::Response;
 use serde_json::{Value, json};
 use spillway_tests::inbox::Inbox;
-use spillway_tests::live::Live;
+use spillway_tests::server::Server;
 use spillway_tests::shop::{Shop, all_quiet, all_told};
-use spillway_tests::witness::{Evidence, Kind, gather, strangers};
+use spillway_tests::witness::{Evidence, Kind, Violation, gather, strangers};
 use spillway_tests::workload::{USUAL, Workload};
-use spillway_tests::{Client, Deadline, Options, Stack};
+use spillway_tests::{Client, Deadline, Live, Options, Stack};
 
 const PAYMENTS: usize = 40;
 
 /// A run in which nothing went wrong.
 struct Run {
     stack: Stack,
-    live: Live,
     shop: Arc<Shop>,
 }
 
@@ -24,21 +25,20 @@ impl Run {
     async fn new() -> Run {
         let knobs = Options::new().knob("FOLD_DELAY_SECONDS", 0).knob("PROCESSOR_WAITS_SECONDS", 1);
         let stack = Stack::start(knobs).await;
-        let live = Live::of(stack.description());
         let inbox = Arc::new(Inbox::start(1).await.unwrap());
-        let shop = Arc::new(Shop::open(&live, &inbox, "Acme").await.unwrap());
+        let shop = Arc::new(Shop::open(&stack, &inbox, "Acme").await.unwrap());
         for order in Workload::new(1, "order", USUAL).take(PAYMENTS) {
             shop.book.place(&shop.client, order, Deadline::SOON, true).await;
         }
         assert!(all_told(std::slice::from_ref(&shop), Deadline::LATER).await);
-        all_quiet(&live, Deadline::SOON).await;
-        let run = Run { stack, live, shop };
+        all_quiet(&stack, Deadline::SOON).await;
+        let run = Run { stack, shop };
         assert_eq!(run.evidence().await.violations(), []);
         run
     }
 
     async fn evidence(&self) -> Evidence {
-        gather(&self.shop, &self.live.table()).await
+        gather(&self.shop, &self.stack.table()).await
     }
 
     /// What the witness says now, of this kind.
@@ -54,6 +54,13 @@ impl Run {
         let sent = self.shop.book.sent();
         let paid = sent.iter().find(|sent| sent.order.card.token == "tok_visa" && sent.order.net() > 1).unwrap();
         paid.accepted.as_ref().unwrap().id.clone()
+    }
+
+    /// The id of a payment that was declined.
+    fn declined(&self) -> String {
+        let sent = self.shop.book.sent();
+        let declined = sent.iter().find(|sent| !sent.order.succeeds()).unwrap();
+        declined.accepted.as_ref().unwrap().id.clone()
     }
 
     /// Changes one attribute of an item, in DynamoDB's JSON, without any condition.
@@ -111,6 +118,11 @@ async fn a_charge_made_twice_and_one_that_nobody_asked_for_are_named() {
     let item = json!({"pk": {"S": pk}, "sk": {"S": "another"}, "charges": {"N": "1"}});
     run.stack.table().put(item).await;
     assert_eq!(run.says(Kind::Doubled).await, format!("{payment} was charged 2 times, not 1"));
+    let declined = run.declined();
+    let undo = json!({"pk": {"S": format!("sandbox#{declined}")}, "sk": {"S": "x/undo"}, "charges": {"N": "1"}});
+    run.stack.table().put(undo).await;
+    let told = run.says(Kind::Wrong).await;
+    assert!(told.contains(&format!("{declined} has to be declined, and a charge")), "{told}");
     run.stack.table().put(json!({"pk": {"S": "sandbox#pay_x"}, "sk": {"S": "pay_x"}, "charges": {"N": "1"}})).await;
     let found = strangers(&[run.evidence().await]);
     assert!(found.len() == 1 && found[0].what.contains("pay_x"), "{found:?}");
@@ -133,6 +145,58 @@ async fn an_entry_that_is_there_twice_or_not_at_all_is_named() {
     run.delete(&pk, &sk).await;
     let told = run.says(Kind::Lost).await;
     assert!(told.contains(&format!("{payment} was never posted")), "{told}");
+}
+
+#[tokio::test]
+async fn an_entry_of_other_accounts_and_a_payment_without_its_event_are_named() {
+    let run = Run::new().await;
+    let payment = run.paid().await;
+    let (pk, sk) = run.entry(&payment).await;
+    let right = run.item(&pk, &sk).await;
+    let mut wrong = right.clone();
+    for posting in wrong["postings"]["L"].as_array_mut().unwrap() {
+        if posting["M"]["account"]["S"] == "fee_income" {
+            posting["M"]["account"]["S"] = json!("merchant");
+        }
+    }
+    run.stack.table().put(wrong).await;
+    let told = run.says(Kind::Wrong).await;
+    assert!(told.contains(&format!("the entry of {payment} has to post")), "{told}");
+    run.stack.table().put(right).await;
+    let evidence = run.evidence().await;
+    let event = evidence.books.events_of(&payment)[0];
+    run.delete(event["pk"].as_str().unwrap(), event["sk"].as_str().unwrap()).await;
+    assert_eq!(run.says(Kind::Lost).await, format!("{payment} succeeded, and no event tells of it"));
+}
+
+#[tokio::test]
+async fn what_a_list_leaves_out_repeats_or_has_out_of_order_is_named() {
+    let run = Run::new().await;
+    for name in ["the list of payments", "the list of transactions"] {
+        let spoiled = async |spoil: fn(&mut Vec<Value>)| {
+            let mut evidence = run.evidence().await;
+            let lists = &mut evidence.lists;
+            let list = if name.ends_with("payments") { &mut lists.payments } else { &mut lists.transactions };
+            spoil(list.as_mut().unwrap());
+            evidence.violations()
+        };
+        let missing = spoiled(|list| drop(list.remove(3))).await;
+        assert!(is_one(&missing, Kind::Lost, &format!("is not in {name}")), "{missing:?}");
+        let doubled = spoiled(|list| list.insert(3, list[3].clone())).await;
+        assert!(is_one(&doubled, Kind::Doubled, &format!("is in {name} twice")), "{doubled:?}");
+        let turned = spoiled(|list| list.reverse()).await;
+        assert!(is_one(&turned, Kind::Wrong, &format!("{name} is not in the order of time")), "{turned:?}");
+        let changed = spoiled(|list| list[3]["amount"] = json!(1)).await;
+        assert!(is_one(&changed, Kind::Wrong, &format!("in {name}, not")), "{changed:?}");
+    }
+    let mut evidence = run.evidence().await;
+    evidence.lists.payments = Err("404 no such route".to_owned());
+    let found = evidence.violations();
+    assert!(is_one(&found, Kind::Wrong, "the list of payments was answered 404"), "{found:?}");
+}
+
+fn is_one(found: &[Violation], kind: Kind, what: &str) -> bool {
+    found.len() == 1 && found[0].kind == kind && found[0].what.contains(what)
 }
 
 #[tokio::test]
@@ -167,6 +231,8 @@ async fn a_payment_that_never_ends_or_has_another_outcome_or_fee_is_named() {
     run.delete(&pk, "payment").await;
     let told = run.says(Kind::Lost).await;
     assert!(told.contains(&format!("{payment} was accepted, and its GET is answered")), "{told}");
+    let told = run.says(Kind::Wrong).await;
+    assert!(told.contains(&format!("entries or events of {payment:?}, which is no payment")), "{told}");
 }
 
 #[tokio::test]
@@ -202,7 +268,6 @@ async fn what_a_client_was_not_told_or_told_wrongly_is_named() {
     run.shop.client.finished(&id).await;
     let told = run.says(Kind::Wrong).await;
     assert!(told.contains(&format!("{id} is in the table and no client was told of it")), "{told}");
-    assert!(told.contains(&format!("an entry of {id:?}")), "{told}");
     let mut evidence = run.evidence().await;
     let sent = &mut evidence.sent[0];
     (sent.accepted, sent.tries) = (None, 3);
@@ -215,4 +280,24 @@ async fn what_a_client_was_not_told_or_told_wrongly_is_named() {
     run.shop.book.place(&stranger, order, Deadline::SOON, false).await;
     let told = run.says(Kind::Wrong).await;
     assert!(told.contains("stranger-1 was answered 401"), "{told}");
+}
+
+#[tokio::test]
+async fn a_replay_that_differs_from_the_first_answer_is_named() {
+    let run = Run::new().await;
+    let order = Workload::new(2, "repeated", USUAL).next().unwrap();
+    // An API that accepts the same payment twice, as two.
+    let answers = Arc::new(AtomicUsize::new(0));
+    let (amount, currency) = (order.amount, order.currency);
+    let server = Server::start(move |_| {
+        let id = format!("pay_{}", answers.fetch_add(1, Ordering::Relaxed));
+        let body = json!({"id": id, "amount": amount, "currency": currency, "status": "processing"});
+        std::future::ready(Ok(Response::builder().status(202).body(body.to_string().into()).unwrap()))
+    });
+    let server = server.await.unwrap();
+    let liar = Live::of(json!({"base_url": server.url()})).client("sk_test_liar");
+    run.shop.book.place(&liar, order, Deadline::SOON, true).await;
+    let told = run.says(Kind::Wrong).await;
+    assert!(told.contains("repeated-1 was answered Some") && told.contains(r#"then {"amount""#), "{told}");
+    assert!(told.contains("repeated-1 was repeated and not answered as a replay"), "{told}");
 }

@@ -1,0 +1,235 @@
+//! The API as a merchant's engineer calls it.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::api::eventually::{Deadline, eventually};
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as sent.
+    pub text: String,
+    /// The body, or null when it is no JSON.
+    pub body: Value,
+}
+
+impl Answer {
+    /// A header's value; empty when there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// The `id` in the body.
+    #[track_caller]
+    pub fn id(&self) -> &str {
+        self.body["id"].as_str().unwrap_or_else(|| panic!("no id: {} {}", self.status, self.text))
+    }
+
+    /// Fails the test unless this has the status; gives itself.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Answer {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self
+    }
+
+    /// Fails the test unless this is a complete problem (RFC 9457) with this status and code; gives itself.
+    #[track_caller]
+    pub fn expect_problem(self, status: u16, code: &str) -> Answer {
+        let problem = &self.body;
+        assert_eq!((self.status.as_u16(), problem["code"].as_str()), (status, Some(code)), "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+        assert_eq!(problem["status"], status, "{}", self.text);
+        for field in ["type", "title", "detail", "instance", "request_id"] {
+            assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {}", self.text);
+        }
+        let request = problem["request_id"].as_str().unwrap();
+        assert_eq!(self.header("request-id"), request, "{}", self.text);
+        assert!(problem["instance"].as_str().unwrap().ends_with(request), "{}", self.text);
+        self
+    }
+
+    /// The JSON pointers of a problem's `errors`, in their order.
+    pub fn pointers(&self) -> Vec<&str> {
+        let errors = self.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        errors.iter().filter_map(|error| error["pointer"].as_str()).collect()
+    }
+}
+
+/// One API key's access to the API.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    base_url: String,
+    secret: String,
+}
+
+/// A request whose every part can be wrong.
+#[derive(Debug, Clone)]
+pub struct Request {
+    client: Client,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Client {
+    pub(crate) fn new(http: &reqwest::Client, base_url: &str, secret: &str) -> Client {
+        Client { http: http.clone(), base_url: base_url.to_owned(), secret: secret.to_owned() }
+    }
+
+    /// The API key.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// A request to a path below `/v1` with the key as its only header.
+    pub fn request(&self, method: Method, path: &str) -> Request {
+        let request = Request {
+            client: self.clone(),
+            method,
+            path: path.to_owned(),
+            headers: HeaderMap::new(),
+            body: Vec::new(),
+        };
+        request.header("authorization", &format!("Bearer {}", self.secret))
+    }
+
+    /// A GET of a path below `/v1`.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.request(Method::GET, path).send().await
+    }
+
+    /// A request that creates a payment: right as it is, to be changed at will.
+    pub fn payment_request(&self, idempotency_key: &str, payment: &Value) -> Request {
+        let request = self.request(Method::POST, "/payments").header("content-type", "application/json");
+        request.header("idempotency-key", idempotency_key).body(payment.to_string())
+    }
+
+    /// Creates a payment.
+    pub async fn create_payment(&self, idempotency_key: &str, payment: &Value) -> Answer {
+        self.payment_request(idempotency_key, payment).send().await
+    }
+
+    /// Creates a payment that has to be accepted, under a key of its own; gives its id.
+    pub async fn pay(&self, amount: u64, currency: &str, token: &str) -> String {
+        let payment = json!({"amount": amount, "currency": currency, "token": token});
+        self.create_payment(&unique(), &payment).await.expect(202).id().to_owned()
+    }
+
+    /// The payment as it is now.
+    pub async fn payment(&self, id: &str) -> Value {
+        self.get(&format!("/payments/{id}")).await.expect(200).body
+    }
+
+    /// Waits until the payment is final; gives it.
+    pub async fn finished(&self, id: &str) -> Value {
+        eventually("the payment is final", Deadline::LATER, async || {
+            let payment = self.payment(id).await;
+            if payment["status"] == "processing" { Err(payment.to_string()) } else { Ok(payment) }
+        })
+        .await
+    }
+
+    /// Pays and waits until the payment has succeeded; gives it.
+    pub async fn paid(&self, amount: u64, currency: &str) -> Value {
+        let id = self.pay(amount, currency, "tok_visa").await;
+        let payment = self.finished(&id).await;
+        assert_eq!(payment["status"], "succeeded", "{payment}");
+        payment
+    }
+
+    /// The merchant's (available, pending) in a currency.
+    pub async fn balance(&self, currency: &str) -> (i64, i64) {
+        let balance = self.get("/balance").await.expect(200).body;
+        let balances = balance["balances"].as_array().unwrap();
+        let found = balances.iter().find(|balance| balance["currency"] == currency);
+        let amount = |field: &str| found.map_or(0, |balance| balance[field].as_i64().unwrap());
+        (amount("available"), amount("pending"))
+    }
+
+    /// Registers a receiver of webhooks; gives the endpoint with its secret.
+    pub async fn create_webhook_endpoint(&self, url: &str, event_types: &[&str]) -> Value {
+        let request = self.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
+        let body = json!({"url": url, "event_types": event_types}).to_string();
+        request.body(body).send().await.expect(201).body
+    }
+}
+
+impl Request {
+    /// Adds a header, beside any of the same name.
+    pub fn header(self, name: &str, value: &str) -> Request {
+        self.header_bytes(name, value.as_bytes())
+    }
+
+    /// Adds a header whose value need not be text.
+    pub fn header_bytes(mut self, name: &str, value: &[u8]) -> Request {
+        self.headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value).unwrap());
+        self
+    }
+
+    /// Takes away every header of this name.
+    pub fn without(mut self, name: &str) -> Request {
+        self.headers.remove(name);
+        self
+    }
+
+    /// Replaces the body.
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Request {
+        self.body = body.into();
+        self
+    }
+
+    /// Sends it; no answer at all fails the test.
+    pub async fn send(&self) -> Answer {
+        self.try_send().await.unwrap()
+    }
+
+    /// Sends it as merchants do: told 503, because the machine has more to do than it can, it sends the same again. The
+    /// error is a connection's.
+    pub async fn send_until_served(&self) -> reqwest::Result<Answer> {
+        eventually("the request is served", Deadline::LATER, async || match self.try_send().await {
+            Ok(answer) if answer.status == 503 => Err(answer.text),
+            told => Ok(told),
+        })
+        .await
+    }
+
+    /// Sends it; the error is a connection's.
+    pub async fn try_send(&self) -> reqwest::Result<Answer> {
+        let url = format!("{}{}", self.client.base_url, self.path);
+        let request = self.client.http.request(self.method.clone(), url).headers(self.headers.clone());
+        let answer = request.body(self.body.clone()).send().await?;
+        let (status, headers) = (answer.status(), answer.headers().clone());
+        let text = answer.text().await?;
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Ok(Answer { status, headers, text, body })
+    }
+}
+
+/// A text that no other test uses, for idempotency keys and references.
+pub fn unique() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// How long a test waits for an answer: longer than any function may take.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// All traffic stays on this machine, whatever proxy its environment names, and no redirect is followed.
+pub(crate) fn http() -> reqwest::Client {
+    http_within(ANSWER_LIMIT)
+}
+
+/// The same, for answers that may take as long as this.
+pub(crate) fn http_within(limit: Duration) -> reqwest::Client {
+    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+    client.timeout(limit).build().unwrap()
+}

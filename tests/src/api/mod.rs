@@ -1,0 +1,8 @@
+//! The HTTP API, and what functions are handed, as those outside know them.
+
+pub mod client;
+pub mod clock;
+pub mod event;
+pub mod eventually;
+pub mod pages;
+pub mod terms;

@@ -1,0 +1,43 @@
+//! The terms of the merchants that tests and tools make, and what they come to.
+
+use serde_json::{Value, json};
+
+use crate::client::unique;
+
+/// The currencies they are paid in.
+pub const CURRENCIES: [&str; 4] = ["USD", "EUR", "JPY", "KWD"];
+/// Over so many keys each of their lists is spread.
+pub const SHARDS: u16 = 4;
+
+const FEE_BASIS_POINTS: i64 = 290;
+const FEE_FIXED: i64 = 30;
+
+/// The fee of a payment, in minor units: 290 basis points, rounded half to even, + 30, at most the amount.
+pub fn expected_fee(amount: i64) -> i64 {
+    let (whole, rest) = (amount * FEE_BASIS_POINTS / 10_000, amount * FEE_BASIS_POINTS % 10_000);
+    let up = rest > 5_000 || rest == 5_000 && whole % 2 == 1;
+    (whole + i64::from(up) + FEE_FIXED).min(amount)
+}
+
+/// The request to create-merchant; the fields of `changes` replace its own.
+pub(crate) fn merchant(changes: &Value) -> Value {
+    let fee = json!({"fee_basis_points": FEE_BASIS_POINTS, "fee_fixed": FEE_FIXED});
+    let currencies: Value = CURRENCIES.iter().map(|currency| ((*currency).to_owned(), fee.clone())).collect();
+    let request = json!({"reference": unique(), "name": "Acme", "plan": "high", "currencies": currencies,
+        "settlement_delay_days": 2, "shards": SHARDS});
+    changed(request, changes)
+}
+
+/// The request to issue-api-key, for a test key with every scope; the fields of `changes` replace its own.
+pub(crate) fn key(merchant: &str, changes: &Value) -> Value {
+    let request = json!({"merchant": merchant, "mode": "test", "reference": unique(),
+        "scopes": ["payments:write", "payments:read", "balance:read", "webhooks:write"], "expires_at": null});
+    changed(request, changes)
+}
+
+fn changed(mut request: Value, changes: &Value) -> Value {
+    for (name, value) in changes.as_object().unwrap() {
+        request[name] = value.clone();
+    }
+    request
+}

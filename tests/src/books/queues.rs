@@ -1,0 +1,80 @@
+//! The queues, through SQS's own API.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::api::eventually::{Deadline, eventually};
+use crate::table::call_aws;
+
+/// The queues that move payments on.
+pub const WORK: [&str; 3] = ["ProcessorQueue", "FoldsQueue", "WebhooksQueue"];
+
+/// All queues of a stack.
+#[derive(Debug, Clone)]
+pub struct Queues {
+    http: reqwest::Client,
+    url: String,
+}
+
+impl Queues {
+    pub(crate) fn new(http: &reqwest::Client, url: &str) -> Queues {
+        Queues { http: http.clone(), url: url.to_owned() }
+    }
+
+    /// Calls an operation (`SendMessage`, …).
+    pub async fn call(&self, operation: &str, request: Value) -> Value {
+        let target = format!("AmazonSQS.{operation}");
+        let answer = call_aws(&self.http, &self.url, "sqs", &target, "application/x-amz-json-1.0", &request).await;
+        answer.unwrap_or_else(|error| panic!("{operation}: {error}"))
+    }
+
+    /// The address of the queue whose name holds `part`, as `ProcessorQueue` (case and dashes do not matter).
+    pub async fn url(&self, part: &str) -> String {
+        let list = self.call("ListQueues", json!({})).await;
+        let urls = list["QueueUrls"].as_array().cloned().unwrap_or_default();
+        let letters = |text: &str| text.to_lowercase().replace('-', "");
+        let found = urls.iter().filter_map(Value::as_str).find(|url| letters(url).contains(&letters(part)));
+        found.unwrap_or_else(|| panic!("no queue {part} among {urls:?}")).to_owned()
+    }
+
+    /// The addresses of the queues that move payments on.
+    pub async fn work_urls(&self) -> Vec<String> {
+        let mut urls = Vec::new();
+        for queue in WORK {
+            urls.push(self.url(queue).await);
+        }
+        urls
+    }
+
+    /// Sends a message to the queue at `url`.
+    pub async fn send(&self, url: &str, body: &str) {
+        self.call("SendMessage", json!({"QueueUrl": url, "MessageBody": body})).await;
+    }
+
+    /// How many messages the queue at `url` holds: waiting, delayed or being worked on.
+    pub async fn depth(&self, url: &str) -> u64 {
+        let names = ["", "NotVisible", "Delayed"].map(|kind| format!("ApproximateNumberOfMessages{kind}"));
+        let request = json!({"QueueUrl": url, "AttributeNames": names});
+        let answer = self.call("GetQueueAttributes", request).await;
+        names.iter().map(|name| answer["Attributes"][name].as_str().map_or(0, |count| count.parse().unwrap())).sum()
+    }
+
+    /// Takes messages from the queue at `url` until there were `count` different ones; gives their bodies.
+    pub async fn take(&self, url: &str, count: usize) -> Vec<Value> {
+        let mut bodies: BTreeSet<String> = BTreeSet::new();
+        let taken = eventually(&format!("{count} messages"), Deadline::SOON, async || {
+            let answer = self.call("ReceiveMessage", json!({"QueueUrl": url, "MaxNumberOfMessages": 10})).await;
+            let messages = answer["Messages"].as_array().cloned().unwrap_or_default();
+            bodies.extend(messages.iter().map(|message| message["Body"].as_str().unwrap().to_owned()));
+            if bodies.len() < count { Err(format!("{bodies:?}")) } else { Ok(bodies.clone()) }
+        })
+        .await;
+        taken.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
+    }
+}
+
+/// How often each message is in its queue: twice when the whole suite runs with `QUEUE_DISORDER=1`.
+pub fn copies() -> u64 {
+    if std::env::var("QUEUE_DISORDER").is_ok_and(|value| value == "1") { 2 } else { 1 }
+}

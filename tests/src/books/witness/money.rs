@@ -1,0 +1,60 @@
+//! What was charged, posted and counted. That the books are right in themselves, the auditor says; here they are
+//! compared with what the clients asked for and were told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Evidence, Kind, Violation};
+use crate::auditor::{Accounts, Balances, expected_legs, shown};
+use crate::book::Sent;
+use crate::workload::Order;
+
+pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec<Violation>) {
+    found.extend(evidence.books.violations());
+    let declined = accepted.iter().filter(|(_, sent)| !sent.order.succeeds());
+    let undone = declined.filter(|(payment, _)| evidence.books.undone(payment));
+    let sentence = |payment| format!("{payment} has to be declined, and a charge of it was undone");
+    found.extend(undone.map(|(payment, _)| Kind::Wrong.of(sentence(payment))));
+    posted(evidence, accepted, found);
+    counted(evidence, accepted, found);
+}
+
+/// In each account all entries together sum to what the clients' requests say.
+fn posted(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec<Violation>) {
+    let posted = evidence.books.accounts();
+    let mut expected = Accounts::new();
+    for order in accepted.values().map(|sent| &sent.order).filter(|order| order.succeeds()) {
+        for (account, amount) in expected_legs(order.amount) {
+            *expected.entry(order.currency.to_owned()).or_default().entry(account).or_default() += amount;
+        }
+    }
+    for currency in expected.keys().chain(posted.keys()).collect::<BTreeSet<&String>>() {
+        let [posted, expected] = [&posted, &expected].map(|accounts| accounts.get(currency));
+        if posted != expected {
+            found.push(Kind::Wrong.of(format!("the accounts hold {posted:?} {currency}, not {expected:?}")));
+        }
+    }
+}
+
+/// The balance is the sum of what is left of each payment, as the journal says and as the API tells. Nothing of it is
+/// available yet, because no run lasts until the payments' value date.
+fn counted(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec<Violation>) {
+    let expected = expected_balances(accepted.values().map(|sent| &sent.order));
+    let unlike = |name: &str, balances: &Balances| {
+        let sentence = || format!("the balance {name} is {}, not {}", shown(balances), shown(&expected));
+        (*balances != expected).then(|| Kind::Wrong.of(sentence()))
+    };
+    found.extend(unlike("of the journal", &evidence.books.recomputed()));
+    match &evidence.balance {
+        Ok(balance) => found.extend(unlike("that the API tells", balance)),
+        Err(answer) => found.push(Kind::Wrong.of(format!("the balance was answered {answer}"))),
+    }
+}
+
+/// What the merchant of these orders must have, by currency: (0, the sum of their nets).
+pub fn expected_balances<'order>(orders: impl Iterator<Item = &'order Order>) -> Balances {
+    let mut balances = Balances::new();
+    for order in orders.filter(|order| order.net() != 0) {
+        balances.entry(order.currency.to_owned()).or_default().1 += order.net();
+    }
+    balances
+}

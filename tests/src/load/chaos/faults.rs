@@ -1,0 +1,246 @@
+//! What goes wrong, in an order from a seed.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::process;
+use crate::stack::Stack;
+use crate::store_proxy::{Fault, Matching, Met};
+
+/// Something that goes wrong.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    FunctionKilled,
+    RunnerKilled,
+    QueuesLost,
+    MessagesTaken,
+    StreamReplayed,
+    StoreDelays,
+    StoreThrottles,
+    StoreFails,
+    StoreConflicts,
+    StoreLosesReplies,
+    StoreCloses,
+    StoreStops,
+}
+
+/// How often each is among the cards that are dealt.
+const DECK: [(Kind, usize); 12] = [
+    (Kind::FunctionKilled, 24),
+    (Kind::RunnerKilled, 2),
+    (Kind::QueuesLost, 2),
+    (Kind::MessagesTaken, 4),
+    (Kind::StreamReplayed, 1),
+    (Kind::StoreDelays, 3),
+    (Kind::StoreThrottles, 3),
+    (Kind::StoreFails, 3),
+    (Kind::StoreConflicts, 4),
+    (Kind::StoreLosesReplies, 5),
+    (Kind::StoreCloses, 4),
+    (Kind::StoreStops, 2),
+];
+
+/// How long messages are taken from the queues.
+const TAKING: Duration = Duration::from_millis(700);
+/// How long a store that stops says nothing.
+const STOPPED: Duration = Duration::from_secs(1);
+/// Most calls that a stopped store holds, and then lets go.
+const HELD_MAX: usize = 60;
+/// The name of a replay among the faults.
+const REPLAYED: &str = "runner killed, stream replayed";
+/// How much of the stream is replayed, but for the first time, when it is replayed from its beginning: replays of all
+/// of a long run would leave it no time for anything else. A record's number is the microsecond in which it was written.
+const REPLAYED_US: i64 = 60_000_000;
+
+/// Lets things go wrong, one after another.
+pub(super) struct Injector {
+    /// Only of the order: how much else is drawn depends on what runs at the time.
+    order: fastrand::Rng,
+    random: fastrand::Rng,
+    deck: Vec<Kind>,
+    happened: Met,
+}
+
+impl Injector {
+    /// Each goes wrong once before any does so again: a short run has seen all of them.
+    pub(super) fn new(mut random: fastrand::Rng) -> Injector {
+        let mut deck: Vec<Kind> = DECK.iter().map(|(kind, _)| *kind).collect();
+        let mut order = random.fork();
+        order.shuffle(&mut deck);
+        Injector { order, random, deck, happened: Met::new() }
+    }
+
+    /// How often what went wrong, as far as it happened.
+    pub(super) fn happened(&self) -> &Met {
+        &self.happened
+    }
+
+    /// Adds what the store's callers have met meanwhile.
+    pub(super) fn note_met(&mut self, stack: &Stack) {
+        for (what, times) in stack.store_proxy().take_met() {
+            self.count(what, times);
+        }
+    }
+
+    pub(super) fn pause_ms(&mut self, range: Range<u64>) -> u64 {
+        self.random.u64(range)
+    }
+
+    fn count(&mut self, what: &'static str, times: usize) {
+        *self.happened.entry(what).or_default() += times;
+    }
+
+    fn deal(&mut self) -> Kind {
+        if self.deck.is_empty() {
+            self.deck = DECK.iter().flat_map(|(kind, times)| std::iter::repeat_n(*kind, *times)).collect();
+            self.order.shuffle(&mut self.deck);
+        }
+        self.deck.pop().unwrap_or(Kind::FunctionKilled)
+    }
+
+    /// Something goes wrong.
+    pub(super) async fn inject(&mut self, stack: &mut Stack) {
+        self.note_met(stack);
+        match self.deal() {
+            Kind::FunctionKilled => self.kill_function(stack),
+            Kind::MessagesTaken => self.take_messages(stack).await,
+            Kind::RunnerKilled => self.restart(stack, "runner killed", |_| ()).await,
+            Kind::QueuesLost => self.restart(stack, "runner killed, queues lost", Stack::delete_queues).await,
+            Kind::StreamReplayed => {
+                let first = !self.happened.contains_key(REPLAYED);
+                self.restart(stack, REPLAYED, if first { forget } else { rewind }).await;
+            }
+            Kind::StoreStops => self.stop_store(stack),
+            Kind::StoreDelays => {
+                let by = Duration::from_millis(self.random.u64(50..600));
+                self.spoil(stack, Matching::all(), &Fault::Delay(by));
+            }
+            Kind::StoreThrottles => {
+                let name =
+                    if self.random.bool() { "ThrottlingException" } else { "ProvisionedThroughputExceededException" };
+                self.spoil(stack, Matching::all(), &Fault::Error(name));
+            }
+            Kind::StoreFails => {
+                self.spoil(stack, Matching::all(), &Fault::Error("InternalServerError"));
+            }
+            Kind::StoreCloses => {
+                self.spoil(stack, Matching::all(), &Fault::Close);
+            }
+            Kind::StoreLosesReplies => {
+                let matching = self.writes();
+                self.spoil(stack, matching, &Fault::LoseReply);
+            }
+            Kind::StoreConflicts => {
+                let (matching, fault) = if self.random.bool() {
+                    (Matching::operation("TransactWriteItems"), Fault::Canceled(0, "TransactionConflict"))
+                } else {
+                    let single = ["PutItem", "UpdateItem"][self.random.usize(0..2)];
+                    (Matching::operation(single), Fault::Error("TransactionConflictException"))
+                };
+                self.spoil(stack, matching, &fault);
+            }
+        }
+    }
+
+    /// One process of a function, or all of them.
+    fn kill_function(&mut self, stack: &Stack) {
+        let running = process::descendants(stack.pid());
+        let names: BTreeSet<&str> = running.iter().map(|process| process.program.as_str()).collect();
+        let names: Vec<&str> = names.into_iter().collect();
+        let Some(name) = self.random.choice(names) else { return };
+        let mut of_name: Vec<u32> =
+            running.iter().filter(|process| process.program == name).map(|process| process.pid).collect();
+        if self.random.bool() {
+            self.random.shuffle(&mut of_name);
+            of_name.truncate(1);
+        }
+        let killed = of_name.into_iter().filter(|pid| process::signal(*pid, "KILL")).count();
+        self.count("function killed", killed);
+    }
+
+    /// Kills the whole stack, does something to its data, and starts it again; its queues may then keep an order or not.
+    async fn restart(&mut self, stack: &mut Stack, what: &'static str, spoil: fn(&Stack)) {
+        stack.kill().await;
+        spoil(stack);
+        stack.set_knob("QUEUE_DISORDER", self.random.u8(0..2));
+        tokio::time::sleep(Duration::from_millis(self.random.u64(0..500))).await;
+        stack.restart().await;
+        self.count(what, 1);
+    }
+
+    /// Empties the queues as fast as it can for a while: what the functions did not get first is gone.
+    async fn take_messages(&mut self, stack: &Stack) {
+        let queues = stack.queues();
+        let urls = queues.work_urls().await;
+        let until = Instant::now() + TAKING;
+        let mut taken = 0;
+        while Instant::now() < until {
+            for url in &urls {
+                let request = json!({"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0});
+                let answer = queues.call("ReceiveMessage", request).await;
+                for message in answer["Messages"].as_array().into_iter().flatten() {
+                    let request = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
+                    queues.call("DeleteMessage", request).await;
+                    taken += 1;
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        self.count("queues emptied", 1);
+        self.count("message lost", taken);
+    }
+
+    /// The next calls are held for a second, and then carried out or cut off.
+    fn stop_store(&mut self, stack: &Stack) {
+        let hold = stack.store_proxy().hold(HELD_MAX, Matching::all());
+        let cut = self.random.bool();
+        tokio::spawn(async move {
+            tokio::time::sleep(STOPPED).await;
+            if cut {
+                hold.close()
+            } else {
+                hold.forward()
+            }
+            // Those that come later find the same verdict.
+            tokio::time::sleep(STOPPED).await;
+        });
+    }
+
+    /// Some bursts of calls are to meet the fault, with calls that pass between them. The proxy counts those that do.
+    fn spoil(&mut self, stack: &Stack, matching: Matching, fault: &Fault) {
+        for _ in 0..self.random.usize(2..8) {
+            let (skip, times) = (self.random.usize(0..30), self.random.usize(1..8));
+            stack.store_proxy().fault_after(skip, times, matching.clone(), fault.clone());
+        }
+    }
+
+    /// Writes of one kind, or all calls.
+    fn writes(&mut self) -> Matching {
+        let kinds = ["TransactWriteItems", "PutItem", "UpdateItem", "BatchWriteItem"];
+        self.random.choice(kinds).map_or_else(Matching::all, Matching::operation)
+    }
+}
+
+/// Where the stream's trigger keeps how far it came.
+fn checkpoint(stack: &Stack) -> PathBuf {
+    stack.data().join("state/dispatch-changes.checkpoint")
+}
+
+/// The stream's trigger forgets where it was.
+fn forget(stack: &Stack) {
+    // It is not there if the stack was killed before its first record.
+    let _ = fs::remove_file(checkpoint(stack));
+}
+
+/// The stream's trigger forgets how far it came lately.
+fn rewind(stack: &Stack) {
+    let text = fs::read_to_string(checkpoint(stack)).unwrap();
+    let reached: Value = serde_json::from_str(&text).unwrap();
+    let earlier = reached["sequence"].as_i64().unwrap() - REPLAYED_US;
+    fs::write(checkpoint(stack), json!({"sequence": earlier}).to_string()).unwrap();
+}

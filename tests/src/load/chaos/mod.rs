@@ -1,0 +1,281 @@
+//! Load on a stack of its own while everything that can go wrong does, and a witness who looks at what is left.
+
+mod faults;
+mod report;
+
+use std::fs;
+use std::net::TcpListener;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use crate::inbox::Inbox;
+use crate::live::Live;
+use crate::options::Options;
+use crate::outcomes::outcomes;
+use crate::queues;
+use crate::shop::{Shop, all_quiet};
+use crate::stack::Stack;
+use crate::store_proxy::Met;
+use crate::template::Template;
+use crate::terms::CURRENCIES;
+use crate::tool::OwnStack;
+use crate::witness::{self, Kind, Violation};
+use crate::workload::{self, Workload};
+
+use faults::Injector;
+pub use report::Report;
+
+/// How long a client asks for one payment.
+const PATIENCE: Duration = Duration::from_secs(100);
+/// Once nothing goes wrong any more, so long without any progress is the end: what was accepted has ended by then, or
+/// never will. (What was enqueued often in vain is due again only after as long as it has waited.)
+const STANDSTILL: Duration = Duration::from_secs(75);
+/// How long the queues may take to be empty after that.
+const QUIET_LIMIT: Duration = Duration::from_secs(45);
+/// Between two calls of enqueue-due.
+const DUE_EVERY: Duration = Duration::from_secs(2);
+/// Most violations that are noted in the middle of a run: each look would note them again.
+const SEEN_MAX: usize = 50;
+/// Between two looks of one merchant at its balance.
+const BALANCE_EVERY: Duration = Duration::from_millis(300);
+/// Between two faults, in milliseconds.
+const FAULTS_EVERY_MS: Range<u64> = 200..1_400;
+/// Ports that the system gives to nobody by itself: nobody takes one of them while the runner is dead.
+const PORTS: Range<u16> = 20_000..30_000;
+
+/// What is to be done.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// How long things go wrong.
+    pub length: Duration,
+    /// Of the payments and the faults.
+    pub seed: u64,
+    /// How many clients send at once, the whole time.
+    pub clients: usize,
+    /// How many merchants they belong to.
+    pub merchants: usize,
+    /// How long each client waits between two payments, in milliseconds: so much load, and no more.
+    pub pauses_ms: Range<u64>,
+}
+
+/// How far it has come.
+#[derive(Debug, Clone)]
+pub struct Progress {
+    /// How long things still go wrong; none when everything is awaited.
+    pub left: Option<Duration>,
+    /// Payments that were accepted.
+    pub accepted: usize,
+    /// Events that came to their merchants.
+    pub settled: usize,
+    /// Payments whose webhook was acknowledged.
+    pub told: usize,
+    /// Faults so far by kind.
+    pub faults: Met,
+}
+
+/// Everything that the tasks of a run share.
+struct Run {
+    plan: Plan,
+    shops: Vec<Arc<Shop>>,
+    inbox: Arc<Inbox>,
+    ended: AtomicBool,
+    /// What was seen to be wrong in the middle of it.
+    seen: Mutex<Vec<Violation>>,
+}
+
+/// Carries the plan out, telling how far it has come about once a second. `Err` is a sentence: the stack can't start.
+pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report, String> {
+    let mut random = fastrand::Rng::with_seed(plan.seed);
+    let mut stack = OwnStack::start(options(&mut random.fork())).await?;
+    let live = Live::clone(&stack);
+    let inbox = Inbox::start(plan.seed).await.map_err(|error| format!("There is no port for webhooks: {error}."))?;
+    let inbox = Arc::new(inbox);
+    let mut shops = Vec::new();
+    for number in 0..plan.merchants {
+        shops.push(Arc::new(Shop::open(&live, &inbox, &format!("Chaos {number}")).await?));
+    }
+    let (ended, seen) = (AtomicBool::new(false), Mutex::default());
+    let run = Arc::new(Run { plan: plan.clone(), shops, inbox, ended, seen });
+
+    let mut clients = JoinSet::new();
+    for number in 0..plan.clients {
+        clients.spawn(send(Arc::clone(&run), number));
+    }
+    let mut helpers = JoinSet::new();
+    helpers.spawn(run_due(live.clone()));
+    run.shops.iter().for_each(|shop| drop(helpers.spawn(watch_balance(Arc::clone(&run), Arc::clone(shop)))));
+
+    let mut injector = Injector::new(random);
+    let began = Instant::now();
+    run.inbox.set_failing(true);
+    inject(&run, &mut stack, &mut injector, &mut tell).await;
+    run.inbox.set_failing(false);
+    stack.store_proxy().heal();
+    injector.note_met(&stack);
+    run.ended.store(true, Ordering::Relaxed);
+
+    let calm = Instant::now();
+    // A client ends with its last payment, at the end of its patience at the latest.
+    while clients.join_next().await.is_some() {}
+    let (mut counts, mut changed) = (run.inbox.counts(), Instant::now());
+    while run.untold() > 0 && changed.elapsed() < STANDSTILL {
+        tell(&run.progress(&injector, None));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if counts != run.inbox.counts() {
+            (counts, changed) = (run.inbox.counts(), Instant::now());
+        }
+    }
+    let live = Live::clone(&stack);
+    all_quiet(&live, QUIET_LIMIT).await;
+    let awaited = calm.elapsed();
+    helpers.shutdown().await;
+
+    let report = conclude(&run, &live, &injector, began.elapsed(), awaited).await;
+    if report.violations.is_empty() {
+        Ok(report)
+    } else {
+        Ok(Report { kept: keep(&mut stack, plan.seed).await, ..report })
+    }
+}
+
+/// Short waits, so that everything ends soon; so many attempts at a webhook that none is given up; messages that come
+/// again after seconds; nothing remembered for longer than a second; an address that outlives the runner.
+fn options(random: &mut fastrand::Rng) -> Options {
+    let visible =
+        |template: Template, queue: &str| template.with(&["Resources", queue, "Properties", "VisibilityTimeout"], "30");
+    let template = queues::WORK.into_iter().fold(Template::read(), visible);
+    let webhook_waits = format!("1,1,1,2,2,2{}", ",3".repeat(200));
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let port = std::iter::repeat_with(|| random.u16(PORTS)).find(free).unwrap_or_default();
+    Options::new()
+        .template(template)
+        .store_proxy()
+        .knob("PORT", port)
+        .knob("FIRST_DUE_SECONDS", 2)
+        .knob("CLAIM_SECONDS", 1)
+        .knob("CACHE_SECONDS", 1)
+        .knob("FOLD_DELAY_SECONDS", 1)
+        .knob("PROCESSOR_WAITS_SECONDS", "1,1,1,1,2")
+        .knob("WEBHOOK_WAITS_SECONDS", webhook_waits)
+        .knob("WEBHOOK_DEADLINE_MS", 1_000)
+}
+
+/// Lets things go wrong until the plan's time is over.
+async fn inject(run: &Run, stack: &mut Stack, injector: &mut Injector, tell: &mut impl FnMut(&Progress)) {
+    let until = Instant::now() + run.plan.length;
+    let mut next_word = Instant::now();
+    while Instant::now() < until {
+        if next_word <= Instant::now() {
+            tell(&run.progress(injector, Some(until.saturating_duration_since(Instant::now()))));
+            // What the proxy remembers of each call is not needed, and grows.
+            stack.store_proxy().forget_calls();
+            next_word = Instant::now() + Duration::from_secs(1);
+        }
+        injector.inject(stack).await;
+        tokio::time::sleep(Duration::from_millis(injector.pause_ms(FAULTS_EVERY_MS))).await;
+    }
+}
+
+/// One client: payment after payment, each until it is accepted.
+async fn send(run: Arc<Run>, number: usize) {
+    let shop = &run.shops[number % run.shops.len()];
+    let workload = Workload::new(run.plan.seed, &format!("client-{number}"), workload::EVERYTHING);
+    let mut random = fastrand::Rng::with_seed(run.plan.seed.wrapping_add(u64::try_from(number).unwrap_or_default()));
+    for order in workload {
+        let repeat = random.u8(0..20) == 0;
+        shop.book.place(&shop.client, order, PATIENCE, repeat).await;
+        tokio::time::sleep(Duration::from_millis(random.u64(run.plan.pauses_ms.clone()))).await;
+        if run.ended.load(Ordering::Relaxed) {
+            return;
+        }
+    }
+}
+
+/// Puts what is overdue on its queue, as the schedule would, only more often. A failure is one of the faults.
+async fn run_due(live: Live) {
+    loop {
+        let _ = live.try_run_due().await;
+        tokio::time::sleep(DUE_EVERY).await;
+    }
+}
+
+/// Looks at a merchant's balance the whole time. Whatever was committed before a look is in it: so it is never less
+/// than what the merchant had been told of before, nor more than what was asked for until then.
+async fn watch_balance(run: Arc<Run>, shop: Arc<Shop>) {
+    loop {
+        let least = CURRENCIES.map(|currency| shop.inbox.earned(shop.number, currency));
+        if let Ok(balance) = shop.balance().await {
+            for (currency, least) in CURRENCIES.into_iter().zip(least) {
+                let (available, pending) = balance.get(currency).copied().unwrap_or_default();
+                let (told, most) = (available + pending, shop.book.promised(currency));
+                if told < least || told > most {
+                    let sentence = format!(
+                        "{}'s balance told {told} {currency} when {least} were earned and {most} asked for",
+                        shop.id
+                    );
+                    let mut seen = run.seen.lock().unwrap();
+                    if seen.len() < SEEN_MAX {
+                        seen.push(Kind::Wrong.of(sentence));
+                    }
+                }
+            }
+        }
+        tokio::time::sleep(BALANCE_EVERY).await;
+    }
+}
+
+impl Run {
+    fn untold(&self) -> usize {
+        self.shops.iter().map(|shop| shop.untold()).sum()
+    }
+
+    fn progress(&self, injector: &Injector, left: Option<Duration>) -> Progress {
+        let (settled, _, told) = self.inbox.counts();
+        let accepted = self.shops.iter().map(|shop| shop.book.count()).sum();
+        Progress { left, accepted, settled, told, faults: injector.happened().clone() }
+    }
+}
+
+/// Asks the witness.
+async fn conclude(run: &Run, live: &Live, injector: &Injector, took: Duration, awaited: Duration) -> Report {
+    let table = live.table();
+    let mut evidence = Vec::new();
+    for shop in &run.shops {
+        evidence.push(witness::gather(shop, &table).await);
+    }
+    let mut violations = std::mem::take(&mut *run.seen.lock().unwrap());
+    violations.extend(evidence.iter().flat_map(witness::Evidence::violations));
+    violations.extend(witness::strangers(&evidence));
+    let repetitions = run.shops.iter().map(|shop| shop.book.repetitions());
+    let (again, repeated) = repetitions.fold((0, 0), |sum, each| (sum.0 + each.0, sum.1 + each.1));
+    let (webhooks, attempts, _) = run.inbox.counts();
+    Report {
+        seed: run.plan.seed,
+        took,
+        awaited,
+        payments: evidence.iter().map(|each| each.payments.len()).sum(),
+        outcomes: outcomes(&evidence),
+        again,
+        repeated,
+        faults: injector.happened().clone(),
+        receiver_faults: run.inbox.faults(),
+        webhooks,
+        attempts,
+        entries: evidence.iter().map(|each| each.books.entries.len()).sum(),
+        violations,
+        kept: None,
+    }
+}
+
+/// Ends the stack and keeps its folder, to look for the cause in it.
+async fn keep(stack: &mut Stack, seed: u64) -> Option<PathBuf> {
+    stack.kill().await;
+    let kept = stack.data().with_file_name(format!("chaos-{seed}"));
+    let _ = fs::remove_dir_all(&kept);
+    fs::rename(stack.data(), &kept).ok().map(|()| kept)
+}

@@ -1,0 +1,8 @@
+//! Many payments, and what becomes of them: also while everything that can go wrong does.
+
+pub mod book;
+pub mod chaos;
+pub mod outcomes;
+pub mod percentiles;
+pub mod shop;
+pub mod workload;

@@ -1,0 +1,141 @@
+//! A mix of payments from a seed, and what must come of each.
+
+use serde_json::{Value, json};
+
+use crate::terms::{CURRENCIES, expected_fee};
+
+/// What must come of a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It succeeds.
+    Succeeded,
+    /// It fails with this code.
+    Failed(&'static str),
+}
+
+/// One way in which a card behaves, as the README's table of tokens says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Behaviour {
+    /// What chooses it.
+    pub token: &'static str,
+    /// In a word or two, for people.
+    pub name: &'static str,
+    /// Of how many hundredths of a mix.
+    pub percent: u32,
+    /// What must come of it.
+    pub outcome: Outcome,
+    /// Whether the processor answers at once, and says what it did.
+    pub is_prompt: bool,
+}
+
+const fn prompt(token: &'static str, name: &'static str, percent: u32, outcome: Outcome) -> Behaviour {
+    Behaviour { token, name, percent, outcome, is_prompt: true }
+}
+
+const fn late(token: &'static str, name: &'static str, percent: u32, outcome: Outcome) -> Behaviour {
+    Behaviour { token, name, percent, outcome, is_prompt: false }
+}
+
+/// For a stack that waits as long as it does by default.
+pub const USUAL: &[Behaviour] = &[
+    prompt("tok_visa", "approved", 58, Outcome::Succeeded),
+    prompt("tok_mastercard", "approved", 20, Outcome::Succeeded),
+    prompt("tok_declined", "declined", 5, Outcome::Failed("card_declined")),
+    prompt("tok_insufficient_funds", "declined", 5, Outcome::Failed("insufficient_funds")),
+    prompt("tok_expired_card", "declined", 4, Outcome::Failed("expired_card")),
+    late("tok_slow", "slow", 4, Outcome::Succeeded),
+    late("tok_timeout_then_ok", "timing out", 4, Outcome::Succeeded),
+];
+
+/// For a stack with short waits: with cards that are asked for four times.
+pub const EVERYTHING: &[Behaviour] = &[
+    prompt("tok_visa", "approved", 50, Outcome::Succeeded),
+    prompt("tok_mastercard", "approved", 18, Outcome::Succeeded),
+    prompt("tok_declined", "declined", 6, Outcome::Failed("card_declined")),
+    prompt("tok_insufficient_funds", "declined", 5, Outcome::Failed("insufficient_funds")),
+    prompt("tok_expired_card", "declined", 5, Outcome::Failed("expired_card")),
+    late("tok_slow", "slow", 3, Outcome::Succeeded),
+    late("tok_timeout_then_ok", "timing out", 5, Outcome::Succeeded),
+    late("tok_timeout_unknown", "timing out", 4, Outcome::Succeeded),
+    late("tok_unavailable", "unavailable", 4, Outcome::Succeeded),
+];
+
+const _: () = assert!(percents(USUAL) == 100 && percents(EVERYTHING) == 100, "a mix is of hundredths");
+
+const fn percents(mix: &[Behaviour]) -> u32 {
+    match mix {
+        [first, rest @ ..] => first.percent + percents(rest),
+        [] => 0,
+    }
+}
+
+/// A payment to be asked for.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Its idempotency key.
+    pub key: String,
+    /// Minor units.
+    pub amount: i64,
+    /// ISO code.
+    pub currency: &'static str,
+    /// How its card behaves.
+    pub card: Behaviour,
+}
+
+impl Order {
+    /// The request's body: always the same one.
+    pub fn body(&self) -> Value {
+        json!({"amount": self.amount, "currency": self.currency, "token": self.card.token,
+            "description": format!("Order {}", self.key), "reference": self.key, "metadata": {"card": self.card.name}})
+    }
+
+    /// Whether it must succeed.
+    pub fn succeeds(&self) -> bool {
+        self.card.outcome == Outcome::Succeeded
+    }
+
+    /// What must be charged for it, in minor units: nothing if it fails.
+    pub fn fee(&self) -> i64 {
+        if self.succeeds() { expected_fee(self.amount) } else { 0 }
+    }
+
+    /// What must be left of it for the merchant, in minor units: nothing if it fails.
+    pub fn net(&self) -> i64 {
+        if self.succeeds() { self.amount - self.fee() } else { 0 }
+    }
+}
+
+/// Orders without end: the same seed and name give the same ones.
+pub struct Workload {
+    random: fastrand::Rng,
+    name: String,
+    mix: &'static [Behaviour],
+    given: usize,
+}
+
+impl Workload {
+    /// `name` is part of every key, so that two workloads of one merchant never ask for the same payment.
+    pub fn new(seed: u64, name: &str, mix: &'static [Behaviour]) -> Workload {
+        let of_name = name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
+        let random = fastrand::Rng::with_seed(seed ^ of_name.rotate_left(32));
+        Workload { random, name: name.to_owned(), mix, given: 0 }
+    }
+}
+
+impl Iterator for Workload {
+    type Item = Order;
+
+    fn next(&mut self) -> Option<Order> {
+        self.given += 1;
+        let mut place = self.random.u32(0..100);
+        let card = self.mix.iter().find(|card| {
+            let found = place < card.percent;
+            place = place.saturating_sub(card.percent);
+            found
+        });
+        // Some are so small that the fee takes all of it.
+        let amount = if self.random.u8(0..50) == 0 { self.random.i64(1..40) } else { self.random.i64(40..250_000) };
+        let currency = CURRENCIES[self.random.usize(0..CURRENCIES.len())];
+        Some(Order { key: format!("{}-{}", self.name, self.given), amount, currency, card: *card? })
+    }
+}

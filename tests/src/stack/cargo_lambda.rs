@@ -1,0 +1,91 @@
+//! `cargo lambda` as a developer uses it: `watch` to serve the functions, `invoke` to call one.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::api::eventually::{Deadline, eventually};
+use crate::client;
+use crate::make;
+use crate::process;
+use crate::stack::free_port;
+
+/// The folder of its program, below the project's.
+const FOLDER: &str = ".local/tools/cargo-lambda/bin";
+/// What installs it.
+const TARGET: &str = ".local/tools/cargo-lambda/.stamp";
+
+/// `cargo lambda` in the project's folder. Fails the test where it is not installed.
+fn command() -> Command {
+    let program = make::root().join(FOLDER).join("cargo-lambda");
+    assert!(program.exists(), "cargo lambda is not installed here; install it with: make {TARGET}");
+    let mut command = make::command(program);
+    command.arg("lambda");
+    command
+}
+
+/// A free port for a [`Watch`].
+pub fn port() -> u16 {
+    // Says so at once where it is missing, and not after a build.
+    drop(command());
+    free_port()
+}
+
+/// Calls the function `name` of the stack at `port` with the event in `file`; gives its answer, or its error. It is
+/// called where `cargo lambda invoke` looks for it unless it is told otherwise, if this machine has such an address.
+pub async fn invoke(name: &str, port: u16, file: &Path) -> Value {
+    let address = if TcpListener::bind("[::1]:0").is_ok() { None } else { Some("127.0.0.1") };
+    invoke_at(address, name, port, file).await
+}
+
+async fn invoke_at(address: Option<&str>, name: &str, port: u16, file: &Path) -> Value {
+    let mut invoke = command();
+    invoke.args(["invoke", name, "--invoke-port", &port.to_string()]).arg("--data-file").arg(file);
+    invoke.args(address.map(|address| ["--invoke-address", address]).into_iter().flatten());
+    let output = make::output(invoke).await;
+    assert!(output.succeeded, "cargo lambda invoke {name}: {output:#?}");
+    serde_json::from_str(&output.shown).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
+}
+
+/// A running `cargo lambda watch`. Dropped, it ends with its functions.
+pub struct Watch {
+    process: Child,
+    port: u16,
+}
+
+impl Watch {
+    /// Serves every function with the environment in `env_file`, and waits until it listens. It prints to `log`.
+    pub async fn start(env_file: &Path, log: &Path) -> Watch {
+        let port = port();
+        let printed = File::create(log).unwrap();
+        let mut watch = command();
+        watch.args(["watch", "--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()]);
+        watch.arg("--env-file").arg(env_file);
+        watch.stdin(Stdio::null()).stdout(printed.try_clone().unwrap()).stderr(printed);
+        let mut watch = Watch { process: watch.spawn().unwrap(), port };
+        let (http, url) = (client::http(), format!("http://127.0.0.1:{port}"));
+        eventually("cargo lambda watch listens", Deadline::SOON, async || {
+            let ended = watch.process.try_wait().unwrap();
+            assert!(ended.is_none(), "it ended: {}", fs::read_to_string(log).unwrap());
+            http.get(&url).send().await.map_err(|error| error.to_string())
+        })
+        .await;
+        watch
+    }
+
+    /// Calls the function `name` with the event in `file`; gives its answer.
+    pub async fn invoke(&self, name: &str, file: &Path) -> Value {
+        invoke_at(Some("127.0.0.1"), name, self.port, file).await
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // It ends its functions only if it is asked to end.
+        process::signal(self.process.id(), "TERM");
+        let _ = self.process.wait();
+    }
+}

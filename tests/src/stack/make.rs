@@ -1,0 +1,141 @@
+//! Commands as a developer gives them in the project's folder, and a stack that `make` runs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::api::eventually::{Deadline, eventually};
+use crate::client::{self, Client};
+use crate::process::{self, Process};
+use crate::stack::{binaries, fresh_folder};
+
+/// How long a target may take that builds what has changed since the tests were built.
+const TARGET_LIMIT: Duration = Duration::from_secs(200);
+
+/// The variables of Cargo that a developer may have set; all others of its own are for the test's process only.
+const CARGO_VARIABLES: [&str; 3] = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_BUILD_JOBS"];
+
+/// The project's folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// `program` in the project's folder, as if it were started from a terminal: without what `make`, Cargo and nextest
+/// tell a test of themselves, which would make the next Cargo build again, or wait for the job slots of a `make`
+/// that has none to give.
+pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    let theirs = |name: &str| {
+        let cargo = name == "CARGO" || name.starts_with("CARGO_") || name == "LD_LIBRARY_PATH";
+        cargo && !CARGO_VARIABLES.contains(&name) || name.starts_with("NEXTEST") || name.starts_with("MAKE")
+    };
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(theirs)) {
+        command.env_remove(name);
+    }
+    command.env_remove("MFLAGS").current_dir(root());
+    command
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Output {
+    /// With exit code 0.
+    pub succeeded: bool,
+    /// Its standard output.
+    pub shown: String,
+    /// Its standard error.
+    pub told: String,
+}
+
+/// Runs the command to its end; it must not take longer than a build may.
+pub async fn output(command: Command) -> Output {
+    let mut command = tokio::process::Command::from(command);
+    let output = tokio::time::timeout(TARGET_LIMIT, command.kill_on_drop(true).output()).await;
+    let output = output.expect("the command ends in time").unwrap();
+    let [shown, told] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    Output { succeeded: output.status.success(), shown, told }
+}
+
+/// A stack that `make` started in the background. Dropped, it ends.
+pub struct MadeStack {
+    data: PathBuf,
+    description: Value,
+    variables: Vec<(&'static str, String)>,
+    http: reqwest::Client,
+}
+
+impl MadeStack {
+    /// `make <target> DETACH=1` on a folder and a port of its own, and with these further variables.
+    pub async fn start(target: &str, variables: Vec<(&'static str, String)>) -> MadeStack {
+        let data = fresh_folder(&binaries());
+        let mut stack =
+            MadeStack { data, description: Value::Null, variables, http: client::http_within(TARGET_LIMIT) };
+        stack.make(&[target, "PORT=0", "DETACH=1"]).await;
+        let description = fs::read_to_string(stack.data.join("dev.json")).unwrap();
+        stack.description = serde_json::from_str(&description).unwrap();
+        stack
+    }
+
+    /// The same target again, with the stack running; how it ends.
+    pub async fn try_make(&self, target: &str) -> Output {
+        self.run(&[target, "PORT=0", "DETACH=1"]).await
+    }
+
+    async fn run(&self, arguments: &[&str]) -> Output {
+        let mut make = command("make");
+        make.args(arguments).arg(format!("DATA={}", self.data.display()));
+        make.args(self.variables.iter().map(|(name, value)| format!("{name}={value}")));
+        output(make).await
+    }
+
+    /// `make` with these arguments and this stack's variables; it must succeed.
+    async fn make(&self, arguments: &[&str]) {
+        let output = self.run(arguments).await;
+        assert!(output.succeeded, "make {arguments:?}: {output:#?}\n{}", self.log());
+    }
+
+    /// A client that is the stack's sandbox merchant.
+    pub fn client(&self) -> Client {
+        let read = |name: &str| self.description[name].as_str().unwrap();
+        Client::new(&self.http, read("base_url"), read("api_key"))
+    }
+
+    /// All that the stack has printed.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.data.join("dev.log")).unwrap_or_default()
+    }
+
+    /// The processes that run for this stack: each knows its folder.
+    pub fn processes(&self) -> Vec<Process> {
+        process::with_variable("DATA", &self.data.display().to_string())
+    }
+
+    /// `make stop`, and waits until no process of the stack is left.
+    pub async fn stop(&self) {
+        self.make(&["stop"]).await;
+        eventually("no process is left", Deadline::SOON, async || {
+            let left = self.processes();
+            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        })
+        .await;
+    }
+}
+
+impl Drop for MadeStack {
+    fn drop(&mut self) {
+        // A test that failed did not stop it. Twice, for what was just being started.
+        for _ in 0..2 {
+            for process in self.processes() {
+                process::signal(process.pid, "KILL");
+            }
+        }
+        if std::thread::panicking() {
+            eprintln!("the stack's data stays in {}; its log:\n{}", self.data.display(), self.log());
+        } else {
+            let _ = fs::remove_dir_all(&self.data);
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! A stack of one's own: the dev runner with its stores, queues and functions on a fresh folder.
+
+pub mod cargo_lambda;
+pub mod functions;
+pub mod live;
+pub mod make;
+pub mod options;
+pub mod process;
+pub mod refusal;
+pub mod template;
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::api::eventually::{Deadline, eventually};
+use crate::client::Client;
+use crate::store_proxy::StoreProxy;
+
+use live::{Live, Merchant};
+use options::{Functions, Options};
+use process::Process;
+use template::Template;
+
+const RUNNER: &str = "spillway-local";
+const LOG_TAIL_LINES: usize = 60;
+
+/// A running stack. It ends when it is dropped.
+pub struct Stack {
+    runner: Child,
+    binaries: PathBuf,
+    data: PathBuf,
+    environment: BTreeMap<String, String>,
+    live: Live,
+    store_proxy: Option<StoreProxy>,
+}
+
+/// What can be done with every stack; here, what can only be done with one's own, and what fails the test.
+impl Deref for Stack {
+    type Target = Live;
+
+    fn deref(&self) -> &Live {
+        &self.live
+    }
+}
+
+impl Stack {
+    /// Starts a stack and waits until it is ready; a runner that is not ready in time, or that ends, fails the test
+    /// with the end of its log.
+    pub async fn start(options: Options) -> Stack {
+        Stack::try_start(options).await.unwrap_or_else(|log| panic!("the runner ended:\n{log}"))
+    }
+
+    /// The same for a tool: `Err` is the end of the log of a runner that has ended, whose last line says why.
+    pub async fn try_start(options: Options) -> Result<Stack, String> {
+        let binaries = binaries();
+        let data = fresh_folder(&binaries);
+        let mut environment = BTreeMap::from([
+            ("PORT".to_owned(), "0".to_owned()),
+            ("DATA".to_owned(), data.display().to_string()),
+            ("TEMPLATE".to_owned(), write_template(&data, options.template).display().to_string()),
+            ("WEBHOOK_LOOPBACK".to_owned(), "true".to_owned()),
+        ]);
+        let folder = match options.functions {
+            Functions::Built => None,
+            Functions::WithExamples => Some(functions::with_examples(&binaries, &data)),
+            Functions::KeepingLines => Some(functions::that_keep_lines(&binaries, &data)),
+            Functions::WithVariables(name, variables) => {
+                Some(functions::with_variables(&binaries, &data, name, &variables))
+            }
+        };
+        environment.extend(folder.map(|folder| (functions::VARIABLE.to_owned(), folder.display().to_string())));
+        environment.extend(options.environment);
+        let store_proxy = if options.store_proxy { Some(proxied(&mut environment).await) } else { None };
+        let runner = spawn(&binaries, &data, &environment);
+        let mut stack = Stack { runner, binaries, data, environment, live: Live::of(Value::Null), store_proxy };
+        stack.be_ready().await?;
+        Ok(stack)
+    }
+
+    /// Waits until the stack is ready, or gives the log of a runner that has ended. Once it may find that another has
+    /// taken the port that was free.
+    async fn be_ready(&mut self) -> Result<(), String> {
+        let mut ready = self.ready().await;
+        if self.store_proxy.is_some() && ready.as_ref().is_err_and(|log| port_was_taken(log)) {
+            self.store_proxy = Some(proxied(&mut self.environment).await);
+            self.runner = spawn(&self.binaries, &self.data, &self.environment);
+            ready = self.ready().await;
+        }
+        self.live = Live::of(ready?);
+        Ok(())
+    }
+
+    /// What `dev.json` says, or the log of a runner that has ended.
+    async fn ready(&mut self) -> Result<Value, String> {
+        let path = self.data.join("dev.json");
+        let runner = &mut self.runner;
+        let data = &self.data;
+        eventually("the stack is ready", Deadline::SOON, async || {
+            if runner.try_wait().unwrap().is_some() {
+                return Ok(Err(log_tail(data)));
+            }
+            let text = fs::read_to_string(&path).map_err(|_| log_tail(data))?;
+            serde_json::from_str(&text).map(Ok).map_err(|error| error.to_string())
+        })
+        .await
+    }
+
+    /// SIGKILL to the runner, and waits until all that it started has ended too.
+    pub async fn kill(&mut self) {
+        let started = process::descendants(self.runner.id());
+        self.runner.kill().unwrap();
+        self.runner.wait().unwrap();
+        all_end(&started).await;
+    }
+
+    /// A signal to the runner as from a terminal or a supervisor ("INT", "TERM"); waits until it and all that it
+    /// started have ended, and gives its exit code.
+    pub async fn end_by(&mut self, signal: &str) -> Option<i32> {
+        let started = process::descendants(self.runner.id());
+        assert!(process::signal(self.runner.id(), signal));
+        let status = eventually("the runner ends", Deadline::SOON, async || {
+            self.runner.try_wait().unwrap().ok_or_else(|| "it runs".to_owned())
+        })
+        .await;
+        all_end(&started).await;
+        status.code()
+    }
+
+    /// Starts a killed stack again on its data.
+    pub async fn restart(&mut self) {
+        fs::remove_file(self.data.join("dev.json")).unwrap();
+        self.runner = spawn(&self.binaries, &self.data, &self.environment);
+        self.be_ready().await.unwrap_or_else(|log| panic!("the runner ended:\n{log}"));
+    }
+
+    /// Deletes all messages, as if the queues' file were lost; only while the stack is dead.
+    pub fn delete_queues(&self) {
+        for name in ["queues.db", "queues.db-wal", "queues.db-shm"] {
+            let path = self.data.join("state").join(name);
+            assert!(name != "queues.db" || path.exists(), "{} is missing", path.display());
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    /// Changes the template for the next [`Stack::restart`].
+    pub fn set_template(&mut self, template: Template) {
+        let path = write_template(&self.data, Some(template));
+        self.set_knob("TEMPLATE", path.display());
+    }
+
+    /// Sets a knob for the next [`Stack::restart`].
+    pub fn set_knob(&mut self, name: &str, value: impl ToString) {
+        self.environment.insert(name.to_owned(), value.to_string());
+    }
+
+    /// Where the runner's program lies.
+    pub fn runner() -> PathBuf {
+        binaries().join(RUNNER)
+    }
+
+    /// The folder with the stack's state, log and description.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// All that the runner and the functions have printed.
+    pub fn log(&self) -> String {
+        fs::read_to_string(log_path(&self.data)).unwrap()
+    }
+
+    /// The API key that the runner made for the developer.
+    pub fn developers_key(&self) -> &str {
+        self.described("api_key")
+    }
+
+    /// The merchant that the runner made for the developer.
+    pub fn developers_merchant(&self) -> &str {
+        self.described("merchant_id")
+    }
+
+    /// The file with the environment that the runner gives the functions.
+    pub fn env_file(&self) -> &Path {
+        Path::new(self.described("env_file"))
+    }
+
+    /// The port of the API, of Lambda's and of its Runtime API.
+    pub fn port(&self) -> u16 {
+        let authority = self.base_url().trim_end_matches("/v1");
+        authority.rsplit(':').next().unwrap().parse().unwrap()
+    }
+
+    /// What each process of the function `name` has printed to its standard output, with [`Options::keep_lines`].
+    pub fn printed(&self, name: &str) -> Vec<String> {
+        functions::printed(&self.data, name)
+    }
+
+    /// All that any function has printed to its standard output, with [`Options::keep_lines`].
+    pub fn all_printed(&self) -> String {
+        functions::all_printed(&self.data)
+    }
+
+    /// The runner's process.
+    pub fn pid(&self) -> u32 {
+        self.runner.id()
+    }
+
+    /// The URL of the table's DynamoDB, past any proxy.
+    pub fn dynamodb_url(&self) -> &str {
+        self.described("dynamodb_url")
+    }
+
+    /// The way to the store, when the stack was started with one that can fail.
+    pub fn store_proxy(&self) -> &StoreProxy {
+        self.store_proxy.as_ref().expect("started with Options::store_proxy")
+    }
+
+    /// The processes that run the function `name` now.
+    pub fn function_pids(&self, name: &str) -> Vec<u32> {
+        let all = process::descendants(self.runner.id());
+        all.iter().filter(|process| process.program == name).map(|process| process.pid).collect()
+    }
+
+    /// SIGKILL to every process of the function `name`; how many there were.
+    pub fn kill_function(&self, name: &str) -> usize {
+        self.function_pids(name).into_iter().filter(|pid| process::signal(*pid, "KILL")).count()
+    }
+
+    /// Invokes a function through Lambda's API; `Err` is the function's own error.
+    pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Value> {
+        self.try_invoke(function, payload).await.unwrap()
+    }
+
+    /// Puts whatever is overdue on its queue, as the schedule would; it too would try again where the store is slow.
+    pub async fn run_due(&self) {
+        eventually("what is due is enqueued", Deadline::SOON, async || self.try_run_due().await).await;
+    }
+
+    /// A new merchant with USD, EUR, JPY and KWD at 290 basis points + 30, and a delay of two days.
+    pub async fn new_merchant(&self) -> Merchant {
+        self.new_merchant_with(json!({})).await
+    }
+
+    /// The same, with other terms: the fields of `terms` replace those of the request to create-merchant.
+    pub async fn new_merchant_with(&self, terms: Value) -> Merchant {
+        self.try_new_merchant(&terms).await.unwrap()
+    }
+
+    /// A client with a new key of the merchant; the fields of `terms` replace those of the request to issue-api-key.
+    pub async fn new_key(&self, merchant: &str, terms: Value) -> Client {
+        self.try_new_key(merchant, &terms).await.unwrap()
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // The functions end by themselves when the runner does.
+        let ended = self.runner.kill().and_then(|()| self.runner.wait());
+        if std::thread::panicking() || ended.is_err() {
+            eprintln!("the stack's data stays in {}; its log ends:\n{}", self.data.display(), log_tail(&self.data));
+        } else {
+            // What can't be removed stays under target/.
+            let _ = fs::remove_dir_all(&self.data);
+        }
+    }
+}
+
+async fn all_end(started: &[Process]) {
+    eventually("all that the runner started ends", Deadline::SOON, async || {
+        let left: Vec<&Process> = started.iter().filter(|process| process::runs(process)).collect();
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    })
+    .await;
+}
+
+fn spawn(binaries: &Path, data: &Path, environment: &BTreeMap<String, String>) -> Child {
+    let log = File::options().create(true).append(true).open(log_path(data)).unwrap();
+    let runner = binaries.join(RUNNER);
+    assert!(runner.exists(), "{} is missing: `make test` builds the workspace first", runner.display());
+    let mut command = Command::new(runner);
+    command.envs(environment).stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    command.spawn().unwrap()
+}
+
+/// The folder of the runner and the functions, `target/<profile>`: that of a tool's own executable, above that of a
+/// test's.
+pub(crate) fn binaries() -> PathBuf {
+    let executable = std::env::current_exe().unwrap();
+    let folder = executable.parent().unwrap();
+    if folder.ends_with("deps") { folder.parent().unwrap().to_owned() } else { folder.to_owned() }
+}
+
+pub(crate) fn fresh_folder(binaries: &Path) -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let folder = binaries.join("stacks").join(format!("{}-{number}", std::process::id()));
+    // Left over from a process that had this id before.
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// The system's own template where it lies, or a changed copy of it in the stack's folder.
+fn write_template(data: &Path, changed: Option<Template>) -> PathBuf {
+    let Some(template) = changed else {
+        return template::path();
+    };
+    let path = data.join("template.yaml");
+    fs::write(&path, template.text()).unwrap();
+    path
+}
+
+/// A proxy, and in `environment` what puts it between the functions and the store.
+async fn proxied(environment: &mut BTreeMap<String, String>) -> StoreProxy {
+    let port = free_port();
+    let proxy = StoreProxy::start(format!("http://127.0.0.1:{port}")).await;
+    environment.insert("DYNAMODB_PORT".to_owned(), port.to_string());
+    environment.insert("STORE_URL".to_owned(), proxy.url());
+    proxy
+}
+
+fn port_was_taken(log: &str) -> bool {
+    log.lines().last().is_some_and(|line| line.contains("port ") && (line.contains("taken") || line.contains("in use")))
+}
+
+pub(crate) fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn log_path(data: &Path) -> PathBuf {
+    data.join("dev.log")
+}
+
+fn log_tail(data: &Path) -> String {
+    let log = fs::read_to_string(log_path(data)).unwrap_or_default();
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
+}

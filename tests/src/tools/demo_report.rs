@@ -1,0 +1,171 @@
+//! What a demo has shown, as text for people and as JSON for machines.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::auditor::Balances;
+use crate::outcomes::{Outcomes, outcome_lines, outcomes};
+use crate::percentiles::Percentiles;
+use crate::tool::{count, grouped, shown};
+use crate::witness::{Evidence, Kind, Violation, expected_balances};
+
+/// What a demo has shown.
+pub struct DemoReport<'demo> {
+    /// All that is known.
+    pub evidence: &'demo Evidence,
+    /// What is wrong.
+    pub violations: &'demo [Violation],
+    /// From the first request to the last webhook.
+    pub took: Duration,
+    /// Of the payments.
+    pub seed: u64,
+}
+
+/// How long things took.
+struct Latencies {
+    post: Percentiles,
+    prompt: Percentiles,
+    waiting: Percentiles,
+}
+
+impl DemoReport<'_> {
+    /// Everything, laid out to be read.
+    pub fn text(&self) -> String {
+        let lines = [self.counts(), self.balances(), self.journal(), self.durations()].concat();
+        lines.join("\n") + "\n"
+    }
+
+    fn counts(&self) -> Vec<String> {
+        let outcomes = self.outcomes();
+        let settled = |(outcome, times): (&String, &usize)| {
+            if ["processing", "not accepted"].contains(&outcome.as_str()) { 0 } else { *times }
+        };
+        let settled = outcomes.values().flatten().map(settled).sum();
+        let [accepted, settled, webhooks] =
+            [self.evidence.payments.len(), settled, self.evidence.webhooks.len()].map(count);
+        let (took, per_second) = (shown(self.took), self.per_second());
+        let mut lines = vec![
+            format!(
+                "  {accepted} accepted · {settled} settled · {webhooks} webhooks · in {took}, {per_second} a second"
+            ),
+            format!("\n{:<14}{:>8}   outcome", "Payments", "sent"),
+        ];
+        lines.extend(outcome_lines(&outcomes));
+        lines
+    }
+
+    fn balances(&self) -> Vec<String> {
+        let (told, expected) = (self.evidence.balance.clone().unwrap_or_default(), self.expected());
+        let pending = |balances: &Balances, currency: &str| balances.get(currency).map_or(0, |(_, pending)| *pending);
+        let mut lines = vec![format!("\n{:<14}{:>16}{:>16}", "Pending", "by the API", "expected")];
+        lines.extend(expected.keys().map(|currency| {
+            let [told, expected] = [&told, &expected].map(|balances| grouped(pending(balances, currency)));
+            format!("  {currency:<12}{told:>16}{expected:>16}")
+        }));
+        lines
+    }
+
+    fn journal(&self) -> Vec<String> {
+        let unbalanced = self.violations.iter().any(|each| each.kind == Kind::Unbalanced);
+        let balanced = if unbalanced { "not all of them balanced" } else { "each balanced" };
+        let entries = count(self.evidence.books.entries.len());
+        let mut lines = vec![format!("\n{:<14}{entries:>16} entries, {balanced}; all accounts together:", "Journal")];
+        for (currency, accounts) in self.evidence.books.accounts() {
+            // The debits first.
+            let mut sides: Vec<(&String, &i64)> = accounts.iter().collect();
+            sides.sort_by_key(|(_, sum)| std::cmp::Reverse(**sum));
+            let signed = |(account, sum): (&String, &i64)| {
+                let sign = if *sum < 0 { '-' } else { '+' };
+                format!("{sign} {account} {}", grouped(sum.saturating_abs()))
+            };
+            let sides: Vec<String> = sides.into_iter().map(signed).collect();
+            let sum = grouped(accounts.values().sum());
+            lines.push(format!("  {currency:<5} {} = {sum}", sides.join(" ").trim_start_matches("+ ")));
+        }
+        lines
+    }
+
+    fn durations(&self) -> Vec<String> {
+        let mut lines = vec![format!("\n{:<30}{:>10}{:>10}{:>10}{:>10}", "Latency", "count", "p50", "p95", "p99")];
+        for (_, name, percentiles) in self.latencies().named() {
+            let [p50, p95, p99] = [50, 95, 99].map(|percent| shown(percentiles.at(percent)));
+            let number = count(percentiles.count());
+            lines.push(format!("  {name:<28}{number:>10}{p50:>10}{p95:>10}{p99:>10}"));
+        }
+        lines
+    }
+
+    /// Everything as one object: durations in microseconds, amounts in minor units.
+    pub fn json(&self) -> Value {
+        let pending = |balances: &Balances| -> BTreeMap<String, i64> {
+            balances.iter().map(|(currency, (_, pending))| (currency.clone(), *pending)).collect()
+        };
+        let latencies: BTreeMap<&str, Value> =
+            self.latencies().named().into_iter().map(|(key, _, percentiles)| (key, in_micros(percentiles))).collect();
+        json!({
+            "seed": self.seed,
+            "sent": self.evidence.sent.len(),
+            "accepted": self.evidence.payments.len(),
+            "webhooks": self.evidence.webhooks.len(),
+            "entries": self.evidence.books.entries.len(),
+            "took_ms": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            "payments_per_second": self.per_second(),
+            "outcomes": self.outcomes(),
+            "pending": pending(&self.evidence.balance.clone().unwrap_or_default()),
+            "pending_expected": pending(&self.expected()),
+            "latency_us": latencies,
+            "violations": self.violations.iter().map(ToString::to_string).collect::<Vec<String>>(),
+        })
+    }
+
+    fn per_second(&self) -> u64 {
+        let payments = u128::try_from(self.evidence.payments.len()).unwrap_or_default();
+        u64::try_from(payments * 1_000 / self.took.as_millis().max(1)).unwrap_or_default()
+    }
+
+    fn expected(&self) -> Balances {
+        expected_balances(self.evidence.sent.iter().filter(|sent| sent.accepted.is_some()).map(|sent| &sent.order))
+    }
+
+    fn outcomes(&self) -> Outcomes {
+        outcomes([self.evidence])
+    }
+
+    fn latencies(&self) -> Latencies {
+        let mut told: BTreeMap<String, std::time::Instant> = BTreeMap::new();
+        for webhook in self.evidence.webhooks.values() {
+            let payment = webhook.body()["data"]["id"].as_str().unwrap_or_default().to_owned();
+            told.insert(payment, webhook.first_at);
+        }
+        let accepted =
+            || self.evidence.sent.iter().filter_map(|sent| Some((sent.accepted.as_ref()?, &sent.order.card)));
+        let until_told = |is_prompt: bool| {
+            let these = accepted().filter(move |(_, card)| card.is_prompt == is_prompt);
+            // A webhook may come before its client has read the 202.
+            these.filter_map(|(accepted, _)| Some(told.get(&accepted.id)?.saturating_duration_since(accepted.at)))
+        };
+        Latencies {
+            post: Percentiles::of(accepted().map(|(accepted, _)| accepted.took)),
+            prompt: Percentiles::of(until_told(true)),
+            waiting: Percentiles::of(until_told(false)),
+        }
+    }
+}
+
+impl Latencies {
+    /// For machines, for people, and how long.
+    fn named(&self) -> [(&'static str, &'static str, &Percentiles); 3] {
+        [
+            ("post", "POST /v1/payments", &self.post),
+            ("webhook", "accepted → webhook", &self.prompt),
+            ("webhook_slow_cards", "the same, slow cards", &self.waiting),
+        ]
+    }
+}
+
+fn in_micros(percentiles: &Percentiles) -> Value {
+    let at = |percent| u64::try_from(percentiles.at(percent).as_micros()).unwrap_or(u64::MAX);
+    json!({"count": percentiles.count(), "p50": at(50), "p95": at(95), "p99": at(99)})
+}
