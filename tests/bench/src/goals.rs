@@ -64,13 +64,13 @@ pub fn judge(figures: &Value) -> Value {
             "peak memory of a function",
             format!("at most {}", mb(&json!(MEMORY_BYTES))),
             mb(&json!(memory)),
-            memory <= MEMORY_BYTES
+            memory <= MEMORY_BYTES && memory > 0
         ),
         goal(
             "stripped binary of a function",
             format!("at most {}", mb(&json!(BINARY_BYTES))),
             mb(&json!(binary)),
-            binary <= BINARY_BYTES
+            binary <= BINARY_BYTES && binary > 0
         ),
         goal(
             "write units of a payment alone",

@@ -64,6 +64,7 @@ async fn bench(json: &Path) -> Result<(), String> {
             return Err(format!("there is no {}: start this with `make bench`, which builds it", binary.display()));
         }
     }
+    // `PARTS=single,units` measures these alone, for who works on one of them.
     let wanted = |part: &str| variable("PARTS").is_none_or(|parts| parts.split(',').any(|wanted| wanted == part));
     let mut figures = json!({"quick": quick, "machine": machine()});
     if wanted("single") {

@@ -29,7 +29,7 @@ impl Plan {
         payments: [(1, 400), (8, 3000), (32, 4000)],
         paced_payments: 100,
         folded: 500,
-        flood: Duration::from_secs(20),
+        flood: Duration::from_secs(30),
         counted_events: 100,
     };
 
