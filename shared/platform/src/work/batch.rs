@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
-use futures::FutureExt as _;
+use futures::{FutureExt as _, StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
 use super::message::Thing;
@@ -14,6 +14,8 @@ use crate::store::StoreError;
 /// Seconds before a failed message's first repetition; doubles with each.
 const BACK_OFF_S: u32 = 2;
 const BACK_OFF_S_MAX: u32 = 900;
+/// Things worked on at once: what a hundred balances have to fold after an outage would not fit into a function's memory.
+const AT_ONCE: usize = 10;
 
 /// Why a piece of work was not done. It is tried again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -188,7 +190,7 @@ pub async fn back_off(context: &Context, faults: &[Fault]) {
     futures::future::join_all(waits).await;
 }
 
-/// Works on all things at once; a panic fails only the thing that caused it.
+/// Works on the things, some at once, and answers in their order; a panic fails only the thing that caused it.
 pub async fn each<F, Fut>(things: Vec<Thing>, work: F) -> Vec<Result<(), WorkError>>
 where
     F: Fn(Thing) -> Fut,
@@ -198,11 +200,13 @@ where
         let work = AssertUnwindSafe(work(thing)).catch_unwind();
         async move { work.await.unwrap_or(Err(WorkError::Panicked)) }
     });
-    futures::future::join_all(all).await
+    stream::iter(all).buffered(AT_ONCE).collect().await
 }
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     fn batch(bodies: &[&str]) -> Batch {
@@ -261,5 +265,20 @@ mod tests {
         };
         let results = each(vec![thing("USD"), thing("EUR"), thing("JPY")], work).await;
         assert_eq!(results, [Ok(()), Err(WorkError::Panicked), Ok(())]);
+    }
+
+    #[tokio::test]
+    async fn ten_are_worked_on_at_once_and_no_more() {
+        let (running, most) = (Cell::new(0), Cell::new(0));
+        let work = |_| async {
+            running.set(running.get() + 1);
+            most.set(most.get().max(running.get()));
+            tokio::task::yield_now().await;
+            running.set(running.get() - 1);
+            Ok(())
+        };
+        let thing: Thing = serde_json::from_str(&balance("USD")).unwrap();
+        assert_eq!(each(vec![thing; 25], work).await, vec![Ok(()); 25]);
+        assert_eq!(most.get(), 10);
     }
 }
