@@ -29,7 +29,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// In the index `listing`: keys only. DynamoDB can't read an index strongly, so what was written an instant ago may
-    /// come later.
+    /// be missing, and is not in a walk that has passed its place.
     pub(super) const LISTING: Rows = Rows { index: Some("listing"), attributes: keys::LISTING };
     /// In the table itself: whole items, read strongly.
     pub(super) const TABLE: Rows = Rows { index: None, attributes: keys::TABLE };
