@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use spillway_domain::api_key::Scope;
-use spillway_domain::page::Filter;
 use spillway_platform::api::{Caller, ListQuery, Problem, Request, Response, view};
 use spillway_platform::runtime::Context;
 
@@ -12,11 +11,11 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     let caller = Caller::of(&request, context.now())?;
     caller.may(Scope::BalanceRead)?;
     let mut query = ListQuery::of(&request, &caller.tenant, "balance/transactions");
-    let filter = Filter { status: None, currency: query.currency() };
+    let currency = query.currency();
     let page = query.finish()?;
 
     let shards = caller.shards.largest();
-    let entries = context.store.journal_entries(&caller.tenant, shards, &page.asked, &filter).await?;
+    let entries = context.store.journal_entries(&caller.tenant, shards, &page.asked, currency).await?;
 
     let next_cursor = entries.next.map(|position| page.cursor(position));
     Ok(Response::ok(&view::list(entries.items.iter().map(view::balance_transaction), next_cursor)))

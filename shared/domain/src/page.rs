@@ -38,7 +38,7 @@ pub struct Asked {
     pub position: Option<String>,
 }
 
-/// What a list is narrowed down to. `S` is the resource's status; a resource without one has [`NoStatus`].
+/// What a list is narrowed down to. `S` is the resource's status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Filter<S> {
     /// Only what has this status.
@@ -46,10 +46,6 @@ pub struct Filter<S> {
     /// Only what is in this currency.
     pub currency: Option<Currency>,
 }
-
-/// The status of what has none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NoStatus;
 
 impl<S: PartialEq> Filter<S> {
     /// Whether everything passes.

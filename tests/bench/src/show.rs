@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use spillway_tests::percentiles::Percentiles;
+use spillway_tests::tool::grouped;
 
 /// Whole microseconds.
 pub fn micros(duration: Duration) -> u64 {
@@ -27,10 +28,7 @@ pub fn mb(value: &Value) -> String {
 
 /// A count, `1,234,567`.
 pub fn count(value: &Value) -> String {
-    let Some(count) = value.as_u64() else { return none() };
-    let digits = count.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().filter_map(|group| str::from_utf8(group).ok()).collect();
-    groups.join(",")
+    value.as_i64().map_or_else(none, grouped)
 }
 
 /// `part` over `whole` with two digits, `1.53`.

@@ -1,17 +1,18 @@
 //! The journal. Its entries are written by the transactions that make them.
 
+use spillway_domain::currency::Currency;
 use spillway_domain::id::EntryId;
 use spillway_domain::ledger::JournalEntry;
-use spillway_domain::page::{Asked, Filter, NoStatus, Page};
+use spillway_domain::page::{Asked, Page};
 use spillway_domain::tenant::Tenant;
 
 use super::listing::{List, Rows};
 use super::{Store, StoreError, from_item, keys};
 
 impl Store {
-    /// A page of a tenant's journal over `shards` shards, read strongly.
+    /// A page of a tenant's journal over `shards` shards, read strongly: in one currency, or in all.
     pub async fn journal_entries(
-        &self, tenant: &Tenant, shards: u16, asked: &Asked, filter: &Filter<NoStatus>,
+        &self, tenant: &Tenant, shards: u16, asked: &Asked, currency: Option<Currency>,
     ) -> Result<Page<JournalEntry>, StoreError> {
         let list = List {
             rows: Rows::TABLE,
@@ -19,10 +20,10 @@ impl Store {
             from: asked.created_from.map(EntryId::first_at),
             before: asked.created_before.map(EntryId::first_at),
         };
-        self.page(list, asked, filter.is_open(), async |rows| {
+        self.page(list, asked, currency.is_none(), async |rows| {
             let entries = rows.into_iter().map(|row| {
                 let entry: JournalEntry = from_item(row)?;
-                Ok(filter.passes(&NoStatus, entry.currency).then_some(entry))
+                Ok(currency.is_none_or(|wanted| wanted == entry.currency).then_some(entry))
             });
             entries.collect()
         })
