@@ -1,6 +1,6 @@
 //! API keys: found by their hash when a client calls, by their id when an operator does.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use serde::Deserialize;
 use spillway_domain::api_key::{ApiKey, ApiKeySecret, Revocation};
 use spillway_domain::id::{ApiKeyId, MerchantId};
@@ -25,9 +25,7 @@ impl Store {
         let mut by_id_item = to_item(&by_id, key)?;
         by_id_item.insert("sha256".to_owned(), text(secret.sha256()));
         for item in [by_id_item, to_item(&keys::api_key(&secret.sha256()), key)?] {
-            let put = Put::builder().table_name(&self.table).set_item(Some(item));
-            let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(StoreError::incomplete)?;
-            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+            request = request.transact_items(self.creation(item)?);
         }
         match request.send().await.map_err(Cancelled::from_sdk) {
             Ok(_) => Ok(Created::New),

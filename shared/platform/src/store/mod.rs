@@ -25,7 +25,7 @@ use aws_sdk_dynamodb::config::{AsyncSleep as _, SharedAsyncSleep};
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spillway_domain::id::hex;
@@ -113,6 +113,13 @@ impl Store {
                 None => Err(StoreError::from_sdk(error)),
             },
         }
+    }
+
+    /// The part of a transaction that creates an item, on condition that there is none with its key.
+    fn creation(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(StoreError::incomplete)?;
+        Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// All items of a partition whose sort key begins with `prefix`, read strongly.

@@ -1,7 +1,7 @@
 //! Payments, and the one write that settles one.
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use spillway_domain::id::PaymentId;
 use spillway_domain::page::{Asked, Filter, Page};
 use spillway_domain::payment::{Change, Payment, Status};
@@ -84,9 +84,7 @@ impl Store {
             new_items.push(movement_item(&payment.tenant, entry, movement)?);
         }
         for item in new_items {
-            let put = Put::builder().table_name(&self.table).set_item(Some(item));
-            let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(StoreError::incomplete)?;
-            request = request.transact_items(TransactWriteItem::builder().put(put).build());
+            request = request.transact_items(self.creation(item)?);
         }
         match request.send().await.map_err(Cancelled::from_sdk) {
             Ok(_) => Ok(Committed::Done),
