@@ -53,8 +53,6 @@ struct Inner {
     limits: Limits,
     /// Processes by the token in their Runtime API's path.
     workers: Mutex<HashMap<String, mpsc::Sender<Message>>>,
-    /// The last process that was started and has come so far as to ask for an event, or has not.
-    ready: watch::Sender<Option<Started>>,
     /// Raised when the binaries were replaced; a process of an older generation is stopped.
     generation: watch::Sender<u64>,
     /// True when the runner ends.
@@ -65,7 +63,6 @@ struct Inner {
 type Started = Result<Ready, String>;
 
 /// A process that asks for its first event.
-#[derive(Clone, Copy)]
 struct Ready {
     pid: u32,
     /// How long that took, from before it was spawned.
@@ -106,7 +103,6 @@ impl Host {
             log,
             limits,
             workers: Mutex::default(),
-            ready: watch::Sender::new(None),
             generation: watch::Sender::new(0),
             closing: watch::Sender::new(false),
         }))
@@ -141,20 +137,23 @@ impl Host {
         answer.await.unwrap_or_else(|_| Err(ending()))
     }
 
-    /// Starts a process of `function` before there is a call for it, and waits until it asks for one. For a host that
-    /// starts nothing else meanwhile.
+    /// Starts a process of `function` before there is a call for it, and waits until it asks for one.
     async fn prepare(&self, function: &str) -> Started {
         let pool = self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()).to_string())?;
-        let mut ready = self.0.ready.subscribe();
         pool.prepare();
-        self.start(pool);
-        let _ = ready.changed().await;
-        let started = ready.borrow().clone();
-        started.unwrap_or_else(|| Err("the host has ended".to_owned()))
+        let (tell, started) = oneshot::channel();
+        self.start_and(pool, Some(tell));
+        // It was stopped before it came so far.
+        started.await.unwrap_or_else(|_| Err("the host has ended".to_owned()))
     }
 
     /// Starts one more process of a function; the pool has counted it already.
     fn start(&self, pool: &Arc<Pool>) {
+        self.start_and(pool, None);
+    }
+
+    /// The same, and tells that it asks for its first event, or never will.
+    fn start_and(&self, pool: &Arc<Pool>, tell: Option<oneshot::Sender<Started>>) {
         let token = Uuid::new_v4().simple().to_string();
         let (sender, inbox) = mpsc::channel(4);
         self.workers().insert(token.clone(), sender);
@@ -165,6 +164,7 @@ impl Host {
             pool: Arc::clone(pool),
             token,
             inbox,
+            tell,
             generation,
             born,
             closing: self.0.closing.subscribe(),

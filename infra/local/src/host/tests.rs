@@ -360,6 +360,16 @@ async fn a_prepared_process_takes_the_first_call() {
 }
 
 #[tokio::test]
+async fn who_waits_for_a_process_learns_that_the_host_ends() {
+    let mut stage = stage(LIVES, LONG, USUAL).await;
+    let host = stage.host.clone();
+    let prepared = tokio::spawn(async move { host.prepare("work").await });
+    stage.started.recv().await.unwrap();
+    stage.host.close().await;
+    assert!(prepared.await.unwrap().is_err());
+}
+
+#[tokio::test]
 async fn a_function_alone_that_cannot_start_says_why() {
     let started = Single::start(std::path::Path::new("/bin/false"), [].into()).await;
     assert_eq!(started.err().as_deref(), Some("false: the process ended (exit status: 1)"));

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::pool::{Job, Next, Pool};
 use super::process::Output;
-use super::{Host, Ready, process};
+use super::{Host, Ready, Started, process};
 use crate::invoke::{InvokeError, Outcome};
 
 /// How long the end of a process is waited for, and what it printed last.
@@ -52,6 +52,8 @@ pub(super) struct Worker {
     pub pool: Arc<Pool>,
     pub token: String,
     pub inbox: mpsc::Receiver<Message>,
+    /// Who waits for the process to be ready, until then.
+    pub tell: Option<oneshot::Sender<Started>>,
     /// That of the binaries now, and the one in which this process was started.
     pub generation: watch::Receiver<u64>,
     pub born: u64,
@@ -84,8 +86,8 @@ impl Worker {
         self.host.workers().remove(&self.token);
         let ended = self.pool.ended(started);
         if let End::Failed(why) = end {
-            if !started {
-                self.host.0.ready.send_replace(Some(Err(why.clone())));
+            if let Some(tell) = self.tell.take() {
+                let _ = tell.send(Err(why.clone()));
             }
             let closing = *self.closing.borrow();
             if !closing {
@@ -113,7 +115,9 @@ impl Worker {
         };
         *started = true;
         let after = began.elapsed();
-        self.host.0.ready.send_replace(child.id().map(|pid| Ok(Ready { pid, after })));
+        if let (Some(tell), Some(pid)) = (self.tell.take(), child.id()) {
+            let _ = tell.send(Ok(Ready { pid, after }));
+        }
         self.pool.started();
         loop {
             // A call must not go to a process that has ended meanwhile, or to old code.

@@ -1,6 +1,6 @@
 //! Webhook endpoints.
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use spillway_domain::event::Event;
 use spillway_domain::id::EndpointId;
 use spillway_domain::tenant::Tenant;
@@ -53,18 +53,13 @@ impl Store {
             .expression_attribute_values(":disabled", text("disabled"))
             .expression_attribute_values(":enabled", text("enabled"))
             .expression_attribute_values(":version", number(endpoint.version + 1));
-        let put = Put::builder()
-            .table_name(&self.table)
-            .set_item(Some(self.event_item(&endpoint.tenant, &event)?))
-            .condition_expression("attribute_not_exists(pk)");
-        let (update, put) =
-            (update.build().map_err(StoreError::incomplete)?, put.build().map_err(StoreError::incomplete)?);
+        let update = update.build().map_err(StoreError::incomplete)?;
         let request = self
             .client
             .transact_write_items()
             .client_request_token(self.transaction_token())
             .transact_items(TransactWriteItem::builder().update(update).build())
-            .transact_items(TransactWriteItem::builder().put(put).build());
+            .transact_items(self.creation(self.event_item(&endpoint.tenant, &event)?)?);
         match request.send().await.map_err(Cancelled::from_sdk) {
             Ok(_) | Err(Cancelled::Guard(_)) => Ok(()),
             Err(Cancelled::Error(error)) => Err(error),
