@@ -318,3 +318,20 @@ async fn a_store_that_stops_answering_ends_the_page_where_it_is_and_the_list_goe
     assert_eq!((ids(data(&rest)), cursor(&rest)), (vec![planted(3)], None));
     assert_eq!(keys_read(proxy), 29);
 }
+
+#[tokio::test]
+async fn a_store_that_fails_in_the_middle_ends_the_page_there_too() {
+    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    plant(&stack, &merchant.tenant(), 40, |n| if n == 3 || n == 39 { "failed" } else { "succeeded" }).await;
+    let batches = Matching::operation("BatchGetItem");
+    stack.store_proxy().fault_after(1, usize::MAX, batches, Fault::Error("InternalServerError"));
+    let first = merchant.client.get("/payments?status=failed").await.expect(200);
+    assert_eq!(ids(data(&first)), [planted(39)]);
+    let next = format!("/payments?cursor={}", cursor(&first).unwrap());
+    // Nothing was considered: that is told.
+    merchant.client.get(&next).await.expect_problem(503, "unavailable");
+    stack.store_proxy().heal();
+    let rest = merchant.client.get(&next).await.expect(200);
+    assert_eq!((ids(data(&rest)), cursor(&rest)), (vec![planted(3)], None));
+}

@@ -58,23 +58,25 @@ impl Store {
     /// `everything` says that all pass. The order is that of the sort keys alone, so a position stays right when the
     /// number of shards changes.
     ///
-    /// When the time that an endpoint gives the store is up, the page ends with what was considered: were it thrown
-    /// away, a list with a rare filter would never get past the same place. Unavailable if nothing was considered.
+    /// When the store fails, or the time that an endpoint gives it is up, the page ends with what was considered: were
+    /// it thrown away, a list with a rare filter would never get past the same place. Unavailable if nothing was
+    /// considered. (The last call's own time-out may come first.)
     pub(super) async fn page<T>(
         &self, list: List, asked: &Asked, everything: bool,
         load: impl AsyncFn(Vec<Item>) -> Result<Vec<Option<T>>, StoreError>,
     ) -> Result<Page<T>, StoreError> {
         let mut filling = Filling::new(asked.limit, everything);
-        let more = {
+        let filled = {
             let fill = pin!(self.fill(list, asked, &mut filling, load));
             match select(fill, self.sleep.sleep(self.deadline)).await {
-                Either::Left((more, _)) => Some(more?),
-                Either::Right(_) => None,
+                Either::Left((filled, _)) => filled,
+                Either::Right(_) => Err(StoreError::Unavailable("nothing was read in time".to_owned())),
             }
         };
-        match more {
-            Some(more) => Ok(filling.finish(more)),
-            None => filling.cut().ok_or_else(|| StoreError::Unavailable("nothing was read in time".to_owned())),
+        match filled {
+            Ok(more) => Ok(filling.finish(more)),
+            Err(StoreError::Unavailable(why)) => filling.cut().ok_or(StoreError::Unavailable(why)),
+            Err(other) => Err(other),
         }
     }
 
