@@ -1,12 +1,13 @@
 //! The processor queue: asks the processor for what a payment's state needs, and commits what it answers.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Instant;
 
 use spillway_domain::id::PaymentId;
-use spillway_domain::payment::{Approval, Authorization, Change, Failure, Found, Payment, Step, Terms};
+use spillway_domain::payment::{Approval, Authorization, Change, Failure, Found, Payment, Status, Step, Terms};
 use spillway_domain::tenant::Tenant;
-use spillway_platform::runtime::{Context, Invocation};
+use spillway_platform::runtime::{Context, Invocation, Metric};
 use spillway_platform::store::Committed;
 use spillway_platform::work::{Outgoing, Thing, WorkError, each};
 
@@ -18,14 +19,12 @@ pub async fn handle(context: Arc<Context>, _: Invocation, things: Vec<Thing>) ->
 async fn work(context: &Context, thing: Thing) -> Result<(), WorkError> {
     let Thing::Payment { tenant, id } = thing else { return Err(WorkError::Unreadable) };
     let Some(payment) = load(context, &tenant, &id).await? else { return Ok(()) };
-    let began = Instant::now();
     let answered: Answer = match payment.next_step(context.now(), &context.settings.unknown_outcome) {
         Step::Nothing => return Ok(()),
-        Step::Authorize => context.processors.authorize(&payment).await.into(),
-        Step::LookUp => context.processors.look_up(&payment).await.into(),
+        Step::Authorize => timed(context, context.processors.authorize(&payment)).await.into(),
+        Step::LookUp => timed(context, context.processors.look_up(&payment)).await.into(),
         Step::LastLook => return last_look(context, &payment).await,
     };
-    context.meter.waited_for_processor(began.elapsed());
     match answered {
         Answer::Approved(approval) => {
             let terms = terms(context, &payment).await?;
@@ -39,6 +38,16 @@ async fn work(context: &Context, thing: Thing) -> Result<(), WorkError> {
         },
         Answer::Unknown => ask_again(context, &payment, false).await,
     }
+}
+
+/// The processor's answer to a call, however long it takes; how long it took is noted.
+async fn timed<T>(context: &Context, call: impl Future<Output = T>) -> T {
+    let began = Instant::now();
+    let answer = call.await;
+    let waited = began.elapsed();
+    context.meter.waited_for_processor(waited);
+    context.metrics.took(Metric::ProcessorLatency, waited);
+    answer
 }
 
 /// What the processor said, to whichever question.
@@ -90,6 +99,12 @@ async fn terms(context: &Context, payment: &Payment) -> Result<Terms, WorkError>
 async fn commit(context: &Context, change: &Change) -> Result<(), WorkError> {
     if context.store.commit_payment(change).await? == Committed::Stale {
         tracing::info!(target: "spillway", payment = %change.payment.id, "settled meanwhile by another copy of the message");
+        return Ok(());
+    }
+    match change.payment.status {
+        Status::Succeeded => context.metrics.add(Metric::PaymentsSucceeded, 1),
+        Status::Failed => context.metrics.add(Metric::PaymentsFailed, 1),
+        Status::Processing => {}
     }
     Ok(())
 }
@@ -102,6 +117,9 @@ async fn ask_again(context: &Context, payment: &Payment, absent: bool) -> Result
     let next = asked.next_ask_at.unwrap_or(now);
     if !context.store.ask_again(&asked, next).await? {
         return Ok(());
+    }
+    if !absent {
+        context.metrics.add(Metric::OutcomesUnknown, 1);
     }
     let delay_s = u32::try_from((next.since(now).max(0) + 999) / 1000).unwrap_or(u32::MAX);
     if delay_s <= Outgoing::DELAY_S_MAX {
@@ -117,15 +135,19 @@ async fn ask_again(context: &Context, payment: &Payment, absent: bool) -> Result
 /// A charge that appears after its payment failed is undone, and somebody should know. Without an answer the due time
 /// brings it back.
 async fn last_look(context: &Context, payment: &Payment) -> Result<(), WorkError> {
-    match context.processors.look_up(payment).await {
+    let undone = match timed(context, context.processors.look_up(payment)).await {
         Found::Unknown => return Ok(()),
-        Found::Absent => {}
+        Found::Absent => false,
         Found::Charge(_) => {
-            if !context.processors.undo(payment).await {
+            if !timed(context, context.processors.undo(payment)).await {
                 return Ok(());
             }
             tracing::error!(target: "spillway", payment = %payment.id, "a charge appeared after its payment failed, and was undone");
+            true
         }
+    };
+    if context.store.end_last_look(payment).await? && undone {
+        context.metrics.add(Metric::LateChargesUndone, 1);
     }
-    context.store.end_last_look(payment).await.map_err(Into::into)
+    Ok(())
 }

@@ -8,7 +8,7 @@ use spillway_domain::payment::CLOCK_SKEW_MS;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, Endpoint, JitterPermille};
-use spillway_platform::runtime::Context;
+use spillway_platform::runtime::{Context, Metric};
 use spillway_platform::store::StoredEvent;
 use spillway_platform::webhook::sign;
 use spillway_platform::work::{Outgoing, Thing, WorkError};
@@ -80,11 +80,12 @@ async fn give_up(context: &Context, tenant: &Tenant, claimed: &Delivery) -> Resu
     Ok(())
 }
 
-/// After a stored attempt: the next one's message if it is soon (a later one has only its due time), and what the
-/// endpoint's health is.
+/// After a stored attempt: it is counted, the next one's message is sent if that is soon (a later one has only its due
+/// time), and the endpoint's health is noted.
 pub async fn follow_up(
     context: &Context, endpoint: &Endpoint, delivery: &Delivery, attempt: &Attempt,
 ) -> Result<(), WorkError> {
+    context.metrics.add(if attempt.succeeded() { Metric::WebhooksDelivered } else { Metric::WebhooksFailed }, 1);
     let now = context.now();
     if let Some(next) = delivery.next_attempt_at {
         let wait_s = u32::try_from(next.since(now).max(0).saturating_add(999) / 1000).unwrap_or(u32::MAX);

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use spillway_domain::id::EventId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::webhook::{Delivery, Endpoint, PUT_OFF_AFTER_MS};
-use spillway_platform::runtime::Context;
+use spillway_platform::runtime::{Context, Metric};
 use spillway_platform::store::{Created, StoredEvent};
 use spillway_platform::work::WorkError;
 
@@ -41,7 +41,13 @@ async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoi
     let attempt = delivery::attempt(context, event, endpoint).await?;
     let after = new.after(&attempt, &context.settings.webhook_waits_s, delivery::jitter(context), context.now());
     match context.store.create_delivery(&endpoint.tenant, &after).await? {
-        Created::New => delivery::follow_up(context, endpoint, &after, &attempt).await,
+        Created::New => {
+            if attempt.succeeded() {
+                let since_ms = after.updated_at.since(event.timestamp);
+                context.metrics.add(Metric::WebhookLatency, u64::try_from(since_ms).unwrap_or_default());
+            }
+            delivery::follow_up(context, endpoint, &after, &attempt).await
+        }
         // Another copy of the message was faster; its result counts.
         Created::Existing(_) => Ok(()),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use spillway_domain::time::Timestamp;
-use spillway_platform::runtime::{Context, Invocation};
+use spillway_platform::runtime::{Context, Invocation, Metric};
 use spillway_platform::store::{Claim, DueSpace, SWEEP_MAX, StoreError};
 use spillway_platform::work::{Outgoing, WorkError};
 
@@ -81,12 +81,13 @@ async fn sweep_page(context: &Context, space: DueSpace, shard: u16) -> Swept {
     let mut failed = None;
     for claim in claims {
         match claim {
-            Ok(claim) => messages.extend(claim.and_then(|claim| message(&claim))),
+            Ok(claim) => messages.extend(claim.and_then(|claim| message(context, &claim))),
             Err(error) => failed = failed.or(Some(error.into())),
         }
     }
     let unsent = context.queues().send(&messages).await;
     let enqueued = messages.len() - unsent.len();
+    context.metrics.add_all(Metric::DueEnqueued, enqueued);
     // One that was not sent comes again when its claim ends.
     failed = failed.or(unsent.into_iter().next().map(|(_, error)| error));
     // A page that failed is not swept again now: the index may still show the same items.
@@ -95,8 +96,9 @@ async fn sweep_page(context: &Context, space: DueSpace, shard: u16) -> Swept {
 }
 
 /// The message for a claimed item.
-fn message(claim: &Claim) -> Option<Outgoing> {
+fn message(context: &Context, claim: &Claim) -> Option<Outgoing> {
     if claim.claims >= OVERDUE_CLAIMS {
+        context.metrics.add(Metric::DueOverdue, 1);
         tracing::warn!(target: "spillway", pk = %claim.key.pk, sk = %claim.key.sk, claims = claim.claims, "overdue");
     }
     let thing = claim.key.thing();

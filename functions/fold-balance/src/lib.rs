@@ -6,7 +6,7 @@ use spillway_domain::currency::Currency;
 use spillway_domain::id::shard_of;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
-use spillway_platform::runtime::{Context, Invocation};
+use spillway_platform::runtime::{Context, Invocation, Metric};
 use spillway_platform::work::{Outgoing, Thing, WorkError, each};
 
 /// A fold begins only if this much time is left.
@@ -47,6 +47,7 @@ async fn work(context: &Context, thing: Thing, deadline: Timestamp) -> Result<()
         if !context.store.fold(&tenant, currency, &balance, &folded, next_look(&tenant, currency, now)).await? {
             return Ok(());
         }
+        context.metrics.add_all(Metric::MovementsFolded, movements.len());
     }
 }
 

@@ -4,27 +4,28 @@ use futures::future::join;
 use spillway_tests::event::{balance_message, sqs};
 use spillway_tests::{Client, Deadline, Options, Stack, Template, eventually};
 
-/// What the examples panic with.
+/// What both panic with.
 const MESSAGE: &str = "4242";
 
-/// A stack with an example of shared/platform in a function's stead.
-async fn stack_with(example: &str, instead_of: &str) -> Stack {
-    let folder = format!("../functions/{example}");
+/// A stack with another program in a function's stead.
+async fn stack_with(program: &str, instead_of: &str) -> Stack {
+    let folder = format!("../functions/{program}");
     let template = Template::read().with(&["Resources", instead_of, "Properties", "CodeUri"], &folder);
     Stack::start(Options::new().unkilled().examples().template(template)).await
 }
 
-/// The process that answers.
-async fn process(client: &Client) -> u64 {
-    client.get("/payments/calm").await.expect(200).body["pid"].as_u64().unwrap()
+/// The environment that answers, and how often it was asked.
+async fn asked(client: &Client) -> (String, u64) {
+    let told = client.get("/payments/calm").await.expect(200).body;
+    (told["environment"].as_str().unwrap().to_owned(), told["served"].as_u64().unwrap())
 }
 
-/// The log tells of a panic in this example, and neither its message nor a process's end.
-async fn told(stack: &Stack, example: &str) {
-    let place = format!("panic  place=shared/platform/examples/{example}.rs:");
+/// The log tells of a panic of this program in this file, and neither its message nor a process's end.
+async fn told(stack: &Stack, program: &str, file: &str) {
+    let place = format!("panic  place={file}:");
     eventually("the panic is logged with its place", Deadline::SOON, async || {
         let log = stack.log();
-        if log.lines().any(|line| line.contains(example) && line.contains(&place)) { Ok(()) } else { Err(log) }
+        if log.lines().any(|line| line.contains(program) && line.contains(&place)) { Ok(()) } else { Err(log) }
     })
     .await;
     let log = stack.log();
@@ -33,21 +34,23 @@ async fn told(stack: &Stack, example: &str) {
 }
 
 #[tokio::test]
-async fn a_panicking_request_gets_a_500_and_the_process_serves_on() {
-    let stack = stack_with("panics", "GetPayment").await;
+async fn a_panicking_request_gets_a_500_and_its_environment_serves_on() {
+    let stack = stack_with("panicking-function", "GetPayment").await;
     let client = stack.new_merchant().await.client;
-    let before = process(&client).await;
+    let (environment, before) = asked(&client).await;
     for _ in 0..3 {
         let answer = client.get("/payments/panic").await.expect_problem(500, "internal_error");
         assert!(!answer.text.contains(MESSAGE) && !answer.text.contains("panic"), "{}", answer.text);
     }
-    // Two at once: a second process may have been started for a request that met the first before it was free again.
-    eventually("the process that panicked answers", Deadline::SOON, async || {
-        let answered = join(process(&client), process(&client)).await;
-        if [answered.0, answered.1].contains(&before) { Ok(()) } else { Err(format!("{answered:?}, not {before}")) }
+    // Two at once: a second one may have been started for a request that met the first before it was free again.
+    let after = eventually("the environment that panicked answers", Deadline::SOON, async || {
+        let (one, other) = join(asked(&client), asked(&client)).await;
+        let answered = [one, other].into_iter().find(|(name, _)| *name == environment);
+        answered.ok_or_else(|| format!("others than {environment}"))
     })
     .await;
-    told(&stack, "panics").await;
+    assert!(after.1 > before + 1, "it was asked {before} times before it panicked, and {} in all", after.1);
+    told(&stack, "panicking-function", "tests/panicking-function/src/main.rs").await;
     let log = stack.log();
     let line = log.lines().find(|line| line.contains(" 500 internal_error") && line.contains("GET /v1/payments/"));
     assert!(line.is_some(), "{log}");
@@ -71,5 +74,5 @@ async fn a_panicking_message_fails_alone_and_the_process_serves_on() {
     assert_eq!(failed(&["USD", "EUR"]).await, [""; 0]);
     let after = stack.function_pids("panics-at-messages");
     assert!(before.len() == 1 && after.contains(&before[0]), "{before:?}, then {after:?}");
-    told(&stack, "panics-at-messages").await;
+    told(&stack, "panics-at-messages", "shared/platform/examples/panics-at-messages.rs").await;
 }

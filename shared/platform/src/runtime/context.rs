@@ -12,6 +12,7 @@ use spillway_domain::time::Timestamp;
 
 use super::cache::Cache;
 use super::meter::Meter;
+use super::metric::Metrics;
 use super::sdk::{self, Clients};
 use super::settings::Settings;
 use crate::processor::Processors;
@@ -67,6 +68,8 @@ pub struct Context {
     pub processors: Processors,
     /// Counts for the log line.
     pub meter: Arc<Meter>,
+    /// What the invocation did, for whoever watches the deployment.
+    pub metrics: Metrics,
     outside: Outside,
     clients: Clients,
     queues: OnceLock<Queues>,
@@ -92,6 +95,7 @@ impl Context {
             merchants: Cache::new(settings.cache_s),
             store,
             meter,
+            metrics: Metrics::default(),
             clients,
             queues: OnceLock::new(),
             sender: OnceLock::new(),

@@ -1,4 +1,4 @@
-//! One JSON line for each invocation, on standard output.
+//! What the code tells while it works: JSON lines on standard output, like that of each invocation.
 
 use std::fmt;
 
@@ -23,8 +23,8 @@ impl FormatTime for Stamp {
 }
 
 /// Sends what is traced by Spillway's own code to standard output. Lines of libraries are dropped: they may hold what
-/// a log must not.
-pub fn init(level: &str, outside: &Outside) {
+/// a log must not. Gives the level in force.
+pub fn init(level: &str, outside: &Outside) -> LevelFilter {
     let level: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
     let lines = tracing_subscriber::fmt::layer()
         .json()
@@ -39,4 +39,5 @@ pub fn init(level: &str, outside: &Outside) {
         }));
     // A second start in one process (a test) keeps the first.
     let _ = tracing_subscriber::registry().with(lines).try_init();
+    level
 }

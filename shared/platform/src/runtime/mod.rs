@@ -2,8 +2,10 @@
 
 mod cache;
 mod context;
+mod line;
 pub mod log;
 mod meter;
+mod metric;
 mod sdk;
 mod serve;
 mod settings;
@@ -11,5 +13,6 @@ mod settings;
 pub use cache::Cache;
 pub use context::{Clock, Context, Outside, Random};
 pub use meter::Meter;
+pub use metric::{Metric, Metrics, Unit};
 pub use serve::{Invocation, UNAUTHORIZED, serve_batch, serve_changes, serve_direct, serve_http, serve_tick};
 pub use settings::{DueShards, SettingError, Settings};

@@ -17,6 +17,7 @@ use spillway_domain::time::Timestamp;
 use tracing::Instrument as _;
 
 use super::context::{Context, Outside};
+use super::line::{self, Told};
 use super::log;
 use super::settings::Settings;
 use crate::api::{ApiEvent, ApiResponse, Problem, Request, Response};
@@ -29,17 +30,6 @@ pub struct Invocation {
     pub request_id: String,
     /// When Lambda will end it.
     pub deadline: Timestamp,
-}
-
-/// What an invocation's log line says of it.
-#[derive(Debug, Default)]
-struct Told {
-    request_id: String,
-    merchant: String,
-    source: String,
-    subject: String,
-    outcome: String,
-    failed: bool,
 }
 
 /// The error of an authorizer that makes API Gateway answer 401; any other error makes it answer 500.
@@ -238,7 +228,7 @@ where
 {
     let settings = Settings::from_env()?;
     let outside = Outside::real()?;
-    log::init(&settings.log_level, &outside);
+    let level = log::init(&settings.log_level, &outside);
     // A panic's message may hold data; its place is enough.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -257,33 +247,9 @@ where
         let handled = handle(context.clone(), invocation, event.payload);
         async move {
             let (result, told) = handled.await;
-            write_line(context, &told, began, cold.swap(false, Ordering::Relaxed));
+            line::write(context, &told, began.elapsed(), cold.swap(false, Ordering::Relaxed), level);
             result
         }
     });
     lambda_runtime::run(service).await
-}
-
-fn write_line(context: &Context, told: &Told, began: Instant, cold: bool) {
-    let total_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    macro_rules! line {
-        ($level:expr) => {
-            tracing::event!(
-                $level,
-                function = %context.settings.function,
-                request_id = %told.request_id,
-                merchant = %told.merchant,
-                source = %told.source,
-                subject = %told.subject,
-                outcome = %told.outcome,
-                store_ms = context.meter.store_ms(),
-                processor_ms = context.meter.processor_ms(),
-                total_ms,
-                cold,
-                retries = context.meter.retries(),
-                "invocation"
-            )
-        };
-    }
-    if told.failed { line!(tracing::Level::ERROR) } else { line!(tracing::Level::INFO) }
 }

@@ -42,6 +42,9 @@ pub struct Settings {
     pub webhook_loopback: bool,
     /// `STANDARD_PLAN_ID` and `HIGH_PLAN_ID`: usage plans of the gateway.
     pub plan_ids: PlanIds,
+    /// `STACK_NAME`: the deployment, the one dimension of its metrics. Without it the metrics are those of `local`: a
+    /// wrong name on a graph is no reason to refuse payments.
+    pub stack: String,
     /// `LOG_LEVEL`: error, warn, info, debug.
     pub log_level: String,
     /// `AWS_REGION`.
@@ -140,6 +143,7 @@ impl Settings {
             webhook_deadline_ms: number("WEBHOOK_DEADLINE_MS", 10_000)?,
             webhook_loopback: text("WEBHOOK_LOOPBACK", "false") == "true",
             plan_ids: PlanIds { standard: text("STANDARD_PLAN_ID", ""), high: text("HIGH_PLAN_ID", "") },
+            stack: text("STACK_NAME", "local"),
             log_level: text("LOG_LEVEL", "info"),
             region: text("AWS_REGION", "us-east-1"),
             function: text("AWS_LAMBDA_FUNCTION_NAME", ""),

@@ -1,0 +1,38 @@
+//! An endpoint that panics at `/panic`, and tells which environment answers at any other route. For the tests of what
+//! a client, the log and the next request see of a panic: here in a function's stead, where the path's parameter says
+//! what to do, and deployed with the template beside it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use serde::Serialize;
+use spillway_domain::id::hex;
+use spillway_platform::api::{Problem, Request, Response};
+use spillway_platform::runtime::{Context, serve_http};
+
+/// Who answered.
+#[derive(Serialize)]
+struct Answer {
+    /// The same as long as the process lives, and of no other process.
+    environment: &'static str,
+    /// Requests so far, with this one and those that panicked.
+    served: u64,
+}
+
+static ENVIRONMENT: OnceLock<String> = OnceLock::new();
+static SERVED: AtomicU64 = AtomicU64::new(0);
+
+#[expect(clippy::panic, reason = "that is what it is for")]
+async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
+    let served = SERVED.fetch_add(1, Ordering::Relaxed) + 1;
+    if request.resource == "/panic" || request.path_parameter("payment_id") == "panic" {
+        panic!("the card of Jane Roe is 4242424242424242");
+    }
+    let environment = ENVIRONMENT.get_or_init(|| hex(&context.random::<16>()));
+    Ok(Response::ok(&Answer { environment, served }))
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    serve_http(handle).await
+}

@@ -1,0 +1,231 @@
+//! Lines tell CloudWatch what was committed, each thing once, in its embedded metric format; and nothing where nothing
+//! happened.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use futures::future::join3;
+use serde_json::{Map, Value, json};
+use spillway_tests::auditor::settled;
+use spillway_tests::queues::copies;
+use spillway_tests::receiver::{Receiver, Reply};
+use spillway_tests::store_proxy::Matching;
+use spillway_tests::{Deadline, Options, Stack, Template, event, eventually};
+
+/// Every metric and its unit.
+const METRICS: [(&str, &str); 11] = [
+    ("PaymentsSucceeded", "Count"),
+    ("PaymentsFailed", "Count"),
+    ("OutcomesUnknown", "Count"),
+    ("LateChargesUndone", "Count"),
+    ("ProcessorLatency", "Milliseconds"),
+    ("MovementsFolded", "Count"),
+    ("WebhooksDelivered", "Count"),
+    ("WebhooksFailed", "Count"),
+    ("WebhookLatency", "Milliseconds"),
+    ("DueEnqueued", "Count"),
+    ("DueOverdue", "Count"),
+];
+const FUNCTIONS: [&str; 7] = [
+    "call-processor",
+    "create-merchant",
+    "create-payment",
+    "deliver-webhook",
+    "dispatch-changes",
+    "enqueue-due",
+    "fold-balance",
+];
+/// Far longer than any test takes.
+const HOUR_MS: u64 = 3_600_000;
+
+/// All values of each metric.
+type Told = BTreeMap<String, Vec<u64>>;
+
+/// What the lines of all functions have told so far.
+fn told(stack: &Stack) -> Told {
+    let mut told = Told::new();
+    for line in FUNCTIONS.iter().flat_map(|name| lines(stack, name)) {
+        for (metric, values) in metrics(&line) {
+            told.entry(metric).or_default().extend(values);
+        }
+    }
+    told
+}
+
+fn lines(stack: &Stack, function: &str) -> Vec<Map<String, Value>> {
+    let printed = stack.printed(function).concat();
+    printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The metrics of a line, which has them all as the format wants them, or nothing of the kind.
+fn metrics(line: &Map<String, Value>) -> Told {
+    let strange: BTreeSet<&str> =
+        line.keys().map(String::as_str).filter(|name| !name.starts_with(char::is_lowercase)).collect();
+    let Some(metadata) = line.get("_aws") else {
+        assert!(strange.is_empty(), "{line:?}");
+        return Told::new();
+    };
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let age_ms = now_ms.checked_sub(metadata["Timestamp"].as_u64().unwrap().into()).unwrap();
+    assert!(age_ms < HOUR_MS.into(), "{line:?}");
+    let definitions = metadata["CloudWatchMetrics"][0]["Metrics"].clone();
+    let directive = json!({"Namespace": "Spillway", "Dimensions": [["Stack"]], "Metrics": definitions});
+    assert_eq!(*metadata, json!({"Timestamp": metadata["Timestamp"], "CloudWatchMetrics": [directive]}));
+    assert!(line["Stack"].as_str().is_some_and(|stack| !stack.is_empty()), "{line:?}");
+    let mut told = Told::new();
+    for definition in definitions.as_array().unwrap() {
+        let name = definition["Name"].as_str().unwrap();
+        let unit = METRICS.iter().find(|(known, _)| *known == name).unwrap().1;
+        assert_eq!(*definition, json!({"Name": name, "Unit": unit}));
+        let values = match &line[name] {
+            Value::Array(values) => values.clone(),
+            one => vec![one.clone()],
+        };
+        assert!((1..=100).contains(&values.len()), "{line:?}");
+        let values = values.iter().map(|value| value.as_u64().unwrap()).collect();
+        assert_eq!(told.insert(name.to_owned(), values), None, "{name} twice: {line:?}");
+    }
+    let members = told.keys().map(String::as_str).chain(["_aws", "Stack"]);
+    assert_eq!(strange, members.collect::<BTreeSet<&str>>(), "{line:?}");
+    told
+}
+
+/// The sum of each count, and the number of values of each measure.
+fn totals(told: &Told) -> BTreeMap<&str, u64> {
+    let total = |(name, values): (&'static str, &Vec<u64>)| {
+        let measured = METRICS.contains(&(name, "Milliseconds"));
+        (name, if measured { values.len() as u64 } else { values.iter().sum() })
+    };
+    METRICS.iter().filter_map(|(name, _)| told.get(*name).map(|values| (*name, values))).map(total).collect()
+}
+
+/// This many; where every message comes twice, and two copies race, between `least` and `most`.
+fn about(count: u64, least: u64, most: u64) -> RangeInclusive<u64> {
+    if copies() == 1 { count..=count } else { least..=most }
+}
+
+/// Waits until exactly this was told; an amount of 0 is one that is not told.
+async fn tells(stack: &Stack, expected: &[(&str, RangeInclusive<u64>)]) -> Told {
+    eventually("all is told that happened", Deadline::LATER, async || {
+        let told = told(stack);
+        let totals = totals(&told);
+        let right = expected.iter().all(|(name, range)| range.contains(totals.get(name).unwrap_or(&0)));
+        let only = totals.iter().all(|(name, total)| *total > 0 && expected.iter().any(|(known, _)| known == name));
+        if right && only { Ok(()) } else { Err(format!("{totals:?}, not {expected:?}")) }
+    })
+    .await;
+    told(stack)
+}
+
+async fn nothing_is_enqueued(stack: &Stack) {
+    let queues = stack.queues();
+    eventually("the queues are empty", Deadline::LATER, async || {
+        for url in queues.work_urls().await {
+            let depth = queues.depth(&url).await;
+            if depth > 0 {
+                return Err(format!("{depth} messages in {url}"));
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn payments_folds_and_webhooks_are_counted_once_each() {
+    let knobs = [("PROCESSOR_WAITS_SECONDS", "1"), ("WEBHOOK_WAITS_SECONDS", "1,1"), ("FOLD_DELAY_SECONDS", "0")];
+    let options = knobs.into_iter().fold(Options::new(), |options, (name, value)| options.knob(name, value));
+    let stack = Stack::start(options.keep_lines().unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::scripted([Reply::Status(500)]).await;
+    merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let tokens =
+        ["tok_visa", "tok_visa", "tok_visa", "tok_declined", "tok_expired_card", "tok_timeout_then_ok", "tok_slow"];
+    for token in tokens {
+        merchant.client.pay(1250, "USD", token).await;
+    }
+    settled(&stack, &merchant.tenant(), tokens.len()).await;
+    let expected = [
+        ("PaymentsSucceeded", 5..=5),
+        ("PaymentsFailed", 2..=2),
+        // The other copy may have asked again, and been told, before this one noted that it was told nothing.
+        ("OutcomesUnknown", about(1, 0, 1)),
+        ("ProcessorLatency", about(8, 8, 16)),
+        ("MovementsFolded", 5..=5),
+        ("WebhooksDelivered", 7..=7),
+        // Two copies may both make the first attempt; the result counts that was stored first.
+        ("WebhooksFailed", about(1, 0, 1)),
+        ("WebhookLatency", about(6, 6, 7)),
+    ];
+    tells(&stack, &expected).await;
+    // Whatever comes of the copies counts nothing more.
+    nothing_is_enqueued(&stack).await;
+    let told = tells(&stack, &expected).await;
+    // Both in milliseconds: tok_slow takes two seconds, and nothing an hour.
+    assert!(told["ProcessorLatency"].iter().any(|took| (2000..HOUR_MS).contains(took)), "{told:?}");
+    assert!(told["WebhookLatency"].iter().all(|took| *took < HOUR_MS), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_late_charge_is_counted_even_where_the_log_level_hides_the_lines() {
+    // Only look-ups, and every wait is over at once.
+    let knobs = ["REPEATABLE_FOR_SECONDS", "PROCESSOR_WAITS_SECONDS", "ABSENT_AGAIN_SECONDS", "LAST_LOOK_SECONDS"];
+    let options = knobs.into_iter().fold(Options::new(), |options, name| options.knob(name, 0));
+    // Time enough for the calls that are held.
+    let options = options.knob("STORE_DEADLINE_MS", 9000).store_proxy();
+    let options = options.knob("LOG_LEVEL", "error").keep_lines().unkilled();
+    let stack = Stack::start(options.template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+    let message = event::sqs(&[event::payment_message(&merchant.id, &id)]);
+    let work = async || stack.invoke("call-processor", &message).await.unwrap();
+    let tells = async |expected: &[(&str, u64)]| {
+        let expected: Vec<_> = expected.iter().map(|(name, count)| (*name, *count..=*count)).collect();
+        tells(&stack, &expected).await;
+    };
+    // Absent, as the processor told: no outcome is unknown. Absent twice is failed.
+    work().await;
+    tells(&[("ProcessorLatency", 1)]).await;
+    work().await;
+    tells(&[("ProcessorLatency", 2), ("PaymentsFailed", 1)]).await;
+    // The processor took the money after all, and nobody heard of it.
+    let late = json!({"Key": {"pk": {"S": format!("sandbox#{id}")}, "sk": {"S": format!("{id}/authorize")}},
+        "UpdateExpression": "SET charges = :one, calls = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}});
+    stack.table().call("UpdateItem", late).await;
+    // Two copies of the message look for it and give it back, under one key; one of them notes it.
+    let held = stack.store_proxy().hold(2, Matching::operation("UpdateItem").with("REMOVE last_look_at"));
+    let both = async {
+        held.reached(2).await;
+        held.forward();
+    };
+    join3(work(), work(), both).await;
+    let undone = [("ProcessorLatency", 6), ("PaymentsFailed", 1), ("LateChargesUndone", 1)];
+    tells(&undone).await;
+    // A late one finds nothing to do.
+    work().await;
+    tells(&undone).await;
+    let lines = lines(&stack, "call-processor");
+    assert!(lines.iter().all(|line| line["level"] == "ERROR" || line["message"] == "metrics"), "{lines:?}");
+    assert!(lines.iter().filter(|line| line["message"] == "metrics").count() == 4, "{lines:?}");
+}
+
+#[tokio::test]
+async fn what_is_claimed_a_third_time_is_overdue() {
+    let options = Options::new().knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1).keep_lines().unkilled();
+    let stack = Stack::start(options.template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    merchant.client.pay(1250, "USD", "tok_visa").await;
+    let queues = stack.queues();
+    let queue = queues.url("ProcessorQueue").await;
+    for enqueued in 1..=4 {
+        eventually("it is claimed", Deadline::LATER, async || {
+            stack.run_due().await;
+            let depth = queues.depth(&queue).await;
+            if depth == enqueued * copies() { Ok(()) } else { Err(format!("{depth} messages, {enqueued} expected")) }
+        })
+        .await;
+        let overdue = u64::saturating_sub(enqueued, 2);
+        tells(&stack, &[("DueEnqueued", enqueued..=enqueued), ("DueOverdue", overdue..=overdue)]).await;
+    }
+}
