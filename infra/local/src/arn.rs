@@ -35,3 +35,18 @@ pub fn schedule(region: &str, name: &str) -> String {
 pub fn method(region: &str, stage: &str, method: &str, path: &str) -> String {
     format!("arn:aws:execute-api:{region}:{ACCOUNT}:{API_ID}/{stage}/{method}{path}")
 }
+
+/// A role, by its name.
+pub fn role(name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/{name}")
+}
+
+/// A policy of this account, by its name.
+pub fn policy(name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:policy/{name}")
+}
+
+/// What API Gateway's management API has at this path, which begins with a slash.
+pub fn management(region: &str, path: &str) -> String {
+    format!("arn:aws:apigateway:{region}::{path}")
+}

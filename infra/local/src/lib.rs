@@ -1,8 +1,8 @@
 //! The dev runner: what `infra/template.yaml` describes, on this machine.
 //!
 //! One module for each thing that it stands in for: API Gateway ([`gateway`], [`plan_keys`]), Lambda ([`host`],
-//! [`invoke_api`]), DynamoDB and its stream ([`table`], [`stream`]), SQS and its triggers ([`queue`]) and the
-//! scheduler ([`schedule`]). [`runner`] puts them together.
+//! [`invoke_api`]), IAM ([`roles`]), DynamoDB and its stream ([`table`], [`stream`]), SQS and its triggers ([`queue`])
+//! and the scheduler ([`schedule`]). [`runner`] puts them together.
 //!
 //! To others it is a program, [`run`]; only [`Single`], one function by itself, is of use to measurements.
 #![allow(rustdoc::private_intra_doc_links, reason = "the page is for those who work on it")]
@@ -20,6 +20,7 @@ mod plan_keys;
 mod queue;
 mod ready;
 mod rebuild;
+mod roles;
 mod runner;
 mod sandbox;
 mod schedule;

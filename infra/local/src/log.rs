@@ -176,7 +176,7 @@ fn summary(function: &str, fields: &Value) -> (Tone, String) {
 /// Any other JSON line: its message, then its fields.
 fn other(fields: &Value) -> String {
     let mut line = fields["message"].as_str().unwrap_or_default().to_owned();
-    let hidden = ["timestamp", "level", "message", "function", "target"];
+    let hidden = ["timestamp", "level", "message", "function", "target", "_aws"];
     for (name, value) in fields.as_object().into_iter().flatten() {
         if hidden.contains(&name.as_str()) || value.is_null() {
             continue;

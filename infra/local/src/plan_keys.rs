@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::extract::{Path as Segment, Query, State};
+use axum::extract::{Path as Segment, Query, Request, State};
 use axum::http::StatusCode;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::roles::{Refusal, Roles};
 use crate::template::UsagePlan;
 
 /// Shorter values are refused by API Gateway too.
@@ -64,17 +66,18 @@ impl PlanKeys {
         key.plan.clone()
     }
 
-    /// How often a function has asked to make a key: creating a merchant begins with that, so a merchant that was
-    /// created without it belongs to another stack.
+    /// How often a function has asked for a key, to find it or to make it: creating a merchant always does, so a
+    /// merchant that was created without it belongs to another stack.
     pub fn asked(&self) -> u64 {
         self.0.asked.load(Ordering::Relaxed)
     }
 
-    /// The management calls.
-    pub fn routes(&self) -> Router {
+    /// The management calls, to functions as far as their roles allow.
+    pub fn routes(&self, roles: Roles) -> Router {
         Router::new()
             .route("/apikeys", post(create).get(list))
             .route("/usageplans/{plan}/keys", post(attach))
+            .route_layer(middleware::from_fn_with_state(roles, check))
             .with_state(self.clone())
     }
 
@@ -102,6 +105,8 @@ enum Fault {
     Conflict(&'static str),
     #[error("{0}")]
     NotFound(&'static str),
+    #[error(transparent)]
+    AccessDenied(#[from] Refusal),
     #[error("the keys cannot be kept: {0}")]
     Io(#[from] std::io::Error),
     #[error("the keys cannot be kept: {0}")]
@@ -114,11 +119,18 @@ impl IntoResponse for Fault {
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "BadRequestException"),
             Self::Conflict(_) => (StatusCode::CONFLICT, "ConflictException"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "NotFoundException"),
+            Self::AccessDenied(_) => (StatusCode::FORBIDDEN, "AccessDeniedException"),
             Self::Io(_) | Self::Json(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalServerException"),
         };
         let body = Json(json!({"message": self.to_string()}));
         (status, [("x-amzn-errortype", kind)], body).into_response()
     }
+}
+
+async fn check(State(roles): State<Roles>, request: Request, next: Next) -> Result<Response, Fault> {
+    let authorization = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    roles.check_management_call(authorization, request.method().as_str(), request.uri().path())?;
+    Ok(next.run(request).await)
 }
 
 #[derive(Deserialize)]
@@ -158,6 +170,7 @@ struct Filter {
 }
 
 async fn list(State(keys): State<PlanKeys>, Query(filter): Query<Filter>) -> Json<Value> {
+    keys.0.asked.fetch_add(1, Ordering::Relaxed);
     let named = |key: &&Key| {
         let name = filter.name.as_deref();
         name.is_none_or(|name| key.name.starts_with(name))

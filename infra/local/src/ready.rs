@@ -79,7 +79,8 @@ pub fn file(data: &Path) -> PathBuf {
 }
 
 /// Writes what the functions see as `NAME=value` lines. There is one file for all functions, so
-/// each sees the others' variables too.
+/// each sees the others' variables too, and nobody can tell whose a call is: functions that are started with it (by
+/// `cargo lambda watch`) are not held against their roles.
 pub fn write_environment(
     path: &Path, template: &Template, region: &str, shared: &[(String, String)],
 ) -> std::io::Result<()> {

@@ -20,6 +20,7 @@ use crate::log::Log;
 use crate::plan_keys::PlanKeys;
 use crate::queue::{self, Queues, Report};
 use crate::ready::{self, Ready};
+use crate::roles::{self, Front, FrontError, Roles, Store};
 use crate::sandbox::{Sandbox, SandboxError};
 use crate::settings::{Settings, SettingsError};
 use crate::table::{Table, TableError};
@@ -52,6 +53,8 @@ pub enum RunnerError {
     Table(#[from] TableError),
     #[error("the queues: {0}")]
     Queues(#[from] queue::QueueError),
+    #[error(transparent)]
+    Roles(#[from] FrontError),
     #[error(transparent)]
     Stream(#[from] stream::StreamError),
     #[error("the sandbox merchant: {0}")]
@@ -95,7 +98,21 @@ impl Runner {
         let keys = PlanKeys::open(&keys, &template.usage_plans).map_err(io(&keys))?;
 
         let api_url = format!("http://{api_address}");
+        let mut services = JoinSet::new();
         let store_url = settings.store_url.clone().unwrap_or_else(|| table.url());
+        let (roles, store_url) = if settings.roles {
+            let roles = Roles::new(&template, REGION, log.clone());
+            let front = Front::new(roles.clone(), Store::new(REGION, &template.table), &store_url)?;
+            let listener = listen("a port before the table", 0).await?;
+            let store_url = format!("http://{}", address(&listener)?);
+            services.spawn(async move {
+                roles::serve(listener, front).await;
+                Ok(())
+            });
+            (roles, store_url)
+        } else {
+            (Roles::off(REGION, log.clone()), store_url)
+        };
         let shared = [
             ("AWS_ENDPOINT_URL_DYNAMODB", &store_url),
             ("AWS_ENDPOINT_URL_SQS", &sqs_url),
@@ -105,8 +122,7 @@ impl Runner {
         let env_file = settings.data.join("functions.env");
         ready::write_environment(&env_file, &template, REGION, &shared).map_err(io(&env_file))?;
 
-        let mut services = JoinSet::new();
-        services.spawn(serve_queues(sqs_listener, queues.clone()));
+        services.spawn(serve_queues(sqs_listener, queues.clone(), roles.clone()));
         let mut app = Router::new();
         let (functions, host) = match &settings.watch_url {
             Some(url) => (Functions::new(Watch::connect(&template, url).await?), None),
@@ -122,7 +138,8 @@ impl Runner {
         let gateway = Gateway::new(&template, REGION, functions.clone(), keys.clone(), clock.clone(), log.clone());
         let app = app
             .merge(invoke_api::routes(template.clone(), functions.clone(), log.clone()))
-            .merge(keys.routes())
+            .merge(keys.routes(roles.clone()))
+            .merge(roles.routes())
             .fallback(move |request: Request| async move {
                 // It listens on the loopback interface only.
                 gateway.answer(request, Ipv4Addr::LOCALHOST.into()).await
@@ -285,8 +302,8 @@ fn report(log: &Log, from: String) -> Report {
     Arc::new(move |text| log.warning(&from, &text))
 }
 
-async fn serve_queues(listener: TcpListener, queues: Queues) -> Result<(), RunnerError> {
-    let served = queue::serve(listener, queues).await;
+async fn serve_queues(listener: TcpListener, queues: Queues, roles: Roles) -> Result<(), RunnerError> {
+    let served = queue::serve(listener, queues, roles).await;
     served.map_err(|error| RunnerError::Io { what: "the queues' server".to_owned(), error })
 }
 

@@ -21,6 +21,8 @@ pub struct Settings {
     pub sqs_port: u16,
     /// `STORE_URL`: the table that the functions are given instead of the embedded one.
     pub store_url: Option<String>,
+    /// `ROLES=off`: functions may do everything, and ask the table without the step between that checks their roles.
+    pub roles: bool,
     /// `QUEUE_DISORDER=1`: messages come out of order and twice.
     pub disorder: bool,
     /// `KILL_FUNCTIONS=1`: functions are killed at random between two calls.
@@ -38,6 +40,8 @@ pub enum SettingsError {
     Port { name: &'static str, value: String },
     #[error("{name} is {value}; use 1 for yes and 0 for no")]
     Flag { name: &'static str, value: String },
+    #[error("{name} is {value}; use on or off")]
+    Switch { name: &'static str, value: String },
 }
 
 impl Settings {
@@ -63,6 +67,11 @@ impl Settings {
             dynamodb_port: port("DYNAMODB_PORT", 0)?,
             sqs_port: port("SQS_PORT", 0)?,
             store_url: set("STORE_URL"),
+            roles: match set("ROLES").as_deref() {
+                None | Some("on") => true,
+                Some("off") => false,
+                Some(value) => return Err(SettingsError::Switch { name: "ROLES", value: value.to_owned() }),
+            },
             disorder: flag("QUEUE_DISORDER")?,
             kills: flag("KILL_FUNCTIONS")?,
             rebuild: flag("REBUILD")?,
@@ -85,7 +94,7 @@ mod tests {
         let settings = read("PORT", "").unwrap();
         assert_eq!((settings.port, settings.sqs_port), (9000, 0));
         assert_eq!(settings.functions, PathBuf::from("target/debug"));
-        assert!(!settings.fresh && !settings.rebuild && !settings.disorder && !settings.kills);
+        assert!(!settings.fresh && !settings.rebuild && !settings.disorder && !settings.kills && settings.roles);
     }
 
     #[test]
@@ -94,5 +103,7 @@ mod tests {
         assert_eq!(error, "PORT is 900000, which is no port (0 to 65535)");
         let error = read("FRESH", "maybe").unwrap_err().to_string();
         assert_eq!(error, "FRESH is maybe; use 1 for yes and 0 for no");
+        let error = read("ROLES", "some").unwrap_err().to_string();
+        assert_eq!(error, "ROLES is some; use on or off");
     }
 }

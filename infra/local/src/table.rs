@@ -23,14 +23,19 @@ const SWEEP_EVERY: Duration = Duration::from_secs(300);
 const TAKEN: [&str; 3] = ["KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes"];
 
 /// Properties that are read here, or mean nothing on one machine.
-const PASSED_OVER: [&str; 6] = [
+const PASSED_OVER: [&str; 7] = [
     "TableName",
     "StreamSpecification",
     "TimeToLiveSpecification",
     "BillingMode",
     "DeletionProtectionEnabled",
     "PointInTimeRecoverySpecification",
+    "WarmThroughput",
 ];
+
+/// Properties of an index: the same.
+const INDEX_TAKEN: [&str; 3] = ["IndexName", "KeySchema", "Projection"];
+const INDEX_PASSED_OVER: [&str; 1] = ["WarmThroughput"];
 
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
@@ -157,10 +162,8 @@ fn create_request(table: &template::Table) -> Result<Value, TableError> {
             return Err(TableError::Properties(message));
         }
     }
-    for name in properties.get("GlobalSecondaryIndexes").into_iter().flat_map(index_properties) {
-        if !["IndexName", "KeySchema", "Projection"].contains(&name.as_str()) {
-            return Err(TableError::Properties(format!("the runner does not know {name} of an index")));
-        }
+    for index in request.get_mut("GlobalSecondaryIndexes").and_then(Value::as_array_mut).into_iter().flatten() {
+        keep_taken(index)?;
     }
     request.insert("TableName".into(), table.name.as_str().into());
     request.insert("BillingMode".into(), "PAY_PER_REQUEST".into());
@@ -172,10 +175,16 @@ fn create_request(table: &template::Table) -> Result<Value, TableError> {
     Ok(request.into())
 }
 
-/// The names of all properties of all these indexes.
-fn index_properties(indexes: &Value) -> impl Iterator<Item = &String> {
-    let indexes = indexes.as_array().into_iter().flatten().filter_map(Value::as_object);
-    indexes.flat_map(Map::keys)
+/// Leaves of an index what the engine takes.
+fn keep_taken(index: &mut Value) -> Result<(), TableError> {
+    let Some(properties) = index.as_object_mut() else {
+        return Err(TableError::Properties("an index is no map".to_owned()));
+    };
+    properties.retain(|name, _| !INDEX_PASSED_OVER.contains(&name.as_str()));
+    match properties.keys().find(|name| !INDEX_TAKEN.contains(&name.as_str())) {
+        Some(name) => Err(TableError::Properties(format!("the runner does not know {name} of an index"))),
+        None => Ok(()),
+    }
 }
 
 /// Refuses an existing table that the template describes otherwise: it cannot be changed in place.

@@ -65,7 +65,9 @@ async fn creating_a_payment_is_one_put_and_nothing_else() {
         assert_eq!(process::variable(pid, "AWS_ENDPOINT_URL_SQS").as_deref(), Some(others[0].url.as_str()));
         let runtime = process::variable(pid, "AWS_LAMBDA_RUNTIME_API").unwrap();
         let runtime = runtime.trim_start_matches("http://").split('/').next().unwrap().to_owned();
-        let allowed = BTreeSet::from([port(&runtime), port(&stack.store_proxy().url())]);
+        // What checks roles, in front of the store.
+        let store = process::variable(pid, "AWS_ENDPOINT_URL_DYNAMODB").unwrap();
+        let allowed = BTreeSet::from([port(&runtime), port(&store)]);
         let used = process::remote_ports(pid);
         assert!(used.is_subset(&allowed), "create-payment talks to ports {used:?}, of which {allowed:?} are right");
     }

@@ -69,6 +69,7 @@ fn stack(stage: Throttle) -> Stack {
             timeout: Duration::from_secs(3),
             memory: 128,
             environment: [].into(),
+            role: None,
             triggers: routes.into(),
         }],
         queues: Vec::<Queue>::new(),

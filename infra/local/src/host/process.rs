@@ -43,6 +43,8 @@ pub(super) fn command(folder: PathBuf, address: String, region: String, shared: 
             .envs(&function.environment)
             .envs(shared.iter().map(|(name, value)| (name, value)))
             .envs(environment(&region))
+            // By this each call tells whose it is: crate::roles.
+            .env("AWS_ACCESS_KEY_ID", &function.name)
             .env("AWS_LAMBDA_RUNTIME_API", format!("http://{address}/_runtime/{token}"))
             .env("AWS_LAMBDA_FUNCTION_NAME", name)
             .env("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST")

@@ -93,6 +93,7 @@ fn template(name: &str) -> Template {
         timeout: TIMEOUT,
         memory: 256,
         environment: BTreeMap::new(),
+        role: None,
         triggers: Vec::new(),
     };
     Template {

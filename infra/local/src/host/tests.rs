@@ -27,6 +27,7 @@ async fn stage(shell: &'static str, timeout: Duration, limits: Limits) -> Stage 
         timeout,
         memory: 128,
         environment: [].into(),
+        role: None,
         triggers: Vec::new(),
     };
     let template = Template {

@@ -4,6 +4,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::roles::Refusal;
+
 /// Why the queue's file cannot be opened or used.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
@@ -19,6 +21,7 @@ pub enum QueueError {
 /// The SQS API's errors.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Kind {
+    AccessDenied,
     BatchEntryIdsNotDistinct,
     BatchRequestTooLong,
     EmptyBatchRequest,
@@ -40,6 +43,7 @@ impl Kind {
     /// The name in `__type`, and the older name in the header `x-amzn-query-error`.
     fn names(self) -> (&'static str, &'static str) {
         match self {
+            Self::AccessDenied => ("com.amazon.coral.service#AccessDeniedException", "AccessDenied"),
             Self::BatchEntryIdsNotDistinct => {
                 ("com.amazonaws.sqs#BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct")
             }
@@ -124,6 +128,12 @@ impl ApiError {
             "Code": self.kind.code(),
             "Message": self.message,
         })
+    }
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        Self::new(Kind::AccessDenied, refusal.to_string())
     }
 }
 

@@ -13,17 +13,18 @@ use uuid::Uuid;
 use super::api::Api;
 use super::errors::{ApiError, Kind};
 use super::queues::Queues;
+use crate::roles::Roles;
 
-/// Serves the SQS API until the future is dropped. A queue's URL is
+/// Serves the SQS API until the future is dropped, to functions as far as their roles allow. A queue's URL is
 /// `http://<the listener's address>/000000000000/<the queue's name>`.
-pub async fn serve(listener: TcpListener, queues: Queues) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, queues: Queues, roles: Roles) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     let api = Api { queues, base_url: format!("http://{address}") };
     let router = Router::new()
         .fallback(post(answer))
         // The largest batch, with room for what JSON adds to it.
         .layer(DefaultBodyLimit::max(8 * 1024 * 1024))
-        .with_state(api);
+        .with_state((api, roles));
     let listener = listener.tap_io(|stream| {
         // Without it each answer could wait 40 ms for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
@@ -31,11 +32,14 @@ pub async fn serve(listener: TcpListener, queues: Queues) -> std::io::Result<()>
     axum::serve(listener, router).await
 }
 
-async fn answer(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Response {
-    let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok());
-    let action = target.and_then(|target| target.strip_prefix("AmazonSQS."));
+async fn answer(State((api, roles)): State<(Api, Roles)>, headers: HeaderMap, body: Bytes) -> Response {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let action = header("x-amz-target").and_then(|target| target.strip_prefix("AmazonSQS."));
     let answer = match action {
-        Some(action) => call(&api, action, &body).await,
+        Some(action) => match roles.check_queue_call(header("authorization"), action, &body) {
+            Ok(()) => call(&api, action, &body).await,
+            Err(refusal) => Err(refusal.into()),
+        },
         None => Err(unknown("")),
     };
     let mut response = match answer {

@@ -45,7 +45,9 @@ fn described() -> template::Table {
             "IndexName": "listing",
             "KeySchema": [key("listing", "HASH"), key("listing_at", "RANGE")],
             "Projection": {"ProjectionType": "KEYS_ONLY"},
+            "WarmThroughput": {"WriteUnitsPerSecond": 4000},
         }],
+        "WarmThroughput": {"WriteUnitsPerSecond": 4000},
         "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
         "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": true},
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true},
@@ -99,9 +101,9 @@ fn an_unknown_property_or_a_taken_port_is_an_error() {
     let refused = Table::open(&bench.path, &unknown, 0).err().unwrap();
     assert!(refused.to_string().contains("Colour"));
     let mut unknown = described();
-    unknown.properties["GlobalSecondaryIndexes"][0]["WarmThroughput"] = 1.into();
+    unknown.properties["GlobalSecondaryIndexes"][0]["ProvisionedThroughput"] = 1.into();
     let refused = Table::open(&bench.path, &unknown, 0).err().unwrap();
-    assert!(refused.to_string().contains("WarmThroughput"));
+    assert!(refused.to_string().contains("ProvisionedThroughput"));
 }
 
 #[test]

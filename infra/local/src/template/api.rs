@@ -32,14 +32,19 @@ pub(super) fn settings(resources: &Resources) -> Result<ApiDefaults, TemplateErr
     only(
         properties,
         &["StageName", "ApiKeySourceType", "Auth", "MethodSettings", "GatewayResponses"],
-        // Names, and what stands between a client and the gateway: TLS, compression, where it answers.
+        // Names, what stands between a client and the gateway (TLS, compression, where it answers), and what is told of
+        // it afterwards.
         &[
+            "AccessLogSetting",
+            "Description",
+            "Domain",
+            "EndpointAccessMode",
+            "EndpointConfiguration",
+            "MinimumCompressionSize",
             "Name",
             "OpenApiVersion",
-            "EndpointConfiguration",
-            "EndpointAccessMode",
             "SecurityPolicy",
-            "MinimumCompressionSize",
+            "TracingEnabled",
         ],
     )?;
     let mut responses = BTreeMap::new();

@@ -8,6 +8,7 @@ use super::node::Node;
 use super::resources::{Resource, Resources, only, required};
 use super::store::{seconds, visibility};
 use super::{Function, QueueTrigger, Route, Schedule, StreamTrigger, TemplateError, Trigger};
+use crate::roles::{Role, trigger};
 
 /// The function's folder, package and binary: the last component of `CodeUri`.
 pub(super) fn folder(resource: &Resource) -> Result<String, TemplateError> {
@@ -23,9 +24,23 @@ pub(super) fn read(resources: &Resources, resource: &Resource, api: &ApiDefaults
     let properties = &resource.properties;
     only(
         properties,
-        &["CodeUri", "FunctionName", "MemorySize", "Timeout", "Environment", "Events"],
-        // What it is built for and allowed to do, where its log goes, and a guard that is not stood in for.
-        &["Architectures", "Handler", "LoggingConfig", "Policies", "RecursiveLoop", "Runtime"],
+        &["CodeUri", "FunctionName", "MemorySize", "Timeout", "Environment", "Events", "Role"],
+        // What it is built for, where its log and its traces go, how a new version takes over, and a
+        // guard that is not stood in for.
+        &[
+            "Architectures",
+            "AutoPublishAlias",
+            "AutoPublishAliasAllProperties",
+            "DeploymentPreference",
+            "Description",
+            "Handler",
+            "LoggingConfig",
+            "RecursiveLoop",
+            "Runtime",
+            "Tracing",
+            "VersionDeletionPolicy",
+            "VersionDescription",
+        ],
     )?;
     let name = folder(resource)?;
     let timeout = seconds(properties, "Timeout", 3)?;
@@ -37,11 +52,16 @@ pub(super) fn read(resources: &Resources, resource: &Resource, api: &ApiDefaults
             environment.insert(key.clone(), value.string()?);
         }
     }
+    let role = super::role::of(resources, resource)?;
     let mut triggers = Vec::new();
     if let Some(events) = properties.get("Events") {
         for (event, node) in events.entries()? {
             let reader = Reader { resources, function: &name, timeout, event };
-            triggers.push(reader.trigger(node, api)?);
+            let trigger = reader.trigger(node, api)?;
+            if let Some(role) = &role {
+                may_trigger(role, resources, node, &trigger)?;
+            }
+            triggers.push(trigger);
         }
     }
     let memory = properties.get("MemorySize").map(Node::number).transpose()?;
@@ -51,9 +71,22 @@ pub(super) fn read(resources: &Resources, resource: &Resource, api: &ApiDefaults
         timeout,
         memory: memory.unwrap_or(128),
         environment,
+        role,
         triggers,
         name,
     })
+}
+
+/// Refuses a trigger for which the function's role does not allow all that its poller does: AWS refuses to make it.
+fn may_trigger(role: &Role, resources: &Resources, node: &Node, trigger: &Trigger) -> Result<(), TemplateError> {
+    let arn =
+        |logical_id: &str| resources.arn(logical_id).ok_or_else(|| node.error(format!("there is no {logical_id}.Arn")));
+    let stream = node.at("Properties.Stream").map(Node::string).transpose()?.unwrap_or_default();
+    let needs = trigger::needs(trigger, arn, &stream)?;
+    match needs.iter().find(|access| role.allows(access).is_none()) {
+        Some(access) => Err(node.error(format!("{} does not allow {access}, which this trigger needs", role.name))),
+        None => Ok(()),
+    }
 }
 
 struct Reader<'a> {

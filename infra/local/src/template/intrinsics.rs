@@ -1,17 +1,26 @@
 //! Resolves CloudFormation's intrinsic functions: those that the template uses, no others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::TemplateError;
 use super::node::{Kind, Node};
+
+/// What stands for the absence of a value.
+const NO_VALUE: &str = "AWS::NoValue";
 
 /// What names in the template stand for.
 #[derive(Default)]
 pub(super) struct Scope {
     /// Parameters and pseudo parameters.
     pub parameters: BTreeMap<String, String>,
+    /// Whether each condition holds.
+    pub conditions: BTreeMap<String, bool>,
     /// What `Ref` and `Fn::GetAtt` give for each resource.
     pub resources: BTreeMap<String, Attributes>,
+    /// The names of all resources.
+    pub declared: BTreeSet<String>,
+    /// Of these, the ones that their condition leaves out.
+    pub left_out: BTreeSet<String>,
 }
 
 /// What a resource gives to those that refer to it.
@@ -24,41 +33,79 @@ pub(super) struct Attributes {
 }
 
 impl Scope {
-    /// `node` with every intrinsic replaced by its value.
+    /// `node` with every intrinsic replaced by its value. An entry or item without a value (`AWS::NoValue`) is left out.
     pub fn resolve(&self, node: &Node) -> Result<Node, TemplateError> {
-        if let Some((name, argument)) = node.intrinsic() {
-            let value = self.call(name, argument)?;
-            return Ok(Node::text(argument.line, value));
-        }
-        let kind = match &node.kind {
-            Kind::Scalar(_) => return Ok(node.clone()),
-            Kind::List(items) => Kind::List(items.iter().map(|item| self.resolve(item)).collect::<Result<_, _>>()?),
-            Kind::Map(entries) => {
-                let entries = entries.iter().map(|(key, value)| Ok((key.clone(), self.resolve(value)?)));
-                Kind::Map(entries.collect::<Result<_, TemplateError>>()?)
-            }
-        };
-        Ok(Node { line: node.line, kind })
+        self.value(node)?.ok_or_else(|| node.error("there must be a value here"))
     }
 
-    fn call(&self, name: &str, argument: &Node) -> Result<String, TemplateError> {
-        match name {
+    /// Whether the condition that `name` names holds.
+    pub fn holds(&self, name: &Node) -> Result<bool, TemplateError> {
+        let condition = name.string()?;
+        let holds = self.conditions.get(&condition).copied();
+        holds.ok_or_else(|| name.error(format!("there is no condition {condition}")))
+    }
+
+    fn value(&self, node: &Node) -> Result<Option<Node>, TemplateError> {
+        if let Some((name, argument)) = node.intrinsic() {
+            return self.call(name, argument);
+        }
+        let kind = match &node.kind {
+            Kind::Scalar(_) => return Ok(Some(node.clone())),
+            Kind::List(items) => {
+                let items = items.iter().filter_map(|item| self.value(item).transpose());
+                Kind::List(items.collect::<Result<_, _>>()?)
+            }
+            Kind::Map(entries) => {
+                let entries = entries.iter().filter_map(|(key, value)| {
+                    let value = self.value(value).transpose()?;
+                    Some(value.map(|value| (key.clone(), value)))
+                });
+                Kind::Map(entries.collect::<Result<_, _>>()?)
+            }
+        };
+        Ok(Some(Node { line: node.line, kind }))
+    }
+
+    fn call(&self, function: &str, argument: &Node) -> Result<Option<Node>, TemplateError> {
+        let text = match function {
+            "Fn::If" => return self.choose(argument),
             "Ref" => {
                 let name = argument.string()?;
-                self.reference(&name).ok_or_else(|| argument.error(format!("there is nothing named {name}")))
+                if name == NO_VALUE {
+                    return Ok(None);
+                }
+                self.reference(&name).ok_or_else(|| self.nothing(argument, &name))?
             }
             "Fn::GetAtt" => {
                 let name = argument.string()?;
-                self.attribute(&name).ok_or_else(|| argument.error(format!("there is no {name}")))
+                self.attribute(&name).ok_or_else(|| self.no_attribute(argument, &name))?
             }
-            "Fn::Sub" => self.substitute(argument),
-            other => Err(argument.error(format!("the runner does not know {other}"))),
-        }
+            "Fn::Sub" => self.substitute(argument)?,
+            "Fn::Join" => self.join(argument)?,
+            other => return Err(unknown(other, argument)),
+        };
+        Ok(Some(Node::text(argument.line, text)))
+    }
+
+    fn choose(&self, argument: &Node) -> Result<Option<Node>, TemplateError> {
+        let (condition, [then, otherwise]) = branches(argument)?;
+        let (taken, untaken) = if self.holds(condition)? { (then, otherwise) } else { (otherwise, then) };
+        self.check(untaken)?;
+        self.value(taken)
+    }
+
+    fn join(&self, argument: &Node) -> Result<String, TemplateError> {
+        let [delimiter, values] = argument.items()? else {
+            return Err(argument.error("Fn::Join takes a delimiter and a list"));
+        };
+        let values = self.resolve(values)?;
+        let values = values.items()?.iter().map(Node::string);
+        Ok(values.collect::<Result<Vec<_>, _>>()?.join(&delimiter.string()?))
     }
 
     fn reference(&self, name: &str) -> Option<String> {
-        // SAM's `Api.Stage` is a resource that SAM makes of the API.
-        if name.ends_with(".Stage") {
+        // `Api.Stage` and `Function.Alias` are resources that SAM makes of these. Here an alias is the function itself.
+        if name.ends_with(".Stage") || name.ends_with(".Alias") {
             return self.attribute(name);
         }
         let resource = || self.resources.get(name).map(|resource| resource.reference.clone());
@@ -79,10 +126,72 @@ impl Scope {
             whole.push_str(before);
             let (name, after) = after.split_once('}').ok_or_else(|| argument.error("a ${ is never closed"))?;
             let value = self.reference(name).or_else(|| self.attribute(name));
-            whole.push_str(&value.ok_or_else(|| argument.error(format!("there is nothing named {name}")))?);
+            whole.push_str(&value.ok_or_else(|| self.nothing(argument, name))?);
             rest = after;
         }
         whole.push_str(rest);
         Ok(whole)
     }
+
+    /// Holds a branch that is not taken against the names that there are: CloudFormation does so too.
+    fn check(&self, node: &Node) -> Result<(), TemplateError> {
+        let Some((function, argument)) = node.intrinsic() else {
+            return match &node.kind {
+                Kind::Scalar(_) => Ok(()),
+                Kind::List(items) => items.iter().try_for_each(|item| self.check(item)),
+                Kind::Map(entries) => entries.iter().try_for_each(|(_, value)| self.check(value)),
+            };
+        };
+        match function {
+            "Fn::If" => {
+                let (condition, branches) = branches(argument)?;
+                self.holds(condition)?;
+                branches.iter().try_for_each(|branch| self.check(branch))
+            }
+            "Fn::Join" => self.check(argument),
+            "Ref" | "Fn::GetAtt" => self.known(argument, &argument.string()?),
+            "Fn::Sub" => {
+                let template = argument.string()?;
+                let names = template.split("${").skip(1).map(|rest| rest.split('}').next().unwrap_or_default());
+                names.into_iter().try_for_each(|name| self.known(argument, name))
+            }
+            other => Err(unknown(other, argument)),
+        }
+    }
+
+    /// Refuses a name, or a name and its attribute, that the template does not have.
+    fn known(&self, argument: &Node, name: &str) -> Result<(), TemplateError> {
+        let resource = name.split('.').next().unwrap_or(name);
+        if name == NO_VALUE || self.parameters.contains_key(name) || self.declared.contains(resource) {
+            return Ok(());
+        }
+        Err(self.nothing(argument, name))
+    }
+
+    fn nothing(&self, argument: &Node, name: &str) -> TemplateError {
+        self.left_out(argument, name).unwrap_or_else(|| argument.error(format!("there is nothing named {name}")))
+    }
+
+    fn no_attribute(&self, argument: &Node, name: &str) -> TemplateError {
+        self.left_out(argument, name).unwrap_or_else(|| argument.error(format!("there is no {name}")))
+    }
+
+    /// The error, when `name` is of a resource whose condition does not hold.
+    fn left_out(&self, argument: &Node, name: &str) -> Option<TemplateError> {
+        let resource = name.split('.').next()?;
+        let left_out = self.left_out.contains(resource);
+        left_out.then(|| argument.error(format!("{resource} is left out by its condition")))
+    }
+}
+
+/// The condition's name and the two branches of an `Fn::If`.
+fn branches(argument: &Node) -> Result<(&Node, [&Node; 2]), TemplateError> {
+    match argument.items()? {
+        [condition, then, otherwise] => Ok((condition, [then, otherwise])),
+        _ => Err(argument.error("Fn::If takes a condition and two values")),
+    }
+}
+
+fn unknown(function: &str, argument: &Node) -> TemplateError {
+    argument.error(format!("the runner does not know {function}"))
 }

@@ -1,11 +1,14 @@
 //! Reads `infra/template.yaml`: the runner invents nothing of its own.
 
 mod api;
+mod conditions;
 mod function;
 mod intrinsics;
 mod model;
 mod node;
+mod parameters;
 mod resources;
+mod role;
 mod store;
 #[cfg(test)]
 mod tests;

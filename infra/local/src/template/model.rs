@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::roles::Role;
+
 /// Everything in the template that the runner stands in for.
 #[derive(Clone, Debug)]
 pub struct Template {
@@ -31,6 +33,8 @@ pub struct Function {
     pub memory: u32,
     /// Its variables with `Globals` merged in.
     pub environment: BTreeMap<String, String>,
+    /// What it may do; `None`: no more than to write its log and to be triggered.
+    pub role: Option<Role>,
     pub triggers: Vec<Trigger>,
 }
 

@@ -2,28 +2,42 @@
 
 use std::collections::BTreeMap;
 
-use regex_lite::Regex;
-
 use super::intrinsics::{Attributes, Scope};
 use super::node::{Kind, Node};
-use super::{Surroundings, TemplateError, variable_name};
+use super::{Surroundings, TemplateError, conditions, parameters};
 use crate::arn::{self, ACCOUNT, API_ID};
 
 /// Types that the runner has a part for.
-const SERVED: [&str; 5] = [
+const SERVED: [&str; 7] = [
     "AWS::Serverless::Function",
     "AWS::Serverless::Api",
     "AWS::DynamoDB::Table",
     "AWS::SQS::Queue",
     "AWS::ApiGateway::UsagePlan",
+    "AWS::IAM::Role",
+    "AWS::IAM::ManagedPolicy",
 ];
 
-/// Types that change nothing on a developer's machine.
-const PASSED_OVER: [&str; 1] = ["AWS::Logs::LogGroup"];
+/// Types that change nothing on a developer's machine, each with the attributes that others may ask for.
+const PASSED_OVER: [(&str, &[&str]); 13] = [
+    ("AWS::ApiGateway::Account", &[]),
+    ("AWS::ApiGateway::BasePathMapping", &[]),
+    ("AWS::ApiGateway::DomainName", &["RegionalDomainName", "RegionalHostedZoneId"]),
+    ("AWS::CloudWatch::Alarm", &["Arn"]),
+    ("AWS::CloudWatch::Dashboard", &[]),
+    ("AWS::Logs::LogGroup", &["Arn"]),
+    ("AWS::Logs::QueryDefinition", &[]),
+    ("AWS::Route53::RecordSet", &[]),
+    ("AWS::SSM::Parameter", &["Value"]),
+    ("AWS::SNS::Subscription", &["Arn"]),
+    ("AWS::SNS::Topic", &["TopicArn", "TopicName"]),
+    ("AWS::SNS::TopicPolicy", &[]),
+    ("AWS::WAFv2::WebACLAssociation", &[]),
+];
 
-/// What a resource may say besides its type and its properties: how it is built, and what becomes of it when the
-/// stack goes.
-const ATTRIBUTES_PASSED_OVER: [&str; 3] = ["Metadata", "DeletionPolicy", "UpdateReplacePolicy"];
+/// What a resource may say besides its type, its condition and its properties: how it is built, in which order, and
+/// what becomes of it when the stack goes.
+const ATTRIBUTES_PASSED_OVER: [&str; 4] = ["DeletionPolicy", "DependsOn", "Metadata", "UpdateReplacePolicy"];
 
 /// One resource that the runner serves.
 pub(super) struct Resource {
@@ -42,25 +56,16 @@ impl Resources {
     pub fn read(document: &Node, around: &Surroundings<'_>) -> Result<Self, TemplateError> {
         only(
             document,
-            &["Parameters", "Globals", "Resources"],
-            &["AWSTemplateFormatVersion", "Transform", "Description", "Outputs"],
+            &["Parameters", "Rules", "Conditions", "Globals", "Resources"],
+            &["AWSTemplateFormatVersion", "Transform", "Description", "Metadata", "Outputs"],
         )?;
         if let Some(globals) = document.get("Globals") {
             only(globals, &["Function", "Api"], &[])?;
         }
-        let mut scope = Scope { parameters: parameters(document, around)?, ..Scope::default() };
-        let mut served = Vec::new();
-        for (logical_id, node) in required(document, "Resources")?.entries()? {
-            only(node, &["Type", "Properties"], &ATTRIBUTES_PASSED_OVER)?;
-            let kind = required(node, "Type")?.string()?;
-            if SERVED.contains(&kind.as_str()) {
-                served.push((logical_id, kind, node));
-            } else if PASSED_OVER.contains(&kind.as_str()) {
-                scope.resources.insert(logical_id.clone(), passed_over(logical_id));
-            } else {
-                return Err(node.error(format!("the runner has no part for {kind}")));
-            }
-        }
+        let mut scope = Scope { parameters: parameters::read(document, around)?, ..Scope::default() };
+        conditions::check_rules(document, &scope)?;
+        scope.conditions = conditions::read(document, &scope)?;
+        let served = served(document, &mut scope)?;
         let mut names = Vec::new();
         for (logical_id, kind, node) in &served {
             let name = name(&scope, around, logical_id, kind, node)?;
@@ -81,7 +86,7 @@ impl Resources {
             resources.push(Resource { logical_id: (*logical_id).clone(), kind: kind.clone(), name, properties });
         }
         let arns = scope.resources.iter().flat_map(|(id, attributes)| {
-            let arns = ["Arn", "StreamArn"].map(|name| attributes.named.get(name));
+            let arns = ["Arn", "StreamArn", "PolicyArn"].map(|name| attributes.named.get(name));
             let arns = arns.into_iter().flatten();
             arns.map(move |arn| (arn.clone(), id.clone()))
         });
@@ -92,6 +97,11 @@ impl Resources {
     /// The resources of one type.
     pub fn of<'a>(&'a self, kind: &'a str) -> impl Iterator<Item = &'a Resource> {
         self.0.iter().filter(move |resource| resource.kind == kind)
+    }
+
+    /// The arn of a resource.
+    pub fn arn(&self, logical_id: &str) -> Option<String> {
+        self.1.iter().find(|(arn, id)| *id == logical_id && !arn.contains("/stream/")).map(|(arn, _)| arn.clone())
     }
 
     /// The resource of this type that the arn in `node` names.
@@ -121,74 +131,27 @@ pub(super) fn only(node: &Node, read: &[&str], passed_over: &[&str]) -> Result<(
     Ok(())
 }
 
-fn parameters(document: &Node, around: &Surroundings<'_>) -> Result<BTreeMap<String, String>, TemplateError> {
-    let mut values: BTreeMap<String, String> = [
-        ("AWS::AccountId", ACCOUNT),
-        ("AWS::Partition", "aws"),
-        ("AWS::Region", around.region),
-        ("AWS::StackName", around.stack),
-        ("AWS::URLSuffix", "amazonaws.com"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
-    let Some(parameters) = document.get("Parameters") else {
-        return Ok(values);
-    };
-    for (name, node) in parameters.entries()? {
-        only(
-            node,
-            &["Type", "Default", "AllowedValues", "AllowedPattern", "MinValue", "MaxValue", "ConstraintDescription"],
-            &["Description"],
-        )?;
-        let kind = required(node, "Type")?;
-        if !matches!(kind.string()?.as_str(), "String" | "Number") {
-            return Err(kind.error("only String and Number parameters are known"));
+/// The resources that the runner serves; of all others, `scope` learns what they give to those that refer to them.
+fn served<'a>(document: &'a Node, scope: &mut Scope) -> Result<Vec<(&'a String, String, &'a Node)>, TemplateError> {
+    let all = required(document, "Resources")?.entries()?;
+    scope.declared = all.iter().map(|(logical_id, _)| logical_id.clone()).collect();
+    let mut served = Vec::new();
+    for (logical_id, node) in all {
+        only(node, &["Type", "Condition", "Properties"], &ATTRIBUTES_PASSED_OVER)?;
+        let kind = required(node, "Type")?.string()?;
+        let passed_over = PASSED_OVER.iter().find(|(passed_over, _)| *passed_over == kind);
+        if passed_over.is_none() && !SERVED.contains(&kind.as_str()) {
+            return Err(node.error(format!("the runner has no part for {kind}")));
         }
-        let variable = variable_name(name);
-        let value = match (around.variable)(&variable) {
-            Some(value) => value,
-            None => match node.get("Default") {
-                Some(default) => default.string()?,
-                None => return Err(node.error(format!("{name} has no default: set {variable}"))),
-            },
-        };
-        check(node, &variable, &value)?;
-        values.insert(name.clone(), value);
-    }
-    Ok(values)
-}
-
-/// Holds a parameter's value against what the template says of it.
-fn check(node: &Node, variable: &str, value: &str) -> Result<(), TemplateError> {
-    if let Some(allowed) = node.get("AllowedValues") {
-        let allowed = allowed.items()?.iter().map(Node::string);
-        let allowed = allowed.collect::<Result<Vec<_>, _>>()?;
-        if !allowed.iter().any(|one| one == value) {
-            let allowed = allowed.join(", ");
-            return Err(node.error(format!("{variable} is {value}, not one of {allowed}")));
+        if !node.get("Condition").map(|name| scope.holds(name)).transpose()?.unwrap_or(true) {
+            scope.left_out.insert(logical_id.clone());
+        } else if let Some((_, named)) = passed_over {
+            scope.resources.insert(logical_id.clone(), stand_ins(logical_id, named));
+        } else {
+            served.push((logical_id, kind, node));
         }
     }
-    if let Some(pattern) = node.get("AllowedPattern") {
-        let whole =
-            Regex::new(&format!("^(?:{})$", pattern.string()?)).map_err(|error| pattern.error(error.to_string()))?;
-        if !whole.is_match(value) {
-            let constraint = node.get("ConstraintDescription").map(Node::string).transpose()?;
-            let constraint = constraint.unwrap_or_else(|| format!("must match {}", whole.as_str()));
-            return Err(node.error(format!("{variable} is {value}, but {constraint}")));
-        }
-    }
-    if required(node, "Type")?.string()? == "Number" {
-        let number: i64 =
-            value.parse().map_err(|_| node.error(format!("{variable} is {value}, not a whole number")))?;
-        let below = |bound: &Node| Ok::<_, TemplateError>(number < bound.number()?);
-        let above = |bound: &Node| Ok::<_, TemplateError>(number > bound.number()?);
-        if node.get("MinValue").map(below).transpose()? == Some(true)
-            || node.get("MaxValue").map(above).transpose()? == Some(true)
-        {
-            return Err(node.error(format!("{variable} is {value}, which is out of range")));
-        }
-    }
-    Ok(())
+    Ok(served)
 }
 
 fn name(
@@ -199,6 +162,8 @@ fn name(
         "AWS::Serverless::Api" => "Properties.StageName",
         "AWS::DynamoDB::Table" => "Properties.TableName",
         "AWS::SQS::Queue" => "Properties.QueueName",
+        "AWS::IAM::Role" => "Properties.RoleName",
+        "AWS::IAM::ManagedPolicy" => "Properties.ManagedPolicyName",
         _ => return Ok(logical_id.to_owned()),
     };
     match node.at(property) {
@@ -207,11 +172,10 @@ fn name(
     }
 }
 
-fn passed_over(logical_id: &str) -> Attributes {
-    Attributes {
-        reference: logical_id.to_owned(),
-        named: [("Arn".to_owned(), format!("arn:aws:local:::{logical_id}"))].into(),
-    }
+/// What a resource that is passed over gives to those that refer to it.
+fn stand_ins(logical_id: &str, named: &[&str]) -> Attributes {
+    let stand_in = |name: &&str| ((*name).to_owned(), format!("arn:aws:local:::{logical_id}"));
+    Attributes { reference: logical_id.to_owned(), named: named.iter().map(stand_in).collect() }
 }
 
 fn attributes(around: &Surroundings<'_>, kind: &str, name: &str, logical_id: &str) -> Attributes {
@@ -225,7 +189,15 @@ fn attributes(around: &Surroundings<'_>, kind: &str, name: &str, logical_id: &st
             let stream = arn::stream(region, name, "local");
             (name.to_owned(), vec![("Arn", arn::table(region, name)), ("StreamArn", stream)])
         }
-        "AWS::Serverless::Function" => (name.to_owned(), vec![("Arn", arn::function(region, name))]),
+        "AWS::Serverless::Function" => {
+            let arn = arn::function(region, name);
+            (name.to_owned(), vec![("Arn", arn.clone()), ("Alias", arn)])
+        }
+        "AWS::IAM::Role" => (name.to_owned(), vec![("Arn", arn::role(name))]),
+        "AWS::IAM::ManagedPolicy" => {
+            let arn = arn::policy(name);
+            (arn.clone(), vec![("PolicyArn", arn)])
+        }
         "AWS::Serverless::Api" => (API_ID.to_owned(), vec![("Stage", name.to_owned())]),
         _ => (logical_id.to_owned(), Vec::new()),
     };

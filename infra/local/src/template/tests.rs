@@ -1,3 +1,6 @@
+mod conditions;
+mod roles;
+
 use std::time::Duration;
 
 use super::{Surroundings, Template, TemplateError, Trigger, variable_name};
@@ -190,6 +193,18 @@ fn a_variable_that_the_template_forbids_is_an_error() {
 }
 
 #[test]
+fn a_value_has_a_greatest_length() {
+    let text = SMALL.replacen(
+        "{Type: String, Default: small, AllowedValues: [small, large]}",
+        "{Type: String, MaxLength: 3}",
+        1,
+    );
+    assert!(read(&text, &[("MODE", "äöü")]).is_ok());
+    let error = read(&text, &[("MODE", "äöüß")]).unwrap_err();
+    assert_eq!(error.to_string(), "line 4: MODE is longer than 3 characters");
+}
+
+#[test]
 fn a_pattern_is_for_the_whole_value() {
     let says = ", ConstraintDescription: must be whole seconds";
     for (says, told) in [("", "must match ^(?:[0-9]+(,[0-9]+)*)$"), (says, "must be whole seconds")] {
@@ -224,10 +239,10 @@ fn what_the_runner_does_not_know_is_an_error_with_its_line() {
         ("rate(1 minute)", "cron(0 1 * * ? *)", "line 93: the runner knows rate(…) only, not cron(0 1 * * ? *)"),
         ("TRIM_HORIZON", "LATEST", "line 86: the runner knows TRIM_HORIZON only"),
         ("  Work:\n", "  Dead:\n", "line 20: duplicated key in mapping"),
-        ("Resources:\n", "Conditions: {}\nResources:\n", "line 13: the runner does not know Conditions here"),
+        ("Resources:\n", "Mappings: {}\nResources:\n", "line 13: the runner does not know Mappings here"),
         ("      Throttle:", "      Quota: {Limit: 1}\n      Throttle:", "line 55: the runner does not know Quota here"),
         ("    Timeout: 10", "    Layers: [a]", "line 7: the runner does not know Layers here"),
-        ("MinValue: 0", "MinLength: 1", "line 3: the runner does not know MinLength here"),
+        ("MinValue: 0", "NoEcho: true", "line 3: the runner does not know NoEcho here"),
         ("      Auth:\n", "      Models: {}\n      Auth:\n", "line 36: the runner does not know Models here"),
         (
             "        ApiKeyRequired: true",

@@ -1,0 +1,175 @@
+//! Stands in for IAM: holds what a function does against its role in the template, so that a missing permission fails
+//! here as it would fail on AWS.
+//!
+//! Each function's process has its own name as its access key, which the SDK sends with every call. [`front`] checks
+//! what is on its way to the table; the queues' server and the plan keys' routes check what reaches them; what a
+//! trigger needs is checked when the template is read. Logs and traces, which the platform writes, are not checked.
+//! Callers without a function's name (tests, tools, and all functions that `cargo lambda watch` runs: they share one
+//! environment) may do everything. With `ROLES=off` all may.
+
+mod front;
+mod queue_call;
+mod role;
+mod store_call;
+#[cfg(test)]
+mod tests;
+pub mod trigger;
+mod used;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::Value;
+
+pub use front::{Front, FrontError, serve};
+pub use role::{Access, Role, Statement};
+pub use store_call::Store;
+
+use crate::arn::{self, ACCOUNT};
+use crate::log::Log;
+use crate::template::Template;
+use used::Used;
+
+/// Every function's role, and what was done with it. Cheap to clone.
+#[derive(Clone)]
+pub struct Roles(Arc<Inner>);
+
+struct Inner {
+    region: String,
+    log: Log,
+    functions: BTreeMap<String, Member>,
+}
+
+/// One function.
+struct Member {
+    role: Role,
+    /// The role's session, named as Lambda names it: by the function.
+    session: String,
+    used: Mutex<Used>,
+}
+
+/// A function that calls.
+#[derive(Clone, Copy)]
+pub struct Caller<'a> {
+    name: &'a str,
+    member: &'a Member,
+    log: &'a Log,
+}
+
+/// A call that a role does not allow, as AWS puts it.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "User: {user} is not authorized to perform: {action} on resource: {resource} because no identity-based policy \
+     allows the {action} action"
+)]
+pub struct Refusal {
+    pub user: String,
+    pub action: String,
+    pub resource: String,
+}
+
+impl Roles {
+    /// The roles of the template's functions. What their triggers need counts as used from here on.
+    pub fn new(template: &Template, region: &str, log: Log) -> Self {
+        let member = |function: &crate::template::Function| {
+            // SAM would give it a role of its own, which allows no more than to write its log and to be triggered.
+            let role = function.role.clone().unwrap_or_else(|| Role::bare(&format!("{}Role", function.logical_id)));
+            let member = Member { role, session: function.function_name.clone(), used: Mutex::default() };
+            (function.name.clone(), member)
+        };
+        let queue = |logical_id: &str| {
+            let queue = template.queues.iter().find(|queue| queue.logical_id == logical_id);
+            Ok::<_, Infallible>(arn::queue(region, queue.map_or(logical_id, |queue| &queue.name)))
+        };
+        let stream = arn::stream(region, &template.table.name, "local");
+        let functions = template.functions.iter().map(|function| {
+            let (name, member) = member(function);
+            for trigger in &function.triggers {
+                let Ok(needs) = trigger::needs(trigger, queue, &stream);
+                for access in needs {
+                    member.allows(&access);
+                }
+            }
+            (name, member)
+        });
+        Self(Arc::new(Inner { region: region.to_owned(), log, functions: functions.collect() }))
+    }
+
+    /// Nobody is checked.
+    pub fn off(region: &str, log: Log) -> Self {
+        Self(Arc::new(Inner { region: region.to_owned(), log, functions: BTreeMap::new() }))
+    }
+
+    /// The function that signed a call with this `Authorization`; `None`: somebody else did, who may do everything.
+    pub fn caller(&self, authorization: Option<&str>) -> Option<Caller<'_>> {
+        let (_, credential) = authorization?.split_once("Credential=")?;
+        let key = credential.split('/').next()?;
+        let (name, member) = self.0.functions.get_key_value(key)?;
+        Some(Caller { name, member, log: &self.0.log })
+    }
+
+    /// Refuses a call of SQS that its signer's role does not allow.
+    pub fn check_queue_call(&self, authorization: Option<&str>, operation: &str, body: &[u8]) -> Result<(), Refusal> {
+        let Some(caller) = self.caller(authorization) else {
+            return Ok(());
+        };
+        let body = serde_json::from_slice(body).unwrap_or_default();
+        let checked = caller.check(&queue_call::needs(&self.0.region, operation, &body));
+        // SQS writes its actions so.
+        checked.map_err(|refusal| Refusal { action: refusal.action.to_lowercase(), ..refusal })
+    }
+
+    /// Refuses a call of API Gateway's management API that its signer's role does not allow.
+    pub fn check_management_call(&self, authorization: Option<&str>, method: &str, path: &str) -> Result<(), Refusal> {
+        let Some(caller) = self.caller(authorization) else {
+            return Ok(());
+        };
+        let resource = arn::management(&self.0.region, path);
+        caller.check(&[Access::new(&format!("apigateway:{method}"), &resource)])
+    }
+
+    /// `GET /_roles`: by function, what its role allows, what of it was used, and what was refused.
+    pub fn routes(&self) -> Router {
+        let roles = self.clone();
+        Router::new().route("/_roles", get(async move || Json(roles.report())))
+    }
+
+    fn report(&self) -> Value {
+        let functions = self.0.functions.iter();
+        functions.map(|(name, member)| (name.clone(), member.with_used(|used| used.report(&member.role)))).collect()
+    }
+}
+
+impl Caller<'_> {
+    /// Refuses the first of these that the role does not allow, and tells it.
+    pub fn check(&self, needs: &[Access]) -> Result<(), Refusal> {
+        let Some(refused) = needs.iter().find(|access| !self.member.allows(access)) else {
+            return Ok(());
+        };
+        let role = &self.member.role.name;
+        self.log.warning(self.name, &format!("its role {role} does not allow {refused}"));
+        self.member.with_used(|used| used.refused(refused));
+        Err(Refusal {
+            user: format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{}", self.member.session),
+            action: refused.action.clone(),
+            resource: refused.resource.clone(),
+        })
+    }
+}
+
+impl Member {
+    fn allows(&self, access: &Access) -> bool {
+        let Some(allowed) = self.role.allows(access) else {
+            return false;
+        };
+        self.with_used(|used| used.allowed(&self.role, access, allowed));
+        true
+    }
+
+    fn with_used<T>(&self, act: impl FnOnce(&mut Used) -> T) -> T {
+        act(&mut self.used.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

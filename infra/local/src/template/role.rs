@@ -1,0 +1,88 @@
+//! Reads the role of a function.
+
+use super::TemplateError;
+use super::node::{Kind, Node};
+use super::resources::{Resource, Resources, only, required};
+use crate::roles::{Role, Statement};
+
+/// The role that the function names, if it names one.
+pub(super) fn of(resources: &Resources, function: &Resource) -> Result<Option<Role>, TemplateError> {
+    let Some(arn) = function.properties.get("Role") else {
+        return Ok(None);
+    };
+    let role = resources.by_arn(arn, "AWS::IAM::Role")?;
+    let properties = &role.properties;
+    only(properties, &["AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies"], &["Description", "RoleName"])?;
+    assumable(required(properties, "AssumeRolePolicyDocument")?)?;
+    let mut statements = Vec::new();
+    for policy in items(properties, "Policies")? {
+        only(policy, &["PolicyDocument"], &["PolicyName"])?;
+        document(policy, &mut statements)?;
+    }
+    for arn in items(properties, "ManagedPolicyArns")? {
+        let policy = &resources.by_arn(arn, "AWS::IAM::ManagedPolicy")?.properties;
+        only(policy, &["PolicyDocument"], &["Description", "ManagedPolicyName"])?;
+        document(policy, &mut statements)?;
+    }
+    Ok(Some(Role { name: role.name.clone(), statements }))
+}
+
+/// Refuses a role that Lambda could not take on for its function.
+fn assumable(document: &Node) -> Result<(), TemplateError> {
+    for statement in required(document, "Statement")?.items()? {
+        let service = statement.at("Principal.Service").map(strings).transpose()?;
+        let for_lambda = service.is_some_and(|services| services.iter().any(|one| one == "lambda.amazonaws.com"));
+        let action = strings(required(statement, "Action")?)?;
+        if for_lambda && action.iter().any(|one| one == "sts:AssumeRole") {
+            return Ok(());
+        }
+    }
+    Err(document.error("lambda.amazonaws.com may not assume this role, so no function can have it"))
+}
+
+/// Adds the statements of a policy.
+fn document(policy: &Node, statements: &mut Vec<Statement>) -> Result<(), TemplateError> {
+    let document = required(policy, "PolicyDocument")?;
+    only(document, &["Statement"], &["Version"])?;
+    for node in required(document, "Statement")?.items()? {
+        statements.push(statement(node)?);
+    }
+    Ok(())
+}
+
+fn statement(node: &Node) -> Result<Statement, TemplateError> {
+    only(node, &["Effect", "Action", "Resource", "Condition"], &["Sid"])?;
+    let effect = required(node, "Effect")?;
+    if effect.string()? != "Allow" {
+        return Err(effect.error("the runner knows statements that allow only"));
+    }
+    let action = required(node, "Action")?;
+    let actions = strings(action)?;
+    if let Some(pattern) = actions.iter().find(|action| action.contains('*') || action.contains('?')) {
+        // Whether one of several has a use cannot be told.
+        return Err(action.error(format!("{pattern} stands for several actions: name each")));
+    }
+    let resources = strings(required(node, "Resource")?)?;
+    let leading_keys = node.get("Condition").map(leading_keys).transpose()?;
+    Ok(Statement { actions, resources, leading_keys })
+}
+
+fn leading_keys(condition: &Node) -> Result<Vec<String>, TemplateError> {
+    only(condition, &["ForAllValues:StringLike"], &[])?;
+    let values = required(condition, "ForAllValues:StringLike")?;
+    only(values, &["dynamodb:LeadingKeys"], &[])?;
+    strings(values.get("dynamodb:LeadingKeys").ok_or_else(|| values.error("dynamodb:LeadingKeys is missing"))?)
+}
+
+/// A list of strings, or one string in the place of a list.
+fn strings(node: &Node) -> Result<Vec<String>, TemplateError> {
+    match &node.kind {
+        Kind::List(items) => items.iter().map(Node::string).collect(),
+        _ => Ok(vec![node.string()?]),
+    }
+}
+
+/// The items of a list that may be absent.
+fn items<'a>(node: &'a Node, key: &str) -> Result<&'a [Node], TemplateError> {
+    node.get(key).map_or(Ok(&[]), Node::items)
+}

@@ -1,0 +1,137 @@
+//! Alarms and dashboard look at what there is: an alarm on a metric that nobody emits would be silent for ever.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::the_template_fits::{expanded, of};
+
+/// A metric as it is found in CloudWatch: namespace, name, names of its dimensions.
+type Metric = (String, String, Vec<String>);
+
+/// Where Spillway's own metrics are, all with this dimension.
+const OWN: (&str, &str) = ("Spillway", "Stack");
+
+/// What AWS emits by itself, as its documentation has it: namespace, dimensions, names.
+const OF_AWS: [(&str, &[&str], &[&str]); 6] = [
+    // Without detailed metrics, by API and stage only.
+    ("AWS/ApiGateway", &["ApiName", "Stage"], &["Count", "4XXError", "5XXError", "Latency", "IntegrationLatency"]),
+    ("AWS/Lambda", &["FunctionName"], &["Invocations", "Errors", "Throttles", "Duration", "IteratorAge"]),
+    // Over all functions of the account and region.
+    ("AWS/Lambda", &[], &["Throttles", "ConcurrentExecutions"]),
+    ("AWS/SQS", &["QueueName"], &["ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"]),
+    (
+        "AWS/DynamoDB",
+        &["TableName"],
+        &["ConsumedReadCapacityUnits", "ConsumedWriteCapacityUnits", "ReadThrottleEvents", "WriteThrottleEvents"],
+    ),
+    ("AWS/DynamoDB", &["TableName", "GlobalSecondaryIndexName"], &["ReadThrottleEvents", "WriteThrottleEvents"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+}
+
+/// The metrics that the code emits.
+fn emitted() -> BTreeSet<String> {
+    let code = fs::read_to_string(root().join("shared/platform/src/runtime/metric.rs")).unwrap();
+    assert!(code.contains(&format!("\"{}\"", OWN.0)) && code.contains(&format!("\"{}\"", OWN.1)));
+    let (_, variants) = code.split_once("pub enum Metric {").unwrap();
+    let (variants, _) = variants.split_once('}').unwrap();
+    variants.lines().filter_map(|line| line.trim().strip_suffix(',')).map(str::to_owned).collect()
+}
+
+/// The alarms, by their names without the stack's.
+fn alarms(template: &Map<String, Value>) -> BTreeMap<String, &Value> {
+    let named = of(template, "AWS::CloudWatch::Alarm").into_values().map(|alarm| {
+        let name = text(&alarm["AlarmName"]["Fn::Sub"]);
+        (name.strip_prefix("${AWS::StackName}-").unwrap().to_owned(), alarm)
+    });
+    named.collect()
+}
+
+fn metrics_of_alarm(alarm: &Value) -> Vec<Metric> {
+    let metric = |of: &Value| {
+        let dimensions = of["Dimensions"].as_array().into_iter().flatten().map(|dimension| text(&dimension["Name"]));
+        (text(&of["Namespace"]), text(&of["MetricName"]), dimensions.collect())
+    };
+    match alarm["Metrics"].as_array() {
+        None => vec![metric(alarm)],
+        Some(several) => {
+            several.iter().filter_map(|one| one.get("MetricStat")).map(|it| metric(&it["Metric"])).collect()
+        }
+    }
+}
+
+fn dashboard(template: &Map<String, Value>) -> Vec<Value> {
+    let [dashboard] = of(template, "AWS::CloudWatch::Dashboard").into_values().collect::<Vec<_>>()[..] else {
+        panic!("one dashboard is expected");
+    };
+    let body: Value = serde_json::from_str(dashboard["DashboardBody"]["Fn::Sub"].as_str().unwrap()).unwrap();
+    body["widgets"].as_array().unwrap().clone()
+}
+
+/// A line of a widget: namespace, name, then dimensions by name and value, then how it is drawn; or a search, as
+/// `SEARCH('{AWS/Lambda,FunctionName} MetricName="Errors" …')`.
+fn metric_of_line(line: &Value) -> Metric {
+    let parts = line.as_array().unwrap();
+    if let Some(search) = parts[0].get("expression") {
+        let search = text(search);
+        let (_, schema) = search.split_once('{').unwrap();
+        let (schema, rest) = schema.split_once('}').unwrap();
+        let (_, name) = rest.split_once("MetricName=\"").unwrap();
+        let mut schema = schema.split(',').map(str::to_owned);
+        return (schema.next().unwrap(), name.split('"').next().unwrap().to_owned(), schema.collect());
+    }
+    let texts: Vec<String> = parts.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+    (texts[0].clone(), texts[1].clone(), texts[2..].iter().step_by(2).cloned().collect())
+}
+
+#[test]
+fn every_metric_that_is_looked_at_exists_and_every_own_one_is_looked_at() {
+    let template = expanded(&[]);
+    let emitted = emitted();
+    let of_alarms = alarms(&template).into_values().flat_map(metrics_of_alarm);
+    let widgets = dashboard(&template);
+    let lines = widgets.iter().filter_map(|widget| widget["properties"]["metrics"].as_array()).flatten();
+    let looked_at: BTreeSet<Metric> = of_alarms.chain(lines.map(metric_of_line)).collect();
+    let known = |(namespace, name, dimensions): &Metric| {
+        let own = namespace == OWN.0 && dimensions == &[OWN.1] && emitted.contains(name);
+        let of_aws = |(theirs, by, names): &(&str, &[&str], &[&str])| {
+            theirs == namespace && by == dimensions && names.contains(&name.as_str())
+        };
+        own || OF_AWS.iter().any(of_aws)
+    };
+    let unknown: Vec<_> = looked_at.iter().filter(|metric| !known(metric)).collect();
+    assert!(unknown.is_empty(), "nobody emits {unknown:?}");
+    let own: BTreeSet<String> =
+        looked_at.into_iter().filter(|(namespace, ..)| namespace == OWN.0).map(|(_, name, _)| name).collect();
+    assert_eq!(own, emitted, "looked at, and emitted");
+}
+
+#[test]
+fn every_alarm_has_a_runbook_and_says_what_missing_figures_mean() {
+    let template = expanded(&[]);
+    let alarms = alarms(&template);
+    let runbooks = fs::read_dir(root().join("docs/runbooks")).unwrap();
+    let runbooks = runbooks.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
+    assert_eq!(runbooks.collect::<BTreeSet<_>>(), alarms.keys().cloned().collect());
+    for (name, alarm) in &alarms {
+        assert!(text(&alarm["AlarmDescription"]).ends_with(&format!(" docs/runbooks/{name}.md")), "{name}");
+        assert!(alarm["TreatMissingData"].is_string(), "{name}");
+        // CloudWatch computes an alarm from ten metrics at most.
+        assert!(metrics_of_alarm(alarm).len() <= 10, "{name}");
+        for actions in ["AlarmActions", "OKActions"] {
+            assert_eq!(alarm[actions]["Fn::If"][0], "TellsAlarms", "{name}");
+        }
+    }
+    let shown = dashboard(&template).into_iter().flat_map(|widget| widget["properties"]["alarms"].as_array().cloned());
+    let shown = shown.flatten().map(|arn| text(&arn).rsplit_once("${AWS::StackName}-").unwrap().1.to_owned());
+    assert_eq!(shown.collect::<BTreeSet<_>>(), alarms.into_keys().collect(), "what the dashboard shows");
+}

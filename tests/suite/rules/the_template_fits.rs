@@ -1,0 +1,163 @@
+//! What CloudFormation gets is small enough to grow, each function is on its own, and what was deployed is what runs.
+//! The template is expanded by the SAM CLI's own translator, with everything that can be switched on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Map, Value, json};
+use spillway_tests::template;
+
+/// CloudFormation takes 500 resources in a stack.
+const RESOURCES_MAX: usize = 450;
+
+/// What is to come: refunds, payouts, disputes, reports, all of webhooks. What it is like, how many more of it, and how
+/// many resources they have beside (a second route's permission; two queues with their dead letters, a bucket with its
+/// policy; an alarm).
+const TO_COME: [(&str, usize, usize); 3] = [("GetPayment", 24, 1), ("FoldBalance", 2, 6), ("EnqueueDue", 1, 1)];
+
+/// The expanded template, with these parameters.
+pub(super) fn expanded(parameters: &[&str]) -> Map<String, Value> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let python = root.join(".local/tools/sam/bin/python");
+    assert!(python.exists(), "{} is missing: `make lint-template` installs the SAM CLI there", python.display());
+    let script = root.join("infra/tools/expand.py");
+    let expand = Command::new(python).arg(script).arg(template::path()).args(parameters).output();
+    let expand = expand.unwrap();
+    assert!(expand.status.success(), "{}", String::from_utf8_lossy(&expand.stderr));
+    let Value::Object(template) = serde_json::from_slice(&expand.stdout).unwrap() else { panic!("no template") };
+    template
+}
+
+/// The resources of a type, by their names.
+pub(super) fn of<'a>(template: &'a Map<String, Value>, kind: &str) -> BTreeMap<&'a str, &'a Value> {
+    let resources = template["Resources"].as_object().unwrap();
+    let wanted = resources.iter().filter(|(_, resource)| resource["Type"] == kind);
+    wanted.map(|(name, resource)| (name.as_str(), &resource["Properties"])).collect()
+}
+
+/// Everything in it that is a text.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(entries) => entries.values().flat_map(texts).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The parameters that it names.
+fn parameters<'a>(template: &'a Map<String, Value>, value: &'a Value) -> BTreeSet<&'a str> {
+    let known = template["Parameters"].as_object().unwrap();
+    let within = |text: &'a str| text.split("${").skip(1).filter_map(|rest| rest.split('}').next());
+    let names = texts(value).into_iter().flat_map(|text| within(text).chain([text]));
+    names.filter(|name| known.contains_key(*name)).collect()
+}
+
+#[test]
+fn with_every_function_to_come_the_stack_is_still_small_enough() {
+    let template = expanded(&["Canary=true"]);
+    let resources = template["Resources"].as_object().unwrap();
+    let functions: Vec<&str> = of(&template, "AWS::Lambda::Function").into_keys().collect();
+    // SAM names what it makes of a function after it.
+    let own = |function: &str| {
+        let owner =
+            |resource: &str| functions.iter().filter(|name| resource.starts_with(**name)).max_by_key(|n| n.len());
+        resources.keys().filter(|resource| owner(resource) == Some(&function)).count()
+    };
+    let mut projected = resources.len();
+    println!("{} resources, {} functions", resources.len(), functions.len());
+    for (like, more, beside) in TO_COME {
+        println!("{more} more like {like}, of {} resources each, and {beside} beside", own(like));
+        projected += more * own(like) + beside;
+    }
+    println!("{projected} resources in the end, of at most {RESOURCES_MAX}");
+    assert!(own("GetPayment") >= 6 && own("FoldBalance") >= 6 && own("EnqueueDue") >= 7);
+    assert!(projected <= RESOURCES_MAX);
+}
+
+#[test]
+fn every_function_has_a_role_and_a_log_of_its_own() {
+    let template = expanded(&["Canary=true"]);
+    let (roles, logs) = (of(&template, "AWS::IAM::Role"), of(&template, "AWS::Logs::LogGroup"));
+    for (name, function) in of(&template, "AWS::Lambda::Function") {
+        assert_eq!(function["Role"], json!({"Fn::GetAtt": [format!("{name}Role"), "Arn"]}), "{name}");
+        assert_eq!(function["LoggingConfig"]["LogGroup"], json!({"Ref": format!("{name}Logs")}), "{name}");
+        assert_eq!(function["LoggingConfig"]["LogFormat"], "JSON", "{name}");
+        assert_eq!(logs[format!("{name}Logs").as_str()]["RetentionInDays"], json!({"Ref": "LogRetentionDays"}));
+        let role = roles[format!("{name}Role").as_str()];
+        let statements = role["Policies"][0]["PolicyDocument"]["Statement"].as_array().unwrap();
+        let log = json!({"Fn::GetAtt": [format!("{name}Logs"), "Arn"]});
+        let writes: Vec<_> = statements.iter().filter(|it| it["Action"][0] == "logs:CreateLogStream").collect();
+        assert!(writes.len() == 1 && writes[0]["Resource"] == log, "{name} writes to {writes:?}");
+        for statement in statements {
+            assert_ne!(statement["Resource"], "*", "{name}");
+            // Every item is somebody's, and every function works on some kinds of them only.
+            let on_items = texts(&statement["Action"]).iter().all(|action| action.starts_with("dynamodb:"));
+            let on_table = on_items && name != "DispatchChanges";
+            let keys = &statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"];
+            assert!(!on_table || keys.as_array().is_some_and(|keys| !keys.is_empty()), "{name} may touch any item");
+        }
+    }
+    let documents = roles.into_values().flat_map(|role| role["Policies"].as_array().into_iter().flatten());
+    let documents = documents.chain(of(&template, "AWS::IAM::ManagedPolicy").into_values());
+    for statement in documents.flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap()) {
+        assert!(texts(&statement["Action"]).iter().all(|action| !action.contains('*')), "{statement}");
+    }
+}
+
+/// An event source, a route or a schedule that named the function itself would call what is not released yet.
+#[test]
+fn whoever_calls_a_function_calls_its_alias() {
+    let template = expanded(&[]);
+    let functions: BTreeSet<&str> = of(&template, "AWS::Lambda::Function").into_keys().collect();
+    let names_one = |value: &Value| {
+        let within = |text: &str| functions.iter().any(|name| text == *name || text.contains(&format!("{{{name}")));
+        texts(value).into_iter().filter(|text| within(text)).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let callers = ["AWS::Lambda::EventSourceMapping", "AWS::Lambda::Permission", "AWS::Scheduler::Schedule"];
+    let mut called = 0;
+    for kind in callers.into_iter().chain(["AWS::ApiGateway::RestApi"]) {
+        for (name, caller) in of(&template, kind) {
+            let direct: Vec<String> =
+                names_one(caller).into_iter().filter(|text| !text.contains("Aliaslive")).collect();
+            assert!(direct.is_empty(), "{name} calls {direct:?}");
+            called += texts(caller).iter().filter(|text| text.contains("Aliaslive")).count();
+        }
+    }
+    assert!(called >= functions.len(), "only {called} calls");
+}
+
+/// SAM publishes a version when the text of a function changes, where a parameter is but a name. So each version carries
+/// a text with the values of all of them, and there is one version only.
+#[test]
+fn a_changed_parameter_is_published_too() {
+    let template = expanded(&[]);
+    let settings = of(&template, "AWS::SSM::Parameter")["Settings"];
+    let carried = parameters(&template, &settings["Value"]);
+    let own_kind = ["Architecture"]; // other code, which SAM does see
+    for (name, function) in of(&template, "AWS::Lambda::Function") {
+        let mut used = parameters(&template, function);
+        // A condition is named by what it is made of.
+        used.extend(function["TracingConfig"]["Mode"]["Fn::If"].as_array().map(|_| "Tracing"));
+        let missing: Vec<_> = used.into_iter().filter(|it| !carried.contains(it) && !own_kind.contains(it)).collect();
+        assert!(missing.is_empty(), "Settings lacks {missing:?}, which {name} is given");
+    }
+    let versions = of(&template, "AWS::Lambda::Version");
+    assert_eq!(versions.len(), of(&template, "AWS::Lambda::Function").len());
+    for (name, version) in versions {
+        assert_eq!(version["Description"], json!({"Fn::GetAtt": ["Settings", "Value"]}), "{name}");
+        assert_eq!(template["Resources"][name]["DeletionPolicy"], "Delete", "{name}");
+    }
+    // Lambda takes descriptions of 256 characters.
+    let longest = |parameter: &&str| {
+        let parameter = &template["Parameters"][*parameter];
+        let values = parameter["AllowedValues"].as_array().into_iter().flatten();
+        let values = values.map(|value| value.as_str().unwrap().len() as u64).max();
+        let digits = parameter["MaxValue"].as_u64().map(|most| u64::from(most.ilog10()) + 1);
+        values.or(digits).or(parameter["MaxLength"].as_u64()).unwrap_or_else(|| panic!("{parameter} has no bound"))
+    };
+    let separators = carried.len() as u64 - 1;
+    let whole = carried.iter().map(longest).sum::<u64>() + separators;
+    assert!(whole <= 256, "the settings can be {whole} characters long");
+}
