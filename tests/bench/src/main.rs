@@ -10,7 +10,7 @@ mod instructions;
 mod load;
 mod page;
 mod plan;
-mod show;
+mod resources;
 mod single;
 mod steps;
 
@@ -19,6 +19,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
+use spillway_bench::cost::deployed::Deployed;
+use spillway_bench::cost::figures::Run;
+use spillway_bench::cost::report;
+use spillway_bench::show;
 use time::OffsetDateTime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -58,14 +62,15 @@ fn variable(name: &str) -> Option<String> {
 async fn bench(json: &Path) -> Result<(), String> {
     let quick = variable("QUICK").is_some_and(|value| value != "0");
     let plan = if quick { Plan::QUICK } else { Plan::FULL };
-    for function in single::FUNCTIONS {
+    // `PARTS=units,resources` measures these alone, for who works on one of them.
+    let wanted = |part: &str| variable("PARTS").is_none_or(|parts| parts.split(',').any(|wanted| wanted == part));
+    let needed = |function: &&&str| **function != single::EMPTY || wanted("single") || wanted("instructions");
+    for function in single::FUNCTIONS.iter().filter(needed) {
         let binary = single::binary(function);
         if !binary.exists() {
             return Err(format!("there is no {}: start this with `make bench`, which builds it", binary.display()));
         }
     }
-    // `PARTS=single,units` measures these alone, for who works on one of them.
-    let wanted = |part: &str| variable("PARTS").is_none_or(|parts| parts.split(',').any(|wanted| wanted == part));
     let mut figures = json!({"quick": quick, "machine": machine()});
     if wanted("single") {
         figures["single"] = single::measure(&plan).await?;
@@ -79,12 +84,21 @@ async fn bench(json: &Path) -> Result<(), String> {
     if wanted("units") {
         figures["units"] = steps::measure(&plan).await?;
     }
+    if wanted("resources") {
+        figures["resources"] = json!(resources::measure(&plan).await?);
+    }
     if wanted("instructions") {
         figures["instructions"] = instructions::measure(&plan).await?;
     }
     figures["goals"] = goals::judge(&figures);
     write(json, &figures).map_err(|error| format!("{}: {error}", json.display()))?;
-    println!("{}\nThe figures are in {}.", page::tables(&figures), json.display());
+    if page::PARTS.iter().any(|part| wanted(part)) {
+        println!("{}", page::tables(&figures));
+    }
+    if let Some(run) = Run::of_bench(json) {
+        println!("### What a payment uses\n\n{}", report::resources(&run.resources, &Deployed::read()));
+    }
+    println!("The figures are in {}.", json.display());
     Ok(())
 }
 

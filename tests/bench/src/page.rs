@@ -5,11 +5,13 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::show::{count, mb, ms, none, ratio, table};
+use crate::show::{between, count, mb, ms, none, ratio, table};
 use crate::single::{EMPTY, FUNCTIONS};
 
 const BEGIN: &str = "<!-- figures: made by `make performance`, not by hand -->";
-const END: &str = "<!-- end of figures -->";
+
+/// The parts of a run that stand in these tables.
+pub const PARTS: [&str; 5] = ["single", "end_to_end", "flood", "units", "instructions"];
 
 /// All tables of a run.
 pub fn tables(figures: &Value) -> String {
@@ -169,26 +171,14 @@ pub fn write(json: &Path, page: &Path) -> Result<(), String> {
     let figures = read(json).map_err(|why| format!("{why}: run `make bench` first"))?;
     let figures: Value = serde_json::from_str(&figures).map_err(|error| format!("{}: {error}", json.display()))?;
     let text = read(page)?;
-    let written = between(&text, &tables(&figures)).ok_or_else(|| format!("{} lacks its markers", page.display()))?;
+    let written =
+        between(&text, BEGIN, &tables(&figures)).ok_or_else(|| format!("{} lacks its markers", page.display()))?;
     fs::write(page, written).map_err(|error| format!("{}: {error}", page.display()))
-}
-
-fn between(text: &str, tables: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n\n{tables}\n{END}{after}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_what_is_between_the_markers_is_replaced() {
-        let text = format!("Why.\n{BEGIN}\nold\n{END}\nBecause.\n");
-        assert_eq!(between(&text, "new\n"), Some(format!("Why.\n{BEGIN}\n\nnew\n\n{END}\nBecause.\n")));
-        assert_eq!(between("no markers", "new"), None);
-    }
 
     #[test]
     fn a_run_that_lacks_something_still_has_tables() {

@@ -15,6 +15,8 @@ pub struct Plan {
     pub paced_payments: usize,
     /// Payments that are folded together.
     pub folded: usize,
+    /// Payments that come one by one.
+    pub alone: usize,
     /// How long each part of the flood lasts.
     pub flood: Duration,
     /// Events under callgrind; then twice as many.
@@ -29,6 +31,7 @@ impl Plan {
         payments: [(1, 400), (8, 3000), (32, 4000)],
         paced_payments: 100,
         folded: 500,
+        alone: 50,
         flood: Duration::from_secs(30),
         counted_events: 100,
     };
@@ -40,6 +43,7 @@ impl Plan {
         payments: [(1, 100), (8, 400), (32, 600)],
         paced_payments: 20,
         folded: 500,
+        alone: 10,
         flood: Duration::from_secs(5),
         counted_events: 20,
     };

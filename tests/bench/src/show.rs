@@ -59,6 +59,16 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     lines.iter().map(line).collect()
 }
 
+/// Where the figures of a page end.
+const END: &str = "<!-- end of figures -->";
+
+/// A page with these tables in the place of what stands between `begin` and [`END`]; none where it lacks one of them.
+pub fn between(page: &str, begin: &str, tables: &str) -> Option<String> {
+    let (before, rest) = page.split_once(begin)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{begin}\n\n{tables}\n{END}{after}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +81,14 @@ mod tests {
         assert_eq!(count(&1_234_567.into()), "1,234,567");
         assert_eq!(count(&12.into()), "12");
         assert_eq!((ratio(3, 2), ratio(1, 0)), ("1.50".to_owned(), "–".to_owned()));
+    }
+
+    #[test]
+    fn only_what_is_between_the_markers_is_replaced() {
+        let page = format!("Why.\n<!-- begin -->\nold\n{END}\nBecause.\n");
+        let replaced = format!("Why.\n<!-- begin -->\n\nnew\n\n{END}\nBecause.\n");
+        assert_eq!(between(&page, "<!-- begin -->", "new\n"), Some(replaced));
+        assert_eq!(between("no markers", "<!-- begin -->", "new"), None);
     }
 
     #[test]

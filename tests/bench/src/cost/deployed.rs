@@ -1,0 +1,116 @@
+//! What of a deployment a bill depends on: as the template and the code have it, by default.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use spillway_tests::Template;
+
+/// What is deployed.
+#[derive(Debug, Clone)]
+pub struct Deployed {
+    /// Megabytes of a function where it names no other.
+    usual_memory: u64,
+    /// Megabytes of functions that do, by their ids in the template.
+    memory: BTreeMap<String, u64>,
+    /// Whether Lambda writes lines of its own about each invocation.
+    pub lambdas_lines: bool,
+    /// Whether the functions write lines about invocations that went well. (Metrics they always write.)
+    pub functions_lines: bool,
+    /// Metrics that alarms look at, counted for each alarm.
+    pub alarm_metrics: u64,
+    /// Dashboards.
+    pub dashboards: u64,
+    /// Metrics that the functions write.
+    pub metrics: u64,
+    /// Seconds for which the gateway remembers what the authorizer said of a key.
+    pub remembered_s: u64,
+    /// Queues that Lambda polls.
+    pub polled_queues: u64,
+}
+
+impl Deployed {
+    /// By the files in the repository.
+    pub fn read() -> Deployed {
+        let metrics = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/platform/src/runtime/metric.rs");
+        Deployed::of(&Template::read(), &fs::read_to_string(metrics).unwrap_or_default())
+    }
+
+    fn of(template: &Template, metrics: &str) -> Deployed {
+        let default = |parameter: &str| template.values(&["Parameters", parameter], &["Default"]).first().copied();
+        let systems = template.values(&["Globals", "Function"], &["SystemLogLevel"]).first().copied();
+        let of_type = |kind: &str| -> Vec<&str> {
+            let is = |id: &&str| template.values(&["Resources", id], &["Type"]).first() == Some(&kind);
+            template.keys(&["Resources"]).into_iter().filter(is).collect()
+        };
+        let sum = |ids: &[&str], count: &dyn Fn(&str) -> usize| -> u64 {
+            u64::try_from(ids.iter().map(|id| count(id)).sum::<usize>()).unwrap_or_default()
+        };
+        let within = |id: &str, text: &str| template.count(&["Resources", id], text);
+        let alarms = of_type("AWS::CloudWatch::Alarm");
+        let functions = of_type("AWS::Serverless::Function");
+        let megabytes =
+            |path: &[&str]| template.values(path, &["MemorySize"]).first().and_then(|text| text.parse().ok());
+        let own = |id: &&str| Some(((*id).to_owned(), megabytes(&["Resources", id, "Properties"])?));
+        Deployed {
+            lambdas_lines: !matches!(systems, Some("WARN")),
+            functions_lines: matches!(default("LogLevel"), Some("info" | "debug" | "trace")),
+            // One on an expression is billed for each metric in it.
+            alarm_metrics: sum(&alarms, &|id| within(id, "MetricStat:").max(1)),
+            dashboards: sum(&of_type("AWS::CloudWatch::Dashboard"), &|_| 1),
+            metrics: variants(metrics),
+            remembered_s: default("CacheSeconds").and_then(|value| value.parse().ok()).unwrap_or_default(),
+            polled_queues: sum(&functions, &|id| within(id, "Queue: !GetAtt")),
+            // Lambda's own default is the last.
+            usual_memory: megabytes(&["Globals", "Function"]).unwrap_or(128),
+            memory: functions.iter().filter_map(own).collect(),
+        }
+    }
+
+    /// Megabytes that the function in this folder is given.
+    pub fn memory(&self, function: &str) -> u64 {
+        let id: String = function.split('-').map(capitalized).collect();
+        self.memory.get(&id).copied().unwrap_or(self.usual_memory)
+    }
+}
+
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
+/// How many variants the enum `Metric` has.
+fn variants(text: &str) -> u64 {
+    let lines = text.lines().skip_while(|line| !line.starts_with("pub enum Metric ")).skip(1);
+    let lines = lines.take_while(|line| !line.starts_with('}')).map(str::trim);
+    u64::try_from(lines.filter(|line| line.starts_with(char::is_uppercase)).count()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_and_the_code_are_read() {
+        let deployed = Deployed::read();
+        assert_eq!((deployed.polled_queues, deployed.remembered_s), (3, 60));
+        assert_eq!(deployed.memory("create-payment"), 256);
+        assert!(deployed.metrics > 0 && deployed.alarm_metrics > 0, "{deployed:?}");
+    }
+
+    #[test]
+    fn a_function_with_memory_of_its_own_has_that() {
+        let text = Template::read().text();
+        let (before, after) =
+            text.split_once("    Properties:\n      FunctionName: !Sub \"${AWS::StackName}-fold-balance\"").unwrap();
+        let text = format!("{before}    Properties:\n      MemorySize: 512\n{after}");
+        let deployed = Deployed::of(&Template::of(&text), "");
+        assert_eq!((deployed.memory("fold-balance"), deployed.memory("get-balance")), (512, 256));
+    }
+
+    #[test]
+    fn each_variant_of_the_metrics_is_one() {
+        let text = "pub enum Unit {\n    Count,\n}\npub enum Metric {\n    /// One.\n    One,\n    Two,\n}\nThree,\n";
+        assert_eq!((variants(text), variants("")), (2, 0));
+    }
+}

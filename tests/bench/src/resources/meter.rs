@@ -1,0 +1,153 @@
+//! A stack where everything that is billed is counted, and what a function uses while something is done.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::time::Duration;
+
+use serde_json::Value;
+use spillway_bench::cost::figures::Used;
+use spillway_tests::queue_proxy::QueueProxy;
+use spillway_tests::receiver::Receiver;
+use spillway_tests::store_proxy::{Fault, Matching};
+use spillway_tests::units::{Consumed, Cost};
+use spillway_tests::{Answer, Deadline, Merchant, Options, Stack, Template, eventually};
+
+use super::sizes;
+
+/// What a line tells of its invocation; where it holds metrics, those are the rest.
+const SUMMARY: [&str; 11] = [
+    "function",
+    "request_id",
+    "merchant",
+    "source",
+    "subject",
+    "outcome",
+    "store_ms",
+    "processor_ms",
+    "total_ms",
+    "cold",
+    "retries",
+];
+
+/// The stack, a merchant with an endpoint, and where they are.
+pub struct Scene {
+    pub stack: Stack,
+    pub merchant: Merchant,
+    pub receiver: Receiver,
+    /// The payment that was created last.
+    pub last_payment: String,
+    /// Items of the stream that were dispatched already.
+    pub dispatched: BTreeSet<(String, String)>,
+    queues: QueueProxy,
+}
+
+impl Scene {
+    /// Store and queues take so much longer.
+    pub async fn set(store: Duration, queue: Duration) -> Result<Scene, String> {
+        let queues = QueueProxy::start(queue).await;
+        let variables = vec![("AWS_ENDPOINT_URL_SQS", queues.url().to_owned())];
+        let options = Options::new().template(Template::still()).store_proxy().keep_lines_with(variables);
+        // No message waits: there is nobody who would come back for it.
+        let stack = Stack::try_start(options.knob("FOLD_DELAY_SECONDS", 0).unkilled()).await?;
+        queues.set_upstream(stack.description()["sqs_url"].as_str().unwrap_or_default());
+        let merchant = stack.new_merchant().await;
+        let receiver = Receiver::start().await;
+        merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+        let proxy = stack.store_proxy();
+        // A real processor has no items here; how long it takes is asked of who calculates.
+        proxy.fault(usize::MAX, Matching::all().with("\"sandbox#"), Fault::Delay(Duration::ZERO));
+        proxy.fault(usize::MAX, Matching::all(), Fault::Delay(store));
+        proxy.start_metering();
+        let (last_payment, dispatched) = Default::default();
+        Ok(Scene { stack, merchant, receiver, last_payment, dispatched, queues })
+    }
+
+    /// What the function uses while `work` makes it run so often; and what that gives.
+    pub async fn metered<T>(
+        &self, function: &str, times: usize, work: impl AsyncFnOnce() -> T,
+    ) -> Result<(T, Used), String> {
+        let proxy = self.stack.store_proxy();
+        drop((proxy.take_consumed(), self.queues.take_requests()));
+        let before = self.reading(function)?;
+        let given = work().await;
+        let expected = before.invocations + u64::try_from(times).unwrap_or_default();
+        // An answer may be there before its line.
+        let waited = format!("{function} has written its lines");
+        let after = eventually(&waited, Deadline::SOON, async || {
+            let reading = self.reading(function)?;
+            let there = reading.invocations;
+            if there < expected { Err(format!("{there} of {expected}")) } else { Ok(reading) }
+        });
+        let mut used = after.await;
+        used.invocations -= before.invocations;
+        used.billed_ms -= before.billed_ms;
+        used.cpu_us -= before.cpu_us;
+        used.log_lines -= before.log_lines;
+        used.log_bytes -= before.log_bytes;
+        used.metric_lines -= before.metric_lines;
+        used.metric_bytes -= before.metric_bytes;
+        let consumed = proxy.take_consumed();
+        let cost = Cost::of(consumed.iter().filter(|each: &&Consumed| !each.is_the_sandboxs()));
+        used.store_calls = u64::try_from(cost.calls).unwrap_or_default();
+        (used.write_units, used.read_half_units) = (cost.write_units, cost.read_halves);
+        for (action, count) in self.queues.take_requests() {
+            match action.as_str() {
+                "SendMessage" | "SendMessageBatch" => used.sends += count,
+                "ChangeMessageVisibility" => used.waits += count,
+                other => return Err(format!("{function} calls {other}, which is not counted here")),
+            }
+        }
+        Ok((given, used))
+    }
+
+    /// The size of a GET's answer, which has to be a good one.
+    pub async fn get(&self, path: &str) -> u64 {
+        answer_bytes(&self.merchant.client.get(path).await.expect(200))
+    }
+
+    /// What DynamoDB counts for all that is the merchant's.
+    pub async fn stored_bytes(&self) -> u64 {
+        let items = self.stack.table().items().await;
+        let own = items.iter().filter(|item| item["pk"].as_str().is_some_and(|pk| pk.starts_with(&self.merchant.id)));
+        own.map(|item| u64::try_from(sizes::stored(item)).unwrap_or_default()).sum()
+    }
+
+    /// What the function's processes have printed and computed so far.
+    fn reading(&self, function: &str) -> Result<Used, String> {
+        let mut used = Used::default();
+        for line in self.stack.printed(function).iter().flat_map(|printed| printed.lines()) {
+            used.log_lines += 1;
+            used.log_bytes += u64::try_from(line.len()).unwrap_or_default();
+            let fields: Value = serde_json::from_str(line).map_err(|error| format!("{function}: {error}: {line}"))?;
+            if fields["message"] == "invocation" {
+                used.invocations += 1;
+                // Lambda bills each begun millisecond.
+                used.billed_ms += fields["total_ms"].as_u64().ok_or_else(|| format!("no total_ms: {line}"))? + 1;
+            }
+            if let (Some(fields), true) = (fields.as_object(), fields.get("_aws").is_some()) {
+                let alone = fields.iter().filter(|(name, _)| !SUMMARY.contains(&name.as_str()));
+                let alone: Value = alone.map(|(name, value)| (name.clone(), value.clone())).collect();
+                used.metric_lines += 1;
+                used.metric_bytes += u64::try_from(alone.to_string().len()).unwrap_or_default();
+            }
+        }
+        used.cpu_us = self.stack.function_pids(function).into_iter().map(cpu_us).sum();
+        Ok(used)
+    }
+}
+
+/// The bytes of an answer: its lines and its body.
+pub fn answer_bytes(answer: &Answer) -> u64 {
+    let headers = answer.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4);
+    u64::try_from(headers.sum::<usize>() + answer.text.len()).unwrap_or_default()
+}
+
+/// How long all threads of a process have been on a core so far.
+fn cpu_us(pid: u32) -> u64 {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let on_core = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    on_core.sum::<u64>() / 1000
+}

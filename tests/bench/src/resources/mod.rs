@@ -1,0 +1,103 @@
+//! What a payment uses from its creation to its webhook, function by function: everything that AWS bills.
+//!
+//! The stack is one where nothing moves by itself; the walk plays Lambda's pollers, so that it is known who asked for
+//! what. Store and queues take as long as AWS's do, because an invocation is billed while it waits for them.
+
+mod meter;
+mod sizes;
+mod walk;
+
+use std::time::Duration;
+
+use serde_json::Value;
+use spillway_bench::cost::figures::{Figures, Measured, Used};
+use spillway_tests::{Merchant, event};
+
+use crate::events;
+use crate::plan::Plan;
+use meter::Scene;
+use walk::Batches;
+
+/// A call of the store: "single-digit millisecond performance", says <https://aws.amazon.com/dynamodb/>.
+const STORE: Duration = Duration::from_millis(5);
+/// A send to a queue, by assumption: AWS tells no figure, users tell of less than this.
+const QUEUE: Duration = Duration::from_millis(10);
+/// Times that a request is sent.
+const TIMES: usize = 10;
+
+/// Measures it all.
+pub async fn measure(plan: &Plan) -> Result<Figures, String> {
+    eprintln!("resources: {} payments one by one, then {} together", plan.alone, plan.folded);
+    let mut scene = Scene::set(STORE, QUEUE).await?;
+    scene.walk(1, Batches::OfOne).await?;
+    let mut alone = Measured::default();
+    for _ in 0..plan.alone {
+        alone += scene.walk(1, Batches::OfOne).await?;
+    }
+    eprintln!("resources: other requests");
+    let requests = requests(&scene).await?;
+    // Each fold deletes the movements of the one before, so the second shows what a full fold costs in the long run.
+    scene.walk(plan.folded, Batches::Full).await?;
+    let before = scene.stored_bytes().await;
+    let together = scene.walk(plan.folded, Batches::Full).await?;
+    let kept_bytes = scene.stored_bytes().await.saturating_sub(before);
+    let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let requests = requests.into_iter().map(|(function, measured)| (function.to_owned(), measured)).collect();
+    Ok(Figures { store_ms: millis(STORE), queue_ms: millis(QUEUE), alone, together, kept_bytes, requests })
+}
+
+/// What else is asked: by clients, by the gateway, and by the schedule when nothing is due.
+async fn requests(scene: &Scene) -> Result<Vec<(&'static str, Measured)>, String> {
+    let gets = [
+        ("get-payment", format!("/payments/{}", scene.last_payment)),
+        ("list-payments", "/payments".to_owned()),
+        ("get-balance", "/balance".to_owned()),
+    ];
+    let mut all = Vec::new();
+    for (function, path) in gets {
+        // The first one may start a process.
+        scene.get(&path).await;
+        let got = scene.metered(function, TIMES, async || {
+            let mut bytes = 0;
+            for _ in 0..TIMES {
+                bytes += scene.get(&path).await;
+            }
+            bytes
+        });
+        let (bytes_out, used) = got.await?;
+        all.push(measured(function, Used { bytes_out, ..used }));
+    }
+    // Each key is a new one: of others the gateway and the function remember something.
+    let mut merchants: Vec<Merchant> = Vec::new();
+    for _ in 0..=TIMES {
+        merchants.push(scene.stack.new_merchant().await);
+    }
+    let asked: Vec<Value> = merchants.iter().map(events::authenticate).collect();
+    all.push(measured("authenticate", invoked(scene, "authenticate", &asked).await?));
+    let ticks = vec![event::tick(); TIMES + 1];
+    all.push(measured("enqueue-due", invoked(scene, "enqueue-due", &ticks).await?));
+    Ok(all)
+}
+
+/// What a function uses for all these events but the first, which may start a process.
+async fn invoked(scene: &Scene, function: &'static str, events: &[Value]) -> Result<Used, String> {
+    let invoke = async |event: &Value| {
+        let answer = scene.stack.invoke(function, event).await;
+        answer.map(drop).map_err(|error| format!("{function}: {error}"))
+    };
+    let Some((first, others)) = events.split_first() else { return Ok(Used::default()) };
+    invoke(first).await?;
+    let all = scene.metered(function, others.len(), async || {
+        for event in others {
+            invoke(event).await?;
+        }
+        Ok::<(), String>(())
+    });
+    let (done, used) = all.await?;
+    done.map(|()| used)
+}
+
+fn measured(function: &'static str, used: Used) -> (&'static str, Measured) {
+    let count = u64::try_from(TIMES).unwrap_or_default();
+    (function, Measured { count, functions: [(function.to_owned(), used)].into() })
+}
