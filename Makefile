@@ -50,6 +50,16 @@ bench:
 performance:
 	@cargo run --quiet --package spillway-bench --bin bench -- docs/performance.md
 
+# What so many requests a day cost a month on AWS: make cost REQUESTS=500000. JSON=1 for machines.
+.PHONY: cost
+cost:
+	@cargo run --quiet --package spillway-bench --bin cost
+
+# Puts the last run's figures, and what they come to, into docs/cost.md.
+.PHONY: cost-page
+cost-page:
+	@cargo run --quiet --package spillway-bench --bin cost -- docs/cost.md
+
 # Calls one function of the running stack: make invoke FUNCTION=create-merchant EVENT=events/create-merchant/acme.json
 .PHONY: invoke
 invoke: $(CARGO_LAMBDA_READY)
@@ -69,3 +79,27 @@ test-kills:
 .PHONY: test-many
 test-many: $(CARGO_LAMBDA_READY)
 	@tests/many.sh $(or $(TIMES),20)
+
+# To AWS: `sam build`, then `sam deploy`, which asks what it has to know and remembers it (docs/deploy.md).
+.PHONY: deploy
+deploy: $(SAM_READY) $(CARGO_LAMBDA_READY)
+	@cd infra && $(SAM) build --template template.yaml --build-dir ../.local/deploy/build/aws $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
+	@cd infra && $(SAM) deploy --template-file ../.local/deploy/build/aws/template.yaml --guided
+
+# The same to an AWS emulator on this machine, which stays up (DEPLOY_PORT=, PARAMETERS="Name=value …"); and its end.
+.PHONY: deploy-local undeploy-local
+deploy-local: $(SAM_READY) $(CARGO_LAMBDA_READY) $(MINISTACK_READY)
+	@infra/deploy/local.sh up
+undeploy-local: $(MINISTACK_READY)
+	@infra/deploy/local.sh down
+
+# The same, with the black-box tests, an upgrade and a deletion; nothing stays up.
+.PHONY: test-deploy
+test-deploy: $(SAM_READY) $(CARGO_LAMBDA_READY) $(MINISTACK_READY)
+	@infra/deploy/local.sh test
+
+# Checks a stack from outside, wherever it is, with one test key: make smoke URL=https://…/v1 KEY=sk_test_…
+.PHONY: smoke
+smoke:
+	@cargo build --quiet --package spillway-tests --bin smoke
+	@"$${CARGO_TARGET_DIR:-target}/debug/smoke"

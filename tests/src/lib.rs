@@ -10,6 +10,7 @@ pub mod books;
 pub mod doubles;
 pub mod load;
 pub mod stack;
+pub mod target;
 pub mod tools;
 
 // By their short names: every test uses some.
@@ -17,10 +18,12 @@ pub use api::client::{Answer, Client, unique};
 pub use api::eventually::{Deadline, eventually};
 pub use api::{client, clock, event, pages, terms};
 pub use books::{auditor, queues, table, units, violation, witness};
-pub use doubles::{inbox, receiver, server, store_proxy};
+pub use doubles::{inbox, queue_proxy, receiver, server, store_proxy};
 pub use load::{book, chaos, outcomes, percentiles, shop, workload};
-pub use stack::live::{Live, Merchant};
+pub use stack::live::Live;
 pub use stack::options::Options;
 pub use stack::template::Template;
 pub use stack::{Stack, cargo_lambda, functions, live, make, options, process, refusal, template};
+pub use target::Target;
+pub use target::outside::Merchant;
 pub use tools::{demo_report, progress, tool};

@@ -1,5 +1,7 @@
-//! Black-box tests over HTTP against a real local stack. `api/` mirrors the functions; `rules/` holds one promise each.
+//! Tests of real stacks. `black_box/` holds what is promised to those outside, here or against a deployed stack; `api/`
+//! mirrors the functions and `rules/` holds one promise each, both with a look inside.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests and their helpers")]
 
 mod api;
+mod black_box;
 mod rules;

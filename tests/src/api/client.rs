@@ -69,6 +69,7 @@ pub struct Client {
     http: reqwest::Client,
     base_url: String,
     secret: String,
+    plan_key: Option<String>,
 }
 
 /// A request whose every part can be wrong.
@@ -83,7 +84,17 @@ pub struct Request {
 
 impl Client {
     pub(crate) fn new(http: &reqwest::Client, base_url: &str, secret: &str) -> Client {
-        Client { http: http.clone(), base_url: base_url.to_owned(), secret: secret.to_owned() }
+        Client { http: http.clone(), base_url: base_url.to_owned(), secret: secret.to_owned(), plan_key: None }
+    }
+
+    /// The same, for a gateway that wants the merchant's plan key from its clients.
+    pub(crate) fn with_plan_key(self, plan_key: Option<String>) -> Client {
+        Client { plan_key, ..self }
+    }
+
+    /// Whether it sends a plan key, as no client of AWS does.
+    pub fn sends_plan_key(&self) -> bool {
+        self.plan_key.is_some()
     }
 
     /// The API key.
@@ -91,7 +102,7 @@ impl Client {
         &self.secret
     }
 
-    /// A request to a path below `/v1` with the key as its only header.
+    /// A request to a path below `/v1` with nothing but the key.
     pub fn request(&self, method: Method, path: &str) -> Request {
         let request = Request {
             client: self.clone(),
@@ -100,7 +111,11 @@ impl Client {
             headers: HeaderMap::new(),
             body: Vec::new(),
         };
-        request.header("authorization", &format!("Bearer {}", self.secret))
+        let request = request.header("authorization", &format!("Bearer {}", self.secret));
+        match &self.plan_key {
+            Some(key) => request.header("x-api-key", key),
+            None => request,
+        }
     }
 
     /// A GET of a path below `/v1`.
@@ -226,6 +241,16 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// All traffic stays on this machine, whatever proxy its environment names, and no redirect is followed.
 pub(crate) fn http() -> reqwest::Client {
     http_within(ANSWER_LIMIT)
+}
+
+/// The same for a stack on this machine; to others traffic goes through the proxy that the environment names.
+pub(crate) fn http_to(url: &str) -> reqwest::Client {
+    let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+    if host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]") {
+        return http();
+    }
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    client.timeout(ANSWER_LIMIT).build().unwrap()
 }
 
 /// The same, for answers that may take as long as this.

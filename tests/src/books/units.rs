@@ -6,7 +6,7 @@
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 
-use crate::live::Merchant;
+use crate::Merchant;
 use crate::stack::Stack;
 use crate::store_proxy::Call;
 use crate::terms::SHARDS;
@@ -41,8 +41,9 @@ impl Consumed {
         matches!(self.call.operation.as_str(), "GetItem" | "BatchGetItem" | "Query" | "Scan" | "TransactGetItems")
     }
 
-    /// The sandbox stands in for a processor, and counts in items of its own what it was made to do.
-    fn is_the_sandboxs(&self) -> bool {
+    /// Whether it is the sandbox's, which stands in for a processor and counts in items of its own what it was made to
+    /// do.
+    pub fn is_the_sandboxs(&self) -> bool {
         self.call.body.contains("\"sandbox#")
     }
 }

@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::Merchant;
 use crate::auditor::Balances;
 use crate::book::Book;
 use crate::client::Client;
 use crate::inbox::Inbox;
-use crate::live::{Live, Merchant};
+use crate::live::Live;
 use crate::table::Table;
 use crate::terms::SHARDS;
 

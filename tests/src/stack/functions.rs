@@ -17,15 +17,15 @@ pub(crate) fn with_examples(built: &Path, data: &Path) -> PathBuf {
     folder
 }
 
-/// Every function's binary behind a script that keeps what it prints: see [`printed`].
-pub(crate) fn that_keep_lines(built: &Path, data: &Path) -> PathBuf {
-    let (folder, lines) = (data.join("functions"), lines(data));
+/// Every function's binary behind a script that sets `variables` and keeps what it prints: see [`printed`].
+pub(crate) fn that_keep_lines(built: &Path, data: &Path, variables: &[(&'static str, String)]) -> PathBuf {
+    let (folder, lines, set) = (data.join("functions"), lines(data), exports(variables));
     fs::create_dir(&folder).unwrap();
     fs::create_dir(&lines).unwrap();
     for (name, binary) in binaries(built) {
         let script = folder.join(&name);
         // The shell becomes the function, so its process is the one that the runner started.
-        write_script(&script, &format!("exec '{}' >'{}'/{name}.$$\n", binary.display(), lines.display()));
+        write_script(&script, &format!("{set}exec '{}' >'{}'/{name}.$$\n", binary.display(), lines.display()));
     }
     folder
 }
@@ -50,13 +50,17 @@ pub(crate) fn with_variables(built: &Path, data: &Path, name: &str, variables: &
     fs::create_dir(&folder).unwrap();
     for (each, binary) in binaries(built) {
         if each == name {
-            let set: String = variables.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect();
+            let set = exports(variables);
             write_script(&folder.join(each), &format!("{set}exec '{}'\n", binary.display()));
         } else {
             symlink(binary, folder.join(each)).unwrap();
         }
     }
     folder
+}
+
+fn exports(variables: &[(&'static str, String)]) -> String {
+    variables.iter().map(|(name, value)| format!("export {name}='{value}'\n")).collect()
 }
 
 fn write_script(path: &Path, text: &str) {

@@ -16,13 +16,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::api::eventually::{Deadline, eventually};
-use crate::client::Client;
 use crate::store_proxy::StoreProxy;
 
-use live::{Live, Merchant};
+use live::Live;
 use options::{Functions, Options};
 use process::Process;
 use template::Template;
@@ -69,7 +68,7 @@ impl Stack {
         let folder = match options.functions {
             Functions::Built => None,
             Functions::WithExamples => Some(functions::with_examples(&binaries, &data)),
-            Functions::KeepingLines => Some(functions::that_keep_lines(&binaries, &data)),
+            Functions::KeepingLines(variables) => Some(functions::that_keep_lines(&binaries, &data, &variables)),
             Functions::WithVariables(name, variables) => {
                 Some(functions::with_variables(&binaries, &data, name, &variables))
             }
@@ -226,34 +225,13 @@ impl Stack {
         all.iter().filter(|process| process.program == name).map(|process| process.pid).collect()
     }
 
-    /// SIGKILL to every process of the function `name`; how many there were.
-    pub fn kill_function(&self, name: &str) -> usize {
-        self.function_pids(name).into_iter().filter(|pid| process::signal(*pid, "KILL")).count()
-    }
-
-    /// Invokes a function through Lambda's API; `Err` is the function's own error.
-    pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Value> {
-        self.try_invoke(function, payload).await.unwrap()
-    }
-
-    /// Puts whatever is overdue on its queue, as the schedule would; it too would try again where the store is slow.
-    pub async fn run_due(&self) {
-        eventually("what is due is enqueued", Deadline::SOON, async || self.try_run_due().await).await;
-    }
-
-    /// A new merchant with USD, EUR, JPY and KWD at 290 basis points + 30, and a delay of two days.
-    pub async fn new_merchant(&self) -> Merchant {
-        self.new_merchant_with(json!({})).await
-    }
-
-    /// The same, with other terms: the fields of `terms` replace those of the request to create-merchant.
-    pub async fn new_merchant_with(&self, terms: Value) -> Merchant {
-        self.try_new_merchant(&terms).await.unwrap()
-    }
-
-    /// A client with a new key of the merchant; the fields of `terms` replace those of the request to issue-api-key.
-    pub async fn new_key(&self, merchant: &str, terms: Value) -> Client {
-        self.try_new_key(merchant, &terms).await.unwrap()
+    /// SIGKILL to every process of the function `name`, and waits until they have ended: one that is still dying could
+    /// be given the next call. How many there were.
+    pub async fn kill_function(&self, name: &str) -> usize {
+        let mut all = process::descendants(self.runner.id());
+        all.retain(|process| process.program == name && process::signal(process.pid, "KILL"));
+        all_end(&all).await;
+        all.len()
     }
 }
 

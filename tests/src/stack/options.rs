@@ -21,8 +21,8 @@ pub(crate) enum Functions {
     Built,
     /// A folder that has the examples' binaries too.
     WithExamples,
-    /// A folder of scripts that keep what the functions print.
-    KeepingLines,
+    /// A folder of scripts that keep what the functions print, and set variables for each.
+    KeepingLines(Vec<(&'static str, String)>),
     /// A folder where a script sets variables for the function of this name.
     WithVariables(&'static str, Vec<(&'static str, String)>),
 }
@@ -64,8 +64,13 @@ impl Options {
     }
 
     /// Keeps what the functions print, for [`Stack::printed`](crate::Stack::printed); the log then has nothing of it.
-    pub fn keep_lines(mut self) -> Options {
-        self.functions = Functions::KeepingLines;
+    pub fn keep_lines(self) -> Options {
+        self.keep_lines_with(Vec::new())
+    }
+
+    /// The same, and sets variables for every function, whatever the runner sets them to.
+    pub fn keep_lines_with(mut self, variables: Vec<(&'static str, String)>) -> Options {
+        self.functions = Functions::KeepingLines(variables);
         self
     }
 

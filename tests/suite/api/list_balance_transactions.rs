@@ -7,23 +7,6 @@ use spillway_tests::pages::{data, ids, walk};
 use spillway_tests::{Options, Stack};
 
 #[tokio::test]
-async fn a_capture_is_one_balance_transaction() {
-    let stack = Stack::start(Options::new()).await;
-    let merchant = stack.new_merchant().await;
-    let payment = merchant.client.paid(1250, "USD").await;
-    let answer = merchant.client.get("/balance/transactions").await.expect(200);
-    let [transaction] = data(&answer) else { panic!("{}", answer.text) };
-    let (id, created_at) = (transaction["id"].as_str().unwrap(), &transaction["created_at"]);
-    assert!(id.starts_with("txn_"), "{id}");
-    assert_eq!(created_at, &payment["updated_at"]);
-    let expected = json!({"id": id, "object": "balance_transaction", "type": "capture", "currency": "USD",
-        "amount": 1250, "fee": 66, "net": 1184, "source": payment["id"], "available_on": payment["available_on"],
-        "created_at": created_at});
-    assert_eq!(answer.body, json!({"data": [expected], "has_more": false, "next_cursor": null}));
-    assert_eq!(answer.header("cache-control"), "no-cache");
-}
-
-#[tokio::test]
 async fn balance_transactions_are_the_journal_and_sum_to_the_balance() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
@@ -68,17 +51,4 @@ async fn balance_transactions_are_the_journal_and_sum_to_the_balance() {
         let before = client.get(&format!("/balance/transactions?limit=100&created_before={at}")).await.expect(200);
         assert_eq!(ids(data(&before)), ids(since(false)), "before {at}");
     }
-}
-
-#[tokio::test]
-async fn it_has_no_status_to_filter_by() {
-    let stack = Stack::start(Options::new()).await;
-    let client = stack.new_merchant().await.client;
-    let answer = client.get("/balance/transactions?status=succeeded&limit=0").await;
-    let errors = answer.expect_problem(400, "invalid_parameters").body["errors"].clone();
-    let expected = json!([
-        {"parameter": "limit", "detail": "must be a whole number from 1 to 100"},
-        {"parameter": "status", "detail": "is no parameter of this request"},
-    ]);
-    assert_eq!(errors, expected);
 }

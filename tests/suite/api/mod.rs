@@ -1,7 +1,6 @@
-//! One module for each function.
+//! One module for each function: what takes a look inside, or settings of its own. The rest is in `black_box/`.
 
 mod authenticate;
-mod call_processor;
 mod create_merchant;
 mod create_payment;
 mod create_webhook_endpoint;
@@ -9,8 +8,6 @@ mod deliver_webhook;
 mod dispatch_changes;
 mod enqueue_due;
 mod get_balance;
-mod get_health;
-mod get_payment;
 mod issue_api_key;
 mod list_balance_transactions;
 mod list_payments;

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use futures::future::{join, join_all};
 use serde_json::{Value, json};
 use spillway_tests::auditor::{Books, in_days, settled};
-use spillway_tests::clock::{in_seconds, now};
+use spillway_tests::clock::in_seconds;
 use spillway_tests::store_proxy::{Fault, Matching};
-use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventually, unique};
+use spillway_tests::{Merchant, Options, Stack, Template, event, unique};
 
 /// How many payments [`charged`] makes.
 const PAYMENTS: usize = 24;
@@ -53,39 +53,6 @@ async fn new_fees_are_for_what_is_captured_from_then_on() {
     assert_eq!(merchant.client.paid(1250, "USD").await["fee"], 17);
     assert_eq!(merchant.client.paid(1250, "EUR").await["fee"], 66);
     assert_eq!(merchant.client.balance("USD").await, (0, 1184 + 1233));
-}
-
-#[tokio::test]
-async fn whoever_remembers_the_merchant_goes_by_the_change_from_the_time_on_that_was_told() {
-    let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 2)).await;
-    let merchant = stack.new_merchant().await;
-    merchant.client.paid(1250, "USD").await;
-    let before = now();
-    let updated =
-        update(&stack, &merchant, json!({"currencies": fees("USD", 100, 5)["currencies"], "suspended": true}));
-    let updated = updated.await;
-    let effective_at = updated["effective_at"].as_str().unwrap();
-    assert!(effective_at > before.as_str(), "{updated}");
-    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
-    eventually("the merchant is suspended", Deadline::LATER, async || {
-        let (sent_at, answer) = (now(), merchant.client.create_payment(&unique(), &payment).await);
-        if answer.status == 403 {
-            return Ok(answer.expect_problem(403, "merchant_suspended"));
-        }
-        assert!(sent_at.as_str() < effective_at, "accepted, though sent at {sent_at}: {updated}");
-        Err(answer.text)
-    })
-    .await;
-    update(&stack, &merchant, json!({"suspended": false})).await;
-    eventually("the merchant pays, at the new price", Deadline::LATER, async || {
-        let answer = merchant.client.create_payment(&unique(), &payment).await;
-        if answer.status == 403 {
-            return Err(answer.text);
-        }
-        let fee = merchant.client.finished(answer.expect(202).id()).await["fee"].clone();
-        if fee == 17 { Ok(()) } else { Err(fee.to_string()) }
-    })
-    .await;
 }
 
 #[tokio::test]

@@ -61,14 +61,3 @@ async fn a_card_number_in_any_field_is_refused_and_neither_stored_nor_logged() {
         assert!(!table.contains(number) && !log.contains(number), "{number}");
     }
 }
-
-#[tokio::test]
-async fn a_number_that_is_no_card_number_is_fine() {
-    let stack = Stack::start(Options::new()).await;
-    let client = stack.new_merchant().await.client;
-    for harmless in ["4242424242424241", "1234567890123456", "42424242", "+49 30 123456789", "2026-01-31T12:00:00.123Z"]
-    {
-        let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa", "description": harmless});
-        client.create_payment(&unique(), &payment).await.expect(202);
-    }
-}

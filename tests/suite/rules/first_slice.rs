@@ -1,7 +1,7 @@
 //! The whole way: a request, a charge, a balanced entry, a balance, a signed webhook.
 
 use serde_json::json;
-use spillway_tests::auditor::{in_days, settled};
+use spillway_tests::auditor::settled;
 use spillway_tests::receiver::Receiver;
 use spillway_tests::{Client, Deadline, Options, Stack, unique};
 
@@ -12,37 +12,9 @@ async fn a_payment_is_charged_posted_counted_and_delivered() {
     let receiver = Receiver::start().await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
 
-    let request = json!({"amount": 1250, "currency": "USD", "token": "tok_visa", "capture_method": "automatic",
-        "description": "Order 1001", "reference": "1001", "customer": "cus_77", "metadata": {"cart": "7"}});
-    let before = in_days(2);
-    let accepted = merchant.client.create_payment("order-1001", &request).await.expect(202);
-    let id = accepted.id().to_owned();
-    assert_eq!(accepted.header("location"), format!("/v1/payments/{id}"));
-    assert_eq!(accepted.header("content-type"), "application/json");
-    assert!(!accepted.header("request-id").is_empty());
-    let created_at = accepted.body["created_at"].clone();
-    let expected = json!({"id": id, "object": "payment", "mode": "test", "status": "processing", "amount": 1250,
-        "currency": "USD", "amount_captured": 0, "amount_refunded": 0, "amount_disputed": 0,
-        "capture_method": "automatic", "description": "Order 1001", "reference": "1001", "customer": "cus_77",
-        "metadata": {"cart": "7"}, "payment_method": null, "failure": null, "fee": null, "available_on": null,
-        "cancellation_reason": null, "version": 1, "created_at": created_at, "updated_at": created_at});
-    assert_eq!(accepted.body, expected);
-
+    let payment = merchant.client.paid(1250, "USD").await;
     // 1250 at 290 basis points is 36.25, half to even 36; and 30 fixed.
-    let payment = merchant.client.finished(&id).await;
-    // Midnight may have passed meanwhile.
-    let days = [json!(before), json!(in_days(2))];
-    assert!(days.contains(&payment["available_on"]), "{payment}");
-    let mut paid = expected.clone();
-    paid["status"] = json!("succeeded");
-    paid["amount_captured"] = json!(1250);
-    paid["fee"] = json!(66);
-    paid["available_on"] = payment["available_on"].clone();
-    paid["version"] = json!(2);
-    paid["payment_method"] = json!({"type": "card", "brand": "visa", "last4": "4242"});
-    paid["updated_at"] = payment["updated_at"].clone();
-    assert_eq!(payment, paid);
-
+    assert_eq!((&payment["amount_captured"], &payment["fee"]), (&json!(1250), &json!(66)), "{payment}");
     let books = settled(&stack, &merchant.tenant(), 1).await;
     let entry = &books.entries[0];
     let posting = |account, side, amount| json!({"account": account, "side": side, "amount": amount});
@@ -55,11 +27,7 @@ async fn a_payment_is_charged_posted_counted_and_delivered() {
 
     let attempts = receiver.attempts_at_least(1, Deadline::SOON).await;
     attempts[0].verify(endpoint["secret"].as_str().unwrap()).unwrap();
-    assert!(attempts[0].id().starts_with("evt_"));
-    let webhook = attempts[0].json();
-    assert_eq!(webhook["type"], "payment.succeeded");
-    assert_eq!(webhook["data"], payment);
-    assert_eq!(webhook.as_object().unwrap().len(), 3, "type, timestamp and data: {webhook}");
+    assert_eq!(attempts[0].json()["data"], payment);
 }
 
 #[tokio::test]

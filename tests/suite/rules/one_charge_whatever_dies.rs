@@ -42,7 +42,7 @@ async fn killed_at(stack: &Stack, function: &str, payload: &Value, at: Held, ski
         _ = stack.invoke(function, payload) => false,
     };
     if killed {
-        assert!(stack.kill_function(function) > 0);
+        assert!(stack.kill_function(function).await > 0);
         hold.close();
     }
     stack.store_proxy().heal();
@@ -58,7 +58,7 @@ async fn a_consumer_killed_between_the_charge_and_the_commit_charges_once() {
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     hold.reached(1).await;
     assert_eq!(Books::read(&stack.table(), &merchant.tenant()).await.charged(&id), 1);
-    assert!(stack.kill_function("call-processor") > 0);
+    assert!(stack.kill_function("call-processor").await > 0);
     hold.close();
     assert_eq!(merchant.client.payment(&id).await["status"], "processing");
     eventually("the payment is final", Deadline::SOON, async || {

@@ -1,63 +1,21 @@
-//! Past its rate a merchant gets 429 with Retry-After, and no other merchant notices.
+//! Past the rate of the whole API everybody gets 429 with Retry-After. (A merchant's own rate: `black_box/limits.rs`.)
 
-use futures::future::{join_all, select_all};
-use serde_json::json;
-use spillway_tests::{Answer, Client, Deadline, Options, Stack, eventually, unique};
+use futures::future::select_all;
+use spillway_tests::{Deadline, Options, Stack, eventually};
 
 /// So many at once that no machine answers them more slowly than the bucket fills.
 const CLIENTS: usize = 8;
 
-fn told(answer: Answer) {
-    let answer = answer.expect_problem(429, "rate_limited");
-    assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
-}
-
-/// Several clients ask until one of them is refused; gives that answer.
-async fn refused(client: &Client) -> Answer {
+#[tokio::test]
+async fn past_the_stages_rate_everybody_is_told() {
+    let stack = Stack::start(Options::new().knob("STAGE_RATE", 1).knob("STAGE_BURST", 3)).await;
+    let client = stack.new_merchant().await.client;
     let asking = |_| {
         Box::pin(eventually("a request is refused", Deadline::SOON, async || {
             let answer = client.get("/balance").await;
             if answer.status == 200 { Err(answer.text) } else { Ok(answer) }
         }))
     };
-    select_all((0..CLIENTS).map(asking)).await.0
-}
-
-#[tokio::test]
-async fn past_the_plans_rate_requests_are_429_and_others_go_on() {
-    let stack = Stack::start(Options::new().knob("STANDARD_PLAN_RATE", 1).knob("STANDARD_PLAN_BURST", 4)).await;
-    let slow = stack.new_merchant_with(json!({"plan": "standard"})).await;
-    let other = stack.new_merchant_with(json!({"plan": "standard"})).await;
-    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
-    let requests = (0..40).map(|_| slow.client.payment_request(&unique(), &payment)).collect::<Vec<_>>();
-    let answers = join_all(requests.iter().map(|request| request.send())).await;
-    let (accepted, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 202);
-    assert!(accepted.len() >= 4, "{} of 40 accepted, with a burst of 4", accepted.len());
-    assert!(!refused.is_empty(), "none of 40 was refused");
-    refused.into_iter().for_each(told);
-    other.client.create_payment(&unique(), &payment).await.expect(202);
-    eventually("the bucket fills again", Deadline::SOON, async || {
-        let answer = slow.client.create_payment("later", &payment).await;
-        if answer.status == 202 { Ok(()) } else { Err(answer.text) }
-    })
-    .await;
-}
-
-#[tokio::test]
-async fn while_one_merchant_is_refused_another_is_not() {
-    let stack = Stack::start(Options::new().knob("STANDARD_PLAN_RATE", 1).knob("STANDARD_PLAN_BURST", 8)).await;
-    let slow = stack.new_merchant_with(json!({"plan": "standard"})).await;
-    let other = stack.new_merchant_with(json!({"plan": "standard"})).await;
-    told(refused(&slow.client).await);
-    // No more than its burst, so that no rate can be its reason to be refused.
-    for _ in 0..8 {
-        other.client.get("/balance").await.expect(200);
-    }
-}
-
-#[tokio::test]
-async fn past_the_stages_rate_everybody_is_told() {
-    let stack = Stack::start(Options::new().knob("STAGE_RATE", 1).knob("STAGE_BURST", 3)).await;
-    let client = stack.new_merchant().await.client;
-    told(refused(&client).await);
+    let refused = select_all((0..CLIENTS).map(asking)).await.0.expect_problem(429, "rate_limited");
+    assert!(refused.header("retry-after").parse::<u32>().unwrap() >= 1);
 }

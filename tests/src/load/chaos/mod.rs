@@ -149,6 +149,7 @@ fn options(random: &mut fastrand::Rng) -> Options {
     let visible =
         |template: Template, queue: &str| template.with(&["Resources", queue, "Properties", "VisibilityTimeout"], "30");
     let template = queues::WORK.into_iter().fold(Template::read(), visible);
+    let template = template.with(&["Parameters", "WebhookWaitsSeconds", "MaxLength"], "1000");
     let webhook_waits = format!("1,1,1,2,2,2{}", ",3".repeat(200));
     let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     let port = std::iter::repeat_with(|| random.u16(PORTS)).find(free).unwrap_or_default();

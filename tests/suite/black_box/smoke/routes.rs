@@ -1,19 +1,19 @@
 //! `GET /v1/health`, and what is no route at all.
 
 use reqwest::Method;
-use spillway_tests::{Options, Stack};
+use spillway_tests::Target;
 
 #[tokio::test]
 async fn health_needs_no_key() {
-    let stack = Stack::start(Options::new()).await;
-    let nobody = stack.client("");
+    let target = Target::start().await;
+    let nobody = target.client("");
     nobody.request(Method::GET, "/health").without("authorization").send().await.expect(200);
 }
 
 #[tokio::test]
 async fn an_unknown_route_or_method_is_not_found() {
-    let stack = Stack::start(Options::new()).await;
-    let client = stack.new_merchant().await.client;
+    let target = Target::start().await;
+    let client = target.any_client().await;
     let unknown = [
         (Method::GET, "/nothing"),
         (Method::GET, ""),

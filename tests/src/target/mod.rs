@@ -1,0 +1,64 @@
+//! What the black-box tests are held against: a stack of each test's own on this machine, or, where the environment
+//! names one, a stack that is deployed. Here is only what can be done with both.
+
+pub mod environment;
+pub mod operator;
+pub mod outside;
+pub mod parameters;
+
+use std::ops::Deref;
+
+use crate::client::Client;
+use crate::options::Options;
+use crate::stack::Stack;
+
+use environment::Deployed;
+use outside::{Merchant, Outside};
+
+/// The system under test.
+pub struct Target {
+    outside: Outside,
+    /// The one key that there is, where no merchant can be made.
+    only: Option<Client>,
+    /// Ends when it is dropped.
+    _own: Option<Stack>,
+}
+
+impl Deref for Target {
+    type Target = Outside;
+
+    fn deref(&self) -> &Outside {
+        &self.outside
+    }
+}
+
+impl Target {
+    /// The stack that the environment names, or one of this test's own with the parameters of a deployed one.
+    pub async fn start() -> Target {
+        match Deployed::named().unwrap_or_else(|sentence| panic!("{sentence}")) {
+            Some(deployed) => Target { outside: deployed.outside, only: deployed.only, _own: None },
+            None => {
+                let stack = Stack::start(parameters::read().into_iter().fold(Options::new(), set)).await;
+                Target { outside: Outside::clone(&stack), only: None, _own: Some(stack) }
+            }
+        }
+    }
+
+    /// A client that may do everything in test mode: a new merchant's, or the only one that there is, whose merchant
+    /// has more than this test's payments.
+    pub async fn any_client(&self) -> Client {
+        match &self.only {
+            Some(client) => client.clone(),
+            None => self.new_merchant().await.client,
+        }
+    }
+
+    /// A new merchant on the plan whose limit is low enough to be reached.
+    pub async fn limited_merchant(&self) -> Merchant {
+        self.new_merchant_with(serde_json::json!({"plan": "standard"})).await
+    }
+}
+
+fn set(options: Options, (name, value): (String, String)) -> Options {
+    options.knob(&parameters::knob(&name), value)
+}

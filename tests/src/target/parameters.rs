@@ -1,0 +1,37 @@
+//! The parameters of a stack that the black-box tests are held against, here or deployed: times and limits that a test
+//! can wait for.
+
+use crate::template::Template;
+
+/// One `Name=value` a line, as `sam deploy --parameter-overrides` takes them.
+const PARAMETERS: &str = include_str!("../../suite/black_box/parameters.txt");
+
+/// Each parameter by its name in the template.
+pub fn read() -> Vec<(String, String)> {
+    let template = Template::read();
+    let lines = PARAMETERS.lines().filter(|line| !line.starts_with('#'));
+    let pairs = lines.map(|line| line.split_once('=').unwrap_or_else(|| panic!("no Name=value: {line}")));
+    let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
+    for (name, _) in &pairs {
+        assert!(template.has(&["Parameters", name]), "the template has no parameter {name}");
+    }
+    pairs
+}
+
+/// What one of them is set to.
+pub fn number(name: &str) -> usize {
+    let found = read().into_iter().find(|(set, _)| set == name);
+    found.and_then(|(_, value)| value.parse().ok()).unwrap_or_else(|| panic!("{name} is not set to a number"))
+}
+
+/// The knob of the local runner that a parameter is: `FirstDueSeconds` is `FIRST_DUE_SECONDS`.
+pub(super) fn knob(parameter: &str) -> String {
+    let mut knob = String::new();
+    for (place, letter) in parameter.char_indices() {
+        if letter.is_uppercase() && place > 0 {
+            knob.push('_');
+        }
+        knob.push(letter.to_ascii_uppercase());
+    }
+    knob
+}

@@ -1,0 +1,56 @@
+//! Past its plan's rate a merchant gets 429 with Retry-After, and no other merchant notices.
+
+use futures::future::{join_all, select_all};
+use serde_json::json;
+use spillway_tests::target::parameters::number;
+use spillway_tests::{Answer, Client, Deadline, Target, eventually, unique};
+
+/// So many at once that no machine answers them more slowly than the bucket fills.
+const CLIENTS: usize = 8;
+
+fn told(answer: Answer) {
+    let answer = answer.expect_problem(429, "rate_limited");
+    assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
+}
+
+/// Several clients ask until one of them is refused; gives that answer.
+async fn refused(client: &Client) -> Answer {
+    let asking = |_| {
+        Box::pin(eventually("a request is refused", Deadline::SOON, async || {
+            let answer = client.get("/balance").await;
+            if answer.status == 200 { Err(answer.text) } else { Ok(answer) }
+        }))
+    };
+    select_all((0..CLIENTS).map(asking)).await.0
+}
+
+#[tokio::test]
+async fn past_the_plans_rate_requests_are_429_and_others_go_on() {
+    let target = Target::start().await;
+    let (slow, other) = (target.limited_merchant().await, target.limited_merchant().await);
+    let burst = number("StandardPlanBurst");
+    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    let requests = (0..10 * burst).map(|_| slow.client.payment_request(&unique(), &payment)).collect::<Vec<_>>();
+    let answers = join_all(requests.iter().map(|request| request.send())).await;
+    let (accepted, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 202);
+    assert!(accepted.len() >= burst, "{} accepted, with a burst of {burst}", accepted.len());
+    assert!(!refused.is_empty(), "all of {} were accepted", accepted.len());
+    refused.into_iter().for_each(told);
+    other.client.create_payment(&unique(), &payment).await.expect(202);
+    eventually("the bucket fills again", Deadline::SOON, async || {
+        let answer = slow.client.create_payment("later", &payment).await;
+        if answer.status == 202 { Ok(()) } else { Err(answer.text) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn while_one_merchant_is_refused_another_is_not() {
+    let target = Target::start().await;
+    let (slow, other) = (target.limited_merchant().await, target.limited_merchant().await);
+    told(refused(&slow.client).await);
+    // No more than its burst, so that no rate can be its reason to be refused.
+    for _ in 0..number("StandardPlanBurst") {
+        other.client.get("/balance").await.expect(200);
+    }
+}

@@ -1,0 +1,177 @@
+//! `GET /v1/payments` and `GET /v1/balance/transactions`
+
+use serde_json::{Value, json};
+use spillway_tests::pages::{cursor, data, ids};
+use spillway_tests::{Answer, Client, Deadline, Target, eventually};
+
+/// The list as soon as it has this many items: lists lag.
+async fn listed(client: &Client, path: &str, count: usize) -> Answer {
+    eventually("the list is complete", Deadline::SOON, async || {
+        let answer = client.get(path).await.expect(200);
+        if data(&answer).len() < count { Err(answer.text) } else { Ok(answer) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn payments_are_listed_as_each_is_shown_with_the_newest_first() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    let mut payments = vec![client.paid(1250, "USD").await, client.paid(300, "EUR").await];
+    let declined = client.pay(700, "USD", "tok_declined").await;
+    payments.push(client.finished(&declined).await);
+    payments.reverse();
+
+    let answer = listed(&client, "/payments", 3).await;
+    assert_eq!(answer.body, json!({"data": payments, "has_more": false, "next_cursor": null}));
+    assert_eq!((answer.header("cache-control"), answer.header("content-type")), ("no-cache", "application/json"));
+    assert!(!answer.header("request-id").is_empty());
+
+    for (filters, places) in [
+        ("status=failed", &[0][..]),
+        ("status=succeeded", &[1, 2]),
+        ("status=processing", &[]),
+        ("currency=USD", &[0, 2]),
+        ("currency=USD&status=succeeded", &[2]),
+        // A currency that the merchant does not have is no fault: there is just nothing.
+        ("currency=CHF", &[]),
+    ] {
+        let answer = client.get(&format!("/payments?{filters}")).await.expect(200);
+        let expected: Vec<&Value> = places.iter().map(|place| &payments[*place]).collect();
+        assert_eq!(answer.body, json!({"data": expected, "has_more": false, "next_cursor": null}), "{filters}");
+    }
+}
+
+/// The faults of the parameters: each one's name and what is said of it.
+fn faults(answer: Answer) -> Vec<[String; 2]> {
+    let problem = answer.expect_problem(400, "invalid_parameters").body;
+    let errors = problem["errors"].as_array().unwrap().iter();
+    errors
+        .map(|error| {
+            assert_eq!(error.as_object().unwrap().len(), 2, "{error}");
+            ["parameter", "detail"].map(|field| error[field].as_str().unwrap().to_owned())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn every_fault_of_the_parameters_is_told_at_once() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    let limit = ["limit", "must be a whole number from 1 to 100"];
+    for (query, expected) in [
+        ("limit=0", vec![limit]),
+        ("limit=101", vec![limit]),
+        ("limit=ten", vec![limit]),
+        ("limit=", vec![["limit", "must not be empty"]]),
+        ("limit=5&limit=5", vec![["limit", "must be there only once"]]),
+        ("cursor=", vec![["cursor", "must not be empty"]]),
+        ("customer=cus_77", vec![["customer", "is no parameter of this request"]]),
+        ("status=Failed", vec![["status", "must be processing, succeeded or failed"]]),
+        (
+            "created_from=2026-01-31T12:00:00Z&created_before=2026-01-31T12:00:00Z",
+            vec![["created_before", "must be later than created_from"]],
+        ),
+        // A plus sign in a query is a space.
+        (
+            "status=x&currency=usd&limit=0&created_from=yesterday&created_before=2026-01-31T12:00:00+02:00&a=1&b&b",
+            vec![
+                ["status", "must be processing, succeeded or failed"],
+                ["currency", "must be a three-letter upper-case ISO 4217 currency code"],
+                limit,
+                ["created_from", "must be an RFC 3339 time such as 2026-01-31T12:00:00.000Z"],
+                ["created_before", "must be an RFC 3339 time such as 2026-01-31T12:00:00.000Z"],
+                ["a", "is no parameter of this request"],
+                ["b", "is no parameter of this request"],
+            ],
+        ),
+    ] {
+        assert_eq!(faults(client.get(&format!("/payments?{query}")).await), expected, "{query}");
+    }
+    client.get("/payments?limit=1").await.expect(200);
+    client.get("/payments?limit=100").await.expect(200);
+}
+
+#[tokio::test]
+async fn balance_transactions_have_no_status_to_filter_by() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    let told = faults(client.get("/balance/transactions?status=succeeded&limit=0").await);
+    let expected = [["limit", "must be a whole number from 1 to 100"], ["status", "is no parameter of this request"]];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
+async fn a_cursor_is_good_for_the_list_that_gave_it_and_for_nothing_else() {
+    let target = Target::start().await;
+    let merchant = target.new_merchant().await;
+    let client = &merchant.client;
+    for _ in 0..3 {
+        // Final, so that the same page read twice is the same.
+        client.paid(1250, "USD").await;
+    }
+    listed(client, "/payments", 3).await;
+    let first = client.get("/payments?limit=1&currency=USD").await.expect(200);
+    let good = cursor(&first).unwrap();
+
+    // Alone, beside the same filters, and with another limit it goes on.
+    let rest = client.get(&format!("/payments?limit=9&cursor={good}")).await.expect(200);
+    assert_eq!(data(&rest).len(), 2);
+    let same = client.get(&format!("/payments?currency=USD&cursor={good}")).await.expect(200);
+    assert_eq!(same.body, rest.body);
+
+    let cut = &good[..good.len() - 1];
+    let (head, tail) = good.split_at(good.len() / 2);
+    let changed = format!("{head}{}{}", if tail.starts_with('A') { 'B' } else { 'A' }, &tail[1..]);
+    for query in [
+        format!("currency=EUR&cursor={good}"),
+        format!("currency=USD&status=processing&cursor={good}"),
+        format!("created_from=2026-01-31T12:00:00Z&cursor={good}"),
+        format!("cursor={cut}"),
+        format!("cursor={changed}"),
+        "cursor=x".to_owned(),
+    ] {
+        client.get(&format!("/payments?{query}")).await.expect_problem(400, "invalid_cursor");
+    }
+    let transactions = format!("/balance/transactions?cursor={good}");
+    client.get(&transactions).await.expect_problem(400, "invalid_cursor");
+    let other = target.new_merchant().await.client;
+    let live = target.new_key(&merchant.id, json!({"mode": "live"})).await;
+    for stranger in [other, live] {
+        stranger.get(&format!("/payments?cursor={good}")).await.expect_problem(400, "invalid_cursor");
+    }
+}
+
+#[tokio::test]
+async fn a_merchant_sees_none_of_anothers_payments_and_in_one_mode_none_of_the_other() {
+    let target = Target::start().await;
+    let (one, two) = (target.new_merchant().await, target.new_merchant().await);
+    let (mine, theirs) = (one.client.paid(1250, "USD").await, two.client.paid(1250, "USD").await);
+    let live = target.new_key(&one.id, json!({"mode": "live"})).await;
+    for path in ["/payments", "/balance/transactions"] {
+        let of = |item: &Value| item[if path == "/payments" { "id" } else { "source" }].clone();
+        for (client, payment) in [(&one.client, &mine), (&two.client, &theirs)] {
+            let listed = listed(client, path, 1).await;
+            assert_eq!(data(&listed).iter().map(of).collect::<Vec<_>>(), [payment["id"].clone()], "{path}");
+        }
+        let live = live.get(path).await.expect(200);
+        assert_eq!(live.body, json!({"data": [], "has_more": false, "next_cursor": null}), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn each_request_needs_its_scope() {
+    let target = Target::start().await;
+    let merchant = target.new_merchant().await;
+    let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+    let payments = target.new_key(&merchant.id, json!({"scopes": ["payments:read"]})).await;
+    let balance = target.new_key(&merchant.id, json!({"scopes": ["balance:read"]})).await;
+    payments.get("/balance/transactions").await.expect_problem(403, "insufficient_scope");
+    payments.get("/balance").await.expect_problem(403, "insufficient_scope");
+    balance.get("/payments").await.expect_problem(403, "insufficient_scope");
+    balance.get(&format!("/payments/{id}")).await.expect_problem(403, "insufficient_scope");
+    balance.get("/balance/transactions").await.expect(200);
+    let payment = json!({"amount": 1, "currency": "USD", "token": "tok_visa"});
+    payments.create_payment("k", &payment).await.expect_problem(403, "insufficient_scope");
+    assert_eq!(ids(data(&listed(&payments, "/payments", 1).await)), [id]);
+}

@@ -1,0 +1,77 @@
+//! Merchants: made, changed and suspended by an operator.
+
+use serde_json::{Value, json};
+use spillway_tests::clock::now;
+use spillway_tests::{Deadline, Target, eventually, unique};
+
+#[tokio::test]
+async fn the_same_request_makes_a_merchant_once_and_another_is_refused() {
+    let target = Target::start().await;
+    let mut request = json!({"reference": unique(), "name": "Acme", "plan": "high",
+        "currencies": {"USD": {"fee_basis_points": 290, "fee_fixed": 30}}, "settlement_delay_days": 2, "shards": 4});
+    let merchant = target.invoke("create-merchant", &request).await.unwrap();
+    assert!(merchant["id"].as_str().unwrap().starts_with("mer_"), "{merchant}");
+    assert_eq!(merchant["object"], "merchant");
+    assert_eq!(target.invoke("create-merchant", &request).await.unwrap(), merchant);
+    // Still one plan key: two would let it through twice as often, or not at all.
+    let client = target.new_key(merchant["id"].as_str().unwrap(), json!({})).await;
+    client.get("/balance").await.expect(200);
+    request["settlement_delay_days"] = json!(3);
+    let error = target.invoke("create-merchant", &request).await.unwrap_err();
+    assert!(error["errorMessage"].as_str().unwrap().ends_with("was created with other settings."), "{error}");
+}
+
+#[tokio::test]
+async fn a_wrong_request_is_told_in_one_sentence() {
+    let target = Target::start().await;
+    for (function, request) in [
+        ("create-merchant", json!({})),
+        ("update-merchant", json!({"merchant": "nobody", "suspended": true})),
+        ("issue-api-key", json!({"merchant": "mer_00000000000000000000000000"})),
+        ("revoke-api-key", json!({"merchant": "mer_00000000000000000000000000", "key": "key_0"})),
+    ] {
+        let error = target.invoke(function, &request).await.unwrap_err();
+        let told = error["errorMessage"].as_str().unwrap();
+        assert!(told.ends_with('.') && told.lines().count() == 1, "{function}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_remembers_the_merchant_goes_by_a_change_from_the_time_on_that_was_told() {
+    let target = Target::start().await;
+    let merchant = target.new_merchant().await;
+    let update = async |fields: Value| {
+        let mut request = fields;
+        request["merchant"] = json!(merchant.id);
+        target.invoke("update-merchant", &request).await.unwrap()
+    };
+    let paid = merchant.client.paid(1250, "USD").await;
+    let before = now();
+    let cheaper = json!({"USD": {"fee_basis_points": 100, "fee_fixed": 5}});
+    let updated = update(json!({"currencies": cheaper, "suspended": true})).await;
+    let effective_at = updated["effective_at"].as_str().unwrap();
+    assert!(effective_at > before.as_str(), "{updated}");
+    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    eventually("the merchant is suspended", Deadline::LATER, async || {
+        let (sent_at, answer) = (now(), merchant.client.create_payment(&unique(), &payment).await);
+        if answer.status == 403 {
+            return Ok(answer.expect_problem(403, "merchant_suspended"));
+        }
+        assert!(sent_at.as_str() < effective_at, "accepted, though sent at {sent_at}: {updated}");
+        Err(answer.text)
+    })
+    .await;
+    // It still reads.
+    assert_eq!(merchant.client.payment(paid["id"].as_str().unwrap()).await, paid);
+    assert_eq!(update(json!({"suspended": false})).await["suspended"], false);
+    eventually("the merchant pays, at the new price", Deadline::LATER, async || {
+        let answer = merchant.client.create_payment(&unique(), &payment).await;
+        if answer.status == 403 {
+            return Err(answer.text);
+        }
+        // 100 basis points of 1250 are 12.5, half to even 12; and 5.
+        let fee = merchant.client.finished(answer.expect(202).id()).await["fee"].clone();
+        if fee == 17 { Ok(()) } else { Err(fee.to_string()) }
+    })
+    .await;
+}

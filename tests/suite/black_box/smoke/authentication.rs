@@ -1,0 +1,56 @@
+//! Who may call at all.
+
+use reqwest::Method;
+use serde_json::Value;
+use spillway_tests::client::Request;
+use spillway_tests::{Answer, Target, unique};
+
+/// A problem without what is different in every answer.
+fn anonymous(answer: Answer) -> Value {
+    let mut problem = answer.expect_problem(401, "unauthorized").body;
+    problem["request_id"].take();
+    problem["instance"].take();
+    problem
+}
+
+#[tokio::test]
+async fn whoever_has_no_valid_key_gets_one_and_the_same_answer() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    let secret = client.secret().to_owned();
+    let none = client.payment_request(&unique(), &super::right(&client).await).without("authorization");
+    let with = |value: &str| none.clone().header("authorization", value);
+    let last = if secret.ends_with('0') { '1' } else { '0' };
+    let refused: Vec<Request> = vec![
+        none.clone(),
+        with(""),
+        with("Bearer"),
+        with("Bearer "),
+        with(&secret),
+        with(&format!("Basic {secret}")),
+        with("Bearer sk_test_"),
+        with("Bearer sk_test_00000000000000000000000000000000000000"),
+        with(&format!("Bearer {}", "x".repeat(5000))),
+        with(&format!("Bearer {}{last}", &secret[..secret.len() - 1])),
+        with(&format!("Bearer {}", secret.replace("sk_test_", "sk_live_"))),
+        with(&format!("Bearer {secret} {secret}")),
+    ];
+    let mut answers = Vec::new();
+    for request in refused {
+        let answer = request.send().await;
+        assert_eq!(answer.status, 401, "{request:?} gave {}", answer.text);
+        answers.push(anonymous(answer));
+    }
+    assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:#?}");
+}
+
+#[tokio::test]
+async fn the_scheme_may_be_written_in_any_case() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {
+        let authorization = format!("{scheme} {}", client.secret());
+        let request = client.request(Method::GET, "/balance").without("authorization");
+        request.header("authorization", &authorization).send().await.expect(200);
+    }
+}

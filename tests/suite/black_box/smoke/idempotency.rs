@@ -1,0 +1,63 @@
+//! One idempotency key makes one payment.
+
+use futures::future::join_all;
+use serde_json::json;
+use spillway_tests::{Target, unique};
+
+/// Equal requests at once: more than there are processes for them.
+const CONCURRENT: usize = 10;
+
+#[tokio::test]
+async fn the_same_request_again_is_answered_as_before_though_the_payment_has_moved_on() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    let (key, right) = (unique(), super::right(&client).await);
+    let first = client.create_payment(&key, &right).await.expect(202);
+    assert_eq!(first.header("idempotent-replayed"), "");
+    client.finished(first.id()).await;
+    // With the fields in another order.
+    let currency = &right["currency"];
+    let body = format!(r#"{{ "token":"tok_visa", "currency":{currency},"amount":1250 }}"#);
+    let again = client.payment_request(&key, &right).body(body).send().await.expect(202);
+    assert_eq!((&again.body, again.header("idempotent-replayed")), (&first.body, "true"));
+    assert_eq!(again.header("location"), first.header("location"));
+}
+
+#[tokio::test]
+async fn a_used_key_belongs_to_what_was_sent_and_not_to_what_it_means_after_defaults() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    let (key, bare) = (unique(), super::right(&client).await);
+    client.create_payment(&key, &bare).await.expect(202);
+    for (field, value) in [("amount", json!(1251)), ("capture_method", json!("automatic"))] {
+        let mut other = bare.clone();
+        other[field] = value;
+        client.create_payment(&key, &other).await.expect_problem(422, "idempotency_key_reused");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_request_leaves_its_key_free() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    let (key, right) = (unique(), super::right(&client).await);
+    let mut wrong = right.clone();
+    wrong["amount"] = json!(0);
+    client.create_payment(&key, &wrong).await.expect_problem(422, "invalid_request");
+    let answer = client.create_payment(&key, &right).await.expect(202);
+    assert_eq!(answer.header("idempotent-replayed"), "");
+}
+
+#[tokio::test]
+async fn equal_requests_at_once_make_one_payment_and_equal_answers() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    let request = client.payment_request(&unique(), &super::right(&client).await);
+    let answers = join_all((0..CONCURRENT).map(|_| request.send())).await;
+    for answer in &answers {
+        assert_eq!((answer.status.as_u16(), &answer.body), (202, &answers[0].body), "{}", answer.text);
+        assert_eq!(answer.header("location"), answers[0].header("location"));
+    }
+    let replayed = answers.iter().filter(|answer| answer.header("idempotent-replayed") == "true").count();
+    assert_eq!(replayed, CONCURRENT - 1);
+}

@@ -1,0 +1,35 @@
+//! `GET /v1/payments`
+
+use spillway_tests::pages::{ids, walk};
+use spillway_tests::{Deadline, Target, eventually};
+
+#[tokio::test]
+async fn a_list_comes_out_page_by_page_newest_first_and_each_payment_once() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    let currency = super::currency(&client).await;
+    let mut payments = Vec::new();
+    for _ in 0..3 {
+        payments.push(client.paid(1250, &currency).await);
+    }
+    let from = format!("&created_from={}", payments[0]["created_at"].as_str().unwrap());
+    payments.reverse();
+    eventually("the list has them all", Deadline::SOON, async || {
+        // Lists lag, and others may have been made with the same key.
+        let pages = walk(&client, "/payments", 1, &from).await;
+        let of_this_test = |id: &&serde_json::Value| payments.iter().any(|payment| payment["id"] == id["id"]);
+        let listed: Vec<_> = pages.iter().flatten().filter(of_this_test).cloned().collect();
+        if listed == payments { Ok(()) } else { Err(format!("{:?}", ids(&listed))) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cursor_that_no_list_gave_is_refused_and_so_is_an_unknown_parameter() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    client.get("/payments?cursor=x").await.expect_problem(400, "invalid_cursor");
+    for query in ["limit=0", "limit=101", "customer=cus_77", "status=Failed", "created_from=yesterday"] {
+        client.get(&format!("/payments?{query}")).await.expect_problem(400, "invalid_parameters");
+    }
+}

@@ -1,0 +1,168 @@
+//! `POST /v1/payments`, and what becomes of a payment.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use spillway_tests::{Client, Target, unique};
+
+#[tokio::test]
+async fn a_payment_is_accepted_and_charged() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    let mut request = super::right(&client).await;
+    let told = json!({"capture_method": "automatic", "description": "Order 1001", "reference": "1001",
+        "customer": "cus_77", "metadata": {"cart": "7"}});
+    request.as_object_mut().unwrap().extend(told.as_object().unwrap().clone());
+
+    let accepted = client.create_payment(&unique(), &request).await.expect(202);
+    let id = accepted.id();
+    assert!(id.starts_with("pay_"), "{id}");
+    assert_eq!(accepted.header("location"), format!("{}/payments/{id}", target.path()));
+    assert_eq!(accepted.header("content-type"), "application/json");
+    assert!(!accepted.header("request-id").is_empty());
+    let created_at = &accepted.body["created_at"];
+    let mut expected = json!({"id": id, "object": "payment", "mode": "test", "status": "processing",
+        "amount_captured": 0, "amount_refunded": 0, "amount_disputed": 0, "payment_method": null, "failure": null,
+        "fee": null, "available_on": null, "cancellation_reason": null, "version": 1, "created_at": created_at,
+        "updated_at": created_at});
+    expected.as_object_mut().unwrap().extend(request.as_object().unwrap().clone());
+    expected.as_object_mut().unwrap().remove("token");
+    assert_eq!(accepted.body, expected);
+
+    let payment = client.finished(id).await;
+    assert!(payment["fee"].as_i64().is_some_and(|fee| (0..=1250).contains(&fee)), "{payment}");
+    assert_eq!(payment["available_on"].as_str().map(str::len), Some("2026-01-31".len()), "{payment}");
+    assert!(payment["updated_at"].as_str() >= created_at.as_str(), "{payment}");
+    let method = json!({"type": "card", "brand": "visa", "last4": "4242"});
+    for (field, value) in [
+        ("status", &json!("succeeded")),
+        ("amount_captured", &json!(1250)),
+        ("payment_method", &method),
+        ("version", &json!(2)),
+        ("fee", &payment["fee"]),
+        ("available_on", &payment["available_on"]),
+        ("updated_at", &payment["updated_at"]),
+    ] {
+        expected[field] = value.clone();
+    }
+    assert_eq!(payment, expected);
+}
+
+#[tokio::test]
+async fn a_declined_card_is_told_with_the_reason() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    let mut request = super::right(&client).await;
+    request["token"] = json!("tok_declined");
+    let accepted = client.create_payment(&unique(), &request).await.expect(202);
+    let payment = client.finished(accepted.id()).await;
+    assert_eq!((&payment["status"], &payment["failure"]["code"]), (&json!("failed"), &json!("card_declined")));
+    assert!(payment["failure"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{payment}");
+    assert_eq!((&payment["amount_captured"], &payment["fee"]), (&json!(0), &Value::Null), "{payment}");
+}
+
+#[tokio::test]
+async fn a_payment_carries_its_version_as_etag() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    let payment = client.paid(1250, &super::currency(&client).await).await;
+    let path = format!("/payments/{}", payment["id"].as_str().unwrap());
+    let answer = client.get(&path).await.expect(200);
+    assert_eq!(answer.header("etag"), "\"2\"");
+    assert_eq!(answer.header("cache-control"), "no-cache");
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert!(!answer.header("request-id").is_empty());
+    for known in ["\"2\"", "W/\"2\"", "\"1\", \"2\"", "*"] {
+        let same = client.request(Method::GET, &path).header("if-none-match", known).send().await.expect(304);
+        assert_eq!((same.text.as_str(), same.header("etag")), ("", "\"2\""));
+    }
+    client.request(Method::GET, &path).header("if-none-match", "\"1\"").send().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_payment_that_is_not_there_is_not_found() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    client.get("/payments/pay_00000000000000000000000000").await.expect_problem(404, "not_found");
+}
+
+/// The answer to this body.
+async fn refused(client: &Client, body: &str, status: u16, code: &str, pointers: &[&str]) {
+    let answer = client.payment_request(&unique(), &json!({})).body(body).send().await;
+    assert_eq!(answer.status, status, "{body} gave {}", answer.text);
+    assert_eq!(answer.expect_problem(status, code).pointers(), pointers, "{body}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_object_or_has_a_field_twice_is_malformed() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    for body in [
+        "",
+        "not json",
+        "[]",
+        r#"{"amount":1,"amount":1250,"currency":"USD","token":"tok_visa"}"#,
+        r#"{"amount":1,"currency":"USD","token":"tok_visa","metadata":{"a":"1","a":"2"}}"#,
+        r#"{"amount":1250,"currency":"USD","token":"tok_visa"} x"#,
+    ] {
+        refused(&client, body, 400, "malformed_request", &[]).await;
+    }
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_named() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    let right = super::right(&client).await;
+    let with = |field: &str, value: Value| {
+        let mut body = right.clone();
+        body[field] = value;
+        body.to_string()
+    };
+    for (body, pointers) in [
+        ("{}".to_owned(), &["/amount", "/currency", "/token"][..]),
+        (with("amount", json!(0)), &["/amount"]),
+        (with("amount", json!("1250")), &["/amount"]),
+        (right.to_string().replace("1250", "12.50"), &["/amount"]),
+        (with("currency", json!("usd")), &["/currency"]),
+        (with("token", json!("tok_nope")), &["/token"]),
+        (with("capture_mehtod", json!("manual")), &["/capture_mehtod"]),
+        (with("metadata", json!({"cart": 7})), &["/metadata/cart"]),
+    ] {
+        refused(&client, &body, 422, "invalid_request", pointers).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_needs_its_idempotency_key_its_type_and_a_body_of_a_sane_size() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    let right = super::right(&client).await;
+    let request = client.payment_request(&unique(), &right);
+    let keyless = request.clone().without("idempotency-key");
+    keyless.send().await.expect_problem(400, "idempotency_key_missing");
+    keyless.header("idempotency-key", "a b").send().await.expect_problem(400, "idempotency_key_invalid");
+    let text = request.clone().without("content-type").header("content-type", "text/plain");
+    text.send().await.expect_problem(415, "unsupported_media_type");
+    let large = request.body(format!("{right}{}", " ".repeat(64 * 1024)));
+    large.send().await.expect_problem(413, "body_too_large");
+}
+
+#[tokio::test]
+async fn a_card_number_is_refused_wherever_it_stands_and_not_repeated() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    let right = super::right(&client).await;
+    for number in ["4242424242424242", "5555-5555-5555-4444", "3782 822463 10005"] {
+        for (field, value, pointer) in [
+            ("token", json!(number), "/token"),
+            ("description", json!(format!("card {number}, thanks")), "/description"),
+            ("metadata", json!({"card": number}), "/metadata/card"),
+        ] {
+            let mut body = right.clone();
+            body[field] = value;
+            let answer = client.create_payment(&unique(), &body).await.expect_problem(422, "invalid_request");
+            assert!(answer.pointers().contains(&pointer), "{body} gave {}", answer.text);
+            assert!(!answer.text.contains(number), "{}", answer.text);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Webhooks, as the server of a merchant sees them. It listens on loopback, so the functions have to run on this
+//! machine.
+
+use reqwest::Method;
+use serde_json::json;
+use spillway_tests::queues::copies;
+use spillway_tests::receiver::{Attempt, Receiver, Reply};
+use spillway_tests::{Deadline, Target, eventually};
+
+/// Waits come from a message's delay or from the `due` index, so the sweep is run by hand too.
+async fn attempts(target: &Target, receiver: &Receiver, count: usize) -> Vec<Attempt> {
+    eventually(&format!("{count} attempts"), Deadline::LATER, async || {
+        target.run_due().await;
+        let attempts = receiver.attempts();
+        if attempts.len() < count { Err(format!("{} attempts", attempts.len())) } else { Ok(attempts) }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_endpoint_is_created_with_its_secret() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    let request = client.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
+    let body = json!({"url": "https://example.com/hook", "event_types": ["payment.*"]});
+    let answer = request.body(body.to_string()).send().await.expect(201);
+    assert!(answer.id().starts_with("we_"));
+    assert_eq!(answer.header("location"), format!("{}/webhook-endpoints/{}", target.path(), answer.id()));
+    assert!(answer.body["secret"].as_str().unwrap().starts_with("whsec_"));
+    assert_eq!((&answer.body["status"], &answer.body["url"]), (&json!("enabled"), &json!("https://example.com/hook")));
+    assert_eq!(answer.body["event_types"], json!(["payment.*"]));
+}
+
+#[tokio::test]
+async fn an_idempotency_key_makes_one_endpoint_and_belongs_to_one_body() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    let create = async |event_type: &str| {
+        let request = client.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
+        let body = json!({"url": "https://example.com/hook", "event_types": [event_type]});
+        request.header("idempotency-key", "hook-1").body(body.to_string()).send().await
+    };
+    let first = create("payment.*").await.expect(201);
+    let again = create("payment.*").await.expect(201);
+    assert_eq!((&again.body, again.header("idempotent-replayed")), (&first.body, "true"));
+    create("payment.failed").await.expect_problem(422, "idempotency_key_reused");
+}
+
+#[tokio::test]
+async fn a_payment_is_told_signed_and_as_it_is() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    let receiver = Receiver::start().await;
+    let endpoint = client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    for (token, event) in [("tok_visa", "payment.succeeded"), ("tok_declined", "payment.failed")] {
+        let id = client.pay(1250, "USD", token).await;
+        let payment = client.finished(&id).await;
+        let attempt = eventually(event, Deadline::LATER, async || {
+            let attempts = receiver.attempts();
+            let told = attempts.iter().find(|attempt| attempt.json()["type"] == event);
+            told.cloned().ok_or_else(|| format!("{} attempts", attempts.len()))
+        })
+        .await;
+        attempt.verify(endpoint["secret"].as_str().unwrap()).unwrap();
+        assert!(attempt.id().starts_with("evt_"));
+        assert_eq!(attempt.headers["content-type"], "application/json");
+        let webhook = attempt.json();
+        assert_eq!(webhook["data"], payment);
+        assert_eq!(webhook.as_object().unwrap().len(), 3, "type, timestamp and data: {webhook}");
+    }
+}
+
+#[tokio::test]
+async fn an_altered_webhook_or_another_secret_does_not_verify() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    let (receiver, other) = (Receiver::start().await, Receiver::start().await);
+    let endpoint = client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let second = client.create_webhook_endpoint(other.url(), &["payment.*"]).await;
+    assert_ne!(endpoint["secret"], second["secret"]);
+    client.paid(1250, "USD").await;
+    let mut attempt = receiver.attempts_at_least(1, Deadline::LATER).await.remove(0);
+    let at_other = other.attempts_at_least(1, Deadline::LATER).await.remove(0);
+    assert_eq!(attempt.id(), at_other.id());
+    at_other.verify(second["secret"].as_str().unwrap()).unwrap();
+    attempt.verify(second["secret"].as_str().unwrap()).unwrap_err();
+    *attempt.body.last_mut().unwrap() = b' ';
+    attempt.verify(endpoint["secret"].as_str().unwrap()).unwrap_err();
+}
+
+#[tokio::test]
+async fn an_attempt_that_failed_is_made_again_with_the_same_event() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    let receiver = Receiver::scripted([Reply::Status(500), Reply::Status(500)]).await;
+    let endpoint = client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let payment = client.paid(1250, "USD").await;
+    let attempts = attempts(&target, &receiver, 3).await;
+    for attempt in &attempts {
+        attempt.verify(endpoint["secret"].as_str().unwrap()).unwrap();
+        assert_eq!((attempt.id(), &attempt.body), (attempts[0].id(), &attempts[0].body));
+    }
+    assert_eq!(attempts[2].json()["data"], payment);
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure_and_is_not_followed() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    let elsewhere = Receiver::start().await;
+    let receiver = Receiver::scripted([Reply::Redirect(elsewhere.url().to_owned())]).await;
+    client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    client.paid(1250, "USD").await;
+    attempts(&target, &receiver, 2).await;
+    assert_eq!(elsewhere.attempts().len(), 0);
+}
+
+#[tokio::test]
+async fn disabling_an_endpoint_is_told_to_the_others() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    let gone = Receiver::scripted(std::iter::repeat_n(Reply::Status(410), 20)).await;
+    let (listening, secret) = (Receiver::start().await, "secret");
+    let disabled = client.create_webhook_endpoint(gone.url(), &["payment.*"]).await;
+    let other = client.create_webhook_endpoint(listening.url(), &["webhook_endpoint.*"]).await;
+    client.paid(1250, "USD").await;
+    let told = attempts(&target, &listening, 1).await;
+    told[0].verify(other[secret].as_str().unwrap()).unwrap();
+    let event = told[0].json();
+    assert_eq!(event["type"], "webhook_endpoint.disabled");
+    assert_eq!((&event["data"]["id"], &event["data"]["status"]), (&disabled["id"], &json!("disabled")));
+    assert_eq!((&event["data"]["version"], event["data"].get(secret)), (&json!(2), None));
+}
+
+#[tokio::test]
+async fn the_receivers_wish_to_wait_is_honoured() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    // Each copy of the message is told to wait, be they taken at once or one after the other.
+    let told = usize::try_from(copies()).unwrap();
+    let receiver = Receiver::scripted(std::iter::repeat_n(Reply::RetryAfter(503, 4), told)).await;
+    client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    client.paid(1250, "USD").await;
+    let attempts = attempts(&target, &receiver, told + 1).await;
+    let waited = attempts[told].at - attempts[0].at;
+    assert!(waited.as_millis() >= 3000, "the attempt after the wait came after {waited:?}");
+}
+
+#[tokio::test]
+async fn webhooks_are_the_tenants_own() {
+    let target = Target::start().await;
+    let (one, two) = (target.new_merchant().await, target.new_merchant().await);
+    let (at_one, at_two) = (Receiver::start().await, Receiver::start().await);
+    one.client.create_webhook_endpoint(at_one.url(), &["payment.*"]).await;
+    two.client.create_webhook_endpoint(at_two.url(), &["payment.*"]).await;
+    let (first, second) = (one.client.paid(1250, "USD").await, two.client.paid(2500, "USD").await);
+    at_one.attempts_at_least(1, Deadline::LATER).await;
+    at_two.attempts_at_least(1, Deadline::LATER).await;
+    for (receiver, payment) in [(&at_one, &first), (&at_two, &second)] {
+        for attempt in receiver.attempts() {
+            assert_eq!(&attempt.json()["data"], payment);
+        }
+    }
+    assert_eq!(one.client.balance("USD").await, (0, 1184));
+    assert_eq!(two.client.balance("USD").await, (0, 2398));
+}
