@@ -3,15 +3,17 @@
 #
 #   a target that runs $(SAM) or cfn-lint     depends on $(SAM_READY)
 #   a target that runs $(CARGO_LAMBDA)        depends on $(CARGO_LAMBDA_READY)
+#   a target that runs the AWS emulator       depends on $(MINISTACK_READY)
 
 TOOLS := .local/tools
 SAM_READY := $(TOOLS)/sam/.stamp
 CARGO_LAMBDA_READY := $(TOOLS)/cargo-lambda/.stamp
+MINISTACK_READY := $(TOOLS)/ministack/.stamp
 
 # The SAM CLI finds cargo-lambda on the PATH, and no account, profile or metadata service is asked for
 # anything that a check does not need.
 CARGO_LAMBDA := PATH="$(CURDIR)/$(TOOLS)/cargo-lambda/bin:$$PATH" cargo lambda
-SAM := PATH="$(CURDIR)/$(TOOLS)/cargo-lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(TOOLS)/sam/bin/sam
+SAM := PATH="$(CURDIR)/$(TOOLS)/cargo-lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(CURDIR)/$(TOOLS)/sam/bin/sam
 
 $(TOOLS)/%/.stamp: infra/tools/%.txt
 	@infra/tools/install $*

@@ -1,0 +1,71 @@
+#!/bin/sh
+# MiniStack, an AWS emulator, on 127.0.0.1:$DEPLOY_PORT: `emulator.sh start`, `emulator.sh stop`;
+# `emulator.sh running` only says whether there is one. What it prints and keeps lies in $DEPLOY_DATA.
+set -eu
+cd "$(dirname "$0")/../.."
+: "${DEPLOY_PORT:=4566}" "${DEPLOY_DATA:=.local/deploy}"
+python=${TOOLS:-.local/tools}/ministack/bin/python
+pid_file=$DEPLOY_DATA/emulator.pid
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+# An emulator that was killed leaves its number behind, which may be another program's by now.
+running_pid() {
+    pid=$(cat "$pid_file" 2>/dev/null || true)
+    if [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q ministack; then echo "$pid"; fi
+}
+
+# Whether anything answers on the port.
+taken() {
+    $python - "$DEPLOY_PORT" <<'PYTHON'
+import socket, sys
+with socket.socket() as probe:
+    sys.exit(probe.connect_ex(("127.0.0.1", int(sys.argv[1]))))
+PYTHON
+}
+
+start() {
+    [ -z "$(running_pid)" ] || fail "An emulator of $DEPLOY_DATA runs already: end it with \`make undeploy-local\`."
+    ! taken || fail "Port $DEPLOY_PORT is taken: end what uses it, or choose another with DEPLOY_PORT=."
+    data=$(pwd)/$DEPLOY_DATA/emulator
+    rm -rf "$data"
+    mkdir -p "$data"
+    # Its own process needs AWS_ENDPOINT_URL too: functions would otherwise call the real AWS. AUTH has each function
+    # act with its own role. In a session of its own, so that it ends together with what it starts.
+    GATEWAY_PORT=$DEPLOY_PORT BIND_HOST=127.0.0.1 AWS_ENDPOINT_URL=http://127.0.0.1:$DEPLOY_PORT AUTH=true \
+        IOT_MTLS_ENABLED=0 SFTP_ENABLED=0 STATE_DIR=$data S3_DATA_DIR=$data/s3 TMPDIR=$data \
+        setsid $python -m ministack >"$DEPLOY_DATA/emulator.log" 2>&1 </dev/null &
+    echo $! >"$pid_file"
+    tries=300
+    until $python -c "import urllib.request as u; u.urlopen('http://127.0.0.1:$DEPLOY_PORT/_ministack/health')" 2>/dev/null; do
+        [ -n "$(running_pid)" ] || fail "The emulator ended at once: $(tail -n 1 "$DEPLOY_DATA/emulator.log")"
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || fail "The emulator does not answer; see $DEPLOY_DATA/emulator.log."
+        sleep 0.1
+    done
+}
+
+# Ends it with all that it started, which is in its session.
+stop() {
+    pid=$(running_pid)
+    rm -f "$pid_file"
+    [ -n "$pid" ] || return 0
+    kill "$pid" 2>/dev/null || true
+    tries=100
+    while kill -0 "$pid" 2>/dev/null; do
+        tries=$((tries - 1))
+        [ "$tries" -gt 0 ] || break
+        sleep 0.1
+    done
+    pkill -KILL --session "$pid" 2>/dev/null || true
+}
+
+case ${1:-} in
+start) start ;;
+stop) stop ;;
+running) [ -n "$(running_pid)" ] ;;
+*) fail "Usage: emulator.sh start | stop | running" ;;
+esac

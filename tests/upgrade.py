@@ -1,0 +1,102 @@
+"""What an upgrade and a deletion of the deployed stack must leave as it was.
+
+Usage: upgrade.py before|after|deleted FILE. `before` makes a payment and keeps what is read then in FILE; `after` and
+`deleted` hold against that. URL, KEY and PLAN_KEY say how to call the API; AWS's own variables name the emulator.
+"""
+
+import json
+import os
+import pathlib
+import sys
+import time
+import urllib.request
+import uuid
+
+import boto3
+
+DEADLINE_SECONDS = 60
+STACK = "spillway"
+
+
+def call(path, body=None):
+    headers = {
+        "Authorization": f"Bearer {os.environ['KEY']}",
+        "x-api-key": os.environ["PLAN_KEY"],
+        "Content-Type": "application/json",
+        "Idempotency-Key": str(uuid.uuid4()),
+    }
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(os.environ["URL"] + path, data=data, headers=headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def eventually(what, look):
+    """Looks again and again until it is so, and fails with what it saw last."""
+    until = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        done, seen = look()
+        if done:
+            return seen
+        if time.monotonic() > until:
+            sys.exit(f"After {DEADLINE_SECONDS} s it is not so: {what}. Last seen: {seen}")
+
+
+def live_versions():
+    """Function → the version that its alias `live` serves, and all its published versions."""
+    functions = boto3.client("lambda")
+    found = {}
+    for function in functions.get_paginator("list_functions").paginate().search("Functions[].FunctionName"):
+        if function.startswith(f"{STACK}-"):
+            live = functions.get_alias(FunctionName=function, Name="live")["FunctionVersion"]
+            versions = functions.list_versions_by_function(FunctionName=function)["Versions"]
+            found[function] = (live, sorted(version["Version"] for version in versions))
+    return found
+
+
+def read(payment):
+    return {
+        "payment": call(f"/payments/{payment}"),
+        "balances": call("/balance")["balances"],
+        "payments": call("/payments?limit=100")["data"],
+        "transactions": call("/balance/transactions?limit=100")["data"],
+    }
+
+
+def before(kept):
+    payment = call("/payments", {"amount": 1250, "currency": "USD", "token": "tok_visa"})["id"]
+
+    def succeeded():
+        now = read(payment)
+        done = now["payment"]["status"] == "succeeded"
+        return done and now["payment"] in now["payments"] and now["transactions"] != [], now
+
+    now = eventually("the payment has succeeded and is listed", succeeded)
+    kept.write_text(json.dumps({"read": now, "versions": live_versions()}))
+
+
+def after(kept):
+    then = json.loads(kept.read_text())
+    now = read(then["read"]["payment"]["id"])
+    assert now == then["read"], f"what was written before the upgrade reads otherwise: {now} instead of {then['read']}"
+    for function, (live, versions) in live_versions().items():
+        old = then["versions"][function][0]
+        assert live != old, f"{function}: the alias still serves version {old}"
+        assert versions == sorted(["$LATEST", live]), f"{function}: old versions were not pruned: {versions}"
+    print("upgrade: the old data reads the same; every alias serves a new version, and old ones are gone")
+
+
+def deleted(kept):
+    payment = json.loads(kept.read_text())["read"]["payment"]["id"]
+    tables = boto3.client("dynamodb").list_tables()["TableNames"]
+    assert len(tables) == 1, f"not exactly the one table is left: {tables}"
+    items = boto3.client("dynamodb").scan(TableName=tables[0])["Items"]
+    assert any(item["pk"]["S"].endswith(payment) for item in items), f"{payment} is not in the table that was kept"
+    left = [name for name in boto3.client("lambda").list_functions()["Functions"] if name["FunctionName"].startswith(STACK)]
+    assert left == [], f"functions are left: {left}"
+    print("deletion: the functions are gone, the table and what is in it is kept")
+
+
+if __name__ == "__main__":
+    step, file = sys.argv[1:]
+    {"before": before, "after": after, "deleted": deleted}[step](pathlib.Path(file))
