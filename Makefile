@@ -80,11 +80,10 @@ test-kills:
 test-many: $(CARGO_LAMBDA_READY)
 	@tests/many.sh $(or $(TIMES),20)
 
-# To AWS: `sam build`, then `sam deploy`, which asks what it has to know and remembers it (docs/deploy.md).
+# To AWS: `sam build`, then `sam deploy`, which asks the first time, or with GUIDED=1 (ARCHITECTURE=, CONFIG=; docs/deploy.md).
 .PHONY: deploy
 deploy: $(SAM_READY) $(CARGO_LAMBDA_READY)
-	@cd infra && $(SAM) build --template template.yaml --build-dir ../.local/deploy/build/aws $(if $(PARAMETERS),--parameter-overrides $(PARAMETERS))
-	@cd infra && $(SAM) deploy --template-file ../.local/deploy/build/aws/template.yaml --guided
+	@infra/deploy/aws.sh
 
 # The same to an AWS emulator on this machine, which stays up (DEPLOY_PORT=, PARAMETERS="Name=value …"); and its end.
 .PHONY: deploy-local undeploy-local

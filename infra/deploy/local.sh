@@ -76,7 +76,7 @@ deploy_spillway() {
 
 # invoke FUNCTION EVENT: what the deployed function answers.
 invoke() {
-    "$sam" remote invoke "$1" --stack-name spillway --region "$AWS_REGION" --event "$2" 2>>"$data/invoke.log"
+    "$sam" remote invoke "$1" --stack-name spillway --region "$AWS_REGION" --event-file "$2" 2>>"$data/invoke.log"
 }
 
 # field NAME <JSON: one of its values.
@@ -92,11 +92,9 @@ stage() {
 # A merchant on the high plan, its API key, and the key of its plan, which the emulator wants from the client.
 first_merchant() {
     local merchant answer
-    answer=$(invoke CreateMerchant '{"reference": "first", "name": "First", "plan": "high", "settlement_delay_days": 2,
-        "currencies": {"USD": {"fee_basis_points": 290, "fee_fixed": 30}}}')
+    answer=$(invoke CreateMerchant events/create-merchant/acme.json)
     merchant=$(field id <<<"$answer") || fail "The first merchant can't be created: $answer"
-    answer=$(invoke IssueApiKey "{\"merchant\": \"$merchant\", \"mode\": \"test\", \"reference\": \"first\",
-        \"scopes\": [\"payments:write\", \"payments:read\", \"balance:read\", \"webhooks:write\"], \"expires_at\": null}")
+    answer=$(invoke IssueApiKey events/issue-api-key/test-mode.json)
     key=$(field secret <<<"$answer") || fail "The first API key can't be issued: $answer"
     plan_key=$("$python" infra/deploy/plan_key.py "$endpoint" "$merchant")
     printf 'key=%s\nplan_key=%s\n' "$key" "$plan_key" >"$data/first"

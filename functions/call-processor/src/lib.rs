@@ -135,19 +135,17 @@ async fn ask_again(context: &Context, payment: &Payment, absent: bool) -> Result
 /// A charge that appears after its payment failed is undone, and somebody should know. Without an answer the due time
 /// brings it back.
 async fn last_look(context: &Context, payment: &Payment) -> Result<(), WorkError> {
-    let undone = match timed(context, context.processors.look_up(payment)).await {
+    match timed(context, context.processors.look_up(payment)).await {
         Found::Unknown => return Ok(()),
-        Found::Absent => false,
+        Found::Absent => {}
         Found::Charge(_) => {
             if !timed(context, context.processors.undo(payment)).await {
                 return Ok(());
             }
             tracing::error!(target: "spillway", payment = %payment.id, "a charge appeared after its payment failed, and was undone");
-            true
+            // Told before the end of the look is stored: were that to fail, the next look might find no charge any more.
+            context.metrics.add(Metric::LateChargesUndone, 1);
         }
-    };
-    if context.store.end_last_look(payment).await? && undone {
-        context.metrics.add(Metric::LateChargesUndone, 1);
     }
-    Ok(())
+    Ok(context.store.end_last_look(payment).await?)
 }

@@ -2,6 +2,7 @@
 //! The template is expanded by the SAM CLI's own translator, with everything that can be switched on.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -92,6 +93,11 @@ fn every_function_has_a_role_and_a_log_of_its_own() {
         assert!(writes.len() == 1 && writes[0]["Resource"] == log, "{name} writes to {writes:?}");
         for statement in statements {
             assert_ne!(statement["Resource"], "*", "{name}");
+            for action in texts(&statement["Action"]) {
+                // A call without keys satisfies every condition on keys.
+                let keyless = ["dynamodb:Scan", "dynamodb:PartiQL", "dynamodb:Export"];
+                assert!(!keyless.iter().any(|keyless| action.starts_with(keyless)), "{name} may {action}");
+            }
             // Every item is somebody's, and every function works on some kinds of them only.
             let on_items = texts(&statement["Action"]).iter().all(|action| action.starts_with("dynamodb:"));
             let on_table = on_items && name != "DispatchChanges";
@@ -160,4 +166,15 @@ fn a_changed_parameter_is_published_too() {
     let separators = carried.len() as u64 - 1;
     let whole = carried.iter().map(longest).sum::<u64>() + separators;
     assert!(whole <= 256, "the settings can be {whole} characters long");
+}
+
+#[test]
+fn the_outputs_create_the_merchant_of_the_event() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let event = fs::read_to_string(root.join("events/create-merchant/acme.json")).unwrap();
+    let event: Value = serde_json::from_str(&event).unwrap();
+    let template = fs::read_to_string(template::path()).unwrap();
+    let command = template.split("  CreateMerchantCommand:").nth(1).unwrap();
+    let payload = command.split('\'').nth(1).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(payload).unwrap(), event);
 }

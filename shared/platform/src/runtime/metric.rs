@@ -1,7 +1,7 @@
 //! Metrics, in CloudWatch's embedded metric format: members of an invocation's log line that CloudWatch makes metrics
 //! of. The one place for their names, their units and what each counts.
 //!
-//! What is counted is what was committed, after the commit was confirmed, and it is told when the invocation ends. So a
+//! What is counted is, but for one, what was committed, after the commit was confirmed, and it is told when the invocation ends. So a
 //! repeated message, which finds it done, never counts it again. A process that dies in between, or a commit whose
 //! confirmation is lost for good, is counted nowhere: the metrics tell how things go, the table tells what is true.
 //! (CloudWatch itself may count a line twice, rarely.)
@@ -28,7 +28,8 @@ pub enum Metric {
     PaymentsFailed,
     /// Calls whose outcome the processor did not tell, each noted in its payment.
     OutcomesUnknown,
-    /// Charges that appeared after their payment had failed, and were given back. Somebody should know of each.
+    /// Charges that appeared after their payment had failed, and were given back. Somebody should know of each, so this
+    /// one is counted before the commit: two copies of a message that undo the same charge count it twice.
     LateChargesUndone,
     /// How long each call of the processor took, whatever came of it.
     ProcessorLatency,

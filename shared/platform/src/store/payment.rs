@@ -148,12 +148,12 @@ impl Store {
     }
 
     /// The last look at the processor was taken: nothing more is due. False if another copy of the message noted it.
-    pub async fn end_last_look(&self, payment: &Payment) -> Result<bool, StoreError> {
+    pub async fn end_last_look(&self, payment: &Payment) -> Result<(), StoreError> {
         let update = self
             .update(&keys::payment(&payment.tenant, &payment.id))
             .update_expression("REMOVE last_look_at, due, due_at, due_claims")
             .condition_expression("attribute_exists(last_look_at)");
-        self.write(update).await
+        self.write(update).await.map(|_| ())
     }
 }
 
