@@ -5,7 +5,7 @@ use spillway_tests::event::{balance_message, sqs};
 use spillway_tests::{Client, Deadline, Options, Stack, Template, eventually};
 
 /// What both panic with.
-const MESSAGE: &str = "4242";
+const MESSAGE: &str = "Jane Roe";
 
 /// A stack with another program in a function's stead.
 async fn stack_with(program: &str, instead_of: &str) -> Stack {
