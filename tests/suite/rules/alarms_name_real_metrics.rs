@@ -136,3 +136,36 @@ fn every_alarm_has_a_runbook_and_says_what_missing_figures_mean() {
     let shown = shown.flatten().map(|arn| text(&arn).rsplit_once("${AWS::StackName}-").unwrap().1.to_owned());
     assert_eq!(shown.collect::<BTreeSet<_>>(), alarms.into_keys().collect(), "what the dashboard shows");
 }
+
+/// The resources that an alarm's dimensions name.
+fn watched_by(alarm: &Value) -> BTreeSet<String> {
+    let several = alarm["Metrics"].as_array().into_iter().flatten().filter_map(|one| one.get("MetricStat"));
+    let metrics = several.map(|it| &it["Metric"]).chain([alarm]);
+    let dimensions = metrics.flat_map(|metric| metric["Dimensions"].as_array().into_iter().flatten());
+    let names = dimensions.filter_map(|dimension| {
+        let value = &dimension["Value"];
+        value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str())
+    });
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn what_is_added_is_watched() {
+    let template = expanded(&[]);
+    let alarms = alarms(&template);
+    let watched = |alarm: &str| watched_by(alarms[alarm]);
+    let named = |value: &Value| value["Fn::GetAtt"][0].as_str().map(str::to_owned);
+    let queues = of(&template, "AWS::SQS::Queue");
+    let dead_letters = queues.values().filter_map(|queue| named(&queue["RedrivePolicy"]["deadLetterTargetArn"]));
+    assert_eq!(dead_letters.collect::<BTreeSet<_>>(), watched("dead-letters"));
+    let mappings = of(&template, "AWS::Lambda::EventSourceMapping");
+    let polled = mappings.values().filter_map(|mapping| named(&mapping["EventSourceArn"]));
+    let polled: BTreeSet<_> = polled.filter(|name| queues.contains_key(name.as_str())).collect();
+    assert_eq!(polled, watched("queue-age"));
+    // The functions that no client waits for: each has a mapping or a schedule.
+    let consumers = mappings.values().map(|mapping| text(&mapping["FunctionName"]["Ref"]));
+    let consumers: BTreeSet<_> = consumers.map(|alias| alias.trim_end_matches("Aliaslive").to_owned()).collect();
+    let mut behind = watched("function-errors");
+    assert!(behind.remove("EnqueueDue"));
+    assert_eq!(consumers, behind);
+}
