@@ -34,11 +34,16 @@ step() {
     printf '%4d s  %s\n' $((SECONDS - began)) "$1"
 }
 
+# Of what the SAM CLI prints, the function that it builds now.
+progress() {
+    sed -un 's/^Building codeuri: .* functions: //p' | while read -r function; do step "  $function"; done
+}
+
 # logged WHAT LOG COMMAND …: runs the command into a log. What it said last is the one sentence when it fails.
 logged() {
     local what=$1 log=$data/$2.log
     shift 2
-    "$@" >"$log" 2>&1 && return
+    "$@" 2>&1 | tee "$log" | progress && return
     local why
     why=$(grep -E '^ *(Error|Build Failed|error)' "$log" | tail -n 1 | sed 's/^ *Error: *//') || why=$(tail -n 1 "$log")
     case $why in
