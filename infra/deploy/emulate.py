@@ -28,16 +28,18 @@ def resources(cloudformation, stack, kind):
 
 
 def answer_as_the_template_says(gateway, api, template):
-    """The emulator passes over SAM's inline GatewayResponses; the same text is set one by one."""
+    """The emulator passes over SAM's inline GatewayResponses; the same text is set one by one. Where that sets no status,
+    AWS keeps the kind's own, which the text repeats, and the emulator would answer 500."""
     with open(template, encoding="utf-8") as text:
         described = yaml.load(text, Template)["Resources"]["Api"]["Properties"]
     responses = described.get("GatewayResponses", {})
     for kind, response in responses.items():
         headers = response["ResponseParameters"]["Headers"].items()
+        told = json.loads(response["ResponseTemplates"]["application/json"])["status"]
         gateway.put_gateway_response(
             restApiId=api,
             responseType=kind,
-            statusCode=str(response["StatusCode"]),
+            statusCode=str(response.get("StatusCode", told)),
             responseParameters={f"gatewayresponse.header.{name}": value for name, value in headers},
             responseTemplates=response["ResponseTemplates"],
         )

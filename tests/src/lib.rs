@@ -23,7 +23,7 @@ pub use load::{book, chaos, outcomes, percentiles, shop, workload};
 pub use stack::live::Live;
 pub use stack::options::Options;
 pub use stack::template::Template;
-pub use stack::{Stack, cargo_lambda, functions, live, make, options, process, refusal, template};
+pub use stack::{Stack, cargo_lambda, functions, live, make, metrics, options, process, refusal, template};
 pub use target::Target;
 pub use target::outside::Merchant;
 pub use tools::{demo_report, progress, tool};

@@ -49,7 +49,7 @@ pub enum AuthenticateError {
     /// No valid key, whatever is wrong with it: API Gateway answers 401.
     #[error("{UNAUTHORIZED}")]
     Unauthorized,
-    /// The table failed: API Gateway answers 503.
+    /// The table failed: API Gateway answers 500.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A key without its merchant.

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 /// How long nothing may arrive until what is missing counts as lost: longer than any wait before a second attempt.
 const SILENCE: Duration = Duration::from_secs(150);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// How long a client waits when told 429 or 503.
+/// How long a client waits when told 429 or 5xx.
 const REFUSED_WAIT: Duration = Duration::from_millis(50);
 
 /// A merchant with a server that takes its webhooks.
@@ -124,7 +124,7 @@ async fn pay_once(client: &Client, key: &str) -> Option<Accepted> {
     let began = Instant::now();
     let answer = request.send().await;
     let (took, at) = (began.elapsed(), Instant::now());
-    if matches!(answer.status.as_u16(), 429 | 503) {
+    if answer.status == 429 || answer.status.is_server_error() {
         return None;
     }
     let id = answer.expect(202).id().to_owned();

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::api::eventually::{Deadline, eventually};
+use crate::api::terms;
 
 /// An answer, read to its end.
 #[derive(Debug, Clone)]
@@ -54,6 +56,15 @@ impl Answer {
         assert_eq!(self.header("request-id"), request, "{}", self.text);
         assert!(problem["instance"].as_str().unwrap().ends_with(request), "{}", self.text);
         self
+    }
+
+    /// The same, without what is different in every answer; gives the problem, to be compared with others.
+    #[track_caller]
+    pub fn expect_anonymous_problem(self, status: u16, code: &str) -> Value {
+        let mut problem = self.expect_problem(status, code).body;
+        problem["request_id"].take();
+        problem["instance"].take();
+        problem
     }
 
     /// The JSON pointers of a problem's `errors`, in their order.
@@ -171,6 +182,19 @@ impl Client {
         (amount("available"), amount("pending"))
     }
 
+    /// Fails the test unless every route that the key would open answers 401.
+    pub async fn expect_refused(&self) {
+        let payment = terms::payment();
+        let answers: [Answer; 3] = [
+            self.get("/balance").await,
+            self.get("/payments/pay_0").await,
+            self.create_payment(&unique(), &payment).await,
+        ];
+        for answer in answers {
+            answer.expect_problem(401, "unauthorized");
+        }
+    }
+
     /// Registers a receiver of webhooks; gives the endpoint with its secret.
     pub async fn create_webhook_endpoint(&self, url: &str, event_types: &[&str]) -> Value {
         let request = self.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
@@ -208,11 +232,16 @@ impl Request {
         self.try_send().await.unwrap()
     }
 
-    /// Sends it as merchants do: told 503, because the machine has more to do than it can, it sends the same again. The
+    /// Sends it so many times at once; no answer at all fails the test.
+    pub async fn send_at_once(&self, count: usize) -> Vec<Answer> {
+        join_all((0..count).map(|_| self.send())).await
+    }
+
+    /// Sends it as merchants do: told 5xx, because the machine has more to do than it can, it sends the same again. The
     /// error is a connection's.
     pub async fn send_until_served(&self) -> reqwest::Result<Answer> {
         eventually("the request is served", Deadline::LATER, async || match self.try_send().await {
-            Ok(answer) if answer.status == 503 => Err(answer.text),
+            Ok(answer) if answer.status.is_server_error() => Err(answer.text),
             told => Ok(told),
         })
         .await

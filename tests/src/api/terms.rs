@@ -35,6 +35,16 @@ pub(crate) fn key(merchant: &str, changes: &Value) -> Value {
     changed(request, changes)
 }
 
+/// The request to create a payment that succeeds and has nothing but what it must: 12.50 dollars.
+pub fn payment() -> Value {
+    json!({"amount": 1250, "currency": "USD", "token": "tok_visa"})
+}
+
+/// The body of the same, but with this field.
+pub fn payment_with(field: &str, value: Value) -> String {
+    changed(payment(), &json!({field: value})).to_string()
+}
+
 fn changed(mut request: Value, changes: &Value) -> Value {
     for (name, value) in changes.as_object().unwrap() {
         request[name] = value.clone();

@@ -4,6 +4,7 @@ pub mod cargo_lambda;
 pub mod functions;
 pub mod live;
 pub mod make;
+pub mod metrics;
 pub mod options;
 pub mod process;
 pub mod refusal;

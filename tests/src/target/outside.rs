@@ -1,10 +1,13 @@
 //! A system as those outside of it know it: where its API answers, and functions that an operator may call. What does
 //! not work is a sentence, or fails the test.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::api::eventually::{Deadline, eventually};
 use crate::client::Client;
+use crate::receiver::{Attempt, Receiver};
 use crate::{event, terms};
 
 use super::operator::Operator;
@@ -110,6 +113,17 @@ impl Outside {
     /// Puts whatever is overdue on its queue, as the schedule would; it too would try again where the store is slow.
     pub async fn run_due(&self) {
         eventually("what is due is enqueued", Deadline::SOON, async || self.try_run_due().await).await;
+    }
+
+    /// Waits until the receiver had at least `count` attempts, and enqueues what is due meanwhile, because the wait before
+    /// an attempt ends with a message's delay or with the `due` index. Gives all attempts.
+    pub async fn attempts_at_least(&self, receiver: &Receiver, count: usize, deadline: Duration) -> Vec<Attempt> {
+        eventually(&format!("{count} delivery attempts"), deadline, async || {
+            self.run_due().await;
+            let attempts = receiver.attempts();
+            if attempts.len() < count { Err(format!("{} attempts", attempts.len())) } else { Ok(attempts) }
+        })
+        .await
     }
 
     /// A new merchant with USD, EUR, JPY and KWD at 290 basis points + 30, and a delay of two days.

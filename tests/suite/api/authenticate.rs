@@ -3,15 +3,7 @@
 use serde_json::{Value, json};
 use spillway_tests::client::Request;
 use spillway_tests::clock::in_seconds;
-use spillway_tests::{Answer, Client, Deadline, Options, Stack, eventually, unique};
-
-/// A problem without what is different in every answer.
-fn anonymous(answer: Answer) -> Value {
-    let mut problem = answer.expect_problem(401, "unauthorized").body;
-    problem["request_id"].take();
-    problem["instance"].take();
-    problem
-}
+use spillway_tests::{Client, Deadline, Options, Stack, eventually, unique};
 
 /// How long a key lives that a test wants to use and then to expire.
 const LIFETIME_SECONDS: i64 = 15;
@@ -19,7 +11,7 @@ const LIFETIME_SECONDS: i64 = 15;
 async fn expires(client: &Client) {
     eventually("the key has expired", Deadline::LATER, async || {
         let answer = client.get("/balance").await;
-        if answer.status == 401 { Ok(anonymous(answer)) } else { Err(answer.text) }
+        if answer.status == 401 { Ok(answer.expect_anonymous_problem(401, "unauthorized")) } else { Err(answer.text) }
     })
     .await;
 }
@@ -48,7 +40,7 @@ async fn an_expired_key_a_wrong_one_and_one_beside_another_get_the_same_answer_a
     for request in refused {
         let answer = request.send().await;
         assert_eq!(answer.status, 401, "{request:?} gave {}", answer.text);
-        answers.push(anonymous(answer));
+        answers.push(answer.expect_anonymous_problem(401, "unauthorized"));
     }
     assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:#?}");
     assert_eq!(stack.table().items().await.len(), stored);

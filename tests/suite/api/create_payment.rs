@@ -3,17 +3,8 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 use spillway_tests::client::Request;
+use spillway_tests::terms::{payment, payment_with as with};
 use spillway_tests::{Client, Options, Stack, unique};
-
-fn right() -> Value {
-    json!({"amount": 1250, "currency": "USD", "token": "tok_visa"})
-}
-
-fn with(field: &str, value: Value) -> String {
-    let mut payment = right();
-    payment[field] = value;
-    payment.to_string()
-}
 
 /// Runs the cases on one stack and looks afterwards that nothing was stored.
 async fn refused(make: impl AsyncFn(&Stack, &Client) -> Vec<(Request, u16, &'static str, Vec<&'static str>)>) {
@@ -85,11 +76,11 @@ async fn wrong_fields_are_named_by_pointer() {
             (with("amount", json!(1_000_000_000_000_u64)), vec!["/amount"]),
             (with("amount", json!(9_007_199_254_740_993_u64)), vec!["/amount"]),
             (with("amount", json!(u64::MAX)), vec!["/amount"]),
-            (right().to_string().replace("1250", "1e3"), vec!["/amount"]),
-            (right().to_string().replace("1250", "10.0"), vec!["/amount"]),
-            (right().to_string().replace("1250", "10.5"), vec!["/amount"]),
-            (right().to_string().replace("1250", "-0"), vec!["/amount"]),
-            (right().to_string().replace("1250", &"9".repeat(40)), vec!["/amount"]),
+            (payment().to_string().replace("1250", "1e3"), vec!["/amount"]),
+            (payment().to_string().replace("1250", "10.0"), vec!["/amount"]),
+            (payment().to_string().replace("1250", "10.5"), vec!["/amount"]),
+            (payment().to_string().replace("1250", "-0"), vec!["/amount"]),
+            (payment().to_string().replace("1250", &"9".repeat(40)), vec!["/amount"]),
             (with("currency", json!("usd")), vec!["/currency"]),
             (with("currency", json!("XXX")), vec!["/currency"]),
             (with("currency", json!("US")), vec!["/currency"]),
@@ -131,7 +122,7 @@ async fn a_currency_that_the_merchant_does_not_have_is_refused() {
 #[tokio::test]
 async fn a_wrong_idempotency_key_is_refused() {
     refused(async |_, client| {
-        let request = client.payment_request("x", &right()).without("idempotency-key");
+        let request = client.payment_request("x", &payment()).without("idempotency-key");
         let key = |value: &[u8]| request.clone().header_bytes("idempotency-key", value);
         let twice = key(b"one").header("idempotency-key", "two");
         let same_twice = key(b"one").header("idempotency-key", "one");
@@ -157,8 +148,8 @@ async fn a_wrong_idempotency_key_is_refused() {
 #[tokio::test]
 async fn a_body_that_is_too_large_or_of_another_type_is_refused() {
     refused(async |_, client| {
-        let request = client.payment_request(&unique(), &right());
-        let padded = format!("{}{}", right(), " ".repeat(64 * 1024));
+        let request = client.payment_request(&unique(), &payment());
+        let padded = format!("{}{}", payment(), " ".repeat(64 * 1024));
         let mut cases = vec![(request.clone().body(padded), 413, "body_too_large", vec![])];
         for wrong in ["text/plain", "application/xml", "application/jsonp", "application/x-www-form-urlencoded", ""] {
             let request = request.clone().without("content-type").header("content-type", wrong);
@@ -175,7 +166,7 @@ async fn live_mode_has_no_processor_yet() {
     refused(async |stack, _| {
         let merchant = stack.new_merchant().await;
         let live = stack.new_key(&merchant.id, json!({"mode": "live"})).await;
-        vec![(live.payment_request(&unique(), &right()), 409, "processor_not_configured", vec![])]
+        vec![(live.payment_request(&unique(), &payment()), 409, "processor_not_configured", vec![])]
     })
     .await;
 }
@@ -191,7 +182,7 @@ async fn a_key_without_the_scope_is_refused() {
             writer.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json").body(hook);
         let scope = "insufficient_scope";
         vec![
-            (reader.payment_request(&unique(), &right()), 403, scope, vec![]),
+            (reader.payment_request(&unique(), &payment()), 403, scope, vec![]),
             (writer.request(Method::GET, "/payments/pay_00000000000000000000000000"), 403, scope, vec![]),
             (writer.request(Method::GET, "/balance"), 403, scope, vec![]),
             (hook, 403, scope, vec![]),

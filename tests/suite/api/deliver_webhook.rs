@@ -12,15 +12,6 @@ fn quick() -> Options {
     Options::new().knob("WEBHOOK_WAITS_SECONDS", "1,1,1,1").knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1)
 }
 
-async fn attempts(stack: &Stack, receiver: &Receiver, count: usize) -> Vec<Attempt> {
-    eventually(&format!("{count} attempts"), Deadline::SOON, async || {
-        stack.run_due().await;
-        let attempts = receiver.attempts();
-        if attempts.len() < count { Err(format!("{} attempts", attempts.len())) } else { Ok(attempts) }
-    })
-    .await
-}
-
 /// How many events the attempts were for.
 fn events(attempts: &[Attempt]) -> usize {
     attempts.iter().map(Attempt::id).collect::<BTreeSet<&str>>().len()
@@ -53,7 +44,7 @@ async fn after_two_failures_the_third_attempt_delivers_the_same_event() {
     let receiver = Receiver::scripted([Reply::Status(500), Reply::Status(500)]).await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let payment = merchant.client.paid(1250, "USD").await;
-    attempts(&stack, &receiver, 3).await;
+    stack.attempts_at_least(&receiver, 3, Deadline::SOON).await;
     nothing_is_due(&stack, &merchant).await;
     let attempts = receiver.attempts();
     assert_eq!(attempts.len(), 3);
@@ -83,7 +74,7 @@ async fn every_payment_is_delivered_once_to_a_receiver_that_accepts() {
         let id = merchant.client.pay(1250, "USD", token).await;
         expected.push((merchant.client.finished(&id).await["status"].as_str().unwrap().to_owned(), id));
     }
-    attempts(&stack, &receiver, 3).await;
+    stack.attempts_at_least(&receiver, 3, Deadline::SOON).await;
     nothing_is_due(&stack, &merchant).await;
     let attempts = receiver.attempts();
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
@@ -107,7 +98,7 @@ async fn gone_disables_the_endpoint() {
     let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(410), 20)).await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     merchant.client.paid(1250, "USD").await;
-    attempts(&stack, &receiver, 1).await;
+    stack.attempts_at_least(&receiver, 1, Deadline::SOON).await;
     let partition = format!("{}#webhooks", merchant.tenant());
     eventually("the endpoint is disabled", Deadline::SOON, async || {
         let stored = stack.table().item(&partition, endpoint["id"].as_str().unwrap()).await.unwrap();
@@ -128,7 +119,7 @@ async fn after_the_last_wait_nothing_is_attempted_any_more() {
     let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
     merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     merchant.client.paid(1250, "USD").await;
-    attempts(&stack, &receiver, 2).await;
+    stack.attempts_at_least(&receiver, 2, Deadline::SOON).await;
     nothing_is_due(&stack, &merchant).await;
     let attempts = receiver.attempts();
     assert_eq!(events(&attempts), 1, "{attempts:?}");

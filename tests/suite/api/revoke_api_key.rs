@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use spillway_tests::clock::{in_seconds, now};
 use spillway_tests::store_proxy::Matching;
 use spillway_tests::table::Item;
-use spillway_tests::{Answer, Client, Deadline, Merchant, Options, Stack, eventually, unique};
+use spillway_tests::{Client, Deadline, Merchant, Options, Stack, eventually, unique};
 
 /// Far longer than any test takes.
 const HOUR_SECONDS: i64 = 3600;
@@ -27,19 +27,6 @@ async fn issue(stack: &Stack, merchant: &Merchant, terms: Value) -> (String, Cli
 async fn revoke(stack: &Stack, merchant: &Merchant, key: &str, at: Option<&str>) -> Value {
     let request = json!({"merchant": merchant.id, "key": key, "at": at});
     stack.invoke("revoke-api-key", &request).await.unwrap()
-}
-
-/// Every route of a merchant answers 401.
-async fn is_refused(client: &Client) {
-    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
-    let answers: [Answer; 3] = [
-        client.get("/balance").await,
-        client.get("/payments/pay_0").await,
-        client.create_payment(&unique(), &payment).await,
-    ];
-    for answer in answers {
-        answer.expect_problem(401, "unauthorized");
-    }
 }
 
 /// Waits until the key is refused; that must not be before `at`.
@@ -70,7 +57,7 @@ async fn a_revoked_key_is_refused_at_once_where_nothing_is_cached_and_no_other_k
     assert_eq!((&revoked["id"], &revoked["object"]), (&json!(key), &json!("api_key")), "{revoked}");
     assert!(revoked["revoked_at"].as_str() < revoked["effective_at"].as_str(), "{revoked}");
     assert!(revoked.get("secret").is_none(), "{revoked}");
-    is_refused(&client).await;
+    client.expect_refused().await;
     for client in [&merchant.client, &other.client] {
         client.get("/balance").await.expect(200);
     }
@@ -105,7 +92,7 @@ async fn two_keys_overlap_until_the_first_ends_to_the_moment_though_its_answer_i
         client.get("/balance").await.expect(200);
     }
     ends_at(&old, &at).await;
-    is_refused(&old).await;
+    old.expect_refused().await;
     new.get("/balance").await.expect(200);
 }
 
@@ -146,7 +133,7 @@ async fn a_revocation_repeated_or_moved_later_has_the_same_answer_and_one_moved_
 
     let at_once = revoke(&stack, &merchant, &key, None).await;
     assert!(at_once["revoked_at"].as_str() < Some(&at), "{at_once}");
-    is_refused(&client).await;
+    client.expect_refused().await;
     let stored = items(&stack, &merchant, &key).await;
     for at in [None, Some(at.as_str()), at_once["revoked_at"].as_str()] {
         assert_eq!(revoke(&stack, &merchant, &key, at).await, at_once);
@@ -256,7 +243,7 @@ async fn a_stack_whose_own_key_was_revoked_starts_again_with_another() {
     assert_eq!(stack.developers_merchant(), merchant);
     assert_ne!(stack.developers_key(), old);
     stack.client(stack.developers_key()).get("/balance").await.expect(200);
-    is_refused(&stack.client(&old)).await;
+    stack.client(&old).expect_refused().await;
 }
 
 #[tokio::test]

@@ -2,23 +2,10 @@
 
 use serde_json::{Value, json};
 use spillway_tests::clock::{in_seconds, now};
-use spillway_tests::{Answer, Client, Deadline, Target, eventually, unique};
+use spillway_tests::{Deadline, Target, eventually};
 
 /// How long a key lives that a test wants to use and then to expire.
 const LIFETIME_SECONDS: i64 = 15;
-
-/// Every route of a merchant answers 401.
-async fn is_refused(client: &Client) {
-    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
-    let answers: [Answer; 3] = [
-        client.get("/balance").await,
-        client.get("/payments/pay_0").await,
-        client.create_payment(&unique(), &payment).await,
-    ];
-    for answer in answers {
-        answer.expect_problem(401, "unauthorized");
-    }
-}
 
 #[tokio::test]
 async fn several_keys_of_a_merchant_work_side_by_side() {
@@ -62,7 +49,7 @@ async fn a_revoked_key_is_refused_by_the_time_that_was_told_and_no_other_key_is(
         Err(answer.text)
     })
     .await;
-    is_refused(&client).await;
+    client.expect_refused().await;
     for client in [&merchant.client, &other.client] {
         client.get("/balance").await.expect(200);
     }

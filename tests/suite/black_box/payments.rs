@@ -2,17 +2,8 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use spillway_tests::terms::{payment, payment_with as with};
 use spillway_tests::{Target, unique};
-
-fn right() -> Value {
-    json!({"amount": 1250, "currency": "USD", "token": "tok_visa"})
-}
-
-fn with(field: &str, value: Value) -> String {
-    let mut payment = right();
-    payment[field] = value;
-    payment.to_string()
-}
 
 #[tokio::test]
 async fn what_is_right_at_the_edge_is_accepted() {
@@ -27,21 +18,21 @@ async fn what_is_right_at_the_edge_is_accepted() {
         with("capture_method", json!("automatic")),
         with("description", json!("Ünïcödé ✓ 字")),
         with("description", json!(null)),
-        format!("{}{}", right(), " ".repeat(60 * 1024)),
+        format!("{}{}", payment(), " ".repeat(60 * 1024)),
     ];
     for body in bodies {
         client.payment_request(&unique(), &json!({})).body(body).send().await.expect(202);
     }
-    let request = client.payment_request("x", &right());
+    let request = client.payment_request("x", &payment());
     for content_type in ["application/json; charset=UTF-8", "Application/JSON", "application/json;charset=utf-8"] {
         let request = request.clone().without("content-type").header("content-type", content_type);
         request.send().await.expect(202);
     }
     for key in ["k".repeat(255), "a!\"#~".to_owned(), "\"quoted\"".to_owned()] {
-        client.create_payment(&key, &right()).await.expect(202);
+        client.create_payment(&key, &payment()).await.expect(202);
     }
     // Quoted or bare, it is the same key.
-    let replayed = client.create_payment("quoted", &right()).await.expect(202);
+    let replayed = client.create_payment("quoted", &payment()).await.expect(202);
     assert_eq!(replayed.header("idempotent-replayed"), "true");
 }
 
@@ -69,7 +60,7 @@ async fn a_slash_at_the_end_of_a_path_changes_nothing() {
 async fn a_header_that_is_there_twice_is_refused() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
-    let request = client.payment_request("one", &right());
+    let request = client.payment_request("one", &payment());
     for second in ["one", "two"] {
         let twice = request.clone().header("idempotency-key", second);
         twice.send().await.expect_problem(400, "idempotency_key_invalid");

@@ -4,18 +4,8 @@
 use reqwest::Method;
 use serde_json::json;
 use spillway_tests::queues::copies;
-use spillway_tests::receiver::{Attempt, Receiver, Reply};
+use spillway_tests::receiver::{Receiver, Reply};
 use spillway_tests::{Deadline, Target, eventually};
-
-/// Waits come from a message's delay or from the `due` index, so the sweep is run by hand too.
-async fn attempts(target: &Target, receiver: &Receiver, count: usize) -> Vec<Attempt> {
-    eventually(&format!("{count} attempts"), Deadline::LATER, async || {
-        target.run_due().await;
-        let attempts = receiver.attempts();
-        if attempts.len() < count { Err(format!("{} attempts", attempts.len())) } else { Ok(attempts) }
-    })
-    .await
-}
 
 #[tokio::test]
 async fn an_endpoint_is_created_with_its_secret() {
@@ -95,7 +85,7 @@ async fn an_attempt_that_failed_is_made_again_with_the_same_event() {
     let receiver = Receiver::scripted([Reply::Status(500), Reply::Status(500)]).await;
     let endpoint = client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let payment = client.paid(1250, "USD").await;
-    let attempts = attempts(&target, &receiver, 3).await;
+    let attempts = target.attempts_at_least(&receiver, 3, Deadline::LATER).await;
     for attempt in &attempts {
         attempt.verify(endpoint["secret"].as_str().unwrap()).unwrap();
         assert_eq!((attempt.id(), &attempt.body), (attempts[0].id(), &attempts[0].body));
@@ -111,7 +101,7 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
     let receiver = Receiver::scripted([Reply::Redirect(elsewhere.url().to_owned())]).await;
     client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     client.paid(1250, "USD").await;
-    attempts(&target, &receiver, 2).await;
+    target.attempts_at_least(&receiver, 2, Deadline::LATER).await;
     assert_eq!(elsewhere.attempts().len(), 0);
 }
 
@@ -124,7 +114,7 @@ async fn disabling_an_endpoint_is_told_to_the_others() {
     let disabled = client.create_webhook_endpoint(gone.url(), &["payment.*"]).await;
     let other = client.create_webhook_endpoint(listening.url(), &["webhook_endpoint.*"]).await;
     client.paid(1250, "USD").await;
-    let told = attempts(&target, &listening, 1).await;
+    let told = target.attempts_at_least(&listening, 1, Deadline::LATER).await;
     told[0].verify(other[secret].as_str().unwrap()).unwrap();
     let event = told[0].json();
     assert_eq!(event["type"], "webhook_endpoint.disabled");
@@ -141,7 +131,7 @@ async fn the_receivers_wish_to_wait_is_honoured() {
     let receiver = Receiver::scripted(std::iter::repeat_n(Reply::RetryAfter(503, 4), told)).await;
     client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     client.paid(1250, "USD").await;
-    let attempts = attempts(&target, &receiver, told + 1).await;
+    let attempts = target.attempts_at_least(&receiver, told + 1, Deadline::LATER).await;
     let waited = attempts[told].at - attempts[0].at;
     assert!(waited.as_millis() >= 3000, "the attempt after the wait came after {waited:?}");
 }

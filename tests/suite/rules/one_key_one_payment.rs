@@ -13,7 +13,7 @@ async fn a_hundred_equal_requests_at_once_make_one_payment_and_a_hundred_equal_a
     let merchant = stack.new_merchant().await;
     let request =
         merchant.client.payment_request("order-1", &json!({"amount": 1250, "currency": "USD", "token": "tok_visa"}));
-    let answers = join_all((0..CONCURRENT).map(|_| request.send())).await;
+    let answers = request.send_at_once(CONCURRENT).await;
     for answer in &answers {
         assert_eq!((answer.status.as_u16(), &answer.body), (202, &answers[0].body), "{}", answer.text);
         assert_eq!(answer.header("location"), answers[0].header("location"));

@@ -178,3 +178,45 @@ fn the_outputs_create_the_merchant_of_the_event() {
     let payload = command.split('\'').nth(1).unwrap();
     assert_eq!(serde_json::from_str::<Value>(payload).unwrap(), event);
 }
+
+#[test]
+fn an_upgrade_of_the_api_keeps_its_settings() {
+    let template = expanded(&[]);
+    let [api] = of(&template, "AWS::ApiGateway::RestApi").into_values().collect::<Vec<_>>()[..] else {
+        panic!("one API is expected");
+    };
+    let settings = [
+        ("ApiKeySourceType", "x-amazon-apigateway-api-key-source"),
+        ("EndpointAccessMode", "x-amazon-apigateway-endpoint-access-mode"),
+        ("MinimumCompressionSize", "x-amazon-apigateway-minimum-compression-size"),
+        ("SecurityPolicy", "x-amazon-apigateway-security-policy"),
+    ];
+    for (property, extension) in settings {
+        assert!(!api[property].is_null(), "{property}");
+        assert_eq!(api[property], api["Body"][extension], "{property}");
+    }
+}
+
+#[test]
+fn what_the_gateway_answers_from_500_on_is_counted_as_an_error_of_the_server() {
+    let template = expanded(&[]);
+    let apis = of(&template, "AWS::ApiGateway::RestApi");
+    let answers = apis["Api"]["Body"]["x-amazon-apigateway-gateway-responses"].as_object().unwrap();
+    let own = |kind: &str| match kind {
+        "API_CONFIGURATION_ERROR" | "AUTHORIZER_CONFIGURATION_ERROR" | "AUTHORIZER_FAILURE" => Some(500),
+        "INTEGRATION_FAILURE" | "INTEGRATION_TIMEOUT" => Some(504),
+        // What it stands for are functions that died.
+        "DEFAULT_5XX" => Some(502),
+        _ => None,
+    };
+    for (kind, answer) in answers {
+        let text = answer["responseTemplates"]["application/json"].as_str().unwrap();
+        let told: Value = serde_json::from_str(&text.replace("$context.requestId", "r")).unwrap();
+        match own(kind) {
+            // With a status of its own it would be a 4XXError to CloudWatch.
+            Some(status) => assert!(answer.get("statusCode").is_none() && told["status"] == status, "{kind}: {told}"),
+            None => assert_eq!(Some(told["status"].to_string().as_str()), answer["statusCode"].as_str(), "{kind}"),
+        }
+    }
+    assert_eq!(answers.keys().filter(|kind| own(kind).is_some()).count(), 6);
+}

@@ -13,7 +13,7 @@ use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Deadline, Options, Stack, Template, event, eventually};
 
 /// Every metric and its unit.
-const METRICS: [(&str, &str); 11] = [
+const METRICS: [(&str, &str); 12] = [
     ("PaymentsSucceeded", "Count"),
     ("PaymentsFailed", "Count"),
     ("OutcomesUnknown", "Count"),
@@ -25,6 +25,7 @@ const METRICS: [(&str, &str); 11] = [
     ("WebhookLatency", "Milliseconds"),
     ("DueEnqueued", "Count"),
     ("DueOverdue", "Count"),
+    ("WorkFailed", "Count"),
 ];
 const FUNCTIONS: [&str; 7] = [
     "call-processor",
@@ -156,6 +157,8 @@ async fn payments_folds_and_webhooks_are_counted_once_each() {
         // Two copies may both make the first attempt; the result counts that was stored first.
         ("WebhooksFailed", about(1, 0, 1)),
         ("WebhookLatency", about(6, 6, 7)),
+        // Two copies may meet at the store once too often; then one comes again.
+        ("WorkFailed", about(0, 0, 10)),
     ];
     tells(&stack, &expected).await;
     // Whatever comes of the copies counts nothing more.
@@ -194,10 +197,10 @@ async fn a_late_charge_is_counted_even_where_the_log_level_hides_the_lines() {
     let ends = Matching::operation("UpdateItem").with("REMOVE last_look_at");
     stack.store_proxy().fault(usize::MAX, ends, Fault::Error("InternalServerError"));
     work().await;
-    tells(&[("ProcessorLatency", 4), ("PaymentsFailed", 1), ("LateChargesUndone", 1)]).await;
+    tells(&[("ProcessorLatency", 4), ("PaymentsFailed", 1), ("LateChargesUndone", 1), ("WorkFailed", 1)]).await;
     stack.store_proxy().heal();
     work().await;
-    let undone = [("ProcessorLatency", 6), ("PaymentsFailed", 1), ("LateChargesUndone", 2)];
+    let undone = [("ProcessorLatency", 6), ("PaymentsFailed", 1), ("LateChargesUndone", 2), ("WorkFailed", 1)];
     tells(&undone).await;
     // A late one finds nothing to do.
     work().await;
@@ -226,4 +229,19 @@ async fn what_is_claimed_a_third_time_is_overdue() {
         let overdue = u64::saturating_sub(enqueued, 2);
         tells(&stack, &[("DueEnqueued", enqueued..=enqueued), ("DueOverdue", overdue..=overdue)]).await;
     }
+}
+
+#[tokio::test]
+async fn work_that_fails_is_counted_also_where_lambda_is_told_of_no_error() {
+    let stack = Stack::start(Options::new().template(Template::still()).keep_lines().unkilled()).await;
+    let rubbish = |count: usize| event::stream(&vec![("rubbish".to_owned(), "payment".to_owned()); count]);
+    let counted = async |count: u64| tells(&stack, &[("WorkFailed", count..=count)]).await;
+    let answer = stack.invoke("dispatch-changes", &rubbish(1)).await.unwrap();
+    assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "1"}]));
+    counted(1).await;
+    stack.invoke("dispatch-changes", &rubbish(2)).await.unwrap_err();
+    counted(2).await;
+    let answer = stack.invoke("fold-balance", &event::sqs(&[json!("rubbish"), json!("rubbish")])).await.unwrap();
+    assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "m0"}, {"itemIdentifier": "m1"}]));
+    counted(4).await;
 }

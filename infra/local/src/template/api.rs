@@ -31,7 +31,7 @@ pub(super) fn settings(resources: &Resources) -> Result<ApiDefaults, TemplateErr
     let properties = &api.properties;
     only(
         properties,
-        &["StageName", "ApiKeySourceType", "Auth", "MethodSettings", "GatewayResponses"],
+        &["StageName", "ApiKeySourceType", "Auth", "DefinitionBody", "MethodSettings", "GatewayResponses"],
         // Names, what stands between a client and the gateway (TLS, compression, where it answers), and what is told of
         // it afterwards.
         &[
@@ -40,6 +40,7 @@ pub(super) fn settings(resources: &Resources) -> Result<ApiDefaults, TemplateErr
             "Domain",
             "EndpointAccessMode",
             "EndpointConfiguration",
+            "MergeDefinitions",
             "MinimumCompressionSize",
             "Name",
             "OpenApiVersion",
@@ -47,6 +48,12 @@ pub(super) fn settings(resources: &Resources) -> Result<ApiDefaults, TemplateErr
             "TracingEnabled",
         ],
     )?;
+    if let Some(paths) = properties.at("DefinitionBody.paths") {
+        for (_, path) in paths.entries()? {
+            // Routes are read from the functions' events.
+            only(path, &[], &[])?;
+        }
+    }
     let mut responses = BTreeMap::new();
     if let Some(all) = properties.get("GatewayResponses") {
         for (kind, node) in all.entries()? {

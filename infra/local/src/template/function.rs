@@ -25,14 +25,15 @@ pub(super) fn read(resources: &Resources, resource: &Resource, api: &ApiDefaults
     only(
         properties,
         &["CodeUri", "FunctionName", "MemorySize", "Timeout", "Environment", "Events", "Role"],
-        // What it is built for, where its log and its traces go, how a new version takes over, and a
-        // guard that is not stood in for.
+        // What it is built for, where its log and its traces go, how a new version takes over, how often Lambda itself
+        // repeats what nobody waits for, and a guard that is not stood in for.
         &[
             "Architectures",
             "AutoPublishAlias",
             "AutoPublishAliasAllProperties",
             "DeploymentPreference",
             "Description",
+            "EventInvokeConfig",
             "Handler",
             "LoggingConfig",
             "RecursiveLoop",

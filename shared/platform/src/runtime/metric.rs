@@ -1,10 +1,10 @@
 //! Metrics, in CloudWatch's embedded metric format: members of an invocation's log line that CloudWatch makes metrics
 //! of. The one place for their names, their units and what each counts.
 //!
-//! What is counted is, but for one, what was committed, after the commit was confirmed, and it is told when the invocation ends. So a
-//! repeated message, which finds it done, never counts it again. A process that dies in between, or a commit whose
-//! confirmation is lost for good, is counted nowhere: the metrics tell how things go, the table tells what is true.
-//! (CloudWatch itself may count a line twice, rarely.)
+//! What was committed is counted once the commit is confirmed (but for one metric, which says so), and told when the
+//! invocation ends. So a repeated message, which finds it done, never counts it again. A process that dies in between,
+//! or a commit whose confirmation is lost for good, is counted nowhere: the metrics tell how things go, the table tells
+//! what is true. (CloudWatch itself may count a line twice, rarely.)
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -45,6 +45,9 @@ pub enum Metric {
     DueEnqueued,
     /// Claims of what was claimed twice before and is still not finished: something does not work.
     DueOverdue,
+    /// Messages, and changes of the stream, whose work failed; they come again. To Lambda such an invocation went well,
+    /// so its own metrics do not have them.
+    WorkFailed,
 }
 
 /// A metric's unit, as CloudWatch names it.
@@ -68,7 +71,8 @@ impl Metric {
             | Metric::WebhooksDelivered
             | Metric::WebhooksFailed
             | Metric::DueEnqueued
-            | Metric::DueOverdue => Unit::Count,
+            | Metric::DueOverdue
+            | Metric::WorkFailed => Unit::Count,
             Metric::ProcessorLatency | Metric::WebhookLatency => Unit::Milliseconds,
         }
     }

@@ -19,6 +19,7 @@ use tracing::Instrument as _;
 use super::context::{Context, Outside};
 use super::line::{self, Told};
 use super::log;
+use super::metric::Metric;
 use super::settings::Settings;
 use crate::api::{ApiEvent, ApiResponse, Problem, Request, Response};
 use crate::work::{self, BatchResponse, ChangesEvent, MessagesEvent, StreamChange, Thing, WorkError};
@@ -94,6 +95,7 @@ where
             for fault in &faults {
                 tracing::warn!(subject = %fault.subject, error = %fault.error, "message failed");
             }
+            context.metrics.add_all(Metric::WorkFailed, faults.len());
             work::back_off(&context, &faults).await;
             (told.failed, told.outcome) = outcome(batch.len(), faults.len());
             (Ok::<BatchResponse, Diagnostic>(response), told)
@@ -113,16 +115,17 @@ where
     F: Fn(Arc<Context>, Vec<StreamChange>) -> Fut,
     Fut: Future<Output = Result<(), (usize, WorkError)>>,
 {
-    run(|context, invocation: Invocation, event: ChangesEvent| {
+    run(|context: Arc<Context>, invocation: Invocation, event: ChangesEvent| {
         let changes = event.changes();
         let mut told = Told { request_id: invocation.request_id, source: "stream".to_owned(), ..Told::default() };
-        let handled = caught(told.request_id.clone(), handle(context, changes.clone()));
+        let handled = caught(told.request_id.clone(), handle(context.clone(), changes.clone()));
         async move {
             let handled = handled.await.unwrap_or(Err((0, WorkError::Panicked)));
             let (failed, response) = match handled {
                 Ok(()) => (0, Ok(BatchResponse::default())),
                 Err((index, error)) => {
                     tracing::warn!(index, error = %error, "change failed");
+                    context.metrics.add(Metric::WorkFailed, 1);
                     let from = changes.get(index).map(|change| change.sequence.clone());
                     let halve = index == 0 && changes.len() > 1;
                     let response =

@@ -147,13 +147,13 @@ impl Store {
         self.write(update.update_expression(sets)).await
     }
 
-    /// The last look at the processor was taken: nothing more is due. False if another copy of the message noted it.
+    /// Notes that the last look at the processor was taken, after which nothing more is due. Noting it twice is no error.
     pub async fn end_last_look(&self, payment: &Payment) -> Result<(), StoreError> {
         let update = self
             .update(&keys::payment(&payment.tenant, &payment.id))
             .update_expression("REMOVE last_look_at, due, due_at, due_claims")
             .condition_expression("attribute_exists(last_look_at)");
-        self.write(update).await.map(|_| ())
+        self.write(update).await.map(drop)
     }
 }
 

@@ -1,10 +1,8 @@
 //! What of a deployment a bill depends on: as the template and the code have it, by default.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 
-use spillway_tests::Template;
+use spillway_tests::{Template, metrics};
 
 /// What is deployed.
 #[derive(Debug, Clone)]
@@ -32,11 +30,10 @@ pub struct Deployed {
 impl Deployed {
     /// By the files in the repository.
     pub fn read() -> Deployed {
-        let metrics = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/platform/src/runtime/metric.rs");
-        Deployed::of(&Template::read(), &fs::read_to_string(metrics).unwrap_or_default())
+        Deployed::of(&Template::read(), metrics::emitted().len())
     }
 
-    fn of(template: &Template, metrics: &str) -> Deployed {
+    fn of(template: &Template, metrics: usize) -> Deployed {
         let default = |parameter: &str| template.values(&["Parameters", parameter], &["Default"]).first().copied();
         let systems = template.values(&["Globals", "Function"], &["SystemLogLevel"]).first().copied();
         let of_type = |kind: &str| -> Vec<&str> {
@@ -58,7 +55,7 @@ impl Deployed {
             // One on an expression is billed for each metric in it.
             alarm_metrics: sum(&alarms, &|id| within(id, "MetricStat:").max(1)),
             dashboards: sum(&of_type("AWS::CloudWatch::Dashboard"), &|_| 1),
-            metrics: variants(metrics),
+            metrics: u64::try_from(metrics).unwrap_or_default(),
             remembered_s: default("CacheSeconds").and_then(|value| value.parse().ok()).unwrap_or_default(),
             polled_queues: sum(&functions, &|id| within(id, "Queue: !GetAtt")),
             // Lambda's own default is the last.
@@ -79,13 +76,6 @@ fn capitalized(word: &str) -> String {
     letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
 }
 
-/// How many variants the enum `Metric` has.
-fn variants(text: &str) -> u64 {
-    let lines = text.lines().skip_while(|line| !line.starts_with("pub enum Metric ")).skip(1);
-    let lines = lines.take_while(|line| !line.starts_with('}')).map(str::trim);
-    u64::try_from(lines.filter(|line| line.starts_with(char::is_uppercase)).count()).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,13 +94,7 @@ mod tests {
         let (before, after) =
             text.split_once("    Properties:\n      FunctionName: !Sub \"${AWS::StackName}-fold-balance\"").unwrap();
         let text = format!("{before}    Properties:\n      MemorySize: 512\n{after}");
-        let deployed = Deployed::of(&Template::of(&text), "");
+        let deployed = Deployed::of(&Template::of(&text), 0);
         assert_eq!((deployed.memory("fold-balance"), deployed.memory("get-balance")), (512, 256));
-    }
-
-    #[test]
-    fn each_variant_of_the_metrics_is_one() {
-        let text = "pub enum Unit {\n    Count,\n}\npub enum Metric {\n    /// One.\n    One,\n    Two,\n}\nThree,\n";
-        assert_eq!((variants(text), variants("")), (2, 0));
     }
 }

@@ -1,17 +1,8 @@
 //! Who may call at all.
 
 use reqwest::Method;
-use serde_json::Value;
 use spillway_tests::client::Request;
-use spillway_tests::{Answer, Target, unique};
-
-/// A problem without what is different in every answer.
-fn anonymous(answer: Answer) -> Value {
-    let mut problem = answer.expect_problem(401, "unauthorized").body;
-    problem["request_id"].take();
-    problem["instance"].take();
-    problem
-}
+use spillway_tests::{Target, unique};
 
 #[tokio::test]
 async fn whoever_has_no_valid_key_gets_one_and_the_same_answer() {
@@ -39,7 +30,7 @@ async fn whoever_has_no_valid_key_gets_one_and_the_same_answer() {
     for request in refused {
         let answer = request.send().await;
         assert_eq!(answer.status, 401, "{request:?} gave {}", answer.text);
-        answers.push(anonymous(answer));
+        answers.push(answer.expect_anonymous_problem(401, "unauthorized"));
     }
     assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:#?}");
 }

@@ -1,6 +1,5 @@
 //! One idempotency key makes one payment.
 
-use futures::future::join_all;
 use serde_json::json;
 use spillway_tests::{Target, unique};
 
@@ -53,7 +52,7 @@ async fn equal_requests_at_once_make_one_payment_and_equal_answers() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let request = client.payment_request(&unique(), &super::right(&client).await);
-    let answers = join_all((0..CONCURRENT).map(|_| request.send())).await;
+    let answers = request.send_at_once(CONCURRENT).await;
     for answer in &answers {
         assert_eq!((answer.status.as_u16(), &answer.body), (202, &answers[0].body), "{}", answer.text);
         assert_eq!(answer.header("location"), answers[0].header("location"));
