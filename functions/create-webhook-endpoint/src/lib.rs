@@ -5,15 +5,12 @@ use std::sync::Arc;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::{EndpointId, EndpointKind};
 use spillway_domain::tenant::Mode;
-use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter};
+use spillway_domain::webhook::{ENDPOINTS_MAX, Endpoint, EndpointStatus, EventFilter};
 use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response, view};
 use spillway_platform::runtime::Context;
 use spillway_platform::store::Created;
 use spillway_platform::webhook::{check_url, new_secret};
 
-/// Each event is offered to all of them, so there is a bound. (Two requests at once may pass it by one: no money is
-/// at stake.)
-const ENDPOINTS_MAX: usize = 20;
 const FILTERS_MAX: usize = 20;
 const URL_LENGTH_MAX: usize = 2048;
 
@@ -28,15 +25,10 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     let fingerprint = body.fingerprint();
     let (url, event_types) = parse(body, context.settings.webhook_loopback && caller.tenant.mode == Mode::Test)?;
 
-    let existing = context.store.webhook_endpoints(&caller.tenant).await?;
     let id: EndpointId = match &key {
         Some(key) => key.id_for::<EndpointKind>(&caller.tenant, "webhook_endpoint", ""),
         None => EndpointId::derive(&[&request.request_id, &new_secret(context.random())]),
     };
-    if existing.len() >= ENDPOINTS_MAX && existing.iter().all(|endpoint| endpoint.id != id) {
-        return Err(Problem::too_many_webhook_endpoints(ENDPOINTS_MAX));
-    }
-
     let endpoint = Endpoint {
         id,
         tenant: caller.tenant,
@@ -51,12 +43,13 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
         created_at: now,
     };
     match context.store.create_webhook_endpoint(&endpoint).await? {
-        Created::New => Ok(created(&request, &endpoint, false)),
-        Created::Existing(first) if first.fingerprint == endpoint.fingerprint => {
+        Some(Created::New) => Ok(created(&request, &endpoint, false)),
+        Some(Created::Existing(first)) if first.fingerprint == endpoint.fingerprint => {
             let replayed = first.request_id != endpoint.request_id;
             Ok(created(&request, &first, replayed))
         }
-        Created::Existing(_) => Err(Problem::idempotency_key_reused()),
+        Some(Created::Existing(_)) => Err(Problem::idempotency_key_reused()),
+        None => Err(Problem::too_many_webhook_endpoints(ENDPOINTS_MAX)),
     }
 }
 

@@ -109,13 +109,14 @@ async fn note_health(
     context: &Context, endpoint: &Endpoint, attempt: &Attempt, now: Timestamp,
 ) -> Result<(), WorkError> {
     let (tenant, id) = (&endpoint.tenant, &endpoint.id);
-    let failed_for_too_long = endpoint.failing_since.is_some_and(|since| now.since(since) >= DISABLED_AFTER_MS);
+    let failed_for_too_long = endpoint.failing_since.filter(|since| now.since(*since) >= DISABLED_AFTER_MS);
     match (attempt.succeeded(), endpoint.failing_since) {
         (true, Some(_)) => context.store.endpoint_works(tenant, id).await?,
         (true, None) => {}
-        (false, _) if attempt.gone() || failed_for_too_long => {
+        (false, _) if attempt.gone() || failed_for_too_long.is_some() => {
             tracing::warn!(target: "spillway", endpoint = %id, "webhook endpoint disabled");
-            context.store.disable_endpoint(endpoint, now).await?;
+            let failing_since = if attempt.gone() { None } else { failed_for_too_long };
+            context.store.disable_endpoint(endpoint, failing_since, now).await?;
         }
         (false, None) => context.store.endpoint_fails(tenant, id, now).await?,
         (false, Some(_)) => {}

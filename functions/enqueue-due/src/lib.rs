@@ -43,13 +43,13 @@ struct Swept {
     unfinished: Vec<u16>,
 }
 
-/// A page of each partition in turn, until none has more or the time is up.
+/// A page of each partition in turn, until none has more or the time is up: then no page is begun, and no claim.
 async fn sweep(context: &Context, space: DueSpace, until: Timestamp) -> Swept {
     let mut swept = Swept { unfinished: (0..context.store.due_shards(space)).collect(), ..Swept::default() };
     loop {
         let shards = std::mem::take(&mut swept.unfinished);
         let pages: Vec<Swept> = stream::iter(shards)
-            .map(|shard| sweep_page(context, space, shard))
+            .map(|shard| sweep_page(context, space, shard, until))
             .buffer_unordered(AT_ONCE)
             .collect()
             .await;
@@ -64,16 +64,25 @@ async fn sweep(context: &Context, space: DueSpace, until: Timestamp) -> Swept {
     }
 }
 
-/// Claims and enqueues one page of a partition. Whatever was claimed is sent.
-async fn sweep_page(context: &Context, space: DueSpace, shard: u16) -> Swept {
+/// Claims and enqueues one page of a partition, as much of it as there is time for. Whatever was claimed is sent: a claim
+/// without a message would only put off.
+async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Timestamp) -> Swept {
     let now = context.now();
+    if now >= until {
+        return Swept::default();
+    }
     let overdue = match context.store.overdue(space, shard, now).await {
         Ok(overdue) => overdue,
         Err(error) => return Swept { failed: Some(error.into()), ..Swept::default() },
     };
     let full = overdue.len() == usize::from(SWEEP_MAX);
     let claims: Vec<Result<Option<Claim>, StoreError>> = stream::iter(overdue)
-        .map(|(key, due_at)| async move { context.store.claim(&key, due_at, now, context.settings.claim_s).await })
+        .map(|(key, due_at)| async move {
+            if context.now() >= until {
+                return Ok(None);
+            }
+            context.store.claim(&key, due_at, now, context.settings.claim_s).await
+        })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;

@@ -32,7 +32,8 @@ async fn work(context: &Context, thing: Thing, deadline: Timestamp) -> Result<()
             return context.queues().send(&[more]).await.pop().map_or(Ok(()), |(_, error)| Err(error));
         }
         let balance = context.store.balance(&tenant, currency).await?;
-        let seen = context.store.oldest_movements(&tenant, merchant.shards.largest(), currency).await?;
+        let shards = merchant.shards.largest();
+        let seen = context.store.oldest_movements(&tenant, shards, currency, &balance.folding).await?;
         let movements = balance.unfolded(seen);
         if movements.is_empty() && !balance.has_matured(now.day()) {
             return context

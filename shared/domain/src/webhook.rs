@@ -10,6 +10,8 @@ use crate::idempotency::Fingerprint;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 
+/// Each event is offered to all endpoints of a tenant, so there is a bound.
+pub const ENDPOINTS_MAX: usize = 20;
 /// An endpoint that failed for this long is disabled: 120 hours.
 pub const DISABLED_AFTER_MS: i64 = 120 * 3_600_000;
 

@@ -1,5 +1,6 @@
 //! `POST /v1/webhook-endpoints`
 
+use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use spillway_tests::{Answer, Client, Options, Stack};
@@ -29,6 +30,8 @@ async fn a_wrong_endpoint_is_refused_and_not_stored() {
         (with("url", json!("https://169.254.169.254/latest/meta-data")), vec!["/url"]),
         (with("url", json!("https://[fd00::1]/")), vec!["/url"]),
         (with("url", json!(7)), vec!["/url"]),
+        // 1,021 characters, 2,021 bytes; called, 6,021.
+        (with("url", json!(format!("https://example.com/?{}", "é".repeat(1000)))), vec!["/url"]),
         (with("event_types", json!([])), vec!["/event_types"]),
         (with("event_types", json!("payment.*")), vec!["/event_types"]),
         (with("event_types", json!(["payment.exploded"])), vec!["/event_types/0"]),
@@ -64,4 +67,32 @@ async fn loopback_is_for_test_mode_and_only_where_it_is_allowed() {
         let body = json!({"url": url, "event_types": ["payment.*"]});
         create(&client, &body).await.expect_problem(422, "invalid_request");
     }
+}
+
+#[tokio::test]
+async fn however_many_are_asked_for_at_once_there_are_twenty_and_those_are_told_again() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let request = |number: usize| {
+        let request = merchant.client.request(Method::POST, "/webhook-endpoints");
+        let request = request.header("content-type", "application/json").header("idempotency-key", &number.to_string());
+        request.body(json!({"url": "https://example.com/hook", "event_types": ["payment.*"]}).to_string())
+    };
+    let requests: Vec<_> = (0..40).map(request).collect();
+    // Who meets the others too often is told 503, and asks again.
+    let answers = join_all(requests.iter().map(|request| async { request.send_until_served().await.unwrap() })).await;
+    let (created, refused): (Vec<_>, Vec<_>) =
+        requests.iter().zip(answers).partition(|(_, answer)| answer.status == 201);
+    assert_eq!((created.len(), refused.len()), (20, 20));
+    for (_, answer) in refused {
+        answer.expect_problem(409, "too_many_webhook_endpoints");
+    }
+    for (request, answer) in created {
+        let again = request.send().await.expect(201);
+        assert_eq!((&again.body, again.header("idempotent-replayed")), (&answer.body, "true"));
+    }
+    let stored = stack.table().partition(&format!("{}#webhooks", merchant.tenant())).await;
+    assert_eq!(stored.iter().filter(|item| item["sk"].as_str().unwrap().starts_with("we_")).count(), 20);
+    // Another tenant has twenty of its own.
+    stack.new_merchant().await.client.create_webhook_endpoint("https://example.com/hook", &["*"]).await;
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
+use spillway_tests::clock::in_seconds;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::{Attempt, Receiver, Reply};
+use spillway_tests::store_proxy::Matching;
 use spillway_tests::{Deadline, Merchant, Options, Stack, eventually};
 
 /// Waits come from a message's delay or from the `due` index, so every test runs the sweep by hand too.
@@ -110,6 +112,37 @@ async fn gone_disables_the_endpoint() {
     let attempts = receiver.attempts();
     assert_eq!(events(&attempts), 1, "{attempts:?}");
     assert!(attempts.len() <= attempts_max(1, 0), "{attempts:?}");
+}
+
+#[tokio::test]
+async fn an_endpoint_that_has_worked_meanwhile_is_not_disabled_for_its_past() {
+    let stack = Stack::start(quick().store_proxy()).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
+    let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let key = json!({"pk": {"S": format!("{}#webhooks", merchant.tenant())}, "sk": {"S": endpoint["id"]}});
+    let note = async |expression: &str, values: serde_json::Value| {
+        let mut update = json!({"Key": key, "UpdateExpression": expression});
+        if !values.is_null() {
+            update["ExpressionAttributeValues"] = values;
+        }
+        stack.table().call("UpdateItem", update).await;
+    };
+    let disabling = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems").with(":disabled"));
+    // A first attempt would be put off; the second finds that the endpoint fails for too long.
+    merchant.client.paid(1250, "USD").await;
+    stack.attempts_at_least(&receiver, 1, Deadline::SOON).await;
+    note("SET failing_since = :since", json!({":since": {"S": in_seconds(-121 * 3600)}})).await;
+    eventually("it is about to be disabled", Deadline::SOON, async || {
+        stack.run_due().await;
+        if disabling.count() == 0 { Err("not yet".to_owned()) } else { Ok(()) }
+    })
+    .await;
+    note("REMOVE failing_since", serde_json::Value::Null).await;
+    disabling.forward();
+    nothing_is_due(&stack, &merchant).await;
+    let stored = stack.table().item(key["pk"]["S"].as_str().unwrap(), key["sk"]["S"].as_str().unwrap()).await.unwrap();
+    assert_eq!(stored["status"], "enabled", "{stored:?}");
 }
 
 #[tokio::test]

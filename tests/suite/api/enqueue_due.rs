@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use spillway_tests::auditor::settled;
+use spillway_tests::clock::now;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::Receiver;
 use spillway_tests::store_proxy::Matching;
@@ -80,4 +81,33 @@ async fn what_was_finished_before_its_claim_is_not_claimed() {
     assert!(left.is_empty(), "{left:?} of {payment:?}");
     let queues = stack.queues();
     assert_eq!(queues.depth(&queues.url("ProcessorQueue").await).await, 0);
+}
+
+#[tokio::test]
+async fn a_sweep_whose_time_is_over_claims_nothing_more_and_the_next_one_goes_on() {
+    const PAYMENTS: u64 = 40;
+    // Ten seconds are kept in reserve: money has a third of six. A call of the store is tried again after three.
+    let quick = Template::still().with(&["Resources", "EnqueueDue", "Properties", "Timeout"], "16");
+    let options = Options::new().template(quick).store_proxy().knob("FIRST_DUE_SECONDS", 1).knob("DUE_MONEY_SHARDS", 1);
+    let stack = Stack::start(options.knob("STORE_DEADLINE_MS", 9000).unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let mut last = String::new();
+    for _ in 0..PAYMENTS {
+        last = merchant.client.pay(1250, "USD", "tok_visa").await;
+    }
+    let last = stack.table().item(&format!("{}#{last}", merchant.tenant()), "payment").await.unwrap();
+    eventually("all are due", Deadline::SOON, async || {
+        if last["due_at"].as_str().unwrap() < now().as_str() { Ok(()) } else { Err(now()) }
+    })
+    .await;
+    // As many claims as are made at once wait for the store.
+    let slow = stack.store_proxy().hold(16, Matching::operation("GetItem").with("due_claims"));
+    let queues = stack.queues();
+    let queue = queues.url("ProcessorQueue").await;
+    stack.run_due().await;
+    assert_eq!(slow.count(), 16);
+    assert_eq!(queues.depth(&queue).await, 16 * copies());
+    slow.forward();
+    stack.run_due().await;
+    assert_eq!(queues.depth(&queue).await, PAYMENTS * copies());
 }

@@ -7,6 +7,7 @@ mod create_webhook_endpoint;
 mod deliver_webhook;
 mod dispatch_changes;
 mod enqueue_due;
+mod fold_balance;
 mod get_balance;
 mod issue_api_key;
 mod list_balance_transactions;

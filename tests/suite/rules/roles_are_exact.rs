@@ -6,6 +6,7 @@ use std::iter::repeat_n;
 use std::time::Duration;
 
 use futures::future::join_all;
+use reqwest::Method;
 use serde_json::{Value, json};
 use spillway_tests::make;
 use spillway_tests::receiver::{Receiver, Reply};
@@ -63,6 +64,13 @@ async fn every_right_is_used_and_no_other_is_missed() {
     let gone = Receiver::scripted(repeat_n(Reply::Status(410), 20)).await;
     for receiver in [&failing, &gone] {
         merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    }
+    // What was created is told again.
+    let request = merchant.client.request(Method::POST, "/webhook-endpoints").header("idempotency-key", "hook-1");
+    let request = request.header("content-type", "application/json");
+    let request = request.body(json!({"url": gone.url(), "event_types": ["payment.*"]}).to_string());
+    for _ in 0..2 {
+        request.send().await.expect(201);
     }
     for token in ["tok_visa", "tok_declined"] {
         merchant.client.pay(1250, "USD", token).await;

@@ -134,7 +134,7 @@ impl Settings {
             claim_s: number("CLAIM_SECONDS", 120)?,
             fold_delay_s: number("FOLD_DELAY_SECONDS", 2)?,
             unknown_outcome: UnknownOutcomePolicy {
-                waits_s: numbers("PROCESSOR_WAITS_SECONDS", "2,10,60,300,3600,86400")?,
+                waits_s: numbers("PROCESSOR_WAITS_SECONDS", "2,10,60,300,3600")?,
                 repeatable_for_ms: i64::from(number("REPEATABLE_FOR_SECONDS", 82_800)?) * 1000,
                 absent_again_ms: i64::from(number("ABSENT_AGAIN_SECONDS", 3600)?) * 1000,
                 last_look_ms: i64::from(number("LAST_LOOK_SECONDS", 86_400)?) * 1000,

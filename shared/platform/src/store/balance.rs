@@ -1,5 +1,7 @@
 //! Balances and movements.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
@@ -48,23 +50,31 @@ impl Store {
 
     /// All movements of a tenant over `shards` shards, read strongly.
     pub async fn movements(&self, tenant: &Tenant, shards: u16) -> Result<Vec<Movement>, StoreError> {
-        self.movements_with(tenant, shards, keys::MOVEMENT_PREFIX, None).await
-    }
-
-    /// Movements of one currency, the oldest value dates of each shard, enough for a fold.
-    pub async fn oldest_movements(
-        &self, tenant: &Tenant, shards: u16, currency: Currency,
-    ) -> Result<Vec<Movement>, StoreError> {
-        // Those of the last fold may still be there, and are not wanted.
-        self.movements_with(tenant, shards, &keys::movements_of(currency), Some(FOLD_MAX * 2)).await
-    }
-
-    async fn movements_with(
-        &self, tenant: &Tenant, shards: u16, prefix: &str, limit: Option<usize>,
-    ) -> Result<Vec<Movement>, StoreError> {
         let shards: Vec<String> = (0..shards).map(|shard| keys::movements(tenant, shard)).collect();
-        let pages = try_join_all(shards.iter().map(|shard| self.query(shard, prefix, limit))).await?;
+        let pages = try_join_all(shards.iter().map(|shard| self.query(shard, keys::MOVEMENT_PREFIX, None))).await?;
         pages.into_iter().flatten().map(movement).collect()
+    }
+
+    /// Movements of one currency for the fold after the one that took `folding`: the oldest value dates of each shard, as
+    /// many as make a full fold together even if some shards hold fewer, and none only if none is left.
+    pub async fn oldest_movements(
+        &self, tenant: &Tenant, shards: u16, currency: Currency, folding: &[MovementKey],
+    ) -> Result<Vec<Movement>, StoreError> {
+        // Those of the last fold may still be there, in front of the others.
+        let mut still_there: HashMap<String, usize> = HashMap::new();
+        for key in folding {
+            *still_there.entry(keys::movement(tenant, key).pk).or_default() += 1;
+        }
+        let share = (2 * FOLD_MAX).div_ceil(usize::from(shards.max(1)));
+        let prefix = keys::movements_of(currency);
+        let shards = (0..shards).map(|shard| {
+            let partition = keys::movements(tenant, shard);
+            let limit = share + still_there.get(&partition).copied().unwrap_or_default();
+            (partition, limit)
+        });
+        let shards: Vec<(String, usize)> = shards.collect();
+        let pages = shards.iter().map(|(partition, limit)| self.query(partition, &prefix, Some(*limit)));
+        try_join_all(pages).await?.into_iter().flatten().map(movement).collect()
     }
 
     /// Deletes movements that a balance holds already. All of them, or an error.

@@ -12,6 +12,7 @@
 //! event             T#events#s             evt_…                                                     not all delivered
 //! delivery          T#evt_…                we_…                           T#we_…#deliveries, evt_…   pending
 //! webhook endpoint  T#webhooks             we_…
+//!   how many        T#webhooks             count
 //! sandbox call      sandbox#pay_…          the idempotency key
 //! ```
 //!
@@ -190,6 +191,11 @@ pub fn webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> Key {
     Key::new(webhook_endpoints(tenant), id.as_str())
 }
 
+/// Where a tenant's webhook endpoints are counted.
+pub fn webhook_endpoint_count(tenant: &Tenant) -> Key {
+    Key::new(webhook_endpoints(tenant), "count")
+}
+
 /// Where a merchant is.
 pub fn merchant(id: &MerchantId) -> Key {
     Key::new(id.as_str(), "merchant")
@@ -265,6 +271,7 @@ mod tests {
             api_key("00"),
             api_key_id(&merchant_id, "key_1"),
             webhook_endpoint(&tenant(), &EndpointId::derive(&["w"])),
+            webhook_endpoint_count(&tenant()),
             journal_entry(&tenant(), &EntryId::derive(&["t"])),
             sandbox_call("pay_1", "authorize"),
             Key::new("junk", PAYMENT),

@@ -5,15 +5,40 @@ use spillway_domain::event::Event;
 use spillway_domain::id::EndpointId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::Endpoint;
+use spillway_domain::webhook::{ENDPOINTS_MAX, Endpoint};
 
 use super::reason::Cancelled;
 use super::{Created, Store, StoreError, from_item, keys, number, text, to_item};
 
 impl Store {
-    /// Stores a new endpoint, or tells the one that its id names.
-    pub async fn create_webhook_endpoint(&self, endpoint: &Endpoint) -> Result<Created<Endpoint>, StoreError> {
-        self.create(to_item(&keys::webhook_endpoint(&endpoint.tenant, &endpoint.id), endpoint)?).await
+    /// Stores a new endpoint and counts it, in one transaction, or tells the one that its id names. None if the tenant
+    /// has [`ENDPOINTS_MAX`] already.
+    pub async fn create_webhook_endpoint(&self, endpoint: &Endpoint) -> Result<Option<Created<Endpoint>>, StoreError> {
+        let key = keys::webhook_endpoint(&endpoint.tenant, &endpoint.id);
+        let count = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(keys::webhook_endpoint_count(&endpoint.tenant).attributes()))
+            .update_expression("ADD endpoints :one")
+            .condition_expression("attribute_not_exists(endpoints) OR endpoints < :most")
+            .expression_attribute_values(":one", number(1))
+            .expression_attribute_values(":most", number(ENDPOINTS_MAX));
+        let count = count.build().map_err(StoreError::incomplete)?;
+        let request = self
+            .client
+            .transact_write_items()
+            .client_request_token(self.transaction_token())
+            .transact_items(self.creation(to_item(&key, endpoint)?)?)
+            .transact_items(TransactWriteItem::builder().update(count).build());
+        match request.send().await.map_err(Cancelled::from_sdk) {
+            Ok(_) => Ok(Some(Created::New)),
+            // The first of them that failed: what is there already is told, however many there are.
+            Err(Cancelled::Guard(0)) => match self.get(&key).await? {
+                Some(existing) => Ok(Some(Created::Existing(existing))),
+                None => Err(StoreError::Corrupt("a failed condition without its item".to_owned())),
+            },
+            Err(Cancelled::Guard(_)) => Ok(None),
+            Err(Cancelled::Error(error)) => Err(error),
+        }
     }
 
     /// All endpoints of a tenant, read strongly, so that an event made after an endpoint reaches it.
@@ -41,14 +66,23 @@ impl Store {
         self.write(update).await.map(|_| ())
     }
 
-    /// Disables an endpoint and tells so, in one transaction. Nothing happens if it was disabled already.
-    pub async fn disable_endpoint(&self, endpoint: &Endpoint, now: Timestamp) -> Result<(), StoreError> {
+    /// Disables an endpoint and tells so, in one transaction. Nothing happens if it was disabled already, nor if it has
+    /// worked since the `failing_since` for which it is given up; none, if it is gone for good.
+    pub async fn disable_endpoint(
+        &self, endpoint: &Endpoint, failing_since: Option<Timestamp>, now: Timestamp,
+    ) -> Result<(), StoreError> {
         let event = Event::of_disabled_endpoint(endpoint, now);
-        let update = Update::builder()
+        let mut condition = "#status = :enabled AND version < :version".to_owned();
+        let mut update = Update::builder();
+        if let Some(since) = failing_since {
+            condition.push_str(" AND failing_since = :since");
+            update = update.expression_attribute_values(":since", text(since.to_string()));
+        }
+        let update = update
             .table_name(&self.table)
             .set_key(Some(keys::webhook_endpoint(&endpoint.tenant, &endpoint.id).attributes()))
             .update_expression("SET #status = :disabled, version = :version")
-            .condition_expression("#status = :enabled AND version < :version")
+            .condition_expression(condition)
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":disabled", text("disabled"))
             .expression_attribute_values(":enabled", text("enabled"))

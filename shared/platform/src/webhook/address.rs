@@ -11,7 +11,7 @@ const URL_LENGTH_MAX: usize = 2048;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// It does not parse, or is too long.
-    #[error("must be an absolute URL of at most 2048 characters")]
+    #[error("must be an absolute URL of at most 2048 characters, in its encoded form")]
     Malformed,
     /// Plain http.
     #[error("must begin with https://")]
@@ -26,10 +26,11 @@ pub enum AddressError {
 
 /// Whether `url` may be an endpoint. With `loopback`, this machine may be named too, over plain http.
 pub fn check_url(url: &str, loopback: bool) -> Result<Url, AddressError> {
-    if url.len() > URL_LENGTH_MAX {
+    let parsed = Url::parse(url).map_err(|_| AddressError::Malformed)?;
+    // As it is stored and called: letters outside of ASCII take three characters for each of their bytes.
+    if parsed.as_str().len() > URL_LENGTH_MAX {
         return Err(AddressError::Malformed);
     }
-    let parsed = Url::parse(url).map_err(|_| AddressError::Malformed)?;
     if !parsed.username().is_empty() || parsed.password().is_some() {
         return Err(AddressError::Credentials);
     }
