@@ -9,10 +9,9 @@ use spillway_domain::webhook::{ENDPOINTS_MAX, Endpoint, EndpointStatus, EventFil
 use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response, view};
 use spillway_platform::runtime::Context;
 use spillway_platform::store::Created;
-use spillway_platform::webhook::{check_url, new_secret};
+use spillway_platform::webhook::{URL_LENGTH_MAX, check_url, new_secret};
 
 const FILTERS_MAX: usize = 20;
-const URL_LENGTH_MAX: usize = 2048;
 
 /// Stores the endpoint and answers 201 with its signing secret. Sent again with the same idempotency key, the answer
 /// is the same.

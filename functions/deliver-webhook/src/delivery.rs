@@ -109,17 +109,25 @@ async fn note_health(
     context: &Context, endpoint: &Endpoint, attempt: &Attempt, now: Timestamp,
 ) -> Result<(), WorkError> {
     let (tenant, id) = (&endpoint.tenant, &endpoint.id);
-    let failed_for_too_long = endpoint.failing_since.filter(|since| now.since(*since) >= DISABLED_AFTER_MS);
     match (attempt.succeeded(), endpoint.failing_since) {
         (true, Some(_)) => context.store.endpoint_works(tenant, id).await?,
         (true, None) => {}
-        (false, _) if attempt.gone() || failed_for_too_long.is_some() => {
-            tracing::warn!(target: "spillway", endpoint = %id, "webhook endpoint disabled");
-            let failing_since = if attempt.gone() { None } else { failed_for_too_long };
-            context.store.disable_endpoint(endpoint, failing_since, now).await?;
+        (false, _) if attempt.gone() => disable(context, endpoint, None, now).await?,
+        (false, Some(since)) if now.since(since) >= DISABLED_AFTER_MS => {
+            disable(context, endpoint, Some(since), now).await?;
         }
         (false, None) => context.store.endpoint_fails(tenant, id, now).await?,
         (false, Some(_)) => {}
+    }
+    Ok(())
+}
+
+/// Gives the endpoint up: it is gone, or has failed since then.
+async fn disable(
+    context: &Context, endpoint: &Endpoint, failing_since: Option<Timestamp>, now: Timestamp,
+) -> Result<(), WorkError> {
+    if context.store.disable_endpoint(endpoint, failing_since, now).await? {
+        tracing::warn!(target: "spillway", endpoint = %endpoint.id, "webhook endpoint disabled");
     }
     Ok(())
 }

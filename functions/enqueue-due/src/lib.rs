@@ -12,7 +12,8 @@ use spillway_platform::work::{Outgoing, WorkError};
 const AT_ONCE: usize = 16;
 /// From this claim on, an item counts as overdue: something does not work.
 const OVERDUE_CLAIMS: u32 = 3;
-/// What is left of the invocation's time when the sweep ends.
+/// What is left of the invocation's time when the sweep ends; of a short one (`cargo lambda watch` tells none, and ten
+/// seconds are assumed) half.
 const RESERVE_MS: i64 = 10_000;
 
 /// Sweeps the three spaces, money first, each with its share of the time that is left, so that a backlog of one delays
@@ -23,7 +24,8 @@ pub async fn handle(context: Arc<Context>, invocation: Invocation) -> Result<Str
     for (index, space) in DueSpace::ALL.into_iter().enumerate() {
         let now = context.now();
         let spaces_left = i64::try_from(DueSpace::ALL.len() - index).unwrap_or(1);
-        let until = now.plus_millis((invocation.deadline.since(now) - RESERVE_MS).max(0) / spaces_left);
+        let left_ms = invocation.deadline.since(now).max(0);
+        let until = now.plus_millis((left_ms - RESERVE_MS.min(left_ms / 2)) / spaces_left);
         let swept = sweep(&context, space, until).await;
         told.push(format!("{} {}", swept.enqueued, space.as_str()));
         failed = failed.or(swept.failed);

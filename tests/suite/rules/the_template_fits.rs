@@ -220,3 +220,37 @@ fn what_the_gateway_answers_from_500_on_is_counted_as_an_error_of_the_server() {
     }
     assert_eq!(answers.keys().filter(|kind| own(kind).is_some()).count(), 6);
 }
+
+#[test]
+fn a_canary_is_held_against_the_alarms_that_see_it_fail() {
+    let template = expanded(&["Canary=true"]);
+    let groups = of(&template, "AWS::CodeDeploy::DeploymentGroup");
+    assert_eq!(groups.len(), 3);
+    for (name, group) in groups {
+        let alarms = texts(&group["AlarmConfiguration"]);
+        for alarm in ["CanaryErrorsAlarm", "FunctionErrorsAlarm", "FailedWorkAlarm"] {
+            assert!(alarms.contains(&alarm), "{name} has {alarms:?}");
+        }
+    }
+}
+
+#[test]
+fn nobody_repeats_a_sweep() {
+    let template = expanded(&[]);
+    let invoked = of(&template, "AWS::Lambda::EventInvokeConfig").into_values().collect::<Vec<_>>();
+    let scheduled = of(&template, "AWS::Scheduler::Schedule").into_values().collect::<Vec<_>>();
+    let ([invoked], [scheduled]) = (&invoked[..], &scheduled[..]) else { panic!("one of each is expected") };
+    assert_eq!((&invoked["FunctionName"]["Ref"], &invoked["MaximumRetryAttempts"]), (&json!("EnqueueDue"), &json!(0)));
+    assert_eq!(scheduled["Target"]["RetryPolicy"]["MaximumRetryAttempts"], 0);
+}
+
+#[test]
+fn the_longest_stack_name_is_told() {
+    let template = expanded(&[]);
+    let functions = of(&template, "AWS::Lambda::Function").into_values();
+    let suffixes = functions.map(|function| function["FunctionName"]["Fn::Sub"].as_str().unwrap());
+    let longest = suffixes.map(|name| name.strip_prefix("${AWS::StackName}").unwrap().len()).max().unwrap();
+    let page = fs::read_to_string(template::path().parent().unwrap().join("../docs/deploy.md")).unwrap();
+    // Lambda takes names of 64 characters.
+    assert!(page.contains(&format!("at most {} characters", 64 - longest)), "{}", 64 - longest);
+}

@@ -244,6 +244,12 @@ fn what_the_runner_does_not_know_is_an_error_with_its_line() {
         ("    Timeout: 10", "    Layers: [a]", "line 7: the runner does not know Layers here"),
         ("MinValue: 0", "NoEcho: true", "line 3: the runner does not know NoEcho here"),
         ("      Auth:\n", "      Models: {}\n      Auth:\n", "line 36: the runner does not know Models here"),
+        // Routes stand at their functions.
+        (
+            "      Auth:\n",
+            "      DefinitionBody: {paths: {/v1/x: {get: {}}}}\n      Auth:\n",
+            "line 36: the runner does not know get here",
+        ),
         (
             "        ApiKeyRequired: true",
             "        AddDefaultAuthorizerToCorsPreflight: true",

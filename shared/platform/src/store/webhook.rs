@@ -66,11 +66,11 @@ impl Store {
         self.write(update).await.map(|_| ())
     }
 
-    /// Disables an endpoint and tells so, in one transaction. Nothing happens if it was disabled already, nor if it has
-    /// worked since the `failing_since` for which it is given up; none, if it is gone for good.
+    /// Disables an endpoint and tells so, in one transaction. False, and nothing is written, if it was disabled already,
+    /// or has worked since the `failing_since` for which it is given up (none, if it is gone for good).
     pub async fn disable_endpoint(
         &self, endpoint: &Endpoint, failing_since: Option<Timestamp>, now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let event = Event::of_disabled_endpoint(endpoint, now);
         let mut condition = "#status = :enabled AND version < :version".to_owned();
         let mut update = Update::builder();
@@ -95,7 +95,8 @@ impl Store {
             .transact_items(TransactWriteItem::builder().update(update).build())
             .transact_items(self.creation(self.event_item(&endpoint.tenant, &event)?)?);
         match request.send().await.map_err(Cancelled::from_sdk) {
-            Ok(_) | Err(Cancelled::Guard(_)) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(Cancelled::Guard(_)) => Ok(false),
             Err(Cancelled::Error(error)) => Err(error),
         }
     }

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-const URL_LENGTH_MAX: usize = 2048;
+/// Most bytes of an endpoint's address.
+pub const URL_LENGTH_MAX: usize = 2048;
 
 /// Why an address is refused, as the end of a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -4,6 +4,6 @@ mod address;
 mod send;
 mod sign;
 
-pub use address::{AddressError, check_url};
+pub use address::{AddressError, URL_LENGTH_MAX, check_url};
 pub use send::{NoClient, Sender};
 pub use sign::{Signed, new_secret, sign};
