@@ -8,7 +8,7 @@ use spillway_domain::id::PaymentId;
 use spillway_domain::payment::{Approval, Authorization, Change, Failure, Found, Payment, Status, Step, Terms};
 use spillway_domain::tenant::Tenant;
 use spillway_platform::runtime::{Context, Invocation, Metric};
-use spillway_platform::store::Committed;
+use spillway_platform::store::{Committed, Due};
 use spillway_platform::work::{Outgoing, Thing, WorkError, each};
 
 /// Works on each payment by itself.
@@ -18,12 +18,12 @@ pub async fn handle(context: Arc<Context>, _: Invocation, things: Vec<Thing>) ->
 
 async fn work(context: &Context, thing: Thing) -> Result<(), WorkError> {
     let Thing::Payment { tenant, id } = thing else { return Err(WorkError::Unreadable) };
-    let Some(payment) = load(context, &tenant, &id).await? else { return Ok(()) };
+    let Some((payment, due)) = load(context, &tenant, &id).await? else { return Ok(()) };
     let answered: Answer = match payment.next_step(context.now(), &context.settings.unknown_outcome) {
         Step::Nothing => return Ok(()),
         Step::Authorize => timed(context, context.processors.authorize(&payment)).await.into(),
         Step::LookUp => timed(context, context.processors.look_up(&payment)).await.into(),
-        Step::LastLook => return last_look(context, &payment).await,
+        Step::LastLook => return last_look(context, &payment, due.as_ref()).await,
     };
     match answered {
         Answer::Approved(approval) => {
@@ -78,8 +78,8 @@ impl From<Found> for Answer {
     }
 }
 
-async fn load(context: &Context, tenant: &Tenant, id: &PaymentId) -> Result<Option<Payment>, WorkError> {
-    let payment = context.store.payment(tenant, id).await?;
+async fn load(context: &Context, tenant: &Tenant, id: &PaymentId) -> Result<Option<(Payment, Option<Due>)>, WorkError> {
+    let payment = context.store.payment_with_due(tenant, id).await?;
     if payment.is_none() {
         tracing::warn!(target: "spillway", payment = %id, "a message names a payment that is not there");
     }
@@ -134,7 +134,7 @@ async fn ask_again(context: &Context, payment: &Payment, absent: bool) -> Result
 
 /// A charge that appears after its payment failed is undone, and somebody should know. Without an answer the due time
 /// brings it back.
-async fn last_look(context: &Context, payment: &Payment) -> Result<(), WorkError> {
+async fn last_look(context: &Context, payment: &Payment, due: Option<&Due>) -> Result<(), WorkError> {
     match timed(context, context.processors.look_up(payment)).await {
         Found::Unknown => return Ok(()),
         Found::Absent => {}
@@ -147,5 +147,8 @@ async fn last_look(context: &Context, payment: &Payment) -> Result<(), WorkError
             context.metrics.add(Metric::LateChargesUndone, 1);
         }
     }
-    Ok(context.store.end_last_look(payment).await?)
+    if let Some(due) = due {
+        context.store.end_last_look(payment, due).await?;
+    }
+    Ok(())
 }

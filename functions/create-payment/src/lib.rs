@@ -39,9 +39,7 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     match context.store.create_payment(&payment).await? {
         Created::New => Ok(accepted(&request, &payment, false)),
         Created::Existing(first) if first.fingerprint == payment.fingerprint => {
-            // The same request id: the reply to an earlier try of this very write was lost.
-            let replayed = first.request_id != payment.request_id;
-            Ok(accepted(&request, &first.as_accepted(), replayed))
+            Ok(accepted(&request, &first.as_accepted(), true))
         }
         Created::Existing(_) => Err(Problem::idempotency_key_reused()),
     }

@@ -57,9 +57,14 @@ pub async fn retry(
         // Final, or being attempted, or early: its due time brings it back.
         _ => return Ok(()),
     }
+    let known = endpoints.of(tenant)?;
+    if known.unreadable.iter().any(|unreadable| unreadable == endpoint.as_str()) {
+        // It is not gone: its due time brings the delivery back.
+        return Ok(());
+    }
     let until = now.plus_millis(i64::from(context.settings.webhook_deadline_ms) + CLAIM_MARGIN_MS);
     let Some(claimed) = context.store.claim_delivery(tenant, &delivery, until).await? else { return Ok(()) };
-    let wanted = endpoints.of(tenant)?.iter().find(|known| known.id == *endpoint);
+    let wanted = known.items.iter().find(|known| known.id == *endpoint);
     let stored = context.store.event(tenant, event).await?;
     let (Some(endpoint), Some(stored)) = (wanted, stored) else { return give_up(context, tenant, &claimed).await };
     if !endpoint.wants(stored.event_type) {

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::webhook::Endpoint;
 use spillway_platform::runtime::Context;
-use spillway_platform::store::StoreError;
+use spillway_platform::store::{Readable, StoreError};
 use spillway_platform::work::Thing;
 
 /// Read strongly, after the batch was received: an event that was made after an endpoint finds it.
-pub struct Endpoints(HashMap<Tenant, Result<Vec<Endpoint>, StoreError>>);
+pub struct Endpoints(HashMap<Tenant, Result<Readable<Endpoint>, StoreError>>);
 
 impl Endpoints {
     /// One query for each tenant of the batch.
@@ -22,11 +22,11 @@ impl Endpoints {
     }
 
     /// Those of a tenant.
-    pub fn of(&self, tenant: &Tenant) -> Result<&[Endpoint], StoreError> {
+    pub fn of(&self, tenant: &Tenant) -> Result<&Readable<Endpoint>, StoreError> {
         match self.0.get(tenant) {
             Some(Ok(endpoints)) => Ok(endpoints),
             Some(Err(error)) => Err(error.clone()),
-            None => Ok(&[]),
+            None => Ok(const { &Readable::NONE }),
         }
     }
 }

@@ -11,22 +11,30 @@ use spillway_platform::work::WorkError;
 use crate::delivery;
 use crate::endpoints::Endpoints;
 
-/// When every endpoint has a delivery, final or with a due time of its own, the event needs no look any more.
+/// When every endpoint has a delivery, final or with a due time of its own, the event needs no look any more. While an
+/// endpoint without a delivery can't be read, the event stays due, so that it misses none.
 pub async fn deliver(context: &Context, endpoints: &Endpoints, tenant: &Tenant, id: &EventId) -> Result<(), WorkError> {
     let Some(event) = context.store.event(tenant, id).await? else {
         tracing::warn!(target: "spillway", event = %id, "a message names an event that is not there");
         return Ok(());
     };
-    let wanting: Vec<&Endpoint> =
-        endpoints.of(tenant)?.iter().filter(|endpoint| endpoint.wants(event.event_type)).collect();
-    if !wanting.is_empty() {
+    let endpoints = endpoints.of(tenant)?;
+    let wanting: Vec<&Endpoint> = endpoints.items.iter().filter(|endpoint| endpoint.wants(event.event_type)).collect();
+    if !wanting.is_empty() || !endpoints.unreadable.is_empty() {
         let known = context.store.deliveries(tenant, id).await?;
-        let new = wanting.into_iter().filter(|endpoint| known.iter().all(|delivery| delivery.endpoint != endpoint.id));
+        let is_new = |endpoint: &str| {
+            known.items.iter().all(|delivery| delivery.endpoint.as_str() != endpoint)
+                && known.unreadable.iter().all(|of| of != endpoint)
+        };
+        let new = wanting.into_iter().filter(|endpoint| is_new(endpoint.id.as_str()));
         // All of them to their end: an attempt that was made must be stored, whatever happens to another.
         let results = join_all(new.map(|endpoint| first_attempt(context, &event, endpoint))).await;
         results.into_iter().collect::<Result<(), WorkError>>()?;
+        if endpoints.unreadable.iter().any(|endpoint| is_new(endpoint)) {
+            return Ok(());
+        }
     }
-    context.store.event_handed_over(tenant, id).await?;
+    context.store.event_handed_over(tenant, &event).await?;
     Ok(())
 }
 

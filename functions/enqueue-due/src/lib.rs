@@ -79,11 +79,11 @@ async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Times
     };
     let full = overdue.len() == usize::from(SWEEP_MAX);
     let claims: Vec<Result<Option<Claim>, StoreError>> = stream::iter(overdue)
-        .map(|(key, due_at)| async move {
+        .map(|overdue| async move {
             if context.now() >= until {
                 return Ok(None);
             }
-            context.store.claim(&key, due_at, now, context.settings.claim_s).await
+            context.store.claim(overdue, now, context.settings.claim_s).await
         })
         .buffer_unordered(AT_ONCE)
         .collect()
@@ -92,7 +92,7 @@ async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Times
     let mut failed = None;
     for claim in claims {
         match claim {
-            Ok(claim) => messages.extend(claim.and_then(|claim| message(context, &claim))),
+            Ok(claim) => messages.extend(claim.map(|claim| message(context, claim))),
             Err(error) => failed = failed.or(Some(error.into())),
         }
     }
@@ -107,14 +107,10 @@ async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Times
 }
 
 /// The message for a claimed item.
-fn message(context: &Context, claim: &Claim) -> Option<Outgoing> {
-    if claim.claims >= OVERDUE_CLAIMS {
+fn message(context: &Context, Claim { overdue, claims }: Claim) -> Outgoing {
+    if claims >= OVERDUE_CLAIMS {
         context.metrics.add(Metric::DueOverdue, 1);
-        tracing::warn!(target: "spillway", pk = %claim.key.pk, sk = %claim.key.sk, claims = claim.claims, "overdue");
+        tracing::warn!(target: "spillway", pk = %overdue.key.pk, sk = %overdue.key.sk, claims, "overdue");
     }
-    let thing = claim.key.thing();
-    if thing.is_none() {
-        tracing::error!(target: "spillway", pk = %claim.key.pk, sk = %claim.key.sk, "due, but nothing can be done for it");
-    }
-    thing.map(|thing| Outgoing { thing, delay_s: 0 })
+    Outgoing { thing: overdue.thing, delay_s: 0 }
 }

@@ -31,21 +31,18 @@ async fn work(context: &Context, thing: Thing, deadline: Timestamp) -> Result<()
             let more = Outgoing { thing: Thing::Balance { tenant, currency }, delay_s: 0 };
             return context.queues().send(&[more]).await.pop().map_or(Ok(()), |(_, error)| Err(error));
         }
-        let balance = context.store.balance(&tenant, currency).await?;
+        let (balance, due) = context.store.balance(&tenant, currency).await?;
         let shards = merchant.shards.largest();
         let seen = context.store.oldest_movements(&tenant, shards, currency, &balance.folding).await?;
         let movements = balance.unfolded(seen);
         if movements.is_empty() && !balance.has_matured(now.day()) {
-            return context
-                .store
-                .settle_due(&tenant, currency, &balance, next_look(&tenant, currency, now))
-                .await
-                .map_err(Into::into);
+            let next = next_look(&tenant, currency, now);
+            return Ok(context.store.settle_due(&tenant, currency, due.as_ref(), next).await?);
         }
         // The order is the proof: only when these are gone may the list that names them be replaced.
         context.store.delete_movements(&tenant, &balance.folding).await?;
-        let folded = balance.fold(&movements, now.day()).map_err(|error| WorkError::Refused(error.to_string()))?;
-        if !context.store.fold(&tenant, currency, &balance, &folded, next_look(&tenant, currency, now)).await? {
+        let fold = balance.fold(&movements, now.day()).map_err(|error| WorkError::Refused(error.to_string()))?;
+        if !context.store.fold(&tenant, currency, &fold, next_look(&tenant, currency, now)).await? {
             return Ok(());
         }
         context.metrics.add_all(Metric::MovementsFolded, movements.len());

@@ -4,58 +4,67 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use spillway_domain::api_key::Scope;
-use spillway_domain::balance::{Balance, Reading};
+use spillway_domain::balance::{Balance, Inexact, Reading};
 use spillway_domain::currency::Currency;
 use spillway_domain::ledger::Movement;
-use spillway_domain::money::OutOfRange;
 use spillway_domain::time::Day;
 use spillway_platform::api::{Caller, Problem, Request, Response, view};
 use spillway_platform::runtime::Context;
+use spillway_platform::store::Readable;
 
 /// More than one fold between the two reads, so often in a row, is a store that is too slow.
 const TRIES: u32 = 5;
 
-type Balances = BTreeMap<Currency, Balance>;
+type Balances = Readable<(Currency, Balance)>;
+/// By currency code, because there may be money in a currency that this version does not know.
+type Readings = BTreeMap<String, Result<Reading, Inexact>>;
 
 /// Reads balances, movements and balances again, until no more than one fold came in between. What was committed
-/// before the request began is in the answer, and nothing is in it twice.
+/// before the request began is in the answer, and nothing is in it twice. A currency that can't be told exactly is an
+/// error for itself alone.
 pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
     let caller = Caller::of(&request, context.now())?;
     caller.may(Scope::BalanceRead)?;
     let tenant = &caller.tenant;
 
-    let mut first: Balances = context.store.balances(tenant).await?.into_iter().collect();
-    for _ in 0..TRIES {
+    let mut first = context.store.balances(tenant).await?;
+    let mut tries_left = TRIES;
+    loop {
+        tries_left -= 1;
         let movements = context.store.movements(tenant, caller.shards.largest()).await?;
-        let second: Balances = context.store.balances(tenant).await?.into_iter().collect();
+        let second = context.store.balances(tenant).await?;
         let now = context.now();
-        if let Some(readings) = read(&caller.currencies, &first, &movements, &second, now.day())? {
+        let readings = read(&caller.currencies, &first, &movements, &second, now.day());
+        let moved = readings.values().any(|reading| *reading == Err(Inexact::Moved));
+        if !moved || tries_left == 0 {
+            for (currency, why) in readings.iter().filter_map(|(currency, reading)| Some((currency, reading.err()?))) {
+                tracing::error!(target: "spillway", currency, %why, "a balance can't be told");
+            }
             return Ok(Response::ok(&view::balance(tenant.mode, now, readings)).never_cached());
         }
         first = second;
     }
-    Err(Problem::unavailable("the balance moved during every read"))
 }
 
-/// The readings of all currencies that the merchant has, or ever had money in. None: read again.
+/// The readings of all currencies that the merchant has, or ever had money in.
 fn read(
-    enabled: &[Currency], first: &Balances, movements: &[Movement], second: &Balances, today: Day,
-) -> Result<Option<Vec<(Currency, Reading)>>, OutOfRange> {
+    enabled: &[Currency], first: &Balances, movements: &Readable<Movement>, second: &Balances, today: Day,
+) -> Readings {
     let mut by_currency: BTreeMap<Currency, Vec<Movement>> = BTreeMap::new();
-    for currency in enabled.iter().chain(second.keys()) {
+    for currency in enabled.iter().chain(second.items.iter().map(|(currency, _)| currency)) {
         by_currency.entry(*currency).or_default();
     }
-    for movement in movements {
+    for movement in &movements.items {
         by_currency.entry(movement.key.currency).or_default().push(movement.clone());
     }
-    let none = Balance::default();
-    let mut readings = Vec::with_capacity(by_currency.len());
-    for (currency, movements) in by_currency {
-        let balance_in = |balances: &Balances| balances.get(&currency).unwrap_or(&none).clone();
-        match Balance::read(&balance_in(first), &movements, &balance_in(second), today)? {
-            Some(reading) => readings.push((currency, reading)),
-            None => return Ok(None),
-        }
-    }
-    Ok(Some(readings))
+    let [first_of, second_of] = [first, second].map(|balances| balances.items.iter().cloned().collect());
+    let readings = by_currency.into_iter().map(|(currency, movements)| {
+        let of = |balances: &BTreeMap<Currency, Balance>| balances.get(&currency).cloned().unwrap_or(Balance::EMPTY);
+        (currency.to_string(), Balance::read(&of(&first_of), &movements, &of(&second_of), today))
+    });
+    let mut readings: Readings = readings.collect();
+    // What can't be read may be any amount: the sum of the others is not the balance.
+    let unreadable = [&first.unreadable, &movements.unreadable, &second.unreadable].into_iter().flatten();
+    readings.extend(unreadable.map(|currency| (currency.clone(), Err(Inexact::Unreadable))));
+    readings
 }

@@ -16,8 +16,8 @@ use crate::time::Day;
 /// How many movements one fold takes at most: their keys are kept in the balance's item.
 pub const FOLD_MAX: usize = 500;
 
-/// A balance as stored. A merchant that never moved has the default one.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// A balance as stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
     /// What was due when it was last folded, in minor units; may be below zero.
     pub available: Minor,
@@ -29,8 +29,24 @@ pub struct Balance {
     pub seq: u64,
 }
 
+/// What a fold changes of a balance: it adds, and replaces only what folds alone write. Another write may move
+/// `available` between the fold's read and its write, and both count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fold {
+    /// Minor units that are added to what is available.
+    pub due: Minor,
+    /// What becomes available on which later day.
+    pub pending: BTreeMap<Day, Minor>,
+    /// The movements that are added.
+    pub folding: Vec<MovementKey>,
+    /// Folds of the balance before this one.
+    pub from_seq: u64,
+    /// Folds of the balance with this one.
+    pub seq: u64,
+}
+
 /// A balance as read at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
     /// Minor units with a value date of today or before.
     pub available: Minor,
@@ -38,7 +54,25 @@ pub struct Reading {
     pub pending: Minor,
 }
 
+/// Why a balance can't be told exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Inexact {
+    /// More than one fold came in between: read again.
+    #[error("the balance moved while it was read")]
+    Moved,
+    /// The balance, or a movement of it, can't be read.
+    #[error("an item of the balance can't be read")]
+    Unreadable,
+    /// It is more than an amount can be.
+    #[error(transparent)]
+    OutOfRange(#[from] OutOfRange),
+}
+
 impl Balance {
+    /// The balance of a merchant of whom nothing was folded yet.
+    pub const EMPTY: Balance =
+        Balance { available: Minor::ZERO, pending: BTreeMap::new(), folding: Vec::new(), seq: 0 };
+
     /// The movements of `seen` that this balance does not hold yet, the oldest value date first, at most
     /// [`FOLD_MAX`].
     pub fn unfolded(&self, mut seen: Vec<Movement>) -> Vec<Movement> {
@@ -54,30 +88,30 @@ impl Balance {
         self.pending.keys().any(|day| *day <= today)
     }
 
-    /// This balance with `movements` (from [`Balance::unfolded`]) added and what is due by `today` made available.
-    pub fn fold(&self, movements: &[Movement], today: Day) -> Result<Balance, OutOfRange> {
+    /// What adds `movements` (from [`Balance::unfolded`]) and makes available what is due by `today`.
+    pub fn fold(&self, movements: &[Movement], today: Day) -> Result<Fold, OutOfRange> {
         let mut pending = self.pending.clone();
         for movement in movements {
-            let day = pending.entry(movement.key.value_date).or_default();
+            let day = pending.entry(movement.key.value_date).or_insert(Minor::ZERO);
             *day = day.plus(movement.amount)?;
         }
         let later = pending.split_off(&today.plus_days(1));
         let due = Minor::sum(pending.into_values())?;
-        Ok(Balance {
-            available: self.available.plus(due)?,
+        // The sum must be an amount too.
+        self.available.plus(due)?;
+        Ok(Fold {
+            due,
             pending: later,
             folding: movements.iter().map(|movement| movement.key.clone()).collect(),
-            seq: self.seq + 1,
+            from_seq: self.seq,
+            seq: self.seq.checked_add(1).ok_or(OutOfRange)?,
         })
     }
 
-    /// The exact balance, from a balance, the movements that were there afterwards, and the balance after that. None
-    /// if more than one fold came in between: read again.
-    pub fn read(
-        first: &Balance, movements: &[Movement], second: &Balance, today: Day,
-    ) -> Result<Option<Reading>, OutOfRange> {
-        if second.seq > first.seq + 1 {
-            return Ok(None);
+    /// The exact balance, from a balance, the movements that were there afterwards, and the balance after that.
+    pub fn read(first: &Balance, movements: &[Movement], second: &Balance, today: Day) -> Result<Reading, Inexact> {
+        if second.seq.saturating_sub(first.seq) > 1 {
+            return Err(Inexact::Moved);
         }
         let folded: HashSet<&MovementKey> = first.folding.iter().chain(&second.folding).collect();
         let mut reading = Reading { available: second.available, pending: Minor::ZERO };
@@ -90,7 +124,7 @@ impl Balance {
             let part = if day <= today { &mut reading.available } else { &mut reading.pending };
             *part = part.plus(amount)?;
         }
-        Ok(Some(reading))
+        Ok(reading)
     }
 }
 
@@ -114,23 +148,30 @@ mod tests {
         Reading { available: Minor::new(available), pending: Minor::new(pending) }
     }
 
+    /// The balance after a fold of these movements that nothing came between.
+    fn folded(before: &Balance, movements: &[Movement], today: Day) -> Balance {
+        let Fold { due, pending, folding, from_seq, seq } = before.fold(movements, today).unwrap();
+        assert_eq!(from_seq, before.seq);
+        Balance { available: before.available.plus(due).unwrap(), pending, folding, seq }
+    }
+
     #[test]
     fn a_fold_makes_available_what_is_due_and_keeps_the_rest_by_day() {
         let today = day("2026-02-02");
         let movements =
             [movement("a", "2026-02-01", 100), movement("b", "2026-02-02", 20), movement("c", "2026-02-03", 3)];
-        let folded = Balance::default().fold(&movements, today).unwrap();
+        let folded = folded(&Balance::EMPTY, &movements, today);
         assert_eq!(folded.available, Minor::new(120));
         assert_eq!(folded.pending, BTreeMap::from([(day("2026-02-03"), Minor::new(3))]));
         assert_eq!((folded.seq, folded.folding.len()), (1, 3));
-        let next = folded.fold(&[], day("2026-02-03")).unwrap();
+        let next = self::folded(&folded, &[], day("2026-02-03"));
         assert_eq!((next.available, next.pending.len(), next.seq), (Minor::new(123), 0, 2));
     }
 
     #[test]
     fn what_was_folded_is_not_folded_again() {
         let (a, b) = (movement("a", "2026-02-02", 1), movement("b", "2026-02-01", 2));
-        let balance = Balance::default().fold(std::slice::from_ref(&a), day("2026-02-02")).unwrap();
+        let balance = folded(&Balance::EMPTY, std::slice::from_ref(&a), day("2026-02-02"));
         assert_eq!(balance.unfolded(vec![a, b.clone()]), vec![b]);
     }
 
@@ -138,7 +179,7 @@ mod tests {
     fn a_fold_takes_the_oldest_value_dates_first_and_not_too_many() {
         let mut seen: Vec<Movement> = (0..600).map(|n| movement(&n.to_string(), "2026-02-05", 1)).collect();
         seen.push(movement("old", "2026-01-01", 1));
-        let taken = Balance::default().unfolded(seen);
+        let taken = Balance::EMPTY.unfolded(seen);
         assert_eq!((taken.len(), taken[0].key.value_date), (500, day("2026-01-01")));
     }
 
@@ -146,33 +187,42 @@ mod tests {
     fn a_reading_counts_each_movement_once_before_during_and_after_its_fold() {
         let today = day("2026-02-02");
         let (a, b) = (movement("a", "2026-02-02", 100), movement("b", "2026-02-09", 5));
-        let before = Balance::default();
-        let after = before.fold(std::slice::from_ref(&a), today).unwrap();
+        let before = Balance::EMPTY;
+        let after = folded(&before, std::slice::from_ref(&a), today);
         let seen = [a.clone(), b.clone()];
         for (first, second) in [(&before, &before), (&before, &after), (&after, &after)] {
-            assert_eq!(Balance::read(first, &seen, second, today), Ok(Some(reading(100, 5))));
+            assert_eq!(Balance::read(first, &seen, second, today), Ok(reading(100, 5)));
         }
         // The next fold has deleted a, then added b: a reader that began before it and ended after it.
-        let next = after.fold(std::slice::from_ref(&b), today).unwrap();
-        assert_eq!(Balance::read(&after, std::slice::from_ref(&b), &next, today), Ok(Some(reading(100, 5))));
-        assert_eq!(Balance::read(&before, &seen, &next, today), Ok(None));
+        let next = folded(&after, std::slice::from_ref(&b), today);
+        assert_eq!(Balance::read(&after, std::slice::from_ref(&b), &next, today), Ok(reading(100, 5)));
+        assert_eq!(Balance::read(&before, &seen, &next, today), Err(Inexact::Moved));
     }
 
     #[test]
     fn a_movement_that_was_seen_before_the_next_fold_deleted_it_counts_once() {
         let today = day("2026-02-02");
         let (a, b) = (movement("a", "2026-02-02", 100), movement("b", "2026-02-09", 5));
-        let first = Balance::default().fold(std::slice::from_ref(&a), today).unwrap();
-        let second = first.fold(std::slice::from_ref(&b), today).unwrap();
+        let first = folded(&Balance::EMPTY, std::slice::from_ref(&a), today);
+        let second = folded(&first, std::slice::from_ref(&b), today);
         // The first list alone names a, the second alone names b.
-        assert_eq!(Balance::read(&first, &[a, b], &second, today), Ok(Some(reading(100, 5))));
+        assert_eq!(Balance::read(&first, &[a, b], &second, today), Ok(reading(100, 5)));
     }
 
     #[test]
     fn pending_becomes_available_by_reading_alone() {
-        let balance = Balance::default().fold(&[movement("a", "2026-02-04", 7)], day("2026-02-02")).unwrap();
+        let balance = folded(&Balance::EMPTY, &[movement("a", "2026-02-04", 7)], day("2026-02-02"));
         let read = |today| Balance::read(&balance, &[], &balance, day(today)).unwrap();
-        assert_eq!(read("2026-02-03"), Some(reading(0, 7)));
-        assert_eq!(read("2026-02-04"), Some(reading(7, 0)));
+        assert_eq!(read("2026-02-03"), reading(0, 7));
+        assert_eq!(read("2026-02-04"), reading(7, 0));
+    }
+
+    #[test]
+    fn a_sum_out_of_range_is_an_error_of_the_fold_and_of_the_reading() {
+        let today = day("2026-02-02");
+        let most = Balance { available: Minor::new(i64::MAX), seq: 1, ..Balance::EMPTY };
+        let one_more = [movement("a", "2026-02-02", 1)];
+        assert_eq!(most.fold(&one_more, today), Err(OutOfRange));
+        assert_eq!(Balance::read(&most, &one_more, &most, today), Err(Inexact::OutOfRange(OutOfRange)));
     }
 }

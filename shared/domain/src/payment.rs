@@ -212,12 +212,12 @@ pub struct Terms {
     pub settlement_delay_days: u16,
 }
 
-/// All that becomes true at once: committed by one call, on condition that the payment still has `from_version` and
-/// is not terminal.
+/// All that becomes true at once: committed by one call, on condition that the payment still has the version that was
+/// read and is not terminal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The version that was read.
-    pub from_version: u64,
+    /// The payment as it was read.
+    pub read: Payment,
     /// The new state.
     pub payment: Payment,
     /// The journal entry and the movement, where money moved.
@@ -316,7 +316,7 @@ impl Payment {
         };
         let key = MovementKey { currency: payment.currency, value_date: available_on, entry: entry.id.clone() };
         Ok(Change {
-            from_version: self.version,
+            read: self.clone(),
             event: Event::of_payment(EventType::PaymentSucceeded, &payment),
             posting: Some((entry, Movement { key, amount: net })),
             payment,
@@ -327,7 +327,7 @@ impl Payment {
     pub fn failed(&self, failure: Failure, now: Timestamp) -> Change {
         let payment = Payment { failure: Some(failure), ..self.moved_to(Status::Failed, now) };
         let event = Event::of_payment(EventType::PaymentFailed, &payment);
-        Change { from_version: self.version, payment, posting: None, event }
+        Change { read: self.clone(), payment, posting: None, event }
     }
 
     /// The idempotency key of the authorization at the processor: the same for every repetition.

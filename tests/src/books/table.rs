@@ -78,6 +78,15 @@ impl Table {
         self.call("PutItem", json!({"Item": item})).await;
     }
 
+    /// Changes one item by an update expression, with values in DynamoDB's JSON (`{}`: none).
+    pub async fn update(&self, pk: &str, sk: &str, expression: &str, values: Value) {
+        let mut request = json!({"Key": {"pk": {"S": pk}, "sk": {"S": sk}}, "UpdateExpression": expression});
+        if values.as_object().is_some_and(|values| !values.is_empty()) {
+            request["ExpressionAttributeValues"] = values;
+        }
+        self.call("UpdateItem", request).await;
+    }
+
     /// Writes items in DynamoDB's JSON, with no condition, 25 at a time.
     pub async fn put_all(&self, items: &[Value]) {
         for batch in items.chunks(25) {

@@ -29,28 +29,29 @@ pub struct Call {
 #[derive(Debug, Clone)]
 pub struct Matching {
     operation: Option<&'static str>,
-    part: String,
+    parts: Vec<String>,
 }
 
 impl Matching {
     /// Every call.
     pub fn all() -> Matching {
-        Matching { operation: None, part: String::new() }
+        Matching { operation: None, parts: Vec::new() }
     }
 
     /// Calls of this operation.
     pub fn operation(name: &'static str) -> Matching {
-        Matching { operation: Some(name), part: String::new() }
+        Matching { operation: Some(name), parts: Vec::new() }
     }
 
-    /// Of these, the calls whose body holds `part`.
+    /// Of these, the calls whose body holds `part` too.
     pub fn with(mut self, part: &str) -> Matching {
-        self.part = part.to_owned();
+        self.parts.push(part.to_owned());
         self
     }
 
     fn is(&self, call: &Call) -> bool {
-        self.operation.is_none_or(|name| name == call.operation) && call.body.contains(&self.part)
+        self.operation.is_none_or(|name| name == call.operation)
+            && self.parts.iter().all(|part| call.body.contains(part))
     }
 }
 

@@ -73,7 +73,8 @@ impl Shop {
         let answer = self.client.request(Method::GET, "/balance").try_send().await;
         let answer = answer.map_err(|_| "no answer".to_owned())?;
         let balances = answer.body["balances"].as_array().filter(|_| answer.status == 200);
-        let balances = balances.ok_or_else(|| format!("{} {}", answer.status, answer.text))?;
+        let known = balances.filter(|all| all.iter().all(|balance| balance["error"].is_null()));
+        let balances = known.ok_or_else(|| format!("{} {}", answer.status, answer.text))?;
         let amount = |balance: &Value, field: &str| balance[field].as_i64().unwrap_or(i64::MIN);
         let read = balances.iter().map(|balance| {
             let currency = balance["currency"].as_str().unwrap_or_default().to_owned();

@@ -1,8 +1,10 @@
 //! `GET /v1/balance`
 
+use futures::future::join;
 use serde_json::json;
 use spillway_tests::auditor::settled;
-use spillway_tests::{Options, Stack};
+use spillway_tests::store_proxy::Matching;
+use spillway_tests::{Options, Stack, Template, event};
 
 #[tokio::test]
 async fn without_a_settlement_delay_the_amount_is_available_at_once() {
@@ -12,4 +14,42 @@ async fn without_a_settlement_delay_the_amount_is_available_at_once() {
     assert_eq!(merchant.client.balance("USD").await, (1184, 0));
     let books = settled(&stack, &merchant.tenant(), 1).await;
     assert_eq!(books.recomputed()["USD"], (1184, 0));
+}
+
+#[tokio::test]
+async fn a_currency_that_moves_during_every_read_is_an_error_for_itself() {
+    const TRIES: usize = 5;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    for currency in ["USD", "EUR"] {
+        let id = merchant.client.pay(1250, currency, "tok_visa").await;
+        stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
+        stack.invoke("fold-balance", &event::sqs(&[event::balance_message(&merchant.id, currency)])).await.unwrap();
+    }
+    let balances = format!("{}#balances", merchant.tenant());
+    let shard = format!("{}#movements#0", merchant.tenant());
+    // All repetitions of the read of one shard's movements, which lies between the two reads of the balances.
+    let movements = || Matching::operation("Query").with("\"move#\"").with(&shard);
+    let moving = async {
+        let mut read = stack.store_proxy().hold(usize::MAX, movements());
+        for _ in 0..TRIES {
+            read.reached(1).await;
+            // As two folds would.
+            stack.table().update(&balances, "USD", "SET seq = seq + :two", json!({":two": {"N": "2"}})).await;
+            stack.store_proxy().heal();
+            let next = stack.store_proxy().hold(usize::MAX, movements());
+            read.forward();
+            read = next;
+        }
+        stack.store_proxy().heal();
+        read.forward();
+    };
+    let (answer, ()) = join(merchant.client.get("/balance"), moving).await;
+    let answer = answer.expect(200).body;
+    let line = |currency: &str| answer["balances"].as_array().unwrap().iter().find(|line| line["currency"] == currency);
+    assert_eq!(line("EUR"), Some(&json!({"currency": "EUR", "available": 0, "pending": 1184})));
+    let dollars = line("USD").unwrap();
+    assert_eq!((&dollars["available"], &dollars["pending"]), (&json!(null), &json!(null)), "{answer}");
+    assert_eq!(dollars["error"]["code"], "unavailable", "{answer}");
+    assert_eq!(merchant.client.balance("USD").await, (0, 1184));
 }

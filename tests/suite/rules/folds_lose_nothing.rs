@@ -138,7 +138,7 @@ async fn a_fold_that_comes_too_late_changes_nothing() {
         post(&stack, &merchant).await;
         // Only the late fold writes this sum; the store carries it out after two others.
         let late_sum = format!("\"{}\"", 1184 * (folds_before + 1));
-        let late = stack.store_proxy().hold(usize::MAX, Matching::operation("PutItem").with(&late_sum));
+        let late = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with(&late_sum));
         let others = async {
             late.reached(1).await;
             for _ in 0..2 {

@@ -1,5 +1,6 @@
 //! One module for each promise.
 
+mod a_due_set_meanwhile_stays;
 mod a_flood_hurts_only_itself;
 mod a_payment_can_be_traced;
 mod alarms_name_real_metrics;
@@ -14,6 +15,7 @@ mod first_slice;
 mod folds_lose_nothing;
 mod lists_are_complete;
 mod logs_hold_no_secrets;
+mod lost_replies_are_known;
 mod make_demo_works;
 mod make_dev_works;
 mod make_smoke_works;
@@ -22,6 +24,7 @@ mod one_charge_whatever_dies;
 mod one_key_one_payment;
 mod one_line_for_each_invocation;
 mod one_store_call;
+mod one_unreadable_item_spoils_nothing;
 mod operators_may_repeat;
 mod panics_are_survived;
 mod poison_hurts_nobody_else;
@@ -35,6 +38,7 @@ mod the_witness_sees_faults;
 mod throttles_are_told;
 mod unknown_outcomes_are_asked;
 mod what_happens_is_counted;
+mod what_is_not_known_stays;
 mod what_is_posted_stays;
 mod who_calls_is_remembered;
 mod write_units_are_counted;

@@ -98,7 +98,7 @@ async fn two_copies_of_a_retrys_message_make_one_attempt() {
     let retry = json!({"thing": "delivery", "tenant": merchant.tenant(), "event": id, "endpoint": endpoint["id"]});
     let retry = event::sqs(&[retry]);
     // Both have read the delivery before either may claim its next attempt.
-    let claims = stack.store_proxy().hold(usize::MAX, Matching::operation("PutItem").with("next_attempt_at"));
+    let claims = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("next_attempt_at"));
     let both = async {
         claims.reached(2).await;
         claims.forward();

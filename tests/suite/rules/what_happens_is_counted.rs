@@ -13,7 +13,7 @@ use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Deadline, Options, Stack, Template, event, eventually};
 
 /// Every metric and its unit.
-const METRICS: [(&str, &str); 12] = [
+const METRICS: [(&str, &str); 13] = [
     ("PaymentsSucceeded", "Count"),
     ("PaymentsFailed", "Count"),
     ("OutcomesUnknown", "Count"),
@@ -26,6 +26,7 @@ const METRICS: [(&str, &str); 12] = [
     ("DueEnqueued", "Count"),
     ("DueOverdue", "Count"),
     ("WorkFailed", "Count"),
+    ("ItemsUnreadable", "Count"),
 ];
 const FUNCTIONS: [&str; 7] = [
     "call-processor",

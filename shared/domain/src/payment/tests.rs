@@ -53,7 +53,7 @@ fn terms() -> Terms {
 fn an_approved_payment_of_1250_is_posted_with_a_fee_of_66() {
     let change = payment(1250).approved(approval(), &terms(), noon().plus_millis(500)).unwrap();
     let paid = &change.payment;
-    assert_eq!((paid.status, paid.version, change.from_version), (Status::Succeeded, 2, 1));
+    assert_eq!((paid.status, paid.version, change.read.version), (Status::Succeeded, 2, 1));
     assert_eq!((paid.amount_captured.units(), paid.refundable.units(), paid.fee), (1250, 1250, Some(Minor::new(66))));
     assert_eq!(paid.available_on.unwrap().to_string(), "2026-02-02");
     let (entry, movement) = change.posting.as_ref().unwrap();

@@ -69,7 +69,7 @@ pub struct Context {
     /// Counts for the log line.
     pub meter: Arc<Meter>,
     /// What the invocation did, for whoever watches the deployment.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     outside: Outside,
     clients: Clients,
     queues: OnceLock<Queues>,
@@ -89,13 +89,14 @@ impl Context {
     pub fn new(settings: Settings, outside: Outside) -> Context {
         let meter = Arc::new(Meter::default());
         let clients = Clients::new(&settings, &outside, meter.clone());
-        let store = Store::new(clients.dynamodb.clone(), &settings, &outside);
+        let metrics = Arc::new(Metrics::default());
+        let store = Store::new(clients.dynamodb.clone(), &settings, &outside, metrics.clone());
         Context {
             processors: Processors::new(store.clone(), &settings, &outside),
             merchants: Cache::new(settings.cache_s),
             store,
             meter,
-            metrics: Metrics::default(),
+            metrics,
             clients,
             queues: OnceLock::new(),
             sender: OnceLock::new(),

@@ -48,6 +48,8 @@ pub enum Metric {
     /// Messages, and changes of the stream, whose work failed; they come again. To Lambda such an invocation went well,
     /// so its own metrics do not have them.
     WorkFailed,
+    /// Items that did not read as what their keys say, counted each time they are met; an error line names each.
+    ItemsUnreadable,
 }
 
 /// A metric's unit, as CloudWatch names it.
@@ -72,7 +74,8 @@ impl Metric {
             | Metric::WebhooksFailed
             | Metric::DueEnqueued
             | Metric::DueOverdue
-            | Metric::WorkFailed => Unit::Count,
+            | Metric::WorkFailed
+            | Metric::ItemsUnreadable => Unit::Count,
             Metric::ProcessorLatency | Metric::WebhookLatency => Unit::Milliseconds,
         }
     }

@@ -1,32 +1,40 @@
 //! Balances and movements.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
-use spillway_domain::balance::{Balance, FOLD_MAX};
+use spillway_domain::balance::{Balance, FOLD_MAX, Fold};
 use spillway_domain::currency::Currency;
 use spillway_domain::id::PaymentId;
 use spillway_domain::ledger::{JournalEntry, Movement, MovementKey};
 use spillway_domain::money::Minor;
 use spillway_domain::tenant::Tenant;
-use spillway_domain::time::Timestamp;
+use spillway_domain::time::{Day, Timestamp};
 
-use super::due::DueSpace;
-use super::{Item, Store, StoreError, from_item, keys, number, text, to_item};
+use super::difference::Difference;
+use super::due::{Due, DueSpace};
+use super::{Item, Key, Readable, Store, StoreError, keys, number, text, to_item};
 
 /// Most requests of one BatchWriteItem.
 const BATCH_MAX: usize = 25;
 /// Tries of one batch while the store leaves some of it over.
 const BATCH_TRIES: u32 = 8;
 
-/// A movement as stored. Its key holds the rest.
-#[derive(Serialize, Deserialize)]
-struct StoredMovement {
+/// A movement as it is written. Its key holds the rest.
+#[derive(Serialize)]
+struct NewMovement<'a> {
     amount: Minor,
-    source: PaymentId,
-    request_id: String,
+    source: &'a PaymentId,
+    request_id: &'a str,
+}
+
+/// A movement as it is read: what counts is its key and its amount, whatever caused it.
+#[derive(Deserialize)]
+struct StoredMovement {
+    sk: String,
+    amount: Minor,
 }
 
 #[derive(Deserialize)]
@@ -36,27 +44,39 @@ struct StoredBalance {
     balance: Balance,
 }
 
+/// What a fold replaces in a balance.
+#[derive(Serialize)]
+struct Replaced<'a> {
+    pending: &'a BTreeMap<Day, Minor>,
+    folding: &'a [MovementKey],
+    seq: u64,
+}
+
 impl Store {
-    /// A balance, read strongly; the default one where nothing was folded yet.
-    pub async fn balance(&self, tenant: &Tenant, currency: Currency) -> Result<Balance, StoreError> {
-        Ok(self.get(&keys::balance(tenant, currency)).await?.unwrap_or_default())
+    /// A balance with its due time, read strongly; the empty one where nothing was folded yet.
+    pub async fn balance(&self, tenant: &Tenant, currency: Currency) -> Result<(Balance, Option<Due>), StoreError> {
+        Ok(self.get_with_due(&keys::balance(tenant, currency)).await?.unwrap_or((Balance::EMPTY, None)))
     }
 
-    /// All balances of a tenant, read strongly.
-    pub async fn balances(&self, tenant: &Tenant) -> Result<Vec<(Currency, Balance)>, StoreError> {
-        let items = self.query(&keys::balances(tenant), "", None).await?;
-        items.into_iter().map(|item| from_item(item).map(|read: StoredBalance| (read.sk, read.balance))).collect()
+    /// All balances of a tenant, read strongly; of those that can't be read, the currencies' codes.
+    pub async fn balances(&self, tenant: &Tenant) -> Result<Readable<(Currency, Balance)>, StoreError> {
+        let read = |item| self.read(item).map(|read: StoredBalance| (read.sk, read.balance));
+        let read = self.query(&keys::balances(tenant), "", None, read).await?;
+        Ok(read.naming(keys::currency_of_balance))
     }
 
-    /// All movements of a tenant over `shards` shards, read strongly.
-    pub async fn movements(&self, tenant: &Tenant, shards: u16) -> Result<Vec<Movement>, StoreError> {
+    /// All movements of a tenant over `shards` shards, read strongly; of those that can't be read, the currencies' codes.
+    pub async fn movements(&self, tenant: &Tenant, shards: u16) -> Result<Readable<Movement>, StoreError> {
         let shards: Vec<String> = (0..shards).map(|shard| keys::movements(tenant, shard)).collect();
-        let pages = try_join_all(shards.iter().map(|shard| self.query(shard, keys::MOVEMENT_PREFIX, None))).await?;
-        pages.into_iter().flatten().map(movement).collect()
+        let reads = shards
+            .iter()
+            .map(|shard| self.query(shard, keys::MOVEMENT_PREFIX, None, |item| self.movement(tenant, item)));
+        let read = try_join_all(reads).await?.into_iter().fold(Readable::NONE, Readable::and);
+        Ok(read.naming(keys::currency_of_movement))
     }
 
     /// Movements of one currency for the fold after the one that took `folding`: the oldest value dates of each shard, as
-    /// many as make a full fold together even if some shards hold fewer, and none only if none is left.
+    /// many as make a full fold together even if some shards hold fewer, and none only if none is left that can be read.
     pub async fn oldest_movements(
         &self, tenant: &Tenant, shards: u16, currency: Currency, folding: &[MovementKey],
     ) -> Result<Vec<Movement>, StoreError> {
@@ -73,8 +93,22 @@ impl Store {
             (partition, limit)
         });
         let shards: Vec<(String, usize)> = shards.collect();
-        let pages = shards.iter().map(|(partition, limit)| self.query(partition, &prefix, Some(*limit)));
-        try_join_all(pages).await?.into_iter().flatten().map(movement).collect()
+        let reads = shards
+            .iter()
+            .map(|(partition, limit)| self.query(partition, &prefix, Some(*limit), |item| self.movement(tenant, item)));
+        Ok(try_join_all(reads).await?.into_iter().flat_map(|shard| shard.items).collect())
+    }
+
+    /// The movement that an item is. One that lies elsewhere than its key says can't be read: a fold would delete it
+    /// where it is not, and add it again.
+    fn movement(&self, tenant: &Tenant, item: Item) -> Result<Movement, StoreError> {
+        let place = Key::of(&item);
+        let stored: StoredMovement = self.read(item)?;
+        let key = stored.sk.strip_prefix(keys::MOVEMENT_PREFIX).and_then(MovementKey::parse);
+        match key.filter(|key| place.as_ref() == Some(&keys::movement(tenant, key))) {
+            Some(key) => Ok(Movement { key, amount: stored.amount }),
+            None => Err(self.unreadable(place, "not the key of a movement in this place")),
+        }
     }
 
     /// Deletes movements that a balance holds already. All of them, or an error.
@@ -106,52 +140,50 @@ impl Store {
         Err(StoreError::Unavailable("deletions were left over".to_owned()))
     }
 
-    /// Replaces a balance by the folded one. Guard: nobody folded since it was read. False if somebody did.
+    /// Adds a fold to its balance. Guard: nobody folded since it was read. False if somebody did. What other writes have
+    /// moved or set since then stays.
     pub async fn fold(
-        &self, tenant: &Tenant, currency: Currency, before: &Balance, after: &Balance, due_at: Timestamp,
+        &self, tenant: &Tenant, currency: Currency, fold: &Fold, due_at: Timestamp,
     ) -> Result<bool, StoreError> {
         let key = keys::balance(tenant, currency);
-        let mut item: Item = to_item(&key, after)?;
+        let replaced = Replaced { pending: &fold.pending, folding: &fold.folding, seq: fold.seq };
+        let mut item = to_item(&key, &replaced)?;
         self.set_due(&mut item, DueSpace::Money, &key, due_at);
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item));
-        let put = if before.seq == 0 {
-            put.condition_expression("attribute_not_exists(pk)")
+        let difference = Difference::between(&Item::new(), &item, &[]);
+        let update = self
+            .update(&key)
+            .update_expression(format!("{} ADD available :available", difference.expression()))
+            .set_expression_attribute_names(Some(difference.names))
+            .set_expression_attribute_values(Some(difference.values))
+            .expression_attribute_values(":available", number(fold.due.units()));
+        // The addition itself breaks the condition: sent again, it is refused.
+        let update = if fold.from_seq == 0 {
+            update.condition_expression("attribute_not_exists(seq)")
         } else {
-            put.condition_expression("seq = :seq").expression_attribute_values(":seq", number(before.seq))
+            update.condition_expression("seq = :from").expression_attribute_values(":from", number(fold.from_seq))
         };
-        self.put(put).await
+        self.write(update).await
     }
 
-    /// Nothing is left to fold: the balance is looked at again the next day. (A balance that nothing was ever folded
-    /// into has no item, and no due time.)
+    /// Nothing is left to fold: a balance that was claimed for being overdue is looked at again the next day. `due` is
+    /// the due time that was read with it; one that was set since stays.
     pub async fn settle_due(
-        &self, tenant: &Tenant, currency: Currency, balance: &Balance, due_at: Timestamp,
+        &self, tenant: &Tenant, currency: Currency, due: Option<&Due>, due_at: Timestamp,
     ) -> Result<(), StoreError> {
-        if balance.seq == 0 {
-            return Ok(());
-        }
+        let Some(due) = due.filter(|due| due.is_claimed()) else { return Ok(()) };
         let update = self
             .update(&keys::balance(tenant, currency))
             .update_expression("SET due_at = :due_at, due_claims = :none")
-            .condition_expression("seq = :seq AND due_claims > :none")
+            .condition_expression("due_at = :seen")
             .expression_attribute_values(":due_at", text(due_at.to_string()))
             .expression_attribute_values(":none", number(0))
-            .expression_attribute_values(":seq", number(balance.seq));
-        self.write(update).await.map(|_| ())
+            .expression_attribute_values(":seen", due.seen());
+        self.write(update).await.map(drop)
     }
 }
 
 /// The item of a new movement.
 pub(super) fn movement_item(tenant: &Tenant, entry: &JournalEntry, movement: &Movement) -> Result<Item, StoreError> {
-    let stored =
-        StoredMovement { amount: movement.amount, source: entry.source.clone(), request_id: entry.request_id.clone() };
-    to_item(&keys::movement(tenant, &movement.key), &stored)
-}
-
-fn movement(item: Item) -> Result<Movement, StoreError> {
-    let sk = item.get("sk").and_then(|sk| sk.as_s().ok()).cloned().unwrap_or_default();
-    let stored: StoredMovement = from_item(item)?;
-    let key = sk.strip_prefix(keys::MOVEMENT_PREFIX).and_then(MovementKey::parse);
-    let key = key.ok_or_else(|| StoreError::Corrupt(format!("movement {sk}")))?;
-    Ok(Movement { key, amount: stored.amount })
+    let new = NewMovement { amount: movement.amount, source: &entry.source, request_id: &entry.request_id };
+    to_item(&keys::movement(tenant, &movement.key), &new)
 }

@@ -1,9 +1,11 @@
 //! The index `due`: an alarm clock for whatever is unfinished. The write that makes something unfinished sets its due
 //! time, the write that finishes it removes it, and what is overdue is enqueued again.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use spillway_domain::time::Timestamp;
 
 use super::{Item, Key, Store, StoreError, keys, number, text};
+use crate::work::Thing;
 
 /// Most keys read from one partition of the index at a time.
 pub const SWEEP_MAX: u16 = 200;
@@ -35,11 +37,45 @@ impl DueSpace {
     }
 }
 
+/// The due time of an item as it was read with it. Who finishes the item removes this one, and none that was set since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    /// As stored: one that no clock tells is compared all the same.
+    at: String,
+    claims: u32,
+}
+
+impl Due {
+    pub(super) fn of(item: &Item) -> Option<Due> {
+        Some(Due { at: item.get("due_at")?.as_s().ok()?.clone(), claims: claims(item) })
+    }
+
+    /// Whether the sweep has claimed the item since its due time was set.
+    pub fn is_claimed(&self) -> bool {
+        self.claims > 0
+    }
+
+    /// For a condition on the attribute `due_at`.
+    pub(super) fn seen(&self) -> AttributeValue {
+        text(&self.at)
+    }
+}
+
+/// An overdue item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overdue {
+    /// Which item.
+    pub key: Key,
+    /// What is to be done about it.
+    pub thing: Thing,
+    due: Due,
+}
+
 /// An overdue item, claimed for enqueuing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// Which item.
-    pub key: Key,
+    pub overdue: Overdue,
     /// How often it was claimed since its due time was set, this time included.
     pub claims: u32,
 }
@@ -66,55 +102,82 @@ impl Store {
         item.insert("due_claims".to_owned(), number(0));
     }
 
-    /// The overdue items of one partition, the longest overdue first, not all of them at once.
-    pub async fn overdue(
-        &self, space: DueSpace, shard: u16, now: Timestamp,
-    ) -> Result<Vec<(Key, Timestamp)>, StoreError> {
-        let page = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name("due")
-            .key_condition_expression("due = :due AND due_at <= :now")
-            .expression_attribute_values(":due", text(keys::due_partition_at(space, shard)))
-            .expression_attribute_values(":now", text(now.to_string()))
-            .limit(i32::from(SWEEP_MAX))
-            .send()
-            .await
-            .map_err(StoreError::from_sdk)?;
-        Ok(page.items.unwrap_or_default().iter().filter_map(overdue_key).collect())
+    /// The overdue items of one partition, the longest overdue first, at most [`SWEEP_MAX`]. Those that nothing can be
+    /// done for are passed over, so that they are in nobody's way.
+    pub async fn overdue(&self, space: DueSpace, shard: u16, now: Timestamp) -> Result<Vec<Overdue>, StoreError> {
+        let mut overdue = Vec::new();
+        let mut from = None;
+        loop {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("due")
+                .key_condition_expression("due = :due AND due_at <= :now")
+                .expression_attribute_values(":due", text(keys::due_partition_at(space, shard)))
+                .expression_attribute_values(":now", text(now.to_string()))
+                .limit(i32::from(SWEEP_MAX))
+                .set_exclusive_start_key(from)
+                .send()
+                .await
+                .map_err(StoreError::from_sdk)?;
+            overdue.extend(page.items.unwrap_or_default().iter().filter_map(|row| self.overdue_row(row)));
+            from = page.last_evaluated_key;
+            if from.is_none() || overdue.len() >= usize::from(SWEEP_MAX) {
+                overdue.truncate(usize::from(SWEEP_MAX));
+                return Ok(overdue);
+            }
+        }
+    }
+
+    fn overdue_row(&self, row: &Item) -> Option<Overdue> {
+        let key = Key::of(row);
+        let overdue =
+            key.as_ref().and_then(|key| Some(Overdue { key: key.clone(), thing: key.thing()?, due: Due::of(row)? }));
+        if overdue.is_none() {
+            self.unreadable(key, "it is due, but nothing can be done for it");
+        }
+        overdue
     }
 
     /// Claims an overdue item by pushing its due time forward, further with each claim. None if it has moved: it was
     /// finished, or another claimed it.
-    pub async fn claim(
-        &self, key: &Key, due_at: Timestamp, now: Timestamp, claim_s: u32,
-    ) -> Result<Option<Claim>, StoreError> {
+    pub async fn claim(&self, overdue: Overdue, now: Timestamp, claim_s: u32) -> Result<Option<Claim>, StoreError> {
         let read = self
             .client
             .get_item()
             .table_name(&self.table)
-            .set_key(Some(key.attributes()))
+            .set_key(Some(overdue.key.attributes()))
             .projection_expression("due_claims")
             .consistent_read(true)
             .send()
             .await
             .map_err(StoreError::from_sdk)?;
         let Some(item) = read.item else { return Ok(None) };
-        let claims = item.get("due_claims").and_then(|claims| claims.as_n().ok()?.parse().ok()).unwrap_or(0_u32) + 1;
+        let claims = claims(&item).saturating_add(1);
         let wait_ms = (i64::from(claim_s) * 1000).saturating_mul(1 << (claims - 1).min(20)).min(CLAIM_MS_MAX);
         let update = self
-            .update(key)
+            .update(&overdue.key)
             .update_expression("SET due_at = :next, due_claims = :claims")
             .condition_expression("due_at = :seen")
             .expression_attribute_values(":next", text(now.plus_millis(wait_ms).to_string()))
             .expression_attribute_values(":claims", number(claims))
-            .expression_attribute_values(":seen", text(due_at.to_string()));
-        Ok(self.write(update).await?.then(|| Claim { key: key.clone(), claims }))
+            .expression_attribute_values(":seen", overdue.due.seen());
+        Ok(self.write(update).await?.then_some(Claim { overdue, claims }))
+    }
+
+    /// Removes the due time that was read with an item, if it was not set anew since.
+    pub(super) async fn remove_due(&self, key: &Key, due: &Due) -> Result<(), StoreError> {
+        let update = self
+            .update(key)
+            .update_expression("REMOVE due, due_at, due_claims")
+            .condition_expression("due_at = :seen")
+            .expression_attribute_values(":seen", due.seen());
+        self.write(update).await.map(drop)
     }
 }
 
-fn overdue_key(item: &Item) -> Option<(Key, Timestamp)> {
-    let due_at = item.get("due_at").and_then(|value| value.as_s().ok())?;
-    Some((Key::of(item)?, Timestamp::parse(due_at).ok()?))
+/// How often an item was claimed; a count that can't be read begins anew with the next claim.
+fn claims(item: &Item) -> u32 {
+    item.get("due_claims").and_then(|claims| claims.as_n().ok()?.parse().ok()).unwrap_or(0)
 }

@@ -7,8 +7,9 @@ use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Delivery, DeliveryStatus};
 
-use super::due::DueSpace;
-use super::{Created, Item, Key, Store, StoreError, from_item, keys, text, to_item};
+use super::difference::Difference;
+use super::due::{Due, DueSpace};
+use super::{Created, Item, Readable, Store, StoreError, keys, text, to_item};
 use crate::api::view;
 
 /// An event as stored: its object is kept as it was rendered when it happened.
@@ -27,7 +28,13 @@ pub struct StoredEvent {
     pub source: String,
     /// The request that began it.
     pub request_id: String,
+    /// Its due time when it was read, while it is due.
+    #[serde(skip)]
+    pub due: Option<Due>,
 }
+
+/// What a sweep moves under the guard of a delivery.
+const DUE: [&str; 3] = ["due", "due_at", "due_claims"];
 
 impl Store {
     /// The item of a new event, due itself until every endpoint has it.
@@ -40,6 +47,7 @@ impl Store {
             data: data.map_err(|error| StoreError::Corrupt(error.to_string()))?,
             source: event.source().to_owned(),
             request_id: event.request_id.clone(),
+            due: None,
         };
         let key = keys::event(tenant, &event.id);
         let mut item = to_item(&key, &stored)?;
@@ -49,18 +57,22 @@ impl Store {
 
     /// An event of this tenant.
     pub async fn event(&self, tenant: &Tenant, id: &EventId) -> Result<Option<StoredEvent>, StoreError> {
-        self.get(&keys::event(tenant, id)).await
+        let read = self.get_with_due(&keys::event(tenant, id)).await?;
+        Ok(read.map(|(event, due)| StoredEvent { due, ..event }))
     }
 
-    /// Every endpoint has the event, or a delivery with a due time of its own: the event needs no look any more.
-    pub async fn event_handed_over(&self, tenant: &Tenant, id: &EventId) -> Result<(), StoreError> {
-        self.remove_due(&keys::event(tenant, id)).await
+    /// Every endpoint has the event as it was read, or a delivery with a due time of its own: the event needs no look
+    /// any more. One that was made due again since stays due.
+    pub async fn event_handed_over(&self, tenant: &Tenant, event: &StoredEvent) -> Result<(), StoreError> {
+        match &event.due {
+            Some(due) => self.remove_due(&keys::event(tenant, &event.id), due).await,
+            None => Ok(()),
+        }
     }
 
-    /// All deliveries of an event that had an attempt.
-    pub async fn deliveries(&self, tenant: &Tenant, event: &EventId) -> Result<Vec<Delivery>, StoreError> {
-        let items = self.query(&keys::deliveries(tenant, event), "we_", None).await?;
-        items.into_iter().map(from_item).collect()
+    /// All deliveries of an event that had an attempt; of those that can't be read, the endpoints' ids.
+    pub async fn deliveries(&self, tenant: &Tenant, event: &EventId) -> Result<Readable<Delivery>, StoreError> {
+        self.query(&keys::deliveries(tenant, event), "we_", None, |item| self.read(item)).await
     }
 
     /// One delivery.
@@ -88,15 +100,17 @@ impl Store {
     pub async fn replace_delivery(
         &self, tenant: &Tenant, before: &Delivery, after: &Delivery,
     ) -> Result<bool, StoreError> {
+        let (read, item) = (self.delivery_item(tenant, before)?, self.delivery_item(tenant, after)?);
+        let difference = Difference::between(&read, &item, &DUE);
         let before_at = before.next_attempt_at.map(|at| at.to_string()).unwrap_or_default();
-        let put = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(self.delivery_item(tenant, after)?))
+        let update = self
+            .update(&keys::delivery(tenant, &before.event, &before.endpoint))
+            .update_expression(difference.expression())
+            .set_expression_attribute_names(Some(difference.names))
+            .set_expression_attribute_values(Some(difference.values))
             .condition_expression("next_attempt_at = :before")
             .expression_attribute_values(":before", text(before_at));
-        self.put(put).await
+        self.write(update).await
     }
 
     /// A pending delivery is due some time after its next attempt: its message comes earlier, if it comes. One that has
@@ -111,13 +125,5 @@ impl Store {
             keys::failed_delivery_listing(tenant, &delivery.event, &delivery.endpoint).put_into(&mut item);
         }
         Ok(item)
-    }
-
-    async fn remove_due(&self, key: &Key) -> Result<(), StoreError> {
-        let update = self
-            .update(key)
-            .update_expression("REMOVE due, due_at, due_claims")
-            .condition_expression("attribute_exists(due)");
-        self.write(update).await.map(|_| ())
     }
 }

@@ -7,10 +7,11 @@ use spillway_domain::page::{Asked, Page};
 use spillway_domain::tenant::Tenant;
 
 use super::listing::{List, Rows};
-use super::{Store, StoreError, from_item, keys};
+use super::{Store, StoreError, keys};
 
 impl Store {
-    /// A page of a tenant's journal over `shards` shards, read strongly: in one currency, or in all.
+    /// A page of a tenant's journal over `shards` shards, read strongly: in one currency, or in all. An entry that can't
+    /// be read is left out.
     pub async fn journal_entries(
         &self, tenant: &Tenant, shards: u16, asked: &Asked, currency: Option<Currency>,
     ) -> Result<Page<JournalEntry>, StoreError> {
@@ -22,10 +23,10 @@ impl Store {
         };
         self.page(list, asked, currency.is_none(), async |rows| {
             let entries = rows.into_iter().map(|row| {
-                let entry: JournalEntry = from_item(row)?;
-                Ok(currency.is_none_or(|wanted| wanted == entry.currency).then_some(entry))
+                let entry: Option<JournalEntry> = self.read(row).ok();
+                entry.filter(|entry| currency.is_none_or(|wanted| wanted == entry.currency))
             });
-            entries.collect()
+            Ok(entries.collect())
         })
         .await
     }

@@ -3,6 +3,7 @@
 use spillway_domain::id::MerchantId;
 use spillway_domain::merchant::Merchant;
 
+use super::difference::Difference;
 use super::{Created, Store, StoreError, keys, number, to_item};
 
 impl Store {
@@ -19,22 +20,16 @@ impl Store {
     }
 
     /// Stores a changed merchant. False if it is not at the version any more that was read: somebody else was faster.
-    /// The write sets what differs alone: the item has more than a merchant, and a newer version of this code may know
-    /// more still. (None of a merchant's attributes is ever absent, so that there is nothing to remove.)
     pub async fn change_merchant(&self, read: &Merchant, changed: &Merchant) -> Result<bool, StoreError> {
         let key = keys::merchant(&read.id);
-        let (before, after) = (to_item(&key, read)?, to_item(&key, changed)?);
-        let mut update = self
+        let difference = Difference::between(&to_item(&key, read)?, &to_item(&key, changed)?, &[]);
+        let update = self
             .update(&key)
+            .update_expression(difference.expression())
+            .set_expression_attribute_names(Some(difference.names))
+            .set_expression_attribute_values(Some(difference.values))
             .condition_expression("version = :from")
             .expression_attribute_values(":from", number(read.version));
-        let mut sets = Vec::new();
-        for (name, value) in after.into_iter().filter(|(name, value)| before.get(name) != Some(value)) {
-            sets.push(format!("#{name} = :{name}"));
-            update = update
-                .expression_attribute_names(format!("#{name}"), &name)
-                .expression_attribute_values(format!(":{name}"), value);
-        }
-        self.write(update.update_expression(format!("SET {}", sets.join(", ")))).await
+        self.write(update).await
     }
 }

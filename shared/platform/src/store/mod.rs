@@ -5,6 +5,7 @@
 
 mod api_key;
 mod balance;
+mod difference;
 mod due;
 mod event;
 mod journal;
@@ -12,39 +13,45 @@ pub mod keys;
 mod listing;
 mod merchant;
 mod payment;
+mod reading;
 mod reason;
 mod sandbox;
 mod webhook;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{AsyncSleep as _, SharedAsyncSleep};
-use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Put, ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem,
+};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spillway_domain::id::hex;
 
 pub use api_key::IssuedKey;
-pub use due::{Claim, DueSpace, SWEEP_MAX};
+pub use due::{Claim, Due, DueSpace, Overdue, SWEEP_MAX};
 pub use event::StoredEvent;
 pub use keys::Key;
 pub use payment::Committed;
+pub use reading::Readable;
 pub use reason::{Conflicts, StoreError};
 pub use sandbox::SandboxCall;
 
-use crate::runtime::{Outside, Random, Settings};
+use crate::runtime::{Metrics, Outside, Random, Settings};
 
 /// An item as the SDK has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// Stands in every item, so that a later shape can tell an earlier one.
 const SCHEMA: u32 = 1;
+/// The attribute that tells a write from all others: random, and new with each write.
+const WRITER: &str = "writer";
 
 /// The table of one deployment.
 #[derive(Clone)]
@@ -56,6 +63,7 @@ pub struct Store {
     deadline: Duration,
     random: Random,
     sleep: SharedAsyncSleep,
+    metrics: Arc<Metrics>,
 }
 
 impl fmt::Debug for Store {
@@ -74,8 +82,8 @@ pub enum Created<T> {
 }
 
 impl Store {
-    /// The table that the settings name.
-    pub fn new(client: Client, settings: &Settings, outside: &Outside) -> Store {
+    /// The table that the settings name. What can't be read in it is counted in `metrics`.
+    pub fn new(client: Client, settings: &Settings, outside: &Outside, metrics: Arc<Metrics>) -> Store {
         Store {
             client,
             table: settings.table.clone(),
@@ -84,31 +92,44 @@ impl Store {
             deadline: Duration::from_millis(u64::from(settings.store_deadline_ms)),
             random: outside.random.clone(),
             sleep: outside.sleep.clone(),
+            metrics,
         }
     }
 
     /// Reads one item strongly. None if there is none.
     async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+        self.get_item(key).await?.map(|item| self.read(item)).transpose()
+    }
+
+    /// The same, with its due time.
+    async fn get_with_due<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<(T, Option<Due>)>, StoreError> {
+        let Some(item) = self.get_item(key).await? else { return Ok(None) };
+        let due = Due::of(&item);
+        Ok(Some((self.read(item)?, due)))
+    }
+
+    async fn get_item(&self, key: &Key) -> Result<Option<Item>, StoreError> {
         let request =
             self.client.get_item().table_name(&self.table).consistent_read(true).set_key(Some(key.attributes()));
-        request.send().await.map_err(StoreError::from_sdk)?.item.map(from_item).transpose()
+        Ok(request.send().await.map_err(StoreError::from_sdk)?.item)
     }
 
     /// Creates an item on condition that there is none with its key, or tells what is there: one call either way.
-    async fn create<T: DeserializeOwned>(&self, item: Item) -> Result<Created<T>, StoreError> {
+    async fn create<T: DeserializeOwned>(&self, mut item: Item) -> Result<Created<T>, StoreError> {
+        let writer = self.writer();
+        item.insert(WRITER.to_owned(), writer.clone());
         let request = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item))
             .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(
-                aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld,
-            );
+            .return_values_on_condition_check_failure(OnFailure::AllOld);
         match request.send().await {
             Ok(_) => Ok(Created::New),
             Err(error) => match reason::condition_failed(&error) {
-                Some(Some(existing)) => Ok(Created::Existing(from_item(existing)?)),
+                Some(Some(existing)) if existing.get(WRITER) == Some(&writer) => Ok(Created::New),
+                Some(Some(existing)) => Ok(Created::Existing(self.read(existing)?)),
                 Some(None) => Err(StoreError::Corrupt("a failed condition came without its item".to_owned())),
                 None => Err(StoreError::from_sdk(error)),
             },
@@ -122,36 +143,6 @@ impl Store {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// All items of a partition whose sort key begins with `prefix`, read strongly.
-    async fn query(&self, partition: &str, prefix: &str, limit: Option<usize>) -> Result<Vec<Item>, StoreError> {
-        let mut items = Vec::new();
-        let mut from = None;
-        loop {
-            let page_size = limit.map(|limit| i32::try_from(limit - items.len()).unwrap_or(i32::MAX));
-            let mut request = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .consistent_read(true)
-                .set_limit(page_size)
-                .set_exclusive_start_key(from)
-                .expression_attribute_values(":pk", text(partition));
-            request = if prefix.is_empty() {
-                request.key_condition_expression("pk = :pk")
-            } else {
-                request
-                    .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-                    .expression_attribute_values(":prefix", text(prefix))
-            };
-            let page = request.send().await.map_err(StoreError::from_sdk)?;
-            items.extend(page.items.unwrap_or_default());
-            from = page.last_evaluated_key;
-            if from.is_none() || limit.is_some_and(|limit| items.len() >= limit) {
-                return Ok(items);
-            }
-        }
-    }
-
     /// An update of one item, to be completed and given to [`Store::write`].
     fn update(&self, key: &Key) -> UpdateItemFluentBuilder {
         self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()))
@@ -159,22 +150,34 @@ impl Store {
 
     /// Whether the update was written: false if its condition did not hold.
     async fn write(&self, update: UpdateItemFluentBuilder) -> Result<bool, StoreError> {
+        Ok(self.written(update).await?.is_some())
+    }
+
+    /// The attributes that the update asks for, or the item as it is found; none if its condition did not hold.
+    ///
+    /// Where a reply is lost the SDK sends the update again, and then the update itself may be why its condition does
+    /// not hold. So each leaves a mark of its own in the item: a refusal that finds the mark is a success.
+    async fn written(&self, update: UpdateItemFluentBuilder) -> Result<Option<Item>, StoreError> {
+        let writer = self.writer();
+        let expression = with_writer(update.get_update_expression().as_deref().unwrap_or_default());
+        let update = update
+            .update_expression(expression)
+            .expression_attribute_values(":writer", writer.clone())
+            .return_values_on_condition_check_failure(OnFailure::AllOld);
         match update.send().await {
-            Ok(_) => Ok(true),
+            Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(failed.item.clone().filter(|found| found.get(WRITER) == Some(&writer)))
+                }
                 _ => Err(StoreError::from_sdk(error)),
             },
         }
     }
 
-    /// Whether the put was written: false if its condition did not hold.
-    async fn put(&self, put: PutItemFluentBuilder) -> Result<bool, StoreError> {
-        match put.send().await {
-            Ok(_) => Ok(true),
-            Err(error) if reason::condition_failed(&error).is_some() => Ok(false),
-            Err(error) => Err(StoreError::from_sdk(error)),
-        }
+    /// A new value of the attribute [`WRITER`].
+    fn writer(&self) -> AttributeValue {
+        text(self.random_text::<8>())
     }
 
     /// Waits before the next try of a batch: longer each time, and not everybody equally long.
@@ -186,10 +189,25 @@ impl Store {
 
     /// A token that makes the retries of one transaction one transaction.
     fn transaction_token(&self) -> String {
-        let mut bytes = [0; 16];
+        self.random_text::<16>()
+    }
+
+    /// So many random bytes, as text.
+    fn random_text<const BYTES: usize>(&self) -> String {
+        let mut bytes = [0; BYTES];
         (self.random)(&mut bytes);
         hex(&bytes)
     }
+}
+
+/// An update's expression that sets the attribute [`WRITER`] too. (Each clause may stand in it once.)
+fn with_writer(expression: &str) -> String {
+    let Some((before, sets)) = expression.split_once("SET ") else {
+        return format!("{expression} SET {WRITER} = :writer").trim_start().to_owned();
+    };
+    let next = [" REMOVE ", " ADD ", " DELETE "].into_iter().filter_map(|clause| sets.find(clause)).min();
+    let (sets, rest) = sets.split_at(next.unwrap_or(sets.len()));
+    format!("{before}SET {sets}, {WRITER} = :writer{rest}")
 }
 
 fn text(value: impl Into<String>) -> AttributeValue {
@@ -210,7 +228,21 @@ fn to_item(key: &Key, value: &impl Serialize) -> Result<Item, StoreError> {
     Ok(item)
 }
 
-fn from_item<T: DeserializeOwned>(item: Item) -> Result<T, StoreError> {
-    let key = item.get("pk").and_then(|pk| pk.as_s().ok()).cloned().unwrap_or_default();
-    serde_dynamo::from_item(item).map_err(|error| StoreError::Corrupt(format!("{key}: {error}")))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_writer_is_set_whatever_else_an_update_does() {
+        for (expression, expected) in [
+            ("SET a = :a, b = :b", "SET a = :a, b = :b, writer = :writer"),
+            ("REMOVE a, b", "REMOVE a, b SET writer = :writer"),
+            ("SET a = :a REMOVE b, c", "SET a = :a, writer = :writer REMOVE b, c"),
+            ("ADD a :a SET b = :b", "ADD a :a SET b = :b, writer = :writer"),
+            ("SET a = :a ADD b :b REMOVE c", "SET a = :a, writer = :writer ADD b :b REMOVE c"),
+            ("", "SET writer = :writer"),
+        ] {
+            assert_eq!(with_writer(expression), expected);
+        }
+    }
 }

@@ -9,10 +9,11 @@ use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 
 use super::balance::movement_item;
-use super::due::DueSpace;
+use super::difference::Difference;
+use super::due::{Due, DueSpace};
 use super::listing::{List, Rows};
 use super::reason::Cancelled;
-use super::{Created, Key, Store, StoreError, from_item, keys, number, text, to_item};
+use super::{Created, Key, Store, StoreError, keys, number, text, to_item};
 
 /// How a commit ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,9 @@ pub enum Committed {
 
 /// The place of the guarded payment among the actions of its transaction.
 const PAYMENT_ACTION: usize = 0;
+
+/// What sweeps, and copies of a message that note an answer, move under the guard of a commit.
+const ASKING: [&str; 5] = ["due", "due_at", "due_claims", "next_ask_at", "absent_since"];
 
 impl Store {
     /// Stores an accepted payment, due in [`crate::runtime::Settings::first_due_s`]. One call, three write units: the
@@ -42,8 +46,15 @@ impl Store {
         self.get(&keys::payment(tenant, id)).await
     }
 
+    /// The same, with its due time: for who works on it.
+    pub async fn payment_with_due(
+        &self, tenant: &Tenant, id: &PaymentId,
+    ) -> Result<Option<(Payment, Option<Due>)>, StoreError> {
+        self.get_with_due(&keys::payment(tenant, id)).await
+    }
+
     /// A page of a tenant's payments over `shards` shards. Where they are comes from the index, so a payment that was
-    /// accepted an instant ago may be missing; what they are is read strongly.
+    /// accepted an instant ago may be missing; what they are is read strongly. One that can't be read is left out.
     pub async fn payments(
         &self, tenant: &Tenant, shards: u16, asked: &Asked, filter: &Filter<Status>,
     ) -> Result<Page<Payment>, StoreError> {
@@ -59,10 +70,10 @@ impl Store {
             let keys: Option<Vec<Key>> = rows.iter().map(Key::of).collect();
             let items = self.get_all(&keys.ok_or_else(unreadable)?).await?;
             let payments = items.into_iter().map(|item| {
-                let payment: Option<Payment> = item.map(from_item).transpose()?;
-                Ok(payment.filter(|payment| filter.passes(&payment.status, payment.currency)))
+                let payment: Option<Payment> = item.and_then(|item| self.read(item).ok());
+                payment.filter(|payment| filter.passes(&payment.status, payment.currency))
             });
-            payments.collect()
+            Ok(payments.collect())
         })
         .await
     }
@@ -96,8 +107,7 @@ impl Store {
         }
     }
 
-    /// The update that brings the payment to its new state. It sets the attributes that this version knows and leaves
-    /// others alone: while a newer version is deployed, both work on the same items.
+    /// The update that brings the payment to its new state.
     fn settled(&self, change: &Change) -> Result<UpdateBuilder, StoreError> {
         let payment = &change.payment;
         let key = keys::payment(&payment.tenant, &payment.id);
@@ -105,24 +115,17 @@ impl Store {
         if let Some(at) = payment.last_look_at {
             self.set_due(&mut item, DueSpace::Money, &key, at);
         }
-        let gone = ["due", "due_at", "due_claims", "next_ask_at", "absent_since"];
-        let gone: Vec<&str> = gone.into_iter().filter(|name| !item.contains_key(*name)).collect();
-        let mut update = Update::builder()
+        let difference = Difference::between(&to_item(&key, &change.read)?, &item, &ASKING);
+        Ok(Update::builder()
             .table_name(&self.table)
             .set_key(Some(key.attributes()))
+            .update_expression(difference.expression())
+            .set_expression_attribute_names(Some(difference.names))
+            .set_expression_attribute_values(Some(difference.values))
             .condition_expression("version = :from AND #status = :processing")
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":from", number(change.from_version))
-            .expression_attribute_values(":processing", status_text(Status::Processing));
-        let mut sets = Vec::new();
-        let attributes = item.into_iter().filter(|(name, _)| name != "pk" && name != "sk");
-        for (index, (name, value)) in attributes.enumerate() {
-            sets.push(format!("#a{index} = :a{index}"));
-            update = update
-                .expression_attribute_names(format!("#a{index}"), name)
-                .expression_attribute_values(format!(":a{index}"), value);
-        }
-        Ok(update.update_expression(format!("SET {} REMOVE {}", sets.join(", "), gone.join(", "))))
+            .expression_attribute_values(":from", number(change.read.version))
+            .expression_attribute_values(":processing", status_text(Status::Processing)))
     }
 
     /// Notes that the processor was asked in vain, and when it is asked again: `asked` is the payment from
@@ -147,12 +150,14 @@ impl Store {
         self.write(update.update_expression(sets)).await
     }
 
-    /// Notes that the last look at the processor was taken, after which nothing more is due. Noting it twice is no error.
-    pub async fn end_last_look(&self, payment: &Payment) -> Result<(), StoreError> {
+    /// Notes that the last look at the processor was taken, after which nothing more is due. `due` is the due time that
+    /// was read with the payment; where it was set anew since, all stays as it is, and the next message looks again.
+    pub async fn end_last_look(&self, payment: &Payment, due: &Due) -> Result<(), StoreError> {
         let update = self
             .update(&keys::payment(&payment.tenant, &payment.id))
             .update_expression("REMOVE last_look_at, due, due_at, due_claims")
-            .condition_expression("attribute_exists(last_look_at)");
+            .condition_expression("due_at = :seen")
+            .expression_attribute_values(":seen", due.seen());
         self.write(update).await.map(drop)
     }
 }

@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
 use spillway_domain::time::Timestamp;
 
-use super::{Store, StoreError, from_item, keys, number, text};
+use super::{Store, StoreError, keys, number, text};
 
 /// What the sandbox did for a reference under one idempotency key. Another key is another item: were a payment charged
 /// under two, two items would say so.
@@ -20,20 +20,23 @@ pub struct SandboxCall {
 }
 
 impl Store {
-    /// Counts a call and tells how many there were.
+    /// Counts a call and tells how many there were. Sent again because its reply was lost, it counts once.
     pub async fn count_sandbox_call(
         &self, reference: &str, idempotency_key: &str, now: Timestamp,
     ) -> Result<SandboxCall, StoreError> {
         let update = self
             .update(&keys::sandbox_call(reference, idempotency_key))
             .update_expression("ADD calls :one SET #schema = :schema, called_at = if_not_exists(called_at, :now)")
+            .condition_expression("attribute_not_exists(writer) OR writer <> :writer")
             .expression_attribute_names("#schema", "schema")
             .expression_attribute_values(":one", number(1))
             .expression_attribute_values(":schema", number(super::SCHEMA))
             .expression_attribute_values(":now", text(now.to_string()))
             .return_values(ReturnValue::AllNew);
-        let answer = update.send().await.map_err(StoreError::from_sdk)?;
-        from_item(answer.attributes.unwrap_or_default())
+        match self.written(update).await? {
+            Some(item) => self.read(item),
+            None => Err(StoreError::Unavailable("the call was not counted".to_owned())),
+        }
     }
 
     /// Takes the money under this key, unless it was taken after `remembered_since`: of two calls at once, one does.
@@ -52,7 +55,7 @@ impl Store {
 
     /// What was done for a reference, under whatever key.
     pub async fn sandbox_calls(&self, reference: &str) -> Result<Vec<SandboxCall>, StoreError> {
-        let items = self.query(&keys::sandbox_call(reference, "").pk, "", None).await?;
-        items.into_iter().map(from_item).collect()
+        let partition = keys::sandbox_call(reference, "").pk;
+        self.query(&partition, "", None, |item| self.read(item)).await?.complete()
     }
 }

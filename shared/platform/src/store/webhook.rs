@@ -8,7 +8,7 @@ use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{ENDPOINTS_MAX, Endpoint};
 
 use super::reason::Cancelled;
-use super::{Created, Store, StoreError, from_item, keys, number, text, to_item};
+use super::{Created, Readable, Store, StoreError, keys, number, text, to_item};
 
 impl Store {
     /// Stores a new endpoint and counts it, in one transaction, or tells the one that its id names. None if the tenant
@@ -41,10 +41,10 @@ impl Store {
         }
     }
 
-    /// All endpoints of a tenant, read strongly, so that an event made after an endpoint reaches it.
-    pub async fn webhook_endpoints(&self, tenant: &Tenant) -> Result<Vec<Endpoint>, StoreError> {
-        let items = self.query(&keys::webhook_endpoints(tenant), "we_", None).await?;
-        items.into_iter().map(from_item).collect()
+    /// All endpoints of a tenant, read strongly, so that an event made after an endpoint reaches it; of those that can't
+    /// be read, the ids.
+    pub async fn webhook_endpoints(&self, tenant: &Tenant) -> Result<Readable<Endpoint>, StoreError> {
+        self.query(&keys::webhook_endpoints(tenant), "we_", None, |item| self.read(item)).await
     }
 
     /// Notes since when an endpoint fails; an earlier note stays.

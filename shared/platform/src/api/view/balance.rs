@@ -1,8 +1,7 @@
 //! Balances as merchants see them.
 
 use serde::Serialize;
-use spillway_domain::balance::Reading;
-use spillway_domain::currency::Currency;
+use spillway_domain::balance::{Inexact, Reading};
 use spillway_domain::money::Minor;
 use spillway_domain::tenant::Mode;
 use spillway_domain::time::Timestamp;
@@ -16,19 +15,45 @@ pub struct BalanceView {
     balances: Vec<CurrencyBalance>,
 }
 
+/// One currency's balance. Where it can't be told its amounts are null: left out, it would read as 0.
 #[derive(Debug, Serialize)]
 struct CurrencyBalance {
-    currency: Currency,
-    available: Minor,
-    pending: Minor,
+    currency: String,
+    available: Option<Minor>,
+    pending: Option<Minor>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<BalanceError>,
 }
 
-/// The wire shape of readings taken at `as_of`.
-pub fn balance(mode: Mode, as_of: Timestamp, readings: Vec<(Currency, Reading)>) -> BalanceView {
+#[derive(Debug, Serialize)]
+struct BalanceError {
+    code: &'static str,
+    detail: &'static str,
+}
+
+/// The wire shape of readings taken at `as_of`, each with its currency's code.
+pub fn balance(
+    mode: Mode, as_of: Timestamp, readings: impl IntoIterator<Item = (String, Result<Reading, Inexact>)>,
+) -> BalanceView {
     let balances = readings.into_iter().map(|(currency, reading)| CurrencyBalance {
         currency,
-        available: reading.available,
-        pending: reading.pending,
+        available: reading.ok().map(|reading| reading.available),
+        pending: reading.ok().map(|reading| reading.pending),
+        error: reading.err().map(error),
     });
     BalanceView { object: "balance", mode, as_of, balances: balances.collect() }
+}
+
+/// With the codes of the problems that the whole answer would be.
+fn error(inexact: Inexact) -> BalanceError {
+    match inexact {
+        Inexact::Moved => BalanceError {
+            code: "unavailable",
+            detail: "This balance moved while it was read. The same request may be sent again.",
+        },
+        Inexact::Unreadable | Inexact::OutOfRange(_) => BalanceError {
+            code: "internal_error",
+            detail: "Something failed on our side: this balance can't be told exactly.",
+        },
+    }
 }
