@@ -86,14 +86,15 @@ async fn load(context: &Context, tenant: &Tenant, id: &PaymentId) -> Result<Opti
     Ok(payment)
 }
 
-/// The merchant's terms for the payment's currency.
+/// The merchant's terms for the payment's currency. A copy of the merchant without the currency is older than the
+/// currency: the merchant is then read again. Without a price nothing is posted; the message comes again.
 async fn terms(context: &Context, payment: &Payment) -> Result<Terms, WorkError> {
-    let merchant = context.merchant(&payment.tenant.merchant).await?;
-    let merchant = merchant.ok_or_else(|| WorkError::Refused("the payment's merchant is not there".to_owned()))?;
-    Ok(Terms {
-        pricing: merchant.currencies.get(&payment.currency).copied().unwrap_or_default(),
-        settlement_delay_days: merchant.settlement_delay_days,
-    })
+    let (id, currency) = (&payment.tenant.merchant, payment.currency);
+    if let Some(terms) = context.merchant(id).await?.and_then(|merchant| merchant.terms(currency)) {
+        return Ok(terms);
+    }
+    let terms = context.merchant_now(id).await?.and_then(|merchant| merchant.terms(currency));
+    terms.ok_or_else(|| WorkError::NoPrice(id.clone(), currency))
 }
 
 async fn commit(context: &Context, change: &Change) -> Result<(), WorkError> {

@@ -7,8 +7,9 @@ use crate::money::{Minor, OutOfRange};
 /// The largest share of an amount: all of it.
 pub const BASIS_POINTS_MAX: u16 = 10_000;
 
-/// Basis points of the captured amount plus a fixed part in minor units. Both 0 where nothing is configured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Basis points of the captured amount plus a fixed part in minor units. It has no default: a price that is not known is
+/// not 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pricing {
     /// Hundredths of a percent, at most [`BASIS_POINTS_MAX`].
     pub fee_basis_points: u16,

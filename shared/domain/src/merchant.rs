@@ -12,6 +12,7 @@ use crate::currency::Currency;
 use crate::fee::{BASIS_POINTS_MAX, Pricing};
 use crate::id::{MerchantId, SHARDS_MAX, hash, hex};
 use crate::money::AMOUNT_MAX;
+use crate::payment::Terms;
 use crate::time::Timestamp;
 
 pub use shards::{RAISES_MAX, ShardCount, Shards};
@@ -184,6 +185,12 @@ impl Merchant {
         }
         changed.version += 1;
         Ok(Some(changed))
+    }
+
+    /// The terms of a capture in this currency. None if the merchant has no price for it.
+    pub fn terms(&self, currency: Currency) -> Option<Terms> {
+        let pricing = *self.currencies.get(&currency)?;
+        Some(Terms { pricing, settlement_delay_days: self.settlement_delay_days })
     }
 
     fn settings_fingerprint(&self) -> String {

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 /// The largest amount of one payment, in minor units.
 pub const AMOUNT_MAX: i64 = 999_999_999_999;
 
-/// An amount in minor units. Signed, because movements and balances may be negative.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+/// An amount in minor units. Signed, because movements and balances may be negative. It has no default: an amount that
+/// is not known is not 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Minor(i64);
 

@@ -1,6 +1,7 @@
 //! One module for each function: what takes a look inside, or settings of its own. The rest is in `black_box/`.
 
 mod authenticate;
+mod call_processor;
 mod create_merchant;
 mod create_payment;
 mod create_webhook_endpoint;

@@ -19,10 +19,20 @@ pub struct ShardCount {
     pub from: Timestamp,
 }
 
-/// The shard counts of a merchant, only ever raised: writers use the one in force, readers the largest.
+/// The shard counts of a merchant, only ever raised: writers use the one in force, readers the largest. There is at
+/// least one: with too few shards a reader would miss movements, and tell a balance that is too small.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Vec<ShardCount>")]
 pub struct Shards(Vec<ShardCount>);
+
+impl TryFrom<Vec<ShardCount>> for Shards {
+    type Error = &'static str;
+
+    fn try_from(counts: Vec<ShardCount>) -> Result<Shards, &'static str> {
+        let right = !counts.is_empty() && counts.iter().all(|shards| shards.count > 0);
+        if right { Ok(Shards(counts)) } else { Err("not the shards of a merchant") }
+    }
+}
 
 impl Shards {
     /// `count` shards from `from` on; outside 1 to [`SHARDS_MAX`] there is no such list.
@@ -85,6 +95,16 @@ mod tests {
         let one = Shards::new(1, at(0)).unwrap();
         assert_eq!([0, 1025].map(|count| one.raised(count, at(1))), [const { Err(MerchantRefusal::Shards) }; 2]);
         assert_eq!(one.raised(1024, at(1)).unwrap().largest(), 1024);
+    }
+
+    #[test]
+    fn shards_are_read_as_they_were_written_and_never_as_none() {
+        let shards = Shards::new(4, at(0)).unwrap().raised(16, at(100)).unwrap();
+        let text = serde_json::to_string(&shards).unwrap();
+        assert_eq!(serde_json::from_str::<Shards>(&text).unwrap(), shards);
+        for wrong in ["[]", r#"[{"count":0,"from":"2026-01-31T12:00:00.000Z"}]"#] {
+            assert!(serde_json::from_str::<Shards>(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -149,9 +149,15 @@ impl Context {
         if let Some(known) = self.merchants.get(id, self.now()) {
             return Ok(Some(known));
         }
+        self.merchant_now(id).await
+    }
+
+    /// A merchant as it is now, read strongly. None if there is none.
+    pub async fn merchant_now(&self, id: &MerchantId) -> Result<Option<Arc<Merchant>>, StoreError> {
+        let now = self.now();
         let read = self.store.merchant(id).await?.map(Arc::new);
         if let Some(merchant) = &read {
-            self.merchants.put(id.clone(), merchant.clone(), self.now());
+            self.merchants.put(id.clone(), merchant.clone(), now);
         }
         Ok(read)
     }

@@ -7,6 +7,9 @@ use std::panic::AssertUnwindSafe;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 
+use spillway_domain::currency::Currency;
+use spillway_domain::id::MerchantId;
+
 use super::message::Thing;
 use crate::runtime::Context;
 use crate::store::StoreError;
@@ -32,6 +35,9 @@ pub enum WorkError {
     /// The rules refuse what was read.
     #[error("it breaks a rule: {0}")]
     Refused(String),
+    /// Nothing is posted at a price that is not known.
+    #[error("the merchant {0} has no price for {1}")]
+    NoPrice(MerchantId, Currency),
     /// The code panicked; the place is in the log.
     #[error("panic")]
     Panicked,

@@ -1,0 +1,76 @@
+//! `call-processor`: the terms of a capture.
+
+use serde_json::json;
+use spillway_tests::auditor::Books;
+use spillway_tests::store_proxy::Matching;
+use spillway_tests::{Merchant, Options, Stack, Template, event};
+
+/// Accepts a payment of 1250 and has its processor asked; gives its id and what became of the message.
+async fn charge(stack: &Stack, merchant: &Merchant, currency: &str) -> (String, serde_json::Value) {
+    let id = merchant.client.pay(1250, currency, "tok_visa").await;
+    stack.store_proxy().forget_calls();
+    (id.clone(), ask(stack, merchant, &id).await)
+}
+
+async fn ask(stack: &Stack, merchant: &Merchant, id: &str) -> serde_json::Value {
+    stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, id)])).await.unwrap()
+}
+
+/// How often the last message had the merchant read.
+fn reads(stack: &Stack) -> usize {
+    stack.store_proxy().count(&Matching::operation("GetItem").with("\"merchant\""))
+}
+
+/// 100 basis points + 5. Gives a client whose key no authorizer has answered for yet.
+async fn add_pounds(stack: &Stack, merchant: &Merchant) -> Merchant {
+    let pounds = json!({"GBP": {"fee_basis_points": 100, "fee_fixed": 5}});
+    stack.invoke("update-merchant", &json!({"merchant": merchant.id, "currencies": pounds})).await.unwrap();
+    Merchant { id: merchant.id.clone(), client: stack.new_key(&merchant.id, json!({})).await }
+}
+
+#[tokio::test]
+async fn a_currency_added_after_the_merchant_was_cached_has_its_price() {
+    // With the cache's own time.
+    let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let done = json!({"batchItemFailures": []});
+    // 290 basis points of 1250 are 36.25, so 36; and 30.
+    let (id, answer) = charge(&stack, &merchant, "USD").await;
+    assert_eq!((answer, reads(&stack)), (done.clone(), 1));
+    assert_eq!(merchant.client.payment(&id).await["fee"], 66);
+    let (_, answer) = charge(&stack, &merchant, "USD").await;
+    assert_eq!((answer, reads(&stack)), (done.clone(), 0), "the merchant is cached");
+
+    let merchant = add_pounds(&stack, &merchant).await;
+    // 100 basis points of 1250 are 12.5, half to even 12; and 5. The merchant is read once for it.
+    for expected_reads in [1, 0] {
+        let (id, answer) = charge(&stack, &merchant, "GBP").await;
+        assert_eq!((answer, reads(&stack)), (done.clone(), expected_reads));
+        assert_eq!(merchant.client.payment(&id).await["fee"], 17);
+    }
+    assert_eq!(merchant.client.balance("GBP").await, (0, 2 * 1233));
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
+    let fees = books.entries.iter().filter(|entry| entry["currency"] == "GBP").map(|entry| entry["fee"].clone());
+    assert_eq!(fees.collect::<Vec<_>>(), [17, 17]);
+}
+
+#[tokio::test]
+async fn a_payment_without_a_price_is_not_posted_until_there_is_one() {
+    let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
+    let merchant = add_pounds(&stack, &stack.new_merchant().await).await;
+    let id = merchant.client.pay(1250, "GBP", "tok_visa").await;
+    // No code takes a currency away; somebody did.
+    stack.table().update(&merchant.id, "merchant", "REMOVE currencies.GBP", json!({})).await;
+    let failed = json!({"batchItemFailures": [{"itemIdentifier": "m0"}]});
+    assert_eq!(ask(&stack, &merchant, &id).await, failed);
+    assert_eq!(merchant.client.payment(&id).await["status"], "processing");
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
+    assert_eq!((books.entries.len(), books.movements.len(), books.events.len()), (0, 0, 0));
+    assert!(stack.log().contains(&format!("the merchant {} has no price for GBP", merchant.id)), "{}", stack.log());
+
+    add_pounds(&stack, &merchant).await;
+    assert_eq!(ask(&stack, &merchant, &id).await, json!({"batchItemFailures": []}));
+    assert_eq!(merchant.client.payment(&id).await["fee"], 17);
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
+    assert_eq!((books.charged(&id), books.entries_of(&id).len()), (1, 1));
+}
