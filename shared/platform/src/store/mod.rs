@@ -32,7 +32,7 @@ use spillway_domain::id::hex;
 
 pub use api_key::IssuedKey;
 pub use due::{Claim, DueSpace, SWEEP_MAX};
-pub use event::StoredEvent;
+pub use event::{PENDING_PAGE, StoredEvent};
 pub use keys::Key;
 pub use payment::Committed;
 pub use reason::{Conflicts, StoreError};
