@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use spillway_domain::api_key::Scope;
-use spillway_domain::id::{EndpointId, EndpointKind};
+use spillway_domain::id::EndpointKind;
 use spillway_domain::tenant::Mode;
-use spillway_domain::webhook::{ENDPOINTS_MAX, Endpoint, EndpointStatus, EventFilter};
+use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter};
 use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response, view};
 use spillway_platform::runtime::Context;
 use spillway_platform::store::Created;
@@ -14,47 +14,46 @@ use spillway_platform::webhook::{URL_LENGTH_MAX, check_url, new_secret};
 const FILTERS_MAX: usize = 20;
 
 /// Stores the endpoint and answers 201 with its signing secret. Sent again with the same idempotency key, the answer
-/// is the same.
+/// has the same secret and shows the endpoint as it is now.
 pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
     let now = context.now();
     let caller = Caller::of(&request, now)?;
     caller.may(Scope::WebhooksWrite)?;
-    let key = request.optional_idempotency_key()?;
+    let key = request.idempotency_key()?;
     let body = request.json()?;
     let fingerprint = body.fingerprint();
     let (url, event_types) = parse(body, context.settings.webhook_loopback && caller.tenant.mode == Mode::Test)?;
 
-    let id: EndpointId = match &key {
-        Some(key) => key.id_for::<EndpointKind>(&caller.tenant, "webhook_endpoint", ""),
-        None => EndpointId::derive(&[&request.request_id, &new_secret(context.random())]),
-    };
     let endpoint = Endpoint {
-        id,
+        id: key.id_for::<EndpointKind>(&caller.tenant, "webhook_endpoint", ""),
         tenant: caller.tenant,
         url,
         event_types,
         secret: new_secret(context.random()),
         status: EndpointStatus::Enabled,
         failing_since: None,
+        probe_at: None,
+        works_since: None,
         version: 1,
         fingerprint,
         request_id: request.request_id.clone(),
         created_at: now,
+        updated_at: None,
     };
     match context.store.create_webhook_endpoint(&endpoint).await? {
-        Some(Created::New) => Ok(created(&request, &endpoint, false)),
-        Some(Created::Existing(first)) if first.fingerprint == endpoint.fingerprint => {
+        Ok(Created::New) => Ok(created(&request, &endpoint, false)),
+        Ok(Created::Existing(first)) if first.fingerprint == endpoint.fingerprint => {
             let replayed = first.request_id != endpoint.request_id;
             Ok(created(&request, &first, replayed))
         }
-        Some(Created::Existing(_)) => Err(Problem::idempotency_key_reused()),
-        None => Err(Problem::too_many_webhook_endpoints(ENDPOINTS_MAX)),
+        Ok(Created::Existing(_)) => Err(Problem::idempotency_key_reused()),
+        Err(limit) => Err(Problem::too_many_webhook_endpoints(limit)),
     }
 }
 
 fn created(request: &Request, endpoint: &Endpoint, replayed: bool) -> Response {
     Response::created(&view::created_webhook_endpoint(endpoint), request.location(endpoint.id.as_str()))
-        .with_version(view::etag(1))
+        .with_version(view::etag(endpoint.version))
         .never_cached()
         .replayed(replayed)
         .about(endpoint.id.as_str())

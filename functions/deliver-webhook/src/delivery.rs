@@ -4,23 +4,24 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use spillway_domain::event::EventType;
 use spillway_domain::id::{EndpointId, EventId};
-use spillway_domain::payment::CLOCK_SKEW_MS;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, Endpoint, JitterPermille};
+use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, Endpoint, JitterPermille};
 use spillway_platform::runtime::{Context, Metric};
 use spillway_platform::store::StoredEvent;
 use spillway_platform::webhook::sign;
 use spillway_platform::work::{Outgoing, Thing, WorkError};
 
 use crate::endpoints::Endpoints;
+use crate::recovery;
 
 /// How long a claimed attempt keeps others off, beyond the attempt's own deadline.
 const CLAIM_MARGIN_MS: i64 = 5_000;
 
-/// What is posted: the event without its id, which is the header `webhook-id`.
+/// What is posted. The id is also the header `webhook-id`: receivers tell by either what they have already.
 #[derive(Serialize)]
 struct Body<'a> {
+    id: &'a EventId,
     #[serde(rename = "type")]
     event_type: EventType,
     timestamp: Timestamp,
@@ -31,7 +32,7 @@ struct Body<'a> {
 pub async fn attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Result<Attempt, WorkError> {
     let ours = |what: &str| WorkError::Refused(format!("{}: {what}", event.id));
     let data = serde_json::from_str(&event.data).map_err(|_| ours("its data can't be read"))?;
-    let body = Body { event_type: event.event_type, timestamp: event.timestamp, data };
+    let body = Body { id: &event.id, event_type: event.event_type, timestamp: event.timestamp, data };
     let body = serde_json::to_string(&body).map_err(|_| ours("its data can't be written"))?;
     let (id, now) = (event.id.as_str(), context.now());
     let signed = sign(&endpoint.secret, id, body.as_bytes(), now);
@@ -45,17 +46,16 @@ pub fn jitter(context: &Context) -> JitterPermille {
     context.random_between(800, 1200)
 }
 
-/// Another attempt of a delivery whose time has come. Two copies of the message make one attempt, because the attempt
-/// is claimed first.
+/// Another attempt of a delivery whose time has come, or whose endpoint works again. Two copies of the message make one
+/// attempt, because the attempt is claimed first.
 pub async fn retry(
     context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &EventId, endpoint: &EndpointId,
 ) -> Result<(), WorkError> {
     let Some(delivery) = context.store.delivery(tenant, event, endpoint).await? else { return Ok(()) };
-    let now = context.now();
-    match delivery.next_attempt_at {
-        Some(next) if delivery.status == DeliveryStatus::Pending && next.since(now) <= CLOCK_SKEW_MS => {}
-        // Final, or being attempted, or early: its due time brings it back.
-        _ => return Ok(()),
+    let (now, wanted) = (context.now(), endpoints.get(tenant, endpoint)?);
+    // Final, or being attempted, or early: its due time brings it back.
+    if !delivery.may_begin(wanted, now) {
+        return Ok(());
     }
     let known = endpoints.of(tenant)?;
     if known.unreadable.iter().any(|unreadable| unreadable == endpoint.as_str()) {
@@ -64,7 +64,6 @@ pub async fn retry(
     }
     let until = now.plus_millis(i64::from(context.settings.webhook_deadline_ms) + CLAIM_MARGIN_MS);
     let Some(claimed) = context.store.claim_delivery(tenant, &delivery, until).await? else { return Ok(()) };
-    let wanted = known.items.iter().find(|known| known.id == *endpoint);
     let stored = context.store.event(tenant, event).await?;
     let (Some(endpoint), Some(stored)) = (wanted, stored) else { return give_up(context, tenant, &claimed).await };
     if !endpoint.wants(stored.event_type) {
@@ -80,33 +79,34 @@ pub async fn retry(
 
 /// The endpoint is gone or disabled: no more attempts.
 async fn give_up(context: &Context, tenant: &Tenant, claimed: &Delivery) -> Result<(), WorkError> {
-    let given_up = Delivery { status: DeliveryStatus::Failed, next_attempt_at: None, ..claimed.clone() };
-    context.store.replace_delivery(tenant, claimed, &given_up).await?;
+    context.store.replace_delivery(tenant, claimed, &claimed.given_up()).await?;
     Ok(())
 }
 
-/// After a stored attempt: it is counted, the next one's message is sent if that is soon (a later one has only its due
-/// time), and the endpoint's health is noted.
+/// After a stored attempt: it is counted, the next one's message is sent, and the endpoint's health is noted.
 pub async fn follow_up(
     context: &Context, endpoint: &Endpoint, delivery: &Delivery, attempt: &Attempt,
 ) -> Result<(), WorkError> {
     context.metrics.add(if attempt.succeeded() { Metric::WebhooksDelivered } else { Metric::WebhooksFailed }, 1);
     let now = context.now();
     if let Some(next) = delivery.next_attempt_at {
-        let wait_s = u32::try_from(next.since(now).max(0).saturating_add(999) / 1000).unwrap_or(u32::MAX);
-        if wait_s <= Outgoing::DELAY_S_MAX {
-            let thing = Thing::Delivery {
-                tenant: endpoint.tenant.clone(),
-                event: delivery.event.clone(),
-                endpoint: delivery.endpoint.clone(),
-            };
-            if let Some((_, error)) = context.queues().send(&[Outgoing { thing, delay_s: wait_s }]).await.pop() {
-                // Its due time brings it back.
-                tracing::warn!(target: "spillway", event = %delivery.event, error = %error, "the next attempt's message was not sent");
-            }
-        }
+        send_message(context, &endpoint.tenant, delivery, next.since(now)).await;
     }
     note_health(context, endpoint, attempt, now).await
+}
+
+/// Sends the message of a delivery's next attempt in `wait_ms`, if that is soon: a later one has only its due time.
+pub async fn send_message(context: &Context, tenant: &Tenant, delivery: &Delivery, wait_ms: i64) {
+    let delay_s = u32::try_from(wait_ms.max(0).saturating_add(999) / 1000).unwrap_or(u32::MAX);
+    if delay_s > Outgoing::DELAY_S_MAX {
+        return;
+    }
+    let (event, endpoint) = (delivery.event.clone(), delivery.endpoint.clone());
+    let thing = Thing::Delivery { tenant: tenant.clone(), event, endpoint };
+    if let Some((_, error)) = context.queues().send(&[Outgoing { thing, delay_s }]).await.pop() {
+        // Its due time brings it back.
+        tracing::warn!(target: "spillway", event = %delivery.event, error = %error, "the next attempt's message was not sent");
+    }
 }
 
 /// Written only when it changes: since when an endpoint fails, that it works again, or that it is given up.
@@ -115,7 +115,13 @@ async fn note_health(
 ) -> Result<(), WorkError> {
     let (tenant, id) = (&endpoint.tenant, &endpoint.id);
     match (attempt.succeeded(), endpoint.failing_since) {
-        (true, Some(_)) => context.store.endpoint_works(tenant, id).await?,
+        (true, Some(_)) => {
+            let recovered = endpoint.is_down(now);
+            let noted = context.store.endpoint_works(tenant, id, recovered.then_some(now)).await?;
+            if noted && recovered {
+                wake(context, endpoint).await;
+            }
+        }
         (true, None) => {}
         (false, _) if attempt.gone() => disable(context, endpoint, None, now).await?,
         (false, Some(since)) if now.since(since) >= DISABLED_AFTER_MS => {
@@ -125,6 +131,16 @@ async fn note_health(
         (false, Some(_)) => {}
     }
     Ok(())
+}
+
+/// Has what waits for the endpoint sent.
+async fn wake(context: &Context, endpoint: &Endpoint) {
+    tracing::info!(target: "spillway", endpoint = %endpoint.id, "webhook endpoint works again");
+    let page = recovery::page(&endpoint.tenant, &endpoint.id, None);
+    if let Some((_, error)) = context.queues().send(&[page]).await.pop() {
+        // Each delivery's own time brings it back.
+        tracing::warn!(target: "spillway", endpoint = %endpoint.id, error = %error, "what waits for it was not sent");
+    }
 }
 
 /// Gives the endpoint up: it is gone, or has failed since then.

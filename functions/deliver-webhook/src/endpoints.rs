@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use spillway_domain::id::EndpointId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::webhook::Endpoint;
 use spillway_platform::runtime::Context;
@@ -28,5 +29,10 @@ impl Endpoints {
             Some(Err(error)) => Err(error.clone()),
             None => Ok(const { &Readable::NONE }),
         }
+    }
+
+    /// One of a tenant. None if there is none.
+    pub fn get(&self, tenant: &Tenant, id: &EndpointId) -> Result<Option<&Endpoint>, StoreError> {
+        Ok(self.of(tenant)?.items.iter().find(|endpoint| endpoint.id == *id))
     }
 }

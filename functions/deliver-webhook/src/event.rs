@@ -1,9 +1,11 @@
-//! The first attempts of an event: at once, to every endpoint that wants it and has no delivery yet.
+//! The first attempts of an event: at once, to every endpoint that wants it and has no delivery yet. For an endpoint that
+//! is down it is put off, unless it is time for another try.
 
 use futures::future::join_all;
 use spillway_domain::id::EventId;
 use spillway_domain::tenant::Tenant;
-use spillway_domain::webhook::{Delivery, Endpoint, PUT_OFF_AFTER_MS};
+use spillway_domain::time::Timestamp;
+use spillway_domain::webhook::{Delivery, Endpoint, FirstStep};
 use spillway_platform::runtime::{Context, Metric};
 use spillway_platform::store::{Created, StoredEvent};
 use spillway_platform::work::WorkError;
@@ -41,22 +43,45 @@ pub async fn deliver(context: &Context, endpoints: &Endpoints, tenant: &Tenant, 
 async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Result<(), WorkError> {
     let now = context.now();
     let new = Delivery::new(&event.id, &endpoint.id, &event.request_id, now);
-    if endpoint.failing_since.is_some_and(|since| now.since(since) >= PUT_OFF_AFTER_MS) {
-        let later = new.put_off(delivery::jitter(context), now);
-        context.store.create_delivery(&endpoint.tenant, &later).await?;
-        return Ok(());
+    let attempted = match endpoint.first_step(now) {
+        FirstStep::Attempt => true,
+        FirstStep::Probe => context.store.claim_probe(endpoint, now).await?,
+        FirstStep::PutOff => false,
+    };
+    if !attempted {
+        return put_off(context, endpoint, &new, now).await;
     }
     let attempt = delivery::attempt(context, event, endpoint).await?;
     let after = new.after(&attempt, &context.settings.webhook_waits_s, delivery::jitter(context), context.now());
-    match context.store.create_delivery(&endpoint.tenant, &after).await? {
-        Created::New => {
-            if attempt.succeeded() {
-                let since_ms = after.updated_at.since(event.timestamp);
-                context.metrics.add(Metric::WebhookLatency, u64::try_from(since_ms).unwrap_or_default());
-            }
-            delivery::follow_up(context, endpoint, &after, &attempt).await
+    let stored = match context.store.create_delivery(&endpoint.tenant, &after).await? {
+        Created::New => true,
+        // Another copy of the message found the endpoint down.
+        Created::Existing(other) if other.is_put_off() => {
+            context.store.replace_delivery(&endpoint.tenant, &other, &after).await?
         }
         // Another copy of the message was faster; its result counts.
-        Created::Existing(_) => Ok(()),
+        Created::Existing(_) => false,
+    };
+    if !stored {
+        return Ok(());
     }
+    if attempt.succeeded() {
+        let since_ms = after.updated_at.since(event.timestamp);
+        context.metrics.add(Metric::WebhookLatency, u64::try_from(since_ms).unwrap_or_default());
+    }
+    delivery::follow_up(context, endpoint, &after, &attempt).await
+}
+
+/// Stores the delivery without an attempt. If the endpoint has recovered since it was read, that has sent only what was
+/// stored before: so it is read again, and the delivery is sent at once.
+async fn put_off(context: &Context, endpoint: &Endpoint, new: &Delivery, now: Timestamp) -> Result<(), WorkError> {
+    let later = new.put_off(delivery::jitter(context), now);
+    if let Created::Existing(_) = context.store.create_delivery(&endpoint.tenant, &later).await? {
+        return Ok(());
+    }
+    let as_it_is = context.store.webhook_endpoint(&endpoint.tenant, &endpoint.id).await?;
+    let works = later.may_begin(as_it_is.as_ref(), now);
+    let wait_ms = if works { 0 } else { later.next_attempt_at.map_or(0, |next| next.since(now)) };
+    delivery::send_message(context, &endpoint.tenant, &later, wait_ms).await;
+    Ok(())
 }

@@ -1,8 +1,10 @@
-//! The webhooks queue: delivers each event to the endpoints that want it, and tries again what failed.
+//! The webhooks queue: delivers each event to the endpoints that want it, tries again what failed, and sends what waits
+//! for an endpoint that works again.
 
 mod delivery;
 mod endpoints;
 mod event;
+mod recovery;
 
 use std::sync::Arc;
 
@@ -19,6 +21,9 @@ pub async fn handle(context: Arc<Context>, _: Invocation, things: Vec<Thing>) ->
             Thing::Event { tenant, id } => event::deliver(&context, &endpoints, &tenant, &id).await,
             Thing::Delivery { tenant, event, endpoint } => {
                 delivery::retry(&context, &endpoints, &tenant, &event, &endpoint).await
+            }
+            Thing::Endpoint { tenant, id, after } => {
+                recovery::send_pending(&context, &endpoints, &tenant, &id, after.as_ref()).await
             }
             Thing::Payment { .. } | Thing::Balance { .. } => Err(WorkError::Unreadable),
         }

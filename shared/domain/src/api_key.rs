@@ -73,7 +73,7 @@ pub enum Scope {
     /// See balances.
     #[serde(rename = "balance:read")]
     BalanceRead,
-    /// Create webhook endpoints.
+    /// Create and see webhook endpoints.
     #[serde(rename = "webhooks:write")]
     WebhooksWrite,
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::EventId;
 use crate::payment::Payment;
 use crate::time::Timestamp;
-use crate::webhook::{Endpoint, EndpointStatus};
+use crate::webhook::Endpoint;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -91,7 +91,7 @@ impl Event {
 
     /// The event of disabling an endpoint, which it shows as it is afterwards.
     pub fn of_disabled_endpoint(endpoint: &Endpoint, now: Timestamp) -> Event {
-        let disabled = Endpoint { status: EndpointStatus::Disabled, version: endpoint.version + 1, ..endpoint.clone() };
+        let disabled = endpoint.disabled(now);
         let parts = [disabled.id.as_str(), &disabled.version.to_string()];
         Event {
             id: EventId::ordered(now, ENDPOINT_SHARD, &parts),

@@ -1,4 +1,4 @@
-//! Webhook endpoints, and when a delivery is tried again.
+//! Webhook endpoints, and when a delivery is attempted.
 
 use std::fmt;
 
@@ -7,11 +7,24 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::event::EventType;
 use crate::id::{EndpointId, EventId};
 use crate::idempotency::Fingerprint;
+use crate::payment::CLOCK_SKEW_MS;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 
-/// Each event is offered to all endpoints of a tenant, so there is a bound.
-pub const ENDPOINTS_MAX: usize = 20;
+/// Enabled endpoints of a tenant at most: each event is offered to all of them.
+pub const ENABLED_MAX: usize = 20;
+/// Endpoints of a tenant at most, disabled ones included: all are read for each batch of events.
+pub const ENDPOINTS_MAX: usize = 100;
+
+/// Which of the two limits keeps a tenant from another endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointLimit {
+    /// [`ENABLED_MAX`]: one that is disabled makes room.
+    Enabled,
+    /// [`ENDPOINTS_MAX`].
+    All,
+}
+
 /// An endpoint that failed for this long is disabled: 120 hours.
 pub const DISABLED_AFTER_MS: i64 = 120 * 3_600_000;
 
@@ -85,7 +98,7 @@ impl<'de> Deserialize<'de> for EventFilter {
 /// A webhook endpoint as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// Derived from the idempotency key where there is one.
+    /// Derived from the idempotency key.
     pub id: EndpointId,
     /// Whose.
     pub tenant: Tenant,
@@ -97,8 +110,12 @@ pub struct Endpoint {
     pub secret: String,
     /// Whether it gets events.
     pub status: EndpointStatus,
-    /// Since when every attempt has failed.
+    /// The time from which every attempt has failed.
     pub failing_since: Option<Timestamp>,
+    /// While it is down: the time from which a new event may try it.
+    pub probe_at: Option<Timestamp>,
+    /// The time at which it last worked again after it had been down.
+    pub works_since: Option<Timestamp>,
     /// Moves when something moves that is rendered.
     pub version: u64,
     /// Of the body that made it.
@@ -107,12 +124,44 @@ pub struct Endpoint {
     pub request_id: String,
     /// When it was created.
     pub created_at: Timestamp,
+    /// When the version last moved. None if it never did.
+    pub updated_at: Option<Timestamp>,
+}
+
+/// What becomes of a new event for an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstStep {
+    /// It is attempted.
+    Attempt,
+    /// It is attempted, to find out whether the endpoint works again. One event has to claim that.
+    Probe,
+    /// It is put off.
+    PutOff,
 }
 
 impl Endpoint {
     /// Whether an event is to be delivered to it.
     pub fn wants(&self, event_type: EventType) -> bool {
         self.status == EndpointStatus::Enabled && self.event_types.iter().any(|filter| filter.matches(event_type))
+    }
+
+    /// Whether it has failed for so long that new events are put off: a dead endpoint must not hold up others.
+    pub fn is_down(&self, now: Timestamp) -> bool {
+        self.failing_since.is_some_and(|since| now.since(since) >= DOWN_AFTER_MS)
+    }
+
+    /// What to do with a new event.
+    pub fn first_step(&self, now: Timestamp) -> FirstStep {
+        match self.is_down(now) {
+            false => FirstStep::Attempt,
+            true if self.probe_at.is_none_or(|at| at <= now) => FirstStep::Probe,
+            true => FirstStep::PutOff,
+        }
+    }
+
+    /// The endpoint as disabled at `now`.
+    pub fn disabled(&self, now: Timestamp) -> Endpoint {
+        Endpoint { status: EndpointStatus::Disabled, version: self.version + 1, updated_at: Some(now), ..self.clone() }
     }
 }
 
@@ -139,14 +188,23 @@ pub struct Delivery {
     pub status: DeliveryStatus,
     /// Attempts that have ended.
     pub attempts: u32,
-    /// When to try again, while pending.
+    /// Those of them that failed before their time, and so used up no wait.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub early_attempts: u32,
+    /// While pending: the time of the next attempt; during an attempt, when it counts as lost.
     pub next_attempt_at: Option<Timestamp>,
+    /// During an attempt that was claimed: the time for which it was planned.
+    pub planned_at: Option<Timestamp>,
     /// What the last attempt was answered, or why it was not.
     pub last_answer: String,
     /// The request that began it all.
     pub request_id: String,
-    /// When the last attempt ended.
+    /// When the last attempt ended. Before the first one: when it was put off.
     pub updated_at: Timestamp,
+}
+
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// How an attempt ended.
@@ -193,42 +251,75 @@ impl Delivery {
             endpoint: endpoint.clone(),
             status: DeliveryStatus::Pending,
             attempts: 0,
+            early_attempts: 0,
             next_attempt_at: Some(now),
+            planned_at: None,
             last_answer: String::new(),
             request_id: request_id.to_owned(),
             updated_at: now,
         }
     }
 
+    /// Whether an attempt may begin: its time has come, or the endpoint has recovered. One that was put off waits only
+    /// while the endpoint is down; one that has failed gets one early attempt for each recovery. An attempt that is
+    /// under way keeps others off.
+    pub fn may_begin(&self, endpoint: Option<&Endpoint>, now: Timestamp) -> bool {
+        let due = self.next_attempt_at.is_some_and(|next| next.since(now) <= CLOCK_SKEW_MS);
+        let recovered = endpoint.filter(|endpoint| !endpoint.is_down(now)).is_some_and(|endpoint| {
+            self.is_put_off() || endpoint.works_since.is_some_and(|since| since > self.updated_at)
+        });
+        self.status == DeliveryStatus::Pending && (due || recovered && self.planned_at.is_none())
+    }
+
+    /// Whether it waits for its first attempt.
+    pub fn is_put_off(&self) -> bool {
+        self.status == DeliveryStatus::Pending && self.attempts == 0 && self.planned_at.is_none()
+    }
+
+    /// The delivery during an attempt, which counts as lost when it has not ended by `until`.
+    pub fn claimed(&self, until: Timestamp) -> Delivery {
+        Delivery { next_attempt_at: Some(until), planned_at: self.planned_at.or(self.next_attempt_at), ..self.clone() }
+    }
+
     /// The delivery after another attempt. `waits_s`: seconds after the first, second, … failed attempt; when they are
-    /// used up it has failed.
+    /// used up it has failed. An early attempt that fails leaves the plan as it was.
     pub fn after(&self, attempt: &Attempt, waits_s: &[u32], jitter: JitterPermille, now: Timestamp) -> Delivery {
-        let wait_s = usize::try_from(self.attempts).ok().and_then(|index| waits_s.get(index));
-        let (status, next_attempt_at) = match (attempt.succeeded(), attempt.gone(), wait_s) {
+        let early = self.planned_at.filter(|planned| planned.since(now) > CLOCK_SKEW_MS);
+        let waits_used = usize::try_from(self.attempts.saturating_sub(self.early_attempts)).unwrap_or(usize::MAX);
+        let wait_ms = waits_s.get(waits_used).map(|wait_s| i64::from(*wait_s) * i64::from(jitter));
+        let planned = early.or_else(|| wait_ms.map(|wait_ms| now.plus_millis(wait_ms)));
+        let asked_ms = match attempt {
+            Attempt::Answered { status: 429 | 503, retry_after_s: Some(seconds) } => i64::from(*seconds) * 1000,
+            _ => 0,
+        };
+        let (status, next_attempt_at) = match (attempt.succeeded(), attempt.gone(), planned) {
             (true, _, _) => (DeliveryStatus::Succeeded, None),
-            (false, false, Some(wait_s)) => {
-                let wait_ms = i64::from(*wait_s) * i64::from(jitter);
-                let asked_ms = match attempt {
-                    Attempt::Answered { status: 429 | 503, retry_after_s: Some(seconds) } => i64::from(*seconds) * 1000,
-                    _ => 0,
-                };
-                (DeliveryStatus::Pending, Some(now.plus_millis(wait_ms.max(asked_ms.min(DAY_MS)))))
+            (false, false, Some(planned)) => {
+                (DeliveryStatus::Pending, Some(planned.max(now.plus_millis(asked_ms.min(DAY_MS)))))
             }
             (false, _, _) => (DeliveryStatus::Failed, None),
         };
+        let failed_early = early.is_some() && status == DeliveryStatus::Pending;
         Delivery {
             status,
             attempts: self.attempts + 1,
+            early_attempts: self.early_attempts + u32::from(failed_early),
             next_attempt_at,
+            planned_at: None,
             last_answer: attempt.described(),
             updated_at: now,
             ..self.clone()
         }
     }
 
-    /// The delivery put off without an attempt, because its endpoint has been failing for a while.
+    /// The delivery put off without an attempt, because its endpoint is down.
     pub fn put_off(&self, jitter: JitterPermille, now: Timestamp) -> Delivery {
         Delivery { next_attempt_at: Some(now.plus_millis(PUT_OFF_S * i64::from(jitter))), ..self.clone() }
+    }
+
+    /// The delivery given up without another attempt: its endpoint wants it no more.
+    pub fn given_up(&self) -> Delivery {
+        Delivery { status: DeliveryStatus::Failed, next_attempt_at: None, planned_at: None, ..self.clone() }
     }
 
     /// Whether an attempt of it has ever failed.
@@ -237,8 +328,10 @@ impl Delivery {
     }
 }
 
-/// An endpoint that has failed for this long gets new events only after a wait: a dead one must not hold up others.
-pub const PUT_OFF_AFTER_MS: i64 = 5 * 60_000;
+/// An endpoint that has failed for this long is down.
+const DOWN_AFTER_MS: i64 = 5 * 60_000;
+/// While an endpoint is down, a new event tries it this often.
+pub const PROBE_EVERY_MS: i64 = 60_000;
 const PUT_OFF_S: i64 = 300;
 
 /// A Retry-After is honoured up to a day.
@@ -247,6 +340,8 @@ const DAY_MS: i64 = 86_400_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::MerchantId;
+    use crate::tenant::Mode;
 
     const WAITS: [u32; 2] = [5, 300];
 
@@ -296,6 +391,109 @@ mod tests {
             (put_off.next_attempt_at, put_off.has_failed_once()),
             (Some(Timestamp::from_millis(360_000)), false)
         );
+    }
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_millis(minute * 60_000)
+    }
+
+    /// An endpoint that fails since this minute, or works since that one.
+    fn endpoint(failing_since: Option<i64>, works_since: Option<i64>) -> Endpoint {
+        Endpoint {
+            id: EndpointId::derive(&["w"]),
+            tenant: Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test },
+            url: "https://example.com/".to_owned(),
+            event_types: vec![EventFilter::All],
+            secret: String::new(),
+            status: EndpointStatus::Enabled,
+            failing_since: failing_since.map(at),
+            probe_at: None,
+            works_since: works_since.map(at),
+            version: 1,
+            fingerprint: Fingerprint::of(b"{}"),
+            request_id: "r".to_owned(),
+            created_at: at(0),
+            updated_at: None,
+        }
+    }
+
+    #[test]
+    fn a_down_endpoint_gets_a_new_event_each_minute() {
+        let step = |failing_since, probe_at: Option<i64>, minute| {
+            let probe_at = probe_at.map(at);
+            Endpoint { probe_at, ..endpoint(failing_since, None) }.first_step(at(minute))
+        };
+        for (failing_since, probe_at, minute, expected) in [
+            (None, None, 100, FirstStep::Attempt),
+            (Some(96), None, 100, FirstStep::Attempt),
+            (Some(95), None, 100, FirstStep::Probe),
+            (Some(95), Some(101), 100, FirstStep::PutOff),
+            (Some(95), Some(101), 101, FirstStep::Probe),
+            // It worked meanwhile.
+            (None, Some(101), 100, FirstStep::Attempt),
+        ] {
+            let case = (failing_since, probe_at, minute);
+            assert_eq!(step(failing_since, probe_at, minute), expected, "{case:?}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_begins_when_its_time_or_a_recovery_has_come() {
+        let pending = |attempts, updated: i64, next: i64, planned: Option<i64>| Delivery {
+            attempts,
+            updated_at: at(updated),
+            next_attempt_at: Some(at(next)),
+            planned_at: planned.map(at),
+            ..Delivery::new(&EventId::derive(&["e"]), &EndpointId::derive(&["w"]), "r", at(0))
+        };
+        let (put_off, failed) = (pending(0, 50, 90, None), pending(2, 50, 90, None));
+        let claimed = pending(2, 50, 61, Some(90));
+        let (works, fails) = (endpoint(None, None), endpoint(Some(58), None));
+        let (down, recovered) = (endpoint(Some(10), None), endpoint(None, Some(51)));
+        let long_ago = endpoint(None, Some(50));
+        let fails_again = endpoint(Some(56), Some(51));
+        let down_again = endpoint(Some(55), Some(51));
+        for (case, delivery, endpoint, minute, expected) in [
+            ("its time has come", &failed, Some(&down), 90, true),
+            ("its time has come, the endpoint is gone", &failed, None, 90, true),
+            ("it waits", &failed, Some(&works), 60, false),
+            ("it waits, the endpoint is gone", &failed, None, 60, false),
+            ("put off, still down", &put_off, Some(&down), 60, false),
+            ("put off, not down any more", &put_off, Some(&works), 60, true),
+            ("put off, failing for two minutes", &put_off, Some(&fails), 60, true),
+            ("the endpoint recovered after it failed", &failed, Some(&recovered), 60, true),
+            ("it failed after the recovery", &failed, Some(&long_ago), 60, false),
+            ("recovered, failing for four minutes", &failed, Some(&fails_again), 60, true),
+            ("recovered, and down again", &failed, Some(&down_again), 60, false),
+            ("an attempt is under way", &claimed, Some(&recovered), 60, false),
+            ("the attempt under way is lost", &claimed, Some(&recovered), 61, true),
+        ] {
+            assert_eq!(delivery.may_begin(endpoint, at(minute)), expected, "{case}");
+        }
+        let done = Delivery { status: DeliveryStatus::Succeeded, next_attempt_at: None, ..put_off };
+        assert!(!done.may_begin(Some(&recovered), at(60)) && !failed.given_up().may_begin(Some(&recovered), at(60)));
+    }
+
+    #[test]
+    fn a_failed_early_attempt_leaves_the_plan_as_it_was() {
+        let first = after(None, &answered(500), 1000);
+        // Planned for 5 s; the next wait would be 300 s.
+        let early = first.claimed(Timestamp::from_millis(15_000));
+        assert_eq!(early.next_attempt_at, Some(Timestamp::from_millis(15_000)));
+        let failed = early.after(&answered(500), &WAITS, 1000, Timestamp::from_millis(1_000));
+        assert_eq!((failed.attempts, failed.early_attempts, failed.planned_at), (2, 1, None));
+        assert_eq!((failed.status, failed.next_attempt_at), (DeliveryStatus::Pending, first.next_attempt_at));
+        // At its time it uses up the next wait, and then the last.
+        let second = failed.claimed(Timestamp::from_millis(20_000));
+        let second = second.after(&answered(500), &WAITS, 1000, Timestamp::from_millis(5_000));
+        assert_eq!((second.attempts, second.next_attempt_at), (3, Some(Timestamp::from_millis(305_000))));
+        // A lost attempt was planned when it was planned first.
+        let lost = second.claimed(Timestamp::from_millis(20_000)).claimed(Timestamp::from_millis(40_000));
+        assert_eq!(lost.planned_at, second.next_attempt_at);
+        let last = lost.after(&answered(500), &WAITS, 1000, Timestamp::from_millis(305_000));
+        assert_eq!((last.status, last.attempts, last.next_attempt_at), (DeliveryStatus::Failed, 4, None));
+        assert_eq!(early.after(&answered(410), &WAITS, 1000, at(0)).status, DeliveryStatus::Failed);
+        assert_eq!(early.after(&answered(200), &WAITS, 1000, at(0)).early_attempts, 0);
     }
 
     #[test]

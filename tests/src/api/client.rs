@@ -195,11 +195,21 @@ impl Client {
         }
     }
 
-    /// Registers a receiver of webhooks; gives the endpoint with its secret.
-    pub async fn create_webhook_endpoint(&self, url: &str, event_types: &[&str]) -> Value {
+    /// A request that registers a receiver of webhooks: right as it is, to be changed at will.
+    pub fn webhook_endpoint_request(&self, idempotency_key: &str, url: &str, event_types: &[&str]) -> Request {
         let request = self.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
-        let body = json!({"url": url, "event_types": event_types}).to_string();
-        request.body(body).send().await.expect(201).body
+        let body = json!({"url": url, "event_types": event_types});
+        request.header("idempotency-key", idempotency_key).body(body.to_string())
+    }
+
+    /// Registers a receiver of webhooks, under a key of its own; gives the endpoint with its secret.
+    pub async fn create_webhook_endpoint(&self, url: &str, event_types: &[&str]) -> Value {
+        self.webhook_endpoint_request(&unique(), url, event_types).send().await.expect(201).body
+    }
+
+    /// The webhook endpoint as it is now.
+    pub async fn webhook_endpoint(&self, id: &str) -> Value {
+        self.get(&format!("/webhook-endpoints/{id}")).await.expect(200).body
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::Merchant;
 use crate::auditor::Balances;
 use crate::book::Book;
-use crate::client::Client;
+use crate::client::{Client, unique};
 use crate::inbox::Inbox;
 use crate::live::Live;
 use crate::table::Table;
@@ -37,9 +37,8 @@ impl Shop {
     pub async fn open(live: &Live, inbox: &Arc<Inbox>, name: &str) -> Result<Shop, String> {
         let Merchant { id, client } = live.try_new_merchant(&json!({"name": name})).await?;
         let number = inbox.add_merchant();
-        let request = client.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
-        let body = json!({"url": inbox.url(number), "event_types": ["payment.*"]}).to_string();
-        let answer = request.body(body).try_send().await.map_err(|_| "The stack does not answer.".to_owned())?;
+        let request = client.webhook_endpoint_request(&unique(), &inbox.url(number), &["payment.*"]);
+        let answer = request.try_send().await.map_err(|_| "The stack does not answer.".to_owned())?;
         if answer.status == 422 {
             return Err("The stack refuses webhooks to this machine: start it with WEBHOOK_LOOPBACK=true.".to_owned());
         }

@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::Merchant;
+use crate::api::clock::in_seconds;
 use crate::api::eventually::{Deadline, eventually};
 use crate::store_proxy::StoreProxy;
 
@@ -109,6 +111,15 @@ impl Stack {
             serde_json::from_str(&text).map(Ok).map_err(|error| error.to_string())
         })
         .await
+    }
+
+    /// As if a webhook endpoint of the merchant had failed for so many seconds.
+    pub async fn fails_since(&self, merchant: &Merchant, endpoint: &str, seconds: i64) {
+        let key = json!({"pk": {"S": format!("{}#webhooks", merchant.tenant())}, "sk": {"S": endpoint}});
+        let since = json!({":since": {"S": in_seconds(-seconds)}});
+        let update = json!({"Key": key, "UpdateExpression": "SET failing_since = :since",
+            "ExpressionAttributeValues": since});
+        self.table().call("UpdateItem", update).await;
     }
 
     /// SIGKILL to the runner, and waits until all that it started has ended too.

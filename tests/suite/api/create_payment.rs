@@ -177,15 +177,14 @@ async fn a_key_without_the_scope_is_refused() {
         let merchant = stack.new_merchant().await;
         let reader = stack.new_key(&merchant.id, json!({"scopes": ["payments:read"]})).await;
         let writer = stack.new_key(&merchant.id, json!({"scopes": ["payments:write"]})).await;
-        let hook = json!({"url": "http://127.0.0.1:9/", "event_types": ["payment.*"]}).to_string();
-        let hook =
-            writer.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json").body(hook);
+        let hook = writer.webhook_endpoint_request(&unique(), "http://127.0.0.1:9/", &["payment.*"]);
         let scope = "insufficient_scope";
         vec![
             (reader.payment_request(&unique(), &payment()), 403, scope, vec![]),
             (writer.request(Method::GET, "/payments/pay_00000000000000000000000000"), 403, scope, vec![]),
             (writer.request(Method::GET, "/balance"), 403, scope, vec![]),
             (hook, 403, scope, vec![]),
+            (writer.request(Method::GET, "/webhook-endpoints/we_00000000000000000000000000"), 403, scope, vec![]),
         ]
     })
     .await;

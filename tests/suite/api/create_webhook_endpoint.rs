@@ -1,13 +1,14 @@
 //! `POST /v1/webhook-endpoints`
 
+use std::iter::repeat_n;
+
 use futures::future::join_all;
-use reqwest::Method;
 use serde_json::{Value, json};
-use spillway_tests::{Answer, Client, Options, Stack};
+use spillway_tests::receiver::{Receiver, Reply};
+use spillway_tests::{Answer, Client, Deadline, Options, Stack, eventually, unique};
 
 async fn create(client: &Client, body: &Value) -> Answer {
-    let request = client.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
-    request.body(body.to_string()).send().await
+    client.webhook_endpoint_request(&unique(), "", &[]).body(body.to_string()).send().await
 }
 
 #[tokio::test]
@@ -70,13 +71,12 @@ async fn loopback_is_for_test_mode_and_only_where_it_is_allowed() {
 }
 
 #[tokio::test]
-async fn however_many_are_asked_for_at_once_there_are_twenty_and_those_are_told_again() {
+async fn however_many_are_asked_for_at_once_twenty_are_enabled() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let request = |number: usize| {
-        let request = merchant.client.request(Method::POST, "/webhook-endpoints");
-        let request = request.header("content-type", "application/json").header("idempotency-key", &number.to_string());
-        request.body(json!({"url": "https://example.com/hook", "event_types": ["payment.*"]}).to_string())
+        let url = "https://example.com/hook";
+        merchant.client.webhook_endpoint_request(&number.to_string(), url, &["payment.*"])
     };
     let requests: Vec<_> = (0..40).map(request).collect();
     // Who meets the others too often is told 503, and asks again.
@@ -85,7 +85,9 @@ async fn however_many_are_asked_for_at_once_there_are_twenty_and_those_are_told_
         requests.iter().zip(answers).partition(|(_, answer)| answer.status == 201);
     assert_eq!((created.len(), refused.len()), (20, 20));
     for (_, answer) in refused {
-        answer.expect_problem(409, "too_many_webhook_endpoints");
+        let answer = answer.expect_problem(409, "too_many_enabled_webhook_endpoints");
+        let detail = answer.body["detail"].as_str().unwrap();
+        assert!(detail.contains("20 enabled") && detail.contains("410"), "{detail}");
     }
     for (request, answer) in created {
         let again = request.send().await.expect(201);
@@ -95,4 +97,32 @@ async fn however_many_are_asked_for_at_once_there_are_twenty_and_those_are_told_
     assert_eq!(stored.iter().filter(|item| item["sk"].as_str().unwrap().starts_with("we_")).count(), 20);
     // Another tenant has twenty of its own.
     stack.new_merchant().await.client.create_webhook_endpoint("https://example.com/hook", &["*"]).await;
+}
+
+#[tokio::test]
+async fn disabled_endpoints_make_room_until_there_are_a_hundred() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let gone = Receiver::scripted(repeat_n(Reply::Status(410), 10_000)).await;
+    let request =
+        |number: usize| merchant.client.webhook_endpoint_request(&number.to_string(), gone.url(), &["payment.*"]);
+    let partition = format!("{}#webhooks", merchant.tenant());
+    let mut first = Value::Null;
+    for round in 0..5 {
+        for number in round * 20..(round + 1) * 20 {
+            let created = request(number).send_until_served().await.unwrap().expect(201).body;
+            first = if number == 0 { created } else { first };
+        }
+        eventually("all of them are disabled", Deadline::LATER, async || {
+            merchant.client.paid(1250, "USD").await;
+            let stored = stack.table().partition(&partition).await;
+            let disabled = stored.iter().filter(|item| item.get("status") == Some(&json!("disabled"))).count();
+            if disabled == (round + 1) * 20 { Ok(()) } else { Err(format!("{disabled} are disabled")) }
+        })
+        .await;
+    }
+    let refused = request(100).send().await.expect_problem(409, "too_many_webhook_endpoints");
+    assert!(refused.body["detail"].as_str().unwrap().contains("100 webhook endpoints"), "{}", refused.text);
+    let again = request(0).send().await.expect(201);
+    assert_eq!((again.id(), &again.body["secret"]), (first["id"].as_str().unwrap(), &first["secret"]));
 }

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
+use spillway_tests::auditor::Books;
 use spillway_tests::clock::in_seconds;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::{Attempt, Receiver, Reply};
 use spillway_tests::store_proxy::Matching;
+use spillway_tests::table::Item;
 use spillway_tests::{Deadline, Merchant, Options, Stack, eventually};
 
 /// Waits come from a message's delay or from the `due` index, so every test runs the sweep by hand too.
@@ -121,24 +123,18 @@ async fn an_endpoint_that_has_worked_meanwhile_is_not_disabled_for_its_past() {
     let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let key = json!({"pk": {"S": format!("{}#webhooks", merchant.tenant())}, "sk": {"S": endpoint["id"]}});
-    let note = async |expression: &str, values: serde_json::Value| {
-        let mut update = json!({"Key": key, "UpdateExpression": expression});
-        if !values.is_null() {
-            update["ExpressionAttributeValues"] = values;
-        }
-        stack.table().call("UpdateItem", update).await;
-    };
     let disabling = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems").with(":disabled"));
     // A first attempt would be put off; the second finds that the endpoint fails for too long.
     merchant.client.paid(1250, "USD").await;
     stack.attempts_at_least(&receiver, 1, Deadline::SOON).await;
-    note("SET failing_since = :since", json!({":since": {"S": in_seconds(-121 * 3600)}})).await;
+    stack.fails_since(&merchant, endpoint["id"].as_str().unwrap(), 121 * 3600).await;
     eventually("it is about to be disabled", Deadline::SOON, async || {
         stack.run_due().await;
         if disabling.count() == 0 { Err("not yet".to_owned()) } else { Ok(()) }
     })
     .await;
-    note("REMOVE failing_since", serde_json::Value::Null).await;
+    let works = json!({"Key": key, "UpdateExpression": "REMOVE failing_since"});
+    stack.table().call("UpdateItem", works).await;
     disabling.forward();
     nothing_is_due(&stack, &merchant).await;
     let stored = stack.table().item(key["pk"]["S"].as_str().unwrap(), key["sk"]["S"].as_str().unwrap()).await.unwrap();
@@ -157,4 +153,83 @@ async fn after_the_last_wait_nothing_is_attempted_any_more() {
     let attempts = receiver.attempts();
     assert_eq!(events(&attempts), 1, "{attempts:?}");
     assert!((2..=attempts_max(1, 1)).contains(&attempts.len()), "{attempts:?}");
+}
+
+/// A receiver that answers 500 until it works.
+async fn failing() -> Receiver {
+    Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 10_000)).await
+}
+
+/// Waits until the receiver has seen `count` events.
+async fn events_at_least(stack: &Stack, receiver: &Receiver, count: usize) {
+    eventually(&format!("{count} events"), Deadline::SOON, async || {
+        stack.run_due().await;
+        let seen = events(&receiver.attempts());
+        if seen < count { Err(format!("{seen} events")) } else { Ok(()) }
+    })
+    .await;
+}
+
+/// Pays, and waits until every delivery of its event is stored; gives them.
+async fn paid_and_stored(stack: &Stack, merchant: &Merchant) -> Vec<Item> {
+    let payment = merchant.client.paid(1250, "USD").await;
+    let id = payment["id"].as_str().unwrap();
+    eventually("its deliveries are stored", Deadline::SOON, async || {
+        let books = Books::read(&stack.table(), &merchant.tenant()).await;
+        let event = books.events_of(id)[0].clone();
+        if event.contains_key("due") {
+            return Err(format!("{event:?}"));
+        }
+        Ok(books.deliveries.into_iter().filter(|delivery| delivery["event"] == event["sk"]).collect())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_was_put_off_is_sent_when_the_endpoint_works() {
+    // Longer than the test takes.
+    let stack = Stack::start(quick().knob("WEBHOOK_WAITS_SECONDS", vec!["1"; 50].join(","))).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = failing().await;
+    let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    stack.fails_since(&merchant, endpoint["id"].as_str().unwrap(), 3600).await;
+    // The first finds out whether it still fails.
+    paid_and_stored(&stack, &merchant).await;
+    assert_eq!(events(&receiver.attempts()), 1);
+    for _ in 0..3 {
+        let put_off = paid_and_stored(&stack, &merchant).await;
+        let [delivery] = put_off.as_slice() else { panic!("{put_off:?}") };
+        assert_eq!((&delivery["status"], &delivery["attempts"]), (&json!("pending"), &json!(0)), "{delivery:?}");
+        // 300 s, and 20 % less or more; some have passed.
+        assert!(delivery["next_attempt_at"].as_str() > Some(&in_seconds(200)), "{delivery:?}");
+    }
+    assert_eq!(events(&receiver.attempts()), 1);
+    receiver.works();
+    events_at_least(&stack, &receiver, 4).await;
+    nothing_is_due(&stack, &merchant).await;
+    let stored = merchant.client.webhook_endpoint(endpoint["id"].as_str().unwrap()).await;
+    // Nothing that is rendered has moved.
+    assert_eq!((&stored["version"], &stored["updated_at"]), (&json!(1), &endpoint["updated_at"]));
+}
+
+#[tokio::test]
+async fn a_new_event_tries_an_endpoint_that_is_down() {
+    let stack = Stack::start(quick().knob("WEBHOOK_WAITS_SECONDS", "1")).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = failing().await;
+    let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let endpoint = endpoint["id"].as_str().unwrap();
+    paid_and_stored(&stack, &merchant).await;
+    // Nothing is to be tried again: only something new can find out that it works.
+    nothing_is_due(&stack, &merchant).await;
+    stack.fails_since(&merchant, endpoint, 3600).await;
+    receiver.works();
+    merchant.client.paid(1250, "USD").await;
+    events_at_least(&stack, &receiver, 2).await;
+    let partition = format!("{}#webhooks", merchant.tenant());
+    eventually("it is noted that it works", Deadline::SOON, async || {
+        let stored = stack.table().item(&partition, endpoint).await.unwrap();
+        if stored.contains_key("failing_since") { Err(format!("{stored:?}")) } else { Ok(()) }
+    })
+    .await;
 }

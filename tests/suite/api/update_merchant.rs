@@ -119,6 +119,7 @@ async fn a_suspended_merchant_reads_and_starts_nothing_until_that_ends() {
     let stack = uncached().await;
     let (merchant, other) = (stack.new_merchant().await, stack.new_merchant().await);
     let paid = merchant.client.paid(1250, "USD").await;
+    let mut endpoint = merchant.client.create_webhook_endpoint("http://127.0.0.1:9/hook", &["*"]).await;
     assert_eq!(update(&stack, &merchant, json!({"suspended": true})).await["suspended"], true);
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     merchant.client.create_payment("order-2", &payment).await.expect_problem(403, "merchant_suspended");
@@ -130,6 +131,8 @@ async fn a_suspended_merchant_reads_and_starts_nothing_until_that_ends() {
     }
     assert_eq!(stack.table().items().await, stored);
     assert_eq!(merchant.client.payment(paid["id"].as_str().unwrap()).await, paid);
+    endpoint.as_object_mut().unwrap().remove("secret");
+    assert_eq!(merchant.client.webhook_endpoint(endpoint["id"].as_str().unwrap()).await, endpoint);
     assert_eq!(merchant.client.balance("USD").await, (0, 1184));
     other.client.paid(1250, "USD").await;
     assert_eq!(update(&stack, &merchant, json!({"suspended": false})).await["suspended"], false);

@@ -5,15 +5,14 @@ use reqwest::Method;
 use serde_json::json;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::{Receiver, Reply};
-use spillway_tests::{Deadline, Target, eventually};
+use spillway_tests::{Deadline, Target, eventually, unique};
 
 #[tokio::test]
 async fn an_endpoint_is_created_with_its_secret() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
-    let request = client.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
-    let body = json!({"url": "https://example.com/hook", "event_types": ["payment.*"]});
-    let answer = request.body(body.to_string()).send().await.expect(201);
+    let request = client.webhook_endpoint_request(&unique(), "https://example.com/hook", &["payment.*"]);
+    let answer = request.send().await.expect(201);
     assert!(answer.id().starts_with("we_"));
     assert_eq!(answer.header("location"), format!("{}/webhook-endpoints/{}", target.path(), answer.id()));
     assert!(answer.body["secret"].as_str().unwrap().starts_with("whsec_"));
@@ -26,14 +25,61 @@ async fn an_idempotency_key_makes_one_endpoint_and_belongs_to_one_body() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let create = async |event_type: &str| {
-        let request = client.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
-        let body = json!({"url": "https://example.com/hook", "event_types": [event_type]});
-        request.header("idempotency-key", "hook-1").body(body.to_string()).send().await
+        client.webhook_endpoint_request("hook-1", "https://example.com/hook", &[event_type]).send().await
     };
     let first = create("payment.*").await.expect(201);
     let again = create("payment.*").await.expect(201);
     assert_eq!((&again.body, again.header("idempotent-replayed")), (&first.body, "true"));
     create("payment.failed").await.expect_problem(422, "idempotency_key_reused");
+}
+
+#[tokio::test]
+async fn an_endpoint_is_read_where_its_creation_says() {
+    let target = Target::start().await;
+    let (merchant, other) = (target.new_merchant().await, target.new_merchant().await);
+    let request = merchant.client.webhook_endpoint_request(&unique(), "https://example.com/hook", &["payment.*"]);
+    let created = request.send().await.expect(201);
+    let path = created.header("location").strip_prefix(&target.path()).unwrap();
+    let read = merchant.client.get(path).await.expect(200);
+    let mut shown = created.body.clone();
+    assert!(shown.as_object_mut().unwrap().remove("secret").is_some());
+    assert_eq!((&read.body, read.header("cache-control")), (&shown, "no-cache"));
+    assert_eq!((read.header("etag"), created.header("etag")), ("\"1\"", "\"1\""));
+    let known = merchant.client.request(Method::GET, path).header("if-none-match", "\"1\"");
+    let known = known.send().await.expect(304);
+    assert_eq!((known.header("etag"), known.text.as_str()), ("\"1\"", ""));
+
+    let missing = "/webhook-endpoints/we_00000000000000000000000000";
+    let refusal = other.client.get(missing).await.expect_anonymous_problem(404, "not_found");
+    for (client, path) in
+        [(&other.client, path), (&merchant.client, missing), (&merchant.client, "/webhook-endpoints/x")]
+    {
+        assert_eq!(client.get(path).await.expect_anonymous_problem(404, "not_found"), refusal, "{path}");
+    }
+    let live = target.new_key(&merchant.id, json!({"mode": "live"})).await;
+    assert_eq!(live.get(path).await.expect_anonymous_problem(404, "not_found"), refusal);
+}
+
+#[tokio::test]
+async fn a_repeated_creation_shows_the_endpoint_as_it_is_now() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    let gone = Receiver::scripted(std::iter::repeat_n(Reply::Status(410), 20)).await;
+    let request = client.webhook_endpoint_request("hook-1", gone.url(), &["payment.*"]);
+    let created = request.send().await.expect(201);
+    client.paid(1250, "USD").await;
+    let disabled = eventually("the endpoint is disabled", Deadline::LATER, async || {
+        let endpoint = client.webhook_endpoint(created.id()).await;
+        if endpoint["status"] == "disabled" { Ok(endpoint) } else { Err(endpoint.to_string()) }
+    })
+    .await;
+    assert_eq!((&disabled["version"], &disabled["created_at"]), (&json!(2), &created.body["created_at"]));
+    assert!(disabled["updated_at"].as_str() > created.body["updated_at"].as_str(), "{disabled}");
+    let again = request.send().await.expect(201);
+    let mut shown = disabled;
+    shown["secret"] = created.body["secret"].clone();
+    assert_eq!((&again.body, again.header("idempotent-replayed")), (&shown, "true"));
+    assert_eq!(again.header("etag"), "\"2\"");
 }
 
 #[tokio::test]
@@ -56,7 +102,10 @@ async fn a_payment_is_told_signed_and_as_it_is() {
         assert_eq!(attempt.headers["content-type"], "application/json");
         let webhook = attempt.json();
         assert_eq!(webhook["data"], payment);
-        assert_eq!(webhook.as_object().unwrap().len(), 3, "type, timestamp and data: {webhook}");
+        let (id, timestamp) = (attempt.id(), webhook["timestamp"].as_str().unwrap());
+        let head = format!(r#"{{"id":"{id}","type":"{event}","timestamp":"{timestamp}","data":{{"#);
+        assert!(attempt.body.starts_with(head.as_bytes()), "{webhook}");
+        assert_eq!(webhook.as_object().unwrap().len(), 4, "{webhook}");
     }
 }
 

@@ -27,7 +27,7 @@ fn folders_template_and_sample_events_name_the_same_functions() {
 }
 
 /// Every route and trigger: the function, the kind, the source.
-const TRIGGERS: [(&str, &str, &str); 12] = [
+const TRIGGERS: [(&str, &str, &str); 13] = [
     ("CallProcessor", "SQS", "!GetAtt ProcessorQueue.Arn"),
     ("CreatePayment", "Api", "post /v1/payments"),
     ("CreateWebhookEndpoint", "Api", "post /v1/webhook-endpoints"),
@@ -38,6 +38,7 @@ const TRIGGERS: [(&str, &str, &str); 12] = [
     ("GetBalance", "Api", "get /v1/balance"),
     ("GetHealth", "Api", "get /v1/health"),
     ("GetPayment", "Api", "get /v1/payments/{payment_id}"),
+    ("GetWebhookEndpoint", "Api", "get /v1/webhook-endpoints/{endpoint_id}"),
     ("ListBalanceTransactions", "Api", "get /v1/balance/transactions"),
     ("ListPayments", "Api", "get /v1/payments"),
 ];
@@ -76,7 +77,7 @@ enum Outcome {
 }
 
 /// Every sample in the order in which a merchant meets them: the first makes the merchant of all others.
-const SAMPLES: [(&str, Outcome); 27] = [
+const SAMPLES: [(&str, Outcome); 29] = [
     ("get-health/health", Outcome::Status(200)),
     ("create-merchant/acme", Outcome::Field("id", "mer_")),
     ("issue-api-key/test-mode", Outcome::Field("secret", "sk_test_")),
@@ -85,6 +86,7 @@ const SAMPLES: [(&str, Outcome); 27] = [
     ("authenticate/test-key", Outcome::Error("Unauthorized")),
     ("authenticate/malformed-key", Outcome::Error("Unauthorized")),
     ("create-webhook-endpoint/payments", Outcome::Status(201)),
+    ("get-webhook-endpoint/by-id", Outcome::Status(200)),
     ("create-payment/card", Outcome::Status(202)),
     ("create-payment/invalid", Outcome::Status(422)),
     ("get-payment/by-id", Outcome::Status(200)),
@@ -98,6 +100,7 @@ const SAMPLES: [(&str, Outcome); 27] = [
     ("list-balance-transactions/filtered", Outcome::Status(200)),
     ("deliver-webhook/event", Outcome::Whole),
     ("deliver-webhook/delivery", Outcome::Whole),
+    ("deliver-webhook/endpoint", Outcome::Whole),
     ("enqueue-due/minute", Outcome::Text("enqueued ")),
     ("update-merchant/fees", Outcome::Field("effective_at", "20")),
     ("update-merchant/shards", Outcome::Field("effective_at", "20")),

@@ -1,11 +1,14 @@
 //! An attempt is made once for each of its times, and none is lost: whatever fails in between, something brings it back.
 
-use serde_json::json;
+use std::collections::BTreeSet;
+
+use futures::future::join;
+use serde_json::{Value, json};
 use spillway_tests::auditor::Books;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::{Receiver, Reply};
-use spillway_tests::store_proxy::{Fault, Matching};
-use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventually};
+use spillway_tests::store_proxy::{Fault, Hold, Matching};
+use spillway_tests::{Deadline, Merchant, Options, Stack, Template, clock, event, eventually};
 
 fn quick() -> Options {
     Options::new().knob("WEBHOOK_WAITS_SECONDS", "1,1,1,1").knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1)
@@ -26,9 +29,7 @@ async fn an_endpoint_that_has_failed_for_120_hours_is_disabled() {
     })
     .await;
     assert_eq!(stored().await["status"], "enabled");
-    let long_ago = json!({"Key": {"pk": {"S": partition}, "sk": {"S": id}}, "UpdateExpression": "SET failing_since = :at",
-        "ExpressionAttributeValues": {":at": {"S": "2026-01-01T00:00:00.000Z"}}});
-    stack.table().call("UpdateItem", long_ago).await;
+    stack.fails_since(&merchant, id, 121 * 3600).await;
     eventually("the endpoint is disabled", Deadline::SOON, async || {
         stack.run_due().await;
         let stored = stored().await;
@@ -108,4 +109,165 @@ async fn two_copies_of_a_retrys_message_make_one_attempt() {
     let done = json!({"batchItemFailures": []});
     assert_eq!((first.unwrap(), second.unwrap()), (done.clone(), done));
     assert_eq!(receiver.attempts().len(), 2, "the first attempt and one more");
+}
+
+#[tokio::test]
+async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
+    let options = quick().knob("WEBHOOK_WAITS_SECONDS", 3600).store_proxy();
+    let stack = Stack::start(options.template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
+    let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let (partition, endpoint) = (format!("{}#webhooks", merchant.tenant()), endpoint["id"].as_str().unwrap());
+    let id = one_event(&stack, &merchant).await;
+    stack.invoke("deliver-webhook", &event::sqs(&[event::event_message(&merchant.id, &id)])).await.unwrap();
+    let stored = async || stack.table().item(&format!("{}#{id}", merchant.tenant()), endpoint).await.unwrap();
+    let planned = stored().await["next_attempt_at"].clone();
+    let retry = json!({"thing": "delivery", "tenant": merchant.tenant(), "event": id, "endpoint": endpoint});
+    let retry = event::sqs(&[retry]);
+    stack.invoke("deliver-webhook", &retry).await.unwrap();
+    assert_eq!(receiver.attempts().len(), 1, "it is not time yet");
+
+    let recovered = json!({"Key": {"pk": {"S": partition}, "sk": {"S": endpoint}},
+        "UpdateExpression": "SET works_since = :now REMOVE failing_since",
+        "ExpressionAttributeValues": {":now": {"S": clock::now()}}});
+    stack.table().call("UpdateItem", recovered).await;
+    // Both have read the delivery before either may claim the attempt.
+    let claims = stack.store_proxy().hold(2, Matching::operation("PutItem").with("planned_at"));
+    let both = async {
+        claims.reached(2).await;
+        claims.forward();
+    };
+    let copies = (stack.invoke("deliver-webhook", &retry), stack.invoke("deliver-webhook", &retry));
+    let (first, second, ()) = futures::future::join3(copies.0, copies.1, both).await;
+    let done = json!({"batchItemFailures": []});
+    assert_eq!((first.unwrap(), second.unwrap()), (done.clone(), done));
+    assert_eq!(receiver.attempts().len(), 2);
+    // It failed after the recovery: the next attempt has its time, and the wait is not used up.
+    stack.invoke("deliver-webhook", &retry).await.unwrap();
+    assert_eq!(receiver.attempts().len(), 2);
+    let stored = stored().await;
+    assert_eq!((&stored["status"], &stored["attempts"]), (&json!("pending"), &json!(2)), "{stored:?}");
+    assert_eq!(stored["next_attempt_at"], planned, "{stored:?}");
+}
+
+#[tokio::test]
+async fn what_waits_for_an_endpoint_is_sent_by_pages() {
+    const WAITING: usize = 230;
+    let stack = Stack::start(quick().template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    let endpoint = merchant.client.create_webhook_endpoint("http://127.0.0.1:9/hook", &["payment.*"]).await;
+    let (tenant, endpoint) = (merchant.tenant(), endpoint["id"].as_str().unwrap());
+    let id = |number: usize| format!("evt_{number:026}");
+    let waiting = |number: usize| {
+        let event = id(number);
+        json!({"pk": {"S": format!("{tenant}#{event}")}, "sk": {"S": endpoint},
+            "listing": {"S": format!("{tenant}#{endpoint}#pending")}, "listing_at": {"S": event}})
+    };
+    stack.table().put_all(&(0..WAITING).map(waiting).collect::<Vec<_>>()).await;
+    let queues = stack.queues();
+    let queue = queues.url("WebhooksQueue").await;
+    let mut page = json!({"thing": "endpoint", "tenant": tenant, "id": endpoint});
+    let mut sent = BTreeSet::new();
+    for expected in [100, 100, 30] {
+        let done = stack.invoke("deliver-webhook", &event::sqs(&[page.clone()])).await.unwrap();
+        assert_eq!(done, json!({"batchItemFailures": []}));
+        let last = expected < 100;
+        let messages = queues.take(&queue, expected + usize::from(!last)).await;
+        let (mut pages, deliveries): (Vec<Value>, Vec<Value>) =
+            messages.into_iter().partition(|message| message["thing"] == "endpoint");
+        assert_eq!((pages.len(), deliveries.len()), (usize::from(!last), expected));
+        sent.extend(deliveries.iter().map(|delivery| delivery["event"].as_str().unwrap().to_owned()));
+        page = pages.pop().unwrap_or_default();
+    }
+    assert_eq!(sent, (0..WAITING).map(id).collect());
+
+    // While it is down nothing is sent: the next recovery does it.
+    let depth = queues.depth(&queue).await;
+    stack.fails_since(&merchant, endpoint, 3600).await;
+    let first = json!({"thing": "endpoint", "tenant": tenant, "id": endpoint});
+    stack.invoke("deliver-webhook", &event::sqs(&[first])).await.unwrap();
+    assert_eq!(queues.depth(&queue).await, depth);
+}
+
+/// A merchant with an endpoint that is down, and an event for it, in a stack where nothing moves by itself.
+struct Down {
+    stack: Stack,
+    merchant: Merchant,
+    receiver: Receiver,
+    endpoint: String,
+    event: String,
+}
+
+impl Down {
+    async fn new() -> Down {
+        let options = quick().knob("STORE_DEADLINE_MS", 9000).store_proxy();
+        let stack = Stack::start(options.template(Template::still())).await;
+        let merchant = stack.new_merchant().await;
+        let receiver = Receiver::start().await;
+        let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+        let endpoint = endpoint["id"].as_str().unwrap().to_owned();
+        stack.fails_since(&merchant, &endpoint, 3600).await;
+        let event = one_event(&stack, &merchant).await;
+        Down { stack, merchant, receiver, endpoint, event }
+    }
+
+    async fn deliver(&self) {
+        let message = event::sqs(&[event::event_message(&self.merchant.id, &self.event)]);
+        let done = self.stack.invoke("deliver-webhook", &message).await.unwrap();
+        assert_eq!(done, json!({"batchItemFailures": []}));
+    }
+
+    /// Holds every call that stores the delivery after so many attempts.
+    fn hold(&self, attempts: u32) -> Hold {
+        let put = Matching::operation("PutItem").with(&format!(r#""attempts":{{"N":"{attempts}"}}"#));
+        self.stack.store_proxy().hold(usize::MAX, put)
+    }
+
+    /// The endpoint's item.
+    fn key(&self) -> (String, &str) {
+        (format!("{}#webhooks", self.merchant.tenant()), &self.endpoint)
+    }
+}
+
+#[tokio::test]
+async fn what_is_put_off_while_the_endpoint_recovers_is_sent() {
+    let down = Down::new().await;
+    let (pk, sk) = down.key();
+    let key = json!({"pk": {"S": pk}, "sk": {"S": sk}});
+    let probed = json!({"Key": key, "UpdateExpression": "SET probe_at = :at",
+        "ExpressionAttributeValues": {":at": {"S": clock::in_seconds(3600)}}});
+    down.stack.table().call("UpdateItem", probed).await;
+    let held = down.hold(0);
+    let recovers = async {
+        held.reached(1).await;
+        let works = json!({"Key": key, "UpdateExpression": "SET works_since = :at REMOVE failing_since, probe_at",
+            "ExpressionAttributeValues": {":at": {"S": clock::now()}}});
+        down.stack.table().call("UpdateItem", works).await;
+        held.forward();
+    };
+    join(down.deliver(), recovers).await;
+    // Otherwise it would have to wait for minutes.
+    let queues = down.stack.queues();
+    let messages = queues.take(&queues.url("WebhooksQueue").await, 1).await;
+    down.stack.invoke("deliver-webhook", &event::sqs(&messages)).await.unwrap();
+    assert_eq!(down.receiver.attempts().len(), 1, "{messages:?}");
+}
+
+#[tokio::test]
+async fn a_copy_that_is_put_off_does_not_hide_the_attempt() {
+    let down = Down::new().await;
+    let held = down.hold(1);
+    let copy = async {
+        held.reached(1).await;
+        down.deliver().await;
+        held.forward();
+    };
+    join(down.deliver(), copy).await;
+    assert_eq!(down.receiver.attempts().len(), 1);
+    let (pk, sk) = down.key();
+    let endpoint = down.stack.table().item(&pk, sk).await.unwrap();
+    assert!(!endpoint.contains_key("failing_since"), "{endpoint:?}");
+    let books = Books::read(&down.stack.table(), &down.merchant.tenant()).await;
+    assert_eq!((books.deliveries.len(), &books.deliveries[0]["status"]), (1, &json!("succeeded")), "{books:?}");
 }

@@ -255,6 +255,8 @@ async fn a_webhook_that_is_withheld_forged_or_sent_under_two_ids_is_named() {
     forge("evt_another", webhook.body()).await.unwrap();
     let told = run.says(Kind::Doubled).await;
     assert!(told.contains(&format!("2 webhooks told of {payment}")), "{told}");
+    let told = run.says(Kind::Wrong).await;
+    assert!(told.contains(&format!("webhook evt_another: its body has the id {id:?}")), "{told}");
     run.shop.inbox.forget(run.shop.number, "evt_another");
     run.shop.inbox.forget(run.shop.number, id);
     assert_eq!(run.says(Kind::Lost).await, format!("no webhook told of {payment} (tok_visa)"));

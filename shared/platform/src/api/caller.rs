@@ -47,9 +47,12 @@ impl Caller {
 
     /// 403 unless the key has the scope, and 403 if it is for starting something and the merchant is suspended.
     pub fn may(&self, scope: Scope) -> Result<(), Problem> {
-        if !self.scopes.contains(&scope) {
-            return Err(Problem::insufficient_scope(scope));
-        }
+        self.may_read(scope)?;
         if self.suspended && scope.writes() { Err(Problem::merchant_suspended()) } else { Ok(()) }
+    }
+
+    /// 403 unless the key has the scope. For requests that start nothing: a suspended merchant may still read.
+    pub fn may_read(&self, scope: Scope) -> Result<(), Problem> {
+        if self.scopes.contains(&scope) { Ok(()) } else { Err(Problem::insufficient_scope(scope)) }
     }
 }

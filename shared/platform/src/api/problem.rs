@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 use spillway_domain::api_key::Scope;
+use spillway_domain::webhook::{ENABLED_MAX, ENDPOINTS_MAX, EndpointLimit};
 
 use super::fields::Invalid;
 use super::response::Response;
@@ -60,9 +61,9 @@ impl Problem {
         Problem::new(400, "invalid_cursor", "Invalid cursor", detail)
     }
 
-    /// 400: it must be there, because money may move.
+    /// 400: it must be there, so that the same request may be sent again.
     pub fn idempotency_key_missing() -> Problem {
-        let detail = "This request needs an Idempotency-Key header, so that sending it again can't move money twice.";
+        let detail = "Every POST needs an Idempotency-Key header, so that sending it again can't do it twice.";
         Problem::new(400, "idempotency_key_missing", "Idempotency key missing", detail)
     }
 
@@ -101,9 +102,26 @@ impl Problem {
     }
 
     /// 409: there are too many already.
-    pub fn too_many_webhook_endpoints(most: usize) -> Problem {
-        let detail = format!("There may be at most {most} webhook endpoints.");
-        Problem::new(409, "too_many_webhook_endpoints", "Too many webhook endpoints", &detail)
+    pub fn too_many_webhook_endpoints(limit: EndpointLimit) -> Problem {
+        let (code, title, detail) = match limit {
+            EndpointLimit::Enabled => (
+                "too_many_enabled_webhook_endpoints",
+                "Too many enabled webhook endpoints",
+                format!(
+                    "There are {ENABLED_MAX} enabled webhook endpoints, and there may be no more. To disable one that is \
+                     no longer needed, answer its next event with 410."
+                ),
+            ),
+            EndpointLimit::All => (
+                "too_many_webhook_endpoints",
+                "Too many webhook endpoints",
+                format!(
+                    "There are {ENDPOINTS_MAX} webhook endpoints, disabled ones included, and there may be no more. Use \
+                     one that is enabled, or ask the operator of this API."
+                ),
+            ),
+        };
+        Problem::new(409, code, title, &detail)
     }
 
     /// 413: longer than 64 KiB.

@@ -100,15 +100,11 @@ impl Request {
         }
     }
 
-    /// The idempotency key, required.
+    /// The idempotency key, which every POST must have.
     pub fn idempotency_key(&self) -> Result<IdempotencyKey, Problem> {
-        self.optional_idempotency_key()?.ok_or_else(Problem::idempotency_key_missing)
-    }
-
-    /// The idempotency key, if there is one.
-    pub fn optional_idempotency_key(&self) -> Result<Option<IdempotencyKey>, Problem> {
         let header = self.single_header("idempotency-key", Problem::idempotency_key_invalid())?;
-        header.map(IdempotencyKey::parse).transpose().map_err(|_| Problem::idempotency_key_invalid())
+        let header = header.ok_or_else(Problem::idempotency_key_missing)?;
+        IdempotencyKey::parse(header).map_err(|_| Problem::idempotency_key_invalid())
     }
 
     /// Whether the client has this version already.

@@ -12,6 +12,9 @@ use super::due::{Due, DueSpace};
 use super::{Created, Item, Readable, Store, StoreError, keys, text, to_item};
 use crate::api::view;
 
+/// Pending deliveries that are read at a time.
+pub const PENDING_PAGE: usize = 100;
+
 /// An event as stored: its object is kept as it was rendered when it happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredEvent {
@@ -92,7 +95,7 @@ impl Store {
     pub async fn claim_delivery(
         &self, tenant: &Tenant, delivery: &Delivery, until: Timestamp,
     ) -> Result<Option<Delivery>, StoreError> {
-        let claimed = Delivery { next_attempt_at: Some(until), ..delivery.clone() };
+        let claimed = delivery.claimed(until);
         Ok(self.replace_delivery(tenant, delivery, &claimed).await?.then_some(claimed))
     }
 
@@ -113,15 +116,38 @@ impl Store {
         self.write(update).await
     }
 
-    /// A pending delivery is due some time after its next attempt: its message comes earlier, if it comes. One that has
-    /// failed once is in the list of its endpoint's failures.
+    /// The events of an endpoint's pending deliveries behind the event `after`, the oldest first, at most
+    /// [`PENDING_PAGE`]. They come from the index: one that was stored an instant ago may be missing.
+    pub async fn pending_deliveries(
+        &self, tenant: &Tenant, endpoint: &EndpointId, after: Option<&EventId>,
+    ) -> Result<Vec<EventId>, StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("listing")
+            .key_condition_expression("#partition = :partition AND #sort > :after")
+            .expression_attribute_names("#partition", keys::LISTING.0)
+            .expression_attribute_names("#sort", keys::LISTING.1)
+            .expression_attribute_values(":partition", text(keys::pending_deliveries(tenant, endpoint)))
+            .expression_attribute_values(":after", text(after.map_or(keys::ENDS.0, EventId::as_str)))
+            .limit(i32::try_from(PENDING_PAGE).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        let event = |row: &Item| EventId::parse(row.get(keys::LISTING.1)?.as_s().ok()?).ok();
+        Ok(page.items.unwrap_or_default().iter().filter_map(event).collect())
+    }
+
+    /// A pending delivery is due some time after its next attempt: its message comes earlier, if it comes. It is in the
+    /// list of what waits for its endpoint. A final one that has failed once is in the list of its endpoint's failures.
     fn delivery_item(&self, tenant: &Tenant, delivery: &Delivery) -> Result<Item, StoreError> {
         let key = keys::delivery(tenant, &delivery.event, &delivery.endpoint);
         let mut item = to_item(&key, delivery)?;
         if let (DeliveryStatus::Pending, Some(next)) = (delivery.status, delivery.next_attempt_at) {
             self.set_due(&mut item, DueSpace::Deliveries, &key, self.first_due(next));
-        }
-        if delivery.has_failed_once() {
+            keys::pending_delivery_listing(tenant, &delivery.event, &delivery.endpoint).put_into(&mut item);
+        } else if delivery.has_failed_once() {
             keys::failed_delivery_listing(tenant, &delivery.event, &delivery.endpoint).put_into(&mut item);
         }
         Ok(item)

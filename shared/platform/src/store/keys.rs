@@ -10,7 +10,8 @@
 //! movement          T#movements#s          move#USD#2026-02-02#txn_…
 //! balance           T#balances             USD                                                       always: the next day
 //! event             T#events#s             evt_…                                                     not all delivered
-//! delivery          T#evt_…                we_…                           T#we_…#deliveries, evt_…   pending
+//! delivery          T#evt_…                we_…                           T#we_…#pending, evt_…      pending
+//!   final, failed once                                                    T#we_…#deliveries, evt_…
 //! webhook endpoint  T#webhooks             we_…
 //!   how many        T#webhooks             count
 //! sandbox call      sandbox#pay_…          the idempotency key
@@ -186,7 +187,17 @@ pub fn delivery(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Key 
     Key::new(deliveries(tenant, event), endpoint.as_str())
 }
 
-/// Where the index `listing` has a delivery that failed at least once: among those of its endpoint.
+/// The partition of an endpoint's pending deliveries in the index `listing`.
+pub fn pending_deliveries(tenant: &Tenant, endpoint: &EndpointId) -> String {
+    format!("{tenant}#{endpoint}#pending")
+}
+
+/// Where the index `listing` has a pending delivery: among those of its endpoint.
+pub fn pending_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Listing {
+    Listing { partition: pending_deliveries(tenant, endpoint), sort: event.to_string() }
+}
+
+/// Where the index `listing` has a final delivery that failed at least once: among those of its endpoint.
 pub fn failed_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Listing {
     Listing { partition: format!("{tenant}#{endpoint}#deliveries"), sort: event.to_string() }
 }

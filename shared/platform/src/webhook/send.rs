@@ -137,10 +137,13 @@ mod tests {
             secret: String::new(),
             status: EndpointStatus::Enabled,
             failing_since: None,
+            probe_at: None,
+            works_since: None,
             version: 1,
             fingerprint: Fingerprint::of(b"{}"),
             request_id: "req-1".to_owned(),
             created_at: Timestamp::from_millis(0),
+            updated_at: None,
         }
     }
 

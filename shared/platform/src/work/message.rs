@@ -39,6 +39,16 @@ pub enum Thing {
         /// To which endpoint.
         endpoint: EndpointId,
     },
+    /// A webhook endpoint that works again: what waits for it.
+    Endpoint {
+        /// Whose.
+        tenant: Tenant,
+        /// Which.
+        id: EndpointId,
+        /// The event behind which the next page begins. None for the first page.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<EventId>,
+    },
 }
 
 /// The queue that a thing's messages are sent to.
@@ -58,7 +68,7 @@ impl Thing {
         match self {
             Thing::Payment { .. } => QueueName::Processor,
             Thing::Balance { .. } => QueueName::Folds,
-            Thing::Event { .. } | Thing::Delivery { .. } => QueueName::Webhooks,
+            Thing::Event { .. } | Thing::Delivery { .. } | Thing::Endpoint { .. } => QueueName::Webhooks,
         }
     }
 
@@ -68,7 +78,8 @@ impl Thing {
             Thing::Payment { tenant, .. }
             | Thing::Balance { tenant, .. }
             | Thing::Event { tenant, .. }
-            | Thing::Delivery { tenant, .. } => tenant,
+            | Thing::Delivery { tenant, .. }
+            | Thing::Endpoint { tenant, .. } => tenant,
         }
     }
 
@@ -79,6 +90,7 @@ impl Thing {
             Thing::Balance { currency, .. } => currency.to_string(),
             Thing::Event { id, .. } => id.to_string(),
             Thing::Delivery { event, endpoint, .. } => format!("{event} {endpoint}"),
+            Thing::Endpoint { id, .. } => id.to_string(),
         }
     }
 }
@@ -97,5 +109,17 @@ mod tests {
         let text = serde_json::to_string(&thing).unwrap();
         assert_eq!(text, format!(r#"{{"thing":"payment","tenant":"{tenant}","id":"{}"}}"#, thing.subject()));
         assert_eq!(serde_json::from_str::<Thing>(&text).unwrap(), thing);
+    }
+
+    #[test]
+    fn the_first_page_of_an_endpoint_names_no_event() {
+        let tenant = Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test };
+        let (id, event) = (EndpointId::derive(&["w"]), EventId::derive(&["e"]));
+        for (after, end) in [(None, String::new()), (Some(event.clone()), format!(r#","after":"{event}""#))] {
+            let thing = Thing::Endpoint { tenant: tenant.clone(), id: id.clone(), after };
+            let text = serde_json::to_string(&thing).unwrap();
+            assert_eq!(text, format!(r#"{{"thing":"endpoint","tenant":"{tenant}","id":"{id}"{end}}}"#));
+            assert_eq!(serde_json::from_str::<Thing>(&text).unwrap(), thing);
+        }
     }
 }

@@ -11,7 +11,11 @@ pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found
     for (id, webhook) in &evidence.webhooks {
         let faults = webhook.faults.iter().map(|fault| Kind::Wrong.of(format!("webhook {id}: {fault}")));
         found.extend(faults);
-        let payment = webhook.body()["data"]["id"].as_str().unwrap_or_default().to_owned();
+        let body = webhook.body();
+        if body["id"] != id.as_str() {
+            found.push(Kind::Wrong.of(format!("webhook {id}: its body has the id {}", body["id"])));
+        }
+        let payment = body["data"]["id"].as_str().unwrap_or_default().to_owned();
         told.entry(payment).or_default().push((id, webhook));
     }
     for (payment, sent) in accepted {

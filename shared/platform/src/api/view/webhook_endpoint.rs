@@ -5,7 +5,7 @@ use spillway_domain::tenant::Mode;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter};
 
-/// The wire shape of an endpoint. The secret is in the answer to its creation only.
+/// The wire shape of an endpoint. The secret is in the answers to its creation only.
 #[derive(Debug, Serialize)]
 pub struct WebhookEndpointView<'a> {
     id: &'a str,
@@ -18,6 +18,7 @@ pub struct WebhookEndpointView<'a> {
     status: EndpointStatus,
     version: u64,
     created_at: Timestamp,
+    updated_at: Timestamp,
 }
 
 /// The wire shape of an endpoint as it is.
@@ -32,15 +33,11 @@ pub fn webhook_endpoint(endpoint: &Endpoint) -> WebhookEndpointView<'_> {
         status: endpoint.status,
         version: endpoint.version,
         created_at: endpoint.created_at,
+        updated_at: endpoint.updated_at.unwrap_or(endpoint.created_at),
     }
 }
 
-/// The wire shape of an endpoint as it was created, with its secret.
+/// The wire shape of an endpoint as it is, with its secret: the answer to the request that creates it.
 pub fn created_webhook_endpoint(endpoint: &Endpoint) -> WebhookEndpointView<'_> {
-    WebhookEndpointView {
-        secret: Some(&endpoint.secret),
-        status: EndpointStatus::Enabled,
-        version: 1,
-        ..webhook_endpoint(endpoint)
-    }
+    WebhookEndpointView { secret: Some(&endpoint.secret), ..webhook_endpoint(endpoint) }
 }

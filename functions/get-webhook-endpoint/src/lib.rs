@@ -1,0 +1,27 @@
+//! `GET /v1/webhook-endpoints/{endpoint_id}`: a webhook endpoint as it is now.
+
+use std::sync::Arc;
+
+use spillway_domain::api_key::Scope;
+use spillway_domain::id::EndpointId;
+use spillway_platform::api::{Caller, Problem, Request, Response, view};
+use spillway_platform::runtime::Context;
+
+/// Answers with the endpoint, without its secret, or 304 if the client has this version. A malformed, a missing and a
+/// foreign id get the same 404.
+pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
+    let caller = Caller::of(&request, context.now())?;
+    caller.may_read(Scope::WebhooksWrite)?;
+    let id = EndpointId::parse(request.path_parameter("endpoint_id")).map_err(|_| Problem::not_found())?;
+
+    let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
+    let endpoint = found.ok_or_else(Problem::not_found)?;
+
+    let etag = view::etag(endpoint.version);
+    let response = if request.has_version(&etag) {
+        Response::not_modified()
+    } else {
+        Response::ok(&view::webhook_endpoint(&endpoint))
+    };
+    Ok(response.with_version(etag).about(id.as_str()))
+}
