@@ -4,10 +4,11 @@ use futures::future::join_all;
 use spillway_domain::id::EventId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::webhook::{Delivery, Endpoint, PUT_OFF_AFTER_MS};
-use spillway_platform::runtime::{Context, Metric};
+use spillway_platform::runtime::Metric;
 use spillway_platform::store::{Created, StoredEvent};
 use spillway_platform::work::WorkError;
 
+use crate::Context;
 use crate::delivery;
 use crate::endpoints::Endpoints;
 
@@ -39,7 +40,7 @@ async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoi
         return Ok(());
     }
     let attempt = delivery::attempt(context, event, endpoint).await?;
-    let after = new.after(&attempt, &context.settings.webhook_waits_s, delivery::jitter(context), context.now());
+    let after = new.after(&attempt, &context.webhooks.waits_s, delivery::jitter(context), context.now());
     match context.store.create_delivery(&endpoint.tenant, &after).await? {
         Created::New => {
             if attempt.succeeded() {

@@ -41,7 +41,7 @@ impl Shop {
         let body = json!({"url": inbox.url(number), "event_types": ["payment.*"]}).to_string();
         let answer = request.body(body).try_send().await.map_err(|_| "The stack does not answer.".to_owned())?;
         if answer.status == 422 {
-            return Err("The stack refuses webhooks to this machine: start it with WEBHOOK_LOOPBACK=true.".to_owned());
+            return Err("The stack refuses webhooks to this machine: start it without WEBHOOK_LOOPBACK=0.".to_owned());
         }
         let secret = answer.body["secret"].as_str();
         let secret = secret.ok_or_else(|| format!("The webhook endpoint was answered {}.", answer.text))?;

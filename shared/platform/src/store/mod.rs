@@ -38,7 +38,8 @@ pub use payment::Committed;
 pub use reason::{Conflicts, StoreError};
 pub use sandbox::SandboxCall;
 
-use crate::runtime::{Outside, Random, Settings};
+use crate::runtime::settings::store_deadline;
+use crate::runtime::{Random, SettingError, Start};
 
 /// An item as the SDK has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -51,8 +52,8 @@ const SCHEMA: u32 = 1;
 pub struct Store {
     client: Client,
     table: String,
-    due_shards: crate::runtime::DueShards,
-    first_due_s: u32,
+    /// None in functions that make nothing due.
+    first_due_s: Option<u32>,
     deadline: Duration,
     random: Random,
     sleep: SharedAsyncSleep,
@@ -74,17 +75,27 @@ pub enum Created<T> {
 }
 
 impl Store {
-    /// The table that the settings name.
-    pub fn new(client: Client, settings: &Settings, outside: &Outside) -> Store {
-        Store {
-            client,
-            table: settings.table.clone(),
-            due_shards: settings.due_shards,
-            first_due_s: settings.first_due_s,
-            deadline: Duration::from_millis(u64::from(settings.store_deadline_ms)),
-            random: outside.random.clone(),
-            sleep: outside.sleep.clone(),
-        }
+    /// The table that `TABLE_NAME` names.
+    pub fn new(start: &Start<'_>) -> Result<Store, SettingError> {
+        Ok(Store {
+            table: start.environment.text("TABLE_NAME")?,
+            client: start.dynamodb()?,
+            first_due_s: None,
+            deadline: store_deadline(&start.environment)?,
+            random: start.outside.random.clone(),
+            sleep: start.outside.sleep.clone(),
+        })
+    }
+
+    /// The same, for functions that write what is unfinished: it is due after `FIRST_DUE_SECONDS`.
+    pub fn with_due_times(start: &Start<'_>) -> Result<Store, SettingError> {
+        let store = Store::new(start)?;
+        Ok(Store { first_due_s: Some(start.environment.number("FIRST_DUE_SECONDS")?), ..store })
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.table
     }
 
     /// Reads one item strongly. None if there is none.
