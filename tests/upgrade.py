@@ -1,7 +1,7 @@
 """What an upgrade and a deletion of the deployed stack must leave as it was.
 
-Usage: upgrade.py before|after|deleted FILE. `before` makes a payment and keeps what is read then in FILE; `after` and
-`deleted` hold against that. URL, KEY and PLAN_KEY say how to call the API; AWS's own variables name the emulator.
+Usage: upgrade.py before|after|one|deleted FILE. `before` makes a payment and keeps what is read then in FILE; `after`,
+`one` (after a change of FoldDelaySeconds alone) and `deleted` hold against that. URL, KEY and PLAN_KEY say how to call the API; AWS's own variables name the emulator.
 """
 
 import json
@@ -83,7 +83,15 @@ def after(kept):
         old = then["versions"][function][0]
         assert live != old, f"{function}: the alias still serves version {old}"
         assert versions == sorted(["$LATEST", live]), f"{function}: old versions were not pruned: {versions}"
+    kept.write_text(json.dumps({**then, "versions": live_versions()}))
     print("upgrade: the old data reads the same; every alias serves a new version, and old ones are gone")
+
+
+def one(kept):
+    then, now = json.loads(kept.read_text())["versions"], live_versions()
+    moved = [function for function, (live, _) in now.items() if live != then[function][0]]
+    assert moved == [f"{STACK}-dispatch-changes"], f"a setting of dispatch-changes alone has moved {moved}"
+    print("upgrade of one setting: the alias of the one function that reads it serves a new version")
 
 
 def deleted(kept):
@@ -99,4 +107,4 @@ def deleted(kept):
 
 if __name__ == "__main__":
     step, file = sys.argv[1:]
-    {"before": before, "after": after, "deleted": deleted}[step](pathlib.Path(file))
+    {"before": before, "after": after, "one": one, "deleted": deleted}[step](pathlib.Path(file))

@@ -33,9 +33,11 @@ start() {
     data=$(pwd)/$DEPLOY_DATA/emulator
     rm -rf "$data"
     mkdir -p "$data"
-    # Its own process needs AWS_ENDPOINT_URL too: functions would otherwise call the real AWS. AUTH has each function
-    # act with its own role. In a session of its own, so that it ends together with what it starts.
+    # Its own process needs AWS_ENDPOINT_URL too: functions would otherwise call the real AWS. They inherit
+    # WEBHOOK_LOOPBACK, which lets the tests' webhooks come to this machine and which the template can't give. AUTH has
+    # each function act with its own role. In a session of its own, so that it ends together with what it starts.
     GATEWAY_PORT=$DEPLOY_PORT BIND_HOST=127.0.0.1 AWS_ENDPOINT_URL=http://127.0.0.1:$DEPLOY_PORT AUTH=true \
+        WEBHOOK_LOOPBACK=true \
         IOT_MTLS_ENABLED=0 SFTP_ENABLED=0 STATE_DIR=$data S3_DATA_DIR=$data/s3 TMPDIR=$data \
         setsid $python -m ministack >"$DEPLOY_DATA/emulator.log" 2>&1 </dev/null &
     echo $! >"$pid_file"

@@ -153,6 +153,8 @@ run_tests() {
     upgraded before
     deploy_spillway LogLevel=debug
     upgraded after
+    deploy_spillway LogLevel=debug FoldDelaySeconds=1
+    upgraded one
     step "what goes wrong is told"
     tests/deploying_fails.sh "$data/build"
     step "deletion"

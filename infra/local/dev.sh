@@ -4,8 +4,11 @@
 set -eu
 cd "$(dirname "$0")/../.."
 mode=$1
-: "${DATA:=.local}" "${REBUILD:=1}" "${WEBHOOK_LOOPBACK:=true}" "${WATCH_PORT:=9001}"
-export DATA REBUILD WEBHOOK_LOOPBACK
+: "${DATA:=.local}" "${REBUILD:=1}" "${WATCH_PORT:=9001}"
+export DATA REBUILD
+# What ends the stack of this folder.
+stop="make stop"
+[ "$DATA" = .local ] || stop="make stop DATA=$DATA"
 runner=${CARGO_TARGET_DIR:-target}/debug/spillway-local
 
 fail() {
@@ -51,8 +54,13 @@ serve() {
     esac
 }
 
+# A field of what the runner tells of itself.
+described() {
+    sed -n "s/.*\"$1\": \"\(.*\)\".*/\1/p" "$DATA/dev.json"
+}
+
 detach() {
-    ! infra/local/stop.sh running || fail "A stack runs on $DATA already: end it with \`make stop\`, or choose another folder with DATA=."
+    ! infra/local/stop.sh running || fail "A stack runs on $DATA already: end it with \`$stop\`, or choose another folder with DATA=."
     mkdir -p "$DATA"
     rm -f "$DATA/dev.json"
     nohup "$0" "$mode" serve >"$DATA/dev.log" 2>&1 </dev/null &
@@ -62,7 +70,17 @@ detach() {
         kill -0 "$pid" 2>/dev/null || fail "$(grep -v '^ INFO ' "$DATA/dev.log" | tail -n 1)"
         sleep 0.1
     done
-    echo "The stack is ready; see $DATA/dev.json and $DATA/dev.log. \`make stop\` ends it."
+    cat <<TEXT
+
+Spillway is ready.
+
+  Base URL  $(described base_url)
+  API key   $(described api_key)  (test mode, merchant $(described merchant_id))
+
+$DATA/dev.log has a line for each request, message and retry.
+$stop ends it.
+
+TEXT
 }
 
 if [ "${2:-}" = serve ]; then

@@ -5,11 +5,45 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use spillway_domain::id::PaymentId;
-use spillway_domain::payment::{Approval, Authorization, Change, Failure, Found, Payment, Status, Step, Terms};
+use spillway_domain::payment::{
+    Approval, Authorization, Change, Failure, Found, Payment, Status, Step, Terms, UnknownOutcomePolicy,
+};
 use spillway_domain::tenant::Tenant;
-use spillway_platform::runtime::{Context, Invocation, Metric};
-use spillway_platform::store::{Committed, Due};
-use spillway_platform::work::{Outgoing, Thing, WorkError, each};
+use spillway_platform::processor::Processors;
+use spillway_platform::runtime::{self, HasQueues, Invocation, Merchants, Metric, SettingError, Start, settings};
+use spillway_platform::store::{Committed, Due, Store};
+use spillway_platform::work::{Outgoing, QueueName, Queues, Thing, WorkError, each};
+
+/// The store, the processors and what they may leave open.
+pub struct Parts {
+    store: Store,
+    merchants: Merchants,
+    queues: Queues,
+    processors: Processors,
+    unknown_outcome: UnknownOutcomePolicy,
+}
+
+impl runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        let store = Store::with_due_times(start)?;
+        let unknown_outcome = settings::unknown_outcome(&start.environment)?;
+        Ok(Parts {
+            merchants: Merchants::new(start, &store)?,
+            queues: Queues::new(start, &[QueueName::Processor])?,
+            processors: Processors::new(start, &store, &unknown_outcome),
+            unknown_outcome,
+            store,
+        })
+    }
+}
+
+impl HasQueues for Parts {
+    fn queues(&self) -> &Queues {
+        &self.queues
+    }
+}
+
+type Context = runtime::Context<Parts>;
 
 /// Works on each payment by itself.
 pub async fn handle(context: Arc<Context>, _: Invocation, things: Vec<Thing>) -> Vec<Result<(), WorkError>> {
@@ -19,7 +53,7 @@ pub async fn handle(context: Arc<Context>, _: Invocation, things: Vec<Thing>) ->
 async fn work(context: &Context, thing: Thing) -> Result<(), WorkError> {
     let Thing::Payment { tenant, id } = thing else { return Err(WorkError::Unreadable) };
     let Some((payment, due)) = load(context, &tenant, &id).await? else { return Ok(()) };
-    let answered: Answer = match payment.next_step(context.now(), &context.settings.unknown_outcome) {
+    let answered: Answer = match payment.next_step(context.now(), &context.unknown_outcome) {
         Step::Nothing => return Ok(()),
         Step::Authorize => timed(context, context.processors.authorize(&payment)).await.into(),
         Step::LookUp => timed(context, context.processors.look_up(&payment)).await.into(),
@@ -32,7 +66,7 @@ async fn work(context: &Context, thing: Thing) -> Result<(), WorkError> {
             commit(context, &change.map_err(|error| WorkError::Refused(error.to_string()))?).await
         }
         Answer::Declined(failure) => commit(context, &payment.failed(failure, context.now())).await,
-        Answer::Absent => match payment.absent(context.now(), &context.settings.unknown_outcome) {
+        Answer::Absent => match payment.absent(context.now(), &context.unknown_outcome) {
             Some(change) => commit(context, &change).await,
             None => ask_again(context, &payment, true).await,
         },
@@ -90,10 +124,10 @@ async fn load(context: &Context, tenant: &Tenant, id: &PaymentId) -> Result<Opti
 /// currency: the merchant is then read again. Without a price nothing is posted; the message comes again.
 async fn terms(context: &Context, payment: &Payment) -> Result<Terms, WorkError> {
     let (id, currency) = (&payment.tenant.merchant, payment.currency);
-    if let Some(terms) = context.merchant(id).await?.and_then(|merchant| merchant.terms(currency)) {
+    if let Some(terms) = context.merchants.get(id).await?.and_then(|merchant| merchant.terms(currency)) {
         return Ok(terms);
     }
-    let terms = context.merchant_now(id).await?.and_then(|merchant| merchant.terms(currency));
+    let terms = context.merchants.now(id).await?.and_then(|merchant| merchant.terms(currency));
     terms.ok_or_else(|| WorkError::NoPrice(id.clone(), currency))
 }
 
@@ -114,7 +148,7 @@ async fn commit(context: &Context, change: &Change) -> Result<(), WorkError> {
 async fn ask_again(context: &Context, payment: &Payment, absent: bool) -> Result<(), WorkError> {
     let now = context.now();
     let spread = context.random_between(0, 1000);
-    let asked = payment.asked_in_vain(absent, now, &context.settings.unknown_outcome, spread);
+    let asked = payment.asked_in_vain(absent, now, &context.unknown_outcome, spread);
     let next = asked.next_ask_at.unwrap_or(now);
     if !context.store.ask_again(&asked, next).await? {
         return Ok(());

@@ -8,9 +8,30 @@ use spillway_domain::currency::Currency;
 use spillway_domain::fee::Pricing;
 use spillway_domain::merchant::{Merchant, MerchantRefusal, NewMerchant, Plan};
 use spillway_platform::api::view::{self, MerchantView};
-use spillway_platform::plan_key::{self, PlanKeyError};
-use spillway_platform::runtime::{Context, Invocation};
-use spillway_platform::store::{Created, StoreError};
+use spillway_platform::plan_key::{self, PlanKeyError, PlanKeys};
+use spillway_platform::runtime::{self, Invocation, SettingError, Start};
+use spillway_platform::store::{Created, Store, StoreError};
+
+/// The store and the gateway.
+pub struct Parts {
+    store: Store,
+    plan_keys: PlanKeys,
+}
+
+impl runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        let store = Store::new(start)?;
+        Ok(Parts { plan_keys: PlanKeys::new(start, &store)?, store })
+    }
+}
+
+impl AsRef<PlanKeys> for Parts {
+    fn as_ref(&self) -> &PlanKeys {
+        &self.plan_keys
+    }
+}
+
+type Context = runtime::Context<Parts>;
 
 /// What an operator asks for.
 #[derive(Debug, Clone, Deserialize)]

@@ -8,12 +8,26 @@ use spillway_domain::id::{PaymentKind, shard_of};
 use spillway_domain::money::{AMOUNT_MAX, Minor};
 use spillway_domain::payment::{CaptureMethod, NewPayment, Origin, Payment};
 use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response, view};
-use spillway_platform::runtime::Context;
-use spillway_platform::store::Created;
+use spillway_platform::processor;
+use spillway_platform::runtime::{self, SettingError, Start};
+use spillway_platform::store::{Created, Store};
 
 const TOKEN_LENGTH_MAX: usize = 255;
 const DESCRIPTION_LENGTH_MAX: usize = 500;
 const REFERENCE_LENGTH_MAX: usize = 255;
+
+/// The store, for payments that are due.
+pub struct Parts {
+    store: Store,
+}
+
+impl runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        Ok(Parts { store: Store::with_due_times(start)? })
+    }
+}
+
+type Context = runtime::Context<Parts>;
 
 /// Stores the payment and answers 202, or answers as the first request with this idempotency key was answered.
 pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
@@ -23,8 +37,8 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     let key = request.idempotency_key()?;
     let body = request.json()?;
     let fingerprint = body.fingerprint();
-    let asked = parse(body, &caller, &context)?;
-    let processor = context.processors.for_mode(caller.tenant.mode).ok_or_else(Problem::processor_not_configured)?;
+    let asked = parse(body, &caller)?;
+    let processor = processor::for_mode(caller.tenant.mode).ok_or_else(Problem::processor_not_configured)?;
 
     let id = key.id_for::<PaymentKind>(&caller.tenant, "payment", "");
     let origin = Origin {
@@ -52,7 +66,7 @@ fn accepted(request: &Request, payment: &Payment, replayed: bool) -> Response {
         .about(payment.id.as_str())
 }
 
-fn parse(body: Json, caller: &Caller, context: &Context) -> Result<NewPayment, Problem> {
+fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {
     let mut fields = Fields::of(body);
     let amount = fields.integer("amount", 1..=AMOUNT_MAX);
     let (currency, enabled) = match fields.text("currency", 3).as_deref().map(Currency::parse) {
@@ -62,7 +76,7 @@ fn parse(body: Json, caller: &Caller, context: &Context) -> Result<NewPayment, P
         None => (None, true),
     };
     let token = match fields.text("token", TOKEN_LENGTH_MAX) {
-        Some(token) if !context.processors.knows_token(caller.tenant.mode, &token) => {
+        Some(token) if !processor::knows_token(caller.tenant.mode, &token) => {
             fields.fault("token", "is no token that the processor knows")
         }
         token => token,

@@ -7,11 +7,26 @@ use spillway_domain::id::EndpointKind;
 use spillway_domain::tenant::Mode;
 use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter};
 use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response, view};
-use spillway_platform::runtime::Context;
-use spillway_platform::store::Created;
+use spillway_platform::runtime::{self, SettingError, Start, settings};
+use spillway_platform::store::{Created, Store};
 use spillway_platform::webhook::{URL_LENGTH_MAX, check_url, new_secret};
 
 const FILTERS_MAX: usize = 20;
+
+/// The store, and which addresses are allowed.
+pub struct Parts {
+    store: Store,
+    loopback_in_test: bool,
+}
+
+impl runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        let loopback_in_test = settings::webhook_loopback(&start.environment)?;
+        Ok(Parts { store: Store::new(start)?, loopback_in_test })
+    }
+}
+
+type Context = runtime::Context<Parts>;
 
 /// Stores the endpoint and answers 201 with its signing secret. Sent again with the same idempotency key, the answer
 /// has the same secret and shows the endpoint as it is now.
@@ -22,7 +37,7 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     let key = request.idempotency_key()?;
     let body = request.json()?;
     let fingerprint = body.fingerprint();
-    let (url, event_types) = parse(body, context.settings.webhook_loopback && caller.tenant.mode == Mode::Test)?;
+    let (url, event_types) = parse(body, context.loopback_in_test && caller.tenant.mode == Mode::Test)?;
 
     let endpoint = Endpoint {
         id: key.id_for::<EndpointKind>(&caller.tenant, "webhook_endpoint", ""),

@@ -7,11 +7,12 @@ use spillway_domain::id::{EndpointId, EventId};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, Endpoint, JitterPermille};
-use spillway_platform::runtime::{Context, Metric};
+use spillway_platform::runtime::Metric;
 use spillway_platform::store::StoredEvent;
 use spillway_platform::webhook::sign;
 use spillway_platform::work::{Outgoing, Thing, WorkError};
 
+use crate::Context;
 use crate::endpoints::Endpoints;
 use crate::recovery;
 
@@ -37,7 +38,7 @@ pub async fn attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint
     let (id, now) = (event.id.as_str(), context.now());
     let signed = sign(&endpoint.secret, id, body.as_bytes(), now);
     let signed = signed.ok_or_else(|| ours("the endpoint's secret can't be read"))?;
-    let attempt = context.sender().attempt(endpoint, id, &signed, body, now).await;
+    let attempt = context.sender.attempt(endpoint, id, &signed, body, now).await;
     attempt.map_err(|no_client| ours(&no_client.to_string()))
 }
 
@@ -62,7 +63,7 @@ pub async fn retry(
         // It is not gone: its due time brings the delivery back.
         return Ok(());
     }
-    let until = now.plus_millis(i64::from(context.settings.webhook_deadline_ms) + CLAIM_MARGIN_MS);
+    let until = now.plus_millis(i64::from(context.webhooks.deadline_ms) + CLAIM_MARGIN_MS);
     let Some(claimed) = context.store.claim_delivery(tenant, &delivery, until).await? else { return Ok(()) };
     let stored = context.store.event(tenant, event).await?;
     let (Some(endpoint), Some(stored)) = (wanted, stored) else { return give_up(context, tenant, &claimed).await };
@@ -70,7 +71,7 @@ pub async fn retry(
         return give_up(context, tenant, &claimed).await;
     }
     let attempt = attempt(context, &stored, endpoint).await?;
-    let after = claimed.after(&attempt, &context.settings.webhook_waits_s, jitter(context), context.now());
+    let after = claimed.after(&attempt, &context.webhooks.waits_s, jitter(context), context.now());
     if context.store.replace_delivery(tenant, &claimed, &after).await? {
         follow_up(context, endpoint, &after, &attempt).await?;
     }

@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use spillway_domain::id::EndpointId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::webhook::Endpoint;
-use spillway_platform::runtime::Context;
 use spillway_platform::store::{Readable, StoreError};
 use spillway_platform::work::Thing;
+
+use crate::Context;
 
 /// Read strongly, after the batch was received: an event that was made after an endpoint finds it.
 pub struct Endpoints(HashMap<Tenant, Result<Readable<Endpoint>, StoreError>>);

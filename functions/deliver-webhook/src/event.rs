@@ -6,10 +6,11 @@ use spillway_domain::id::EventId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Delivery, Endpoint, FirstStep};
-use spillway_platform::runtime::{Context, Metric};
+use spillway_platform::runtime::Metric;
 use spillway_platform::store::{Created, StoredEvent};
 use spillway_platform::work::WorkError;
 
+use crate::Context;
 use crate::delivery;
 use crate::endpoints::Endpoints;
 
@@ -52,7 +53,7 @@ async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoi
         return put_off(context, endpoint, &new, now).await;
     }
     let attempt = delivery::attempt(context, event, endpoint).await?;
-    let after = new.after(&attempt, &context.settings.webhook_waits_s, delivery::jitter(context), context.now());
+    let after = new.after(&attempt, &context.webhooks.waits_s, delivery::jitter(context), context.now());
     let stored = match context.store.create_delivery(&endpoint.tenant, &after).await? {
         Created::New => true,
         // Another copy of the message found the endpoint down.

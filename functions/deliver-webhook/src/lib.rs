@@ -8,10 +8,38 @@ mod recovery;
 
 use std::sync::Arc;
 
-use spillway_platform::runtime::{Context, Invocation};
-use spillway_platform::work::{Thing, WorkError, each};
+use spillway_platform::runtime::settings::Webhooks;
+use spillway_platform::runtime::{self, HasQueues, Invocation, SettingError, Start};
+use spillway_platform::store::Store;
+use spillway_platform::webhook::Sender;
+use spillway_platform::work::{QueueName, Queues, Thing, WorkError, each};
 
 use endpoints::Endpoints;
+
+/// The store, the queue of webhooks, and how they are sent.
+pub struct Parts {
+    store: Store,
+    queues: Queues,
+    webhooks: Webhooks,
+    sender: Sender,
+}
+
+impl runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        let store = Store::with_due_times(start)?;
+        let queues = Queues::new(start, &[QueueName::Webhooks])?;
+        let webhooks = Webhooks::read(&start.environment)?;
+        Ok(Parts { store, queues, sender: Sender::new(&webhooks), webhooks })
+    }
+}
+
+impl HasQueues for Parts {
+    fn queues(&self) -> &Queues {
+        &self.queues
+    }
+}
+
+type Context = runtime::Context<Parts>;
 
 /// Delivers each event and each retry by itself; the endpoints of a merchant are read once for the batch.
 pub async fn handle(context: Arc<Context>, _: Invocation, things: Vec<Thing>) -> Vec<Result<(), WorkError>> {

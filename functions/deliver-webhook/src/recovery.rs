@@ -1,9 +1,9 @@
 //! An endpoint that was down works again: what waits for it is sent at once, page by page.
 
+use crate::Context;
 use spillway_domain::id::{EndpointId, EventId};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::webhook::EndpointStatus;
-use spillway_platform::runtime::Context;
 use spillway_platform::store::PENDING_PAGE;
 use spillway_platform::work::{Outgoing, Thing, WorkError};
 

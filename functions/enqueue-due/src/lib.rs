@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use spillway_domain::time::Timestamp;
-use spillway_platform::runtime::{Context, Invocation, Metric};
-use spillway_platform::store::{Claim, DueSpace, SWEEP_MAX, StoreError};
-use spillway_platform::work::{Outgoing, WorkError};
+use spillway_platform::runtime::{self, Invocation, Metric, SettingError, Start};
+use spillway_platform::store::{Claim, DueSpace, SWEEP_MAX, Store, StoreError};
+use spillway_platform::work::{Outgoing, QueueName, Queues, WorkError};
 
 /// Partitions that are swept at once, and claims that are made at once.
 const AT_ONCE: usize = 16;
@@ -15,6 +15,24 @@ const OVERDUE_CLAIMS: u32 = 3;
 /// What is left of the invocation's time when the sweep ends; of a short one (`cargo lambda watch` tells none, and ten
 /// seconds are assumed) half.
 const RESERVE_MS: i64 = 10_000;
+
+/// The store, the queues, and how long what was claimed waits before it is enqueued again.
+pub struct Parts {
+    store: Store,
+    queues: Queues,
+    /// `CLAIM_SECONDS`; doubles with each claim.
+    claim_s: u32,
+}
+
+impl runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        let store = Store::new(start)?;
+        let queues = Queues::new(start, &QueueName::ALL)?;
+        Ok(Parts { store, queues, claim_s: start.environment.number("CLAIM_SECONDS")? })
+    }
+}
+
+type Context = runtime::Context<Parts>;
 
 /// Sweeps the three spaces, money first, each with its share of the time that is left, so that a backlog of one delays
 /// no other.
@@ -47,7 +65,7 @@ struct Swept {
 
 /// A page of each partition in turn, until none has more or the time is up: then no page is begun, and no claim.
 async fn sweep(context: &Context, space: DueSpace, until: Timestamp) -> Swept {
-    let mut swept = Swept { unfinished: (0..context.store.due_shards(space)).collect(), ..Swept::default() };
+    let mut swept = Swept { unfinished: (0..space.shards()).collect(), ..Swept::default() };
     loop {
         let shards = std::mem::take(&mut swept.unfinished);
         let pages: Vec<Swept> = stream::iter(shards)
@@ -83,7 +101,7 @@ async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Times
             if context.now() >= until {
                 return Ok(None);
             }
-            context.store.claim(overdue, now, context.settings.claim_s).await
+            context.store.claim(overdue, now, context.claim_s).await
         })
         .buffer_unordered(AT_ONCE)
         .collect()
@@ -96,7 +114,7 @@ async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Times
             Err(error) => failed = failed.or(Some(error.into())),
         }
     }
-    let unsent = context.queues().send(&messages).await;
+    let unsent = context.queues.send(&messages).await;
     let enqueued = messages.len() - unsent.len();
     context.metrics.add_all(Metric::DueEnqueued, enqueued);
     // One that was not sent comes again when its claim ends.

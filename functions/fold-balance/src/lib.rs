@@ -6,14 +6,38 @@ use spillway_domain::currency::Currency;
 use spillway_domain::id::shard_of;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
-use spillway_platform::runtime::{Context, Invocation, Metric};
-use spillway_platform::work::{Outgoing, Thing, WorkError, each};
+use spillway_platform::runtime::{self, HasQueues, Invocation, Merchants, Metric, SettingError, Start};
+use spillway_platform::store::Store;
+use spillway_platform::work::{Outgoing, QueueName, Queues, Thing, WorkError, each};
 
 /// A fold begins only if this much time is left.
 const RESERVE_MS: i64 = 5_000;
 /// The daily look at a balance comes at 00:15 UTC and up to this many seconds later, each balance at its own time.
 const DAILY_SPREAD_S: u16 = 3_600;
 const DAILY_MS: i64 = 15 * 60 * 1000;
+
+/// The store, and the queue of folds.
+pub struct Parts {
+    store: Store,
+    merchants: Merchants,
+    queues: Queues,
+}
+
+impl runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        let store = Store::new(start)?;
+        let queues = Queues::new(start, &[QueueName::Folds])?;
+        Ok(Parts { merchants: Merchants::new(start, &store)?, queues, store })
+    }
+}
+
+impl HasQueues for Parts {
+    fn queues(&self) -> &Queues {
+        &self.queues
+    }
+}
+
+type Context = runtime::Context<Parts>;
 
 /// Folds each balance by itself.
 pub async fn handle(context: Arc<Context>, invocation: Invocation, things: Vec<Thing>) -> Vec<Result<(), WorkError>> {
@@ -23,7 +47,7 @@ pub async fn handle(context: Arc<Context>, invocation: Invocation, things: Vec<T
 /// Folds until nothing is left, somebody else folds, or the time is up: then a new message goes on.
 async fn work(context: &Context, thing: Thing, deadline: Timestamp) -> Result<(), WorkError> {
     let Thing::Balance { tenant, currency } = thing else { return Err(WorkError::Unreadable) };
-    let merchant = context.merchant(&tenant.merchant).await?;
+    let merchant = context.merchants.get(&tenant.merchant).await?;
     let merchant = merchant.ok_or_else(|| WorkError::Refused("the balance's merchant is not there".to_owned()))?;
     loop {
         let now = context.now();

@@ -14,6 +14,6 @@ struct Health {
 }
 
 /// Answers 200.
-pub async fn handle(_: Arc<Context>, _: Request) -> Result<Response, Problem> {
+pub async fn handle(_: Arc<Context<()>>, _: Request) -> Result<Response, Problem> {
     Ok(Response::ok(&Health { object: "health", status: "ok", version: env!("CARGO_PKG_VERSION") }).never_cached())
 }

@@ -7,11 +7,26 @@ use spillway_domain::api_key::ApiKey;
 use spillway_domain::id::{ApiKeyId, MerchantId};
 use spillway_domain::time::Timestamp;
 use spillway_platform::api::view::{self, ApiKeyView, ChangedView};
-use spillway_platform::runtime::{Context, Invocation};
-use spillway_platform::store::StoreError;
+use spillway_platform::runtime::settings::Remembered;
+use spillway_platform::runtime::{self, Invocation, SettingError, Start};
+use spillway_platform::store::{Store, StoreError};
 
 /// Another revocation of the same key only ever leaves less to do.
 const TRIES: u32 = 8;
+
+/// The store, and from when on a revocation holds.
+pub struct Parts {
+    store: Store,
+    remembered: Remembered,
+}
+
+impl runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        Ok(Parts { store: Store::new(start)?, remembered: Remembered::read(&start.environment)? })
+    }
+}
+
+type Context = runtime::Context<Parts>;
 
 /// What an operator asks for.
 #[derive(Debug, Deserialize)]
@@ -52,7 +67,7 @@ pub async fn handle(
         let read = context.store.issued_key(&merchant, &id).await?;
         let Some(issued) = read else { return Err(RevokeApiKeyError::NoKey { merchant, key: id }) };
         let now = context.now();
-        let revocation = issued.key.revoked(at.unwrap_or(now), now, context.settings.known_everywhere(now));
+        let revocation = issued.key.revoked(at.unwrap_or(now), now, context.remembered.known_everywhere(now));
         let stands = issued.key.revocation == Some(revocation);
         if stands || context.store.revoke_api_key(&issued, revocation).await? {
             let key = ApiKey { revocation: Some(revocation), ..issued.key };

@@ -10,11 +10,31 @@ use spillway_domain::fee::Pricing;
 use spillway_domain::id::MerchantId;
 use spillway_domain::merchant::{MerchantChange, MerchantRefusal};
 use spillway_platform::api::view::{self, ChangedView, MerchantView};
-use spillway_platform::runtime::{Context, Invocation};
-use spillway_platform::store::StoreError;
+use spillway_platform::runtime::settings::{Remembered, ShardsAhead};
+use spillway_platform::runtime::{self, Invocation, SettingError, Start};
+use spillway_platform::store::{Store, StoreError};
 
 /// Others who change the same merchant at once are operators: so many of them are none.
 const TRIES: u32 = 8;
+
+/// The store, and from when on a change holds.
+pub struct Parts {
+    store: Store,
+    remembered: Remembered,
+    shards_ahead: ShardsAhead,
+}
+
+impl runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        Ok(Parts {
+            store: Store::new(start)?,
+            remembered: Remembered::read(&start.environment)?,
+            shards_ahead: ShardsAhead::read(&start.environment)?,
+        })
+    }
+}
+
+type Context = runtime::Context<Parts>;
 
 /// What an operator asks for.
 #[derive(Debug, Deserialize)]
@@ -58,8 +78,8 @@ pub async fn handle(
         let read = context.store.merchant(&id).await?;
         let merchant = read.ok_or_else(|| UpdateMerchantError::NoMerchant(id.clone()))?;
         let now = context.now();
-        let effective_at = context.settings.known_everywhere(now);
-        let Some(changed) = merchant.changed(&asked, context.settings.shards_from(now))? else {
+        let effective_at = context.remembered.known_everywhere(now);
+        let Some(changed) = merchant.changed(&asked, context.shards_ahead.shards_from(now))? else {
             return Ok(view::changed(view::merchant(merchant), effective_at));
         };
         if context.store.change_merchant(&merchant, &changed).await? {

@@ -40,7 +40,9 @@ async fn invoke(State(api): State<Api>, Path(name): Path<String>, headers: Heade
     let short = name.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(5));
     let short = short.unwrap_or_else(|| name.split(':').next().unwrap_or(&name));
     let Some(function) = api.template.function(short) else {
-        let message = format!("Function not found: {name}");
+        let mut known: Vec<&str> = api.template.functions.iter().map(|function| function.name.as_str()).collect();
+        known.sort_unstable();
+        let message = format!("Function not found: {name}. There are: {}", known.join(", "));
         return refuse(StatusCode::NOT_FOUND, "ResourceNotFoundException", &message);
     };
     let function = function.name.clone();
@@ -103,8 +105,10 @@ fn answer(outcome: Result<Vec<u8>, InvokeError>) -> Response {
     response
 }
 
+/// As Lambda's API refuses, by the header, and as `cargo lambda invoke` reads errors, by the body.
 fn refuse(status: StatusCode, kind: &'static str, message: &str) -> Response {
-    let body = json!({"Type": "User", "Message": message, "message": message}).to_string();
+    let told =
+        json!({"Type": "User", "Message": message, "message": message, "errorType": kind, "errorMessage": message});
     let headers = [("x-amzn-errortype", kind), ("content-type", "application/json")];
-    (status, headers, body).into_response()
+    (status, headers, told.to_string()).into_response()
 }

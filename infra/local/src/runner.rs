@@ -43,7 +43,10 @@ pub enum RunnerError {
     Settings(#[from] SettingsError),
     #[error("{}, {error}", path.display())]
     Template { path: PathBuf, error: TemplateError },
-    #[error("another runner uses {}: end it with `make stop`, or choose another folder with DATA=", .0.display())]
+    #[error(
+        "another runner uses {data}: end it with `make stop DATA={data}`, or choose another folder with DATA=",
+        data = .0.display()
+    )]
     Locked(PathBuf),
     #[error("port {port} is taken: end what uses it, or choose another with {name}=")]
     PortTaken { name: &'static str, port: u16 },
@@ -113,12 +116,14 @@ impl Runner {
         } else {
             (Roles::off(REGION, log.clone()), store_url)
         };
+        // What the template does not give, since no deployment has it.
         let shared = [
-            ("AWS_ENDPOINT_URL_DYNAMODB", &store_url),
+            ("AWS_ENDPOINT_URL_DYNAMODB", store_url.as_str()),
             ("AWS_ENDPOINT_URL_SQS", &sqs_url),
             ("AWS_ENDPOINT_URL_API_GATEWAY", &api_url),
+            ("WEBHOOK_LOOPBACK", if settings.webhook_loopback { "true" } else { "false" }),
         ]
-        .map(|(name, value)| (name.to_owned(), value.clone()));
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
         let env_file = settings.data.join("functions.env");
         ready::write_environment(&env_file, &template, REGION, &shared).map_err(io(&env_file))?;
 

@@ -23,6 +23,8 @@ pub struct Settings {
     pub store_url: Option<String>,
     /// `ROLES=off`: functions may do everything, and ask the table without the step between that checks their roles.
     pub roles: bool,
+    /// `WEBHOOK_LOOPBACK=0`: endpoints of test mode may not be on this machine, as on AWS.
+    pub webhook_loopback: bool,
     /// `QUEUE_DISORDER=1`: messages come out of order and twice.
     pub disorder: bool,
     /// `KILL_FUNCTIONS=1`: functions are killed at random between two calls.
@@ -72,6 +74,7 @@ impl Settings {
                 Some("off") => false,
                 Some(value) => return Err(SettingsError::Switch { name: "ROLES", value: value.to_owned() }),
             },
+            webhook_loopback: set("WEBHOOK_LOOPBACK").is_none() || flag("WEBHOOK_LOOPBACK")?,
             disorder: flag("QUEUE_DISORDER")?,
             kills: flag("KILL_FUNCTIONS")?,
             rebuild: flag("REBUILD")?,
@@ -95,6 +98,7 @@ mod tests {
         assert_eq!((settings.port, settings.sqs_port), (9000, 0));
         assert_eq!(settings.functions, PathBuf::from("target/debug"));
         assert!(!settings.fresh && !settings.rebuild && !settings.disorder && !settings.kills && settings.roles);
+        assert!(settings.webhook_loopback && !read("WEBHOOK_LOOPBACK", "0").unwrap().webhook_loopback);
     }
 
     #[test]

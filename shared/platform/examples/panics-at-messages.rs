@@ -3,11 +3,25 @@
 
 use std::sync::Arc;
 
-use spillway_platform::runtime::{Context, Invocation, serve_batch};
-use spillway_platform::work::{self, Thing, WorkError};
+use spillway_platform::runtime::{Context, HasQueues, Invocation, Parts, SettingError, Start, serve_batch};
+use spillway_platform::work::{self, QueueName, Queues, Thing, WorkError};
+
+struct Queue(Queues);
+
+impl Parts for Queue {
+    fn new(start: &Start<'_>) -> Result<Queue, SettingError> {
+        Queues::new(start, &[QueueName::Folds]).map(Queue)
+    }
+}
+
+impl HasQueues for Queue {
+    fn queues(&self) -> &Queues {
+        &self.0
+    }
+}
 
 #[expect(clippy::panic, reason = "that is what it is for")]
-async fn handle(_: Arc<Context>, _: Invocation, things: Vec<Thing>) -> Vec<Result<(), WorkError>> {
+async fn handle(_: Arc<Context<Queue>>, _: Invocation, things: Vec<Thing>) -> Vec<Result<(), WorkError>> {
     if things.iter().any(|thing| thing.subject() == "KWD") {
         panic!("the card of Jane Roe is 4242424242424242");
     }

@@ -10,7 +10,9 @@ use aws_sdk_apigateway::error::{ProvideErrorMetadata, SdkError};
 use spillway_domain::id::hex;
 use spillway_domain::merchant::{Merchant, Plan};
 
-use crate::runtime::Context;
+use crate::runtime::settings::PlanIds;
+use crate::runtime::{Context, SettingError, Start};
+use crate::store::Store;
 
 /// The most keys of one page.
 const PAGE_MAX: i32 = 500;
@@ -38,16 +40,34 @@ pub fn new_value(random: [u8; 20]) -> String {
     hex(&random)
 }
 
+/// The gateway's plans and keys.
+#[derive(Debug)]
+pub struct PlanKeys {
+    gateway: Client,
+    plans: PlanIds,
+    /// The table's name, which the keys' names begin with.
+    table: String,
+}
+
+impl PlanKeys {
+    /// Those of the deployment that has the store's table.
+    pub fn new(start: &Start<'_>, store: &Store) -> Result<PlanKeys, SettingError> {
+        let plans = PlanIds::read(&start.environment)?;
+        Ok(PlanKeys { gateway: start.api_gateway()?, plans, table: store.table().to_owned() })
+    }
+}
+
 /// Puts the merchant's key into its plan, and makes it first where it is missing. However often this is done, by two at
 /// once too, and wherever it was cut off before, in the end there is one key and it is in the plan.
-pub async fn provide(context: &Context, merchant: &Merchant) -> Result<(), PlanKeyError> {
+pub async fn provide<P: AsRef<PlanKeys>>(context: &Context<P>, merchant: &Merchant) -> Result<(), PlanKeyError> {
+    let keys = context.as_ref();
     let plan = match merchant.plan {
-        Plan::Standard => &context.settings.plan_ids.standard,
-        Plan::High => &context.settings.plan_ids.high,
+        Plan::Standard => &keys.plans.standard,
+        Plan::High => &keys.plans.high,
     };
-    let gateway = context.gateway();
+    let gateway = &keys.gateway;
     // For people: deployments share the account's keys, and the same reference names the same merchant in each.
-    let name = format!("{} {}", context.settings.table, merchant.id);
+    let name = format!("{} {}", keys.table, merchant.id);
     let id = match find(gateway, Some(&name), &merchant.plan_key).await? {
         Some(id) => id,
         None => create(gateway, &name, &merchant.plan_key).await?,
@@ -90,10 +110,6 @@ impl PlanKeyError {
             (Some("LimitExceededException"), _) => PlanKeyError::NoRoom,
             (Some(code), Some(message)) => PlanKeyError::Gateway(format!("{code}: {message}")),
             (Some(code), None) => PlanKeyError::Gateway(code.to_owned()),
-            // STANDARD_PLAN_ID or HIGH_PLAN_ID is missing.
-            (None, _) if matches!(error, SdkError::ConstructionFailure(_)) => {
-                PlanKeyError::Gateway("no usage plan is configured".to_owned())
-            }
             (None, _) => PlanKeyError::Gateway("it does not answer".to_owned()),
         }
     }

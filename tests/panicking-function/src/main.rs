@@ -23,7 +23,7 @@ static ENVIRONMENT: OnceLock<String> = OnceLock::new();
 static SERVED: AtomicU64 = AtomicU64::new(0);
 
 #[expect(clippy::panic, reason = "that is what it is for")]
-async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
+async fn handle(context: Arc<Context<()>>, request: Request) -> Result<Response, Problem> {
     let served = SERVED.fetch_add(1, Ordering::Relaxed) + 1;
     if request.resource == "/panic" || request.path_parameter("payment_id") == "panic" {
         panic!("the card of Jane Roe is 4242424242424242");

@@ -40,7 +40,7 @@ impl Shop {
         let request = client.webhook_endpoint_request(&unique(), &inbox.url(number), &["payment.*"]);
         let answer = request.try_send().await.map_err(|_| "The stack does not answer.".to_owned())?;
         if answer.status == 422 {
-            return Err("The stack refuses webhooks to this machine: start it with WEBHOOK_LOOPBACK=true.".to_owned());
+            return Err("The stack refuses webhooks to this machine: start it without WEBHOOK_LOOPBACK=0.".to_owned());
         }
         let secret = answer.body["secret"].as_str();
         let secret = secret.ok_or_else(|| format!("The webhook endpoint was answered {}.", answer.text))?;

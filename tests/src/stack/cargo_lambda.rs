@@ -9,12 +9,12 @@ use serde_json::Value;
 
 use crate::api::eventually::{Deadline, eventually};
 use crate::client;
-use crate::make;
+use crate::make::{self, Output};
 use crate::process;
 use crate::stack::free_port;
 
 /// The folder of its program, below the project's.
-const FOLDER: &str = ".local/tools/cargo-lambda/bin";
+pub const FOLDER: &str = ".local/tools/cargo-lambda/bin";
 /// What installs it.
 const TARGET: &str = ".local/tools/cargo-lambda/.stamp";
 
@@ -37,17 +37,30 @@ pub fn port() -> u16 {
 /// Calls the function `name` of the stack at `port` with the event in `file`; gives its answer, or its error. It is
 /// called where `cargo lambda invoke` looks for it unless it is told otherwise, if this machine has such an address.
 pub async fn invoke(name: &str, port: u16, file: &Path) -> Value {
+    answer(try_invoke(name, port, file).await)
+}
+
+/// The same, and how the command ended.
+pub async fn try_invoke(name: &str, port: u16, file: &Path) -> Output {
     let address = if TcpListener::bind("[::1]:0").is_ok() { None } else { Some("127.0.0.1") };
     invoke_at(address, name, port, file).await
 }
 
-async fn invoke_at(address: Option<&str>, name: &str, port: u16, file: &Path) -> Value {
+fn answer(output: Output) -> Value {
+    assert!(output.succeeded, "{output:#?}");
+    serde_json::from_str(&output.shown).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
+}
+
+/// The arguments by which `cargo lambda invoke` finds the stack at `port`.
+pub fn address_of(port: u16) -> String {
+    format!("--invoke-address 127.0.0.1 --invoke-port {port}")
+}
+
+async fn invoke_at(address: Option<&str>, name: &str, port: u16, file: &Path) -> Output {
     let mut invoke = command();
     invoke.args(["invoke", name, "--invoke-port", &port.to_string()]).arg("--data-file").arg(file);
     invoke.args(address.map(|address| ["--invoke-address", address]).into_iter().flatten());
-    let output = make::output(invoke).await;
-    assert!(output.succeeded, "cargo lambda invoke {name}: {output:#?}");
-    serde_json::from_str(&output.shown).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
+    make::output(invoke).await
 }
 
 /// A running `cargo lambda watch`. Dropped, it ends with its functions.
@@ -78,7 +91,7 @@ impl Watch {
 
     /// Calls the function `name` with the event in `file`; gives its answer.
     pub async fn invoke(&self, name: &str, file: &Path) -> Value {
-        invoke_at(Some("127.0.0.1"), name, self.port, file).await
+        answer(invoke_at(Some("127.0.0.1"), name, self.port, file).await)
     }
 }
 

@@ -64,6 +64,8 @@ pub struct MadeStack {
     data: PathBuf,
     description: Value,
     variables: Vec<(&'static str, String)>,
+    /// What the target printed that started it.
+    pub shown: String,
     http: reqwest::Client,
 }
 
@@ -71,9 +73,9 @@ impl MadeStack {
     /// `make <target> DETACH=1` on a folder and a port of its own, and with these further variables.
     pub async fn start(target: &str, variables: Vec<(&'static str, String)>) -> MadeStack {
         let data = fresh_folder(&binaries());
-        let mut stack =
-            MadeStack { data, description: Value::Null, variables, http: client::http_within(TARGET_LIMIT) };
-        stack.make(&[target, "PORT=0", "DETACH=1"]).await;
+        let (description, shown, http) = (Value::Null, String::new(), client::http_within(TARGET_LIMIT));
+        let mut stack = MadeStack { data, description, variables, shown, http };
+        stack.shown = stack.make(&[target, "PORT=0", "DETACH=1"]).await.shown;
         let description = fs::read_to_string(stack.data.join("dev.json")).unwrap();
         stack.description = serde_json::from_str(&description).unwrap();
         stack
@@ -92,15 +94,25 @@ impl MadeStack {
     }
 
     /// `make` with these arguments and this stack's variables; it must succeed.
-    async fn make(&self, arguments: &[&str]) {
+    async fn make(&self, arguments: &[&str]) -> Output {
         let output = self.run(arguments).await;
         assert!(output.succeeded, "make {arguments:?}: {output:#?}\n{}", self.log());
+        output
+    }
+
+    /// A field of `dev.json`.
+    pub fn described(&self, name: &str) -> &str {
+        self.description[name].as_str().unwrap()
+    }
+
+    /// The folder of its data.
+    pub fn data(&self) -> &Path {
+        &self.data
     }
 
     /// A client that is the stack's sandbox merchant.
     pub fn client(&self) -> Client {
-        let read = |name: &str| self.description[name].as_str().unwrap();
-        Client::new(&self.http, read("base_url"), read("api_key"))
+        Client::new(&self.http, self.described("base_url"), self.described("api_key"))
     }
 
     /// All that the stack has printed.
@@ -116,6 +128,11 @@ impl MadeStack {
     /// `make stop`, and waits until no process of the stack is left.
     pub async fn stop(&self) {
         self.make(&["stop"]).await;
+        self.is_gone().await;
+    }
+
+    /// Waits until no process of the stack is left.
+    pub async fn is_gone(&self) {
         eventually("no process is left", Deadline::SOON, async || {
             let left = self.processes();
             if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }

@@ -66,7 +66,6 @@ impl Stack {
             ("PORT".to_owned(), "0".to_owned()),
             ("DATA".to_owned(), data.display().to_string()),
             ("TEMPLATE".to_owned(), write_template(&data, options.template).display().to_string()),
-            ("WEBHOOK_LOOPBACK".to_owned(), "true".to_owned()),
         ]);
         let folder = match options.functions {
             Functions::Built => None,

@@ -28,7 +28,7 @@ pub(crate) enum Functions {
 }
 
 impl Options {
-    /// The runner's own defaults, and webhooks that may go to loopback.
+    /// The runner's own defaults.
     pub fn new() -> Options {
         Options::default()
     }

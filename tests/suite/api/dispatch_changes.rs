@@ -47,7 +47,8 @@ async fn it_stops_at_the_first_record_that_it_can_not_read() {
 #[tokio::test]
 async fn a_change_whose_message_can_not_be_sent_comes_again() {
     // The queue of payments is not there; the others are.
-    let url = ["Globals", "Function", "Environment", "Variables", "PROCESSOR_QUEUE_URL"];
+    let variables = ["Resources", "DispatchChanges", "Properties", "Environment", "Variables"];
+    let url = [&variables[..], &["PROCESSOR_QUEUE_URL"]].concat();
     let template = Template::still().with(&url, "http://127.0.0.1:9/000000000000/nowhere");
     let stack = Stack::start(Options::new().template(template)).await;
     let merchant = stack.new_merchant().await;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use spillway_tests::cargo_lambda::{self, Watch};
@@ -64,6 +64,26 @@ async fn cargo_lambda_invoke_calls_the_functions_of_a_running_stack() {
     assert_eq!(answer["statusCode"], 200, "{answer}");
     let answer = cargo_lambda::invoke("create-payment", stack.port(), &payment_event(&stack)).await;
     succeeds(&stack, &answer).await;
+}
+
+#[tokio::test]
+async fn cargo_lambda_invoke_shows_why_the_runner_refuses_a_call() {
+    let stack = Stack::start(Options::new()).await;
+    // It breaks its lines as it likes.
+    let told = async |name: &str, file: &Path| {
+        let output = cargo_lambda::try_invoke(name, stack.port(), file).await;
+        assert!(!output.succeeded, "{output:#?}");
+        output.told.replace(|letter: char| letter.is_whitespace() || letter == '│', "")
+    };
+    let unknown = told("get-helth", &make::root().join("events/get-health/health.json")).await;
+    let functions = "authenticate,call-processor,create-merchant,";
+    let sentence = format!("ResourceNotFoundException×Functionnotfound:get-helth.Thereare:{functions}");
+    assert!(unknown.contains(&sentence) && unknown.contains(",revoke-api-key,update-merchant"), "{unknown}");
+    let broken = stack.data().join("broken.json");
+    fs::write(&broken, "{").unwrap();
+    let refused = told("get-health", &broken).await;
+    let sentence = "InvalidRequestContentException×Couldnotparserequestbodyintojson:EOFwhileparsing";
+    assert!(refused.contains(sentence), "{refused}");
 }
 
 #[tokio::test]

@@ -47,6 +47,15 @@ async fn the_three_lines_of_the_banner_charge_a_card_once_and_make_stop_ends_it_
     assert_eq!(stack.client().balance("USD").await, (0, 1184));
     let programs = stack.processes();
     assert!(programs.iter().any(|process| process.program == "spillway-local"), "{programs:?}");
-    stack.stop().await;
+    // In the background it tells where it is, and what ends it.
+    let told = ["base_url", "api_key", "merchant_id"].map(|field| stack.described(field));
+    assert!(told.iter().all(|value| stack.shown.contains(value)), "{told:?} in {}", stack.shown);
+    let stop = stack.shown.lines().find_map(|line| line.strip_suffix(" ends it.")).unwrap();
+    assert_eq!(stop, format!("make stop DATA={}", stack.data().display()));
+    assert!(again.told.contains(&format!("`{stop}`")), "{again:#?}");
+    let mut shell = make::command("sh");
+    shell.args(["-c", stop]);
+    assert!(make::output(shell).await.succeeded);
+    stack.is_gone().await;
     stack.stop().await;
 }

@@ -19,7 +19,7 @@ const SERVED: [&str; 7] = [
 ];
 
 /// Types that change nothing on a developer's machine, each with the attributes that others may ask for.
-const PASSED_OVER: [(&str, &[&str]); 13] = [
+const PASSED_OVER: [(&str, &[&str]); 12] = [
     ("AWS::ApiGateway::Account", &[]),
     ("AWS::ApiGateway::BasePathMapping", &[]),
     ("AWS::ApiGateway::DomainName", &["RegionalDomainName", "RegionalHostedZoneId"]),
@@ -28,7 +28,6 @@ const PASSED_OVER: [(&str, &[&str]); 13] = [
     ("AWS::Logs::LogGroup", &["Arn"]),
     ("AWS::Logs::QueryDefinition", &[]),
     ("AWS::Route53::RecordSet", &[]),
-    ("AWS::SSM::Parameter", &["Value"]),
     ("AWS::SNS::Subscription", &["Arn"]),
     ("AWS::SNS::Topic", &["TopicArn", "TopicName"]),
     ("AWS::SNS::TopicPolicy", &[]),

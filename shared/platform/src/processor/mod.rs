@@ -4,12 +4,29 @@ mod sandbox;
 
 use std::fmt;
 
-use spillway_domain::payment::{Authorization, Found, Payment};
+use spillway_domain::payment::{Authorization, Found, Payment, UnknownOutcomePolicy};
 use spillway_domain::tenant::Mode;
 
-use crate::runtime::{Outside, Settings};
+use crate::runtime::Start;
 use crate::store::Store;
 use sandbox::Sandbox;
+
+/// The name of the processor that takes payments of this mode. None if there is none.
+pub fn for_mode(mode: Mode) -> Option<&'static str> {
+    match mode {
+        Mode::Test => Some(sandbox::NAME),
+        Mode::Live => None,
+    }
+}
+
+/// Whether the processor of this mode can know this token.
+pub fn knows_token(mode: Mode, token: &str) -> bool {
+    match mode {
+        Mode::Test => sandbox::knows_token(token),
+        // Only the live processor itself can tell.
+        Mode::Live => true,
+    }
+}
 
 /// The processors of one deployment.
 pub struct Processors {
@@ -24,25 +41,8 @@ impl fmt::Debug for Processors {
 
 impl Processors {
     /// The sandbox alone so far.
-    pub fn new(store: Store, settings: &Settings, outside: &Outside) -> Processors {
-        Processors { sandbox: Sandbox::new(store, settings, outside) }
-    }
-
-    /// The name of the processor that takes payments of this mode. None if there is none.
-    pub fn for_mode(&self, mode: Mode) -> Option<&'static str> {
-        match mode {
-            Mode::Test => Some(sandbox::NAME),
-            Mode::Live => None,
-        }
-    }
-
-    /// Whether the processor of this mode can know this token.
-    pub fn knows_token(&self, mode: Mode, token: &str) -> bool {
-        match mode {
-            Mode::Test => sandbox::knows_token(token),
-            // Only the live processor itself can tell.
-            Mode::Live => true,
-        }
+    pub fn new(start: &Start<'_>, store: &Store, policy: &UnknownOutcomePolicy) -> Processors {
+        Processors { sandbox: Sandbox::new(store.clone(), policy.repeatable_for_ms, start.outside) }
     }
 
     /// Authorizes and captures at once, under the payment's own idempotency key.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::config::{AsyncSleep as _, SharedAsyncSleep};
 use spillway_domain::payment::{Approval, Authorization, Failure, Found, Payment, PaymentMethod};
 
-use crate::runtime::{Clock, Outside, Settings};
+use crate::runtime::{Clock, Outside};
 use crate::store::{Store, StoreError};
 
 /// Its name, as stored in payments.
@@ -68,8 +68,7 @@ pub(super) struct Sandbox {
 }
 
 impl Sandbox {
-    pub(super) fn new(store: Store, settings: &Settings, outside: &Outside) -> Sandbox {
-        let repeatable_for_ms = settings.unknown_outcome.repeatable_for_ms;
+    pub(super) fn new(store: Store, repeatable_for_ms: i64, outside: &Outside) -> Sandbox {
         Sandbox { repeatable_for_ms, store, sleep: outside.sleep.clone(), now: outside.now.clone() }
     }
 

@@ -1,23 +1,19 @@
 //! All that a handler is given.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_sdk_dynamodb::config::{AsyncSleep as _, SharedAsyncSleep, SharedHttpClient};
 use aws_smithy_http_client::HttpClientError;
-use spillway_domain::id::MerchantId;
-use spillway_domain::merchant::Merchant;
 use spillway_domain::time::Timestamp;
 
-use super::cache::Cache;
 use super::meter::Meter;
 use super::metric::Metrics;
-use super::sdk::{self, Clients};
-use super::settings::Settings;
-use crate::processor::Processors;
-use crate::store::{Store, StoreError};
-use crate::webhook::Sender;
+use super::sdk;
+use super::settings::{Environment, Process, SettingError};
+use crate::store::Store;
 use crate::work::Queues;
 
 /// Tells the time.
@@ -58,52 +54,102 @@ impl Outside {
     }
 }
 
-/// A handler's clients, clock and settings. What not every function needs is made when it is first used.
-pub struct Context {
-    /// The settings.
-    pub settings: Settings,
+/// What the parts of a function are made of, before its first event.
+#[derive(Clone, Copy)]
+pub struct Start<'a> {
+    /// Its variables.
+    pub environment: Environment<'a>,
+    /// What comes from outside.
+    pub outside: &'a Outside,
+    pub(super) meter: &'a Arc<Meter>,
+    pub(crate) metrics: &'a Arc<Metrics>,
+}
+
+impl fmt::Debug for Start<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Start")
+    }
+}
+
+/// The parts that a function works with. Each reads its variables: so a function starts only with all that it needs,
+/// and the template gives it nothing else.
+pub trait Parts: Sized {
+    /// Makes them.
+    fn new(start: &Start<'_>) -> Result<Self, SettingError>;
+}
+
+/// None.
+impl Parts for () {
+    fn new(_: &Start<'_>) -> Result<(), SettingError> {
+        Ok(())
+    }
+}
+
+/// The store and nothing else, as for most endpoints.
+#[derive(Debug)]
+pub struct StoreOnly {
     /// The table.
     pub store: Store,
-    /// The processors.
-    pub processors: Processors,
+}
+
+impl Parts for StoreOnly {
+    fn new(start: &Start<'_>) -> Result<StoreOnly, SettingError> {
+        Ok(StoreOnly { store: Store::new(start)? })
+    }
+}
+
+/// Parts that send messages, or let one wait that was received.
+pub trait HasQueues {
+    /// The queues.
+    fn queues(&self) -> &Queues;
+}
+
+/// A handler's clock and counts, and its own parts as if they were the context's: `context.store`.
+pub struct Context<P = StoreOnly> {
     /// Counts for the log line.
     pub meter: Arc<Meter>,
     /// What the invocation did, for whoever watches the deployment.
     pub metrics: Arc<Metrics>,
+    pub(super) process: Process,
     outside: Outside,
-    clients: Clients,
-    queues: OnceLock<Queues>,
-    sender: OnceLock<Sender>,
-    gateway: OnceLock<aws_sdk_apigateway::Client>,
-    merchants: Cache<MerchantId, Arc<Merchant>>,
+    parts: P,
 }
 
-impl fmt::Debug for Context {
+impl<P> fmt::Debug for Context<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Context").field("process", &self.process).finish_non_exhaustive()
     }
 }
 
-impl Context {
-    /// Builds what every function needs.
-    pub fn new(settings: Settings, outside: Outside) -> Context {
+impl<P> Deref for Context<P> {
+    type Target = P;
+
+    fn deref(&self) -> &P {
+        &self.parts
+    }
+}
+
+impl<P: Parts> Context<P> {
+    /// Reads the environment. The parts come first: of several variables that are missing, theirs tell most.
+    pub fn new(environment: Environment<'_>, outside: Outside) -> Result<Context<P>, SettingError> {
         let meter = Arc::new(Meter::default());
-        let clients = Clients::new(&settings, &outside, meter.clone());
         let metrics = Arc::new(Metrics::default());
-        let store = Store::new(clients.dynamodb.clone(), &settings, &outside, metrics.clone());
-        Context {
-            processors: Processors::new(store.clone(), &settings, &outside),
-            merchants: Cache::new(settings.cache_s),
-            store,
-            meter,
-            metrics,
-            clients,
-            queues: OnceLock::new(),
-            sender: OnceLock::new(),
-            gateway: OnceLock::new(),
-            outside,
-            settings,
-        }
+        let parts = P::new(&Start { environment, outside: &outside, meter: &meter, metrics: &metrics })?;
+        Ok(Context { meter, metrics, process: Process::read(&environment)?, outside, parts })
+    }
+}
+
+impl<P: HasQueues> Context<P> {
+    /// The queues.
+    pub fn queues(&self) -> &Queues {
+        self.parts.queues()
+    }
+}
+
+impl<P> Context<P> {
+    /// What comes from outside.
+    pub(super) fn outside(&self) -> &Outside {
+        &self.outside
     }
 
     /// The time.
@@ -127,38 +173,5 @@ impl Context {
     pub fn random_between(&self, from: u32, to: u32) -> u32 {
         let span = u64::from(to.saturating_sub(from)) + 1;
         from + u32::try_from(u64::from(u32::from_be_bytes(self.random())) % span).unwrap_or_default()
-    }
-
-    /// The queues.
-    pub fn queues(&self) -> &Queues {
-        self.queues.get_or_init(|| Queues::new(self.clients.sqs(&self.settings), &self.settings))
-    }
-
-    /// What posts webhooks.
-    pub fn sender(&self) -> &Sender {
-        self.sender.get_or_init(|| Sender::new(&self.settings))
-    }
-
-    /// API Gateway's management, which keeps the merchants' plan keys.
-    pub fn gateway(&self) -> &aws_sdk_apigateway::Client {
-        self.gateway.get_or_init(|| self.clients.api_gateway(&self.settings))
-    }
-
-    /// A merchant as it was at most [`Settings::cache_s`] ago. None if there is none.
-    pub async fn merchant(&self, id: &MerchantId) -> Result<Option<Arc<Merchant>>, StoreError> {
-        if let Some(known) = self.merchants.get(id, self.now()) {
-            return Ok(Some(known));
-        }
-        self.merchant_now(id).await
-    }
-
-    /// A merchant as it is now, read strongly. None if there is none.
-    pub async fn merchant_now(&self, id: &MerchantId) -> Result<Option<Arc<Merchant>>, StoreError> {
-        let now = self.now();
-        let read = self.store.merchant(id).await?.map(Arc::new);
-        if let Some(merchant) = &read {
-            self.merchants.put(id.clone(), merchant.clone(), now);
-        }
-        Ok(read)
     }
 }

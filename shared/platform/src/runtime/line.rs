@@ -48,10 +48,10 @@ struct Line<'a> {
 
 /// Writes the invocation's line to standard output, and takes the metrics with it: in the line itself they cost the
 /// fewest bytes. A `level` that hides the line hides no metrics: they are then written by themselves.
-pub(super) fn write(context: &Context, told: &Told, total: Duration, cold: bool, level: LevelFilter) {
+pub(super) fn write<P>(context: &Context<P>, told: &Told, total: Duration, cold: bool, level: LevelFilter) {
     let now = context.now();
     let summary = Summary {
-        function: &context.settings.function,
+        function: &context.process.function,
         told,
         store_ms: context.meter.store_ms(),
         processor_ms: context.meter.processor_ms(),
@@ -60,7 +60,7 @@ pub(super) fn write(context: &Context, told: &Told, total: Duration, cold: bool,
         retries: context.meter.retries(),
     };
     let mut out = std::io::stdout().lock();
-    for line in lines(summary, context.metrics.take(&context.settings.stack, now), now, level) {
+    for line in lines(summary, context.metrics.take(&context.process.stack, now), now, level) {
         // Who reads the lines may be gone; the work was done all the same.
         let _ = out.write_all(line.as_bytes());
     }

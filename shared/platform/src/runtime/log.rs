@@ -23,9 +23,8 @@ impl FormatTime for Stamp {
 }
 
 /// Sends what is traced by Spillway's own code to standard output. Lines of libraries are dropped: they may hold what
-/// a log must not. Gives the level in force.
-pub fn init(level: &str, outside: &Outside) -> LevelFilter {
-    let level: LevelFilter = level.parse().unwrap_or(LevelFilter::INFO);
+/// a log must not.
+pub fn init(level: LevelFilter, outside: &Outside) {
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
@@ -39,5 +38,4 @@ pub fn init(level: &str, outside: &Outside) -> LevelFilter {
         }));
     // A second start in one process (a test) keeps the first.
     let _ = tracing_subscriber::registry().with(lines).try_init();
-    level
 }

@@ -1,6 +1,5 @@
 //! What all clients of the AWS SDK have in common.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -14,64 +13,61 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_types::SdkConfig;
 
-use super::context::Outside;
-use super::meter::{Meter, Metering};
-use super::settings::Settings;
+use super::context::Start;
+use super::meter::Metering;
+use super::settings::{self, Aws, Environment, SettingError};
 
 /// Tries of one operation, all within its deadline. Conflicts and throttles are among what is retried.
 const ATTEMPTS_MAX: u32 = 8;
 
-/// The clients that a function may need.
-pub(super) struct Clients {
-    pub(super) dynamodb: aws_sdk_dynamodb::Client,
-    shared: SdkConfig,
-    meter: Arc<Meter>,
-}
+/// The clients of AWS's services. They read no file and ask no metadata service: region and credentials are in the
+/// environment of every function.
+impl Start<'_> {
+    pub(crate) fn dynamodb(&self) -> Result<aws_sdk_dynamodb::Client, SettingError> {
+        let aws = Aws::read(&self.environment, settings::DYNAMODB)?;
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&self.shared(&aws))
+            .interceptor(Metering(self.meter.clone()))
+            .retry_classifier(crate::store::Conflicts);
+        Ok(aws_sdk_dynamodb::Client::from_conf(dynamodb.build()))
+    }
 
-impl Clients {
-    /// Reads no file and asks no metadata service: region and credentials are in the environment of every function.
-    pub(super) fn new(settings: &Settings, outside: &Outside, meter: Arc<Meter>) -> Clients {
-        let deadline = Duration::from_millis(u64::from(settings.store_deadline_ms));
+    pub(crate) fn sqs(&self) -> Result<aws_sdk_sqs::Client, SettingError> {
+        let aws = Aws::read(&self.environment, settings::SQS)?;
+        let sqs = aws_sdk_sqs::config::Builder::from(&self.shared(&aws)).interceptor(Metering(self.meter.clone()));
+        Ok(aws_sdk_sqs::Client::from_conf(sqs.build()))
+    }
+
+    pub(crate) fn api_gateway(&self) -> Result<aws_sdk_apigateway::Client, SettingError> {
+        let aws = Aws::read(&self.environment, settings::API_GATEWAY)?;
+        // Management is slower than the table, and nobody's customer waits for it.
+        let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_secs(8)).build();
+        let gateway = aws_sdk_apigateway::config::Builder::from(&self.shared(&aws)).timeout_config(timeouts);
+        Ok(aws_sdk_apigateway::Client::from_conf(gateway.build()))
+    }
+
+    fn shared(&self, aws: &Aws) -> SdkConfig {
         let timeouts = TimeoutConfig::builder()
-            .operation_timeout(deadline)
+            .operation_timeout(aws.deadline)
             // A socket that died while the environment was frozen must cost one attempt, not the operation.
-            .operation_attempt_timeout(deadline / 3)
-            .connect_timeout(deadline / 6)
+            .operation_attempt_timeout(aws.deadline / 3)
+            .connect_timeout(aws.deadline / 6)
             .build();
         let retries = RetryConfig::standard()
             .with_max_attempts(ATTEMPTS_MAX)
             .with_initial_backoff(Duration::from_millis(25))
             .with_max_backoff(Duration::from_millis(500));
-        let shared = SdkConfig::builder()
+        let mut shared = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(settings.region.clone()))
-            .credentials_provider(SharedCredentialsProvider::new(credentials()))
-            .http_client(outside.http_client.clone())
-            .sleep_impl(outside.sleep.clone())
+            .region(Region::new(aws.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(credentials(&self.environment)))
+            .http_client(self.outside.http_client.clone())
+            .sleep_impl(self.outside.sleep.clone())
             .retry_config(retries)
             .timeout_config(timeouts)
             // The timeouts above are shorter than this protection's grace.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .build();
-        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(&shared)
-            .interceptor(Metering(meter.clone()))
-            .retry_classifier(crate::store::Conflicts);
-        dynamodb.set_endpoint_url(settings.endpoints.dynamodb.clone());
-        Clients { dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()), shared, meter }
-    }
-
-    pub(super) fn sqs(&self, settings: &Settings) -> aws_sdk_sqs::Client {
-        let mut sqs = aws_sdk_sqs::config::Builder::from(&self.shared).interceptor(Metering(self.meter.clone()));
-        sqs.set_endpoint_url(settings.endpoints.sqs.clone());
-        aws_sdk_sqs::Client::from_conf(sqs.build())
-    }
-
-    pub(super) fn api_gateway(&self, settings: &Settings) -> aws_sdk_apigateway::Client {
-        // Management is slower than the table, and nobody's customer waits for it.
-        let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_secs(8)).build();
-        let mut gateway = aws_sdk_apigateway::config::Builder::from(&self.shared).timeout_config(timeouts);
-        gateway.set_endpoint_url(settings.endpoints.api_gateway.clone());
-        aws_sdk_apigateway::Client::from_conf(gateway.build())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        shared.set_endpoint_url(aws.endpoint.clone());
+        shared.build()
     }
 }
 
@@ -95,9 +91,8 @@ pub(super) fn tokio_sleep() -> SharedAsyncSleep {
     aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new())
 }
 
-fn credentials() -> Credentials {
-    let read = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let key = read("AWS_ACCESS_KEY_ID").unwrap_or_default();
-    let secret = read("AWS_SECRET_ACCESS_KEY").unwrap_or_default();
-    Credentials::new(key, secret, read("AWS_SESSION_TOKEN"), None, "environment")
+fn credentials(environment: &Environment<'_>) -> Credentials {
+    let key = environment.optional("AWS_ACCESS_KEY_ID").unwrap_or_default();
+    let secret = environment.optional("AWS_SECRET_ACCESS_KEY").unwrap_or_default();
+    Credentials::new(key, secret, environment.optional("AWS_SESSION_TOKEN"), None, "environment")
 }

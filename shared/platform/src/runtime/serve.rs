@@ -1,6 +1,7 @@
 //! The loop around a function: parses the event, catches panics, answers, and writes the log line. One entry for each
 //! kind of trigger.
 
+use std::env;
 use std::fmt::Display;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -16,11 +17,11 @@ use serde_json::Value;
 use spillway_domain::time::Timestamp;
 use tracing::Instrument as _;
 
-use super::context::{Context, Outside};
+use super::context::{Context, HasQueues, Outside, Parts};
 use super::line::{self, Told};
 use super::log;
 use super::metric::Metric;
-use super::settings::Settings;
+use super::settings::Environment;
 use crate::api::{ApiEvent, ApiResponse, Problem, Request, Response};
 use crate::work::{self, BatchResponse, ChangesEvent, MessagesEvent, StreamChange, Thing, WorkError};
 
@@ -41,9 +42,10 @@ const UNREADABLE: &str = "The request can't be read";
 const DEADLINE_FALLBACK_MS: i64 = 10_000;
 
 /// Serves an endpoint behind API Gateway.
-pub async fn serve_http<F, Fut>(handle: F) -> Result<(), Error>
+pub async fn serve_http<P, F, Fut>(handle: F) -> Result<(), Error>
 where
-    F: Fn(Arc<Context>, Request) -> Fut,
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Request) -> Fut,
     Fut: Future<Output = Result<Response, Problem>>,
 {
     run(|context, _, event: ApiEvent| {
@@ -77,12 +79,13 @@ where
 
 /// Serves a queue's messages. `handle` answers for each distinct thing of the batch, in order; a message whose thing
 /// failed comes again, later each time.
-pub async fn serve_batch<F, Fut>(handle: F) -> Result<(), Error>
+pub async fn serve_batch<P, F, Fut>(handle: F) -> Result<(), Error>
 where
-    F: Fn(Arc<Context>, Invocation, Vec<Thing>) -> Fut,
+    P: Parts + HasQueues,
+    F: Fn(Arc<Context<P>>, Invocation, Vec<Thing>) -> Fut,
     Fut: Future<Output = Vec<Result<(), WorkError>>>,
 {
-    run(|context: Arc<Context>, invocation: Invocation, event: MessagesEvent| {
+    run(|context: Arc<Context<P>>, invocation: Invocation, event: MessagesEvent| {
         let batch = work::Batch::from(event);
         let (merchant, subject) = batch.described();
         let mut told = Told { request_id: invocation.request_id.clone(), merchant, subject, ..Told::default() };
@@ -110,12 +113,13 @@ where
 /// Lambda repeats what a partial answer names as one batch, and in the end gives up that whole batch. So when the first
 /// of several failed, the answer is an error: only that makes Lambda halve the batch, until the poison is alone and its
 /// neighbours are through.
-pub async fn serve_changes<F, Fut>(handle: F) -> Result<(), Error>
+pub async fn serve_changes<P, F, Fut>(handle: F) -> Result<(), Error>
 where
-    F: Fn(Arc<Context>, Vec<StreamChange>) -> Fut,
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Vec<StreamChange>) -> Fut,
     Fut: Future<Output = Result<(), (usize, WorkError)>>,
 {
-    run(|context: Arc<Context>, invocation: Invocation, event: ChangesEvent| {
+    run(|context: Arc<Context<P>>, invocation: Invocation, event: ChangesEvent| {
         let changes = event.changes();
         let mut told = Told { request_id: invocation.request_id, source: "stream".to_owned(), ..Told::default() };
         let handled = caught(told.request_id.clone(), handle(context.clone(), changes.clone()));
@@ -141,9 +145,10 @@ where
 }
 
 /// Serves a function that is invoked directly, or as the authorizer: its error's text is the function's error.
-pub async fn serve_direct<F, Fut, In, Out, E>(handle: F) -> Result<(), Error>
+pub async fn serve_direct<P, F, Fut, In, Out, E>(handle: F) -> Result<(), Error>
 where
-    F: Fn(Arc<Context>, Invocation, In) -> Fut,
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
     Fut: Future<Output = Result<Out, E>>,
     In: DeserializeOwned,
     Out: Serialize,
@@ -177,9 +182,10 @@ where
 }
 
 /// Serves a schedule. `handle` answers what it did, in a few words.
-pub async fn serve_tick<F, Fut, E>(handle: F) -> Result<(), Error>
+pub async fn serve_tick<P, F, Fut, E>(handle: F) -> Result<(), Error>
 where
-    F: Fn(Arc<Context>, Invocation) -> Fut,
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Invocation) -> Fut,
     Fut: Future<Output = Result<String, E>>,
     E: Display,
 {
@@ -222,22 +228,23 @@ fn outcome(all: usize, failed: usize) -> (bool, String) {
 }
 
 /// Builds the context once, before the first event, and answers events until the environment ends.
-async fn run<In, Out, F, Fut>(handle: F) -> Result<(), Error>
+async fn run<P, In, Out, F, Fut>(handle: F) -> Result<(), Error>
 where
-    F: Fn(Arc<Context>, Invocation, In) -> Fut,
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
     Fut: Future<Output = (Result<Out, Diagnostic>, Told)>,
     In: DeserializeOwned,
     Out: Serialize,
 {
-    let settings = Settings::from_env()?;
-    let outside = Outside::real()?;
-    let level = log::init(&settings.log_level, &outside);
+    let environment = |name: &str| env::var(name).ok();
+    let context = Arc::new(Context::<P>::new(Environment::new(&environment), Outside::real()?)?);
+    let level = context.process.log_level;
+    log::init(level, context.outside());
     // A panic's message may hold data; its place is enough.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic");
     }));
-    let context = Arc::new(Context::new(settings, outside));
     let cold = AtomicBool::new(true);
     let (context, handle, cold) = (&context, &handle, &cold);
     let service = service_fn(move |event: LambdaEvent<In>| {

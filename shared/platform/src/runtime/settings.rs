@@ -1,180 +1,254 @@
-//! Every environment variable that Spillway's functions read. Each is a parameter of `infra/template.yaml` (in
-//! CamelCase there), and `make dev NAME=value` sets it locally.
+//! Every environment variable that Spillway's functions read, in groups of what is read together.
+//!
+//! Each part of a function reads what it needs when the function starts ([`super::Parts`]), and `infra/template.yaml`
+//! gives each function those variables and no others. None has a default here: the template's is the only one. Each
+//! parameter of the template (in CamelCase there) can be set locally: `make dev NAME=value`.
 
-use std::env;
+use std::fmt;
+use std::time::Duration;
 
 use spillway_domain::payment::{CLOCK_SKEW_MS, UnknownOutcomePolicy};
 use spillway_domain::time::Timestamp;
+use tracing_subscriber::filter::LevelFilter;
+use url::{Host, Url};
 
-/// The settings of a function, with the template's defaults.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// `TABLE_NAME`.
-    pub table: String,
-    /// `PROCESSOR_QUEUE_URL`.
-    pub processor_queue_url: String,
-    /// `FOLDS_QUEUE_URL`.
-    pub folds_queue_url: String,
-    /// `WEBHOOKS_QUEUE_URL`.
-    pub webhooks_queue_url: String,
-    /// `STORE_DEADLINE_MS`: milliseconds for one store operation with all its retries.
-    pub store_deadline_ms: u32,
-    /// `CACHE_SECONDS`: how long a process may believe what it read of a merchant.
-    pub cache_s: u32,
-    /// `DUE_MONEY_SHARDS`, `DUE_EVENTS_SHARDS`, `DUE_DELIVERIES_SHARDS`: only ever raised.
-    pub due_shards: DueShards,
-    /// `SHARDS_AHEAD_SECONDS`: how far ahead a raise of a merchant's shards is dated, or further:
-    /// [`Settings::shards_from`].
-    pub shards_ahead_s: u32,
-    /// `FIRST_DUE_SECONDS`: when what is unfinished becomes overdue.
-    pub first_due_s: u32,
-    /// `CLAIM_SECONDS`: how long a claimed item waits before it is enqueued again; doubles with each claim.
-    pub claim_s: u32,
-    /// `FOLD_DELAY_SECONDS`: how long movements gather before a fold.
-    pub fold_delay_s: u32,
-    /// `PROCESSOR_WAITS_SECONDS`, `REPEATABLE_FOR_SECONDS`, `ABSENT_AGAIN_SECONDS` and `LAST_LOOK_SECONDS`.
-    pub unknown_outcome: UnknownOutcomePolicy,
-    /// `WEBHOOK_WAITS_SECONDS`: after the first, second, … failed attempt; then it is given up.
-    pub webhook_waits_s: Vec<u32>,
-    /// `WEBHOOK_DEADLINE_MS`: for one attempt.
-    pub webhook_deadline_ms: u32,
-    /// `WEBHOOK_LOOPBACK`: whether endpoints of test mode may be on this machine, over plain http.
-    pub webhook_loopback: bool,
-    /// `STANDARD_PLAN_ID` and `HIGH_PLAN_ID`: usage plans of the gateway.
-    pub plan_ids: PlanIds,
-    /// `STACK_NAME`: the deployment, the one dimension of its metrics. Without it the metrics are those of `local`: a
-    /// wrong name on a graph is no reason to refuse payments.
+/// A variable without which a function does not start, or that it can't use.
+#[derive(thiserror::Error)]
+pub enum SettingError {
+    /// It is missing or empty.
+    #[error(
+        "{0} is not set. Run the stack with \"make dev\", then: \
+         cargo lambda watch --env-file .local/functions.env --invoke-port 9001"
+    )]
+    Missing(&'static str),
+    /// It can't be what it is.
+    #[error("the environment variable {name} must be {expected}, not {value:?}")]
+    Wrong {
+        /// Which.
+        name: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        value: String,
+    },
+    /// Webhooks may go to this machine, but the table is elsewhere: this is no local stack.
+    #[error(
+        "WEBHOOK_LOOPBACK is for stacks whose table is on this machine (AWS_ENDPOINT_URL_DYNAMODB): a deployed function \
+         would call itself"
+    )]
+    Loopback,
+}
+
+/// A `main` that returns an error prints it by this.
+impl fmt::Debug for SettingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The environment of a function.
+#[derive(Clone, Copy)]
+pub struct Environment<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl fmt::Debug for Environment<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environment")
+    }
+}
+
+impl<'a> Environment<'a> {
+    /// The variables that `get` gives.
+    pub fn new(get: &'a dyn Fn(&str) -> Option<String>) -> Environment<'a> {
+        Environment(get)
+    }
+
+    /// A variable that need not be there. None if it is empty.
+    pub fn optional(&self, name: &str) -> Option<String> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+
+    /// A variable as it is.
+    pub fn text(&self, name: &'static str) -> Result<String, SettingError> {
+        self.optional(name).ok_or(SettingError::Missing(name))
+    }
+
+    /// A variable that is a whole number.
+    pub fn number(&self, name: &'static str) -> Result<u32, SettingError> {
+        let value = self.text(name)?;
+        value.parse().map_err(|_| SettingError::Wrong { name, expected: "a whole number", value })
+    }
+
+    /// A variable that is a list of whole numbers.
+    fn numbers(&self, name: &'static str) -> Result<Vec<u32>, SettingError> {
+        let value = self.text(name)?;
+        let parsed: Result<Vec<u32>, _> = value.split(',').map(|part| part.trim().parse()).collect();
+        parsed.map_err(|_| SettingError::Wrong { name, expected: "whole numbers with commas between", value })
+    }
+}
+
+/// What every function reads.
+#[derive(Debug)]
+pub(super) struct Process {
+    /// `STACK_NAME`: the deployment, the one dimension of its metrics.
     pub stack: String,
-    /// `LOG_LEVEL`: error, warn, info, debug.
-    pub log_level: String,
-    /// `AWS_REGION`.
-    pub region: String,
-    /// `AWS_LAMBDA_FUNCTION_NAME`, for the log.
+    /// `LOG_LEVEL`: the least severe line that is written.
+    pub log_level: LevelFilter,
+    /// `AWS_LAMBDA_FUNCTION_NAME`, for the log. Lambda sets it.
     pub function: String,
-    /// `AWS_ENDPOINT_URL_DYNAMODB`, `_SQS`, `_API_GATEWAY`: where there is no AWS.
-    pub endpoints: Endpoints,
 }
 
-/// Over how many partitions the index of due times is spread, by kind.
-#[derive(Debug, Clone, Copy)]
-pub struct DueShards {
-    /// Payments and balances.
-    pub money: u16,
-    /// Events.
-    pub events: u16,
-    /// Deliveries.
-    pub deliveries: u16,
+impl Process {
+    pub(super) fn read(environment: &Environment<'_>) -> Result<Process, SettingError> {
+        let (name, level) = ("LOG_LEVEL", environment.text("LOG_LEVEL")?);
+        let wrong =
+            |_| SettingError::Wrong { name, expected: "error, warn, info, debug or trace", value: level.clone() };
+        Ok(Process {
+            stack: environment.text("STACK_NAME")?,
+            log_level: level.parse().map_err(wrong)?,
+            function: environment.optional("AWS_LAMBDA_FUNCTION_NAME").unwrap_or_default(),
+        })
+    }
 }
 
-/// The usage plans that a merchant's plan key can be in.
-#[derive(Debug, Clone, Default)]
+/// What every client of AWS reads.
+#[derive(Debug)]
+pub(super) struct Aws {
+    /// `AWS_REGION`. Lambda sets it.
+    pub region: String,
+    /// `STORE_DEADLINE_MS`: for one operation with all its retries.
+    pub deadline: Duration,
+    /// The address of the service that takes the place of AWS's own, where there is no AWS.
+    pub endpoint: Option<String>,
+}
+
+/// The services of AWS that functions call, by the end of the variable that replaces their address.
+pub(super) const DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
+pub(super) const SQS: &str = "AWS_ENDPOINT_URL_SQS";
+pub(super) const API_GATEWAY: &str = "AWS_ENDPOINT_URL_API_GATEWAY";
+
+impl Aws {
+    /// For the service whose address the variable `endpoint` replaces.
+    pub(super) fn read(environment: &Environment<'_>, endpoint: &'static str) -> Result<Aws, SettingError> {
+        Ok(Aws {
+            region: environment.text("AWS_REGION")?,
+            deadline: store_deadline(environment)?,
+            endpoint: endpoint_of(environment, endpoint)?.map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        })
+    }
+}
+
+/// An address in place of AWS's own. What is sent there is not for others' ears: only this machine is called over plain
+/// http.
+fn endpoint_of(environment: &Environment<'_>, service: &'static str) -> Result<Option<Url>, SettingError> {
+    let set = [service, "AWS_ENDPOINT_URL"].into_iter().find_map(|name| Some((name, environment.optional(name)?)));
+    let Some((name, value)) = set else { return Ok(None) };
+    match Url::parse(&value) {
+        Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => Ok(Some(url)),
+        _ => Err(SettingError::Wrong { name, expected: "an https:// address, or one of this machine", value }),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// `STORE_DEADLINE_MS`: for one store operation with all its retries.
+pub(crate) fn store_deadline(environment: &Environment<'_>) -> Result<Duration, SettingError> {
+    environment.number("STORE_DEADLINE_MS").map(|ms| Duration::from_millis(u64::from(ms)))
+}
+
+/// The usage plans of the gateway.
+#[derive(Debug, Clone)]
 pub struct PlanIds {
-    /// Of the ordinary rate.
+    /// `STANDARD_PLAN_ID`: of the ordinary rate.
     pub standard: String,
-    /// Of the raised one.
+    /// `HIGH_PLAN_ID`: of the raised one.
     pub high: String,
 }
 
-/// Addresses that replace AWS's own.
-#[derive(Debug, Clone, Default)]
-pub struct Endpoints {
-    /// Of the table.
-    pub dynamodb: Option<String>,
-    /// Of the queues.
-    pub sqs: Option<String>,
-    /// Of API Gateway's management.
-    pub api_gateway: Option<String>,
-}
-
-/// A variable that can't be used.
-#[derive(Debug, thiserror::Error)]
-#[error("the environment variable {name} must be {expected}, not {value:?}")]
-pub struct SettingError {
-    name: &'static str,
-    expected: &'static str,
-    value: String,
-}
-
-impl Settings {
-    /// Reads the process's environment.
-    pub fn from_env() -> Result<Settings, SettingError> {
-        Settings::read(&|name| env::var(name).ok().filter(|value| !value.is_empty()))
+impl PlanIds {
+    /// Reads them.
+    pub fn read(environment: &Environment<'_>) -> Result<PlanIds, SettingError> {
+        Ok(PlanIds { standard: environment.text("STANDARD_PLAN_ID")?, high: environment.text("HIGH_PLAN_ID")? })
     }
+}
 
-    /// Reads the variables that `get` gives.
-    pub fn read(get: &dyn Fn(&str) -> Option<String>) -> Result<Settings, SettingError> {
-        let text = |name: &str, default: &str| get(name).unwrap_or_else(|| default.to_owned());
-        let number = |name: &'static str, default: u32| match get(name) {
-            None => Ok(default),
-            Some(value) => value.parse().map_err(|_| SettingError { name, expected: "a whole number", value }),
-        };
-        let shards = |name: &'static str, default: u16| match get(name) {
-            None => Ok(default),
-            Some(value) => value.parse().map_err(|_| SettingError { name, expected: "a number up to 65535", value }),
-        };
-        let numbers = |name: &'static str, default: &str| {
-            let value = text(name, default);
-            let parsed: Result<Vec<u32>, _> = value.split(',').map(|part| part.trim().parse()).collect();
-            parsed.map_err(|_| SettingError { name, expected: "whole numbers with commas between", value })
-        };
-        Ok(Settings {
-            table: text("TABLE_NAME", "spillway"),
-            processor_queue_url: text("PROCESSOR_QUEUE_URL", ""),
-            folds_queue_url: text("FOLDS_QUEUE_URL", ""),
-            webhooks_queue_url: text("WEBHOOKS_QUEUE_URL", ""),
-            store_deadline_ms: number("STORE_DEADLINE_MS", 3000)?,
-            cache_s: number("CACHE_SECONDS", 60)?,
-            due_shards: DueShards {
-                money: shards("DUE_MONEY_SHARDS", 64)?,
-                events: shards("DUE_EVENTS_SHARDS", 64)?,
-                deliveries: shards("DUE_DELIVERIES_SHARDS", 16)?,
-            },
-            shards_ahead_s: number("SHARDS_AHEAD_SECONDS", 3600)?,
-            first_due_s: number("FIRST_DUE_SECONDS", 120)?,
-            claim_s: number("CLAIM_SECONDS", 120)?,
-            fold_delay_s: number("FOLD_DELAY_SECONDS", 2)?,
-            unknown_outcome: UnknownOutcomePolicy {
-                waits_s: numbers("PROCESSOR_WAITS_SECONDS", "2,10,60,300,3600")?,
-                repeatable_for_ms: i64::from(number("REPEATABLE_FOR_SECONDS", 82_800)?) * 1000,
-                absent_again_ms: i64::from(number("ABSENT_AGAIN_SECONDS", 3600)?) * 1000,
-                last_look_ms: i64::from(number("LAST_LOOK_SECONDS", 86_400)?) * 1000,
-            },
-            webhook_waits_s: numbers("WEBHOOK_WAITS_SECONDS", "5,300,1800,7200,18000,36000,50400,72000,86400")?,
-            webhook_deadline_ms: number("WEBHOOK_DEADLINE_MS", 10_000)?,
-            webhook_loopback: text("WEBHOOK_LOOPBACK", "false") == "true",
-            plan_ids: PlanIds { standard: text("STANDARD_PLAN_ID", ""), high: text("HIGH_PLAN_ID", "") },
-            stack: text("STACK_NAME", "local"),
-            log_level: text("LOG_LEVEL", "info"),
-            region: text("AWS_REGION", "us-east-1"),
-            function: text("AWS_LAMBDA_FUNCTION_NAME", ""),
-            endpoints: Endpoints {
-                dynamodb: get("AWS_ENDPOINT_URL_DYNAMODB").or_else(|| get("AWS_ENDPOINT_URL")),
-                sqs: get("AWS_ENDPOINT_URL_SQS").or_else(|| get("AWS_ENDPOINT_URL")),
-                api_gateway: get("AWS_ENDPOINT_URL_API_GATEWAY").or_else(|| get("AWS_ENDPOINT_URL")),
-            },
+/// How long and how often the processor is asked what became of a charge.
+pub fn unknown_outcome(environment: &Environment<'_>) -> Result<UnknownOutcomePolicy, SettingError> {
+    let milliseconds = |name| environment.number(name).map(|seconds| i64::from(seconds) * 1000);
+    Ok(UnknownOutcomePolicy {
+        waits_s: environment.numbers("PROCESSOR_WAITS_SECONDS")?,
+        repeatable_for_ms: milliseconds("REPEATABLE_FOR_SECONDS")?,
+        absent_again_ms: milliseconds("ABSENT_AGAIN_SECONDS")?,
+        last_look_ms: milliseconds("LAST_LOOK_SECONDS")?,
+    })
+}
+
+/// How webhooks are sent.
+#[derive(Debug, Clone)]
+pub struct Webhooks {
+    /// `WEBHOOK_WAITS_SECONDS`: after the first, second, … failed attempt; then it is given up.
+    pub waits_s: Vec<u32>,
+    /// `WEBHOOK_DEADLINE_MS`: for one attempt.
+    pub deadline_ms: u32,
+    /// See [`webhook_loopback`].
+    pub loopback: bool,
+}
+
+impl Webhooks {
+    /// Reads them.
+    pub fn read(environment: &Environment<'_>) -> Result<Webhooks, SettingError> {
+        Ok(Webhooks {
+            waits_s: environment.numbers("WEBHOOK_WAITS_SECONDS")?,
+            deadline_ms: environment.number("WEBHOOK_DEADLINE_MS")?,
+            loopback: webhook_loopback(environment)?,
         })
+    }
+}
+
+/// `WEBHOOK_LOOPBACK`: whether endpoints of test mode may be on this machine, over plain http. The template does not
+/// give it; local stacks set it. A function on Lambda could be made to call its own Runtime API by it, so it is an error
+/// unless the table is on this machine too, where Lambda has none.
+pub fn webhook_loopback(environment: &Environment<'_>) -> Result<bool, SettingError> {
+    let name = "WEBHOOK_LOOPBACK";
+    match environment.optional(name).as_deref() {
+        None | Some("false") => Ok(false),
+        Some("true") => match endpoint_of(environment, DYNAMODB)? {
+            Some(url) if is_loopback(&url) => Ok(true),
+            _ => Err(SettingError::Loopback),
+        },
+        Some(value) => Err(SettingError::Wrong { name, expected: "true or false", value: value.to_owned() }),
     }
 }
 
 /// Milliseconds after which Lambda ends `authenticate` and whatever answers a request: their timeout in the template.
 const TIMEOUT_MS: i64 = 10_000;
 
-impl Settings {
-    /// From when on no request that arrives at the gateway is accepted by what was before a change of a merchant or a
-    /// key, whose write begins now. docs/decisions/0007 tells why it is so late.
-    pub fn known_everywhere(&self, now: Timestamp) -> Timestamp {
-        now.plus_millis(i64::from(self.store_deadline_ms) + self.remembered_ms() + CLOCK_SKEW_MS)
+/// How long what was read of a merchant or a key may be believed after it has changed.
+#[derive(Debug, Clone, Copy)]
+pub struct Remembered {
+    /// `STORE_DEADLINE_MS`, which a write may take.
+    store_deadline: Duration,
+    /// `CACHE_SECONDS`, for which the gateway remembers the authorizer's answer.
+    cache_s: u32,
+}
+
+impl Remembered {
+    /// Reads it.
+    pub fn read(environment: &Environment<'_>) -> Result<Remembered, SettingError> {
+        Ok(Remembered { store_deadline: store_deadline(environment)?, cache_s: environment.number("CACHE_SECONDS")? })
     }
 
-    /// From when on shards are in force whose raise is written now: no sooner than `SHARDS_AHEAD_SECONDS` say, and not
-    /// while a request can be under way that came with a copy of the merchant from before. Who reads fewer shards than
-    /// are written to would give a wrong balance.
-    ///
-    /// Where nothing is remembered there are no copies but those of the requests that are under way at this moment, and
-    /// `SHARDS_AHEAD_SECONDS` alone count: 0 beside it is for who knows that there are none, as tests do.
-    pub fn shards_from(&self, now: Timestamp) -> Timestamp {
-        let ahead = now.plus_seconds(self.shards_ahead_s);
-        if self.cache_s == 0 { ahead } else { ahead.max(self.known_everywhere(now).plus_millis(TIMEOUT_MS)) }
+    /// The time from which every request sees a change of a merchant or a key whose write begins now.
+    /// docs/decisions/0007 tells why it is so late.
+    pub fn known_everywhere(&self, now: Timestamp) -> Timestamp {
+        let write_ms = i64::try_from(self.store_deadline.as_millis()).unwrap_or(i64::MAX);
+        now.plus_millis(write_ms + self.remembered_ms() + CLOCK_SKEW_MS)
     }
 
     /// Milliseconds for which requests may be let through on what the store said: the gateway remembers an answer of
@@ -184,73 +258,134 @@ impl Settings {
     }
 }
 
+/// When a raise of a merchant's shards comes into force.
+#[derive(Debug, Clone, Copy)]
+pub struct ShardsAhead {
+    remembered: Remembered,
+    /// `SHARDS_AHEAD_SECONDS`: from the raise on, at least.
+    seconds: u32,
+}
+
+impl ShardsAhead {
+    /// Reads it.
+    pub fn read(environment: &Environment<'_>) -> Result<ShardsAhead, SettingError> {
+        let seconds = environment.number("SHARDS_AHEAD_SECONDS")?;
+        Ok(ShardsAhead { remembered: Remembered::read(environment)?, seconds })
+    }
+
+    /// From when on shards are in force whose raise is written now: no sooner than `SHARDS_AHEAD_SECONDS` say, and not
+    /// while a request can be under way that came with a copy of the merchant from before. A reader of fewer shards than
+    /// are written to would give a wrong balance.
+    ///
+    /// Where nothing is remembered there are no copies but those of the requests that are under way at this moment, and
+    /// `SHARDS_AHEAD_SECONDS` alone count: 0 beside it is for who knows that there are none, as tests do.
+    pub fn shards_from(&self, now: Timestamp) -> Timestamp {
+        let ahead = now.plus_seconds(self.seconds);
+        if self.remembered.cache_s == 0 {
+            return ahead;
+        }
+        ahead.max(self.remembered.known_everywhere(now).plus_millis(TIMEOUT_MS))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// The parameters of the template by the names of their variables, with their defaults.
-    fn template_defaults() -> std::collections::HashMap<String, String> {
-        let template = include_str!("../../../../infra/template.yaml");
-        let mut defaults = std::collections::HashMap::new();
-        let mut parameter = String::new();
-        for line in template.lines() {
-            if let Some(name) = line.strip_prefix("  ").and_then(|line| line.strip_suffix(':')) {
-                parameter = name.chars().fold(String::new(), |mut name, c| {
-                    if c.is_uppercase() && !name.is_empty() {
-                        name.push('_');
-                    }
-                    name.push(c.to_ascii_uppercase());
-                    name
-                });
-            } else if let Some(value) = line.strip_prefix("    Default: ") {
-                defaults.insert(parameter.clone(), value.trim_matches('"').to_owned());
-            }
-        }
-        defaults
+    /// What `read` makes of these variables.
+    fn with<T>(variables: &[(&str, &str)], read: impl Fn(&Environment<'_>) -> T) -> T {
+        let value =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        read(&Environment::new(&value))
     }
 
     #[test]
-    fn defaults_are_those_of_the_template() {
-        let template = template_defaults();
-        assert_eq!(template.get("STORE_DEADLINE_MS").map(String::as_str), Some("3000"));
-        let from_template = Settings::read(&|name| template.get(name).cloned()).unwrap();
-        assert_eq!(format!("{from_template:?}"), format!("{:?}", Settings::read(&|_| None).unwrap()));
+    fn a_missing_variable_is_named_with_what_to_do() {
+        for missing in [&[][..], &[("TABLE_NAME", "")]] {
+            let error = with(missing, |environment| environment.text("TABLE_NAME")).unwrap_err();
+            let told = "TABLE_NAME is not set. Run the stack with \"make dev\", then: \
+                        cargo lambda watch --env-file .local/functions.env --invoke-port 9001";
+            assert_eq!((error.to_string(), format!("{error:?}")), (told.to_owned(), told.to_owned()));
+        }
     }
 
     #[test]
     fn a_wrong_value_is_named() {
-        let wrong = Settings::read(&|name| (name == "WEBHOOK_WAITS_SECONDS").then(|| "1,x".to_owned()));
+        let wrong = with(&[("WEBHOOK_WAITS_SECONDS", "1,x")], Webhooks::read);
         assert_eq!(
             wrong.unwrap_err().to_string(),
             "the environment variable WEBHOOK_WAITS_SECONDS must be whole numbers with commas between, not \"1,x\""
         );
+        let wrong = with(&[("STACK_NAME", "acme"), ("LOG_LEVEL", "loud")], Process::read);
+        assert_eq!(
+            wrong.unwrap_err().to_string(),
+            "the environment variable LOG_LEVEL must be error, warn, info, debug or trace, not \"loud\""
+        );
     }
 
-    fn with(variables: &[(&str, &str)]) -> Settings {
-        let value =
-            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        Settings::read(&value).unwrap()
+    #[test]
+    fn webhooks_go_to_this_machine_only_where_the_table_is_there_too() {
+        let allowed = |table: &[(&str, &str)]| {
+            let set = [&[("WEBHOOK_LOOPBACK", "true")], table].concat();
+            with(&set, webhook_loopback).map_err(|error| error.to_string())
+        };
+        let [general, own] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB"];
+        for url in ["http://127.0.0.1:4566", "http://[::1]:8000", "http://localhost:8000/"] {
+            assert_eq!((allowed(&[(general, url)]), allowed(&[(own, url)])), (Ok(true), Ok(true)), "{url}");
+        }
+        let lambda = Err(SettingError::Loopback.to_string());
+        assert_eq!(allowed(&[]), lambda, "as on Lambda");
+        let elsewhere = "https://vpce-1.dynamodb.eu-central-1.vpce.amazonaws.com";
+        assert_eq!(allowed(&[(general, elsewhere)]), lambda);
+        // The table's own address counts, whatever the others' is.
+        assert_eq!(allowed(&[(general, "http://127.0.0.1:4566"), (own, elsewhere)]), lambda);
+        for off in [&[][..], &[("WEBHOOK_LOOPBACK", "false")]] {
+            assert!(!with(off, webhook_loopback).unwrap());
+        }
+        let wrong = with(&[("WEBHOOK_LOOPBACK", "yes")], webhook_loopback).unwrap_err();
+        assert!(wrong.to_string().contains("must be true or false, not \"yes\""), "{wrong}");
+    }
+
+    #[test]
+    fn another_machine_is_not_called_in_the_clear() {
+        let endpoint = |url| with(&[(DYNAMODB, url)], |environment| endpoint_of(environment, DYNAMODB));
+        for url in ["https://dynamodb.eu-central-1.api.aws/", "http://127.0.0.1:8000/", "http://[::1]:8000/"] {
+            assert_eq!(endpoint(url).unwrap().unwrap().as_str(), url);
+        }
+        for url in ["http://dynamodb.eu-central-1.amazonaws.com/", "http://10.0.0.1:8000", "ftp://127.0.0.1", "table"] {
+            let told = endpoint(url).unwrap_err().to_string();
+            assert!(told.contains("AWS_ENDPOINT_URL_DYNAMODB must be an https:// address"), "{url}: {told}");
+        }
+    }
+
+    fn known_everywhere(store_deadline_ms: &str, cache_s: &str) -> Timestamp {
+        let variables = [("STORE_DEADLINE_MS", store_deadline_ms), ("CACHE_SECONDS", cache_s)];
+        with(&variables, Remembered::read).unwrap().known_everywhere(Timestamp::from_millis(500))
     }
 
     #[test]
     fn a_change_is_known_everywhere_when_the_slowest_read_before_it_has_left_every_cache() {
-        let (at, now) = (Timestamp::from_millis, Timestamp::from_millis(500));
+        let at = Timestamp::from_millis;
         // 3 s for the write, 10 s for the authorizer that read just before it, 60 s in the cache, 1 s between clocks.
-        assert_eq!(with(&[]).known_everywhere(now), at(74_500));
-        assert_eq!(with(&[("STORE_DEADLINE_MS", "9000"), ("CACHE_SECONDS", "1")]).known_everywhere(now), at(21_500));
+        assert_eq!(known_everywhere("3000", "60"), at(74_500));
+        assert_eq!(known_everywhere("9000", "1"), at(21_500));
         // Where nothing is remembered, who arrives when it is written is asked about anew.
-        assert_eq!(with(&[("CACHE_SECONDS", "0")]).known_everywhere(now), at(4_500));
+        assert_eq!(known_everywhere("3000", "0"), at(4_500));
+    }
+
+    fn shards_from(cache_s: &str, ahead_s: &str) -> Timestamp {
+        let variables = [("STORE_DEADLINE_MS", "3000"), ("CACHE_SECONDS", cache_s), ("SHARDS_AHEAD_SECONDS", ahead_s)];
+        with(&variables, ShardsAhead::read).unwrap().shards_from(Timestamp::from_millis(500))
     }
 
     #[test]
     fn raised_shards_are_in_force_when_no_request_reads_fewer() {
-        let (at, now) = (Timestamp::from_millis, Timestamp::from_millis(500));
-        assert_eq!(with(&[]).shards_from(now), at(3_600_500));
+        let at = Timestamp::from_millis;
+        assert_eq!(shards_from("60", "3600"), at(3_600_500));
         // The 74 s of above, and 10 s for a request that arrived just before their end.
-        assert_eq!(with(&[("SHARDS_AHEAD_SECONDS", "0")]).shards_from(now), at(84_500));
-        assert_eq!(with(&[("SHARDS_AHEAD_SECONDS", "85")]).shards_from(now), at(85_500));
-        let uncached = |ahead| with(&[("SHARDS_AHEAD_SECONDS", ahead), ("CACHE_SECONDS", "0")]);
-        assert_eq!([uncached("0"), uncached("5")].map(|settings| settings.shards_from(now)), [now, at(5_500)]);
+        assert_eq!(shards_from("60", "0"), at(84_500));
+        assert_eq!(shards_from("60", "85"), at(85_500));
+        assert_eq!([shards_from("0", "0"), shards_from("0", "5")], [at(500), at(5_500)]);
     }
 
     #[test]

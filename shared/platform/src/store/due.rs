@@ -27,6 +27,14 @@ impl DueSpace {
     /// All of them, the most important first.
     pub const ALL: [DueSpace; 3] = [DueSpace::Money, DueSpace::Events, DueSpace::Deliveries];
 
+    /// Over how many partitions of the index it is spread. Only ever raise it: of fewer, some would be swept no more.
+    pub fn shards(self) -> u16 {
+        match self {
+            DueSpace::Money | DueSpace::Events => 64,
+            DueSpace::Deliveries => 16,
+        }
+    }
+
     /// As in keys.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -81,23 +89,17 @@ pub struct Claim {
 }
 
 impl Store {
-    /// How many partitions a space of the index has.
-    pub fn due_shards(&self, space: DueSpace) -> u16 {
-        match space {
-            DueSpace::Money => self.due_shards.money,
-            DueSpace::Events => self.due_shards.events,
-            DueSpace::Deliveries => self.due_shards.deliveries,
-        }
-    }
-
-    /// The first due time of what becomes unfinished at `now`.
-    pub(super) fn first_due(&self, now: Timestamp) -> Timestamp {
-        now.plus_seconds(self.first_due_s)
+    /// The first due time of what becomes unfinished at `now`. An error in a function that was not started with
+    /// [`Store::with_due_times`].
+    pub(super) fn first_due(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
+        let first_due_s =
+            self.first_due_s.ok_or_else(|| StoreError::Refused("FIRST_DUE_SECONDS is not read".to_owned()));
+        Ok(now.plus_seconds(first_due_s?))
     }
 
     /// Sets an item's due time before it is written; its claims begin anew.
     pub(super) fn set_due(&self, item: &mut Item, space: DueSpace, key: &Key, at: Timestamp) {
-        item.insert("due".to_owned(), text(keys::due_partition(space, key, self.due_shards(space))));
+        item.insert("due".to_owned(), text(keys::due_partition(space, key)));
         item.insert("due_at".to_owned(), text(at.to_string()));
         item.insert("due_claims".to_owned(), number(0));
     }

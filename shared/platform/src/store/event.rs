@@ -54,7 +54,7 @@ impl Store {
         };
         let key = keys::event(tenant, &event.id);
         let mut item = to_item(&key, &stored)?;
-        self.set_due(&mut item, DueSpace::Events, &key, self.first_due(event.timestamp));
+        self.set_due(&mut item, DueSpace::Events, &key, self.first_due(event.timestamp)?);
         Ok(item)
     }
 
@@ -145,7 +145,7 @@ impl Store {
         let key = keys::delivery(tenant, &delivery.event, &delivery.endpoint);
         let mut item = to_item(&key, delivery)?;
         if let (DeliveryStatus::Pending, Some(next)) = (delivery.status, delivery.next_attempt_at) {
-            self.set_due(&mut item, DueSpace::Deliveries, &key, self.first_due(next));
+            self.set_due(&mut item, DueSpace::Deliveries, &key, self.first_due(next)?);
             keys::pending_delivery_listing(tenant, &delivery.event, &delivery.endpoint).put_into(&mut item);
         } else if delivery.has_failed_once() {
             keys::failed_delivery_listing(tenant, &delivery.event, &delivery.endpoint).put_into(&mut item);

@@ -243,8 +243,8 @@ pub fn sandbox_call(reference: &str, idempotency_key: &str) -> Key {
 }
 
 /// The partition of the index `due` for an item: always the same one for it.
-pub fn due_partition(space: DueSpace, key: &Key, shards: u16) -> String {
-    due_partition_at(space, shard_of(&format!("{}#{}", key.pk, key.sk), shards))
+pub fn due_partition(space: DueSpace, key: &Key) -> String {
+    due_partition_at(space, shard_of(&format!("{}#{}", key.pk, key.sk), space.shards()))
 }
 
 /// One partition of the index `due`.

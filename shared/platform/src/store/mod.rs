@@ -43,7 +43,8 @@ pub use reading::Readable;
 pub use reason::{Conflicts, StoreError};
 pub use sandbox::SandboxCall;
 
-use crate::runtime::{Metrics, Outside, Random, Settings};
+use crate::runtime::settings::store_deadline;
+use crate::runtime::{Metrics, Random, SettingError, Start};
 
 /// An item as the SDK has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
@@ -58,8 +59,8 @@ const WRITER: &str = "writer";
 pub struct Store {
     client: Client,
     table: String,
-    due_shards: crate::runtime::DueShards,
-    first_due_s: u32,
+    /// None in functions that make nothing due.
+    first_due_s: Option<u32>,
     deadline: Duration,
     random: Random,
     sleep: SharedAsyncSleep,
@@ -82,18 +83,28 @@ pub enum Created<T> {
 }
 
 impl Store {
-    /// The table that the settings name. What can't be read in it is counted in `metrics`.
-    pub fn new(client: Client, settings: &Settings, outside: &Outside, metrics: Arc<Metrics>) -> Store {
-        Store {
-            client,
-            table: settings.table.clone(),
-            due_shards: settings.due_shards,
-            first_due_s: settings.first_due_s,
-            deadline: Duration::from_millis(u64::from(settings.store_deadline_ms)),
-            random: outside.random.clone(),
-            sleep: outside.sleep.clone(),
-            metrics,
-        }
+    /// The table that `TABLE_NAME` names. What can't be read in it is counted in the invocation's metrics.
+    pub fn new(start: &Start<'_>) -> Result<Store, SettingError> {
+        Ok(Store {
+            table: start.environment.text("TABLE_NAME")?,
+            client: start.dynamodb()?,
+            first_due_s: None,
+            deadline: store_deadline(&start.environment)?,
+            random: start.outside.random.clone(),
+            sleep: start.outside.sleep.clone(),
+            metrics: start.metrics.clone(),
+        })
+    }
+
+    /// The same, for functions that write what is unfinished: it is due after `FIRST_DUE_SECONDS`.
+    pub fn with_due_times(start: &Start<'_>) -> Result<Store, SettingError> {
+        let store = Store::new(start)?;
+        Ok(Store { first_due_s: Some(start.environment.number("FIRST_DUE_SECONDS")?), ..store })
+    }
+
+    /// The table's name.
+    pub fn table(&self) -> &str {
+        &self.table
     }
 
     /// Reads one item strongly. None if there is none.

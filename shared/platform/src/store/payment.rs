@@ -31,13 +31,13 @@ const PAYMENT_ACTION: usize = 0;
 const ASKING: [&str; 5] = ["due", "due_at", "due_claims", "next_ask_at", "absent_since"];
 
 impl Store {
-    /// Stores an accepted payment, due in [`crate::runtime::Settings::first_due_s`]. One call, three write units: the
+    /// Stores an accepted payment, due after `FIRST_DUE_SECONDS`. One call, three write units: the
     /// item, its place in the merchant's list, its due time.
     pub async fn create_payment(&self, payment: &Payment) -> Result<Created<Payment>, StoreError> {
         let key = keys::payment(&payment.tenant, &payment.id);
         let mut item = to_item(&key, payment)?;
         keys::payment_listing(&payment.tenant, payment.shard, payment.created_at, &payment.id).put_into(&mut item);
-        self.set_due(&mut item, DueSpace::Money, &key, self.first_due(payment.created_at));
+        self.set_due(&mut item, DueSpace::Money, &key, self.first_due(payment.created_at)?);
         self.create(item).await
     }
 
@@ -141,7 +141,7 @@ impl Store {
             .expression_attribute_values(":processing", status_text(Status::Processing))
             .expression_attribute_values(":asks", number(asked.asks))
             .expression_attribute_values(":next", text(next_ask_at.to_string()))
-            .expression_attribute_values(":due_at", text(self.first_due(next_ask_at).to_string()))
+            .expression_attribute_values(":due_at", text(self.first_due(next_ask_at)?.to_string()))
             .expression_attribute_values(":none", number(0));
         if let Some(since) = asked.absent_since {
             sets.push_str(", absent_since = :since");

@@ -12,7 +12,7 @@ use spillway_domain::webhook::{Attempt, Endpoint};
 
 use super::address::{check_url, is_allowed};
 use super::sign::Signed;
-use crate::runtime::Settings;
+use crate::runtime::settings::Webhooks;
 
 /// Posts webhooks.
 #[derive(Debug)]
@@ -29,11 +29,11 @@ pub struct Sender {
 pub struct NoClient;
 
 impl Sender {
-    /// A sender that lets an endpoint take [`Settings::webhook_deadline_ms`] at most.
-    pub fn new(settings: &Settings) -> Sender {
+    /// A sender that lets an endpoint take [`Webhooks::deadline_ms`] at most.
+    pub fn new(webhooks: &Webhooks) -> Sender {
         Sender {
-            deadline: Duration::from_millis(u64::from(settings.webhook_deadline_ms)),
-            loopback_in_test: settings.webhook_loopback,
+            deadline: Duration::from_millis(u64::from(webhooks.deadline_ms)),
+            loopback_in_test: webhooks.loopback,
             public: OnceLock::new(),
             loopback: OnceLock::new(),
         }
@@ -153,13 +153,8 @@ mod tests {
         inside.set_nonblocking(true).unwrap();
         let here = format!("http://{}/", inside.local_addr().unwrap());
         let signed = Signed { timestamp: 0, signature: "v1,".to_owned() };
-        for (loopback, mode) in [("false", Mode::Test), ("true", Mode::Live)] {
-            let settings = Settings::read(&|name| match name {
-                "WEBHOOK_LOOPBACK" => Some(loopback.to_owned()),
-                "WEBHOOK_DEADLINE_MS" => Some("500".to_owned()),
-                _ => None,
-            });
-            let sender = Sender::new(&settings.unwrap());
+        for (loopback, mode) in [(false, Mode::Test), (true, Mode::Live)] {
+            let sender = Sender::new(&Webhooks { waits_s: Vec::new(), deadline_ms: 500, loopback });
             for url in [here.as_str(), "https://10.0.0.1/", "https://[::1]/"] {
                 let (endpoint, now) = (endpoint(mode, url), Timestamp::from_millis(0));
                 let attempt = sender.attempt(&endpoint, "evt_1", &signed, String::new(), now).await.unwrap();

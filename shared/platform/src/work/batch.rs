@@ -11,7 +11,7 @@ use spillway_domain::currency::Currency;
 use spillway_domain::id::MerchantId;
 
 use super::message::Thing;
-use crate::runtime::Context;
+use crate::runtime::{Context, HasQueues};
 use crate::store::StoreError;
 
 /// Seconds before a failed message's first repetition; doubles with each.
@@ -182,7 +182,7 @@ impl Batch {
 
 /// Lets each failed message wait, longer each time and not all equally long. One that this fails for, or that can't be
 /// read, waits for the queue's visibility timeout.
-pub async fn back_off(context: &Context, faults: &[Fault]) {
+pub async fn back_off<P: HasQueues>(context: &Context<P>, faults: &[Fault]) {
     let waits = faults.iter().filter(|fault| !fault.receipt_handle.is_empty()).filter_map(|fault| {
         let queue = fault.thing.as_ref()?.queue();
         let most = BACK_OFF_S.saturating_mul(1 << fault.receives.saturating_sub(1).min(16)).min(BACK_OFF_S_MAX);

@@ -62,6 +62,20 @@ pub enum QueueName {
     Webhooks,
 }
 
+impl QueueName {
+    /// All of them.
+    pub const ALL: [QueueName; 3] = [QueueName::Processor, QueueName::Folds, QueueName::Webhooks];
+
+    /// The variable with its URL.
+    pub(super) fn variable(self) -> &'static str {
+        match self {
+            QueueName::Processor => "PROCESSOR_QUEUE_URL",
+            QueueName::Folds => "FOLDS_QUEUE_URL",
+            QueueName::Webhooks => "WEBHOOKS_QUEUE_URL",
+        }
+    }
+}
+
 impl Thing {
     /// Where its messages go.
     pub fn queue(&self) -> QueueName {

@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use super::batch::WorkError;
 use super::message::{QueueName, Thing};
-use crate::runtime::Settings;
+use crate::runtime::{SettingError, Start};
 
 /// Most messages of one call.
 const BATCH_MAX: usize = 10;
@@ -41,14 +41,15 @@ impl Outgoing {
 }
 
 impl Queues {
-    /// The queues that the settings name.
-    pub fn new(client: Client, settings: &Settings) -> Queues {
-        let urls = HashMap::from([
-            (QueueName::Processor, settings.processor_queue_url.clone()),
-            (QueueName::Folds, settings.folds_queue_url.clone()),
-            (QueueName::Webhooks, settings.webhooks_queue_url.clone()),
-        ]);
-        Queues { client, urls }
+    /// These queues and no others.
+    pub fn new(start: &Start<'_>, names: &[QueueName]) -> Result<Queues, SettingError> {
+        let urls = names.iter().map(|name| Ok((*name, start.environment.text(name.variable())?)));
+        Ok(Queues { urls: urls.collect::<Result<_, _>>()?, client: start.sqs()? })
+    }
+
+    /// Where a queue is. An error if this function was not made for it.
+    fn url(&self, queue: QueueName) -> Result<&String, WorkError> {
+        self.urls.get(&queue).ok_or_else(|| WorkError::Queue(format!("{} is not read", queue.variable())))
     }
 
     /// Sends messages, grouped by queue, ten to a call. Gives an error for each that was not sent, by its index.
@@ -74,7 +75,10 @@ impl Queues {
                 Err(error) => return all(&error),
             }
         }
-        let url = self.urls.get(&queue).cloned().unwrap_or_default();
+        let url = match self.url(queue) {
+            Ok(url) => url,
+            Err(error) => return all(&error),
+        };
         match self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await {
             Err(error) => all(&WorkError::Queue(error.code().unwrap_or("no answer").to_owned())),
             Ok(answer) => answer
@@ -87,7 +91,7 @@ impl Queues {
 
     /// Lets a received message wait before it is received again.
     pub(super) async fn wait(&self, queue: QueueName, receipt_handle: &str, wait_s: u32) -> Result<(), WorkError> {
-        let url = self.urls.get(&queue).cloned().unwrap_or_default();
+        let url = self.url(queue)?;
         let wait_s = i32::try_from(wait_s).unwrap_or(i32::MAX);
         let request = self.client.change_message_visibility().queue_url(url).receipt_handle(receipt_handle);
         let result = request.visibility_timeout(wait_s).send().await;

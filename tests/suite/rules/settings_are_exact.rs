@@ -1,0 +1,109 @@
+//! Each function is given the variables that it reads and no others; without one of them, or with one that only local
+//! stacks have, it does not start, and says so.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::{Command, Output};
+
+use serde_json::{Map, Value};
+use spillway_tests::Stack;
+
+use super::the_template_fits::{expanded, of};
+
+type Variables = BTreeMap<String, String>;
+
+/// Of what Lambda itself sets, the variables that the code reads.
+const LAMBDA: [(&str, &str); 4] = [
+    ("AWS_REGION", "eu-central-1"),
+    ("AWS_ACCESS_KEY_ID", "key"),
+    ("AWS_SECRET_ACCESS_KEY", "secret"),
+    ("AWS_SESSION_TOKEN", "token"),
+];
+
+/// What the template gives each function, by its folder. Parameters have their defaults, other references a text.
+fn given() -> BTreeMap<String, Variables> {
+    let template = expanded(&[]);
+    let functions = of(&template, "AWS::Lambda::Function").into_values();
+    functions
+        .map(|function| {
+            // As `infra/tools/expand.py` packages it.
+            let folder = function["Code"]["S3Key"].as_str().unwrap();
+            let variables = function["Environment"]["Variables"].as_object().unwrap();
+            let values = variables.iter().map(|(name, value)| (name.clone(), value_of(&template, value)));
+            (folder.to_owned(), values.collect())
+        })
+        .collect()
+}
+
+fn value_of(template: &Map<String, Value>, value: &Value) -> String {
+    match &template["Parameters"][value["Ref"].as_str().unwrap_or_default()]["Default"] {
+        Value::Null => "a-resource".to_owned(),
+        Value::String(text) => text.clone(),
+        number => number.to_string(),
+    }
+}
+
+/// Starts a function with these variables and nothing else. Without a Runtime API to ask, it ends in any case.
+fn start(function: &str, variables: &Variables) -> Output {
+    let mut command = Command::new(Stack::runner().with_file_name(function));
+    command.env_clear().envs(LAMBDA).envs(variables);
+    let output = command.output().unwrap_or_else(|error| panic!("{function}: {error}"));
+    assert!(!output.status.success(), "{function}: {output:?}");
+    output
+}
+
+/// What the function says that does not start, in one line; none if it came so far as to look for its Runtime API.
+fn refusal(function: &str, variables: &Variables) -> Option<String> {
+    let output = start(function, variables);
+    let [shown, told] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    if shown.contains("lambda_runtime") {
+        return None;
+    }
+    let line = told.trim_end().strip_prefix("Error: ").filter(|line| line.lines().count() == 1);
+    Some(line.unwrap_or_else(|| panic!("{function} ended otherwise: {shown}{told}")).to_owned())
+}
+
+/// The variables that the function does not start without: each is named when it is missing.
+fn read(function: &str, given: &Variables) -> BTreeSet<String> {
+    let mut set = Variables::new();
+    while let Some(told) = refusal(function, &set) {
+        let (name, _) = told.split_once(" is not set. ").unwrap_or_else(|| panic!("{function}: {told}"));
+        let value = given.get(name).cloned().unwrap_or_else(|| "1".to_owned());
+        assert_eq!(set.insert(name.to_owned(), value), None, "{function} is given {name}");
+    }
+    set.into_keys().collect()
+}
+
+#[test]
+fn a_function_is_given_exactly_the_variables_that_it_reads() {
+    let given = given();
+    assert!(given.len() >= 17, "{} functions", given.len());
+    for (function, variables) in given {
+        assert_eq!(read(&function, &variables), variables.into_keys().collect(), "{function}");
+    }
+}
+
+#[test]
+fn a_function_without_the_stacks_environment_says_how_to_get_it() {
+    let told = refusal("create-payment", &Variables::new());
+    let expected = "TABLE_NAME is not set. Run the stack with \"make dev\", then: \
+                    cargo lambda watch --env-file .local/functions.env --invoke-port 9001";
+    assert_eq!(told.as_deref(), Some(expected));
+}
+
+#[test]
+fn a_deployed_function_refuses_to_send_webhooks_to_itself() {
+    let given = given();
+    for function in ["create-webhook-endpoint", "deliver-webhook"] {
+        let with = |more: &[(&str, &str)]| {
+            let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            refusal(function, &given[function].clone().into_iter().chain(more).collect())
+        };
+        assert_eq!(with(&[]), None, "{function}");
+        let told = with(&[("WEBHOOK_LOOPBACK", "true")]).unwrap_or_else(|| panic!("{function} starts"));
+        assert!(told.starts_with("WEBHOOK_LOOPBACK is for stacks whose table is on this machine"), "{told}");
+        // As on a local stack, and on one at an emulator here.
+        for endpoint in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"] {
+            assert_eq!(with(&[("WEBHOOK_LOOPBACK", "true"), (endpoint, "http://127.0.0.1:9")]), None, "{function}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What README.md says to type does what it says there, as it is written. Only the port and the folder are a stack's own.
+
+use serde_json::Value;
+use spillway_tests::cargo_lambda;
+use spillway_tests::make::{self, Output};
+use spillway_tests::{Deadline, Options, Stack, eventually};
+
+const README: &str = include_str!("../../../README.md");
+
+/// The blocks that start a stack and the tests: other tests do.
+const STARTS: [&str; 2] = ["make dev\n", "make test\n"];
+
+/// The blocks to be typed into a shell, those with `word` and those without.
+fn blocks(word: &str) -> (Vec<&'static str>, Vec<&'static str>) {
+    let blocks = README.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    blocks.filter(|block| !STARTS.contains(block)).partition(|block| block.contains(word))
+}
+
+/// Types the blocks into one shell. A command that fails ends it.
+async fn typed(stack: &Stack, blocks: &[&str]) -> Output {
+    let (port, tools) = (stack.port(), make::root().join(cargo_lambda::FOLDER));
+    // Each answer in a line, and its status in the next.
+    let curl = r#"curl() { command curl --noproxy '*' -w '\n%{http_code}\n' "$@"; }"#;
+    let make = format!(r#"make() {{ command make "$@" PORT={port}; }}"#);
+    let cargo = format!(r#"cargo() {{ command cargo "$@" {}; }}"#, cargo_lambda::address_of(port));
+    let lines = blocks.concat().replace("127.0.0.1:9000", &format!("127.0.0.1:{port}"));
+    let lines = lines.replace(".local/dev.json", &stack.data().join("dev.json").display().to_string());
+    let mut shell = make::command("sh");
+    let path = std::env::var("PATH").unwrap();
+    shell.env("PATH", format!("{}:{path}", tools.display()));
+    shell.arg("-c").arg([&["set -e"], &[curl, &make, &cargo, &lines][..]].concat().join("\n"));
+    make::output(shell).await
+}
+
+/// The answers that `curl` has shown, each with its status.
+fn answers(shown: &str) -> Vec<(u16, Value)> {
+    let lines: Vec<&str> = shown.lines().filter(|line| !line.is_empty()).collect();
+    let answers = lines.chunks(2).map(|answer| {
+        let status = answer.get(1).and_then(|status| status.parse().ok());
+        (status.unwrap_or_else(|| panic!("{shown}")), serde_json::from_str(answer[0]).unwrap())
+    });
+    answers.collect()
+}
+
+#[tokio::test]
+async fn the_readmes_requests_charge_a_card_and_show_what_it_says() {
+    let (requests, _) = blocks("curl ");
+    assert_eq!(requests.len(), 2);
+    let stack = Stack::start(Options::new()).await;
+    // Typed again and again, as somebody may who waits: it stays one payment.
+    let answers = eventually("the payment has succeeded", Deadline::LATER, async || {
+        let output = typed(&stack, &requests).await;
+        assert!(output.succeeded, "{output:#?}");
+        let answers = answers(&output.shown);
+        if answers[1].1["status"] == "succeeded" { Ok(answers) } else { Err(format!("{answers:?}")) }
+    })
+    .await;
+    let [accepted, payment, balance, list] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!([accepted.0, payment.0, balance.0, list.0], [202, 200, 200, 200], "{answers:?}");
+    let shown = [
+        ("amount_captured", &payment.1["amount_captured"]),
+        ("fee", &payment.1["fee"]),
+        (
+            "pending",
+            &balance.1["balances"].as_array().unwrap().iter().find(|it| it["currency"] == "USD").unwrap()["pending"],
+        ),
+    ];
+    for (name, value) in shown {
+        assert!(README.contains(&format!("\"{name}\":{value}")), "README.md does not show {name} {value}");
+    }
+    assert_eq!(list.1["data"][0]["id"], accepted.1["id"]);
+}
+
+#[tokio::test]
+async fn the_readmes_operator_lines_end_as_they_began() {
+    let (_, invocations) = blocks("curl ");
+    assert_eq!(invocations.len(), 2);
+    let stack = Stack::start(Options::new()).await;
+    let output = typed(&stack, &invocations).await;
+    assert!(output.succeeded && !output.shown.contains("errorMessage"), "{output:#?}");
+    let secrets = output.shown.split('"').filter(|text| text.starts_with("sk_test_")).collect::<Vec<_>>();
+    let [first, second, revoked] = secrets[..] else { panic!("{output:#?}") };
+    for secret in [first, second] {
+        stack.client(secret).get("/payments").await.expect(200);
+    }
+    stack.client(revoked).get("/payments").await.expect(401);
+    // A suspended merchant may read too, but not pay.
+    stack.client(first).paid(1250, "USD").await;
+}
