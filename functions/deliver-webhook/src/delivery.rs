@@ -11,7 +11,7 @@ use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliverySta
 use spillway_platform::runtime::{Context, Metric};
 use spillway_platform::store::StoredEvent;
 use spillway_platform::webhook::sign;
-use spillway_platform::work::{Outgoing, Thing, WorkError};
+use spillway_platform::work::{Done, Outgoing, Thing, WorkError};
 
 use crate::endpoints::Endpoints;
 
@@ -49,16 +49,20 @@ pub fn jitter(context: &Context) -> JitterPermille {
 /// is claimed first.
 pub async fn retry(
     context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &EventId, endpoint: &EndpointId,
-) -> Result<(), WorkError> {
-    let Some(delivery) = context.store.delivery(tenant, event, endpoint).await? else { return Ok(()) };
+) -> Result<Done, WorkError> {
+    let Some(delivery) = context.store.delivery(tenant, event, endpoint).await? else {
+        return Ok(Done::new("there is no such delivery"));
+    };
     let now = context.now();
     match delivery.next_attempt_at {
         Some(next) if delivery.status == DeliveryStatus::Pending && next.since(now) <= CLOCK_SKEW_MS => {}
         // Final, or being attempted, or early: its due time brings it back.
-        _ => return Ok(()),
+        _ => return Ok(Done::new("not to be tried now").begun_by(&delivery.request_id)),
     }
     let until = now.plus_millis(i64::from(context.settings.webhook_deadline_ms) + CLAIM_MARGIN_MS);
-    let Some(claimed) = context.store.claim_delivery(tenant, &delivery, until).await? else { return Ok(()) };
+    let Some(claimed) = context.store.claim_delivery(tenant, &delivery, until).await? else {
+        return Ok(Done::new("tried by another copy of the message").begun_by(&delivery.request_id));
+    };
     let wanted = endpoints.of(tenant)?.iter().find(|known| known.id == *endpoint);
     let stored = context.store.event(tenant, event).await?;
     let (Some(endpoint), Some(stored)) = (wanted, stored) else { return give_up(context, tenant, &claimed).await };
@@ -67,28 +71,58 @@ pub async fn retry(
     }
     let attempt = attempt(context, &stored, endpoint).await?;
     let after = claimed.after(&attempt, &context.settings.webhook_waits_s, jitter(context), context.now());
-    if context.store.replace_delivery(tenant, &claimed, &after).await? {
-        follow_up(context, endpoint, &after, &attempt).await?;
-    }
-    Ok(())
+    let done = if context.store.replace_delivery(tenant, &claimed, &after).await? {
+        follow_up(context, endpoint, &after, &attempt).await?
+    } else {
+        Done::new("tried, and overtaken by another copy of the message")
+    };
+    Ok(of_event(done, &stored))
 }
 
 /// The endpoint is gone or disabled: no more attempts.
-async fn give_up(context: &Context, tenant: &Tenant, claimed: &Delivery) -> Result<(), WorkError> {
+async fn give_up(context: &Context, tenant: &Tenant, claimed: &Delivery) -> Result<Done, WorkError> {
     let given_up = Delivery { status: DeliveryStatus::Failed, next_attempt_at: None, ..claimed.clone() };
     context.store.replace_delivery(tenant, claimed, &given_up).await?;
-    Ok(())
+    Ok(Done::new("given up, the endpoint does not take it any more").begun_by(&claimed.request_id))
+}
+
+/// For the log: what the event is about, and the request that began it.
+pub fn of_event(done: Done, event: &StoredEvent) -> Done {
+    done.with(&event.source).begun_by(&event.request_id)
+}
+
+/// For the log: `500, attempt 1, again in 5 s`; of a first attempt that succeeded the status alone.
+fn outcome(delivery: &Delivery, now: Timestamp) -> String {
+    let answer = &delivery.last_answer;
+    let nth = format!("{answer}, attempt {}", delivery.attempts);
+    match delivery.status {
+        DeliveryStatus::Succeeded if delivery.attempts == 1 => answer.clone(),
+        DeliveryStatus::Succeeded => nth,
+        DeliveryStatus::Pending => format!("{nth}, again in {} s", wait_s(delivery, now)),
+        DeliveryStatus::Failed => format!("{nth}, given up"),
+    }
+}
+
+/// For the log: the endpoint has been failing for a while, so it was not asked.
+pub fn put_off(delivery: &Delivery, now: Timestamp) -> Done {
+    Done::new(format!("put off, the endpoint fails: in {} s", wait_s(delivery, now)))
+}
+
+/// Begun seconds until the next attempt.
+fn wait_s(delivery: &Delivery, now: Timestamp) -> u32 {
+    let wait_ms = delivery.next_attempt_at.map_or(0, |next| next.since(now).max(0));
+    u32::try_from(wait_ms.saturating_add(999) / 1000).unwrap_or(u32::MAX)
 }
 
 /// After a stored attempt: it is counted, the next one's message is sent if that is soon (a later one has only its due
-/// time), and the endpoint's health is noted.
+/// time), and the endpoint's health is noted. Gives what came of the attempt.
 pub async fn follow_up(
     context: &Context, endpoint: &Endpoint, delivery: &Delivery, attempt: &Attempt,
-) -> Result<(), WorkError> {
+) -> Result<Done, WorkError> {
     context.metrics.add(if attempt.succeeded() { Metric::WebhooksDelivered } else { Metric::WebhooksFailed }, 1);
     let now = context.now();
-    if let Some(next) = delivery.next_attempt_at {
-        let wait_s = u32::try_from(next.since(now).max(0).saturating_add(999) / 1000).unwrap_or(u32::MAX);
+    if delivery.next_attempt_at.is_some() {
+        let wait_s = wait_s(delivery, now);
         if wait_s <= Outgoing::DELAY_S_MAX {
             let thing = Thing::Delivery {
                 tenant: endpoint.tenant.clone(),
@@ -101,33 +135,37 @@ pub async fn follow_up(
             }
         }
     }
-    note_health(context, endpoint, attempt, now).await
+    let outcome = outcome(delivery, now);
+    let untold = |_: &WorkError| Done::new(&outcome).with(&endpoint.id).tell(&delivery.event);
+    let disabled = note_health(context, endpoint, attempt, now).await.inspect_err(untold)?;
+    Ok(Done::new(outcome + if disabled { ", endpoint disabled" } else { "" }))
 }
 
-/// Written only when it changes: since when an endpoint fails, that it works again, or that it is given up.
+/// Written only when it changes: since when an endpoint fails, that it works again, or that it is given up: true then.
 async fn note_health(
     context: &Context, endpoint: &Endpoint, attempt: &Attempt, now: Timestamp,
-) -> Result<(), WorkError> {
+) -> Result<bool, WorkError> {
     let (tenant, id) = (&endpoint.tenant, &endpoint.id);
     match (attempt.succeeded(), endpoint.failing_since) {
         (true, Some(_)) => context.store.endpoint_works(tenant, id).await?,
         (true, None) => {}
-        (false, _) if attempt.gone() => disable(context, endpoint, None, now).await?,
+        (false, _) if attempt.gone() => return disable(context, endpoint, None, now).await,
         (false, Some(since)) if now.since(since) >= DISABLED_AFTER_MS => {
-            disable(context, endpoint, Some(since), now).await?;
+            return disable(context, endpoint, Some(since), now).await;
         }
         (false, None) => context.store.endpoint_fails(tenant, id, now).await?,
         (false, Some(_)) => {}
     }
-    Ok(())
+    Ok(false)
 }
 
-/// Gives the endpoint up: it is gone, or has failed since then.
+/// Gives the endpoint up: it is gone, or has failed since then. False if it was given up before, or works again.
 async fn disable(
     context: &Context, endpoint: &Endpoint, failing_since: Option<Timestamp>, now: Timestamp,
-) -> Result<(), WorkError> {
-    if context.store.disable_endpoint(endpoint, failing_since, now).await? {
+) -> Result<bool, WorkError> {
+    let disabled = context.store.disable_endpoint(endpoint, failing_since, now).await?;
+    if disabled {
         tracing::warn!(target: "spillway", endpoint = %endpoint.id, "webhook endpoint disabled");
     }
-    Ok(())
+    Ok(disabled)
 }

@@ -4,17 +4,17 @@
 use std::sync::Arc;
 
 use spillway_platform::runtime::{Context, Invocation, serve_batch};
-use spillway_platform::work::{self, Thing, WorkError};
+use spillway_platform::work::{self, Done, Thing, WorkError};
 
 #[expect(clippy::panic, reason = "that is what it is for")]
-async fn handle(_: Arc<Context>, _: Invocation, things: Vec<Thing>) -> Vec<Result<(), WorkError>> {
-    if things.iter().any(|thing| thing.subject() == "KWD") {
+async fn handle(_: Arc<Context>, _: Invocation, things: Vec<Thing>) -> Vec<Result<Done, WorkError>> {
+    if things.iter().any(|thing| thing.subject() == "test KWD") {
         panic!("the card of Jane Roe is 4242424242424242");
     }
     work::each(things, |thing| async move {
         match thing.subject().as_str() {
-            "JPY" => panic!("the card of Jane Roe is 4242424242424242"),
-            _ => Ok(()),
+            "test JPY" => panic!("the card of Jane Roe is 4242424242424242"),
+            _ => Ok(Done::default()),
         }
     })
     .await

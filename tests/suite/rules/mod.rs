@@ -9,6 +9,7 @@ mod chaos_finds_nothing;
 mod conflicts_are_retried;
 mod disorder_changes_nothing;
 mod every_function_is_described;
+mod every_id_is_in_the_log;
 mod everything_finishes_after_a_kill;
 mod first_slice;
 mod folds_lose_nothing;

@@ -14,5 +14,6 @@ pub use cache::Cache;
 pub use context::{Clock, Context, Outside, Random};
 pub use meter::Meter;
 pub use metric::{Metric, Metrics, Unit};
-pub use serve::{Invocation, UNAUTHORIZED, serve_batch, serve_changes, serve_direct, serve_http, serve_tick};
+pub(crate) use sdk::missing_right;
+pub use serve::{Answered, Invocation, UNAUTHORIZED, serve_batch, serve_changes, serve_direct, serve_http, serve_tick};
 pub use settings::{DueShards, SettingError, Settings};
