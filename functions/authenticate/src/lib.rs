@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use spillway_domain::api_key::{ApiKey, ApiKeySecret};
 use spillway_domain::merchant::Merchant;
-use spillway_platform::runtime::{Context, Invocation, UNAUTHORIZED};
+use spillway_platform::runtime::{Answered, Context, Invocation, UNAUTHORIZED};
 use spillway_platform::store::StoreError;
+use spillway_platform::work::Subject;
 
 /// The event of a REQUEST authorizer: the fields that are used.
 #[derive(Debug, Deserialize)]
@@ -60,14 +61,15 @@ pub enum AuthenticateError {
 /// Finds the key and its merchant, strongly read, so that a new key works at once and a revoked one does no longer.
 pub async fn handle(
     context: Arc<Context>, _: Invocation, event: AuthorizerEvent,
-) -> Result<AuthorizerAnswer, AuthenticateError> {
+) -> Result<Answered<AuthorizerAnswer>, AuthenticateError> {
     let secret = bearer(&event).ok_or(AuthenticateError::Unauthorized)?;
     let key = context.store.api_key(&secret).await?.ok_or(AuthenticateError::Unauthorized)?;
     if key.ends_at().is_some_and(|end| end <= context.now()) {
         return Err(AuthenticateError::Unauthorized);
     }
     let merchant = context.store.merchant(&key.tenant.merchant).await?.ok_or(AuthenticateError::MerchantMissing)?;
-    Ok(answer(&event.method_arn, &key, merchant))
+    let about = Subject::new(&key.id).of(&merchant.id);
+    Ok(Answered::new(answer(&event.method_arn, &key, merchant), about))
 }
 
 /// The key of the only Authorization header, behind `Bearer` in any case.

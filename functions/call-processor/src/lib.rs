@@ -12,7 +12,7 @@ use spillway_domain::tenant::Tenant;
 use spillway_platform::processor::Processors;
 use spillway_platform::runtime::{self, HasQueues, Invocation, Merchants, Metric, SettingError, Start, settings};
 use spillway_platform::store::{Committed, Due, Store};
-use spillway_platform::work::{Outgoing, QueueName, Queues, Thing, WorkError, each};
+use spillway_platform::work::{Done, Outgoing, QueueName, Queues, Thing, WorkError, each};
 
 /// The store, the processors and what they may leave open.
 pub struct Parts {
@@ -46,41 +46,59 @@ impl HasQueues for Parts {
 type Context = runtime::Context<Parts>;
 
 /// Works on each payment by itself.
-pub async fn handle(context: Arc<Context>, _: Invocation, things: Vec<Thing>) -> Vec<Result<(), WorkError>> {
+pub async fn handle(context: Arc<Context>, _: Invocation, things: Vec<Thing>) -> Vec<Result<Done, WorkError>> {
     each(things, |thing| work(&context, thing)).await
 }
 
-async fn work(context: &Context, thing: Thing) -> Result<(), WorkError> {
+async fn work(context: &Context, thing: Thing) -> Result<Done, WorkError> {
     let Thing::Payment { tenant, id } = thing else { return Err(WorkError::Unreadable) };
-    let Some((payment, due)) = load(context, &tenant, &id).await? else { return Ok(()) };
+    let Some((payment, due)) = load(context, &tenant, &id).await? else {
+        return Ok(Done::new("there is no such payment"));
+    };
+    Ok(ask(context, &payment, due.as_ref()).await?.begun_by(&payment.request_id))
+}
+
+async fn ask(context: &Context, payment: &Payment, due: Option<&Due>) -> Result<Done, WorkError> {
     let answered: Answer = match payment.next_step(context.now(), &context.unknown_outcome) {
-        Step::Nothing => return Ok(()),
-        Step::Authorize => timed(context, context.processors.authorize(&payment)).await.into(),
-        Step::LookUp => timed(context, context.processors.look_up(&payment)).await.into(),
-        Step::LastLook => return last_look(context, &payment, due.as_ref()).await,
+        Step::Nothing => return Ok(nothing_to_do(payment)),
+        Step::Authorize => timed(context, context.processors.authorize(payment)).await.into(),
+        Step::LookUp => timed(context, context.processors.look_up(payment)).await.into(),
+        Step::LastLook => return last_look(context, payment, due).await,
     };
     match answered {
         Answer::Approved(approval) => {
-            let terms = terms(context, &payment).await?;
+            let terms = terms(context, payment).await?;
             let change = payment.approved(approval, &terms, context.now());
-            commit(context, &change.map_err(|error| WorkError::Refused(error.to_string()))?).await
+            let change = change.map_err(|error| WorkError::Refused(error.to_string()))?;
+            commit(context, &change, "succeeded".to_owned()).await
         }
-        Answer::Declined(failure) => commit(context, &payment.failed(failure, context.now())).await,
+        Answer::Declined(failure) => {
+            let outcome = format!("declined {}", failure.code);
+            commit(context, &payment.failed(failure, context.now()), outcome).await
+        }
         Answer::Absent => match payment.absent(context.now(), &context.unknown_outcome) {
-            Some(change) => commit(context, &change).await,
-            None => ask_again(context, &payment, true).await,
+            Some(change) => commit(context, &change, "failed, no charge was found".to_owned()).await,
+            None => ask_again(context, payment, true).await,
         },
-        Answer::Unknown => ask_again(context, &payment, false).await,
+        Answer::Unknown => ask_again(context, payment, false).await,
     }
+}
+
+/// A late or repeated message, for the log.
+fn nothing_to_do(payment: &Payment) -> Done {
+    Done::new(match payment.status {
+        Status::Processing => "not yet to be asked again",
+        Status::Succeeded => "succeeded before",
+        Status::Failed => "failed before",
+    })
 }
 
 /// The processor's answer to a call, however long it takes; how long it took is noted.
 async fn timed<T>(context: &Context, call: impl Future<Output = T>) -> T {
-    let began = Instant::now();
+    let (began, metered) = (Instant::now(), context.meter.calls_processor());
     let answer = call.await;
-    let waited = began.elapsed();
-    context.meter.waited_for_processor(waited);
-    context.metrics.took(Metric::ProcessorLatency, waited);
+    drop(metered);
+    context.metrics.took(Metric::ProcessorLatency, began.elapsed());
     answer
 }
 
@@ -131,27 +149,28 @@ async fn terms(context: &Context, payment: &Payment) -> Result<Terms, WorkError>
     terms.ok_or_else(|| WorkError::NoPrice(id.clone(), currency))
 }
 
-async fn commit(context: &Context, change: &Change) -> Result<(), WorkError> {
+/// `outcome` is for the log.
+async fn commit(context: &Context, change: &Change, outcome: String) -> Result<Done, WorkError> {
     if context.store.commit_payment(change).await? == Committed::Stale {
-        tracing::info!(target: "spillway", payment = %change.payment.id, "settled meanwhile by another copy of the message");
-        return Ok(());
+        return Ok(Done::new("settled meanwhile by another copy of the message"));
     }
     match change.payment.status {
         Status::Succeeded => context.metrics.add(Metric::PaymentsSucceeded, 1),
         Status::Failed => context.metrics.add(Metric::PaymentsFailed, 1),
         Status::Processing => {}
     }
-    Ok(())
+    let entry = change.posting.iter().map(|(entry, _)| &entry.id);
+    Ok(entry.fold(Done::new(outcome), Done::with).with(&change.event.id))
 }
 
 /// Sets the time of the next try, in the item first, so that it can't be lost; the message is only faster.
-async fn ask_again(context: &Context, payment: &Payment, absent: bool) -> Result<(), WorkError> {
+async fn ask_again(context: &Context, payment: &Payment, absent: bool) -> Result<Done, WorkError> {
     let now = context.now();
     let spread = context.random_between(0, 1000);
     let asked = payment.asked_in_vain(absent, now, &context.unknown_outcome, spread);
     let next = asked.next_ask_at.unwrap_or(now);
     if !context.store.ask_again(&asked, next).await? {
-        return Ok(());
+        return Ok(Done::new("asked meanwhile for another copy of the message"));
     }
     if !absent {
         context.metrics.add(Metric::OutcomesUnknown, 1);
@@ -164,26 +183,27 @@ async fn ask_again(context: &Context, payment: &Payment, absent: bool) -> Result
             tracing::warn!(target: "spillway", payment = %payment.id, error = %error, "the next try's message was not sent");
         }
     }
-    Ok(())
+    Ok(Done::new(format!("{}, again in {delay_s} s", if absent { "no charge found" } else { "no answer" })))
 }
 
 /// A charge that appears after its payment failed is undone, and somebody should know. Without an answer the due time
 /// brings it back.
-async fn last_look(context: &Context, payment: &Payment, due: Option<&Due>) -> Result<(), WorkError> {
-    match timed(context, context.processors.look_up(payment)).await {
-        Found::Unknown => return Ok(()),
-        Found::Absent => {}
+async fn last_look(context: &Context, payment: &Payment, due: Option<&Due>) -> Result<Done, WorkError> {
+    let outcome = match timed(context, context.processors.look_up(payment)).await {
+        Found::Unknown => return Ok(Done::new("last look: no answer")),
+        Found::Absent => "last look: no charge",
         Found::Charge(_) => {
             if !timed(context, context.processors.undo(payment)).await {
-                return Ok(());
+                return Ok(Done::new("last look: a charge, not undone yet"));
             }
             tracing::error!(target: "spillway", payment = %payment.id, "a charge appeared after its payment failed, and was undone");
             // Told before the end of the look is stored: were that to fail, the next look might find no charge any more.
             context.metrics.add(Metric::LateChargesUndone, 1);
+            "last look: a charge, undone"
         }
-    }
+    };
     if let Some(due) = due {
         context.store.end_last_look(payment, due).await?;
     }
-    Ok(())
+    Ok(Done::new(outcome))
 }

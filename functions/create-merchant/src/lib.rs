@@ -9,8 +9,9 @@ use spillway_domain::fee::Pricing;
 use spillway_domain::merchant::{Merchant, MerchantRefusal, NewMerchant, Plan};
 use spillway_platform::api::view::{self, MerchantView};
 use spillway_platform::plan_key::{self, PlanKeyError, PlanKeys};
-use spillway_platform::runtime::{self, Invocation, SettingError, Start};
+use spillway_platform::runtime::{self, Answered, Invocation, SettingError, Start};
 use spillway_platform::store::{Created, Store, StoreError};
+use spillway_platform::work::{Done, Subject};
 
 /// The store and the gateway.
 pub struct Parts {
@@ -66,16 +67,29 @@ pub enum CreateMerchantError {
 /// one left half done. The answer is the merchant as it is now, which may have been changed since.
 pub async fn handle(
     context: Arc<Context>, invocation: Invocation, asked: CreateMerchant,
-) -> Result<MerchantView, CreateMerchantError> {
+) -> Result<Answered<MerchantView>, CreateMerchantError> {
     let plan_key = plan_key::new_value(context.random());
     let merchant = Merchant::create(asked.into(), plan_key, &invocation.request_id, context.now())?;
-    let merchant = match context.store.create_merchant(&merchant).await? {
-        Created::New => merchant,
-        Created::Existing(first) if first.fingerprint == merchant.fingerprint => first,
+    let (merchant, outcome) = match context.store.create_merchant(&merchant).await? {
+        Created::New => (merchant, "created"),
+        Created::Existing(first) if first.fingerprint == merchant.fingerprint => (first, "created before"),
         Created::Existing(first) => return Err(CreateMerchantError::ReferenceTaken(first.reference)),
     };
     plan_key::provide(&context, &merchant).await?;
-    Ok(view::merchant(merchant))
+    let about = told(outcome, &merchant);
+    Ok(Answered::new(view::merchant(merchant), about))
+}
+
+/// For the log: the terms, and neither name nor reference, which may be a person's.
+fn told(what: &str, merchant: &Merchant) -> Subject {
+    let plan = match merchant.plan {
+        Plan::Standard => "standard plan",
+        Plan::High => "high plan",
+    };
+    let prices: Vec<String> =
+        merchant.currencies.iter().map(|(currency, pricing)| format!("{currency} {pricing}")).collect();
+    let outcome = format!("{what}: {plan}, {}", prices.join(", "));
+    Subject::new(&merchant.id).of(&merchant.id).done(Done::new(outcome))
 }
 
 impl From<CreateMerchant> for NewMerchant {

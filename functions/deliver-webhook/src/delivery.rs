@@ -6,11 +6,11 @@ use spillway_domain::event::EventType;
 use spillway_domain::id::{EndpointId, EventId};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, Endpoint, JitterPermille};
+use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, Endpoint, JitterPermille};
 use spillway_platform::runtime::Metric;
 use spillway_platform::store::StoredEvent;
 use spillway_platform::webhook::sign;
-use spillway_platform::work::{Outgoing, Thing, WorkError};
+use spillway_platform::work::{Done, Outgoing, Thing, WorkError};
 
 use crate::Context;
 use crate::endpoints::Endpoints;
@@ -51,20 +51,24 @@ pub fn jitter(context: &Context) -> JitterPermille {
 /// attempt, because the attempt is claimed first.
 pub async fn retry(
     context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &EventId, endpoint: &EndpointId,
-) -> Result<(), WorkError> {
-    let Some(delivery) = context.store.delivery(tenant, event, endpoint).await? else { return Ok(()) };
+) -> Result<Done, WorkError> {
+    let Some(delivery) = context.store.delivery(tenant, event, endpoint).await? else {
+        return Ok(Done::new("there is no such delivery"));
+    };
     let (now, wanted) = (context.now(), endpoints.get(tenant, endpoint)?);
     // Final, or being attempted, or early: its due time brings it back.
     if !delivery.may_begin(wanted, now) {
-        return Ok(());
+        return Ok(Done::new("not to be tried now").begun_by(&delivery.request_id));
     }
     let known = endpoints.of(tenant)?;
     if known.unreadable.iter().any(|unreadable| unreadable == endpoint.as_str()) {
         // It is not gone: its due time brings the delivery back.
-        return Ok(());
+        return Ok(Done::new("its endpoint can't be read").begun_by(&delivery.request_id));
     }
     let until = now.plus_millis(i64::from(context.webhooks.deadline_ms) + CLAIM_MARGIN_MS);
-    let Some(claimed) = context.store.claim_delivery(tenant, &delivery, until).await? else { return Ok(()) };
+    let Some(claimed) = context.store.claim_delivery(tenant, &delivery, until).await? else {
+        return Ok(Done::new("tried by another copy of the message").begun_by(&delivery.request_id));
+    };
     let stored = context.store.event(tenant, event).await?;
     let (Some(endpoint), Some(stored)) = (wanted, stored) else { return give_up(context, tenant, &claimed).await };
     if !endpoint.wants(stored.event_type) {
@@ -72,28 +76,62 @@ pub async fn retry(
     }
     let attempt = attempt(context, &stored, endpoint).await?;
     let after = claimed.after(&attempt, &context.webhooks.waits_s, jitter(context), context.now());
-    if context.store.replace_delivery(tenant, &claimed, &after).await? {
-        follow_up(context, endpoint, &after, &attempt).await?;
-    }
-    Ok(())
+    let done = if context.store.replace_delivery(tenant, &claimed, &after).await? {
+        follow_up(context, endpoint, &after, &attempt).await?
+    } else {
+        Done::new("tried, and overtaken by another copy of the message")
+    };
+    Ok(of_event(done, &stored))
 }
 
 /// The endpoint is gone or disabled: no more attempts.
-async fn give_up(context: &Context, tenant: &Tenant, claimed: &Delivery) -> Result<(), WorkError> {
+async fn give_up(context: &Context, tenant: &Tenant, claimed: &Delivery) -> Result<Done, WorkError> {
     context.store.replace_delivery(tenant, claimed, &claimed.given_up()).await?;
-    Ok(())
+    Ok(Done::new("given up, the endpoint does not take it any more").begun_by(&claimed.request_id))
 }
 
-/// After a stored attempt: it is counted, the next one's message is sent, and the endpoint's health is noted.
+/// For the log: what the event is about, and the request that began it.
+pub fn of_event(done: Done, event: &StoredEvent) -> Done {
+    done.with(&event.source).begun_by(&event.request_id)
+}
+
+/// For the log: `500, attempt 1, again in 5 s`; of a first attempt that succeeded the status alone.
+fn outcome(delivery: &Delivery, now: Timestamp) -> String {
+    let answer = &delivery.last_answer;
+    let nth = format!("{answer}, attempt {}", delivery.attempts);
+    match delivery.status {
+        DeliveryStatus::Succeeded if delivery.attempts == 1 => answer.clone(),
+        DeliveryStatus::Succeeded => nth,
+        DeliveryStatus::Pending => format!("{nth}, again in {} s", wait_s(delivery, now)),
+        DeliveryStatus::Failed => format!("{nth}, given up"),
+    }
+}
+
+/// For the log: the endpoint has been failing for a while, so it was not asked.
+pub fn put_off(delivery: &Delivery, now: Timestamp) -> Done {
+    Done::new(format!("put off, the endpoint fails: in {} s", wait_s(delivery, now)))
+}
+
+/// Begun seconds until the next attempt.
+fn wait_s(delivery: &Delivery, now: Timestamp) -> u32 {
+    let wait_ms = delivery.next_attempt_at.map_or(0, |next| next.since(now).max(0));
+    u32::try_from(wait_ms.saturating_add(999) / 1000).unwrap_or(u32::MAX)
+}
+
+/// After a stored attempt: it is counted, the next one's message is sent, and the endpoint's health is noted. Gives what
+/// came of the attempt.
 pub async fn follow_up(
     context: &Context, endpoint: &Endpoint, delivery: &Delivery, attempt: &Attempt,
-) -> Result<(), WorkError> {
+) -> Result<Done, WorkError> {
     context.metrics.add(if attempt.succeeded() { Metric::WebhooksDelivered } else { Metric::WebhooksFailed }, 1);
     let now = context.now();
     if let Some(next) = delivery.next_attempt_at {
         send_message(context, &endpoint.tenant, delivery, next.since(now)).await;
     }
-    note_health(context, endpoint, attempt, now).await
+    let outcome = outcome(delivery, now);
+    let untold = |_: &WorkError| Done::new(&outcome).with(&endpoint.id).tell(&delivery.event);
+    let disabled = note_health(context, endpoint, attempt, now).await.inspect_err(untold)?;
+    Ok(Done::new(outcome + if disabled { ", endpoint disabled" } else { "" }))
 }
 
 /// Sends the message of a delivery's next attempt in `wait_ms`, if that is soon: a later one has only its due time.
@@ -110,10 +148,10 @@ pub async fn send_message(context: &Context, tenant: &Tenant, delivery: &Deliver
     }
 }
 
-/// Written only when it changes: since when an endpoint fails, that it works again, or that it is given up.
+/// Written only when it changes: since when an endpoint fails, that it works again, or that it is given up: true then.
 async fn note_health(
     context: &Context, endpoint: &Endpoint, attempt: &Attempt, now: Timestamp,
-) -> Result<(), WorkError> {
+) -> Result<bool, WorkError> {
     let (tenant, id) = (&endpoint.tenant, &endpoint.id);
     match (attempt.succeeded(), endpoint.failing_since) {
         (true, Some(_)) => {
@@ -124,14 +162,14 @@ async fn note_health(
             }
         }
         (true, None) => {}
-        (false, _) if attempt.gone() => disable(context, endpoint, None, now).await?,
+        (false, _) if attempt.gone() => return disable(context, endpoint, None, now).await,
         (false, Some(since)) if now.since(since) >= DISABLED_AFTER_MS => {
-            disable(context, endpoint, Some(since), now).await?;
+            return disable(context, endpoint, Some(since), now).await;
         }
         (false, None) => context.store.endpoint_fails(tenant, id, now).await?,
         (false, Some(_)) => {}
     }
-    Ok(())
+    Ok(false)
 }
 
 /// Has what waits for the endpoint sent.
@@ -144,12 +182,13 @@ async fn wake(context: &Context, endpoint: &Endpoint) {
     }
 }
 
-/// Gives the endpoint up: it is gone, or has failed since then.
+/// Gives the endpoint up: it is gone, or has failed since then. False if it was given up before, or works again.
 async fn disable(
     context: &Context, endpoint: &Endpoint, failing_since: Option<Timestamp>, now: Timestamp,
-) -> Result<(), WorkError> {
-    if context.store.disable_endpoint(endpoint, failing_since, now).await? {
+) -> Result<bool, WorkError> {
+    let disabled = context.store.disable_endpoint(endpoint, failing_since, now).await?;
+    if disabled {
         tracing::warn!(target: "spillway", endpoint = %endpoint.id, "webhook endpoint disabled");
     }
-    Ok(())
+    Ok(disabled)
 }

@@ -8,49 +8,74 @@ use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Delivery, Endpoint, FirstStep};
 use spillway_platform::runtime::Metric;
 use spillway_platform::store::{Created, StoredEvent};
-use spillway_platform::work::WorkError;
+use spillway_platform::work::{Done, WorkError};
 
 use crate::Context;
 use crate::delivery;
 use crate::endpoints::Endpoints;
 
 /// When every endpoint has a delivery, final or with a due time of its own, the event needs no look any more. While an
-/// endpoint without a delivery can't be read, the event stays due, so that it misses none.
-pub async fn deliver(context: &Context, endpoints: &Endpoints, tenant: &Tenant, id: &EventId) -> Result<(), WorkError> {
+/// endpoint without a delivery can't be read, the event stays due, so that it misses none. Gives what was done for each
+/// endpoint.
+pub async fn deliver(
+    context: &Context, endpoints: &Endpoints, tenant: &Tenant, id: &EventId,
+) -> Result<Vec<Done>, WorkError> {
     let Some(event) = context.store.event(tenant, id).await? else {
         tracing::warn!(target: "spillway", event = %id, "a message names an event that is not there");
-        return Ok(());
+        return Ok(Done::new("there is no such event").into());
     };
+    let mut done = Vec::new();
+    let all = to_all(context, endpoints, tenant, &event, &mut done).await;
+    if all.is_err() {
+        done.iter().for_each(|done| done.tell(id));
+    }
+    all.map(|()| done)
+}
+
+async fn to_all(
+    context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &StoredEvent, done: &mut Vec<Done>,
+) -> Result<(), WorkError> {
     let endpoints = endpoints.of(tenant)?;
     let wanting: Vec<&Endpoint> = endpoints.items.iter().filter(|endpoint| endpoint.wants(event.event_type)).collect();
-    if !wanting.is_empty() || !endpoints.unreadable.is_empty() {
-        let known = context.store.deliveries(tenant, id).await?;
+    if wanting.is_empty() && endpoints.unreadable.is_empty() {
+        done.push(delivery::of_event(Done::new("no endpoint wants it"), event));
+    } else {
+        let known = context.store.deliveries(tenant, &event.id).await?;
         let is_new = |endpoint: &str| {
             known.items.iter().all(|delivery| delivery.endpoint.as_str() != endpoint)
                 && known.unreadable.iter().all(|of| of != endpoint)
         };
         let new = wanting.into_iter().filter(|endpoint| is_new(endpoint.id.as_str()));
         // All of them to their end: an attempt that was made must be stored, whatever happens to another.
-        let results = join_all(new.map(|endpoint| first_attempt(context, &event, endpoint))).await;
-        results.into_iter().collect::<Result<(), WorkError>>()?;
+        let results = join_all(new.map(|endpoint| first_attempt(context, event, endpoint))).await;
+        let (attempted, failed): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+        done.extend(attempted.into_iter().flatten());
+        if let Some(Err(error)) = failed.into_iter().next() {
+            return Err(error);
+        }
         if endpoints.unreadable.iter().any(|endpoint| is_new(endpoint)) {
+            done.push(delivery::of_event(Done::new("an endpoint can't be read"), event));
             return Ok(());
         }
+        if done.is_empty() {
+            done.push(delivery::of_event(Done::new("every endpoint had it before"), event));
+        }
     }
-    context.store.event_handed_over(tenant, &event).await?;
+    context.store.event_handed_over(tenant, event).await?;
     Ok(())
 }
 
-async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Result<(), WorkError> {
+async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Result<Done, WorkError> {
     let now = context.now();
     let new = Delivery::new(&event.id, &endpoint.id, &event.request_id, now);
+    let told = |done: Done| delivery::of_event(done.with(&endpoint.id), event);
     let attempted = match endpoint.first_step(now) {
         FirstStep::Attempt => true,
         FirstStep::Probe => context.store.claim_probe(endpoint, now).await?,
         FirstStep::PutOff => false,
     };
     if !attempted {
-        return put_off(context, endpoint, &new, now).await;
+        return put_off(context, endpoint, &new, now).await.map(told);
     }
     let attempt = delivery::attempt(context, event, endpoint).await?;
     let after = new.after(&attempt, &context.webhooks.waits_s, delivery::jitter(context), context.now());
@@ -64,25 +89,25 @@ async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoi
         Created::Existing(_) => false,
     };
     if !stored {
-        return Ok(());
+        return Ok(told(Done::new("another copy of the message was faster, and its result counts")));
     }
     if attempt.succeeded() {
         let since_ms = after.updated_at.since(event.timestamp);
         context.metrics.add(Metric::WebhookLatency, u64::try_from(since_ms).unwrap_or_default());
     }
-    delivery::follow_up(context, endpoint, &after, &attempt).await
+    delivery::follow_up(context, endpoint, &after, &attempt).await.map(told)
 }
 
 /// Stores the delivery without an attempt. If the endpoint has recovered since it was read, that has sent only what was
 /// stored before: so it is read again, and the delivery is sent at once.
-async fn put_off(context: &Context, endpoint: &Endpoint, new: &Delivery, now: Timestamp) -> Result<(), WorkError> {
+async fn put_off(context: &Context, endpoint: &Endpoint, new: &Delivery, now: Timestamp) -> Result<Done, WorkError> {
     let later = new.put_off(delivery::jitter(context), now);
     if let Created::Existing(_) = context.store.create_delivery(&endpoint.tenant, &later).await? {
-        return Ok(());
+        return Ok(Done::new("another copy of the message was faster, and its result counts"));
     }
     let as_it_is = context.store.webhook_endpoint(&endpoint.tenant, &endpoint.id).await?;
     let works = later.may_begin(as_it_is.as_ref(), now);
     let wait_ms = if works { 0 } else { later.next_attempt_at.map_or(0, |next| next.since(now)) };
     delivery::send_message(context, &endpoint.tenant, &later, wait_ms).await;
-    Ok(())
+    Ok(delivery::put_off(&later, now))
 }

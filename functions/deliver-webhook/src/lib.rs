@@ -12,7 +12,7 @@ use spillway_platform::runtime::settings::Webhooks;
 use spillway_platform::runtime::{self, HasQueues, Invocation, SettingError, Start};
 use spillway_platform::store::Store;
 use spillway_platform::webhook::Sender;
-use spillway_platform::work::{QueueName, Queues, Thing, WorkError, each};
+use spillway_platform::work::{Done, QueueName, Queues, Thing, WorkError, each};
 
 use endpoints::Endpoints;
 
@@ -42,16 +42,16 @@ impl HasQueues for Parts {
 type Context = runtime::Context<Parts>;
 
 /// Delivers each event and each retry by itself; the endpoints of a merchant are read once for the batch.
-pub async fn handle(context: Arc<Context>, _: Invocation, things: Vec<Thing>) -> Vec<Result<(), WorkError>> {
+pub async fn handle(context: Arc<Context>, _: Invocation, things: Vec<Thing>) -> Vec<Result<Vec<Done>, WorkError>> {
     let endpoints = Endpoints::read(&context, &things).await;
     each(things, |thing| async {
         match thing {
             Thing::Event { tenant, id } => event::deliver(&context, &endpoints, &tenant, &id).await,
             Thing::Delivery { tenant, event, endpoint } => {
-                delivery::retry(&context, &endpoints, &tenant, &event, &endpoint).await
+                delivery::retry(&context, &endpoints, &tenant, &event, &endpoint).await.map(Into::into)
             }
             Thing::Endpoint { tenant, id, after } => {
-                recovery::send_pending(&context, &endpoints, &tenant, &id, after.as_ref()).await
+                recovery::send_pending(&context, &endpoints, &tenant, &id, after.as_ref()).await.map(Into::into)
             }
             Thing::Payment { .. } | Thing::Balance { .. } => Err(WorkError::Unreadable),
         }

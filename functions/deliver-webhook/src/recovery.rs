@@ -1,12 +1,12 @@
 //! An endpoint that was down works again: what waits for it is sent at once, page by page.
 
-use crate::Context;
 use spillway_domain::id::{EndpointId, EventId};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::webhook::EndpointStatus;
 use spillway_platform::store::PENDING_PAGE;
-use spillway_platform::work::{Outgoing, Thing, WorkError};
+use spillway_platform::work::{Done, Outgoing, Thing, WorkError};
 
+use crate::Context;
 use crate::endpoints::Endpoints;
 
 /// Before each page. What was put off an instant ago is in the index by then, and a server that has just come back gets
@@ -22,24 +22,25 @@ pub fn page(tenant: &Tenant, id: &EndpointId, after: Option<EventId>) -> Outgoin
 /// next page. It ends when the endpoint is disabled, or down again.
 pub async fn send_pending(
     context: &Context, endpoints: &Endpoints, tenant: &Tenant, id: &EndpointId, after: Option<&EventId>,
-) -> Result<(), WorkError> {
+) -> Result<Done, WorkError> {
     let works = endpoints
         .get(tenant, id)?
         .is_some_and(|endpoint| endpoint.status == EndpointStatus::Enabled && !endpoint.is_down(context.now()));
     if !works {
-        return Ok(());
+        return Ok(Done::new("it is disabled, or down again"));
     }
     let events = context.store.pending_deliveries(tenant, id, after).await?;
+    let done = Done::new(format!("{} deliveries sent for", events.len()));
     let next = events.get(PENDING_PAGE - 1).cloned();
     let deliveries = events.into_iter().map(|event| {
         let thing = Thing::Delivery { tenant: tenant.clone(), event, endpoint: id.clone() };
         Outgoing { thing, delay_s: 0 }
     });
     send(context, &deliveries.collect::<Vec<_>>()).await?;
-    match next {
-        Some(last) => send(context, &[page(tenant, id, Some(last))]).await,
-        None => Ok(()),
+    if let Some(last) = next {
+        send(context, &[page(tenant, id, Some(last))]).await?;
     }
+    Ok(done)
 }
 
 /// Sends all of them, or fails with the first error.

@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt as _};
 use spillway_domain::time::Timestamp;
 use spillway_platform::runtime::{self, Invocation, Metric, SettingError, Start};
 use spillway_platform::store::{Claim, DueSpace, SWEEP_MAX, Store, StoreError};
-use spillway_platform::work::{Outgoing, QueueName, Queues, WorkError};
+use spillway_platform::work::{Outgoing, QueueName, Queues, Thing, WorkError};
 
 /// Partitions that are swept at once, and claims that are made at once.
 const AT_ONCE: usize = 16;
@@ -35,9 +35,9 @@ impl runtime::Parts for Parts {
 type Context = runtime::Context<Parts>;
 
 /// Sweeps the three spaces, money first, each with its share of the time that is left, so that a backlog of one delays
-/// no other.
-pub async fn handle(context: Arc<Context>, invocation: Invocation) -> Result<String, WorkError> {
-    let mut told = Vec::new();
+/// no other. Gives what was enqueued, and how much that is.
+pub async fn handle(context: Arc<Context>, invocation: Invocation) -> (Vec<Thing>, Result<String, WorkError>) {
+    let (mut told, mut enqueued) = (Vec::new(), Vec::new());
     let mut failed = None;
     for (index, space) in DueSpace::ALL.into_iter().enumerate() {
         let now = context.now();
@@ -45,19 +45,17 @@ pub async fn handle(context: Arc<Context>, invocation: Invocation) -> Result<Str
         let left_ms = invocation.deadline.since(now).max(0);
         let until = now.plus_millis((left_ms - RESERVE_MS.min(left_ms / 2)) / spaces_left);
         let swept = sweep(&context, space, until).await;
-        told.push(format!("{} {}", swept.enqueued, space.as_str()));
+        told.push(format!("{} {}", swept.enqueued.len(), space.as_str()));
+        enqueued.extend(swept.enqueued);
         failed = failed.or(swept.failed);
     }
-    match failed {
-        None => Ok(format!("enqueued {}", told.join(", "))),
-        Some(error) => Err(error),
-    }
+    (enqueued, failed.map_or_else(|| Ok(format!("enqueued {}", told.join(", "))), Err))
 }
 
 /// What was done, and the first thing that failed: the rest was done nevertheless.
 #[derive(Default)]
 struct Swept {
-    enqueued: usize,
+    enqueued: Vec<Thing>,
     failed: Option<WorkError>,
     /// Partitions where more is overdue.
     unfinished: Vec<u16>,
@@ -74,7 +72,7 @@ async fn sweep(context: &Context, space: DueSpace, until: Timestamp) -> Swept {
             .collect()
             .await;
         for page in pages {
-            swept.enqueued += page.enqueued;
+            swept.enqueued.extend(page.enqueued);
             swept.unfinished.extend(page.unfinished);
             swept.failed = swept.failed.or(page.failed);
         }
@@ -115,8 +113,10 @@ async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Times
         }
     }
     let unsent = context.queues.send(&messages).await;
-    let enqueued = messages.len() - unsent.len();
-    context.metrics.add_all(Metric::DueEnqueued, enqueued);
+    let sent = |index: &usize| unsent.iter().all(|(missing, _)| missing != index);
+    let enqueued: Vec<Thing> =
+        messages.into_iter().enumerate().filter(|(index, _)| sent(index)).map(|(_, message)| message.thing).collect();
+    context.metrics.add_all(Metric::DueEnqueued, enqueued.len());
     // One that was not sent comes again when its claim ends.
     failed = failed.or(unsent.into_iter().next().map(|(_, error)| error));
     // A page that failed is not swept again now: the index may still show the same items.

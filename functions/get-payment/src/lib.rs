@@ -24,5 +24,5 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
         // A succeeded payment can still be refunded or disputed.
         (false, Status::Processing | Status::Succeeded) => Response::ok(&view::payment(&payment)),
     };
-    Ok(response.with_version(etag).about(id.as_str()))
+    Ok(response.with_version(etag))
 }

@@ -8,8 +8,9 @@ use spillway_domain::id::{ApiKeyId, MerchantId};
 use spillway_domain::tenant::{Mode, Tenant};
 use spillway_domain::time::Timestamp;
 use spillway_platform::api::view::{self, ApiKeyView};
-use spillway_platform::runtime::{Context, Invocation};
+use spillway_platform::runtime::{Answered, Context, Invocation};
 use spillway_platform::store::{Created, StoreError};
+use spillway_platform::work::{Done, Subject};
 
 const REFERENCE_LENGTH_MAX: usize = 200;
 
@@ -53,20 +54,32 @@ pub enum IssueApiKeyError {
 /// Stores the key's hash and answers with the key, this once. Repeated, the answer has the same id and no secret.
 pub async fn handle(
     context: Arc<Context>, invocation: Invocation, asked: IssueApiKey,
-) -> Result<ApiKeyView, IssueApiKeyError> {
+) -> Result<Answered<ApiKeyView>, IssueApiKeyError> {
     let key = decide(asked, invocation.request_id, context.now())?;
     if context.store.merchant(&key.tenant.merchant).await?.is_none() {
         return Err(IssueApiKeyError::NoMerchant(key.tenant.merchant));
     }
     let secret = ApiKeySecret::new(key.tenant.mode, context.random());
     match context.store.create_api_key(&key, &secret).await? {
-        Created::New => Ok(view::api_key(key, Some(&secret))),
+        Created::New => {
+            let about = told("issued", &key);
+            Ok(Answered::new(view::api_key(key, Some(&secret)), about))
+        }
         Created::Existing(first) if first.revocation.is_some() => Err(IssueApiKeyError::Revoked),
         Created::Existing(first) if (&first.scopes, first.expires_at) == (&key.scopes, key.expires_at) => {
-            Ok(view::api_key(first, None))
+            let about = told("issued before", &first);
+            Ok(Answered::new(view::api_key(first, None), about))
         }
         Created::Existing(_) => Err(IssueApiKeyError::ReferenceTaken),
     }
+}
+
+/// For the log: who was given what. The reference may be anybody's name.
+fn told(what: &str, key: &ApiKey) -> Subject {
+    let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+    let until = key.expires_at.map(|expiry| format!(", until {expiry}")).unwrap_or_default();
+    let outcome = format!("{what}: {} mode, {}{until}", key.tenant.mode.as_str(), scopes.join(" "));
+    Subject::new(&key.id).of(&key.tenant.merchant).done(Done::new(outcome))
 }
 
 fn decide(asked: IssueApiKey, request_id: String, now: Timestamp) -> Result<ApiKey, IssueApiKeyError> {

@@ -8,8 +8,9 @@ use spillway_domain::id::{ApiKeyId, MerchantId};
 use spillway_domain::time::Timestamp;
 use spillway_platform::api::view::{self, ApiKeyView, ChangedView};
 use spillway_platform::runtime::settings::Remembered;
-use spillway_platform::runtime::{self, Invocation, SettingError, Start};
+use spillway_platform::runtime::{self, Answered, Invocation, SettingError, Start};
 use spillway_platform::store::{Store, StoreError};
+use spillway_platform::work::{Done, Subject};
 
 /// Another revocation of the same key only ever leaves less to do.
 const TRIES: u32 = 8;
@@ -61,7 +62,7 @@ pub enum RevokeApiKeyError {
 /// on is accepted.
 pub async fn handle(
     context: Arc<Context>, _: Invocation, asked: RevokeApiKey,
-) -> Result<ChangedView<ApiKeyView>, RevokeApiKeyError> {
+) -> Result<Answered<ChangedView<ApiKeyView>>, RevokeApiKeyError> {
     let RevokeApiKey { merchant, key: id, at } = asked;
     for _ in 0..TRIES {
         let read = context.store.issued_key(&merchant, &id).await?;
@@ -71,7 +72,10 @@ pub async fn handle(
         let stands = issued.key.revocation == Some(revocation);
         if stands || context.store.revoke_api_key(&issued, revocation).await? {
             let key = ApiKey { revocation: Some(revocation), ..issued.key };
-            return Ok(view::changed(view::api_key(key, None), revocation.effective_at));
+            let outcome = if stands { "revoked before" } else { "revoked" };
+            let done = Done::new(format!("{outcome}: effective at {}", revocation.effective_at));
+            let about = Subject::new(&key.id).of(&key.tenant.merchant).done(done);
+            return Ok(Answered::new(view::changed(view::api_key(key, None), revocation.effective_at), about));
         }
     }
     Err(RevokeApiKeyError::Overtaken(id))

@@ -11,8 +11,9 @@ use spillway_domain::id::MerchantId;
 use spillway_domain::merchant::{MerchantChange, MerchantRefusal};
 use spillway_platform::api::view::{self, ChangedView, MerchantView};
 use spillway_platform::runtime::settings::{Remembered, ShardsAhead};
-use spillway_platform::runtime::{self, Invocation, SettingError, Start};
+use spillway_platform::runtime::{self, Answered, Invocation, SettingError, Start};
 use spillway_platform::store::{Store, StoreError};
+use spillway_platform::work::{Done, Subject};
 
 /// Others who change the same merchant at once are operators: so many of them are none.
 const TRIES: u32 = 8;
@@ -71,7 +72,7 @@ pub enum UpdateMerchantError {
 /// the gateway is accepted by what was before; raised shards are in force later, from the time that they show.
 pub async fn handle(
     context: Arc<Context>, _: Invocation, asked: UpdateMerchant,
-) -> Result<ChangedView<MerchantView>, UpdateMerchantError> {
+) -> Result<Answered<ChangedView<MerchantView>>, UpdateMerchantError> {
     let UpdateMerchant { merchant: id, name, currencies, settlement_delay_days, shards, suspended } = asked;
     let asked = MerchantChange { name, currencies, settlement_delay_days, shards, suspended };
     for _ in 0..TRIES {
@@ -80,11 +81,27 @@ pub async fn handle(
         let now = context.now();
         let effective_at = context.remembered.known_everywhere(now);
         let Some(changed) = merchant.changed(&asked, context.shards_ahead.shards_from(now))? else {
-            return Ok(view::changed(view::merchant(merchant), effective_at));
+            let about = told("as it was", &id, &asked);
+            return Ok(Answered::new(view::changed(view::merchant(merchant), effective_at), about));
         };
         if context.store.change_merchant(&merchant, &changed).await? {
-            return Ok(view::changed(view::merchant(changed), effective_at));
+            let about = told("changed", &id, &asked);
+            return Ok(Answered::new(view::changed(view::merchant(changed), effective_at), about));
         }
     }
     Err(UpdateMerchantError::Overtaken(id))
+}
+
+/// For the log: what was asked for. The name may be a person's.
+fn told(what: &str, id: &MerchantId, asked: &MerchantChange) -> Subject {
+    let MerchantChange { name, currencies, settlement_delay_days, shards, suspended } = asked;
+    let parts = [
+        name.as_ref().map(|_| "name".to_owned()),
+        settlement_delay_days.map(|days| format!("settlement_delay_days {days}")),
+        shards.map(|shards| format!("shards {shards}")),
+        suspended.map(|suspended| format!("suspended {suspended}")),
+    ];
+    let prices = currencies.iter().map(|(currency, pricing)| format!("{currency} {pricing}"));
+    let parts: Vec<String> = parts.into_iter().flatten().chain(prices).collect();
+    Subject::new(id).of(id).done(Done::new(format!("{what}: {}", parts.join(", "))))
 }

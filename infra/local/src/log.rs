@@ -1,5 +1,6 @@
 //! The runner's terminal: one short line per invocation, refusal and trouble.
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,6 +10,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::clock;
+
+mod row;
+
+use row::Row;
 
 /// Writes lines to the runner's standard output. Cheap to clone.
 #[derive(Clone)]
@@ -52,9 +57,10 @@ impl Flush {
 }
 
 impl Log {
-    /// Lines on the terminal, in colour when it is one.
+    /// Lines on the terminal, in colour when it is one that shall have it.
     pub fn terminal() -> (Self, Flush) {
-        Self::through(std::io::stdout().is_terminal(), std::io::stdout(), WAITING_MAX)
+        let colour = coloured(std::io::stdout().is_terminal(), std::env::var_os("NO_COLOR"));
+        Self::through(colour, std::io::stdout(), WAITING_MAX)
     }
 
     /// Lines written to `out` by a thread of their own: a terminal that has stopped reading (`make dev | less`) must
@@ -93,12 +99,20 @@ impl Log {
 
     /// Something worth knowing.
     pub fn note(&self, from: &str, text: &str) {
-        self.line(Tone::Dim, &format!("{} {from:<23} {text}", now()));
+        self.line(Tone::Dim, &row::plain(&now(), from, text));
     }
 
     /// Something that somebody should look at.
     pub fn warning(&self, from: &str, text: &str) {
-        self.line(Tone::Warning, &format!("{} {from:<23} {text}", now()));
+        self.line(Tone::Warning, &row::plain(&now(), from, text));
+    }
+
+    /// A request that no function answered.
+    pub fn refused(&self, status: u16, request: String, why: &str) {
+        let tone = if status < 500 { Tone::Warning } else { Tone::Error };
+        let details = vec![request, why.to_owned()];
+        let row = Row { time: &now(), function: "gateway", outcome: &status.to_string(), details, ms: None };
+        self.line(tone, &row.text());
     }
 
     /// Text as it is.
@@ -106,16 +120,18 @@ impl Log {
         self.line(Tone::Plain, text);
     }
 
-    /// One line that a function wrote: its invocation's summary is made short, all else is shown
-    /// with the function's name before it.
+    /// One line that a function wrote: its invocation's summary is laid out, all else is shown with the function's
+    /// name before it.
     pub fn function(&self, function: &str, line: &str) {
         match serde_json::from_str::<Value>(line) {
-            Ok(Value::Object(fields)) => {
-                let fields = Value::Object(fields);
-                let (tone, text) = summary(function, &fields);
-                self.line(tone, &text);
+            Ok(fields) if fields.is_object() => {
+                let time =
+                    fields["timestamp"].as_str().and_then(|time| time.get(11..23)).map_or_else(now, str::to_owned);
+                for (tone, text) in row::rows(&time, function, &fields) {
+                    self.line(tone, &text);
+                }
             }
-            _ => self.line(Tone::Plain, &format!("{} {function:<23} {line}", now())),
+            _ => self.line(Tone::Plain, &row::plain(&now(), function, line)),
         }
     }
 
@@ -134,57 +150,9 @@ impl Log {
     }
 }
 
-/// `12:00:00.123 create-payment  5 ms  202  POST /v1/payments  pay_…` of an invocation's line.
-fn summary(function: &str, fields: &Value) -> (Tone, String) {
-    let text = |name: &str| fields[name].as_str().unwrap_or_default();
-    let tone = match text("level") {
-        "ERROR" => Tone::Error,
-        "WARN" => Tone::Warning,
-        _ => Tone::Plain,
-    };
-    let time = text("timestamp").get(11..23).map_or_else(now, str::to_owned);
-    if text("message") != "invocation" {
-        return (tone, format!("{time} {function:<23} {}", other(fields)));
-    }
-    let mut line = format!("{time} {function:<23} {:>5} ms  {:<11}", fields["total_ms"], text("outcome"));
-    let mut add = |part: String| {
-        line.push_str("  ");
-        line.push_str(&part);
-    };
-    for name in ["source", "subject"] {
-        if !text(name).is_empty() {
-            add(text(name).to_owned());
-        }
-    }
-    for (name, label) in [("store_ms", "store"), ("processor_ms", "processor")] {
-        if fields[name].as_u64().is_some_and(|ms| ms > 0) {
-            add(format!("{label} {} ms", fields[name]));
-        }
-    }
-    if fields["retries"].as_u64().is_some_and(|count| count > 0) {
-        add(format!("retries {}", fields["retries"]));
-    }
-    if fields["cold"] == true {
-        add("cold".to_owned());
-    }
-    if tone != Tone::Plain && !text("error").is_empty() {
-        add(text("error").to_owned());
-    }
-    (tone, line)
-}
-
-/// Any other JSON line: its message, then its fields.
-fn other(fields: &Value) -> String {
-    let mut line = fields["message"].as_str().unwrap_or_default().to_owned();
-    let hidden = ["timestamp", "level", "message", "function", "target", "_aws"];
-    for (name, value) in fields.as_object().into_iter().flatten() {
-        if hidden.contains(&name.as_str()) || value.is_null() {
-            continue;
-        }
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        line.push_str(&format!("  {name}={value}"));
-    }
-    line
+/// Whether lines have colours: https://no-color.org.
+fn coloured(terminal: bool, no_color: Option<OsString>) -> bool {
+    terminal && no_color.is_none_or(|value| value.is_empty())
 }
 
 /// The time of day, UTC, as in the functions' own lines.
@@ -199,25 +167,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_invocation_is_one_short_line() {
-        let fields = serde_json::json!({
-            "timestamp": "2026-01-31T12:00:00.123Z", "level": "WARN", "message": "invocation",
-            "source": "POST /v1/payments", "outcome": "503", "total_ms": 3005, "store_ms": 3001,
-            "processor_ms": 0, "cold": true, "retries": 2, "subject": "pay_1",
-        });
-        let (tone, line) = summary("create-payment", &fields);
-        assert_eq!(tone, Tone::Warning);
-        let expected = "12:00:00.123 create-payment          3005 ms  503          \
-                        POST /v1/payments  pay_1  store 3001 ms  retries 2  cold";
-        assert_eq!(line, expected);
+    fn colour_is_for_terminals_whose_user_did_not_say_no() {
+        assert!(coloured(true, None) && coloured(true, Some("".into())));
+        assert!(!coloured(true, Some("1".into())) && !coloured(false, None));
     }
 
     #[test]
-    fn another_line_shows_its_fields() {
-        let fields = serde_json::json!({"level": "ERROR", "message": "panic", "at": "a.rs:1"});
-        let (tone, line) = summary("get-health", &fields);
-        assert_eq!(tone, Tone::Error);
-        assert!(line.ends_with("get-health              panic  at=a.rs:1"), "{line}");
+    fn what_should_be_seen_is_coloured() {
+        let shown = |colour: bool| {
+            let lines = Arc::new(Mutex::new(Vec::new()));
+            let kept = lines.clone();
+            let log = Log::to(colour, move |line| kept.lock().unwrap().push(line.to_owned()));
+            log.refused(404, "GET /v1/nothing".to_owned(), "there is no such route");
+            let lines = lines.lock().unwrap();
+            assert_eq!(lines.len(), 1);
+            lines[0].clone()
+        };
+        let plain = shown(false);
+        let text = "gateway                             404                                 \
+                    GET /v1/nothing  there is no such route";
+        assert!(plain.ends_with(text), "{plain}");
+        assert!(shown(true).starts_with("\u{1b}[33m") && shown(true).ends_with(&format!("{text}\u{1b}[0m")));
     }
 
     /// A terminal that reads only while `open` can be locked.

@@ -1,5 +1,7 @@
 //! What Spillway's operator charges a merchant for a captured amount.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::money::{Minor, OutOfRange};
@@ -23,6 +25,13 @@ impl Pricing {
         let scaled = amount.units().checked_mul(i64::from(self.fee_basis_points)).ok_or(OutOfRange)?;
         let share = Minor::new(divide_half_even(scaled, i64::from(BASIS_POINTS_MAX)));
         Ok(share.plus(self.fee_fixed)?.min(amount))
+    }
+}
+
+/// As a log has it: `290 bp + 30`.
+impl fmt::Display for Pricing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bp + {}", self.fee_basis_points, self.fee_fixed.units())
     }
 }
 

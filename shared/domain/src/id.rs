@@ -38,7 +38,12 @@ macro_rules! kinds {
         }
         #[doc = concat!("The id of ", $doc, ": `", $prefix, "_…`.")]
         pub type $id = Id<$kind>;
-    )*};
+    )*
+        /// Whether the text has the form of an id of any kind.
+        pub fn is_id(text: &str) -> bool {
+            $($id::parse(text).is_ok())||*
+        }
+    };
 }
 
 kinds! {
@@ -222,6 +227,17 @@ mod tests {
             ["", "pay_", "pay", &id[1..], &id[..29], &id.to_uppercase(), &id.replace("pay_", "evt_"), "pay_../../x"]
         {
             assert_eq!(PaymentId::parse(wrong), Err(InvalidId), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ids_of_every_kind_are_ids_and_other_texts_are_not() {
+        let id = PaymentId::derive(&["a"]).to_string();
+        for prefix in ["mer_", "key_", "pay_", "txn_", "evt_", "we_"] {
+            assert!(is_id(&id.replace("pay_", prefix)), "{prefix}");
+        }
+        for wrong in ["", "calm", "jane.roe@example.com", &id[4..], &id.replace("pay_", "sk_test_")] {
+            assert!(!is_id(wrong), "{wrong}");
         }
     }
 

@@ -10,6 +10,7 @@ mod chaos_finds_nothing;
 mod conflicts_are_retried;
 mod disorder_changes_nothing;
 mod every_function_is_described;
+mod every_id_is_in_the_log;
 mod every_post_may_be_repeated;
 mod everything_finishes_after_a_kill;
 mod first_slice;

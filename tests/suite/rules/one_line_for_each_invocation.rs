@@ -9,9 +9,10 @@ use spillway_tests::{Deadline, Options, Stack, eventually, unique};
 
 type Line = Map<String, Value>;
 
-const TEXTS: [&str; 9] =
-    ["timestamp", "level", "message", "function", "request_id", "merchant", "source", "subject", "outcome"];
-const COUNTS: [&str; 4] = ["store_ms", "processor_ms", "total_ms", "retries"];
+const TEXTS: [&str; 7] = ["timestamp", "level", "message", "function", "request_id", "source", "outcome"];
+const COUNTS: [&str; 2] = ["store_ms", "total_ms"];
+/// Not there where they would be empty, 0 or false.
+const SOMETIMES: [&str; 5] = ["merchant", "processor_ms", "cold", "retries", "subjects"];
 
 /// The line of each invocation of the function `name`, by the process that wrote it.
 fn invocations(stack: &Stack, name: &str) -> Vec<Vec<Line>> {
@@ -25,7 +26,8 @@ fn invocations(stack: &Stack, name: &str) -> Vec<Vec<Line>> {
 /// A line: JSON with at least a time, a level and a message, and no field twice. Nothing else is printed.
 fn read(line: &str) -> Line {
     let fields: Line = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-    assert!(fields.keys().all(|field| line.matches(&format!("\"{field}\":")).count() == 1), "{line}");
+    // The parser keeps one of two.
+    assert_eq!(serde_json::to_string(&fields).unwrap().len(), line.len(), "{line}");
     assert!(["level", "message"].iter().all(|field| fields[*field].is_string()), "{line}");
     // RFC 3339 in UTC with milliseconds.
     let timestamp = fields["timestamp"].as_str().unwrap();
@@ -36,15 +38,16 @@ fn read(line: &str) -> Line {
 
 /// The line has exactly the fields that an invocation's should have, and maybe metrics, whose names are capitalized.
 fn assert_complete(name: &str, line: &Line) {
-    let expected: BTreeSet<&str> = TEXTS.into_iter().chain(COUNTS).chain(["cold"]).collect();
     let fields = line.keys().map(String::as_str).filter(|field| field.starts_with(char::is_lowercase));
-    assert_eq!(fields.collect::<BTreeSet<&str>>(), expected, "{line:?}");
-    assert!(TEXTS.iter().all(|field| line[*field].is_string()) && line["cold"].is_boolean(), "{line:?}");
+    let always = fields.filter(|field| !SOMETIMES.contains(field)).collect::<BTreeSet<&str>>();
+    assert_eq!(always, TEXTS.into_iter().chain(COUNTS).collect(), "{line:?}");
+    assert!(TEXTS.iter().all(|field| line[*field].as_str().is_some_and(|text| !text.is_empty())), "{line:?}");
     assert!(COUNTS.iter().all(|field| line[*field].is_u64()), "{line:?}");
+    let nothing = |value: &Value| [json!(""), json!(0), json!(false), json!([]), json!(null)].contains(value);
+    assert!(SOMETIMES.iter().all(|field| line.get(*field).is_none_or(|value| !nothing(value))), "{line:?}");
+    let subjects = line.get("subjects").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    assert!(subjects.iter().all(|subject| subject["id"].is_string()), "{line:?}");
     assert_eq!(line["function"], format!("spillway-{name}"), "{line:?}");
-    for field in ["request_id", "source", "outcome"] {
-        assert_ne!(line[field], "", "{field} of {line:?}");
-    }
 }
 
 #[tokio::test]
@@ -100,7 +103,7 @@ async fn requests_messages_changes_and_direct_calls_write_one_line_each() {
         })
         .await;
         for lines in processes {
-            let cold: Vec<bool> = lines.iter().map(|line| line["cold"] == true).collect();
+            let cold: Vec<bool> = lines.iter().map(|line| line.contains_key("cold")).collect();
             assert!(cold.iter().enumerate().all(|(number, cold)| *cold == (number == 0)), "{name}: {cold:?}");
         }
     }

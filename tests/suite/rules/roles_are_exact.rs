@@ -162,10 +162,9 @@ async fn without_its_right_to_put_a_payment_is_not_accepted() {
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     client.create_payment(&unique(), &payment).await.expect_problem(500, "internal_error");
     refused(&stack, "create-payment", "dynamodb:PutItem on ").await;
-    eventually("the function tells what it was answered", Deadline::SOON, async || {
-        if stack.log().contains("AccessDeniedException") { Ok(()) } else { Err(stack.log()) }
-    })
-    .await;
+    let (cause, right) = ("500 internal_error: the store refuses: AccessDeniedException: User: ", "dynamodb:PutItem");
+    tells(&stack, "create-payment", &[cause, &format!("is not authorized to perform: {right} on resource: arn:")])
+        .await;
 }
 
 #[tokio::test]
@@ -180,7 +179,9 @@ async fn without_its_right_to_update_a_delivered_event_stays_due() {
     refused(&stack, "deliver-webhook", "dynamodb:UpdateItem on ").await;
     let items = stack.table().items().await;
     let due = items.iter().find(|item| item["sk"].as_str().unwrap().starts_with("evt_") && item.contains_key("due"));
-    assert!(due.is_some(), "{items:?}");
+    let event = due.unwrap_or_else(|| panic!("{items:?}"))["sk"].as_str().unwrap();
+    let right = "is not authorized to perform: dynamodb:UpdateItem on resource: arn:";
+    tells(&stack, "deliver-webhook", &["message failed", &format!("subject={event}"), right, "request_id="]).await;
 }
 
 #[tokio::test]
@@ -195,6 +196,9 @@ async fn without_its_right_to_send_no_payment_moves_on_and_no_failure_can_be_tol
         "sqs:SendMessage on arn:aws:sqs:us-east-1:000000000000:spillway-ProcessorQueue",
     )
     .await;
+    let right = "is not authorized to perform: sqs:sendmessage on resource: arn:";
+    tells(&stack, "dispatch-changes", &["change failed", right, "request_id="]).await;
+    tells(&stack, "dispatch-changes", &["not sent", &id]).await;
     assert_eq!(client.payment(&id).await["status"], "processing");
     // AWS would not make the trigger, so the runner does not start.
     let template = without("DispatchChanges", "sqs:SendMessage", "sqs:GetQueueAttributes");
@@ -202,6 +206,16 @@ async fn without_its_right_to_send_no_payment_moves_on_and_no_failure_can_be_tol
     fs::write(&path, template.text()).unwrap();
     let told = refusal(&stack.data().join("other"), &[("TEMPLATE", path.to_str().unwrap())]).await;
     assert!(told.contains("DispatchChangesRole does not allow sqs:SendMessage"), "{told}");
+}
+
+/// Waits until a line of the function has all of these.
+async fn tells(stack: &Stack, function: &str, all: &[&str]) {
+    eventually(&format!("{function} tells {all:?}"), Deadline::SOON, async || {
+        let log = stack.log();
+        let told = log.lines().any(|line| line.contains(function) && all.iter().all(|part| line.contains(part)));
+        if told { Ok(()) } else { Err(log) }
+    })
+    .await;
 }
 
 /// Waits until the function was refused this, and the log tells it.

@@ -117,13 +117,8 @@ impl Gateway {
 
     fn refuse(&self, refusal: Refusal, parts: &Parts, context: &Value) -> Answer {
         let answer = refusal::render(&self.0.api.responses, refusal, context);
-        let (status, method, path) = (answer.status.as_u16(), &parts.method, parts.uri.path());
-        let line = format!("          {status:<11}  {method} {path}  {}", refusal.kind());
-        if status < 500 {
-            self.0.log.note("gateway", line.trim_end());
-        } else {
-            self.0.log.warning("gateway", line.trim_end());
-        }
+        let request = format!("{} {}", parts.method, parts.uri.path());
+        self.0.log.refused(answer.status.as_u16(), request, refusal.why());
         answer
     }
 

@@ -27,9 +27,21 @@ pub(super) enum Refusal {
 }
 
 impl Refusal {
-    /// The response type, as the template names it; empty: it has none.
-    pub fn kind(self) -> &'static str {
-        self.facts().0
+    /// In words, for the developer.
+    pub fn why(self) -> &'static str {
+        match self {
+            Self::AccessDenied => "the authorizer does not allow it",
+            Self::AuthorizerConfigurationError => "the authorizer's answer is none",
+            Self::AuthorizerFailure => "the authorizer failed",
+            Self::BadRequestBody => "the body did not come as HTTP says",
+            Self::IntegrationTimeout => "the function did not answer in time",
+            Self::InvalidApiKey => "the authorizer's plan key is in no usage plan",
+            Self::MissingAuthenticationToken => "there is no such path and method",
+            Self::RequestTooLarge => "the request is too large",
+            Self::Throttled => "too many requests at once",
+            Self::Unauthorized => "no valid API key",
+            Self::BadGateway => "the function failed, or its answer is none",
+        }
     }
 
     /// Type, status and message where the template says nothing else.

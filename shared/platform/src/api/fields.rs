@@ -24,6 +24,9 @@ pub struct Invalid {
     pub place: Place,
     /// For people.
     pub detail: String,
+    /// The field or parameter, for the log; empty where its name is one that the client made up.
+    #[serde(skip)]
+    pub(super) field: String,
 }
 
 /// Where a fault is.
@@ -139,7 +142,8 @@ impl Fields {
 
     /// Notes a fault of a field. Gives none, for use in place of the field's value.
     pub fn fault<T>(&mut self, name: &str, detail: impl Into<String>) -> Option<T> {
-        self.faults.push(Invalid { place: Place::Pointer(format!("/{name}")), detail: detail.into() });
+        let field = name.split('/').next().unwrap_or_default().to_owned();
+        self.faults.push(Invalid { place: Place::Pointer(format!("/{name}")), detail: detail.into(), field });
         None
     }
 
@@ -151,7 +155,9 @@ impl Fields {
             return self.card_numbers;
         }
         for (name, _) in std::mem::take(&mut self.members) {
-            let _: Option<()> = self.fault(&escaped(&name), "is no field of this request");
+            let place = Place::Pointer(format!("/{}", escaped(&name)));
+            let detail = "is no field of this request".to_owned();
+            self.faults.push(Invalid { place, detail, field: String::new() });
         }
         self.faults
     }
@@ -195,7 +201,10 @@ impl Fields {
 /// that of the object around it.
 fn find_card_numbers(parent: &str, key: &str, value: &Json, found: &mut Vec<Invalid>) {
     let place = format!("{parent}/{}", escaped(key));
-    let fault = |place: &str| Invalid { place: Place::Pointer(place.to_owned()), detail: CARD_NUMBER.to_owned() };
+    let fault = |place: &str| {
+        let (place, detail) = (Place::Pointer(place.to_owned()), CARD_NUMBER.to_owned());
+        Invalid { place, detail, field: String::new() }
+    };
     if holds_card_number(key) {
         return found.push(fault(parent));
     }

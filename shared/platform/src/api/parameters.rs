@@ -30,7 +30,7 @@ impl Parameters {
 
     /// Notes a fault of a parameter. Gives none, for use in place of its value.
     pub(super) fn fault<T>(&mut self, name: &str, detail: &str) -> Option<T> {
-        self.faults.push(Invalid { place: Place::Parameter(name.to_owned()), detail: detail.to_owned() });
+        self.faults.push(fault(name, detail, name));
         None
     }
 
@@ -38,14 +38,18 @@ impl Parameters {
     /// filter must not be passed over. A name that holds a card number is not repeated.
     pub(super) fn finish(mut self) -> Vec<Invalid> {
         for name in std::mem::take(&mut self.left).into_keys() {
-            let _: Option<()> = if holds_card_number(&name) {
-                self.fault("", CARD_NUMBER)
+            self.faults.push(if holds_card_number(&name) {
+                fault("", CARD_NUMBER, "")
             } else {
-                self.fault(&name, "is no parameter of this request")
-            };
+                fault(&name, "is no parameter of this request", "")
+            });
         }
         self.faults
     }
+}
+
+fn fault(name: &str, detail: &str, field: &str) -> Invalid {
+    Invalid { place: Place::Parameter(name.to_owned()), detail: detail.to_owned(), field: field.to_owned() }
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 //!
 //! The gateway's own refusals have the same texts, in `infra/template.yaml`.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use spillway_domain::api_key::Scope;
 use spillway_domain::webhook::{ENABLED_MAX, ENDPOINTS_MAX, EndpointLimit};
@@ -170,10 +172,15 @@ impl Problem {
         self.status >= 500
     }
 
-    /// Status, code and cause.
+    /// Status, code, the fields that have faults, and the cause. A name that the client made up is not told.
     pub(crate) fn for_log(&self) -> String {
+        let named: BTreeSet<&str> = self.errors.iter().map(|fault| fault.field.as_str()).collect();
+        let slash = if self.status == 422 { "/" } else { "" };
+        let fields: String =
+            named.iter().filter(|name| !name.is_empty()).map(|name| format!(" {slash}{name}")).collect();
+        let unnamed = if named.contains("") { " (a name of the client's)" } else { "" };
         let cause = if self.cause.is_empty() { String::new() } else { format!(": {}", self.cause) };
-        format!("{} {}{cause}", self.status, self.code)
+        format!("{} {}{fields}{unnamed}{cause}", self.status, self.code)
     }
 
     /// The answer.
@@ -199,5 +206,32 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(_) => Problem::unavailable(error.to_string()),
             StoreError::Refused(_) | StoreError::Corrupt(_) => Problem::internal_error(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Fields, Json};
+
+    #[test]
+    fn the_log_has_the_fields_at_fault_and_no_name_that_the_client_made_up() {
+        let body = br#"{"amount":"x","event_types":["",1],"metadata":{"jane.roe":1},"jane":"x"}"#;
+        let mut fields = Fields::of(Json::parse_object(body).unwrap());
+        fields.integer("amount", 1..=9);
+        fields.text("currency", 3);
+        fields.texts("event_types", 9, 9);
+        fields.metadata();
+        let told = Problem::invalid_request(fields.finish()).for_log();
+        assert_eq!(told, "422 invalid_request /amount /currency /event_types /metadata (a name of the client's)");
+        assert_eq!(Problem::not_found().for_log(), "404 not_found");
+        assert_eq!(Problem::internal_error("panic").for_log(), "500 internal_error: panic");
+    }
+
+    #[test]
+    fn the_log_of_a_card_number_says_neither_it_nor_where_it_was() {
+        let fields = Fields::of(Json::parse_object(br#"{"jane":"4242424242424242"}"#).unwrap());
+        let told = Problem::invalid_request(fields.finish()).for_log();
+        assert_eq!(told, "422 invalid_request (a name of the client's)");
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use base64::Engine as _;
 use serde::Deserialize;
 use serde_json::Value;
+use spillway_domain::id::is_id;
 use spillway_domain::idempotency::IdempotencyKey;
 
 use super::json::Json;
@@ -119,6 +120,11 @@ impl Request {
     /// A parameter of the path, "" if there is none.
     pub fn path_parameter(&self, name: &str) -> &str {
         self.path_parameters.get(name).map_or("", String::as_str)
+    }
+
+    /// The ids in its path, for the log: what has no id's form may be anything.
+    pub(crate) fn named(&self) -> impl Iterator<Item = &String> {
+        self.path_parameters.values().filter(|value| is_id(value))
     }
 
     /// The address of something below this request's own path: right behind a stage and behind a custom domain.

@@ -16,5 +16,6 @@ pub use context::{Clock, Context, HasQueues, Outside, Parts, Random, Start, Stor
 pub use merchants::Merchants;
 pub use meter::Meter;
 pub use metric::{Metric, Metrics, Unit};
-pub use serve::{Invocation, UNAUTHORIZED, serve_batch, serve_changes, serve_direct, serve_http, serve_tick};
+pub(crate) use sdk::missing_right;
+pub use serve::{Answered, Invocation, UNAUTHORIZED, serve_batch, serve_changes, serve_direct, serve_http, serve_tick};
 pub use settings::SettingError;

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::config::{
     BehaviorVersion, Credentials, Region, SharedAsyncSleep, SharedCredentialsProvider, SharedHttpClient,
     StalledStreamProtectionConfig,
 };
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_smithy_http_client::HttpClientError;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
@@ -84,6 +85,13 @@ pub(super) fn https_client() -> Result<SharedHttpClient, HttpClientError> {
         .tls_context(TlsContext::builder().with_trust_store(trusted).build()?)
         .pool_idle_timeout(Duration::from_secs(20));
     Ok(client.build_https())
+}
+
+/// What AWS says of a right that is missing: who may not do what to which resource. None of anything else: another
+/// message may repeat what was sent.
+pub(crate) fn missing_right(error: &impl ProvideErrorMetadata) -> Option<String> {
+    let code = error.code().filter(|code| code.contains("AccessDenied"))?;
+    Some(error.message().map_or_else(|| code.to_owned(), |message| format!("{code}: {message}")))
 }
 
 /// Waits with tokio's timer.

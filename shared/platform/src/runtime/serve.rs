@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use spillway_domain::time::Timestamp;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use super::context::{Context, HasQueues, Outside, Parts};
 use super::line::{self, Told};
@@ -23,7 +23,7 @@ use super::log;
 use super::metric::Metric;
 use super::settings::Environment;
 use crate::api::{ApiEvent, ApiResponse, Problem, Request, Response};
-use crate::work::{self, BatchResponse, ChangesEvent, MessagesEvent, StreamChange, Thing, WorkError};
+use crate::work::{self, BatchResponse, ChangesEvent, Done, MessagesEvent, StreamChange, Subject, Thing, WorkError};
 
 /// One run of a function.
 #[derive(Debug, Clone)]
@@ -54,46 +54,52 @@ where
             request_id: request.request_id.clone(),
             merchant: request.claimed_merchant().to_owned(),
             source: format!("{} {}", request.method, request.resource),
+            subjects: request.named().map(Subject::new).collect(),
             ..Told::default()
         };
-        let answer = caught(told.request_id.clone(), handle(context, request));
-        async move {
+        let during = during(&told.request_id);
+        let answer = caught(handle(context, request));
+        let handled = async move {
             let result = answer.await.unwrap_or_else(|_| Err(Problem::internal_error("panic")));
             if let Err(problem) = &result {
                 told.failed = problem.is_ours();
                 told.outcome = problem.for_log();
             }
             let response = result.unwrap_or_else(|problem| problem.into_response(&told.request_id));
-            if let Some(subject) = response.subject() {
-                subject.clone_into(&mut told.subject);
+            if let Some(subject) = response.subject().map(Subject::new).filter(|one| !told.subjects.contains(one)) {
+                told.subjects.push(subject);
             }
             if told.outcome.is_empty() {
                 told.outcome = response.status().to_string();
             }
             let rendered = response.render(&told.request_id);
             (Ok::<ApiResponse, Diagnostic>(rendered), told)
-        }
+        };
+        handled.instrument(during)
     })
     .await
 }
 
 /// Serves a queue's messages. `handle` answers for each distinct thing of the batch, in order; a message whose thing
-/// failed comes again, later each time.
-pub async fn serve_batch<P, F, Fut>(handle: F) -> Result<(), Error>
+/// failed comes again, later each time. What was done for each is told in the line.
+pub async fn serve_batch<P, F, Fut, D>(handle: F) -> Result<(), Error>
 where
     P: Parts + HasQueues,
     F: Fn(Arc<Context<P>>, Invocation, Vec<Thing>) -> Fut,
-    Fut: Future<Output = Vec<Result<(), WorkError>>>,
+    Fut: Future<Output = Vec<Result<D, WorkError>>>,
+    D: Into<Vec<Done>>,
 {
     run(|context: Arc<Context<P>>, invocation: Invocation, event: MessagesEvent| {
         let batch = work::Batch::from(event);
-        let (merchant, subject) = batch.described();
-        let mut told = Told { request_id: invocation.request_id.clone(), merchant, subject, ..Told::default() };
+        let mut told = Told { request_id: invocation.request_id.clone(), ..Told::default() };
         told.source = batch.queue_name().to_owned();
-        let results = caught(told.request_id.clone(), handle(context.clone(), invocation, batch.things()));
-        async move {
+        let during = during(&told.request_id);
+        let results = caught(handle(context.clone(), invocation, batch.things()));
+        let handled = async move {
             // A panic outside a single message's own work fails them all; they come again.
-            let results = results.await.unwrap_or_default();
+            let results: Vec<_> =
+                results.await.unwrap_or_default().into_iter().map(|result| result.map(Into::into)).collect();
+            told.subjects = batch.subjects(&results);
             let (response, faults) = batch.response(&results);
             for fault in &faults {
                 tracing::warn!(subject = %fault.subject, error = %fault.error, "message failed");
@@ -102,7 +108,8 @@ where
             work::back_off(&context, &faults).await;
             (told.failed, told.outcome) = outcome(batch.len(), faults.len());
             (Ok::<BatchResponse, Diagnostic>(response), told)
-        }
+        };
+        handled.instrument(during)
     })
     .await
 }
@@ -122,14 +129,18 @@ where
     run(|context: Arc<Context<P>>, invocation: Invocation, event: ChangesEvent| {
         let changes = event.changes();
         let mut told = Told { request_id: invocation.request_id, source: "stream".to_owned(), ..Told::default() };
-        let handled = caught(told.request_id.clone(), handle(context.clone(), changes.clone()));
-        async move {
+        told.subjects = changes.iter().map(StreamChange::subject).collect();
+        let during = during(&told.request_id);
+        let handled = caught(handle(context.clone(), changes.clone()));
+        let handled = async move {
             let handled = handled.await.unwrap_or(Err((0, WorkError::Panicked)));
             let (failed, response) = match handled {
                 Ok(()) => (0, Ok(BatchResponse::default())),
                 Err((index, error)) => {
                     tracing::warn!(index, error = %error, "change failed");
                     context.metrics.add(Metric::WorkFailed, 1);
+                    let unsent = told.subjects.split_off(index.min(changes.len()));
+                    told.subjects.extend(unsent.into_iter().map(|subject| subject.done(Done::new("not sent"))));
                     let from = changes.get(index).map(|change| change.sequence.clone());
                     let halve = index == 0 && changes.len() > 1;
                     let response =
@@ -139,9 +150,24 @@ where
             };
             (told.failed, told.outcome) = outcome(changes.len(), failed);
             (response, told)
-        }
+        };
+        handled.instrument(during)
     })
     .await
+}
+
+/// What a function that is invoked directly answers, and what it was about.
+#[derive(Debug)]
+pub struct Answered<Out> {
+    answer: Out,
+    about: Subject,
+}
+
+impl<Out> Answered<Out> {
+    /// `about` is for the log.
+    pub fn new(answer: Out, about: Subject) -> Answered<Out> {
+        Answered { answer, about }
+    }
 }
 
 /// Serves a function that is invoked directly, or as the authorizer: its error's text is the function's error.
@@ -149,7 +175,7 @@ pub async fn serve_direct<P, F, Fut, In, Out, E>(handle: F) -> Result<(), Error>
 where
     P: Parts,
     F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
-    Fut: Future<Output = Result<Out, E>>,
+    Fut: Future<Output = Result<Answered<Out>, E>>,
     In: DeserializeOwned,
     Out: Serialize,
     E: Display,
@@ -158,8 +184,9 @@ where
         let request_id = invocation.request_id.clone();
         let mut told = Told { request_id, source: "invoke".to_owned(), ..Told::default() };
         let parsed: Result<In, _> = serde_json::from_value(event);
-        let handled = parsed.map(|input| caught(told.request_id.clone(), handle(context, invocation, input)));
-        async move {
+        let during = during(&told.request_id);
+        let handled = parsed.map(|input| caught(handle(context, invocation, input)));
+        let handled = async move {
             let result = match handled {
                 Err(wrong) => Err(format!("{UNREADABLE}: {wrong}.")),
                 Ok(handled) => match handled.await {
@@ -175,27 +202,36 @@ where
                 Err(message) if message.starts_with(UNREADABLE) => UNREADABLE.to_owned(),
                 Err(message) => message.clone(),
             };
+            let result = result.map(|Answered { answer, about }| {
+                told.subjects.push(about);
+                answer
+            });
             (result.map_err(refused), told)
-        }
+        };
+        handled.instrument(during)
     })
     .await
 }
 
-/// Serves a schedule. `handle` answers what it did, in a few words.
+/// Serves a schedule. `handle` answers what it worked on, and what it did in a few words, or why it could not do it all.
 pub async fn serve_tick<P, F, Fut, E>(handle: F) -> Result<(), Error>
 where
     P: Parts,
     F: Fn(Arc<Context<P>>, Invocation) -> Fut,
-    Fut: Future<Output = Result<String, E>>,
+    Fut: Future<Output = (Vec<Thing>, Result<String, E>)>,
     E: Display,
 {
     run(|context, invocation: Invocation, _: Value| {
         let mut told =
             Told { request_id: invocation.request_id.clone(), source: "schedule".to_owned(), ..Told::default() };
-        let handled = caught(told.request_id.clone(), handle(context, invocation));
-        async move {
+        let during = during(&told.request_id);
+        let handled = caught(handle(context, invocation));
+        let handled = async move {
             let result = match handled.await {
-                Ok(result) => result.map_err(|error| error.to_string()),
+                Ok((things, result)) => {
+                    told.subjects = things.iter().map(Subject::from).collect();
+                    result.map_err(|error| error.to_string())
+                }
                 Err(_) => Err("panic".to_owned()),
             };
             told.failed = result.is_err();
@@ -204,16 +240,20 @@ where
                 Err(error) => error.clone(),
             };
             (result.map_err(refused), told)
-        }
+        };
+        handled.instrument(during)
     })
     .await
 }
 
-/// The future's output, or that it panicked. Lines that are written meanwhile, the panic's too, carry the request id.
-/// Boxed, because the SDK's futures nest too deep for the compiler.
-fn caught<T>(request_id: String, future: impl Future<Output = T>) -> impl Future<Output = std::thread::Result<T>> {
-    let during = tracing::info_span!("during", request_id);
-    AssertUnwindSafe(Box::pin(future)).catch_unwind().instrument(during)
+/// Lines that are written in it, a panic's too, carry the request id.
+fn during(request_id: &str) -> Span {
+    tracing::info_span!("during", request_id)
+}
+
+/// The future's output, or that it panicked. Boxed, because the SDK's futures nest too deep for the compiler.
+fn caught<T>(future: impl Future<Output = T>) -> impl Future<Output = std::thread::Result<T>> {
+    AssertUnwindSafe(Box::pin(future)).catch_unwind()
 }
 
 fn refused(message: String) -> Diagnostic {
@@ -257,7 +297,7 @@ where
         let handled = handle(context.clone(), invocation, event.payload);
         async move {
             let (result, told) = handled.await;
-            line::write(context, &told, began.elapsed(), cold.swap(false, Ordering::Relaxed), level);
+            line::write(context, told, began.elapsed(), cold.swap(false, Ordering::Relaxed), level);
             result
         }
     });

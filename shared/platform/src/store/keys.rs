@@ -87,6 +87,11 @@ impl Key {
         HashMap::from([("pk".to_owned(), text(&self.pk)), ("sk".to_owned(), text(&self.sk))])
     }
 
+    /// The movement whose key it is, if it is one's.
+    pub fn movement(&self) -> Option<MovementKey> {
+        MovementKey::parse(self.sk.strip_prefix(MOVEMENT_PREFIX)?)
+    }
+
     /// What a message about this item names. None for items that nothing has to be done for.
     pub fn thing(&self) -> Option<Thing> {
         // T#last, where T holds one # itself.
@@ -98,10 +103,7 @@ impl Key {
         match (last, self.sk.as_str()) {
             (id, PAYMENT) => Some(Thing::Payment { id: PaymentId::parse(id).ok()?, tenant }),
             ("balances", currency) => Some(Thing::Balance { currency: Currency::parse(currency).ok()?, tenant }),
-            ("movements", movement) => {
-                let key = MovementKey::parse(movement.strip_prefix(MOVEMENT_PREFIX)?)?;
-                Some(Thing::Balance { currency: key.currency, tenant })
-            }
+            ("movements", _) => Some(Thing::Balance { currency: self.movement()?.currency, tenant }),
             ("events", event) => Some(Thing::Event { id: EventId::parse(event).ok()?, tenant }),
             (event, endpoint) => Some(Thing::Delivery {
                 event: EventId::parse(event).ok()?,

@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
 use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 
 use super::Item;
+use crate::runtime::missing_right;
 
 /// A store operation did not end as it should have.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -58,7 +59,7 @@ impl StoreError {
                 if status >= 500 || NOT_NOW.contains(&code.as_str()) {
                     StoreError::Unavailable(code)
                 } else {
-                    StoreError::Refused(code)
+                    StoreError::Refused(missing_right(&error).unwrap_or(code))
                 }
             }
             _ => StoreError::Refused(error.to_string()),
@@ -166,5 +167,21 @@ mod tests {
             }
         }
         assert!(matches!(canceled(["None", "ValidationError", "None"]), Cancelled::Error(StoreError::Refused(_))));
+    }
+
+    #[test]
+    fn of_a_missing_right_awss_words_are_kept_and_of_nothing_else() {
+        let refused = |code: &str| {
+            let message = "User: me is not authorized to perform: dynamodb:PutItem on resource: table";
+            let error = aws_sdk_dynamodb::error::ErrorMetadata::builder().code(code).message(message).build();
+            let raw = Response::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
+            StoreError::from_sdk(SdkError::service_error(PutItemError::generic(error), raw)).to_string()
+        };
+        assert_eq!(
+            refused("AccessDeniedException"),
+            "the store refuses: AccessDeniedException: User: me is not authorized to perform: dynamodb:PutItem on \
+             resource: table"
+        );
+        assert_eq!(refused("ValidationException"), "the store refuses: ValidationException");
     }
 }

@@ -11,6 +11,7 @@ use spillway_domain::currency::Currency;
 use spillway_domain::id::MerchantId;
 
 use super::message::Thing;
+use super::subject::{Done, Subject};
 use crate::runtime::{Context, HasQueues};
 use crate::store::StoreError;
 
@@ -143,27 +144,35 @@ impl Batch {
         self.records.first().and_then(|record| record.source_arn.rsplit(':').next()).unwrap_or_default()
     }
 
-    /// Merchant and subject for the log: those of a single thing, else how many there are.
-    pub fn described(&self) -> (String, String) {
-        match self.things.as_slice() {
-            [] => (String::new(), String::new()),
-            [one] => (one.tenant().merchant.to_string(), one.subject()),
-            [first, rest @ ..] => {
-                (first.tenant().merchant.to_string(), format!("{} and {} more", first.subject(), rest.len()))
+    /// For the log: each thing with what came of it, as the results say; what failed says why in a line of its own.
+    pub fn subjects(&self, results: &[Result<Vec<Done>, WorkError>]) -> Vec<Subject> {
+        let failed = || Done::new("failed");
+        let mut subjects = Vec::with_capacity(self.records.len());
+        for (index, thing) in self.things.iter().enumerate() {
+            let subject = Subject::from(thing);
+            match results.get(index) {
+                Some(Ok(all)) if all.is_empty() => subjects.push(subject),
+                Some(Ok(all)) => subjects.extend(all.iter().map(|done| subject.clone().done(done.clone()))),
+                Some(Err(_)) | None => subjects.push(subject.done(failed())),
             }
         }
+        let unreadable = self.records.iter().zip(&self.thing_of).filter(|(_, thing)| thing.is_none());
+        subjects.extend(unreadable.map(|(record, _)| Subject::new(&record.message_id).done(failed())));
+        subjects
     }
 
     /// The answer: every message whose thing failed, has no result, or can't be read.
-    pub fn response(&self, results: &[Result<(), WorkError>]) -> (BatchResponse, Vec<Fault>) {
+    pub fn response(&self, results: &[Result<Vec<Done>, WorkError>]) -> (BatchResponse, Vec<Fault>) {
         let mut failed = Vec::new();
         let mut faults = Vec::new();
         for (record, thing) in self.records.iter().zip(&self.thing_of) {
-            let result = match thing {
-                None => Err(WorkError::Unreadable),
-                Some(index) => results.get(*index).cloned().unwrap_or(Err(WorkError::Panicked)),
+            let error = match thing.map(|index| results.get(index)) {
+                Some(Some(Ok(_))) => None,
+                Some(Some(Err(error))) => Some(error.clone()),
+                Some(None) => Some(WorkError::Panicked),
+                None => Some(WorkError::Unreadable),
             };
-            if let Err(error) = result {
+            if let Some(error) = error {
                 let thing = thing.and_then(|index| self.things.get(index)).cloned();
                 let receives = record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
                 faults.push(Fault {
@@ -197,10 +206,10 @@ pub async fn back_off<P: HasQueues>(context: &Context<P>, faults: &[Fault]) {
 }
 
 /// Works on the things, some at once, and answers in their order; a panic fails only the thing that caused it.
-pub async fn each<F, Fut>(things: Vec<Thing>, work: F) -> Vec<Result<(), WorkError>>
+pub async fn each<F, Fut, T>(things: Vec<Thing>, work: F) -> Vec<Result<T, WorkError>>
 where
     F: Fn(Thing) -> Fut,
-    Fut: Future<Output = Result<(), WorkError>>,
+    Fut: Future<Output = Result<T, WorkError>>,
 {
     let all = things.into_iter().map(|thing| {
         let work = AssertUnwindSafe(work(thing)).catch_unwind();
@@ -238,7 +247,7 @@ mod tests {
         let (usd, eur) = (balance("USD"), balance("EUR"));
         let batch = batch(&[&usd, &eur, &usd]);
         assert_eq!(batch.things().len(), 2);
-        let (response, faults) = batch.response(&[Err(WorkError::Panicked), Ok(())]);
+        let (response, faults) = batch.response(&[Err(WorkError::Panicked), Ok(Vec::new())]);
         assert_eq!(identifiers(&response), ["0", "2"]);
         assert_eq!(faults[0].receives, 3);
     }
@@ -247,13 +256,45 @@ mod tests {
     fn an_unreadable_message_fails_alone() {
         let usd = balance("USD");
         let batch = batch(&["poison", &usd]);
-        assert_eq!(identifiers(&batch.response(&[Ok(())]).0), ["0"]);
+        assert_eq!(identifiers(&batch.response(&[Ok(Vec::new())]).0), ["0"]);
     }
 
     #[test]
     fn without_results_every_message_failed() {
         let usd = balance("USD");
         assert_eq!(identifiers(&batch(&[&usd, &usd]).response(&[]).0), ["0", "1"]);
+    }
+
+    #[test]
+    fn each_thing_is_named_with_what_came_of_it() {
+        let merchant = spillway_domain::id::MerchantId::derive(&["m"]);
+        let delivery = format!(
+            r#"{{"thing":"delivery","tenant":"{merchant}#live","event":"{}","endpoint":"{}"}}"#,
+            spillway_domain::id::EventId::derive(&["e"]),
+            spillway_domain::id::EndpointId::derive(&["w"])
+        );
+        let (usd, eur, jpy) = (balance("USD"), balance("EUR"), balance("JPY"));
+        let batch = batch(&[&usd, &delivery, "poison", &eur, &usd, &jpy]);
+        let done = |outcome: &str| Done::new(outcome).with("pay_1").begun_by("req-0");
+        let results = [
+            Ok(vec![Done::new("one"), done("other")]),
+            Ok(done("204").into()),
+            Err(WorkError::Unreadable),
+            Ok(Vec::new()),
+        ];
+        let told = serde_json::to_value(batch.subjects(&results)).unwrap();
+        let other = serde_json::json!({"id": "test USD", "merchant": merchant, "outcome": "other", "with": ["pay_1"],
+            "request_id": "req-0"});
+        let delivered = serde_json::json!({"id": spillway_domain::id::EventId::derive(&["e"]), "merchant": merchant,
+            "outcome": "204", "with": [spillway_domain::id::EndpointId::derive(&["w"]), "pay_1"],
+            "request_id": "req-0"});
+        let expected = serde_json::json!([
+            {"id": "test USD", "merchant": merchant, "outcome": "one"}, other, delivered,
+            {"id": "test EUR", "merchant": merchant, "outcome": "failed"},
+            {"id": "test JPY", "merchant": merchant},
+            {"id": "2", "outcome": "failed"},
+        ]);
+        assert_eq!(told, expected);
     }
 
     #[test]
@@ -266,7 +307,7 @@ mod tests {
     async fn a_panic_fails_only_the_thing_that_caused_it() {
         let thing = |currency| serde_json::from_str::<Thing>(&balance(currency)).unwrap();
         let work = |thing: Thing| async move {
-            assert_ne!(thing.subject(), "EUR", "this panic is wanted");
+            assert_ne!(thing.subject(), "test EUR", "this panic is wanted");
             Ok(())
         };
         let results = each(vec![thing("USD"), thing("EUR"), thing("JPY")], work).await;

@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::message::Thing;
+use super::subject::Subject;
 use crate::store::Key;
 
 /// The event that Lambda sends for a stream: the fields that are used.
@@ -49,6 +50,15 @@ impl StreamChange {
     /// What may need work now. None if the key is none of Spillway's.
     pub fn thing(&self) -> Option<Thing> {
         self.key.thing()
+    }
+
+    /// For the log: a movement by its entry's id, and by its place in the stream what can't be read.
+    pub fn subject(&self) -> Subject {
+        let Some(thing) = self.thing() else { return Subject::new(&self.sequence) };
+        match self.key.movement() {
+            Some(movement) => Subject::new(movement.entry).of(&thing.tenant().merchant),
+            None => Subject::from(&thing),
+        }
     }
 }
 

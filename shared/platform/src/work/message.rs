@@ -97,11 +97,11 @@ impl Thing {
         }
     }
 
-    /// For the log: the id, or the currency.
+    /// For the log: the id, or the mode and the currency.
     pub fn subject(&self) -> String {
         match self {
             Thing::Payment { id, .. } => id.to_string(),
-            Thing::Balance { currency, .. } => currency.to_string(),
+            Thing::Balance { tenant, currency } => format!("{} {currency}", tenant.mode.as_str()),
             Thing::Event { id, .. } => id.to_string(),
             Thing::Delivery { event, endpoint, .. } => format!("{event} {endpoint}"),
             Thing::Endpoint { id, .. } => id.to_string(),

@@ -7,8 +7,11 @@ mod batch;
 mod change;
 mod message;
 mod queues;
+mod subject;
 
 pub use batch::{Batch, BatchResponse, Fault, MessagesEvent, WorkError, back_off, each};
 pub use change::{ChangesEvent, StreamChange};
 pub use message::{QueueName, Thing};
 pub use queues::{Outgoing, Queues};
+pub(crate) use subject::IDS_MAX;
+pub use subject::{Done, Subject};

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::ProvideErrorMetadata as _;
+use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use super::batch::WorkError;
 use super::message::{QueueName, Thing};
-use crate::runtime::{SettingError, Start};
+use crate::runtime::{SettingError, Start, missing_right};
 
 /// Most messages of one call.
 const BATCH_MAX: usize = 10;
@@ -80,7 +80,7 @@ impl Queues {
             Err(error) => return all(&error),
         };
         match self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await {
-            Err(error) => all(&WorkError::Queue(error.code().unwrap_or("no answer").to_owned())),
+            Err(error) => all(&refused(&error)),
             Ok(answer) => answer
                 .failed()
                 .iter()
@@ -95,8 +95,13 @@ impl Queues {
         let wait_s = i32::try_from(wait_s).unwrap_or(i32::MAX);
         let request = self.client.change_message_visibility().queue_url(url).receipt_handle(receipt_handle);
         let result = request.visibility_timeout(wait_s).send().await;
-        result.map(|_| ()).map_err(|error| WorkError::Queue(error.code().unwrap_or("no answer").to_owned()))
+        result.map(|_| ()).map_err(|error| refused(&error))
     }
+}
+
+fn refused(error: &impl ProvideErrorMetadata) -> WorkError {
+    let code = || error.code().unwrap_or("no answer").to_owned();
+    WorkError::Queue(missing_right(error).unwrap_or_else(code))
 }
 
 /// Messages are grouped by merchant, so that one merchant's backlog does not delay the others (fair queues).

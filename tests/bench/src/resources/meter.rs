@@ -20,7 +20,7 @@ const SUMMARY: [&str; 11] = [
     "request_id",
     "merchant",
     "source",
-    "subject",
+    "subjects",
     "outcome",
     "store_ms",
     "processor_ms",

@@ -91,7 +91,7 @@ fn a_refusal_says_what_aws_says_and_is_in_the_log() {
     assert_eq!(refusal.action, "apigateway:POST");
     assert!(roles.check_management_call(Some(&clerk), "GET", "/apikeys/1").is_err());
     let lines = lines.lock().unwrap();
-    let told = format!("clerk                   its role stack-ClerkRole does not allow sqs:SendMessage on {QUEUE}");
+    let told = format!("clerk                     its role stack-ClerkRole does not allow sqs:SendMessage on {QUEUE}");
     assert!(lines[0].ends_with(&told), "{lines:?}");
     assert_eq!(lines.len(), 3);
 }

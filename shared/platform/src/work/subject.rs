@@ -1,0 +1,120 @@
+//! What an invocation worked on and what came of it, as its log line has them.
+
+use std::fmt::Display;
+
+use serde::Serialize;
+use spillway_domain::id::MerchantId;
+
+use super::message::Thing;
+
+/// The most ids that one line names: with what is said of each, less than half of the 256 KB that CloudWatch takes.
+pub(crate) const IDS_MAX: usize = 500;
+
+/// What came of one piece of work. Nothing of a card, a key, an address or a person may be in it: it is logged.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Done {
+    /// In words: `declined card_declined`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    outcome: String,
+    /// Ids of what was made or taken in with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    with: Vec<String>,
+    /// The client's request that began it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    request_id: String,
+}
+
+impl Done {
+    /// With this outcome, in words.
+    pub fn new(outcome: impl Into<String>) -> Done {
+        Done { outcome: outcome.into(), ..Done::default() }
+    }
+
+    /// Adds the id of what was made or taken in with it.
+    #[must_use]
+    pub fn with(mut self, id: impl Display) -> Done {
+        self.with.push(id.to_string());
+        self
+    }
+
+    /// Names the client's request that began it.
+    #[must_use]
+    pub fn begun_by(mut self, request_id: &str) -> Done {
+        request_id.clone_into(&mut self.request_id);
+        self
+    }
+
+    /// Tells it at once, where the work on the thing failed only after this was done: its result is the failure.
+    pub fn tell(&self, thing: impl Display) {
+        for with in self.with.chunks(IDS_MAX) {
+            let with = with.join(" ");
+            tracing::info!(target: "spillway", subject = %thing, outcome = self.outcome, with, "done before it failed");
+        }
+    }
+}
+
+impl From<Done> for Vec<Done> {
+    fn from(done: Done) -> Vec<Done> {
+        vec![done]
+    }
+}
+
+/// One thing that an invocation worked on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Subject {
+    id: String,
+    /// Whose, where the line does not say it of all.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) merchant: String,
+    #[serde(flatten)]
+    done: Done,
+}
+
+impl Subject {
+    /// The one with this id. What came of it may be what the line as a whole says.
+    pub fn new(id: impl Display) -> Subject {
+        Subject { id: id.to_string(), ..Subject::default() }
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub fn of(mut self, merchant: &MerchantId) -> Subject {
+        self.merchant = merchant.to_string();
+        self
+    }
+
+    /// What came of it, beside the ids that belong to it already.
+    #[must_use]
+    pub fn done(mut self, mut done: Done) -> Subject {
+        self.done.with.append(&mut done.with);
+        self.done = Done { with: self.done.with, ..done };
+        self
+    }
+
+    /// The same in parts, of which none names more than `ids_max` others: so many go into one line.
+    pub(crate) fn in_parts(mut self, ids_max: usize) -> Vec<Subject> {
+        let mut parts = Vec::new();
+        while self.done.with.len() > ids_max {
+            let rest = self.done.with.split_off(ids_max);
+            let next = Subject { done: Done { with: rest, ..Done::default() }, ..self.clone() };
+            parts.push(std::mem::replace(&mut self, next));
+        }
+        parts.push(self);
+        parts
+    }
+
+    /// How many ids it names, its own included.
+    pub(crate) fn ids(&self) -> usize {
+        self.done.with.len() + 1
+    }
+}
+
+impl From<&Thing> for Subject {
+    fn from(thing: &Thing) -> Subject {
+        let subject = match thing {
+            Thing::Delivery { event, endpoint, .. } => Subject::new(event).done(Done::default().with(endpoint)),
+            _ => Subject::new(thing.subject()),
+        };
+        subject.of(&thing.tenant().merchant)
+    }
+}
