@@ -53,7 +53,7 @@ pub async fn handle(
         Created::Existing(first) if first.fingerprint == merchant.fingerprint => first,
         Created::Existing(first) => return Err(CreateMerchantError::ReferenceTaken(first.reference)),
     };
-    plan_key::provide(&context, &merchant).await?;
+    plan_key::provide(&context, &merchant, invocation.deadline).await?;
     Ok(view::merchant(merchant))
 }
 

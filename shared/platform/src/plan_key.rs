@@ -5,15 +5,23 @@
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::error::{ProvideErrorMetadata, SdkError};
 use spillway_domain::id::hex;
 use spillway_domain::merchant::{Merchant, Plan};
+use spillway_domain::time::Timestamp;
 
 use crate::runtime::Context;
 
 /// The most keys of one page.
 const PAGE_MAX: i32 = 500;
+/// The longest wait after the first conflict, in milliseconds; it doubles with each further one, up to the second number.
+/// Changes within the same second already conflict (AWS Support, quoted in serverless/serverless#12064).
+const WAIT_MS: (u32, u32) = (500, 4_000);
+/// The time that a try and the look after it must have left before the invocation ends, in milliseconds.
+const TRY_MS: i64 = 5_000;
 
 /// The gateway did not take the key. The merchant is stored by then, and the same request again goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +33,13 @@ pub enum PlanKeyError {
          to a deployment in another account or region."
     )]
     NoRoom,
+    /// API Gateway changes one usage plan at a time in an account and region, and others had their turn until the
+    /// invocation's time was over.
+    #[error(
+        "The merchant is stored but can't call the API yet: API Gateway adds one key at a time to the usage plans of an \
+         account and region, and was busy with others; send the same again."
+    )]
+    Busy,
     /// Anything else.
     #[error(
         "The merchant is stored but can't call the API yet, because the gateway does not keep its plan key ({0}); \
@@ -38,38 +53,81 @@ pub fn new_value(random: [u8; 20]) -> String {
     hex(&random)
 }
 
-/// Puts the merchant's key into its plan, and makes it first where it is missing. However often this is done, by two at
-/// once too, and wherever it was cut off before, in the end there is one key and it is in the plan.
-pub async fn provide(context: &Context, merchant: &Merchant) -> Result<(), PlanKeyError> {
-    let plan = match merchant.plan {
-        Plan::Standard => &context.settings.plan_ids.standard,
-        Plan::High => &context.settings.plan_ids.high,
+/// Puts the merchant's key into its plan, and creates the key first where it is missing. However often this is done, by
+/// two at once too, and wherever it was cut off before, in the end there is one key and it is in the plan. Conflicts are
+/// retried until `deadline` is near.
+pub async fn provide(context: &Context, merchant: &Merchant, deadline: Timestamp) -> Result<(), PlanKeyError> {
+    let ids = &context.settings.plan_ids;
+    let (plan, other) = match merchant.plan {
+        Plan::Standard => (&ids.standard, &ids.high),
+        Plan::High => (&ids.high, &ids.standard),
     };
     let gateway = context.gateway();
     // For people: deployments share the account's keys, and the same reference names the same merchant in each.
     let name = format!("{} {}", context.settings.table, merchant.id);
-    let id = match find(gateway, Some(&name), &merchant.plan_key).await? {
+    let value = &merchant.plan_key;
+    let id = match find(gateway, Some(&name), value).await? {
         Some(id) => id,
-        None => create(gateway, &name, &merchant.plan_key).await?,
+        // AWS has no two keys of one value, so a conflict may mean that another was faster, or that the key has another
+        // name, such as that of the table before a restore.
+        None => change(context, deadline, || create(gateway, &name, value), || find(gateway, None, value)).await?,
     };
-    let joined = gateway.create_usage_plan_key().usage_plan_id(plan).key_id(id).key_type("API_KEY").send().await;
-    match joined {
-        Ok(_) => Ok(()),
-        // A key is in one plan of a stage at most: in its own already, or where somebody has put it since.
-        Err(error) if error.code() == Some("ConflictException") => Ok(()),
-        Err(error) => Err(PlanKeyError::from_sdk(&error)),
+    // A key is in one plan of a stage at most: an operator may have moved it to the other plan.
+    let look = async || {
+        let there = is_in(gateway, plan, &id).await? || is_in(gateway, other, &id).await?;
+        Ok(there.then_some(()))
+    };
+    change(context, deadline, || join(gateway, plan, &id), look).await
+}
+
+/// Makes a change that API Gateway may refuse by a conflict ([`PlanKeyError::Busy`]). A conflict has two causes that
+/// only its text tells apart: the change is made already, or API Gateway is busy. So `look` says whether what the change
+/// is for is there, and where it is not, the change is tried again.
+async fn change<T>(
+    context: &Context, deadline: Timestamp, make: impl AsyncFn() -> Result<T, PlanKeyError>,
+    look: impl AsyncFn() -> Result<Option<T>, PlanKeyError>,
+) -> Result<T, PlanKeyError> {
+    let (mut longest, most) = WAIT_MS;
+    loop {
+        match make().await {
+            Err(PlanKeyError::Busy) => {}
+            made => return made,
+        }
+        if let Some(found) = look().await? {
+            return Ok(found);
+        }
+        let wait_ms = context.random_between(longest / 2, longest);
+        if context.now().plus_millis(i64::from(wait_ms) + TRY_MS) > deadline {
+            return Err(PlanKeyError::Busy);
+        }
+        context.sleep(Duration::from_millis(u64::from(wait_ms))).await;
+        longest = most.min(longest * 2);
     }
 }
 
-/// Makes the key and gives its id. AWS has no two keys of one value, so that this is the guard against making another:
-/// if there is one, another was faster, or it was made under another name, such as that of the table before a restore.
+/// Creates the key and returns its id.
 async fn create(gateway: &Client, name: &str, value: &str) -> Result<String, PlanKeyError> {
-    let id = match gateway.create_api_key().name(name).value(value).enabled(true).send().await {
-        Ok(key) => key.id,
-        Err(error) if error.code() == Some("ConflictException") => find(gateway, None, value).await?,
-        Err(error) => return Err(PlanKeyError::from_sdk(&error)),
-    };
-    id.ok_or_else(|| PlanKeyError::Gateway("it tells no id".to_owned()))
+    let created = gateway.create_api_key().name(name).value(value).enabled(true).send().await;
+    let created = created.map_err(|error| match error.code() {
+        Some("LimitExceededException") => PlanKeyError::NoRoom,
+        _ => PlanKeyError::from_sdk(&error),
+    });
+    created?.id.ok_or_else(|| PlanKeyError::Gateway("its answer has no id".to_owned()))
+}
+
+/// Puts the key with this id into the plan.
+async fn join(gateway: &Client, plan: &str, id: &str) -> Result<(), PlanKeyError> {
+    let joined = gateway.create_usage_plan_key().usage_plan_id(plan).key_id(id).key_type("API_KEY").send().await;
+    joined.map(drop).map_err(|error| PlanKeyError::from_sdk(&error))
+}
+
+/// Whether the key with this id is in the plan.
+async fn is_in(gateway: &Client, plan: &str, id: &str) -> Result<bool, PlanKeyError> {
+    match gateway.get_usage_plan_key().usage_plan_id(plan).key_id(id).send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("NotFoundException") => Ok(false),
+        Err(error) => Err(PlanKeyError::from_sdk(&error)),
+    }
 }
 
 /// The id of the key with this value, among those whose name is, or begins with, `name`; among all without one.
@@ -87,7 +145,7 @@ async fn find(gateway: &Client, name: Option<&str>, value: &str) -> Result<Optio
 impl PlanKeyError {
     fn from_sdk<E: ProvideErrorMetadata>(error: &SdkError<E>) -> PlanKeyError {
         match (error.code(), error.message()) {
-            (Some("LimitExceededException"), _) => PlanKeyError::NoRoom,
+            (Some("ConflictException"), _) => PlanKeyError::Busy,
             (Some(code), Some(message)) => PlanKeyError::Gateway(format!("{code}: {message}")),
             (Some(code), None) => PlanKeyError::Gateway(code.to_owned()),
             // STANDARD_PLAN_ID or HIGH_PLAN_ID is missing.
