@@ -10,6 +10,9 @@ use spillway_tests::{make, tool};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+/// Most lines that a check which does not hold may say, and most characters of each.
+const SAID_MAX: (usize, usize) = (12, 300);
+
 /// Where the checks are among the tests.
 const CHECKS: &str = "black_box::smoke::";
 
@@ -147,8 +150,11 @@ async fn followed(shown: tokio::process::ChildStdout) -> std::io::Result<Told> {
             && !is_noise(&line)
             && let Some(failure) = told.failed.last_mut()
         {
-            failure.push_str("\n    ");
-            failure.push_str(&line);
+            let (lines, characters) = SAID_MAX;
+            if failure.lines().count() <= lines {
+                failure.push_str("\n    ");
+                failure.extend(line.chars().take(characters));
+            }
         }
     }
     Ok(told)
