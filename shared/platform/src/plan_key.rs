@@ -17,10 +17,10 @@ use crate::runtime::Context;
 
 /// The most keys of one page.
 const PAGE_MAX: i32 = 500;
-/// The longest wait after the first conflict, in milliseconds; it doubles with each further one, up to the second number.
+/// The longest wait after the first try, in milliseconds; it doubles with each further try, up to the second number.
 /// Changes within the same second already conflict (AWS Support, quoted in serverless/serverless#12064).
 const WAIT_MS: (u32, u32) = (500, 4_000);
-/// The time that a try and the look after it must have left before the invocation ends, in milliseconds.
+/// The time that a try must have before the invocation ends, in milliseconds.
 const TRY_MS: i64 = 5_000;
 
 /// The gateway did not take the key. The merchant is stored by then, and the same request again goes on from there.
@@ -33,7 +33,7 @@ pub enum PlanKeyError {
          to a deployment in another account or region."
     )]
     NoRoom,
-    /// API Gateway changes one usage plan at a time in an account and region, and others had their turn until the
+    /// API Gateway makes few such changes at a time in an account and region, and was busy with others until the
     /// invocation's time was over.
     #[error(
         "The merchant is stored but can't call the API yet: API Gateway adds one key at a time to the usage plans of an \
@@ -54,9 +54,27 @@ pub fn new_value(random: [u8; 20]) -> String {
 }
 
 /// Puts the merchant's key into its plan, and creates the key first where it is missing. However often this is done, by
-/// two at once too, and wherever it was cut off before, in the end there is one key and it is in the plan. Conflicts are
-/// retried until `deadline` is near.
+/// two at once too, and wherever it was cut off before, in the end there is one key and it is in the plan. While API
+/// Gateway is busy this tries again, until `deadline` is near.
 pub async fn provide(context: &Context, merchant: &Merchant, deadline: Timestamp) -> Result<(), PlanKeyError> {
+    let (mut longest, most) = WAIT_MS;
+    loop {
+        match try_provide(context, merchant).await {
+            Err(PlanKeyError::Busy) => {}
+            done => return done,
+        }
+        let wait_ms = context.random_between(longest / 2, longest);
+        if context.now().plus_millis(i64::from(wait_ms) + TRY_MS) > deadline {
+            return Err(PlanKeyError::Busy);
+        }
+        context.sleep(Duration::from_millis(u64::from(wait_ms))).await;
+        longest = most.min(longest * 2);
+    }
+}
+
+/// A change that API Gateway refuses by a conflict is made already, or API Gateway is busy: only the error's text tells
+/// which. So this looks whether it is made.
+async fn try_provide(context: &Context, merchant: &Merchant) -> Result<(), PlanKeyError> {
     let ids = &context.settings.plan_ids;
     let (plan, other) = match merchant.plan {
         Plan::Standard => (&ids.standard, &ids.high),
@@ -68,40 +86,17 @@ pub async fn provide(context: &Context, merchant: &Merchant, deadline: Timestamp
     let value = &merchant.plan_key;
     let id = match find(gateway, Some(&name), value).await? {
         Some(id) => id,
-        // AWS has no two keys of one value, so a conflict may mean that another was faster, or that the key has another
-        // name, such as that of the table before a restore.
-        None => change(context, deadline, || create(gateway, &name, value), || find(gateway, None, value)).await?,
+        None => match create(gateway, &name, value).await {
+            // AWS has no two keys of one value: another was faster, or the key has another name, such as that of the
+            // table before a restore.
+            Err(PlanKeyError::Busy) => find(gateway, None, value).await?.ok_or(PlanKeyError::Busy)?,
+            created => created?,
+        },
     };
-    // A key is in one plan of a stage at most: an operator may have moved it to the other plan.
-    let look = async || {
-        let there = is_in(gateway, plan, &id).await? || is_in(gateway, other, &id).await?;
-        Ok(there.then_some(()))
-    };
-    change(context, deadline, || join(gateway, plan, &id), look).await
-}
-
-/// Makes a change that API Gateway may refuse by a conflict ([`PlanKeyError::Busy`]). A conflict has two causes that
-/// only its text tells apart: the change is made already, or API Gateway is busy. So `look` says whether what the change
-/// is for is there, and where it is not, the change is tried again.
-async fn change<T>(
-    context: &Context, deadline: Timestamp, make: impl AsyncFn() -> Result<T, PlanKeyError>,
-    look: impl AsyncFn() -> Result<Option<T>, PlanKeyError>,
-) -> Result<T, PlanKeyError> {
-    let (mut longest, most) = WAIT_MS;
-    loop {
-        match make().await {
-            Err(PlanKeyError::Busy) => {}
-            made => return made,
-        }
-        if let Some(found) = look().await? {
-            return Ok(found);
-        }
-        let wait_ms = context.random_between(longest / 2, longest);
-        if context.now().plus_millis(i64::from(wait_ms) + TRY_MS) > deadline {
-            return Err(PlanKeyError::Busy);
-        }
-        context.sleep(Duration::from_millis(u64::from(wait_ms))).await;
-        longest = most.min(longest * 2);
+    match join(gateway, plan, &id).await {
+        // A key is in one plan of a stage at most: an operator may have moved it to the other plan.
+        Err(PlanKeyError::Busy) if is_in(gateway, plan, &id).await? || is_in(gateway, other, &id).await? => Ok(()),
+        joined => joined,
     }
 }
 
@@ -145,7 +140,9 @@ async fn find(gateway: &Client, name: Option<&str>, value: &str) -> Result<Optio
 impl PlanKeyError {
     fn from_sdk<E: ProvideErrorMetadata>(error: &SdkError<E>) -> PlanKeyError {
         match (error.code(), error.message()) {
-            (Some("ConflictException"), _) => PlanKeyError::Busy,
+            (Some("ConflictException" | "TooManyRequestsException" | "LimitExceededException"), _) => {
+                PlanKeyError::Busy
+            }
             (Some(code), Some(message)) => PlanKeyError::Gateway(format!("{code}: {message}")),
             (Some(code), None) => PlanKeyError::Gateway(code.to_owned()),
             // STANDARD_PLAN_ID or HIGH_PLAN_ID is missing.

@@ -10,6 +10,9 @@ use spillway_tests::{make, tool};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+/// Most checks that do not hold whose reason is shown.
+const FAILURES_MAX: usize = 10;
+
 /// Most lines that a check which does not hold may say, and most characters of each.
 const SAID_MAX: (usize, usize) = (12, 300);
 
@@ -32,8 +35,12 @@ async fn smoke() -> Result<bool, String> {
     if told.held + told.failed.len() == 0 {
         return Err("There was nothing to check.".to_owned());
     }
-    for failure in &told.failed {
+    for failure in told.failed.iter().take(FAILURES_MAX) {
         println!("\n{failure}");
+    }
+    let more = told.failed.len().saturating_sub(FAILURES_MAX);
+    if more > 0 {
+        println!("\nand {more} more.");
     }
     let count = told.held + told.failed.len();
     println!("\n{} of {count} checks held.", told.held);

@@ -43,8 +43,8 @@ struct State {
     room: usize,
     /// How many changes of these paths are refused, because others are being made at the time.
     busy: BTreeMap<&'static str, usize>,
-    /// Whether changes of plans are refused as too many.
-    throttled: bool,
+    /// The error by which changes of plans are refused as too many.
+    throttled_by: Option<&'static str>,
     calls: usize,
     /// The call, from 1, after which the caller is gone: it was carried out, and its answer is an error.
     cut_off_at: usize,
@@ -63,7 +63,7 @@ impl Gateway {
             plans,
             room: 100,
             busy,
-            throttled: false,
+            throttled_by: None,
             calls: 0,
             cut_off_at: 0,
         })))
@@ -118,7 +118,7 @@ impl State {
         match (request.method(), parts.as_slice()) {
             ("GET", ["apikeys"]) => Ok(self.list(query)),
             ("POST", ["apikeys"]) => self.create(&body),
-            ("POST", ["usageplans", ..]) if self.throttled => Err((429, "LimitExceededException")),
+            ("POST", ["usageplans", ..]) if let Some(code) = self.throttled_by => Err((429, code)),
             ("POST", ["usageplans", plan, "keys"]) => self.join(plan, body["keyId"].as_str().unwrap()),
             ("GET", ["usageplans", plan, "keys", key]) => self.show(plan, key),
             other => panic!("{other:?}"),
@@ -317,11 +317,13 @@ async fn a_key_that_an_operator_moved_stays_in_the_other_plan() {
 }
 
 #[tokio::test]
-async fn only_the_creation_of_a_key_can_lack_room() {
+async fn a_throttled_gateway_is_busy_and_not_without_room() {
     let (gateway, merchant) = (Gateway::of(Kind::Aws), merchant());
-    gateway.change(|state| state.throttled = true);
-    let told = provide(&context(&gateway, PLAN), &merchant, deadline()).await.unwrap_err();
-    assert!(matches!(told, PlanKeyError::Gateway(_)), "{told}");
+    for code in ["TooManyRequestsException", "LimitExceededException"] {
+        gateway.change(|state| state.throttled_by = Some(code));
+        let told = provide(&context(&gateway, PLAN), &merchant, deadline()).await.unwrap_err();
+        assert!(matches!(told, PlanKeyError::Busy), "{code}: {told}");
+    }
 }
 
 #[tokio::test]

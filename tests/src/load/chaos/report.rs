@@ -53,14 +53,14 @@ impl Report {
         let mut lines = vec![format!("{:<14}{:>8}   {took}", "Payments", count(self.payments))];
         lines.extend(outcome_lines(&self.outcomes));
         lines.push("\nRequests sent again".to_owned());
-        lines.push(times(("there was no answer, or an error", &self.again)));
-        lines.push(times(("the answer was there: it must come again", &self.repeated)));
+        lines.push(times(("because of an error, or no answer", &self.again)));
+        lines.push(times(("after the answer, which must then be the same", &self.repeated)));
         lines.push("\nFaults".to_owned());
         let faults = self.faults.iter().chain(&self.receiver_faults);
         lines.extend(faults.map(|(what, number)| times((what, number))));
         let again = count(self.attempts.saturating_sub(self.webhooks));
-        lines.push(format!("\n{:<14}{:>8}   and {again} times one of them again", "Webhooks", count(self.webhooks)));
-        lines.push(format!("{:<14}{:>8}   in the journal", "Entries", count(self.entries)));
+        lines.push(format!("\n{:<14}{:>8}   posted again {again} times", "Webhooks", count(self.webhooks)));
+        lines.push(format!("{:<14}{:>8}", "Entries", count(self.entries)));
         lines.push(format!("\n{}", verdict(&self.violations)));
         if let Some(kept) = &self.kept {
             lines.push(format!("The stack's data is kept in {}.", kept.display()));
