@@ -75,7 +75,7 @@ pub async fn handle(
         Created::Existing(first) if first.fingerprint == merchant.fingerprint => (first, "created before"),
         Created::Existing(first) => return Err(CreateMerchantError::ReferenceTaken(first.reference)),
     };
-    plan_key::provide(&context, &merchant).await?;
+    plan_key::provide(&context, &merchant, invocation.deadline).await?;
     let about = told(outcome, &merchant);
     Ok(Answered::new(view::merchant(merchant), about))
 }

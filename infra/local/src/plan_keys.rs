@@ -4,12 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::extract::{Path as Segment, Query, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -21,6 +22,10 @@ use crate::template::UsagePlan;
 /// Shorter values are refused by API Gateway too.
 const VALUE_MIN: usize = 20;
 
+/// How long a plan takes to get a key. API Gateway refuses other changes of plans meanwhile; with AWS that is about a
+/// second, which would only make tests slow.
+const CHANGE: Duration = Duration::from_millis(20);
+
 /// The keys and their plans. Cheap to clone.
 #[derive(Clone)]
 pub struct PlanKeys(Arc<Inner>);
@@ -29,6 +34,8 @@ struct Inner {
     file: PathBuf,
     plans: Vec<String>,
     keys: Mutex<Vec<Key>>,
+    /// Held while a plan is being changed.
+    changing: tokio::sync::Mutex<()>,
     /// How often a function has asked for a key.
     asked: AtomicU64,
 }
@@ -55,6 +62,7 @@ impl PlanKeys {
             file: file.to_owned(),
             plans: plans.iter().map(|plan| plan.logical_id.clone()).collect(),
             keys: Mutex::new(keys),
+            changing: tokio::sync::Mutex::default(),
             asked: AtomicU64::new(0),
         })))
     }
@@ -77,8 +85,14 @@ impl PlanKeys {
         Router::new()
             .route("/apikeys", post(create).get(list))
             .route("/usageplans/{plan}/keys", post(attach))
+            .route("/usageplans/{plan}/keys/{key}", get(show))
             .route_layer(middleware::from_fn_with_state(roles, check))
             .with_state(self.clone())
+    }
+
+    fn check_plan(&self, plan: &str) -> Result<(), Fault> {
+        let known = self.0.plans.iter().any(|known| known == plan);
+        if known { Ok(()) } else { Err(Fault::NotFound("Invalid Usage Plan ID specified")) }
     }
 
     fn keys(&self) -> MutexGuard<'_, Vec<Key>> {
@@ -112,6 +126,8 @@ enum Fault {
     #[error("the keys cannot be kept: {0}")]
     Json(#[from] serde_json::Error),
 }
+
+const NO_KEY: Fault = Fault::NotFound("Invalid API Key identifier specified");
 
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
@@ -190,20 +206,36 @@ struct NewPlanKey {
 async fn attach(
     State(keys): State<PlanKeys>, Segment(plan): Segment<String>, Json(new): Json<NewPlanKey>,
 ) -> Result<(StatusCode, Json<Value>), Fault> {
-    if !keys.0.plans.contains(&plan) {
-        return Err(Fault::NotFound("Invalid Usage Plan ID specified"));
-    }
+    keys.check_plan(&plan)?;
+    let Ok(_turn) = keys.0.changing.try_lock() else {
+        let why = "Unable to complete operation due to concurrent modification. Please try again later.";
+        return Err(Fault::Conflict(why));
+    };
+    tokio::time::sleep(CHANGE).await;
     let key = keys.change(|keys| {
         let key = keys.iter_mut().find(|key| key.id == new.key_id);
-        let key = key.ok_or(Fault::NotFound("Invalid API Key identifier specified"))?;
+        let key = key.ok_or(NO_KEY)?;
         if key.plan.is_some() {
             return Err(Fault::Conflict("Usage Plan already has the key for this stage"));
         }
         key.plan = Some(plan);
         Ok(key.clone())
     })?;
-    let body = json!({"id": key.id, "type": "API_KEY", "name": key.name, "value": key.value});
-    Ok((StatusCode::CREATED, Json(body)))
+    Ok((StatusCode::CREATED, Json(view_in_plan(&key))))
+}
+
+/// A key, if it is in this plan.
+async fn show(
+    State(keys): State<PlanKeys>, Segment((plan, id)): Segment<(String, String)>,
+) -> Result<Json<Value>, Fault> {
+    keys.check_plan(&plan)?;
+    let keys = keys.keys();
+    let key = keys.iter().find(|key| key.id == id && key.plan.as_deref() == Some(&plan));
+    key.map(|key| Json(view_in_plan(key))).ok_or(NO_KEY)
+}
+
+fn view_in_plan(key: &Key) -> Value {
+    json!({"id": key.id, "type": "API_KEY", "name": key.name, "value": key.value})
 }
 
 fn view(key: &Key, with_value: bool) -> Value {
@@ -214,4 +246,35 @@ fn view(key: &Key, with_value: bool) -> Value {
         view["value"] = key.value.as_str().into();
     }
     view
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::template::Throttle;
+
+    #[tokio::test]
+    async fn a_plan_refuses_a_key_while_it_takes_another() {
+        let file = std::env::temp_dir().join(format!("plan-keys-{}", Uuid::new_v4()));
+        let plan = UsagePlan { logical_id: "Plan".to_owned(), throttle: Throttle { rate: 1, burst: 1 } };
+        let keys = PlanKeys::open(&file, &[plan]).unwrap();
+        let mut ids = Vec::new();
+        for _ in 0..2 {
+            let new = NewKey { name: "key".to_owned(), value: None, enabled: true };
+            let (_, Json(key)) = create(State(keys.clone()), Json(new)).await.unwrap();
+            ids.push(key["id"].as_str().unwrap().to_owned());
+        }
+        let attach = |id: &str| {
+            attach(State(keys.clone()), Segment("Plan".to_owned()), Json(NewPlanKey { key_id: id.to_owned() }))
+        };
+        let show = |id: &str| show(State(keys.clone()), Segment(("Plan".to_owned(), id.to_owned())));
+        let (first, second) = tokio::join!(attach(&ids[0]), attach(&ids[1]));
+        assert!(first.is_ok());
+        assert!(matches!(second, Err(Fault::Conflict(why)) if why.contains("concurrent modification")));
+        assert_eq!(show(&ids[0]).await.unwrap().0["id"], ids[0].as_str());
+        assert!(matches!(show(&ids[1]).await, Err(Fault::NotFound(_))));
+        assert!(attach(&ids[1]).await.is_ok());
+        assert!(matches!(attach(&ids[1]).await, Err(Fault::Conflict(why)) if why.contains("already")));
+        std::fs::remove_file(file).unwrap();
+    }
 }

@@ -11,6 +11,10 @@ use crate::invoke::{Functions, InvokeError};
 /// What its key may do: all there is.
 const SCOPES: [&str; 4] = ["payments:write", "payments:read", "balance:read", "webhooks:write"];
 
+/// Tries to have the functions make the merchant and its key. On a machine with little to give, the first can be too late
+/// for the functions' own deadlines.
+const TRIES: u32 = 3;
+
 /// The sandbox merchant's own account of itself, kept so that a restart prints the same key.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Sandbox {
@@ -35,6 +39,16 @@ impl Sandbox {
     /// The merchant and its key: the one in `file` where it still does all that a new one would, else a new one. The
     /// functions make both, as they do for every merchant.
     pub async fn prepare(functions: &Functions, file: &Path) -> Result<Self, SandboxError> {
+        let mut tries = 1;
+        loop {
+            match Self::try_prepare(functions, file).await {
+                Err(SandboxError::Function(..)) if tries < TRIES => tries += 1,
+                prepared => return prepared,
+            }
+        }
+    }
+
+    async fn try_prepare(functions: &Functions, file: &Path) -> Result<Self, SandboxError> {
         let merchant_id = create_merchant(functions).await?;
         let kept = std::fs::read(file).ok();
         let kept = kept.and_then(|text| serde_json::from_slice::<Self>(&text).ok());

@@ -5,10 +5,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::error::{ProvideErrorMetadata, SdkError};
 use spillway_domain::id::hex;
 use spillway_domain::merchant::{Merchant, Plan};
+use spillway_domain::time::Timestamp;
 
 use crate::runtime::settings::PlanIds;
 use crate::runtime::{Context, SettingError, Start};
@@ -16,6 +19,11 @@ use crate::store::Store;
 
 /// The most keys of one page.
 const PAGE_MAX: i32 = 500;
+/// The longest wait after the first try, in milliseconds; it doubles with each further try, up to the second number.
+/// Changes within the same second already conflict (AWS Support, quoted in serverless/serverless#12064).
+const WAIT_MS: (u32, u32) = (500, 4_000);
+/// The time that a try must have before the invocation ends, in milliseconds.
+const TRY_MS: i64 = 5_000;
 
 /// The gateway did not take the key. The merchant is stored by then, and the same request again goes on from there.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +35,13 @@ pub enum PlanKeyError {
          to a deployment in another account or region."
     )]
     NoRoom,
+    /// API Gateway makes few such changes at a time in an account and region, and was busy with others until the
+    /// invocation's time was over.
+    #[error(
+        "The merchant is stored but can't call the API yet: API Gateway adds one key at a time to the usage plans of an \
+         account and region, and was busy with others; send the same again."
+    )]
+    Busy,
     /// Anything else.
     #[error(
         "The merchant is stored but can't call the API yet, because the gateway does not keep its plan key ({0}); \
@@ -57,39 +72,78 @@ impl PlanKeys {
     }
 }
 
-/// Puts the merchant's key into its plan, and makes it first where it is missing. However often this is done, by two at
-/// once too, and wherever it was cut off before, in the end there is one key and it is in the plan.
-pub async fn provide<P: AsRef<PlanKeys>>(context: &Context<P>, merchant: &Merchant) -> Result<(), PlanKeyError> {
-    let keys = context.as_ref();
-    let plan = match merchant.plan {
-        Plan::Standard => &keys.plans.standard,
-        Plan::High => &keys.plans.high,
+/// Puts the merchant's key into its plan, and creates the key first where it is missing. However often this is done, by
+/// two at once too, and wherever it was cut off before, in the end there is one key and it is in the plan. While API
+/// Gateway is busy this tries again, until `deadline` is near.
+pub async fn provide<P: AsRef<PlanKeys>>(
+    context: &Context<P>, merchant: &Merchant, deadline: Timestamp,
+) -> Result<(), PlanKeyError> {
+    let (mut longest, most) = WAIT_MS;
+    loop {
+        match try_provide(context.as_ref(), merchant).await {
+            Err(PlanKeyError::Busy) => {}
+            done => return done,
+        }
+        let wait_ms = context.random_between(longest / 2, longest);
+        if context.now().plus_millis(i64::from(wait_ms) + TRY_MS) > deadline {
+            return Err(PlanKeyError::Busy);
+        }
+        context.sleep(Duration::from_millis(u64::from(wait_ms))).await;
+        longest = most.min(longest * 2);
+    }
+}
+
+/// A change that API Gateway refuses by a conflict is made already, or API Gateway is busy: only the error's text tells
+/// which. So this looks whether it is made.
+async fn try_provide(keys: &PlanKeys, merchant: &Merchant) -> Result<(), PlanKeyError> {
+    let ids = &keys.plans;
+    let (plan, other) = match merchant.plan {
+        Plan::Standard => (&ids.standard, &ids.high),
+        Plan::High => (&ids.high, &ids.standard),
     };
     let gateway = &keys.gateway;
     // For people: deployments share the account's keys, and the same reference names the same merchant in each.
     let name = format!("{} {}", keys.table, merchant.id);
-    let id = match find(gateway, Some(&name), &merchant.plan_key).await? {
+    let value = &merchant.plan_key;
+    let id = match find(gateway, Some(&name), value).await? {
         Some(id) => id,
-        None => create(gateway, &name, &merchant.plan_key).await?,
+        None => match create(gateway, &name, value).await {
+            // AWS has no two keys of one value: another was faster, or the key has another name, such as that of the
+            // table before a restore.
+            Err(PlanKeyError::Busy) => find(gateway, None, value).await?.ok_or(PlanKeyError::Busy)?,
+            created => created?,
+        },
     };
-    let joined = gateway.create_usage_plan_key().usage_plan_id(plan).key_id(id).key_type("API_KEY").send().await;
-    match joined {
-        Ok(_) => Ok(()),
-        // A key is in one plan of a stage at most: in its own already, or where somebody has put it since.
-        Err(error) if error.code() == Some("ConflictException") => Ok(()),
-        Err(error) => Err(PlanKeyError::from_sdk(&error)),
+    match join(gateway, plan, &id).await {
+        // A key is in one plan of a stage at most: an operator may have moved it to the other plan.
+        Err(PlanKeyError::Busy) if is_in(gateway, plan, &id).await? || is_in(gateway, other, &id).await? => Ok(()),
+        joined => joined,
     }
 }
 
-/// Makes the key and gives its id. AWS has no two keys of one value, so that this is the guard against making another:
-/// if there is one, another was faster, or it was made under another name, such as that of the table before a restore.
+/// Creates the key and returns its id.
 async fn create(gateway: &Client, name: &str, value: &str) -> Result<String, PlanKeyError> {
-    let id = match gateway.create_api_key().name(name).value(value).enabled(true).send().await {
-        Ok(key) => key.id,
-        Err(error) if error.code() == Some("ConflictException") => find(gateway, None, value).await?,
-        Err(error) => return Err(PlanKeyError::from_sdk(&error)),
-    };
-    id.ok_or_else(|| PlanKeyError::Gateway("it tells no id".to_owned()))
+    let created = gateway.create_api_key().name(name).value(value).enabled(true).send().await;
+    let created = created.map_err(|error| match error.code() {
+        Some("LimitExceededException") => PlanKeyError::NoRoom,
+        _ => PlanKeyError::from_sdk(&error),
+    });
+    created?.id.ok_or_else(|| PlanKeyError::Gateway("its answer has no id".to_owned()))
+}
+
+/// Puts the key with this id into the plan.
+async fn join(gateway: &Client, plan: &str, id: &str) -> Result<(), PlanKeyError> {
+    let joined = gateway.create_usage_plan_key().usage_plan_id(plan).key_id(id).key_type("API_KEY").send().await;
+    joined.map(drop).map_err(|error| PlanKeyError::from_sdk(&error))
+}
+
+/// Whether the key with this id is in the plan.
+async fn is_in(gateway: &Client, plan: &str, id: &str) -> Result<bool, PlanKeyError> {
+    match gateway.get_usage_plan_key().usage_plan_id(plan).key_id(id).send().await {
+        Ok(_) => Ok(true),
+        Err(error) if error.code() == Some("NotFoundException") => Ok(false),
+        Err(error) => Err(PlanKeyError::from_sdk(&error)),
+    }
 }
 
 /// The id of the key with this value, among those whose name is, or begins with, `name`; among all without one.
@@ -107,7 +161,9 @@ async fn find(gateway: &Client, name: Option<&str>, value: &str) -> Result<Optio
 impl PlanKeyError {
     fn from_sdk<E: ProvideErrorMetadata>(error: &SdkError<E>) -> PlanKeyError {
         match (error.code(), error.message()) {
-            (Some("LimitExceededException"), _) => PlanKeyError::NoRoom,
+            (Some("ConflictException" | "TooManyRequestsException" | "LimitExceededException"), _) => {
+                PlanKeyError::Busy
+            }
             (Some(code), Some(message)) => PlanKeyError::Gateway(format!("{code}: {message}")),
             (Some(code), None) => PlanKeyError::Gateway(code.to_owned()),
             (None, _) => PlanKeyError::Gateway("it does not answer".to_owned()),

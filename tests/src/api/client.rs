@@ -1,6 +1,6 @@
 //! The API as a merchant's engineer calls it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
@@ -67,10 +67,64 @@ impl Answer {
         problem
     }
 
+    /// Whether the same request may be sent again: after a 429 and any 5xx, as the README says.
+    pub fn says_later(&self) -> bool {
+        self.status == 429 || self.status.is_server_error()
+    }
+
+    /// How long the client has to wait before it sends the same request again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.header("retry-after").parse().ok().map(Duration::from_secs)
+    }
+
+    /// For people, in a few words: `429 rate_limited: …`.
+    pub fn described(&self) -> String {
+        let status = self.status.as_u16();
+        match (self.body["code"].as_str(), self.body["detail"].as_str()) {
+            (Some(code), Some(detail)) => format!("{status} {code}: {}", detail.trim_end_matches('.')),
+            _ if self.text.is_empty() => status.to_string(),
+            _ => format!("{status} {}", self.text.chars().take(DESCRIBED_MAX).collect::<String>()),
+        }
+    }
+
     /// The JSON pointers of a problem's `errors`, in their order.
     pub fn pointers(&self) -> Vec<&str> {
         let errors = self.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
         errors.iter().filter_map(|error| error["pointer"].as_str()).collect()
+    }
+}
+
+/// Most characters of a body that is no problem, in a sentence.
+const DESCRIBED_MAX: usize = 200;
+
+/// Before a request is sent again whose answer does not say when.
+const PAUSE: Duration = Duration::from_millis(150);
+/// Most milliseconds by which a client comes later than it has to, so that many do not come at once.
+const SPREAD_MS: u64 = 200;
+
+fn spread() -> Duration {
+    Duration::from_millis(fastrand::u64(0..SPREAD_MS))
+}
+
+/// How a request fared that was sent until it was served.
+#[derive(Debug)]
+pub struct Served {
+    /// The last answer; `Err` if the connection failed instead.
+    pub last: reqwest::Result<Answer>,
+    /// How often it was sent.
+    pub tries: u32,
+    /// How long the last try took.
+    pub took: Duration,
+}
+
+impl Served {
+    /// The answer if it is not one after which the client has to come again; else what came last, for people.
+    pub fn answer(self) -> Result<Answer, String> {
+        match self.last {
+            Ok(answer) if answer.says_later() => Err(answer.described()),
+            Ok(answer) => Ok(answer),
+            Err(_) => Err("the connection failed".to_owned()),
+        }
     }
 }
 
@@ -81,6 +135,8 @@ pub struct Client {
     base_url: String,
     secret: String,
     plan_key: Option<String>,
+    /// Whether it waits where it is told 429.
+    waits: bool,
 }
 
 /// A request whose every part can be wrong.
@@ -95,12 +151,24 @@ pub struct Request {
 
 impl Client {
     pub(crate) fn new(http: &reqwest::Client, base_url: &str, secret: &str) -> Client {
-        Client { http: http.clone(), base_url: base_url.to_owned(), secret: secret.to_owned(), plan_key: None }
+        Client {
+            http: http.clone(),
+            base_url: base_url.to_owned(),
+            secret: secret.to_owned(),
+            plan_key: None,
+            waits: false,
+        }
     }
 
     /// The same, for a gateway that wants the merchant's plan key from its clients.
     pub(crate) fn with_plan_key(self, plan_key: Option<String>) -> Client {
         Client { plan_key, ..self }
+    }
+
+    /// The same, but told 429 it waits and sends the same again: for a stack whose plans may allow a few requests a
+    /// second, where no test is about that.
+    pub(crate) fn waiting_its_turn(self) -> Client {
+        Client { waits: true, ..self }
     }
 
     /// Whether it sends a plan key, as no client of AWS does.
@@ -257,8 +325,42 @@ impl Request {
         .await
     }
 
+    /// Sends it as a client should. After a 429, a 5xx or a failed connection it sends the same again, as late as
+    /// `Retry-After` says, unless that is past `patience`. It is sent once at least.
+    pub async fn send_patiently(&self, patience: Duration) -> Served {
+        let until = Instant::now() + patience;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let began = Instant::now();
+            let last = self.try_send().await;
+            let took = began.elapsed();
+            let wait = match &last {
+                Ok(answer) if answer.says_later() => answer.retry_after().unwrap_or(PAUSE),
+                Ok(_) => return Served { last, tries, took },
+                Err(_) => PAUSE,
+            };
+            let wait = wait + spread();
+            if Instant::now() + wait >= until {
+                return Served { last, tries, took };
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
     /// Sends it; the error is a connection's.
     pub async fn try_send(&self) -> reqwest::Result<Answer> {
+        let until = Instant::now() + Deadline::LATER;
+        loop {
+            let answer = self.send_once().await?;
+            if !self.client.waits || answer.status != 429 || Instant::now() > until {
+                return Ok(answer);
+            }
+            tokio::time::sleep(answer.retry_after().unwrap_or(PAUSE) + spread()).await;
+        }
+    }
+
+    async fn send_once(&self) -> reqwest::Result<Answer> {
         let url = format!("{}{}", self.client.base_url, self.path);
         let request = self.client.http.request(self.method.clone(), url).headers(self.headers.clone());
         let answer = request.body(self.body.clone()).send().await?;

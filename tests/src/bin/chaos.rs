@@ -2,7 +2,6 @@
 //! replayed and the store fails; then a witness looks for whatever is lost, doubled or unbalanced.
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use spillway_tests::chaos::{self, Plan, Progress};
 use spillway_tests::progress::Bar;
@@ -14,11 +13,11 @@ async fn main() -> ExitCode {
 }
 
 async fn chaos() -> Result<bool, String> {
-    let minutes = tool::number("MINUTES", 10, 1..=1_440)?;
+    let length = tool::minutes("MINUTES", 10)?;
     let clients = tool::number("CLIENTS", 4, 1..=64)?;
     let (seed, json) = (tool::seed()?, tool::wants_json());
     let plan = Plan {
-        length: Duration::from_secs(minutes * 60),
+        length,
         seed,
         clients: usize::try_from(clients).unwrap_or(4),
         merchants: 3,
@@ -26,7 +25,8 @@ async fn chaos() -> Result<bool, String> {
         pauses_ms: 30 * clients / 4..150 * clients.div_ceil(4),
     };
     if !json {
-        println!("\nSpillway: {minutes} minutes of faults, {clients} clients at once, SEED={seed}\n");
+        let (minutes, seconds) = (length.as_secs() / 60, length.as_secs() % 60);
+        println!("\nSpillway: {minutes} min {seconds} s of faults, {clients} clients at once (SEED={seed})\n");
     }
     let mut bar = Bar::of(plan.length.as_secs(), json);
     let report = chaos::run(&plan, |progress| {
@@ -50,13 +50,13 @@ fn line(progress: &Progress) -> String {
         None => "faults over, waiting".to_owned(),
     };
     let [accepted, settled, told] = [progress.accepted, progress.settled, progress.told].map(count);
-    let number = |kind: &str| progress.faults.get(kind).copied().unwrap_or_default();
-    let of =
-        |part: &str| progress.faults.iter().filter(|(kind, _)| kind.starts_with(part)).map(|(_, times)| times).sum();
-    let [functions, runner, messages, store] =
-        [number("function killed"), of("runner"), number("message lost"), of("store")].map(count);
+    let of = |part: &str| {
+        let faults = progress.faults.iter().filter(|(kind, _)| kind.starts_with(part));
+        count(faults.map(|(_, times)| times).sum())
+    };
+    let [functions, stacks, messages, store] = ["function killed", "whole stack", "message lost", "store"].map(of);
     format!(
-        "{when} · {accepted} accepted · {settled} settled · {told} told · killed {functions} functions, {runner} \
-         stacks · lost {messages} messages · {store} store faults"
+        "{when} · {accepted} accepted · {settled} settled · {told} webhooks · killed: functions {functions}, whole \
+         stack {stacks} · lost: messages {messages} · store faults {store}"
     )
 }

@@ -10,16 +10,17 @@ use futures::{StreamExt, stream};
 use spillway_tests::Options;
 use spillway_tests::demo_report::DemoReport;
 use spillway_tests::inbox::Inbox;
+use spillway_tests::judge::{Judged, judge};
 use spillway_tests::live::Live;
 use spillway_tests::progress::Bar;
-use spillway_tests::shop::{Shop, all_quiet, all_told};
+use spillway_tests::shop::{Shop, all_told};
 use spillway_tests::tool::{self, OwnStack, count};
-use spillway_tests::witness::{self, Violation};
+use spillway_tests::verdict::verdict;
 use spillway_tests::workload::{self, Order, Workload};
 
-/// How long a client asks for one payment, and how long the last webhooks may take.
+/// How long a client tries to make one payment, and how long the last webhooks may take.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long what is still in the queues may take. (A stack that others use too is never quiet.)
+/// How long the queues may take to be empty. Those of a stack that others use too never are.
 const QUIET_LIMIT: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// A table that gives no answer so often in a row belongs to a stack that has ended.
@@ -68,20 +69,27 @@ async fn demo() -> Result<bool, String> {
     let began = Instant::now();
     pay(&settings, &live, &shop).await?;
     let took = began.elapsed();
-    all_quiet(&live, QUIET_LIMIT).await;
-    let evidence = witness::gather(&shop, &live.table()).await;
-    let mut violations = evidence.violations();
-    if own.is_some() {
-        violations.extend(witness::strangers(std::slice::from_ref(&evidence)));
-    }
-    let report = DemoReport { evidence: &evidence, violations: &violations, took, seed: settings.seed };
+    let Judged { evidence, violations } = look_back(&settings, &live, &shop, own.is_some()).await;
+    let [evidence] = evidence.as_slice() else { return Err("There is nothing to look at.".to_owned()) };
+    let report = DemoReport { evidence, violations: &violations, took, seed: settings.seed };
     if settings.json {
         println!("{}", report.json());
     } else {
-        print!("{}", report.text());
-        verdict(&violations);
+        print!("{}\n{}\n", report.text(), verdict(&violations));
     }
     Ok(violations.is_empty())
+}
+
+/// Reads everything back and compares it with what was sent. Under a plan of a few requests a second that takes as long
+/// as the payments did.
+async fn look_back(settings: &Settings, live: &Live, shop: &Arc<Shop>, alone: bool) -> Judged {
+    let mut progress = Bar::of(settings.payments, settings.json);
+    let judged = judge(live, std::slice::from_ref(shop), QUIET_LIMIT, alone, |read| {
+        progress.set(u64::try_from(read).unwrap_or_default(), &format!("{} payments read back", count(read)));
+    });
+    let judged = judged.await;
+    progress.clear();
+    judged
 }
 
 fn tell(settings: &Settings, text: &str) {
@@ -147,13 +155,4 @@ async fn watch(live: &Live, shop: &Shop, payments: usize, progress: &mut Bar) ->
         tokio::time::sleep(LOOK_EVERY).await;
     }
     "The stack has ended in the middle of the demo.".to_owned()
-}
-
-fn verdict(violations: &[Violation]) {
-    if violations.is_empty() {
-        println!("\nNothing is lost, nothing is doubled, and every account is right.");
-        return;
-    }
-    println!("\n{} promises are broken:", count(violations.len()));
-    violations.iter().for_each(|violation| println!("  {violation}"));
 }

@@ -10,6 +10,12 @@ use spillway_tests::{make, tool};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
+/// Most checks that do not hold whose reason is shown.
+const FAILURES_MAX: usize = 10;
+
+/// Most lines that a check which does not hold may say, and most characters of each.
+const SAID_MAX: (usize, usize) = (12, 300);
+
 /// Where the checks are among the tests.
 const CHECKS: &str = "black_box::smoke::";
 
@@ -29,8 +35,12 @@ async fn smoke() -> Result<bool, String> {
     if told.held + told.failed.len() == 0 {
         return Err("There was nothing to check.".to_owned());
     }
-    for failure in &told.failed {
+    for failure in told.failed.iter().take(FAILURES_MAX) {
         println!("\n{failure}");
+    }
+    let more = told.failed.len().saturating_sub(FAILURES_MAX);
+    if more > 0 {
+        println!("\nand {more} more.");
     }
     let count = told.held + told.failed.len();
     println!("\n{} of {count} checks held.", told.held);
@@ -147,8 +157,11 @@ async fn followed(shown: tokio::process::ChildStdout) -> std::io::Result<Told> {
             && !is_noise(&line)
             && let Some(failure) = told.failed.last_mut()
         {
-            failure.push_str("\n    ");
-            failure.push_str(&line);
+            let (lines, characters) = SAID_MAX;
+            if failure.lines().count() <= lines {
+                failure.push_str("\n    ");
+                failure.extend(line.chars().take(characters));
+            }
         }
     }
     Ok(told)

@@ -1,6 +1,7 @@
 //! What is left in the table and the queues, what it cost, and who judges it.
 
 pub mod auditor;
+pub mod difference;
 pub mod queues;
 pub mod table;
 pub mod units;

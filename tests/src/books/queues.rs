@@ -24,27 +24,40 @@ impl Queues {
 
     /// Calls an operation (`SendMessage`, …).
     pub async fn call(&self, operation: &str, request: Value) -> Value {
+        self.try_call(operation, request).await.unwrap_or_else(|error| panic!("{operation}: {error}"))
+    }
+
+    /// The same; `Err` says why the queues do not answer.
+    pub async fn try_call(&self, operation: &str, request: Value) -> Result<Value, String> {
         let target = format!("AmazonSQS.{operation}");
-        let answer = call_aws(&self.http, &self.url, "sqs", &target, "application/x-amz-json-1.0", &request).await;
-        answer.unwrap_or_else(|error| panic!("{operation}: {error}"))
+        call_aws(&self.http, &self.url, "sqs", &target, "application/x-amz-json-1.0", &request).await
     }
 
     /// The address of the queue whose name holds `part`, as `ProcessorQueue` (case and dashes do not matter).
     pub async fn url(&self, part: &str) -> String {
-        let list = self.call("ListQueues", json!({})).await;
+        self.try_url(part).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    async fn try_url(&self, part: &str) -> Result<String, String> {
+        let list = self.try_call("ListQueues", json!({})).await?;
         let urls = list["QueueUrls"].as_array().cloned().unwrap_or_default();
         let letters = |text: &str| text.to_lowercase().replace('-', "");
         let found = urls.iter().filter_map(Value::as_str).find(|url| letters(url).contains(&letters(part)));
-        found.unwrap_or_else(|| panic!("no queue {part} among {urls:?}")).to_owned()
+        found.map(str::to_owned).ok_or_else(|| format!("no queue {part} among {urls:?}"))
     }
 
     /// The addresses of the queues that move payments on.
     pub async fn work_urls(&self) -> Vec<String> {
+        self.try_work_urls().await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same; `Err` says why the queues do not answer.
+    pub async fn try_work_urls(&self) -> Result<Vec<String>, String> {
         let mut urls = Vec::new();
         for queue in WORK {
-            urls.push(self.url(queue).await);
+            urls.push(self.try_url(queue).await?);
         }
-        urls
+        Ok(urls)
     }
 
     /// Sends a message to the queue at `url`.
@@ -54,10 +67,16 @@ impl Queues {
 
     /// How many messages the queue at `url` holds: waiting, delayed or being worked on.
     pub async fn depth(&self, url: &str) -> u64 {
+        self.try_depth(url).await.unwrap_or_else(|error| panic!("GetQueueAttributes: {error}"))
+    }
+
+    /// The same; `Err` says why the queues do not answer.
+    pub async fn try_depth(&self, url: &str) -> Result<u64, String> {
         let names = ["", "NotVisible", "Delayed"].map(|kind| format!("ApproximateNumberOfMessages{kind}"));
         let request = json!({"QueueUrl": url, "AttributeNames": names});
-        let answer = self.call("GetQueueAttributes", request).await;
-        names.iter().map(|name| answer["Attributes"][name].as_str().map_or(0, |count| count.parse().unwrap())).sum()
+        let answer = self.try_call("GetQueueAttributes", request).await?;
+        let count = |name: &String| answer["Attributes"][name].as_str().map_or(0, |count| count.parse().unwrap());
+        Ok(names.iter().map(count).sum())
     }
 
     /// Takes messages from the queue at `url` until there were `count` different ones; gives their bodies.

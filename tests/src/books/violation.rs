@@ -25,6 +25,9 @@ pub struct Violation {
 }
 
 impl Kind {
+    /// All of them, the worst first.
+    pub const ALL: [Kind; 4] = [Kind::Lost, Kind::Doubled, Kind::Unbalanced, Kind::Wrong];
+
     /// In one word.
     pub fn name(self) -> &'static str {
         match self {

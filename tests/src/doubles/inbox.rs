@@ -12,6 +12,7 @@ use hyper::{HeaderMap, Request, Response};
 use serde_json::Value;
 use standardwebhooks::Webhook;
 
+use crate::difference::differences;
 use crate::server::{Answered, Closed, Server};
 use crate::terms::expected_fee;
 
@@ -119,10 +120,10 @@ impl Inbox {
         )
     }
 
-    /// Of how many of these payments no event was acknowledged.
-    pub fn missing(&self, merchant: usize, payments: &BTreeSet<String>) -> usize {
+    /// Those of the payments of which no event was acknowledged.
+    pub fn missing(&self, merchant: usize, payments: &BTreeSet<String>) -> BTreeSet<String> {
         let merchants = self.shared.merchants.lock().unwrap();
-        payments.difference(&merchants[merchant].acknowledged).count()
+        payments.difference(&merchants[merchant].acknowledged).cloned().collect()
     }
 
     /// What the merchant has earned in this currency as the webhooks so far say, in minor units.
@@ -198,7 +199,8 @@ impl Shared {
             told.faults.push(format!("its signature is wrong: {error}"));
         }
         if told.text != text {
-            told.faults.push(format!("it came as {:?} and as {text:?}", told.text));
+            let differences = differences(&read(&text), &told.body());
+            told.faults.push(format!("its body is not always the same: {differences}"));
         }
         true
     }
@@ -219,10 +221,10 @@ impl Shared {
         }
         let mut random = self.random.lock().unwrap();
         let (fault, reply) = match random.u8(0..100) {
-            0..8 => ("answers 500", Reply::Status(500)),
-            8..15 => ("answers 503", Reply::Status(503)),
-            15..20 => ("answers late", Reply::Late(Duration::from_millis(random.u64(200..2_000)))),
-            20..25 => ("closes the connection", Reply::Close),
+            0..8 => ("webhook receiver answered 500", Reply::Status(500)),
+            8..15 => ("webhook receiver answered 503", Reply::Status(503)),
+            15..20 => ("webhook receiver answered late", Reply::Late(Duration::from_millis(random.u64(200..2_000)))),
+            20..25 => ("webhook receiver hung up", Reply::Close),
             _ => return Reply::Status(200),
         };
         *self.faults.lock().unwrap().entry(fault).or_default() += 1;

@@ -1,29 +1,27 @@
-//! The client's book: what was asked for, and what was answered. And how a client asks: again, with the same
-//! idempotency key, until it is told that its payment was accepted.
+//! The client's book: what was asked for, and what was answered. The client sends each request again, with the same
+//! idempotency key, until the payment is accepted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::client::{Answer, Client};
+use crate::difference::differences;
 use crate::workload::Order;
-
-/// Before the same request is sent again.
-const PAUSE: Duration = Duration::from_millis(150);
-/// Answers after which a client asks again.
-const AGAIN: [u16; 5] = [429, 500, 502, 503, 504];
 
 /// An order, and what the client knows of it.
 #[derive(Debug, Clone)]
 pub struct Sent {
     /// What was asked for.
     pub order: Order,
-    /// How often, until it was accepted.
+    /// How often it was sent.
     pub tries: u32,
     /// The first 202; none if none ever came.
     pub accepted: Option<Accepted>,
+    /// What came last instead of an answer that stays, for people; none unless the client gave up.
+    pub gave_up: Option<String>,
     /// What a client must never be answered, as sentences.
     pub oddities: Vec<String>,
 }
@@ -37,7 +35,7 @@ pub struct Accepted {
     pub body: Value,
     /// When it was read.
     pub at: Instant,
-    /// How long the try took that it answered.
+    /// How long the answered try took.
     pub took: Duration,
 }
 
@@ -54,14 +52,14 @@ struct Pages {
     accepted: BTreeSet<String>,
     /// By currency, what the merchant is owed at most: the net of all that was ever sent.
     promised: BTreeMap<&'static str, i64>,
-    /// How often a request was sent again for want of a 202.
+    /// How often a request was sent again because no 202 had come.
     again: usize,
-    /// How often one was repeated after its 202.
+    /// How often a request was sent again after its 202.
     repeated: usize,
 }
 
 impl Book {
-    /// Every order so far, those that are under way left out.
+    /// Every order so far, without those that are under way.
     pub fn sent(&self) -> Vec<Sent> {
         self.pages.lock().unwrap().sent.clone()
     }
@@ -71,12 +69,12 @@ impl Book {
         self.pages.lock().unwrap().accepted.clone()
     }
 
-    /// How many there are of them.
+    /// How many payments were accepted so far.
     pub fn count(&self) -> usize {
         self.pages.lock().unwrap().accepted.len()
     }
 
-    /// How often requests were sent again for want of an answer, and repeated after it.
+    /// How often requests were sent again because no 202 had come, and how often after it.
     pub fn repetitions(&self) -> (usize, usize) {
         let pages = self.pages.lock().unwrap();
         (pages.again, pages.repeated)
@@ -87,16 +85,26 @@ impl Book {
         self.pages.lock().unwrap().promised.get(currency).copied().unwrap_or_default()
     }
 
-    /// Sends an order until it is accepted, refused, or `patience` is at its end; notes what came. With `repeat` it is
-    /// sent once more after that, and must be answered alike.
+    /// Sends an order until it is accepted or refused, but no longer than `patience`, and notes the answers. With
+    /// `repeat` the accepted order is sent once more, and its answer must be the same.
     pub async fn place(&self, client: &Client, order: Order, patience: Duration, repeat: bool) {
         *self.pages.lock().unwrap().promised.entry(order.currency).or_default() += order.net();
-        let mut sent = Sent { order, tries: 0, accepted: None, oddities: Vec::new() };
+        let request = client.payment_request(&order.key, &order.body());
+        let mut sent = Sent { order, tries: 0, accepted: None, gave_up: None, oddities: Vec::new() };
         let until = Instant::now() + patience;
-        while let Some((answer, took)) = ask(client, &sent.order, until, &mut sent.tries).await {
+        loop {
+            let served = request.send_patiently(until.saturating_duration_since(Instant::now())).await;
+            let took = served.took;
+            sent.tries += served.tries;
+            let answer = match served.answer() {
+                Ok(answer) => answer,
+                Err(last) => {
+                    sent.gave_up = Some(last);
+                    break;
+                }
+            };
             if answer.status != 202 {
-                let oddity = format!("{} was answered {} {}", sent.order.key, answer.status, answer.text);
-                sent.oddities.push(oddity);
+                sent.oddities.push(format!("{} was answered {}", sent.order.key, answer.described()));
                 break;
             }
             if sent.accepted.is_some() {
@@ -116,21 +124,6 @@ impl Book {
     }
 }
 
-/// The answer to the first try that is none of those after which a client asks again, and how long that try took; none
-/// if there was none until then.
-async fn ask(client: &Client, order: &Order, until: Instant, tries: &mut u32) -> Option<(Answer, Duration)> {
-    let request = client.payment_request(&order.key, &order.body());
-    while Instant::now() < until {
-        *tries += 1;
-        let began = Instant::now();
-        match request.try_send().await {
-            Ok(answer) if !AGAIN.contains(&answer.status.as_u16()) => return Some((answer, began.elapsed())),
-            _ => tokio::time::sleep(PAUSE).await,
-        }
-    }
-    None
-}
-
 impl Sent {
     fn accept(&mut self, answer: Answer, took: Duration) -> String {
         let (key, body) = (&self.order.key, &answer.body);
@@ -138,9 +131,10 @@ impl Sent {
             self.oddities.push(format!("{key} was sent for the first time and answered as a replay"));
         }
         let id = body["id"].as_str().unwrap_or_default().to_owned();
-        let asked = (self.order.amount.into(), self.order.currency.into(), "processing".into());
-        if (body["amount"].clone(), body["currency"].clone(), body["status"].clone()) != asked {
-            self.oddities.push(format!("{key} was accepted as {}", answer.text));
+        let asked = json!({"amount": self.order.amount, "currency": self.order.currency, "status": "processing"});
+        let told = json!({"amount": body["amount"], "currency": body["currency"], "status": body["status"]});
+        if told != asked {
+            self.oddities.push(format!("{key} was accepted as another payment: {}", differences(&told, &asked)));
         }
         self.accepted = Some(Accepted { id: id.clone(), body: answer.body, at: Instant::now(), took });
         id
@@ -148,9 +142,10 @@ impl Sent {
 
     /// Compares the answer to a repeated request with the first 202.
     fn compare(&mut self, answer: &Answer) {
-        let first = self.accepted.as_ref().map(|accepted| &accepted.body);
-        if first != Some(&answer.body) {
-            self.oddities.push(format!("{} was answered {first:?}, then {}", self.order.key, answer.text));
+        let first = self.accepted.as_ref().map_or(&Value::Null, |accepted| &accepted.body);
+        if *first != answer.body {
+            let differences = differences(&answer.body, first);
+            self.oddities.push(format!("{} was repeated and answered otherwise: {differences}", self.order.key));
         }
         if !is_replay(answer) {
             self.oddities.push(format!("{} was repeated and not answered as a replay", self.order.key));

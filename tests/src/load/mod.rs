@@ -2,6 +2,7 @@
 
 pub mod book;
 pub mod chaos;
+pub mod judge;
 pub mod outcomes;
 pub mod percentiles;
 pub mod shop;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::tool::count;
 use crate::witness::Evidence;
 
-/// By the card's behaviour, how often each outcome was.
+/// How often each outcome occurred, by the card's behaviour.
 pub type Outcomes = BTreeMap<&'static str, BTreeMap<String, usize>>;
 
 /// What became of all payments, as the API shows it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// Durations of many of the same thing.
+/// How long the same thing took, many times.
 #[derive(Debug, Clone, Default)]
 pub struct Percentiles(Vec<Duration>);
 

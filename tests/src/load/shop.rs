@@ -15,7 +15,9 @@ use crate::live::Live;
 use crate::table::Table;
 use crate::terms::SHARDS;
 
-/// Between two looks at what is still to come.
+/// How long the stack may take to take a webhook endpoint.
+const OPENING: Duration = Duration::from_secs(60);
+/// Between two looks at what is still missing.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A merchant of a run.
@@ -24,11 +26,11 @@ pub struct Shop {
     pub id: String,
     /// Holds its key with every scope.
     pub client: Client,
-    /// What its client knows.
+    /// What its client sent and was answered.
     pub book: Book,
     /// Its place in the inbox.
     pub number: usize,
-    /// Where its webhooks come.
+    /// Where its webhooks arrive.
     pub inbox: Arc<Inbox>,
 }
 
@@ -38,12 +40,13 @@ impl Shop {
         let Merchant { id, client } = live.try_new_merchant(&json!({"name": name})).await?;
         let number = inbox.add_merchant();
         let request = client.webhook_endpoint_request(&unique(), &inbox.url(number), &["payment.*"]);
-        let answer = request.try_send().await.map_err(|_| "The stack does not answer.".to_owned())?;
+        let refused = |answer: String| format!("The stack takes no webhook endpoint: {answer}.");
+        let answer = request.send_patiently(OPENING).await.answer().map_err(refused)?;
         if answer.status == 422 {
             return Err("The stack refuses webhooks to this machine: start it without WEBHOOK_LOOPBACK=0.".to_owned());
         }
         let secret = answer.body["secret"].as_str();
-        let secret = secret.ok_or_else(|| format!("The webhook endpoint was answered {}.", answer.text))?;
+        let secret = secret.ok_or_else(|| refused(answer.described()))?;
         inbox.set_secret(number, secret);
         Ok(Shop { id, client, book: Book::default(), number, inbox: Arc::clone(inbox) })
     }
@@ -53,7 +56,7 @@ impl Shop {
         format!("{}#test", self.id)
     }
 
-    /// How many events its payments have made so far: as many as are settled. None if the table does not answer.
+    /// How many of its payments are settled: each then has an event. `None` if the table does not answer.
     pub async fn settled(&self, table: &Table) -> Option<usize> {
         let mut settled = 0;
         for shard in 0..SHARDS {
@@ -64,16 +67,25 @@ impl Shop {
 
     /// How many accepted payments have no acknowledged webhook yet.
     pub fn untold(&self) -> usize {
-        self.inbox.missing(self.number, &self.book.accepted())
+        self.inbox.missing(self.number, &self.book.accepted()).len()
     }
 
-    /// The balance as the API tells it, by currency (available, pending), zeros left out; `Err` is what it told.
-    pub async fn balance(&self) -> Result<Balances, String> {
-        let answer = self.client.request(Method::GET, "/balance").try_send().await;
-        let answer = answer.map_err(|_| "no answer".to_owned())?;
+    /// How long ago the oldest payment without an acknowledged webhook was accepted; zero if there is none.
+    pub fn oldest_untold(&self) -> Duration {
+        let untold = self.inbox.missing(self.number, &self.book.accepted());
+        let sent = self.book.sent();
+        let accepted = sent.iter().filter_map(|sent| sent.accepted.as_ref());
+        let ages = accepted.filter(|accepted| untold.contains(&accepted.id)).map(|accepted| accepted.at.elapsed());
+        ages.max().unwrap_or_default()
+    }
+
+    /// The balance that the API shows, by currency (available, pending), without zeros. `Err` is what it answered instead
+    /// until `patience` was over.
+    pub async fn balance(&self, patience: Duration) -> Result<Balances, String> {
+        let answer = self.client.request(Method::GET, "/balance").send_patiently(patience).await.answer()?;
         let balances = answer.body["balances"].as_array().filter(|_| answer.status == 200);
         let known = balances.filter(|all| all.iter().all(|balance| balance["error"].is_null()));
-        let balances = known.ok_or_else(|| format!("{} {}", answer.status, answer.text))?;
+        let balances = known.ok_or_else(|| answer.described())?;
         let amount = |balance: &Value, field: &str| balance[field].as_i64().unwrap_or(i64::MIN);
         let read = balances.iter().map(|balance| {
             let currency = balance["currency"].as_str().unwrap_or_default().to_owned();
@@ -83,31 +95,37 @@ impl Shop {
     }
 }
 
-/// Waits until every accepted payment of these shops has an acknowledged webhook; false if that takes longer than
-/// `limit`.
-pub async fn all_told(shops: &[Arc<Shop>], limit: Duration) -> bool {
-    let until = Instant::now() + limit;
-    while shops.iter().any(|shop| shop.untold() > 0) {
-        if Instant::now() > until {
+/// Waits until every accepted payment of these shops has an acknowledged webhook. False if none came for as long as
+/// `silence`.
+pub async fn all_told(shops: &[Arc<Shop>], silence: Duration) -> bool {
+    let untold = || shops.iter().map(|shop| shop.untold()).sum::<usize>();
+    let (mut left, mut since) = (untold(), Instant::now());
+    while left > 0 {
+        if since.elapsed() > silence {
             return false;
         }
         tokio::time::sleep(LOOK_EVERY).await;
+        let now = untold();
+        if now != left {
+            (left, since) = (now, Instant::now());
+        }
     }
     true
 }
 
-/// Waits until no message is in any queue that moves payments on, but no longer than `limit`: what comes late then has
-/// come.
+/// Waits until the queues that move payments on are empty, but no longer than `limit`: then nothing comes late any more.
 pub async fn all_quiet(live: &Live, limit: Duration) {
     let until = Instant::now() + limit;
     let queues = live.queues();
-    let urls = queues.work_urls().await;
-    while Instant::now() < until {
+    let depths = async || -> Result<u64, String> {
         let mut left = 0;
-        for url in &urls {
-            left += queues.depth(url).await;
+        for url in queues.try_work_urls().await? {
+            left += queues.try_depth(&url).await?;
         }
-        if left == 0 {
+        Ok(left)
+    };
+    while Instant::now() < until {
+        if depths().await == Ok(0) {
             return;
         }
         tokio::time::sleep(LOOK_EVERY).await;

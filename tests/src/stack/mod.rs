@@ -12,7 +12,9 @@ pub mod template;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::ops::Deref;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -97,12 +99,12 @@ impl Stack {
         Ok(())
     }
 
-    /// What `dev.json` says, or the log of a runner that has ended.
+    /// What `dev.json` says, or the log of a runner that has ended. A machine with little to give takes long for it.
     async fn ready(&mut self) -> Result<Value, String> {
         let path = self.data.join("dev.json");
         let runner = &mut self.runner;
         let data = &self.data;
-        eventually("the stack is ready", Deadline::SOON, async || {
+        eventually("the stack is ready", Deadline::LATER, async || {
             if runner.try_wait().unwrap().is_some() {
                 return Ok(Err(log_tail(data)));
             }
@@ -144,9 +146,23 @@ impl Stack {
 
     /// Starts a killed stack again on its data.
     pub async fn restart(&mut self) {
+        self.start_again().await.unwrap_or_else(|log| panic!("the runner ended:\n{log}"));
+    }
+
+    /// The same for a tool, with no faults of the store meanwhile: a runner that starts gives up after a few, as it
+    /// should. `Err` is the end of the log of a runner that has ended.
+    pub async fn try_restart(&mut self) -> Result<(), String> {
+        let calm = |stack: &Stack, calm| stack.store_proxy.iter().for_each(|proxy| proxy.set_calm(calm));
+        calm(self, true);
+        let started = self.start_again().await;
+        calm(self, false);
+        started
+    }
+
+    async fn start_again(&mut self) -> Result<(), String> {
         fs::remove_file(self.data.join("dev.json")).unwrap();
         self.runner = spawn(&self.binaries, &self.data, &self.environment);
-        self.be_ready().await.unwrap_or_else(|log| panic!("the runner ended:\n{log}"));
+        self.be_ready().await
     }
 
     /// Deletes all messages, as if the queues' file were lost; only while the stack is dead.
@@ -260,7 +276,7 @@ impl Drop for Stack {
 }
 
 async fn all_end(started: &[Process]) {
-    eventually("all that the runner started ends", Deadline::SOON, async || {
+    eventually("all that the runner started ends", Deadline::LATER, async || {
         let left: Vec<&Process> = started.iter().filter(|process| process::runs(process)).collect();
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     })
@@ -317,8 +333,18 @@ fn port_was_taken(log: &str) -> bool {
     log.lines().last().is_some_and(|line| line.contains("port ") && (line.contains("taken") || line.contains("in use")))
 }
 
+/// Ports that the system gives to nobody by itself, so that nobody takes one of them while a stack is dead.
+const PORTS: Range<u16> = 20_000..30_000;
+
+/// A port that is free on both loopback addresses, for what has to be found again at the same one.
 pub(crate) fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let taken = |address: IpAddr, port: u16| {
+        // A machine may have no IPv6, where a port is no less free.
+        TcpListener::bind((address, port)).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
+    };
+    let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+    let mut ports = std::iter::repeat_with(|| fastrand::u16(PORTS));
+    ports.find(|port| !loopback.iter().any(|address| taken(*address, *port))).expect("ports without end")
 }
 
 fn log_path(data: &Path) -> PathBuf {

@@ -55,7 +55,7 @@ impl Deployed {
             return Err(format!("The key does not begin with {TEST_KEY}: only test mode is touched."));
         }
         let outside = Outside::new(&client::http_to(url), url, None);
-        let only = Some(outside.client(key).with_plan_key(plan_key));
+        let only = Some(outside.client(key).with_plan_key(plan_key).waiting_its_turn());
         Ok(Deployed { outside, only })
     }
 }

@@ -11,15 +11,15 @@ use crate::percentiles::Percentiles;
 use crate::tool::{count, grouped, shown};
 use crate::witness::{Evidence, Kind, Violation, expected_balances};
 
-/// What a demo has shown.
+/// The result of a demo.
 pub struct DemoReport<'demo> {
-    /// All that is known.
+    /// What the witness has gathered.
     pub evidence: &'demo Evidence,
-    /// What is wrong.
+    /// The broken promises.
     pub violations: &'demo [Violation],
     /// From the first request to the last webhook.
     pub took: Duration,
-    /// Of the payments.
+    /// Seed of the payments.
     pub seed: u64,
 }
 
@@ -155,7 +155,7 @@ impl DemoReport<'_> {
 }
 
 impl Latencies {
-    /// For machines, for people, and how long.
+    /// Each with its name in JSON and its name for people.
     fn named(&self) -> [(&'static str, &'static str, &Percentiles); 3] {
         [
             ("post", "POST /v1/payments", &self.post),

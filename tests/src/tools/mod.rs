@@ -3,3 +3,4 @@
 pub mod demo_report;
 pub mod progress;
 pub mod tool;
+pub mod verdict;

@@ -1,4 +1,4 @@
-//! How far a tool has come: a bar for people who look, a line now and then for a file, nothing for machines.
+//! How far a tool has come: a bar on a terminal, a line every few seconds in a file, and nothing with `JSON=1`.
 
 use std::time::{Duration, Instant};
 
@@ -6,19 +6,19 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::tool;
 
-/// Between two lines where nobody looks.
+/// Between two lines in a file.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 const STYLE: &str = "  {bar:24.green} {msg}";
 
 /// Shows how far a tool has come, on the standard error.
 pub struct Bar {
     bar: ProgressBar,
-    /// When the next line is due; none where there are no lines.
+    /// When the next line is due; `None` where no lines are written.
     next_line: Option<Instant>,
 }
 
 impl Bar {
-    /// Of so much work; `silent` shows nothing.
+    /// A bar that is full when `work` is done; with `silent` nothing is shown.
     pub fn of(work: u64, silent: bool) -> Bar {
         let target =
             if tool::is_watched() && !silent { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
@@ -28,7 +28,7 @@ impl Bar {
         Bar { bar, next_line }
     }
 
-    /// So much of it is done, which is told as `message`.
+    /// Shows that `done` of the work is done, and `message` beside it.
     pub fn set(&mut self, done: u64, message: &str) {
         self.bar.set_position(done);
         self.bar.set_message(message.to_owned());
@@ -38,7 +38,7 @@ impl Bar {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn clear(&self) {
         self.bar.finish_and_clear();
     }

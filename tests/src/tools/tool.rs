@@ -1,4 +1,4 @@
-//! What the tools have in common: settings from the environment, an end by Ctrl-C, failures as sentences.
+//! What the tools share: settings from the environment, an end by Ctrl-C, and failures as sentences.
 
 use std::io::IsTerminal;
 use std::ops::{Deref, DerefMut, RangeInclusive};
@@ -18,8 +18,7 @@ const INTERRUPTED: u8 = 130;
 const END_LIMIT: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// A stack that a tool has started. When it is dropped, none of its processes is left: a function that is killed with
-/// its runner would first do what it is at.
+/// A stack that a tool has started. When it is dropped, all of its processes end, functions in the middle of a call too.
 pub struct OwnStack(Stack);
 
 impl OwnStack {
@@ -72,6 +71,16 @@ pub fn number(name: &str, default: u64, allowed: RangeInclusive<u64>) -> Result<
     value.parse().ok().filter(|number| allowed.contains(number)).ok_or_else(wrong)
 }
 
+/// The minutes that the variable `name` holds, such as `10` or `0.5`, or the default; `Err` is a sentence.
+pub fn minutes(name: &str, default: u32) -> Result<Duration, String> {
+    let Some(value) = std::env::var(name).ok().filter(|value| !value.is_empty()) else {
+        return Ok(Duration::from_mins(default.into()));
+    };
+    let minutes = value.parse().ok().filter(|minutes: &f64| (0.1..=1_440.0).contains(minutes));
+    let length = minutes.and_then(|minutes| Duration::try_from_secs_f64(minutes).ok()?.checked_mul(60));
+    length.ok_or_else(|| format!("{name} is {value}; it must be a number from 0.1 to 1440."))
+}
+
 /// The seed that `SEED` holds, or a new one; `Err` is a sentence.
 pub fn seed() -> Result<u64, String> {
     number("SEED", fastrand::u64(1..1_000_000), 0..=u64::MAX)
@@ -87,8 +96,8 @@ pub fn is_watched() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// Does the tool's work unless Ctrl-C, SIGTERM or the terminal's end comes first: what the work holds is then dropped,
-/// and a stack of its own ends with that. The work tells whether all was well; its `Err` is a sentence.
+/// Does the tool's work. Ctrl-C, SIGTERM and the end of the terminal drop the work, and with it the tool's own stack. The
+/// work returns whether all was well; its `Err` is a sentence.
 pub async fn run(work: impl Future<Output = Result<bool, String>>) -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let told = panic.payload_as_str().unwrap_or("it can't go on");
@@ -121,7 +130,7 @@ pub fn grouped(number: i64) -> String {
     format!("{}{}", if number < 0 { "-" } else { "" }, groups.join(","))
 }
 
-/// The same of a count.
+/// [`grouped`] for a count.
 pub fn count(number: usize) -> String {
     grouped(i64::try_from(number).unwrap_or(i64::MAX))
 }
@@ -136,7 +145,7 @@ pub fn shown(duration: Duration) -> String {
     }
 }
 
-/// The last words of a stack that did not start: why, without what came before.
+/// Why a stack did not start: the last line of its log.
 fn why(log: &str) -> String {
     let last = log.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it says nothing");
     format!("No stack can be started: {}", last.trim_start_matches("spillway-local: "))

@@ -1,7 +1,10 @@
 //! `create-merchant`, invoked directly.
 
+use futures::future::join_all;
 use serde_json::{Value, json};
-use spillway_tests::{Options, Stack, unique};
+use spillway_tests::{Options, Stack, terms, unique};
+
+const AT_ONCE: usize = 50;
 
 fn request(reference: &str) -> Value {
     json!({"reference": reference, "name": "Acme", "plan": "standard",
@@ -20,6 +23,16 @@ async fn the_same_request_again_gives_the_same_merchant() {
     assert_eq!(stack.table().items().await.len(), stored);
     let other = stack.invoke("create-merchant", &request(&unique())).await.unwrap();
     assert_ne!(other["id"], merchant["id"]);
+}
+
+/// API Gateway refuses to put a key into a plan while it does so for another.
+#[tokio::test]
+async fn fifty_merchants_made_at_once_can_all_pay() {
+    let stack = Stack::start(Options::new().knob("STORE_DEADLINE_MS", 9000)).await;
+    let merchants = join_all((0..AT_ONCE).map(|_| stack.new_merchant())).await;
+    for merchant in merchants {
+        merchant.client.create_payment("first", &terms::payment()).await.expect(202);
+    }
 }
 
 #[tokio::test]

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use spillway_tests::chaos::{self, Plan};
+use spillway_tests::store_proxy::{Fault, Matching};
+use spillway_tests::{Options, Stack};
 
 /// Of the payments and the order of the faults: the same in each run, and any in `make chaos`.
 const SEED: u64 = 8;
@@ -13,14 +16,19 @@ async fn a_minute_of_chaos_loses_doubles_and_unbalances_nothing() {
     let plan = Plan { length: Duration::from_secs(60), seed: SEED, clients: 4, merchants: 3, pauses_ms: 200..600 };
     let report = chaos::run(&plan, |_| ()).await.unwrap();
     assert!(report.violations.is_empty(), "{}", report.text());
+    assert!(
+        report
+            .text()
+            .ends_with("Nothing was lost, doubled or unbalanced: every payment, webhook and account is right.\n")
+    );
     assert!(report.payments > 20, "there was load: {}", report.text());
     // Each kind of fault happened.
     for kind in [
         "function killed",
         "queues emptied",
-        "runner killed",
-        "runner killed, queues lost",
-        "runner killed, stream replayed",
+        "whole stack killed",
+        "whole stack killed, queues lost",
+        "whole stack killed, stream replayed",
         "store call delayed",
         "store call failed",
         "store call held",
@@ -31,4 +39,14 @@ async fn a_minute_of_chaos_loses_doubles_and_unbalances_nothing() {
     ] {
         assert!(report.faults.get(kind).is_some_and(|times| *times > 0), "no {kind}: {}", report.text());
     }
+}
+
+#[tokio::test]
+async fn a_stack_starts_again_while_its_store_is_to_fail() {
+    let mut stack = Stack::start(Options::new().store_proxy()).await;
+    stack.store_proxy().fault(usize::MAX, Matching::all(), Fault::Close);
+    stack.kill().await;
+    stack.try_restart().await.unwrap();
+    // The faults are there again.
+    stack.try_new_merchant(&json!({})).await.unwrap_err();
 }

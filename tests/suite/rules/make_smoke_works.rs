@@ -26,6 +26,14 @@ async fn every_check_is_told_and_holds_on_a_stack_that_is_right() {
 }
 
 #[tokio::test]
+async fn under_a_plan_of_few_requests_the_checks_are_only_slower() {
+    let plan = Options::new().knob("HIGH_PLAN_RATE", 20).knob("HIGH_PLAN_BURST", 5);
+    let stack = Stack::start(plan.unkilled()).await;
+    let output = smoke(stack.base_url(), stack.developers_key()).await;
+    assert!(output.succeeded && output.shown.contains("checks held."), "{output:#?}");
+}
+
+#[tokio::test]
 async fn a_check_that_does_not_hold_is_told_with_the_reason() {
     // Whoever pays here is never told the end of it, and finds no list.
     let answer = |request: hyper::Request<hyper::body::Bytes>| async move {

@@ -115,6 +115,14 @@ async fn every_right_is_used_and_no_other_is_missed() {
 async fn operators_work(stack: &Stack) -> [Merchant; 2] {
     let other = stack.new_merchant_with(json!({"plan": "standard"})).await;
     let merchant = stack.new_merchant().await;
+    for plan in ["standard", "high"] {
+        let price = json!({"fee_basis_points": 290, "fee_fixed": 30});
+        let request = json!({"reference": unique(), "name": "Acme", "plan": plan, "currencies": {"USD": price}});
+        // The second time its key is in the plan.
+        for _ in 0..2 {
+            stack.invoke("create-merchant", &request).await.unwrap();
+        }
+    }
     let key = json!({"merchant": merchant.id, "mode": "test", "reference": unique(), "scopes": ["payments:read"],
         "expires_at": null});
     let keys = [stack.invoke("issue-api-key", &key).await, stack.invoke("issue-api-key", &key).await];

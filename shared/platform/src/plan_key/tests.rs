@@ -1,9 +1,10 @@
 //! Against a gateway that keeps keys and plans as AWS documents it, or as an emulator does that refuses nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::rt::sleep::{AsyncSleep, SharedAsyncSleep, Sleep};
 use aws_smithy_runtime_api::client::http::{
     HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
 };
@@ -21,6 +22,7 @@ use crate::runtime::settings::Environment;
 use crate::runtime::{Outside, Parts};
 
 const PLAN: &str = "plan-standard";
+const OTHER_PLAN: &str = "plan-high";
 /// Keys of a page, whatever is asked for, so that a few keys are several pages.
 const PAGE: usize = 2;
 
@@ -40,6 +42,10 @@ struct State {
     keys: Vec<(String, String)>,
     plans: BTreeMap<String, BTreeSet<usize>>,
     room: usize,
+    /// How many changes of these paths are refused, because others are being made at the time.
+    busy: BTreeMap<&'static str, usize>,
+    /// The error by which changes of plans are refused as too many.
+    throttled_by: Option<&'static str>,
     calls: usize,
     /// The call, from 1, after which the caller is gone: it was carried out, and its answer is an error.
     cut_off_at: usize,
@@ -50,8 +56,18 @@ struct Gateway(Arc<Mutex<State>>);
 
 impl Gateway {
     fn of(kind: Kind) -> Gateway {
-        let plans = BTreeMap::from([(PLAN.to_owned(), BTreeSet::new())]);
-        Gateway(Arc::new(Mutex::new(State { kind, keys: Vec::new(), plans, room: 100, calls: 0, cut_off_at: 0 })))
+        let plans = [PLAN, OTHER_PLAN].map(|plan| (plan.to_owned(), BTreeSet::new())).into();
+        let (keys, busy) = (Vec::new(), BTreeMap::new());
+        Gateway(Arc::new(Mutex::new(State {
+            kind,
+            keys,
+            plans,
+            room: 100,
+            busy,
+            throttled_by: None,
+            calls: 0,
+            cut_off_at: 0,
+        })))
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {
@@ -92,13 +108,20 @@ impl State {
         let (path, query) = request.uri().split_once('?').unwrap_or((request.uri(), ""));
         let path = path.trim_start_matches("https://gateway.test");
         let body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap_or_default();
-        match (request.method(), path) {
-            ("GET", "/apikeys") => Ok(self.list(query)),
-            ("POST", "/apikeys") => self.create(&body),
-            ("POST", path) => {
-                let plan = path.strip_prefix("/usageplans/").and_then(|path| path.strip_suffix("/keys")).unwrap();
-                self.join(plan, body["keyId"].as_str().unwrap().parse().unwrap())
-            }
+        let parts: Vec<&str> = path.split('/').skip(1).collect();
+        if request.method() == "POST"
+            && let Some(left) = self.busy.get_mut(parts[0])
+            && *left > 0
+        {
+            *left -= 1;
+            return Err((409, "ConflictException"));
+        }
+        match (request.method(), parts.as_slice()) {
+            ("GET", ["apikeys"]) => Ok(self.list(query)),
+            ("POST", ["apikeys"]) => self.create(&body),
+            ("POST", ["usageplans", ..]) if let Some(code) = self.throttled_by => Err((429, code)),
+            ("POST", ["usageplans", plan, "keys"]) => self.join(plan, body["keyId"].as_str().unwrap()),
+            ("GET", ["usageplans", plan, "keys", key]) => self.show(plan, key),
             other => panic!("{other:?}"),
         }
     }
@@ -134,7 +157,8 @@ impl State {
         Ok(json!({"id": (self.keys.len() - 1).to_string()}))
     }
 
-    fn join(&mut self, plan: &str, key: usize) -> Result<Value, (u16, &'static str)> {
+    fn join(&mut self, plan: &str, key: &str) -> Result<Value, (u16, &'static str)> {
+        let key: usize = key.parse().unwrap();
         let elsewhere = self.plans.values().any(|keys| keys.contains(&key));
         let plan = self.plans.get_mut(plan).ok_or((404, "NotFoundException"))?;
         if self.kind == Kind::Aws && elsewhere {
@@ -143,6 +167,38 @@ impl State {
         plan.insert(key);
         Ok(json!({"id": key.to_string()}))
     }
+
+    fn show(&self, plan: &str, key: &str) -> Result<Value, (u16, &'static str)> {
+        let keys = self.plans.get(plan).ok_or((404, "NotFoundException"))?;
+        if keys.contains(&key.parse().unwrap()) { Ok(json!({"id": key})) } else { Err((404, "NotFoundException")) }
+    }
+}
+
+/// A clock that moves by what is slept. What the SDK waits for a call at most never passes.
+#[derive(Debug, Clone, Default)]
+struct Time(Arc<AtomicI64>);
+
+impl Time {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl AsyncSleep for Time {
+    fn sleep(&self, duration: Duration) -> Sleep {
+        let (time, ms) = (self.clone(), i64::try_from(duration.as_millis()).unwrap());
+        Sleep::new(async move {
+            if ms >= 8_000 {
+                std::future::pending::<()>().await;
+            }
+            time.0.fetch_add(ms, Ordering::Relaxed);
+        })
+    }
+}
+
+/// When Lambda ends the invocation, which begins at 0.
+fn deadline() -> Timestamp {
+    Timestamp::from_millis(50_000)
 }
 
 impl AsRef<PlanKeys> for PlanKeys {
@@ -158,6 +214,10 @@ impl Parts for PlanKeys {
 }
 
 fn context(gateway: &Gateway, plan: &str) -> Context<PlanKeys> {
+    context_at(gateway, plan, Time::default())
+}
+
+fn context_at(gateway: &Gateway, plan: &str, time: Time) -> Context<PlanKeys> {
     let environment = |name: &str| {
         let value = match name {
             "AWS_ENDPOINT_URL_API_GATEWAY" => "https://gateway.test",
@@ -165,7 +225,7 @@ fn context(gateway: &Gateway, plan: &str) -> Context<PlanKeys> {
             "TABLE_NAME" => "acme-table",
             "STORE_DEADLINE_MS" => "3000",
             "STANDARD_PLAN_ID" => plan,
-            "HIGH_PLAN_ID" => "plan-high",
+            "HIGH_PLAN_ID" => OTHER_PLAN,
             "STACK_NAME" => "acme",
             "LOG_LEVEL" => "info",
             _ => return None,
@@ -173,9 +233,9 @@ fn context(gateway: &Gateway, plan: &str) -> Context<PlanKeys> {
         Some(value.to_owned())
     };
     let outside = Outside {
-        now: Arc::new(|| Timestamp::from_millis(0)),
+        sleep: SharedAsyncSleep::new(time.clone()),
+        now: Arc::new(move || time.now()),
         random: Arc::new(|bytes| bytes.fill(7)),
-        sleep: SharedAsyncSleep::new(TokioSleep::new()),
         http_client: gateway.client(),
     };
     Context::new(Environment::new(&environment), outside).unwrap()
@@ -212,9 +272,9 @@ async fn wherever_it_was_cut_off_the_repetition_leaves_one_key_in_its_plan() {
             let gateway = Gateway::of(kind);
             gateway.change(|state| state.cut_off_at = cut_off_at);
             let context = context(&gateway, PLAN);
-            provide(&context, &merchant).await.unwrap_err();
+            provide(&context, &merchant, deadline()).await.unwrap_err();
             for _ in 0..2 {
-                provide(&context, &merchant).await.unwrap();
+                provide(&context, &merchant, deadline()).await.unwrap();
                 assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![0]), "{kind:?}, cut off at {cut_off_at}");
             }
         }
@@ -228,9 +288,62 @@ async fn of_two_at_once_one_makes_the_key() {
     // The other made it after this one had looked.
     let find_nothing = find(&context.gateway, Some(&named(&merchant)), &merchant.plan_key).await.unwrap();
     assert_eq!(find_nothing, None);
-    provide(&context, &merchant).await.unwrap();
-    assert_eq!(create(&context.gateway, &named(&merchant), &merchant.plan_key).await.unwrap(), "0");
+    provide(&context, &merchant, deadline()).await.unwrap();
+    let again = create(&context.gateway, &named(&merchant), &merchant.plan_key).await;
+    assert!(matches!(again, Err(PlanKeyError::Busy)), "{again:?}");
     assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![0]));
+}
+
+#[tokio::test]
+async fn a_busy_gateway_is_asked_again_until_the_key_is_in_its_plan() {
+    let merchant = merchant();
+    // The key is being created for another at the same time, its plan is changed for others, or both.
+    for busy in
+        [[("apikeys", 1), ("usageplans", 0)], [("apikeys", 0), ("usageplans", 5)], [("apikeys", 3), ("usageplans", 4)]]
+    {
+        let gateway = Gateway::of(Kind::Aws);
+        gateway.change(|state| state.busy = busy.into());
+        provide(&context(&gateway, PLAN), &merchant, deadline()).await.unwrap();
+        assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![0]), "{busy:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_busy_to_the_end_is_an_error_that_says_send_again() {
+    let (gateway, merchant, time) = (Gateway::of(Kind::Aws), merchant(), Time::default());
+    let context = context_at(&gateway, PLAN, time.clone());
+    gateway.change(|state| state.busy = [("usageplans", usize::MAX)].into());
+    let told = provide(&context, &merchant, deadline()).await.unwrap_err();
+    assert!(matches!(told, PlanKeyError::Busy) && told.to_string().ends_with("send the same again."), "{told}");
+    // It tried to the end, with time for a last try: a wait is 4 s at most.
+    assert!((41_000..=45_000).contains(&time.now().since(Timestamp::from_millis(0))), "{:?}", time.now());
+    assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![]));
+    gateway.change(|state| state.busy = BTreeMap::new());
+    provide(&context, &merchant, time.now().plus_seconds(50)).await.unwrap();
+    assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![0]));
+}
+
+#[tokio::test]
+async fn a_key_that_an_operator_moved_stays_in_the_other_plan() {
+    let (gateway, merchant) = (Gateway::of(Kind::Aws), merchant());
+    let context = context(&gateway, PLAN);
+    provide(&context, &merchant, deadline()).await.unwrap();
+    gateway.change(|state| {
+        state.plans.insert(PLAN.to_owned(), BTreeSet::new());
+        state.plans.insert(OTHER_PLAN.to_owned(), BTreeSet::from([0]));
+    });
+    provide(&context, &merchant, deadline()).await.unwrap();
+    assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![]));
+}
+
+#[tokio::test]
+async fn a_throttled_gateway_is_busy_and_not_without_room() {
+    let (gateway, merchant) = (Gateway::of(Kind::Aws), merchant());
+    for code in ["TooManyRequestsException", "LimitExceededException"] {
+        gateway.change(|state| state.throttled_by = Some(code));
+        let told = provide(&context(&gateway, PLAN), &merchant, deadline()).await.unwrap_err();
+        assert!(matches!(told, PlanKeyError::Busy), "{code}: {told}");
+    }
 }
 
 #[tokio::test]
@@ -248,7 +361,7 @@ async fn the_key_is_found_on_any_page_and_under_another_name() {
             state.keys.push((name.clone(), merchant.plan_key.clone()));
             state.plans.insert(PLAN.to_owned(), BTreeSet::new());
         });
-        provide(&context, &merchant).await.unwrap();
+        provide(&context, &merchant, deadline()).await.unwrap();
         let (names, in_plan) = gateway.holds();
         assert_eq!((names.len(), in_plan), (6, vec![5]), "{names:?}");
     }
@@ -259,18 +372,19 @@ async fn an_account_without_room_is_told_with_what_to_do() {
     let (gateway, merchant) = (Gateway::of(Kind::Aws), merchant());
     let context = context(&gateway, PLAN);
     gateway.change(|state| state.room = 0);
-    let told = provide(&context, &merchant).await.unwrap_err();
+    let told = provide(&context, &merchant, deadline()).await.unwrap_err();
     assert!(matches!(told, PlanKeyError::NoRoom), "{told}");
     gateway.change(|state| state.room = 1);
-    provide(&context, &merchant).await.unwrap();
+    provide(&context, &merchant, deadline()).await.unwrap();
     // What has its key needs no room.
-    provide(&context, &merchant).await.unwrap();
+    provide(&context, &merchant, deadline()).await.unwrap();
     assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![0]));
 }
 
 #[tokio::test]
 async fn a_plan_that_is_not_there_is_told() {
     let (gateway, merchant) = (Gateway::of(Kind::Aws), merchant());
-    let told = provide(&context(&gateway, "plan-gone"), &merchant).await.unwrap_err().to_string();
+    let context = context(&gateway, "plan-gone");
+    let told = provide(&context, &merchant, deadline()).await.unwrap_err().to_string();
     assert!(told.contains("(NotFoundException: so it is)"), "{told}");
 }

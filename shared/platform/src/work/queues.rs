@@ -81,11 +81,16 @@ impl Queues {
         };
         match self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await {
             Err(error) => all(&refused(&error)),
-            Ok(answer) => answer
-                .failed()
-                .iter()
-                .filter_map(|failed| Some((failed.id().parse().ok()?, WorkError::Queue(failed.code().to_owned()))))
-                .collect(),
+            // Sent is what the answer names as sent, and nothing else.
+            Ok(answer) => {
+                let named = |index: usize, id: &str| id == index.to_string();
+                let is_sent = |index: usize| answer.successful().iter().any(|sent| named(index, sent.id()));
+                let why = |index: usize| {
+                    let failed = answer.failed().iter().find(|failed| named(index, failed.id()));
+                    WorkError::Queue(failed.map_or("no result", |failed| failed.code()).to_owned())
+                };
+                indices.iter().filter(|index| !is_sent(**index)).map(|index| (*index, why(*index))).collect()
+            }
         }
     }
 
@@ -114,4 +119,63 @@ fn entry(index: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntr
         .delay_seconds(i32::try_from(message.delay_s.min(Outgoing::DELAY_S_MAX)).unwrap_or_default())
         .build()
         .map_err(|error| WorkError::Queue(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+    use aws_smithy_runtime_api::client::http::{
+        HttpConnector, HttpConnectorFuture, SharedHttpConnector, http_client_fn,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+    use spillway_domain::tenant::Tenant;
+    use spillway_domain::time::Timestamp;
+
+    use super::*;
+    use crate::runtime::{Context, Outside};
+
+    /// Answers every call with this body.
+    #[derive(Debug, Clone)]
+    struct Answers(&'static str);
+
+    impl HttpConnector for Answers {
+        fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+            let status = StatusCode::try_from(200).unwrap();
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::from(self.0))))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_is_sent_only_if_the_answer_names_it() {
+        // The second failed, and the third is not named at all.
+        let body = r#"{"Successful": [{"Id": "0", "MessageId": "m", "MD5OfMessageBody": ""}],
+            "Failed": [{"Id": "1", "Code": "InternalError", "SenderFault": false}]}"#;
+        let connector = SharedHttpConnector::new(Answers(body));
+        let settings = Settings::read(&|name| match name {
+            "AWS_ENDPOINT_URL_SQS" => Some("http://sqs.test".to_owned()),
+            "FOLDS_QUEUE_URL" => Some("http://sqs.test/folds".to_owned()),
+            _ => None,
+        });
+        let outside = Outside {
+            now: Arc::new(|| Timestamp::from_millis(0)),
+            random: Arc::new(|bytes| bytes.fill(7)),
+            sleep: SharedAsyncSleep::new(TokioSleep::new()),
+            http_client: http_client_fn(move |_, _| connector.clone()),
+        };
+        let context = Context::new(settings.unwrap(), outside);
+        let tenant = Tenant::parse("mer_00000000000000000000000000#test").unwrap();
+        let message = |currency| {
+            let currency = spillway_domain::currency::Currency::parse(currency).unwrap();
+            Outgoing { thing: Thing::Balance { tenant: tenant.clone(), currency }, delay_s: 0 }
+        };
+        let unsent = context.queues().send(&["USD", "EUR", "JPY"].map(message)).await;
+        let told: Vec<(usize, String)> = unsent.iter().map(|(index, error)| (*index, error.to_string())).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].0 == 1 && told[0].1.contains("InternalError"), "{told:?}");
+        assert!(told[1].0 == 2 && told[1].1.contains("no result"), "{told:?}");
+    }
 }

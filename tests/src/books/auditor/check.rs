@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::sums::legs;
 use super::{Books, expected_legs, number, shown, text};
+use crate::difference::differences;
 use crate::table::Item;
 use crate::terms::expected_fee;
 use crate::violation::{Kind, Violation};
@@ -89,7 +90,7 @@ fn unbalanced(entry: &Item) -> Option<Violation> {
     let positive = postings.clone().all(|posting| posting["amount"].as_i64().is_some_and(|amount| amount > 0));
     let sum: i64 = legs(entry).map(|(_, amount)| amount).sum();
     (sum != 0 || !positive || postings.count() == 0).then(|| {
-        let sentence = format!("the entry of {} does not balance: {}", text(entry, "source"), json!(entry));
+        let sentence = format!("the entry of {} does not balance: {}", text(entry, "source"), legs_shown(legs(entry)));
         Kind::Unbalanced.of(sentence)
     })
 }
@@ -112,14 +113,23 @@ fn posted(id: &str, payment: &Item, entry: &Item) -> Option<Violation> {
     let (fee, expected) = (expected_fee(amount), expected_legs(amount));
     let mut posted: Vec<(String, i64)> = legs(entry).collect();
     posted.sort();
-    let numbers = [("amount", amount), ("fee", fee), ("net", amount - fee)];
-    let right = posted == expected
-        && numbers.iter().all(|(name, value)| entry.get(*name) == Some(&json!(value)))
-        && payment.get("fee") == Some(&json!(fee))
-        && ["currency", "available_on"].iter().all(|name| entry.get(*name) == payment.get(*name));
-    let (payment, entry) = (json!(payment), json!(entry));
-    (!right)
-        .then(|| Kind::Wrong.of(format!("the entry of {id} has to post {expected:?} for {payment}, and is {entry}")))
+    let mut must = json!({"legs": legs_shown(expected), "amount": amount, "fee": fee, "net": amount - fee});
+    for name in ["currency", "available_on"] {
+        must[name] = json!(payment.get(name));
+    }
+    must["the payment's fee"] = json!(fee);
+    let mut is = json!({"legs": legs_shown(posted), "the payment's fee": payment.get("fee")});
+    for name in ["amount", "fee", "net", "currency", "available_on"] {
+        is[name] = json!(entry.get(name));
+    }
+    let differences = differences(&is, &must);
+    (!differences.is_empty()).then(|| Kind::Wrong.of(format!("the entry of {id}: {differences}")))
+}
+
+/// `fee_income -66, merchant -1184, processor_receivable 1250`
+fn legs_shown(legs: impl IntoIterator<Item = (String, i64)>) -> String {
+    let shown = legs.into_iter().map(|(account, amount)| format!("{account} {amount}"));
+    shown.collect::<Vec<String>>().join(", ")
 }
 
 /// One event tells of a payment's end.

@@ -1,6 +1,7 @@
 //! Asks for everything that the witness believes, once a run has ended.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use reqwest::Method;
@@ -17,25 +18,31 @@ const AT_ONCE: usize = 16;
 /// Items of a page.
 const PAGE: usize = 100;
 
-/// All that is to be known about the merchant.
-pub async fn gather(shop: &Shop, table: &Table) -> Evidence {
+/// How long one question may take: a merchant's plan may allow a few requests a second.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// All that is to be known about the merchant. `tell` is called with how many payments were read so far.
+pub async fn gather(shop: &Shop, table: &Table, mut tell: impl FnMut(usize)) -> Evidence {
     let sent = shop.book.sent();
     let ids: Vec<String> = sent.iter().filter_map(|sent| Some(sent.accepted.as_ref()?.id.clone())).collect();
-    let payments: BTreeMap<String, Value> = stream::iter(ids.into_iter().map(|id| (shop.client.clone(), id)))
+    let mut reading = stream::iter(ids.into_iter().map(|id| (shop.client.clone(), id)))
         .map(|(client, id)| async move {
             let shown = shown(&client, &format!("/payments/{id}")).await.unwrap_or_else(Value::String);
             (id, shown)
         })
-        .buffer_unordered(AT_ONCE)
-        .collect()
-        .await;
+        .buffer_unordered(AT_ONCE);
+    let mut payments = BTreeMap::new();
+    while let Some((id, payment)) = reading.next().await {
+        payments.insert(id, payment);
+        tell(payments.len());
+    }
     Evidence {
         tenant: shop.tenant(),
         sent,
         webhooks: shop.inbox.webhooks(shop.number),
         books: Books::read(table, &shop.tenant()).await,
         payments,
-        balance: shop.balance().await,
+        balance: shop.balance(PATIENCE).await,
         lists: Lists {
             payments: list(&shop.client, "/payments").await,
             transactions: list(&shop.client, "/balance/transactions").await,
@@ -43,10 +50,10 @@ pub async fn gather(shop: &Shop, table: &Table) -> Evidence {
     }
 }
 
-/// What a GET shows; `Err` is what was answered instead of 200.
+/// What a GET shows; `Err` is what was answered instead of 200, for people.
 async fn shown(client: &Client, path: &str) -> Result<Value, String> {
-    let answer = client.request(Method::GET, path).try_send().await.map_err(|error| error.to_string())?;
-    if answer.status == 200 { Ok(answer.body) } else { Err(format!("{} {}", answer.status.as_u16(), answer.text)) }
+    let answer = client.request(Method::GET, path).send_patiently(PATIENCE).await.answer()?;
+    if answer.status == 200 { Ok(answer.body) } else { Err(answer.described()) }
 }
 
 /// A list from its first page to its last; `Err` is what was answered instead of a page.

@@ -3,9 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::json;
+
 use super::{Evidence, Kind, Violation};
 use crate::auditor::{Accounts, Balances, expected_legs, shown};
 use crate::book::Sent;
+use crate::difference::differences;
 use crate::workload::Order;
 
 pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec<Violation>) {
@@ -30,7 +33,9 @@ fn posted(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec
     for currency in expected.keys().chain(posted.keys()).collect::<BTreeSet<&String>>() {
         let [posted, expected] = [&posted, &expected].map(|accounts| accounts.get(currency));
         if posted != expected {
-            found.push(Kind::Wrong.of(format!("the accounts hold {posted:?} {currency}, not {expected:?}")));
+            let [posted, expected] = [posted, expected].map(|accounts| json!(accounts));
+            let differences = differences(&posted, &expected);
+            found.push(Kind::Wrong.of(format!("the accounts in {currency} hold what they must not: {differences}")));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Evidence, Kind, Violation};
 use crate::book::Sent;
+use crate::difference::{differences, shown as plain};
 use crate::inbox::Received;
 
 pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec<Violation>) {
@@ -24,15 +25,18 @@ pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found
             [] => found.push(Kind::Lost.of(format!("no webhook told of {payment} ({})", sent.order.card.token))),
             [(id, webhook)] => found.extend(one(evidence, payment, sent, id, webhook)),
             several => {
-                let ids: Vec<&String> = several.iter().map(|(id, _)| *id).collect();
-                found.push(Kind::Doubled.of(format!("{} webhooks told of {payment}: {ids:?}", ids.len())));
+                found.push(Kind::Doubled.of(format!("{} webhooks told of {payment}: {}", several.len(), ids(several))));
             }
         }
     }
     for (stranger, webhooks) in told {
-        let ids: Vec<&String> = webhooks.iter().map(|(id, _)| *id).collect();
-        found.push(Kind::Wrong.of(format!("webhooks {ids:?} told of {stranger:?}, which no client was told of")));
+        let ids = ids(&webhooks);
+        found.push(Kind::Wrong.of(format!("{ids} told of a payment {stranger:?}, which no client was told of")));
     }
+}
+
+fn ids(webhooks: &[(&String, &Received)]) -> String {
+    webhooks.iter().map(|(id, _)| id.as_str()).collect::<Vec<&str>>().join(", ")
 }
 
 /// What is wrong with the one webhook of a payment.
@@ -40,13 +44,14 @@ fn one(evidence: &Evidence, payment: &str, sent: &Sent, id: &str, webhook: &Rece
     let event = if sent.order.succeeds() { "payment.succeeded" } else { "payment.failed" };
     let body = webhook.body();
     if body["type"] != event {
-        let told = &body["type"];
+        let told = plain(&body["type"]);
         return Some(Kind::Wrong.of(format!("webhook {id} told {told} of {payment}, not {event}")));
     }
     let shown = evidence.payments.get(payment)?;
-    if body["data"] != *shown {
-        let told = &body["data"];
-        return Some(Kind::Wrong.of(format!("webhook {id} told of {told}, and the API shows {shown}")));
+    // Where the API does not show it, that is named already.
+    if shown.is_object() && body["data"] != *shown {
+        let differences = differences(&body["data"], shown);
+        return Some(Kind::Wrong.of(format!("webhook {id} tells {payment} unlike the API: {differences}")));
     }
     (!webhook.acknowledged).then(|| Kind::Lost.of(format!("webhook {id} of {payment} was given up")))
 }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::process;
+use crate::queues::Queues;
 use crate::stack::Stack;
 use crate::store_proxy::{Fault, Matching, Met};
 
@@ -16,7 +17,7 @@ use crate::store_proxy::{Fault, Matching, Met};
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     FunctionKilled,
-    RunnerKilled,
+    StackKilled,
     QueuesLost,
     MessagesTaken,
     StreamReplayed,
@@ -32,7 +33,7 @@ enum Kind {
 /// How often each is among the cards that are dealt.
 const DECK: [(Kind, usize); 12] = [
     (Kind::FunctionKilled, 24),
-    (Kind::RunnerKilled, 2),
+    (Kind::StackKilled, 2),
     (Kind::QueuesLost, 2),
     (Kind::MessagesTaken, 4),
     (Kind::StreamReplayed, 1),
@@ -52,14 +53,15 @@ const STOPPED: Duration = Duration::from_secs(1);
 /// Most calls that a stopped store holds, and then lets go.
 const HELD_MAX: usize = 60;
 /// The name of a replay among the faults.
-const REPLAYED: &str = "runner killed, stream replayed";
-/// How much of the stream is replayed, but for the first time, when it is replayed from its beginning: replays of all
-/// of a long run would leave it no time for anything else. A record's number is the microsecond in which it was written.
+const REPLAYED: &str = "whole stack killed, stream replayed";
+/// How much of the stream a replay repeats, in microseconds; the first replay begins at the stream's beginning. To replay
+/// all of a long run again and again would leave no time for anything else. A record's number is the microsecond in
+/// which it was written.
 const REPLAYED_US: i64 = 60_000_000;
 
 /// Lets things go wrong, one after another.
 pub(super) struct Injector {
-    /// Only of the order: how much else is drawn depends on what runs at the time.
+    /// Draws the order alone, because the draws of `random` depend on what runs at the time.
     order: fastrand::Rng,
     random: fastrand::Rng,
     deck: Vec<Kind>,
@@ -67,7 +69,7 @@ pub(super) struct Injector {
 }
 
 impl Injector {
-    /// Each goes wrong once before any does so again: a short run has seen all of them.
+    /// Every kind of fault comes once before any comes again, so that a short run meets all of them.
     pub(super) fn new(mut random: fastrand::Rng) -> Injector {
         let mut deck: Vec<Kind> = DECK.iter().map(|(kind, _)| *kind).collect();
         let mut order = random.fork();
@@ -75,12 +77,12 @@ impl Injector {
         Injector { order, random, deck, happened: Met::new() }
     }
 
-    /// How often what went wrong, as far as it happened.
+    /// How often each fault happened so far.
     pub(super) fn happened(&self) -> &Met {
         &self.happened
     }
 
-    /// Adds what the store's callers have met meanwhile.
+    /// Adds the faults of the store that its callers have met meanwhile.
     pub(super) fn note_met(&mut self, stack: &Stack) {
         for (what, times) in stack.store_proxy().take_met() {
             self.count(what, times);
@@ -103,17 +105,17 @@ impl Injector {
         self.deck.pop().unwrap_or(Kind::FunctionKilled)
     }
 
-    /// Something goes wrong.
-    pub(super) async fn inject(&mut self, stack: &mut Stack) {
+    /// Injects the next fault. `Err` is the end of the log of a stack that does not start again.
+    pub(super) async fn inject(&mut self, stack: &mut Stack) -> Result<(), String> {
         self.note_met(stack);
         match self.deal() {
             Kind::FunctionKilled => self.kill_function(stack),
             Kind::MessagesTaken => self.take_messages(stack).await,
-            Kind::RunnerKilled => self.restart(stack, "runner killed", |_| ()).await,
-            Kind::QueuesLost => self.restart(stack, "runner killed, queues lost", Stack::delete_queues).await,
+            Kind::StackKilled => self.restart(stack, "whole stack killed", |_| ()).await?,
+            Kind::QueuesLost => self.restart(stack, "whole stack killed, queues lost", Stack::delete_queues).await?,
             Kind::StreamReplayed => {
                 let first = !self.happened.contains_key(REPLAYED);
-                self.restart(stack, REPLAYED, if first { forget } else { rewind }).await;
+                self.restart(stack, REPLAYED, if first { forget } else { rewind }).await?;
             }
             Kind::StoreStops => self.stop_store(stack),
             Kind::StoreDelays => {
@@ -145,6 +147,7 @@ impl Injector {
                 self.spoil(stack, matching, &fault);
             }
         }
+        Ok(())
     }
 
     /// One process of a function, or all of them.
@@ -164,31 +167,24 @@ impl Injector {
     }
 
     /// Kills the whole stack, does something to its data, and starts it again; its queues may then keep an order or not.
-    async fn restart(&mut self, stack: &mut Stack, what: &'static str, spoil: fn(&Stack)) {
+    async fn restart(&mut self, stack: &mut Stack, what: &'static str, spoil: fn(&Stack)) -> Result<(), String> {
         stack.kill().await;
         spoil(stack);
         stack.set_knob("QUEUE_DISORDER", self.random.u8(0..2));
         tokio::time::sleep(Duration::from_millis(self.random.u64(0..500))).await;
-        stack.restart().await;
+        stack.try_restart().await?;
         self.count(what, 1);
+        Ok(())
     }
 
     /// Empties the queues as fast as it can for a while: what the functions did not get first is gone.
     async fn take_messages(&mut self, stack: &Stack) {
         let queues = stack.queues();
-        let urls = queues.work_urls().await;
         let until = Instant::now() + TAKING;
         let mut taken = 0;
         while Instant::now() < until {
-            for url in &urls {
-                let request = json!({"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0});
-                let answer = queues.call("ReceiveMessage", request).await;
-                for message in answer["Messages"].as_array().into_iter().flatten() {
-                    let request = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
-                    queues.call("DeleteMessage", request).await;
-                    taken += 1;
-                }
-            }
+            // Queues that do not answer lose nothing.
+            taken += take(&queues).await.unwrap_or_default();
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         self.count("queues emptied", 1);
@@ -211,7 +207,7 @@ impl Injector {
         });
     }
 
-    /// Some bursts of calls are to meet the fault, with calls that pass between them. The proxy counts those that do.
+    /// Some bursts of calls are to meet the fault, and calls between them are to pass. The proxy counts the faults met.
     fn spoil(&mut self, stack: &Stack, matching: Matching, fault: &Fault) {
         for _ in 0..self.random.usize(2..8) {
             let (skip, times) = (self.random.usize(0..30), self.random.usize(1..8));
@@ -224,6 +220,21 @@ impl Injector {
         let kinds = ["TransactWriteItems", "PutItem", "UpdateItem", "BatchWriteItem"];
         self.random.choice(kinds).map_or_else(Matching::all, Matching::operation)
     }
+}
+
+/// Takes what can be had from the queues at once: how many messages; `Err` says why the queues do not answer.
+async fn take(queues: &Queues) -> Result<usize, String> {
+    let mut taken = 0;
+    for url in queues.try_work_urls().await? {
+        let request = json!({"QueueUrl": url, "MaxNumberOfMessages": 10, "WaitTimeSeconds": 0});
+        let answer = queues.try_call("ReceiveMessage", request).await?;
+        for message in answer["Messages"].as_array().into_iter().flatten() {
+            let request = json!({"QueueUrl": url, "ReceiptHandle": message["ReceiptHandle"]});
+            queues.try_call("DeleteMessage", request).await?;
+            taken += 1;
+        }
+    }
+    Ok(taken)
 }
 
 /// Where the stream's trigger keeps how far it came.
@@ -239,8 +250,9 @@ fn forget(stack: &Stack) {
 
 /// The stream's trigger forgets how far it came lately.
 fn rewind(stack: &Stack) {
-    let text = fs::read_to_string(checkpoint(stack)).unwrap();
-    let reached: Value = serde_json::from_str(&text).unwrap();
-    let earlier = reached["sequence"].as_i64().unwrap() - REPLAYED_US;
-    fs::write(checkpoint(stack), json!({"sequence": earlier}).to_string()).unwrap();
+    // It is not there if the stack was killed before it had read anything: then it begins at the beginning anyway.
+    let Ok(text) = fs::read_to_string(checkpoint(stack)) else { return };
+    let reached: Value = serde_json::from_str(&text).unwrap_or_default();
+    let earlier = reached["sequence"].as_i64().unwrap_or_default() - REPLAYED_US;
+    fs::write(checkpoint(stack), json!({"sequence": earlier}).to_string()).expect("the stack's folder can be written");
 }

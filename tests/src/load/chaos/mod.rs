@@ -4,7 +4,6 @@ mod faults;
 mod report;
 
 use std::fs;
-use std::net::TcpListener;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,28 +13,29 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::inbox::Inbox;
+use crate::judge::{Judged, judge};
 use crate::live::Live;
 use crate::options::Options;
 use crate::outcomes::outcomes;
 use crate::queues;
-use crate::shop::{Shop, all_quiet};
-use crate::stack::Stack;
+use crate::shop::Shop;
+use crate::stack::{Stack, free_port};
 use crate::store_proxy::Met;
 use crate::template::Template;
 use crate::terms::CURRENCIES;
 use crate::tool::OwnStack;
-use crate::witness::{self, Kind, Violation};
+use crate::violation::{Kind, Violation};
 use crate::workload::{self, Workload};
 
 use faults::Injector;
 pub use report::Report;
 
-/// How long a client asks for one payment.
-const PATIENCE: Duration = Duration::from_secs(100);
-/// Once nothing goes wrong any more, so long without any progress is the end: what was accepted has ended by then, or
-/// never will. (What was enqueued often in vain is due again only after as long as it has waited.)
+/// How long a client tries to make one payment.
+const PATIENCE: Duration = Duration::from_secs(240);
+/// When the faults are over and no webhook has come for so long, those that are missing never come. What was enqueued in
+/// vain is due again only after as long as it has waited already, so the age of the oldest payment is added.
 const STANDSTILL: Duration = Duration::from_secs(75);
-/// How long the queues may take to be empty after that.
+/// How long the queues may take to be empty before the witness looks.
 const QUIET_LIMIT: Duration = Duration::from_secs(45);
 /// Between two calls of enqueue-due.
 const DUE_EVERY: Duration = Duration::from_secs(2);
@@ -45,28 +45,26 @@ const SEEN_MAX: usize = 50;
 const BALANCE_EVERY: Duration = Duration::from_millis(300);
 /// Between two faults, in milliseconds.
 const FAULTS_EVERY_MS: Range<u64> = 200..1_400;
-/// Ports that the system gives to nobody by itself: nobody takes one of them while the runner is dead.
-const PORTS: Range<u16> = 20_000..30_000;
 
-/// What is to be done.
+/// The size of a run.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How long things go wrong.
+    /// How long faults are injected.
     pub length: Duration,
-    /// Of the payments and the faults.
+    /// Seed of the payments and of the order of the faults.
     pub seed: u64,
-    /// How many clients send at once, the whole time.
+    /// How many clients send at the same time.
     pub clients: usize,
-    /// How many merchants they belong to.
+    /// How many merchants the clients belong to.
     pub merchants: usize,
-    /// How long each client waits between two payments, in milliseconds: so much load, and no more.
+    /// How long each client waits between two payments, in milliseconds. It sets the load.
     pub pauses_ms: Range<u64>,
 }
 
-/// How far it has come.
+/// How far a run has come.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    /// How long things still go wrong; none when everything is awaited.
+    /// How long faults are still injected; `None` once they are over and the run waits for what is missing.
     pub left: Option<Duration>,
     /// Payments that were accepted.
     pub accepted: usize,
@@ -84,14 +82,13 @@ struct Run {
     shops: Vec<Arc<Shop>>,
     inbox: Arc<Inbox>,
     ended: AtomicBool,
-    /// What was seen to be wrong in the middle of it.
+    /// Violations that were seen in the middle of the run.
     seen: Mutex<Vec<Violation>>,
 }
 
-/// Carries the plan out, telling how far it has come about once a second. `Err` is a sentence: the stack can't start.
+/// Carries the plan out and tells about once a second how far it has come. `Err` is a sentence: the stack can't start.
 pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report, String> {
-    let mut random = fastrand::Rng::with_seed(plan.seed);
-    let mut stack = OwnStack::start(options(&mut random.fork())).await?;
+    let mut stack = OwnStack::start(options()).await?;
     let live = Live::clone(&stack);
     let inbox = Inbox::start(plan.seed).await.map_err(|error| format!("There is no port for webhooks: {error}."))?;
     let inbox = Arc::new(inbox);
@@ -110,10 +107,14 @@ pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report,
     helpers.spawn(run_due(live.clone()));
     run.shops.iter().for_each(|shop| drop(helpers.spawn(watch_balance(Arc::clone(&run), Arc::clone(shop)))));
 
-    let mut injector = Injector::new(random);
+    let mut injector = Injector::new(fastrand::Rng::with_seed(plan.seed));
     let began = Instant::now();
     run.inbox.set_failing(true);
-    inject(&run, &mut stack, &mut injector, &mut tell).await;
+    if let Err(log) = inject(&run, &mut stack, &mut injector, &mut tell).await {
+        let why = log.lines().last().unwrap_or_default().to_owned();
+        let kept = keep(&mut stack, plan.seed).await.unwrap_or_default();
+        return Err(format!("The stack did not start again: {why} (its data is kept in {})", kept.display()));
+    }
     run.inbox.set_failing(false);
     stack.store_proxy().heal();
     injector.note_met(&stack);
@@ -122,20 +123,19 @@ pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report,
     let calm = Instant::now();
     // A client ends with its last payment, at the end of its patience at the latest.
     while clients.join_next().await.is_some() {}
+    let standstill = STANDSTILL + run.shops.iter().map(|shop| shop.oldest_untold()).max().unwrap_or_default();
     let (mut counts, mut changed) = (run.inbox.counts(), Instant::now());
-    while run.untold() > 0 && changed.elapsed() < STANDSTILL {
+    while run.untold() > 0 && changed.elapsed() < standstill {
         tell(&run.progress(&injector, None));
         tokio::time::sleep(Duration::from_secs(1)).await;
         if counts != run.inbox.counts() {
             (counts, changed) = (run.inbox.counts(), Instant::now());
         }
     }
-    let live = Live::clone(&stack);
-    all_quiet(&live, QUIET_LIMIT).await;
     let awaited = calm.elapsed();
     helpers.shutdown().await;
 
-    let report = conclude(&run, &live, &injector, began.elapsed(), awaited).await;
+    let report = conclude(&run, &Live::clone(&stack), &injector, began.elapsed(), awaited).await;
     if report.violations.is_empty() {
         Ok(report)
     } else {
@@ -143,20 +143,18 @@ pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report,
     }
 }
 
-/// Short waits, so that everything ends soon; so many attempts at a webhook that none is given up; messages that come
-/// again after seconds; nothing remembered for longer than a second; an address that outlives the runner.
-fn options(random: &mut fastrand::Rng) -> Options {
+/// Short waits, so that everything ends soon. So many attempts at a webhook that none is given up. Messages that come
+/// again after seconds, caches that last a second, and a port that stays the same when the runner starts again.
+fn options() -> Options {
     let visible =
         |template: Template, queue: &str| template.with(&["Resources", queue, "Properties", "VisibilityTimeout"], "30");
     let template = queues::WORK.into_iter().fold(Template::read(), visible);
     let template = template.with(&["Parameters", "WebhookWaitsSeconds", "MaxLength"], "1000");
     let webhook_waits = format!("1,1,1,2,2,2{}", ",3".repeat(200));
-    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    let port = std::iter::repeat_with(|| random.u16(PORTS)).find(free).unwrap_or_default();
     Options::new()
         .template(template)
         .store_proxy()
-        .knob("PORT", port)
+        .knob("PORT", free_port())
         .knob("FIRST_DUE_SECONDS", 2)
         .knob("CLAIM_SECONDS", 1)
         .knob("CACHE_SECONDS", 1)
@@ -166,8 +164,10 @@ fn options(random: &mut fastrand::Rng) -> Options {
         .knob("WEBHOOK_DEADLINE_MS", 1_000)
 }
 
-/// Lets things go wrong until the plan's time is over.
-async fn inject(run: &Run, stack: &mut Stack, injector: &mut Injector, tell: &mut impl FnMut(&Progress)) {
+/// Lets things go wrong until the plan's time is over. `Err` is the end of the log of a stack that does not start again.
+async fn inject(
+    run: &Run, stack: &mut Stack, injector: &mut Injector, tell: &mut impl FnMut(&Progress),
+) -> Result<(), String> {
     let until = Instant::now() + run.plan.length;
     let mut next_word = Instant::now();
     while Instant::now() < until {
@@ -177,9 +177,10 @@ async fn inject(run: &Run, stack: &mut Stack, injector: &mut Injector, tell: &mu
             stack.store_proxy().forget_calls();
             next_word = Instant::now() + Duration::from_secs(1);
         }
-        injector.inject(stack).await;
+        injector.inject(stack).await?;
         tokio::time::sleep(Duration::from_millis(injector.pause_ms(FAULTS_EVERY_MS))).await;
     }
+    Ok(())
 }
 
 /// One client: payment after payment, each until it is accepted.
@@ -210,7 +211,7 @@ async fn run_due(live: Live) {
 async fn watch_balance(run: Arc<Run>, shop: Arc<Shop>) {
     loop {
         let least = CURRENCIES.map(|currency| shop.inbox.earned(shop.number, currency));
-        if let Ok(balance) = shop.balance().await {
+        if let Ok(balance) = shop.balance(Duration::ZERO).await {
             for (currency, least) in CURRENCIES.into_iter().zip(least) {
                 let (available, pending) = balance.get(currency).copied().unwrap_or_default();
                 let (told, most) = (available + pending, shop.book.promised(currency));
@@ -244,14 +245,10 @@ impl Run {
 
 /// Asks the witness.
 async fn conclude(run: &Run, live: &Live, injector: &Injector, took: Duration, awaited: Duration) -> Report {
-    let table = live.table();
-    let mut evidence = Vec::new();
-    for shop in &run.shops {
-        evidence.push(witness::gather(shop, &table).await);
-    }
+    let judged = judge(live, &run.shops, QUIET_LIMIT, true, |_| ()).await;
+    let Judged { evidence, violations: found } = judged;
     let mut violations = std::mem::take(&mut *run.seen.lock().unwrap());
-    violations.extend(evidence.iter().flat_map(witness::Evidence::violations));
-    violations.extend(witness::strangers(&evidence));
+    violations.extend(found);
     let repetitions = run.shops.iter().map(|shop| shop.book.repetitions());
     let (again, repeated) = repetitions.fold((0, 0), |sum, each| (sum.0 + each.0, sum.1 + each.1));
     let (webhooks, attempts, _) = run.inbox.counts();

@@ -9,72 +9,63 @@ use crate::inbox::Faults;
 use crate::outcomes::{Outcomes, outcome_lines};
 use crate::store_proxy::Met;
 use crate::tool::{count, shown};
-use crate::witness::Violation;
+use crate::verdict::verdict;
+use crate::violation::Violation;
 
-/// Most violations that are shown to people.
-const SHOWN_MAX: usize = 20;
-
-/// What chaos has shown.
+/// The result of a run.
 #[derive(Debug)]
 pub struct Report {
-    /// Of payments and faults.
+    /// Seed of the payments and of the order of the faults.
     pub seed: u64,
-    /// The whole run.
+    /// How long the run took.
     pub took: Duration,
-    /// Of that, from the last fault until everything had ended.
+    /// How long it waited after the last fault until everything had ended.
     pub awaited: Duration,
-    /// Payments that were accepted.
+    /// How many payments were accepted.
     pub payments: usize,
-    /// What became of them, as the API shows it.
+    /// What became of the payments, as the API shows it.
     pub outcomes: Outcomes,
-    /// Requests that were sent again for want of a 202.
+    /// How often a request was sent again because no 202 had come.
     pub again: usize,
-    /// Requests that were repeated after their 202.
+    /// How often a request was sent again after its 202, on purpose.
     pub repeated: usize,
-    /// What went wrong, by kind, as often as it happened.
+    /// How often each kind of fault happened.
     pub faults: Met,
-    /// How the merchants' servers answered badly, by kind.
+    /// How often the merchants' servers answered badly, by kind.
     pub receiver_faults: Faults,
-    /// Events that came.
+    /// How many events arrived.
     pub webhooks: usize,
-    /// How often they came.
+    /// How often events arrived, each time counted.
     pub attempts: usize,
-    /// Journal entries.
+    /// How many journal entries there are.
     pub entries: usize,
     /// Every promise that was broken.
     pub violations: Vec<Violation>,
-    /// Where the stack's folder was kept, if one was broken.
+    /// Where the stack's folder is kept, if a promise was broken.
     pub kept: Option<PathBuf>,
 }
 
 impl Report {
     /// Everything, laid out to be read.
     pub fn text(&self) -> String {
-        let mut text = String::new();
-        let mut line = |line: String| text.extend([line.as_str(), "\n"]);
-        let took = format!("{}, the last {} without faults", shown(self.took), shown(self.awaited));
-        line(format!("Payments      {:>8}   in {took}", count(self.payments)));
-        outcome_lines(&self.outcomes).into_iter().for_each(&mut line);
-        line(format!(
-            "Requests sent again {} times without a 202, {} times after one",
-            count(self.again),
-            count(self.repeated)
-        ));
-        line("\nFaults".to_owned());
+        let times = |(what, times): (&str, &usize)| format!("{:>10} × {what}", count(*times));
+        let took = format!("in {}, the last {} of it without faults", shown(self.took), shown(self.awaited));
+        let mut lines = vec![format!("{:<14}{:>8}   {took}", "Payments", count(self.payments))];
+        lines.extend(outcome_lines(&self.outcomes));
+        lines.push("\nRequests sent again".to_owned());
+        lines.push(times(("because of an error, or no answer", &self.again)));
+        lines.push(times(("after the answer, which must then be the same", &self.repeated)));
+        lines.push("\nFaults".to_owned());
         let faults = self.faults.iter().chain(&self.receiver_faults);
-        faults.for_each(|(kind, times)| line(format!("  {kind:<32}{:>8}", count(*times))));
-        let again = self.attempts.saturating_sub(self.webhooks);
-        line(format!("\nWebhooks      {:>8}   and {} of them again", count(self.webhooks), count(again)));
-        line(format!("Entries       {:>8}", count(self.entries)));
-        line(format!("Violations    {:>8}", count(self.violations.len())));
-        self.violations.iter().take(SHOWN_MAX).for_each(|violation| line(format!("  {violation}")));
-        if self.violations.len() > SHOWN_MAX {
-            line("  …".to_owned());
-        }
+        lines.extend(faults.map(|(what, number)| times((what, number))));
+        let again = count(self.attempts.saturating_sub(self.webhooks));
+        lines.push(format!("\n{:<14}{:>8}   posted again {again} times", "Webhooks", count(self.webhooks)));
+        lines.push(format!("{:<14}{:>8}", "Entries", count(self.entries)));
+        lines.push(format!("\n{}", verdict(&self.violations)));
         if let Some(kept) = &self.kept {
-            line(format!("The stack's data is kept in {}.", kept.display()));
+            lines.push(format!("The stack's data is kept in {}.", kept.display()));
         }
-        text
+        lines.join("\n") + "\n"
     }
 
     /// Everything as one object.

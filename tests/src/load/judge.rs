@@ -1,0 +1,46 @@
+//! What a run has left, looked at by the witness once everything has ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::live::Live;
+use crate::shop::{Shop, all_quiet};
+use crate::witness::{self, Evidence, Violation};
+
+/// How often the witness looks. A look while a balance is being folded sees half of the fold; what is really broken
+/// is there in each look.
+const LOOKS: usize = 3;
+
+/// What the witness has seen and found.
+pub struct Judged {
+    /// Of each merchant.
+    pub evidence: Vec<Evidence>,
+    /// What the last look found.
+    pub violations: Vec<Violation>,
+}
+
+/// Lets the witness look at these merchants, each time when the queues are empty or `quiet` has passed. `alone` says
+/// that nobody else uses the stack's processor. `tell` is called with how many payments were read in this look.
+pub async fn judge(
+    live: &Live, shops: &[Arc<Shop>], quiet: Duration, alone: bool, mut tell: impl FnMut(usize),
+) -> Judged {
+    let mut judged = Judged { evidence: Vec::new(), violations: Vec::new() };
+    for _ in 0..LOOKS {
+        all_quiet(live, quiet).await;
+        let (table, mut read) = (live.table(), 0);
+        judged.evidence.clear();
+        for shop in shops {
+            let evidence = witness::gather(shop, &table, |of_shop| tell(read + of_shop)).await;
+            read += evidence.payments.len();
+            judged.evidence.push(evidence);
+        }
+        judged.violations = judged.evidence.iter().flat_map(Evidence::violations).collect();
+        if alone {
+            judged.violations.extend(witness::strangers(&judged.evidence));
+        }
+        if judged.violations.is_empty() {
+            break;
+        }
+    }
+    judged
+}
