@@ -1,37 +1,105 @@
 //! Card numbers never enter: this tells whether a text holds one.
+//!
+//! A card number is an issuer's prefix with a length that the issuer uses, and a right Luhn digit. Of random numbers of
+//! 16 digits, 2.7 % are so too; of those that begin with a prefix, 10 %, and dates of 2023 to 2027 do (YYMMDD and ten
+//! digits: Mastercard's 2221 to 2720). Such a number can't be told from a card number by its digits. It can by what is
+//! around it: a number that touches a letter is no card number.
+
+mod groups;
+mod iban;
+#[cfg(test)]
+mod tests;
+
+use groups::{Gap, Group};
 
 const LENGTH_MIN: usize = 12;
 const LENGTH_MAX: usize = 19;
+/// The most groups that a card number is written in.
+const GROUPS_MAX: usize = 5;
 
-/// Whether some part of `text` is a card number: an issuer's prefix with a length that the issuer uses, and a right
-/// Luhn digit. Spaces, dots and dashes of any kind between digits are ignored; a number is looked for between other characters, or at
-/// the edges of groups of digits, so that long references are not taken for cards by accident.
+/// Whether some part of `text` is a card number, as people write one: in the groups of its card or in one piece, in
+/// digits of any script, with any number of spaces, dashes, dots, slashes or underscores of any kind between the groups.
+/// An expiry and a security code may follow.
+///
+/// No card number is what touches a letter, a part of a longer number, and a part of an IBAN.
 pub fn holds_card_number(text: &str) -> bool {
-    text.split(|c: char| !(c.is_ascii_digit() || is_separator(c))).any(|run| {
-        let groups: Vec<&str> = run.split(is_separator).filter(|group| !group.is_empty()).collect();
-        (0..groups.len()).any(|first| starts_card_number(&groups[first..]))
+    if text.chars().filter(|c| groups::digit(*c).is_some()).take(LENGTH_MIN).count() < LENGTH_MIN {
+        return false;
+    }
+    let groups = groups::of(text);
+    let mut at = 0;
+    while at < groups.len() {
+        let (before, from) = groups.split_at(at);
+        if starts_card_number(before, from) {
+            return true;
+        }
+        at += iban::groups_at_start(from).max(1);
+    }
+    false
+}
+
+/// Whether the groups `from`, which follow those `before`, begin with a card number.
+fn starts_card_number(before: &[Group], from: &[Group]) -> bool {
+    let Some(first) = from.first().filter(|first| first.is_number()) else { return false };
+    if first.gap == Gap::Joined && before.last().is_some_and(Group::has_digits) {
+        return false;
+    }
+    (1..=GROUPS_MAX).any(|count| {
+        let Some((candidate, behind)) = from.split_at_checked(count) else { return false };
+        is_written_as_card(candidate)
+            && !continues_fours(before, candidate)
+            && ends_before(behind)
+            && is_card_number(&candidate.iter().map(|group| group.text.as_str()).collect::<String>())
     })
 }
 
-/// Spaces, also those that do not break or have no width, dots, and dashes of every length.
-fn is_separator(c: char) -> bool {
-    let no_width = ('\u{200b}'..='\u{200f}').contains(&c) || c == '\u{2060}' || c == '\u{feff}';
-    c == '-' || c == '.' || no_width || c == '\u{2212}' || ('\u{2010}'..='\u{2015}').contains(&c) || c.is_whitespace()
+/// Whether these groups may be a card number by their lengths.
+fn is_written_as_card(groups: &[Group]) -> bool {
+    let together = groups.iter().all(Group::is_number) && groups.iter().skip(1).all(|group| group.gap != Gap::Apart);
+    let lengths: Vec<usize> = groups.iter().map(|group| group.text.len()).collect();
+    together
+        && matches!(
+            lengths[..],
+            [LENGTH_MIN..=LENGTH_MAX]
+                | [4, 6, 4 | 5]
+                | [4, 3, 3, 3]
+                | [6, 13]
+                | [4, 4, 4]
+                | [4, 4, 4, 1..=4]
+                | [4, 4, 4, 4, 1..=3]
+        )
 }
 
-/// Whether the first groups, joined, are a card number.
-fn starts_card_number(groups: &[&str]) -> bool {
-    let mut digits = String::new();
-    for group in groups {
-        digits.push_str(group);
-        if digits.len() > LENGTH_MAX {
-            return false;
+/// Whether a candidate goes on with a number in groups of four. One group of four before it may be a number of its own.
+fn continues_fours(before: &[Group], candidate: &[Group]) -> bool {
+    let ([.., second_last, last], [first, second, ..]) = (before, candidate) else { return false };
+    [last, first, second].iter().all(|group| group.gap == Gap::Spaced)
+        && [second_last, last].iter().all(|group| group.is_number() && group.text.len() == 4)
+}
+
+/// Whether a number ends where these groups begin: nothing with a digit is joined to it but an expiry (12/27, 12/2027,
+/// 1227, 122027) and a security code.
+fn ends_before(behind: &[Group]) -> bool {
+    let joined = behind.iter().take_while(|group| group.gap == Gap::Joined && group.has_digits());
+    let joined: Vec<&Group> = joined.collect();
+    let is_month = |text: &str| text.len() <= 2 && text.parse().is_ok_and(|month: u8| (1..=12).contains(&month));
+    let (expires, code) = match joined[..] {
+        [month, year, ref code @ ..] if is_month(&month.text) && matches!(year.text.len(), 2 | 4) => (true, code),
+        [both, ref code @ ..] if matches!(both.text.len(), 4 | 6) && both.text.get(..2).is_some_and(is_month) => {
+            (true, code)
         }
-        if digits.len() >= LENGTH_MIN && is_issued(&digits) && luhn(&digits) {
-            return true;
-        }
-    }
-    false
+        ref code => (false, &code[..]),
+    };
+    let right_code = match code {
+        [] => true,
+        [code] => code.text.len() == 3 || (expires && code.text.len() == 4),
+        _ => false,
+    };
+    right_code && joined.iter().all(|group| group.is_number())
+}
+
+fn is_card_number(digits: &str) -> bool {
+    is_issued(digits) && luhn(digits) && !is_article_number(digits)
 }
 
 /// Whether an issuer gives out numbers of this prefix and length (ISO/IEC 7812 ranges as the card schemes publish
@@ -46,7 +114,7 @@ fn is_issued(digits: &str) -> bool {
         (prefix(4) == 6011 || (644..=649).contains(&prefix(3)) || prefix(2) == 65) && (16..=19).contains(&length);
     let jcb = (3528..=3589).contains(&prefix(4)) && (16..=19).contains(&length);
     let diners = ((300..=305).contains(&prefix(3)) || [36, 38, 39].contains(&prefix(2))) && (14..=19).contains(&length);
-    let unionpay = [62, 81].contains(&prefix(2)) && (16..=19).contains(&length);
+    let unionpay = (prefix(2) == 62 || (8100..=8171).contains(&prefix(4))) && (16..=19).contains(&length);
     let maestro = [5018, 5020, 5038, 5893, 6304, 6759, 6761, 6762, 6763].contains(&prefix(4));
     visa || mastercard || amex || discover || jcb || diners || unionpay || maestro
 }
@@ -69,45 +137,9 @@ fn luhn(digits: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn card_numbers_are_found_however_they_are_written() {
-        for text in [
-            "4242424242424242",
-            "4242 4242 4242 4242",
-            "4242-4242-4242-4242",
-            "card:5555555555554444.",
-            "please charge 3782 822463 10005 today",
-            "1001 4242 4242 4242 4242 07",
-            "6011000990139424",
-            "30569309025904",
-            "6200000000000005",
-            "2223003122003222",
-            "4242\u{a0}4242\u{202f}4242\u{2009}4242",
-            "4242–4242—4242‑4242",
-            "4242.4242.4242.4242",
-            "4242\u{200b}4242\u{feff}42424242",
-        ] {
-            assert!(holds_card_number(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn other_numbers_are_not() {
-        for text in [
-            "",
-            "Order 1001",
-            "4242424242424241",        // wrong check digit
-            "42424242424242424242424", // longer than any card
-            "1234567890123452",        // right check digit, no issuer
-            "+1 202 555 0143",
-            "424242424242424", // 15 digits: no Visa length
-            "2026-01-31 12:00:00",
-        ] {
-            assert!(!holds_card_number(text), "{text}");
-        }
-    }
+/// Whether this is an article's number (GTIN-13, on every package), by its own check digit. Those of many countries
+/// begin with 4, and Visa has issued no card of 13 digits for decades.
+fn is_article_number(digits: &str) -> bool {
+    let weighted = digits.bytes().enumerate().map(|(place, byte)| u32::from(byte - b'0') * [1, 3][place % 2]);
+    digits.len() == 13 && weighted.sum::<u32>().is_multiple_of(10)
 }

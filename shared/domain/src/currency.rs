@@ -1,10 +1,19 @@
 //! ISO 4217 currencies and their exponents.
+//!
+//! The table only ever grows: a code that was once accepted stands in stored payments, merchants and balances, and
+//! must stay readable. A code that ISO withdraws goes into [`NOT_CURRENT`] too. (That is why no crate is used: those
+//! that keep the list drop a withdrawn code.)
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A currency of ISO 4217 that has 0, 2 or 3 decimals. A value that exists is a known code.
+/// A currency that is or was one of ISO 4217, with 0, 2 or 3 decimals. A value that exists is a known code.
+///
+/// Of ISO's list these are no currencies for payments: the metals and the units of account of banks and funds, which
+/// nobody pays with and of which most have no minor unit (XAU, XAG, XPT, XPD, XDR, XSU, XUA, XAD, XBA to XBD); the
+/// index and accounting units of one country, two of which have four decimals (BOV, CLF, COU, MXV, USN, UYI, UYW);
+/// the Swiss WIR (CHE, CHW); and the codes for tests and for no currency (XTS, XXX).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency(&'static str);
 
@@ -12,6 +21,10 @@ pub struct Currency(&'static str);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a three-letter upper-case ISO 4217 currency code")]
 pub struct UnknownCurrency;
+
+/// Currencies that are still read, but no merchant can begin to take: the Netherlands Antillean guilder became XCG in
+/// 2025, the lev became EUR in 2026, and the index unit of Uruguay is a fund.
+const NOT_CURRENT: [&str; 3] = ["ANG", "BGN", "UYI"];
 
 /// Currencies without minor units.
 const EXPONENT_0: [&str; 17] = [
@@ -24,7 +37,7 @@ const EXPONENT_3: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 
 /// Currencies with hundredths.
 #[rustfmt::skip]
-const EXPONENT_2: [&str; 130] = [
+const EXPONENT_2: [&str; 134] = [
     "AED", "AFN", "ALL", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BGN", "BMD", "BND",
     "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CNY", "COP", "CRC", "CUP", "CVE", "CZK",
     "DKK", "DOP", "DZD", "EGP", "ERN", "ETB", "EUR", "FJD", "FKP", "GBP", "GEL", "GHS", "GIP", "GMD", "GTQ", "GYD",
@@ -32,12 +45,12 @@ const EXPONENT_2: [&str; 130] = [
     "LBP", "LKR", "LRD", "LSL", "MAD", "MDL", "MGA", "MKD", "MMK", "MNT", "MOP", "MRU", "MUR", "MVR", "MWK", "MXN",
     "MYR", "MZN", "NAD", "NGN", "NIO", "NOK", "NPR", "NZD", "PAB", "PEN", "PGK", "PHP", "PKR", "PLN", "QAR", "RON",
     "RSD", "RUB", "SAR", "SBD", "SCR", "SDG", "SEK", "SGD", "SHP", "SLE", "SOS", "SRD", "SSP", "STN", "SVC", "SYP",
-    "SZL", "THB", "TJS", "TMT", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "USD", "UYU", "UZS", "VES", "WST", "XCD",
-    "YER", "ZAR",
+    "SZL", "THB", "TJS", "TMT", "TOP", "TRY", "TTD", "TWD", "TZS", "UAH", "USD", "UYU", "UZS", "VED", "VES", "WST",
+    "XCD", "XCG", "YER", "ZAR", "ZMW", "ZWG",
 ];
 
 impl Currency {
-    /// Reads an upper-case code.
+    /// Reads the upper-case code of a currency that is current or was once.
     pub fn parse(code: &str) -> Result<Currency, UnknownCurrency> {
         [&EXPONENT_2[..], &EXPONENT_0[..], &EXPONENT_3[..]]
             .into_iter()
@@ -45,6 +58,11 @@ impl Currency {
             .find(|known| **known == code)
             .map(|known| Currency(known))
             .ok_or(UnknownCurrency)
+    }
+
+    /// Whether a merchant may begin to take this currency.
+    pub fn is_current(self) -> bool {
+        !NOT_CURRENT.contains(&self.0)
     }
 
     /// The ISO code, such as `USD`.
@@ -85,20 +103,64 @@ impl<'de> Deserialize<'de> for Currency {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
     fn only_upper_case_known_codes_are_currencies() {
         assert_eq!(Currency::parse("USD").map(Currency::code), Ok("USD"));
-        for wrong in ["usd", "US", "USDX", "XXX", "BTC", ""] {
+        for wrong in ["usd", "US", "USDX", "XXX", "XAU", "CLF", "BTC", ""] {
             assert_eq!(Currency::parse(wrong), Err(UnknownCurrency), "{wrong}");
         }
     }
 
+    /// ISO's list as three packages have it; the file says which and of when.
+    const LIST_ONE: &str = include_str!("currency/list_one.tsv");
+    /// What [`Currency`] says is none for payments.
+    #[rustfmt::skip]
+    const NOT_FOR_PAYMENTS: [&str; 23] = [
+        "BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW", "XAD", "XAG", "XAU", "XBA", "XBB", "XBC", "XBD",
+        "XDR", "XPD", "XPT", "XSU", "XTS", "XUA", "XXX",
+    ];
+
+    #[test]
+    fn the_current_currencies_are_those_of_iso_4217() {
+        let lines = LIST_ONE.lines().filter(|line| !line.starts_with('#'));
+        let listed = lines.map(|line| line.split_once('\t').unwrap());
+        let listed: BTreeMap<&str, &str> =
+            listed.map(|(code, rest)| (code, rest.split('\t').next().unwrap())).collect();
+        assert_eq!(listed.len(), 178);
+        for code in NOT_FOR_PAYMENTS {
+            assert!(listed.contains_key(code) && !Currency::parse(code).is_ok_and(Currency::is_current), "{code}");
+        }
+        let for_payments = listed.into_iter().filter(|(code, _)| !NOT_FOR_PAYMENTS.contains(code));
+        let for_payments = for_payments.map(|(code, exponent)| (code, exponent.parse::<u32>().unwrap()));
+        let known = [&EXPONENT_0[..], &EXPONENT_2[..], &EXPONENT_3[..]].concat();
+        let current = known.into_iter().map(|code| Currency::parse(code).unwrap()).filter(|known| known.is_current());
+        let current: BTreeMap<&str, u32> = current.map(|currency| (currency.code(), currency.exponent())).collect();
+        assert_eq!(current, for_payments.collect());
+    }
+
     #[test]
     fn exponents_are_those_of_iso_4217() {
-        for (code, exponent) in [("JPY", 0), ("USD", 2), ("EUR", 2), ("KWD", 3), ("TND", 3), ("ISK", 0)] {
-            assert_eq!(Currency::parse(code).unwrap().exponent(), exponent, "{code}");
+        for (exponent, codes) in [
+            (0, "BIF CLP ISK JPY KRW PYG VND XAF XOF XPF"),
+            (2, "EUR HUF IDR MGA MRU SLE USD VED XCD XCG ZMW ZWG"),
+            (3, "BHD IQD JOD KWD LYD OMR TND"),
+        ] {
+            for code in codes.split(' ') {
+                let currency = Currency::parse(code).unwrap();
+                assert_eq!((currency.exponent(), currency.is_current()), (exponent, true), "{code}");
+            }
+        }
+    }
+
+    #[test]
+    fn withdrawn_currencies_stay_readable() {
+        for (code, exponent) in [("ANG", 2), ("BGN", 2), ("UYI", 0)] {
+            let stored: Currency = serde_json::from_value(code.into()).unwrap();
+            assert_eq!((stored.code(), stored.exponent(), stored.is_current()), (code, exponent, false));
         }
     }
 }

@@ -78,6 +78,9 @@ pub enum MerchantRefusal {
         "There must be a currency, and each needs fee_basis_points from 0 to {BASIS_POINTS_MAX} and a fee_fixed from 0 to {AMOUNT_MAX}."
     )]
     Currencies,
+    /// Withdrawn, or a unit that nobody pays with.
+    #[error("{0} is no current currency of ISO 4217 for payments, so a merchant can't begin to take it.")]
+    CurrencyNotCurrent(Currency),
     /// Out of range.
     #[error("settlement_delay_days must be from 0 to {SETTLEMENT_DELAY_DAYS_MAX}.")]
     SettlementDelay,
@@ -140,6 +143,7 @@ impl Merchant {
         checked_text("reference", &asked.reference)?;
         checked_text("name", &asked.name)?;
         checked_prices(&asked.currencies)?;
+        checked_current(asked.currencies.keys())?;
         let mut merchant = Merchant {
             id: MerchantId::derive(&["merchant", &asked.reference]),
             reference: asked.reference,
@@ -167,6 +171,7 @@ impl Merchant {
         }
         let MerchantChange { name, currencies, settlement_delay_days, shards, suspended } = asked;
         checked_prices(currencies)?;
+        checked_current(currencies.keys().filter(|currency| !self.currencies.contains_key(currency)))?;
         let mut changed = self.clone();
         changed.currencies.extend(currencies);
         if let Some(name) = name {
@@ -218,6 +223,11 @@ fn checked_prices(currencies: &BTreeMap<Currency, Pricing>) -> Result<(), Mercha
         pricing.fee_basis_points <= BASIS_POINTS_MAX && (0..=AMOUNT_MAX).contains(&pricing.fee_fixed.units())
     };
     if currencies.values().all(priced) { Ok(()) } else { Err(MerchantRefusal::Currencies) }
+}
+
+fn checked_current<'a>(mut added: impl Iterator<Item = &'a Currency>) -> Result<(), MerchantRefusal> {
+    let not_current = added.find(|currency| !currency.is_current());
+    not_current.map_or(Ok(()), |currency| Err(MerchantRefusal::CurrencyNotCurrent(*currency)))
 }
 
 fn checked_delay(days: u16) -> Result<u16, MerchantRefusal> {

@@ -60,3 +60,24 @@ async fn a_wrong_request_is_told_in_one_sentence() {
     }
     assert_eq!(stack.table().items().await.len(), stored);
 }
+
+#[tokio::test]
+async fn a_merchant_takes_current_currencies_only() {
+    let stack = Stack::start(Options::new()).await;
+    let fee = json!({"fee_basis_points": 290, "fee_fixed": 30});
+    let mut new = request(&unique());
+    new["currencies"] = json!({"VED": fee, "XCG": fee, "ZMW": fee, "ZWG": fee});
+    let merchant = stack.invoke("create-merchant", &new).await.unwrap();
+    assert_eq!(merchant["currencies"], new["currencies"]);
+    for (currency, told) in [
+        ("ANG", "ANG is no current currency of ISO 4217 for payments"),
+        ("BGN", "BGN is no current currency of ISO 4217 for payments"),
+        ("XAU", "The request can't be read"),
+        ("CLF", "The request can't be read"),
+    ] {
+        let mut old = request(&unique());
+        old["currencies"] = json!({"USD": fee, currency: fee});
+        let error = stack.invoke("create-merchant", &old).await.unwrap_err();
+        assert!(error["errorMessage"].as_str().unwrap().starts_with(told), "{currency} gave {error}");
+    }
+}

@@ -202,6 +202,7 @@ async fn a_wrong_change_is_told_in_one_sentence_and_changes_nothing() {
         (json!({"currencies": {}, "name": null}), "Give at least one of name,"),
         (json!({"name": ""}), "name must have 1 to 200 characters."),
         (fees("USD", 10_001, 0), "There must be a currency, and each needs fee_basis_points from 0 to 10000 and"),
+        (fees("BGN", 1, 1), "BGN is no current currency of ISO 4217 for payments"),
         (json!({"settlement_delay_days": 31}), "settlement_delay_days must be from 0 to 30."),
         (json!({"shards": 0}), "shards must be from 1 to 1024."),
         (json!({"shards": 7}), "shards can only be raised, and there are 8 already."),

@@ -40,8 +40,15 @@ async fn what_is_right_at_the_edge_is_accepted() {
 async fn a_number_that_is_no_card_number_is_fine() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
-    for harmless in ["4242424242424241", "1234567890123456", "42424242", "+49 30 123456789", "2026-01-31T12:00:00.123Z"]
-    {
+    for harmless in [
+        "4242424242424241",
+        "1234567890123456",
+        "42424242",
+        "+49 30 123456789",
+        "2026-01-31T12:00:00.123Z",
+        "d69a3895-2f40-4615-8792-183c7d8214b3",
+        "R4242424242424242",
+    ] {
         let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa", "description": harmless});
         client.create_payment(&unique(), &payment).await.expect(202);
     }

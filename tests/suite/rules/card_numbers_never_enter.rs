@@ -4,13 +4,15 @@ use serde_json::{Value, json};
 use spillway_tests::{Deadline, Options, Stack, eventually, unique};
 
 /// Numbers that card schemes publish for testing.
-const NUMBERS: [&str; 6] = [
+const NUMBERS: [&str; 8] = [
     "4242424242424242",
     "4242 4242 4242 4242",
     "5555-5555-5555-4444",
     "378282246310005",
     "6011111111111117",
     "2223003122003222",
+    "４２４２４２４２４２４２４２４２",
+    "4242_4242/4242  4242",
 ];
 
 #[tokio::test]

@@ -144,3 +144,17 @@ fn raised_shards_are_in_force_from_the_instant_that_is_given() {
     assert_eq!([0, 3_599_999, 3_600_000].map(|now| raised.shards.in_force(at(now))), [4, 4, 16]);
     assert_eq!(raised.shards.largest(), 16);
 }
+
+#[test]
+fn withdrawn_currencies_cannot_be_added() {
+    let refused = Err(MerchantRefusal::CurrencyNotCurrent(currency("BGN")));
+    assert_eq!(created(NewMerchant { currencies: prices("BGN", 290, 30), ..asked() }), refused);
+    let change = MerchantChange { currencies: prices("BGN", 290, 30), ..nothing() };
+    assert_eq!(changed(change.clone()).map(drop), refused.map(|_: Merchant| ()));
+    // A merchant that took it before keeps it, and its price can change.
+    let mut before = acme();
+    before.currencies.extend(prices("BGN", 100, 0));
+    let stored: Merchant = serde_json::from_str(&serde_json::to_string(&before).unwrap()).unwrap();
+    let after = stored.changed(&change, Timestamp::from_millis(0)).unwrap().unwrap();
+    assert_eq!(after.currencies[&currency("BGN")].fee_basis_points, 290);
+}

@@ -1,0 +1,40 @@
+//! Knows an IBAN, and a creditor's reference (RF…), by its check digits.
+
+use super::groups::{Gap, Group};
+
+/// The fewest and the most characters of an IBAN (ISO 13616).
+const LENGTH_MIN: usize = 15;
+const LENGTH_MAX: usize = 34;
+
+/// How many groups at the start are an IBAN in groups of four, or 0. (An IBAN in one piece is one group with letters.)
+pub(super) fn groups_at_start(groups: &[Group]) -> usize {
+    let Some((head, groups)) = groups.split_first().filter(|(head, _)| is_head(&head.text)) else { return 0 };
+    let (mut found, mut length, mut remainder) = (0, head.text.len(), 0);
+    for (index, group) in groups.iter().enumerate() {
+        length += group.text.len();
+        if group.gap == Gap::Apart || group.text.len() > 4 || length > LENGTH_MAX {
+            break;
+        }
+        remainder = append(remainder, &group.text);
+        // The head counts as the end: ISO 7064, MOD 97-10.
+        if length >= LENGTH_MIN && append(remainder, &head.text) == 1 {
+            found = index + 2;
+        }
+        if group.text.len() < 4 {
+            break;
+        }
+    }
+    found
+}
+
+/// Two letters and two digits.
+fn is_head(text: &str) -> bool {
+    matches!(text.as_bytes(), [a, b, c, d] if [a, b].iter().all(|byte| byte.is_ascii_alphabetic())
+        && [c, d].iter().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The remainder by 97 of a number that goes on with `text`, a letter being two digits (A is 10).
+fn append(remainder: u32, text: &str) -> u32 {
+    let values = text.chars().filter_map(|c| c.to_digit(36));
+    values.fold(remainder, |remainder, value| (remainder * if value < 10 { 10 } else { 100 } + value) % 97)
+}
