@@ -136,7 +136,22 @@ mod tests {
     use spillway_domain::time::Timestamp;
 
     use super::*;
-    use crate::runtime::{Context, Outside};
+    use crate::runtime::settings::Environment;
+    use crate::runtime::{Context, HasQueues, Outside, Parts};
+
+    struct FoldsQueue(Queues);
+
+    impl Parts for FoldsQueue {
+        fn new(start: &Start<'_>) -> Result<FoldsQueue, SettingError> {
+            Queues::new(start, &[QueueName::Folds]).map(FoldsQueue)
+        }
+    }
+
+    impl HasQueues for FoldsQueue {
+        fn queues(&self) -> &Queues {
+            &self.0
+        }
+    }
 
     /// Answers every call with this body.
     #[derive(Debug, Clone)]
@@ -155,18 +170,25 @@ mod tests {
         let body = r#"{"Successful": [{"Id": "0", "MessageId": "m", "MD5OfMessageBody": ""}],
             "Failed": [{"Id": "1", "Code": "InternalError", "SenderFault": false}]}"#;
         let connector = SharedHttpConnector::new(Answers(body));
-        let settings = Settings::read(&|name| match name {
-            "AWS_ENDPOINT_URL_SQS" => Some("http://sqs.test".to_owned()),
-            "FOLDS_QUEUE_URL" => Some("http://sqs.test/folds".to_owned()),
-            _ => None,
-        });
+        let environment = |name: &str| {
+            let value = match name {
+                "AWS_ENDPOINT_URL_SQS" => "https://sqs.test",
+                "FOLDS_QUEUE_URL" => "https://sqs.test/folds",
+                "AWS_REGION" => "eu-central-1",
+                "STORE_DEADLINE_MS" => "3000",
+                "STACK_NAME" => "acme",
+                "LOG_LEVEL" => "info",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        };
         let outside = Outside {
             now: Arc::new(|| Timestamp::from_millis(0)),
             random: Arc::new(|bytes| bytes.fill(7)),
             sleep: SharedAsyncSleep::new(TokioSleep::new()),
             http_client: http_client_fn(move |_, _| connector.clone()),
         };
-        let context = Context::new(settings.unwrap(), outside);
+        let context: Context<FoldsQueue> = Context::new(Environment::new(&environment), outside).unwrap();
         let tenant = Tenant::parse("mer_00000000000000000000000000#test").unwrap();
         let message = |currency| {
             let currency = spillway_domain::currency::Currency::parse(currency).unwrap();
