@@ -154,13 +154,12 @@ async fn note_health(
 ) -> Result<bool, WorkError> {
     let (tenant, id) = (&endpoint.tenant, &endpoint.id);
     match (attempt.succeeded(), endpoint.failing_since) {
-        (true, Some(_)) => {
-            let recovered = endpoint.is_down(now);
-            let noted = context.store.endpoint_works(tenant, id, recovered.then_some(now)).await?;
-            if noted && recovered {
+        (true, Some(_)) if endpoint.is_down(now) => {
+            if context.store.endpoint_recovered(tenant, id, now).await? {
                 wake(context, endpoint).await;
             }
         }
+        (true, Some(_)) => context.store.endpoint_works(tenant, id).await?,
         (true, None) => {}
         (false, _) if attempt.gone() => return disable(context, endpoint, None, now).await,
         (false, Some(since)) if now.since(since) >= DISABLED_AFTER_MS => {

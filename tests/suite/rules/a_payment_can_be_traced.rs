@@ -56,7 +56,7 @@ async fn each_step_of_a_payment_is_shown_in_the_order_of_time() {
 async fn a_delivery_that_waits_says_why_and_until_when() {
     let stack = Stack::start(Options::new().knob("WEBHOOK_WAITS_SECONDS", "0,3600,3600")).await;
     let merchant = stack.new_merchant().await;
-    let receiver = Receiver::scripted([Reply::Status(500), Reply::Status(500)]).await;
+    let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let endpoint = endpoint["id"].as_str().unwrap();
     // Traces the payment until the delivery's line has this part; gives the line's end behind the endpoint's name.

@@ -1,5 +1,6 @@
 //! Webhook endpoints.
 
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{TransactWriteItem, Update};
 use serde::Deserialize;
@@ -86,20 +87,31 @@ impl Store {
         self.write(update).await.map(|_| ())
     }
 
-    /// Notes that an endpoint works again, and if it had been down, since when. False if that was noted already.
-    pub async fn endpoint_works(
-        &self, tenant: &Tenant, id: &EndpointId, recovered_at: Option<Timestamp>,
+    /// Notes that an endpoint works again.
+    pub async fn endpoint_works(&self, tenant: &Tenant, id: &EndpointId) -> Result<(), StoreError> {
+        let update = self.failing(tenant, id).update_expression("REMOVE failing_since, probe_at");
+        self.write(update).await.map(|_| ())
+    }
+
+    /// Notes that an endpoint that was down works again since `at`. False if another has noted that. (A note of one's own
+    /// whose reply was lost is recognized by its time.)
+    pub async fn endpoint_recovered(
+        &self, tenant: &Tenant, id: &EndpointId, at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let update =
-            self.update(&keys::webhook_endpoint(tenant, id)).condition_expression("attribute_exists(failing_since)");
-        let gone = "REMOVE failing_since, probe_at";
-        let update = match recovered_at {
-            None => update.update_expression(gone),
-            Some(at) => update
-                .update_expression(format!("SET works_since = :at {gone}"))
-                .expression_attribute_values(":at", text(at.to_string())),
-        };
-        self.write(update).await
+        let update = self
+            .failing(tenant, id)
+            .update_expression("SET works_since = :at REMOVE failing_since, probe_at")
+            .expression_attribute_values(":at", text(at.to_string()));
+        if self.write(update).await? {
+            return Ok(true);
+        }
+        let endpoint = self.webhook_endpoint(tenant, id).await?;
+        Ok(endpoint.is_some_and(|endpoint| endpoint.works_since == Some(at)))
+    }
+
+    /// An update of an endpoint on condition that it fails, to be completed.
+    fn failing(&self, tenant: &Tenant, id: &EndpointId) -> UpdateItemFluentBuilder {
+        self.update(&keys::webhook_endpoint(tenant, id)).condition_expression("attribute_exists(failing_since)")
     }
 
     /// Claims the right to try an endpoint that is down, and puts the next try off. False if another has it.
@@ -116,8 +128,9 @@ impl Store {
         self.write(update).await
     }
 
-    /// Disables an endpoint, counts it no more as enabled, and tells so, in one transaction. False, and nothing is written, if it was disabled already,
-    /// or has worked since the `failing_since` for which it is given up (none, if it is gone for good).
+    /// Disables an endpoint, counts it no more as enabled, and tells so, in one transaction. False, and nothing is
+    /// written, if it was disabled already, or has worked since the `failing_since` for which it is given up (none, if it
+    /// is gone for good).
     pub async fn disable_endpoint(
         &self, endpoint: &Endpoint, failing_since: Option<Timestamp>, now: Timestamp,
     ) -> Result<bool, StoreError> {
