@@ -27,7 +27,7 @@ fn folders_template_and_sample_events_name_the_same_functions() {
 }
 
 /// Every route and trigger: the function, the kind, the source.
-const TRIGGERS: [(&str, &str, &str); 12] = [
+const TRIGGERS: [(&str, &str, &str); 13] = [
     ("CallProcessor", "SQS", "!GetAtt ProcessorQueue.Arn"),
     ("CreatePayment", "Api", "post /v1/payments"),
     ("CreateWebhookEndpoint", "Api", "post /v1/webhook-endpoints"),
@@ -37,6 +37,7 @@ const TRIGGERS: [(&str, &str, &str); 12] = [
     ("FoldBalance", "SQS", "!GetAtt FoldsQueue.Arn"),
     ("GetBalance", "Api", "get /v1/balance"),
     ("GetHealth", "Api", "get /v1/health"),
+    ("GetHealth", "Api", "head /v1/health"),
     ("GetPayment", "Api", "get /v1/payments/{payment_id}"),
     ("ListBalanceTransactions", "Api", "get /v1/balance/transactions"),
     ("ListPayments", "Api", "get /v1/payments"),

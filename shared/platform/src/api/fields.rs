@@ -14,7 +14,8 @@ const METADATA_BYTES_MAX: usize = 8 * 1024;
 const METADATA_KEY_LENGTH_MAX: usize = 40;
 const METADATA_VALUE_LENGTH_MAX: usize = 500;
 /// What is said of a card number, wherever it stands. The number itself is not repeated.
-pub(super) const CARD_NUMBER: &str = "looks like a card number, which must never be sent here; begin a number that is none with a letter";
+pub(super) const CARD_NUMBER: &str =
+    "looks like a card number, which must never be sent here; begin a number that is none with a letter";
 
 /// A fault of a request: where, and what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
