@@ -32,6 +32,7 @@ def answer_as_the_template_says(gateway, api, template):
     AWS keeps the kind's own, which the text repeats, and the emulator would answer 500."""
     with open(template, encoding="utf-8") as text:
         described = yaml.load(text, Template)["Resources"]["Api"]["Properties"]
+    refuse_other_methods(gateway, api, described)
     responses = described.get("GatewayResponses", {})
     for kind, response in responses.items():
         headers = response["ResponseParameters"]["Headers"].items()
@@ -44,6 +45,34 @@ def answer_as_the_template_says(gateway, api, template):
             responseTemplates=response["ResponseTemplates"],
         )
     gateway.create_deployment(restApiId=api, stageName=described["StageName"])
+
+
+def refuse_other_methods(gateway, api, described):
+    """The emulator imports no x-amazon-apigateway-any-method; the same mock is set for each path. It fills no $context in
+    a mock, so that header and body of the answer both say the name in place of the value."""
+    resources = gateway.get_paginator("get_resources").paginate(restApiId=api).search("items[]")
+    resources = {resource["path"]: resource["id"] for resource in resources}
+    for path, methods in described.get("DefinitionBody", {}).get("paths", {}).items():
+        integration = methods["x-amazon-apigateway-any-method"]["x-amazon-apigateway-integration"]
+        response = integration["responses"]["default"]
+        headers = response["responseParameters"].items()
+        method = {"restApiId": api, "resourceId": resources[path], "httpMethod": "ANY"}
+        status = {**method, "statusCode": response["statusCode"]}
+        gateway.put_method(**method, authorizationType="NONE", apiKeyRequired=False)
+        gateway.put_method_response(**status, responseParameters={name: False for name, _ in headers})
+        gateway.put_integration(
+            **method,
+            type="MOCK",
+            passthroughBehavior=integration["passthroughBehavior"].upper(),
+            requestTemplates=integration["requestTemplates"],
+        )
+        gateway.put_integration_response(
+            **status,
+            responseParameters={
+                name: f"'${value}'" if value.startswith("context.") else value for name, value in headers
+            },
+            responseTemplates=response["responseTemplates"],
+        )
 
 
 def remember_as_long_as_asked(gateway, api, seconds):

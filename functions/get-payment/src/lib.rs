@@ -13,9 +13,9 @@ use spillway_platform::runtime::Context;
 pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
     let caller = Caller::of(&request, context.now())?;
     caller.may(Scope::PaymentsRead)?;
-    let id = PaymentId::parse(request.path_parameter("payment_id")).map_err(|_| Problem::not_found())?;
+    let id = PaymentId::parse(request.path_parameter("payment_id")).map_err(|_| Problem::not_found("payment"))?;
 
-    let payment = context.store.payment(&caller.tenant, &id).await?.ok_or_else(Problem::not_found)?;
+    let payment = context.store.payment(&caller.tenant, &id).await?.ok_or_else(|| Problem::not_found("payment"))?;
 
     let etag = view::etag(payment.version);
     let response = match (request.has_version(&etag), payment.status) {

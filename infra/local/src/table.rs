@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use dynoxide::Database;
 use rusqlite::Connection;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 
@@ -19,23 +19,11 @@ use crate::template;
 /// How often items past their time to live are deleted. DynamoDB itself may take days.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 
-/// Properties that the engine takes as they are.
+/// Properties that the engine takes as they are. (What else a template may say is held in `template/store.rs`.)
 const TAKEN: [&str; 3] = ["KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes"];
 
-/// Properties that are read here, or mean nothing on one machine.
-const PASSED_OVER: [&str; 7] = [
-    "TableName",
-    "StreamSpecification",
-    "TimeToLiveSpecification",
-    "BillingMode",
-    "DeletionProtectionEnabled",
-    "PointInTimeRecoverySpecification",
-    "WarmThroughput",
-];
-
-/// Properties of an index: the same.
+/// Properties of an index that it takes as they are.
 const INDEX_TAKEN: [&str; 3] = ["IndexName", "KeySchema", "Projection"];
-const INDEX_PASSED_OVER: [&str; 1] = ["WarmThroughput"];
 
 /// Why there is no table.
 #[derive(Debug, thiserror::Error)]
@@ -153,17 +141,11 @@ fn create_request(table: &template::Table) -> Result<Value, TableError> {
     let Some(properties) = table.properties.as_object() else {
         return Err(TableError::Properties("they are no map".to_owned()));
     };
-    let mut request = Map::new();
-    for (name, value) in properties {
-        if TAKEN.contains(&name.as_str()) {
-            request.insert(name.clone(), value.clone());
-        } else if !PASSED_OVER.contains(&name.as_str()) {
-            let message = format!("the runner does not know {name}");
-            return Err(TableError::Properties(message));
-        }
-    }
-    for index in request.get_mut("GlobalSecondaryIndexes").and_then(Value::as_array_mut).into_iter().flatten() {
-        keep_taken(index)?;
+    let mut request = properties.clone();
+    request.retain(|name, _| TAKEN.contains(&name.as_str()));
+    let indexes = request.get_mut("GlobalSecondaryIndexes").and_then(Value::as_array_mut);
+    for index in indexes.into_iter().flatten().filter_map(Value::as_object_mut) {
+        index.retain(|name, _| INDEX_TAKEN.contains(&name.as_str()));
     }
     request.insert("TableName".into(), table.name.as_str().into());
     request.insert("BillingMode".into(), "PAY_PER_REQUEST".into());
@@ -173,18 +155,6 @@ fn create_request(table: &template::Table) -> Result<Value, TableError> {
         request.insert("StreamSpecification".into(), stream);
     }
     Ok(request.into())
-}
-
-/// Leaves of an index what the engine takes.
-fn keep_taken(index: &mut Value) -> Result<(), TableError> {
-    let Some(properties) = index.as_object_mut() else {
-        return Err(TableError::Properties("an index is no map".to_owned()));
-    };
-    properties.retain(|name, _| !INDEX_PASSED_OVER.contains(&name.as_str()));
-    match properties.keys().find(|name| !INDEX_TAKEN.contains(&name.as_str())) {
-        Some(name) => Err(TableError::Properties(format!("the runner does not know {name} of an index"))),
-        None => Ok(()),
-    }
 }
 
 /// Refuses an existing table that the template describes otherwise: it cannot be changed in place.

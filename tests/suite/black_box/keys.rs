@@ -23,11 +23,14 @@ async fn a_key_that_expires_ends_even_while_its_answer_is_cached() {
     let merchant = target.new_merchant().await;
     let client = target.new_key(&merchant.id, json!({"expires_at": in_seconds(LIFETIME_SECONDS)})).await;
     client.get("/balance").await.expect(200);
-    eventually("the key has expired", Deadline::LATER, async || {
+    let answer = eventually("the key has expired", Deadline::LATER, async || {
         let answer = client.get("/balance").await;
         if answer.status == 401 { Ok(answer.expect_problem(401, "unauthorized")) } else { Err(answer.text) }
     })
     .await;
+    // API Gateway renames it, where a function sends it.
+    let challenges = ["www-authenticate", "x-amzn-remapped-www-authenticate"].map(|name| answer.header(name));
+    assert!(challenges.iter().any(|one| one.starts_with("Bearer realm=\"spillway\"")), "{:?}", answer.headers);
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ const TRIGGERS: [(&str, &str, &str); 13] = [
     ("FoldBalance", "SQS", "!GetAtt FoldsQueue.Arn"),
     ("GetBalance", "Api", "get /v1/balance"),
     ("GetHealth", "Api", "get /v1/health"),
+    ("GetHealth", "Api", "head /v1/health"),
     ("GetPayment", "Api", "get /v1/payments/{payment_id}"),
     ("GetWebhookEndpoint", "Api", "get /v1/webhook-endpoints/{endpoint_id}"),
     ("ListBalanceTransactions", "Api", "get /v1/balance/transactions"),

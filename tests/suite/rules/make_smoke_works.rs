@@ -46,8 +46,7 @@ async fn a_check_that_does_not_hold_is_told_with_the_reason() {
     let server = Server::start(answer).await.unwrap();
     let output = smoke(&format!("{}/v1", server.url()), "sk_test_x").await;
     assert!(!output.succeeded, "{output:#?}");
-    for shown in ["ok      health needs no key", "FAILED  an unknown route or method is not found", "left: (200, None)"]
-    {
+    for shown in ["ok      health needs no key", "FAILED  an unknown path is not found", "left: (200, None)"] {
         assert!(output.shown.contains(shown), "{shown} is not in {}", output.shown);
     }
 }

@@ -1,8 +1,13 @@
 //! The runner does what the template says: what is taken out of a copy is gone, and nothing else.
 
 use std::fs;
+use std::io::{Read, Write};
 
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
 use futures::future::join_all;
+use serde_json::json;
 use spillway_tests::auditor::Books;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::Receiver;
@@ -11,12 +16,9 @@ use spillway_tests::{Deadline, Options, Stack, Template, eventually};
 
 #[tokio::test]
 async fn with_one_route_and_one_trigger_removed_exactly_those_are_gone() {
-    let template = Template::read().without(&["Resources", "GetBalance", "Properties", "Events"]).without(&[
-        "Resources",
-        "DeliverWebhook",
-        "Properties",
-        "Events",
-    ]);
+    let template = Template::without_events(&["GetBalance", "DeliverWebhook"]);
+    // With its route the path goes: what is left would answer 405.
+    let template = template.without(&["Resources", "Api", "Properties", "DefinitionBody", "paths", "/v1/balance"]);
     let stack = Stack::start(Options::new().template(template).knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
     let client = &merchant.client;
@@ -44,6 +46,36 @@ async fn with_one_route_and_one_trigger_removed_exactly_those_are_gone() {
     let messages = queues.take(&webhooks, 1).await;
     stack.invoke("deliver-webhook", &spillway_tests::event::sqs(&messages)).await.unwrap();
     assert_eq!(receiver.attempts().len(), 1);
+}
+
+#[tokio::test]
+async fn bodies_are_compressed_as_the_template_says() {
+    let template = Template::read().with(&["Resources", "Api", "Properties", "MinimumCompressionSize"], "300");
+    let stack = Stack::start(Options::new().template(template)).await;
+    let client = stack.new_merchant().await.client;
+    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa", "description": "x".repeat(100)});
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(payment.to_string().as_bytes()).unwrap();
+    let packed = encoder.finish().unwrap();
+    let request = client.payment_request("order-1", &payment).header("content-encoding", "gzip");
+    let id = request.clone().body(packed).send().await.expect(202).id().to_owned();
+    // Not what the header says.
+    request.send().await.expect_problem(415, "unsupported_media_type");
+    for (path, length_min) in [(format!("/payments/{id}"), 300), ("/health".to_owned(), 0)] {
+        let url = format!("{}{path}", stack.base_url());
+        let request = reqwest::Client::builder().no_proxy().build().unwrap().get(url);
+        let request = request.bearer_auth(client.secret()).header("accept-encoding", "gzip, br;q=0.9");
+        let answer = request.send().await.unwrap();
+        let coding = answer.headers().get("content-encoding").map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(coding.as_deref(), (length_min > 0).then_some("gzip"), "{path}");
+        let bytes = answer.bytes().await.unwrap();
+        let mut text = String::new();
+        match coding {
+            Some(_) => GzDecoder::new(bytes.as_ref()).read_to_string(&mut text).unwrap(),
+            None => bytes.as_ref().read_to_string(&mut text).unwrap(),
+        };
+        assert!(text.len() >= length_min && text.starts_with('{'), "{path} gave {text}");
+    }
 }
 
 #[tokio::test]

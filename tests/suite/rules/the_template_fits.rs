@@ -238,6 +238,53 @@ fn what_the_gateway_answers_from_500_on_is_counted_as_an_error_of_the_server() {
 }
 
 #[test]
+fn each_path_names_its_methods_to_every_other_method() {
+    let template = expanded(&[]);
+    let any = "x-amazon-apigateway-any-method";
+    let paths = of(&template, "AWS::ApiGateway::RestApi")["Api"]["Body"]["paths"].as_object().unwrap();
+    for (path, methods) in paths {
+        let methods = methods.as_object().unwrap();
+        let own: BTreeSet<String> =
+            methods.keys().filter(|name| *name != any).map(|name| name.to_uppercase()).collect();
+        let other = methods.get(any).unwrap_or_else(|| panic!("{path} has no mock for its other methods"));
+        // Neither an authorizer nor a key.
+        assert_eq!(other["security"], json!([]), "{path}");
+        let answer = &other["x-amazon-apigateway-integration"]["responses"]["default"];
+        let allowed = answer["responseParameters"]["method.response.header.Allow"].as_str().unwrap();
+        let allowed = allowed.trim_matches('\'').split(", ").map(str::to_owned);
+        assert_eq!(allowed.collect::<BTreeSet<_>>(), own, "{path}");
+        // API Gateway refuses a header that the method does not declare.
+        let declared = other["responses"]["405"]["headers"].as_object().unwrap();
+        let sent = answer["responseParameters"].as_object().unwrap().keys();
+        let sent: BTreeSet<_> = sent.map(|name| name.strip_prefix("method.response.header.").unwrap()).collect();
+        assert_eq!(declared.keys().map(String::as_str).collect::<BTreeSet<_>>(), sent, "{path}");
+        let told = answer["responseTemplates"]["application/json"].as_str().unwrap();
+        let told: Value = serde_json::from_str(&told.replace("$context.requestId", "r")).unwrap();
+        assert_eq!((&told["status"], &answer["statusCode"]), (&json!(405), &json!("405")), "{path}");
+    }
+}
+
+#[test]
+fn the_gateways_answers_have_the_headers_of_their_status() {
+    let template = expanded(&[]);
+    let apis = of(&template, "AWS::ApiGateway::RestApi");
+    let answers = apis["Api"]["Body"]["x-amazon-apigateway-gateway-responses"].as_object().unwrap();
+    let mut seen = BTreeSet::new();
+    for (kind, answer) in answers {
+        let header = |name: &str| answer["responseParameters"][format!("gatewayresponse.header.{name}")].as_str();
+        assert_eq!(header("Content-Type"), Some("'application/problem+json'"), "{kind}");
+        assert_eq!(header("Request-Id"), Some("context.requestId"), "{kind}");
+        match answer["statusCode"].as_str() {
+            Some("401") => assert_eq!(header("WWW-Authenticate"), Some("'Bearer realm=\"spillway\"'"), "{kind}"),
+            Some("429") => assert!(header("Retry-After").is_some(), "{kind}"),
+            other => assert_ne!(other, Some("405"), "{kind} needs Allow"),
+        }
+        seen.insert(answer["statusCode"].as_str());
+    }
+    assert!(seen.contains(&Some("401")) && seen.contains(&Some("429")));
+}
+
+#[test]
 fn a_canary_is_held_against_the_alarms_that_see_it_fail() {
     let template = expanded(&["Canary=true"]);
     let groups = of(&template, "AWS::CodeDeploy::DeploymentGroup");

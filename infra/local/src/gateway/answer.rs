@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 
 use super::refusal::Answer;
 
+/// Headers that a function can't set: API Gateway gives them another name
+/// (<https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-known-issues.html>).
+const RENAMED: [&str; 4] = ["authorization", "date", "server", "www-authenticate"];
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Described {
@@ -41,6 +45,11 @@ pub(super) fn read(payload: &[u8]) -> Option<Answer> {
         headers.remove(&name);
         for value in values {
             headers.append(name.clone(), text(&value)?);
+        }
+    }
+    for name in RENAMED {
+        if let Some(value) = headers.remove(name) {
+            headers.insert(HeaderName::try_from(format!("x-amzn-remapped-{name}")).ok()?, value);
         }
     }
     // These belong to the connection.
@@ -81,6 +90,13 @@ mod tests {
         assert_eq!(answer.headers.get_all("a").iter().count(), 2);
         assert_eq!(answer.headers["content-type"], "application/json");
         assert_eq!(answer.body, b"{}");
+    }
+
+    #[test]
+    fn some_headers_are_renamed() {
+        let answer = read(br#"{"statusCode":401,"headers":{"WWW-Authenticate":"Bearer realm=\"x\""}}"#).unwrap();
+        assert_eq!(answer.headers["x-amzn-remapped-www-authenticate"], "Bearer realm=\"x\"");
+        assert!(!answer.headers.contains_key("www-authenticate"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod answer;
 mod authorizer;
 mod bucket;
+mod coding;
 mod event;
 mod refusal;
 mod route;
@@ -19,7 +20,7 @@ use std::time::Duration;
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::Response;
 use http_body_util::LengthLimitError;
 use serde_json::Value;
@@ -38,6 +39,9 @@ use route::PathParameters;
 
 /// API Gateway's limit for a request's body, in bytes.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
+
+/// What API Gateway takes for any method.
+const ANY: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
 /// API Gateway waits no longer for a function.
 const INTEGRATION_LIMIT: Duration = Duration::from_secs(29);
@@ -124,7 +128,7 @@ impl Gateway {
 
     async fn handle(&self, parts: &Parts, body: Body, context: &mut Value) -> Result<Answer, Refusal> {
         let found = route::find(&self.0.routes, parts.method.as_str(), parts.uri.path());
-        let (route, parameters) = found.ok_or(Refusal::MissingAuthenticationToken)?;
+        let Some((route, parameters)) = found else { return self.mock(parts, context) };
         let usage_key = self.identify(parts, route, &parameters, context).await?;
         // The caller's plan comes before the stage, so that a flood which its plan refuses leaves the stage to others.
         if route.api_key_required {
@@ -132,8 +136,25 @@ impl Gateway {
         }
         self.throttle_stage()?;
         let body = to_bytes(body, BODY_LIMIT).await.map_err(|error| unread(&error))?;
+        let body = coding::decoded(&parts.headers, body.into())?;
         let event = event::for_function(parts, route, &parameters, context, &body);
-        self.integrate(&route.function, event.to_string().into_bytes()).await
+        let mut answer = self.integrate(&route.function, event.to_string().into_bytes()).await?;
+        coding::encode(&parts.headers, self.0.api.compression_size_min, &mut answer);
+        Ok(answer)
+    }
+
+    /// Answers a request for which there is no route, if its path has a mock for any method.
+    fn mock(&self, parts: &Parts, context: &Value) -> Result<Answer, Refusal> {
+        let found = route::find_mock(&self.0.api.mocks, parts.uri.path());
+        let mock = found.filter(|_| ANY.contains(&parts.method.as_str())).ok_or(Refusal::MissingAuthenticationToken)?;
+        self.throttle_stage()?;
+        // The template for the request is chosen by its type, without parameters; no type counts as JSON.
+        let sent = parts.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
+        let sent = sent.and_then(|sent| sent.split(';').next()).unwrap_or("application/json").trim();
+        if !mock.media_types.iter().any(|known| known.eq_ignore_ascii_case(sent)) {
+            return Err(Refusal::UnsupportedMediaType);
+        }
+        Ok(refusal::filled(&mock.answer, 200, "", context))
     }
 
     /// Puts the authorizer's word into the context. Gives the caller's plan key.

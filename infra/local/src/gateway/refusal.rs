@@ -17,11 +17,13 @@ pub(super) enum Refusal {
     BadRequestBody,
     IntegrationTimeout,
     InvalidApiKey,
-    /// An unknown route or method.
+    /// An unknown path, or a method that its path does not have.
     MissingAuthenticationToken,
     RequestTooLarge,
     Throttled,
     Unauthorized,
+    /// The body's type or coding is none that is taken.
+    UnsupportedMediaType,
     /// The function failed or its answer is no HTTP response; it has no type of its own.
     BadGateway,
 }
@@ -63,6 +65,7 @@ impl Refusal {
             Self::RequestTooLarge => ("REQUEST_TOO_LARGE", 413, "Request Too Long"),
             Self::Throttled => ("THROTTLED", 429, "Too Many Requests"),
             Self::Unauthorized => ("UNAUTHORIZED", 401, "Unauthorized"),
+            Self::UnsupportedMediaType => ("UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported Media Type"),
             Self::BadGateway => ("", 502, "Internal server error"),
         }
     }
@@ -87,14 +90,19 @@ pub(super) fn render(responses: &BTreeMap<String, GatewayResponse>, refusal: Ref
         "messageString": Value::from(message).to_string(),
         "responseType": if kind.is_empty() { fallback } else { kind },
     });
-    let status = shape.and_then(|shape| shape.status).unwrap_or(own_status);
-    let body = shape.and_then(|shape| shape.body.as_deref());
-    let body = body.unwrap_or(r#"{"message":$context.error.messageString}"#);
+    let none = GatewayResponse::default();
+    filled(shape.unwrap_or(&none), own_status, r#"{"message":$context.error.messageString}"#, &context)
+}
+
+/// The answer that the template describes, for a request with this `context`.
+pub(super) fn filled(shape: &GatewayResponse, own_status: u16, own_body: &str, context: &Value) -> Answer {
+    let status = shape.status.unwrap_or(own_status);
+    let body = shape.body.as_deref().unwrap_or(own_body);
     let mut headers = HeaderMap::new();
     let json = HeaderValue::from_static("application/json");
     headers.insert(header::CONTENT_TYPE, json);
-    for (name, value) in shape.iter().flat_map(|shape| &shape.headers) {
-        let value = HeaderValue::from_str(&substitute(value, &context));
+    for (name, value) in &shape.headers {
+        let value = HeaderValue::from_str(&substitute(value, context));
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), value) {
             headers.insert(name, value);
         }
@@ -102,7 +110,7 @@ pub(super) fn render(responses: &BTreeMap<String, GatewayResponse>, refusal: Ref
     Answer {
         status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         headers,
-        body: substitute(body, &context).into_bytes(),
+        body: substitute(body, context).into_bytes(),
     }
 }
 

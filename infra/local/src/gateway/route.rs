@@ -1,6 +1,6 @@
 //! Finds the route of a request.
 
-use crate::template::Route;
+use crate::template::{Mock, Route};
 
 /// Parameters of the path, by name, decoded.
 pub(super) type PathParameters = Vec<(String, String)>;
@@ -11,6 +11,12 @@ pub(super) fn find<'a>(routes: &'a [Route], method: &str, path: &str) -> Option<
     let candidates = routes.iter().filter(|route| route.method == method);
     let candidates = candidates.filter_map(|route| Some((route, matched(&route.path, path)?)));
     candidates.min_by_key(|(_, parameters)| parameters.len())
+}
+
+/// The mock for `path`.
+pub(super) fn find_mock<'a>(mocks: &'a [Mock], path: &str) -> Option<&'a Mock> {
+    let candidates = mocks.iter().filter_map(|mock| Some((mock, matched(&mock.path, path)?)));
+    candidates.min_by_key(|(_, parameters)| parameters.len()).map(|(mock, _)| mock)
 }
 
 fn matched(pattern: &str, path: &str) -> Option<PathParameters> {

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 
 use super::*;
 use crate::invoke::{Outcome, Run};
-use crate::template::{Authorizer as AuthorizerSettings, Function, Queue, Table, UsagePlan};
+use crate::template::{Authorizer as AuthorizerSettings, Function, GatewayResponse, Mock, Queue, Table, UsagePlan};
 
 /// Names its caller's plan key after the Authorization header; the endpoint answers its event.
 struct Endpoint;
@@ -84,6 +84,16 @@ fn stack(stage: Throttle) -> Stack {
                 headers: vec!["Authorization".to_owned()],
                 cache: Duration::from_secs(60),
             }),
+            mocks: vec![Mock {
+                path: "/v1/things".to_owned(),
+                media_types: vec!["application/json".to_owned(), "text/plain".to_owned()],
+                answer: GatewayResponse {
+                    status: Some(405),
+                    headers: [("Allow".to_owned(), "GET".to_owned())].into(),
+                    body: Some(r#"{"id":"$context.requestId"}"#.to_owned()),
+                },
+            }],
+            compression_size_min: Some(512),
             ..Api::default()
         },
     };
@@ -180,6 +190,66 @@ async fn what_is_no_http_response_is_a_bad_gateway() {
     assert_eq!(status, 502);
     assert_eq!(body["message"], "Internal server error");
     assert_eq!(get(&stack, "/v1/nothing", None).await.0, 403);
+}
+
+#[tokio::test]
+async fn a_mock_answers_every_method_that_is_no_route_to_everybody() {
+    let stack = stack(PLENTY);
+    let request = |method: &str, path: &str, media_type: Option<&str>| {
+        let mut request = axum::http::Request::builder().method(method).uri(path);
+        if let Some(media_type) = media_type {
+            request = request.header("Content-Type", media_type);
+        }
+        request.body(Body::empty()).unwrap()
+    };
+    for (method, media_type) in [
+        ("POST", None),
+        ("DELETE", None),
+        ("HEAD", None),
+        ("PUT", Some("Text/Plain; charset=utf-8")),
+        ("OPTIONS", None),
+    ] {
+        let response = stack.gateway.answer(request(method, "/v1/things", media_type), [127, 0, 0, 1].into()).await;
+        assert_eq!(response.status(), 405, "{method}");
+        assert_eq!(response.headers()["allow"], "GET", "{method}");
+        let id = response.headers()["x-amzn-requestid"].to_str().unwrap().to_owned();
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        assert_eq!(body, format!(r#"{{"id":"{id}"}}"#));
+    }
+    assert_eq!(send(&stack, request("POST", "/v1/things", Some("image/png"))).await.0, 415);
+    assert_eq!(send(&stack, request("TRACE", "/v1/things", None)).await.0, 403);
+    assert_eq!(send(&stack, request("POST", "/v1/nothing", None)).await.0, 403);
+    assert_eq!(send(&stack, request("POST", "/v1/health", None)).await.0, 403);
+}
+
+#[tokio::test]
+async fn a_mock_counts_against_the_stage() {
+    let stack = stack(Throttle { rate: 1, burst: 1 });
+    let request = || axum::http::Request::delete("/v1/things").body(Body::empty()).unwrap();
+    assert_eq!(send(&stack, request()).await.0, 405);
+    assert_eq!(send(&stack, request()).await.0, 429);
+}
+
+#[tokio::test]
+async fn bodies_are_decoded_and_large_answers_encoded() {
+    let stack = stack(PLENTY);
+    let packed = |text: &str| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut encoder, text.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let request = |body: Vec<u8>| {
+        let request = axum::http::Request::get("/v1/health").header("Content-Encoding", "gzip");
+        request.header("Accept-Encoding", "br;q=0.5, gzip").body(Body::from(body)).unwrap()
+    };
+    // The function's answer is its event, which is larger than 512 bytes.
+    let response = stack.gateway.answer(request(packed("a body")), [127, 0, 0, 1].into()).await;
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-encoding"], "gzip");
+    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+    let event: Value = serde_json::from_reader(flate2::read::GzDecoder::new(body.as_ref())).unwrap();
+    assert_eq!((&event["body"], &event["headers"]["Content-Encoding"]), (&"a body".into(), &"gzip".into()));
+    assert_eq!(send(&stack, request(b"a body".to_vec())).await.0, 415);
 }
 
 #[tokio::test]

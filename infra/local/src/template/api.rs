@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::node::Node;
-use super::resources::{Resource, Resources, only, required};
+use super::passed_over::{only, only_of};
+use super::resources::{Resource, Resources, required};
 use super::store::seconds;
-use super::{Api, Authorizer, GatewayResponse, TemplateError, Throttle, UsagePlan};
+use super::{Api, Authorizer, GatewayResponse, Mock, TemplateError, Throttle, UsagePlan};
 use crate::arn::API_ID;
 
 /// The API's settings with what its routes take over from it.
@@ -29,29 +30,26 @@ pub(super) fn settings(resources: &Resources) -> Result<ApiDefaults, TemplateErr
         return Err(second.properties.error("the runner knows one API only"));
     }
     let properties = &api.properties;
-    only(
+    only_of(
+        "AWS::Serverless::Api",
         properties,
-        &["StageName", "ApiKeySourceType", "Auth", "DefinitionBody", "MethodSettings", "GatewayResponses"],
-        // Names, what stands between a client and the gateway (TLS, compression, where it answers), and what is told of
-        // it afterwards.
         &[
-            "AccessLogSetting",
-            "Description",
-            "Domain",
-            "EndpointAccessMode",
-            "EndpointConfiguration",
-            "MergeDefinitions",
+            "StageName",
+            "ApiKeySourceType",
+            "Auth",
+            "DefinitionBody",
+            "MethodSettings",
+            "GatewayResponses",
             "MinimumCompressionSize",
-            "Name",
-            "OpenApiVersion",
-            "SecurityPolicy",
-            "TracingEnabled",
         ],
     )?;
-    if let Some(paths) = properties.at("DefinitionBody.paths") {
-        for (_, path) in paths.entries()? {
+    let mut mocks = Vec::new();
+    if let Some(definition) = properties.get("DefinitionBody") {
+        only_of("DefinitionBody", definition, &["paths"])?;
+        for (path, node) in required(definition, "paths")?.entries()? {
             // Routes are read from the functions' events.
-            only(path, &[], &[])?;
+            only(node, &["x-amazon-apigateway-any-method"])?;
+            mocks.extend(node.get("x-amazon-apigateway-any-method").map(|node| mock(path, node)).transpose()?);
         }
     }
     let mut responses = BTreeMap::new();
@@ -62,7 +60,7 @@ pub(super) fn settings(resources: &Resources) -> Result<ApiDefaults, TemplateErr
     }
     let empty = Node::empty_map(properties.line);
     let auth = properties.get("Auth").unwrap_or(&empty);
-    only(auth, &["DefaultAuthorizer", "ApiKeyRequired", "Authorizers"], &[])?;
+    only(auth, &["DefaultAuthorizer", "ApiKeyRequired", "Authorizers"])?;
     let authorizer = authorizer(resources, auth)?;
     let default = auth.get("DefaultAuthorizer");
     if let Some(default) = default {
@@ -71,7 +69,14 @@ pub(super) fn settings(resources: &Resources) -> Result<ApiDefaults, TemplateErr
     let key = auth.get("ApiKeyRequired").map(Node::boolean).transpose()?;
     let source = properties.get("ApiKeySourceType").map(Node::string).transpose()?;
     Ok(ApiDefaults {
-        settings: Api { stage: api.name.clone(), throttle: stage_throttle(properties)?, authorizer, responses },
+        settings: Api {
+            stage: api.name.clone(),
+            throttle: stage_throttle(properties)?,
+            authorizer,
+            responses,
+            mocks,
+            compression_size_min: properties.get("MinimumCompressionSize").map(Node::number).transpose()?,
+        },
         authorized: default.is_some(),
         api_key_required: key.unwrap_or(false),
         key_from_authorizer: source.as_deref() == Some("AUTHORIZER"),
@@ -94,7 +99,7 @@ fn stage_throttle(properties: &Node) -> Result<Option<Throttle>, TemplateError> 
     };
     let mut throttle = None;
     for setting in settings.items()? {
-        only(setting, &["ResourcePath", "HttpMethod", "ThrottlingRateLimit", "ThrottlingBurstLimit"], &[])?;
+        only(setting, &["ResourcePath", "HttpMethod", "ThrottlingRateLimit", "ThrottlingBurstLimit"])?;
         let rate = required(setting, "ThrottlingRateLimit")?;
         let path = required(setting, "ResourcePath")?.string()?;
         let method = required(setting, "HttpMethod")?.string()?;
@@ -113,7 +118,7 @@ fn authorizer(resources: &Resources, auth: &Node) -> Result<Option<Authorizer>, 
     let Some((name, node)) = all.single() else {
         return Err(all.error("the runner knows one authorizer only"));
     };
-    only(node, &["FunctionArn", "FunctionPayloadType", "Identity"], &[])?;
+    only(node, &["FunctionArn", "FunctionPayloadType", "Identity"])?;
     let kind = required(node, "FunctionPayloadType")?;
     if kind.string()? != "REQUEST" {
         return Err(kind.error("the runner knows REQUEST authorizers only"));
@@ -122,7 +127,7 @@ fn authorizer(resources: &Resources, auth: &Node) -> Result<Option<Authorizer>, 
     let function = resources.by_arn(arn, "AWS::Serverless::Function")?;
     let empty = Node::empty_map(node.line);
     let identity = node.get("Identity").unwrap_or(&empty);
-    only(identity, &["Headers", "ReauthorizeEvery"], &[])?;
+    only(identity, &["Headers", "ReauthorizeEvery"])?;
     let headers = match identity.get("Headers") {
         Some(headers) => headers.items()?.iter().map(Node::string).collect(),
         None => Ok(Vec::new()),
@@ -136,20 +141,65 @@ fn authorizer(resources: &Resources, auth: &Node) -> Result<Option<Authorizer>, 
 }
 
 fn response(node: &Node) -> Result<GatewayResponse, TemplateError> {
-    only(node, &["StatusCode", "ResponseParameters", "ResponseTemplates"], &[])?;
+    only(node, &["StatusCode", "ResponseParameters", "ResponseTemplates"])?;
     let mut headers = BTreeMap::new();
     if let Some(parameters) = node.get("ResponseParameters") {
-        only(parameters, &["Headers"], &[])?;
+        only(parameters, &["Headers"])?;
         for (name, value) in required(parameters, "Headers")?.entries()? {
             headers.insert(name.clone(), header_value(value)?);
         }
     }
-    let body = node.get("ResponseTemplates").and_then(|templates| templates.get("application/json"));
     Ok(GatewayResponse {
         status: node.get("StatusCode").map(Node::number).transpose()?,
         headers,
-        body: body.map(Node::string).transpose()?,
+        body: node.get("ResponseTemplates").map(json_template).transpose()?,
     })
+}
+
+/// The template for JSON, which API Gateway takes whatever a client accepts.
+fn json_template(templates: &Node) -> Result<String, TemplateError> {
+    only(templates, &["application/json"])?;
+    required(templates, "application/json")?.string()
+}
+
+/// A mock integration for any method, which has one response, whatever is sent, and asks nobody who calls.
+fn mock(path: &str, node: &Node) -> Result<Mock, TemplateError> {
+    only_of("x-amazon-apigateway-any-method", node, &["security", "x-amazon-apigateway-integration"])?;
+    let security = required(node, "security")?;
+    let names = security.items()?.iter().filter_map(Node::single).map(|(name, _)| name);
+    if !names.eq(["NONE", "api_key_false"]) {
+        // Else SAM adds the authorizer and the key that routes have.
+        return Err(security.error("the runner knows mocks for everybody only: [{ NONE: [] }, { api_key_false: [] }]"));
+    }
+    let integration = required(node, "x-amazon-apigateway-integration")?;
+    only(integration, &["type", "passthroughBehavior", "requestTemplates", "responses"])?;
+    if required(integration, "type")?.string()? != "mock" {
+        return Err(integration.error("the runner knows integrations of the type mock only"));
+    }
+    if required(integration, "passthroughBehavior")?.string()? != "never" {
+        return Err(integration.error("the runner knows the passthroughBehavior never only"));
+    }
+    let responses = required(integration, "responses")?;
+    only(responses, &["default"])?;
+    let response = required(responses, "default")?;
+    only(response, &["statusCode", "responseParameters", "responseTemplates"])?;
+    let status = required(response, "statusCode")?;
+    let mut media_types = Vec::new();
+    for (media_type, template) in required(integration, "requestTemplates")?.entries()? {
+        if template.string()? != format!("{{\"statusCode\":{}}}", status.string()?) {
+            return Err(template.error("the template must be the status of the response: {\"statusCode\":…}"));
+        }
+        media_types.push(media_type.clone());
+    }
+    let mut headers = BTreeMap::new();
+    for (target, value) in required(response, "responseParameters")?.entries()? {
+        let name = target.strip_prefix("method.response.header.");
+        let name = name.ok_or_else(|| value.error(format!("the runner does not know {target} here")))?;
+        headers.insert(name.to_owned(), header_value(value)?);
+    }
+    let body = Some(json_template(required(response, "responseTemplates")?)?);
+    let answer = GatewayResponse { status: Some(status.number()?), headers, body };
+    Ok(Mock { path: path.to_owned(), media_types, answer })
 }
 
 /// A header is mapped from a quoted literal (`'1'`) or from the context (`context.requestId`).
@@ -165,10 +215,10 @@ fn header_value(node: &Node) -> Result<String, TemplateError> {
 
 pub(super) fn usage_plan(resource: &Resource, api: &Api) -> Result<UsagePlan, TemplateError> {
     let properties = &resource.properties;
-    only(properties, &["ApiStages", "Throttle"], &["UsagePlanName"])?;
+    only_of("AWS::ApiGateway::UsagePlan", properties, &["ApiStages", "Throttle"])?;
     let mut covers = false;
     for stage in required(properties, "ApiStages")?.items()? {
-        only(stage, &["ApiId", "Stage"], &[])?;
+        only(stage, &["ApiId", "Stage"])?;
         covers |= required(stage, "ApiId")?.string()? == API_ID && required(stage, "Stage")?.string()? == api.stage;
     }
     if !covers {
@@ -176,7 +226,7 @@ pub(super) fn usage_plan(resource: &Resource, api: &Api) -> Result<UsagePlan, Te
         return Err(required(properties, "ApiStages")?.error("the plan does not have the API's stage"));
     }
     let throttle = required(properties, "Throttle")?;
-    only(throttle, &["RateLimit", "BurstLimit"], &[])?;
+    only(throttle, &["RateLimit", "BurstLimit"])?;
     Ok(UsagePlan {
         logical_id: resource.logical_id.clone(),
         throttle: Throttle {

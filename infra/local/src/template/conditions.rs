@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::TemplateError;
 use super::intrinsics::Scope;
 use super::node::Node;
-use super::resources::{only, required};
+use super::passed_over::only;
+use super::resources::required;
 
 /// The truth of each condition. `scope` has the parameters.
 pub(super) fn read(document: &Node, scope: &Scope) -> Result<BTreeMap<String, bool>, TemplateError> {
@@ -25,12 +26,13 @@ pub(super) fn check_rules(document: &Node, scope: &Scope) -> Result<(), Template
     // A rule can't refer to a condition.
     let reader = Reader { conditions: &Node::empty_map(rules.line), scope };
     for (_, rule) in rules.entries()? {
-        only(rule, &["RuleCondition", "Assertions"], &[])?;
+        only(rule, &["RuleCondition", "Assertions"])?;
+        let assertions = required(rule, "Assertions")?.items()?;
+        assertions.iter().try_for_each(|assertion| only(assertion, &["Assert", "AssertDescription"]))?;
         if !rule.get("RuleCondition").map_or(Ok(true), |condition| reader.holds(condition, &[]))? {
             continue;
         }
-        for assertion in required(rule, "Assertions")?.items()? {
-            only(assertion, &["Assert", "AssertDescription"], &[])?;
+        for assertion in assertions {
             if !reader.holds(required(assertion, "Assert")?, &[])? {
                 return Err(assertion.error(required(assertion, "AssertDescription")?.string()?));
             }

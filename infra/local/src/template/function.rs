@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::api::{ApiDefaults, known_authorizer};
 use super::node::Node;
-use super::resources::{Resource, Resources, only, required};
+use super::passed_over::{only, only_of};
+use super::resources::{Resource, Resources, required};
 use super::store::{seconds, visibility};
 use super::{Function, QueueTrigger, Route, Schedule, StreamTrigger, TemplateError, Trigger};
 use crate::roles::{Role, trigger};
@@ -22,32 +23,16 @@ pub(super) fn folder(resource: &Resource) -> Result<String, TemplateError> {
 
 pub(super) fn read(resources: &Resources, resource: &Resource, api: &ApiDefaults) -> Result<Function, TemplateError> {
     let properties = &resource.properties;
-    only(
+    only_of(
+        "AWS::Serverless::Function",
         properties,
         &["CodeUri", "FunctionName", "MemorySize", "Timeout", "Environment", "Events", "Role"],
-        // What it is built for, where its log and its traces go, how a new version takes over, how often Lambda itself
-        // repeats what nobody waits for, and a guard that is not stood in for.
-        &[
-            "Architectures",
-            "AutoPublishAlias",
-            "AutoPublishAliasAllProperties",
-            "DeploymentPreference",
-            "Description",
-            "EventInvokeConfig",
-            "Handler",
-            "LoggingConfig",
-            "RecursiveLoop",
-            "Runtime",
-            "Tracing",
-            "VersionDeletionPolicy",
-            "VersionDescription",
-        ],
     )?;
     let name = folder(resource)?;
     let timeout = seconds(properties, "Timeout", 3)?;
     let mut environment = BTreeMap::new();
     if let Some(own) = properties.get("Environment") {
-        only(own, &["Variables"], &[])?;
+        only(own, &["Variables"])?;
         let variables = required(own, "Variables")?;
         for (key, value) in variables.entries()? {
             environment.insert(key.clone(), value.string()?);
@@ -100,7 +85,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn trigger(&self, node: &Node, api: &ApiDefaults) -> Result<Trigger, TemplateError> {
-        only(node, &["Type", "Properties"], &[])?;
+        only(node, &["Type", "Properties"])?;
         let kind = required(node, "Type")?.string()?;
         let properties = required(node, "Properties")?;
         match kind.as_str() {
@@ -113,10 +98,10 @@ impl Reader<'_> {
     }
 
     fn route(&self, node: &Node, api: &ApiDefaults) -> Result<Route, TemplateError> {
-        only(node, &["Path", "Method", "RestApiId", "Auth"], &[])?;
+        only(node, &["Path", "Method", "RestApiId", "Auth"])?;
         let empty = Node::empty_map(node.line);
         let auth = node.get("Auth").unwrap_or(&empty);
-        only(auth, &["Authorizer", "ApiKeyRequired"], &[])?;
+        only(auth, &["Authorizer", "ApiKeyRequired"])?;
         let public = match auth.get("Authorizer") {
             None => !api.authorized,
             Some(name) if name.string()? == "NONE" => true,
@@ -148,7 +133,6 @@ impl Reader<'_> {
         only(
             node,
             &["Queue", "BatchSize", "MaximumBatchingWindowInSeconds", "FunctionResponseTypes", "ScalingConfig"],
-            &[],
         )?;
         let source = required(node, "Queue")?;
         let queue = self.resources.by_arn(source, "AWS::SQS::Queue")?;
@@ -161,7 +145,7 @@ impl Reader<'_> {
             )));
         }
         let scaling = node.get("ScalingConfig");
-        scaling.map(|scaling| only(scaling, &["MaximumConcurrency"], &[])).transpose()?;
+        scaling.map(|scaling| only(scaling, &["MaximumConcurrency"])).transpose()?;
         let concurrency = scaling.and_then(|scaling| scaling.get("MaximumConcurrency"));
         Ok(QueueTrigger {
             function: self.function.to_owned(),
@@ -188,7 +172,6 @@ impl Reader<'_> {
                 "FilterCriteria",
                 "FunctionResponseTypes",
             ],
-            &[],
         )?;
         self.resources.by_arn(required(node, "Stream")?, "AWS::DynamoDB::Table")?;
         let position = required(node, "StartingPosition")?;
@@ -214,16 +197,15 @@ impl Reader<'_> {
 
     /// Logical id of the queue that is told of what was given up.
     fn failure_queue(&self, config: &Node) -> Result<String, TemplateError> {
-        only(config, &["OnFailure"], &[])?;
+        only(config, &["OnFailure"])?;
         let on_failure = required(config, "OnFailure")?;
-        only(on_failure, &["Destination"], &["Type"])?;
+        only_of("OnFailure", on_failure, &["Destination"])?;
         let queue = self.resources.by_arn(required(on_failure, "Destination")?, "AWS::SQS::Queue")?;
         Ok(queue.logical_id.clone())
     }
 
     fn schedule(&self, node: &Node) -> Result<Schedule, TemplateError> {
-        // A missed time is not made up for here, as the template has it on AWS too.
-        only(node, &["ScheduleExpression"], &["OmitName", "RetryPolicy"])?;
+        only_of("ScheduleV2", node, &["ScheduleExpression"])?;
         let expression = required(node, "ScheduleExpression")?;
         let text = expression.string()?;
         let every =
@@ -266,10 +248,10 @@ fn filters(node: &Node) -> Result<Vec<serde_json::Value>, TemplateError> {
     let Some(criteria) = node.get("FilterCriteria") else {
         return Ok(Vec::new());
     };
-    only(criteria, &["Filters"], &[])?;
+    only(criteria, &["Filters"])?;
     let filters = required(criteria, "Filters")?;
     let patterns = filters.items()?.iter().map(|filter| {
-        only(filter, &["Pattern"], &[])?;
+        only(filter, &["Pattern"])?;
         let pattern = required(filter, "Pattern")?;
         serde_json::from_str(&pattern.string()?)
             .map_err(|error| pattern.error(format!("the pattern is not JSON: {error}")))

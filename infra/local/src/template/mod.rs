@@ -7,6 +7,7 @@ mod intrinsics;
 mod model;
 mod node;
 mod parameters;
+mod passed_over;
 mod resources;
 mod role;
 mod store;
@@ -51,8 +52,11 @@ impl Template {
     /// Refuses whatever the runner does not understand, with its line: it would rather not start than
     /// leave out a part of the system in silence.
     pub fn read(text: &str, around: &Surroundings<'_>) -> Result<Self, TemplateError> {
-        let document = Node::parse(text)?;
-        let resources = Resources::read(&document, around)?;
+        Self::of(&Node::parse(text)?, around)
+    }
+
+    fn of(document: &Node, around: &Surroundings<'_>) -> Result<Self, TemplateError> {
+        let resources = Resources::read(document, around)?;
         let mut template = Self {
             functions: Vec::new(),
             queues: Vec::new(),

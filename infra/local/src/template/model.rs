@@ -160,6 +160,10 @@ pub struct Api {
     pub authorizer: Option<Authorizer>,
     /// What the gateway answers itself, by kind, as `THROTTLED`.
     pub responses: BTreeMap<String, GatewayResponse>,
+    /// What it answers itself to the methods of a path that are no routes.
+    pub mocks: Vec<Mock>,
+    /// The size in bytes from which answers are compressed for clients that ask for it; `None`: none is.
+    pub compression_size_min: Option<usize>,
 }
 
 /// A token bucket's size.
@@ -181,6 +185,16 @@ pub struct Authorizer {
     pub headers: Vec<String>,
     /// How long an answer is kept; zero: not at all.
     pub cache: Duration,
+}
+
+/// A mock integration for any method of a path (`x-amazon-apigateway-any-method`), without authorizer and plan.
+#[derive(Clone, Debug)]
+pub struct Mock {
+    /// As `/v1/payments/{payment_id}`.
+    pub path: String,
+    /// Types of bodies that it takes.
+    pub media_types: Vec<String>,
+    pub answer: GatewayResponse,
 }
 
 /// What the gateway answers itself for one kind of refusal.

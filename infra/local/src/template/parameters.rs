@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use regex_lite::Regex;
 
 use super::node::Node;
-use super::resources::{only, required};
+use super::passed_over::only_of;
+use super::resources::required;
 use super::{Surroundings, TemplateError, variable_name};
 use crate::arn::ACCOUNT;
 
@@ -24,7 +25,8 @@ pub(super) fn read(document: &Node, around: &Surroundings<'_>) -> Result<BTreeMa
         return Ok(values);
     };
     for (name, node) in parameters.entries()? {
-        only(
+        only_of(
+            "parameter",
             node,
             &[
                 "Type",
@@ -36,7 +38,6 @@ pub(super) fn read(document: &Node, around: &Surroundings<'_>) -> Result<BTreeMa
                 "MaxValue",
                 "ConstraintDescription",
             ],
-            &["Description"],
         )?;
         let kind = required(node, "Type")?;
         if !matches!(kind.string()?.as_str(), "String" | "Number") {

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use super::intrinsics::{Attributes, Scope};
 use super::node::{Kind, Node};
+use super::passed_over::{only, only_of};
 use super::{Surroundings, TemplateError, conditions, parameters};
 use crate::arn::{self, ACCOUNT, API_ID};
 
 /// Types that the runner has a part for.
-const SERVED: [&str; 7] = [
+pub(super) const SERVED: [&str; 7] = [
     "AWS::Serverless::Function",
     "AWS::Serverless::Api",
     "AWS::DynamoDB::Table",
@@ -34,10 +35,6 @@ const PASSED_OVER: [(&str, &[&str]); 12] = [
     ("AWS::WAFv2::WebACLAssociation", &[]),
 ];
 
-/// What a resource may say besides its type, its condition and its properties: how it is built, in which order, and
-/// what becomes of it when the stack goes.
-const ATTRIBUTES_PASSED_OVER: [&str; 4] = ["DeletionPolicy", "DependsOn", "Metadata", "UpdateReplacePolicy"];
-
 /// One resource that the runner serves.
 pub(super) struct Resource {
     pub logical_id: String,
@@ -53,13 +50,9 @@ pub(super) struct Resources(Vec<Resource>, BTreeMap<String, String>);
 
 impl Resources {
     pub fn read(document: &Node, around: &Surroundings<'_>) -> Result<Self, TemplateError> {
-        only(
-            document,
-            &["Parameters", "Rules", "Conditions", "Globals", "Resources"],
-            &["AWSTemplateFormatVersion", "Transform", "Description", "Metadata", "Outputs"],
-        )?;
+        only_of("template", document, &["Parameters", "Rules", "Conditions", "Globals", "Resources"])?;
         if let Some(globals) = document.get("Globals") {
-            only(globals, &["Function", "Api"], &[])?;
+            only(globals, &["Function", "Api"])?;
         }
         let mut scope = Scope { parameters: parameters::read(document, around)?, ..Scope::default() };
         conditions::check_rules(document, &scope)?;
@@ -119,24 +112,13 @@ pub(super) fn required<'a>(node: &'a Node, path: &str) -> Result<&'a Node, Templ
     node.at(path).ok_or_else(|| node.error(format!("{path} is missing")))
 }
 
-/// Refuses keys that are neither read nor known to mean nothing on one machine: leaving one out in silence could hide
-/// that production does not work.
-pub(super) fn only(node: &Node, read: &[&str], passed_over: &[&str]) -> Result<(), TemplateError> {
-    for (key, value) in node.entries()? {
-        if !read.contains(&key.as_str()) && !passed_over.contains(&key.as_str()) {
-            return Err(value.error(format!("the runner does not know {key} here")));
-        }
-    }
-    Ok(())
-}
-
 /// The resources that the runner serves; of all others, `scope` learns what they give to those that refer to them.
 fn served<'a>(document: &'a Node, scope: &mut Scope) -> Result<Vec<(&'a String, String, &'a Node)>, TemplateError> {
     let all = required(document, "Resources")?.entries()?;
     scope.declared = all.iter().map(|(logical_id, _)| logical_id.clone()).collect();
     let mut served = Vec::new();
     for (logical_id, node) in all {
-        only(node, &["Type", "Condition", "Properties"], &ATTRIBUTES_PASSED_OVER)?;
+        only_of("resource", node, &["Type", "Condition", "Properties"])?;
         let kind = required(node, "Type")?.string()?;
         let passed_over = PASSED_OVER.iter().find(|(passed_over, _)| *passed_over == kind);
         if passed_over.is_none() && !SERVED.contains(&kind.as_str()) {

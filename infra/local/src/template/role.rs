@@ -2,7 +2,8 @@
 
 use super::TemplateError;
 use super::node::{Kind, Node};
-use super::resources::{Resource, Resources, only, required};
+use super::passed_over::{only, only_of};
+use super::resources::{Resource, Resources, required};
 use crate::roles::{Role, Statement};
 
 /// The role that the function names, if it names one.
@@ -12,16 +13,16 @@ pub(super) fn of(resources: &Resources, function: &Resource) -> Result<Option<Ro
     };
     let role = resources.by_arn(arn, "AWS::IAM::Role")?;
     let properties = &role.properties;
-    only(properties, &["AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies"], &["Description", "RoleName"])?;
+    only_of("AWS::IAM::Role", properties, &["AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies"])?;
     assumable(required(properties, "AssumeRolePolicyDocument")?)?;
     let mut statements = Vec::new();
     for policy in items(properties, "Policies")? {
-        only(policy, &["PolicyDocument"], &["PolicyName"])?;
+        only_of("inline policy", policy, &["PolicyDocument"])?;
         document(policy, &mut statements)?;
     }
     for arn in items(properties, "ManagedPolicyArns")? {
         let policy = &resources.by_arn(arn, "AWS::IAM::ManagedPolicy")?.properties;
-        only(policy, &["PolicyDocument"], &["Description", "ManagedPolicyName"])?;
+        only_of("AWS::IAM::ManagedPolicy", policy, &["PolicyDocument"])?;
         document(policy, &mut statements)?;
     }
     Ok(Some(Role { name: role.name.clone(), statements }))
@@ -29,7 +30,13 @@ pub(super) fn of(resources: &Resources, function: &Resource) -> Result<Option<Ro
 
 /// Refuses a role that Lambda could not take on for its function.
 fn assumable(document: &Node) -> Result<(), TemplateError> {
+    only_of("policy document", document, &["Statement"])?;
     for statement in required(document, "Statement")?.items()? {
+        only_of("statement", statement, &["Effect", "Principal", "Action"])?;
+        only(required(statement, "Principal")?, &["Service"])?;
+        if required(statement, "Effect")?.string()? != "Allow" {
+            return Err(statement.error("the runner knows statements that allow only"));
+        }
         let service = statement.at("Principal.Service").map(strings).transpose()?;
         let for_lambda = service.is_some_and(|services| services.iter().any(|one| one == "lambda.amazonaws.com"));
         let action = strings(required(statement, "Action")?)?;
@@ -43,7 +50,7 @@ fn assumable(document: &Node) -> Result<(), TemplateError> {
 /// Adds the statements of a policy.
 fn document(policy: &Node, statements: &mut Vec<Statement>) -> Result<(), TemplateError> {
     let document = required(policy, "PolicyDocument")?;
-    only(document, &["Statement"], &["Version"])?;
+    only_of("policy document", document, &["Statement"])?;
     for node in required(document, "Statement")?.items()? {
         statements.push(statement(node)?);
     }
@@ -51,7 +58,7 @@ fn document(policy: &Node, statements: &mut Vec<Statement>) -> Result<(), Templa
 }
 
 fn statement(node: &Node) -> Result<Statement, TemplateError> {
-    only(node, &["Effect", "Action", "Resource", "Condition"], &["Sid"])?;
+    only_of("statement", node, &["Effect", "Action", "Resource", "Condition"])?;
     let effect = required(node, "Effect")?;
     if effect.string()? != "Allow" {
         return Err(effect.error("the runner knows statements that allow only"));
@@ -68,9 +75,9 @@ fn statement(node: &Node) -> Result<Statement, TemplateError> {
 }
 
 fn leading_keys(condition: &Node) -> Result<Vec<String>, TemplateError> {
-    only(condition, &["ForAllValues:StringLike"], &[])?;
+    only(condition, &["ForAllValues:StringLike"])?;
     let values = required(condition, "ForAllValues:StringLike")?;
-    only(values, &["dynamodb:LeadingKeys"], &[])?;
+    only(values, &["dynamodb:LeadingKeys"])?;
     strings(values.get("dynamodb:LeadingKeys").ok_or_else(|| values.error("dynamodb:LeadingKeys is missing"))?)
 }
 

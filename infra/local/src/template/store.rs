@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::node::Node;
-use super::resources::{Resource, Resources, only, required};
+use super::passed_over::{only, only_of};
+use super::resources::{Resource, Resources, required};
 use super::{Queue, Redrive, Table, TemplateError};
 
 /// The one table.
@@ -13,13 +14,43 @@ pub(super) fn table(resources: &Resources) -> Result<Table, TemplateError> {
     if let Some(second) = tables.next() {
         return Err(second.properties.error("the runner knows one table only"));
     }
+    known(&table.properties)?;
     Ok(Table { name: table.name.clone(), properties: table.properties.json() })
+}
+
+/// Refuses what the runner's table does not do.
+fn known(table: &Node) -> Result<(), TemplateError> {
+    only_of(
+        "AWS::DynamoDB::Table",
+        table,
+        &[
+            "AttributeDefinitions",
+            "GlobalSecondaryIndexes",
+            "KeySchema",
+            "StreamSpecification",
+            "TimeToLiveSpecification",
+        ],
+    )?;
+    let items = |node: &Node, key: &str, read: &[&str]| match node.get(key) {
+        Some(items) => items.items()?.iter().try_for_each(|item| only(item, read)),
+        None => Ok(()),
+    };
+    items(table, "AttributeDefinitions", &["AttributeName", "AttributeType"])?;
+    items(table, "KeySchema", &["AttributeName", "KeyType"])?;
+    for index in table.get("GlobalSecondaryIndexes").map_or(Ok(&[][..]), Node::items)? {
+        only_of("index", index, &["IndexName", "KeySchema", "Projection"])?;
+        items(index, "KeySchema", &["AttributeName", "KeyType"])?;
+        index.get("Projection").map_or(Ok(()), |node| only(node, &["ProjectionType", "NonKeyAttributes"]))?;
+    }
+    table.get("StreamSpecification").map_or(Ok(()), |node| only(node, &["StreamViewType"]))?;
+    table.get("TimeToLiveSpecification").map_or(Ok(()), |node| only(node, &["AttributeName", "Enabled"]))
 }
 
 /// A standard queue.
 pub(super) fn queue(resources: &Resources, resource: &Resource) -> Result<Queue, TemplateError> {
     let properties = &resource.properties;
-    only(
+    only_of(
+        "AWS::SQS::Queue",
         properties,
         &[
             "QueueName",
@@ -29,11 +60,9 @@ pub(super) fn queue(resources: &Resources, resource: &Resource) -> Result<Queue,
             "ReceiveMessageWaitTimeSeconds",
             "RedrivePolicy",
         ],
-        // How it is encrypted: nothing to do here.
-        &["SqsManagedSseEnabled"],
     )?;
     let redrive = properties.get("RedrivePolicy").map(|policy| {
-        only(policy, &["deadLetterTargetArn", "maxReceiveCount"], &[])?;
+        only(policy, &["deadLetterTargetArn", "maxReceiveCount"])?;
         let target = required(policy, "deadLetterTargetArn")?;
         let dead_letter = resources.by_arn(target, "AWS::SQS::Queue")?;
         Ok(Redrive {

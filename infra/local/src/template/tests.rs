@@ -1,5 +1,6 @@
 mod conditions;
 mod roles;
+mod unknown;
 
 use std::time::Duration;
 
@@ -105,15 +106,16 @@ fn read(text: &str, variables: &[(&str, &str)]) -> Result<Template, TemplateErro
         let found = variables.iter().find(|(key, _)| *key == name);
         found.map(|(_, value)| (*value).to_owned())
     };
-    Template::read(
-        text,
-        &Surroundings {
-            queues_url: "http://127.0.0.1:9324",
-            region: "eu-central-1",
-            stack: "spillway",
-            variable: &variable,
-        },
-    )
+    Template::read(text, &around(&variable))
+}
+
+fn around(variable: &dyn Fn(&str) -> Option<String>) -> Surroundings<'_> {
+    Surroundings { queues_url: "http://127.0.0.1:9324", region: "eu-central-1", stack: "spillway", variable }
+}
+
+/// The text of the template that describes this project's system.
+fn project() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap()
 }
 
 #[test]
@@ -143,9 +145,9 @@ fn everything_served_is_read() {
 
 #[test]
 fn the_template_of_this_project_is_understood() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml");
-    let template = read(&std::fs::read_to_string(path).unwrap(), &[]).unwrap();
+    let template = read(&project(), &[]).unwrap();
     assert!(template.api.authorizer.is_some() && template.api.throttle.is_some());
+    assert_eq!(template.api.compression_size_min, Some(1024));
     assert!(template.triggers().any(|trigger| matches!(trigger, Trigger::Stream(_))));
 }
 
@@ -287,5 +289,26 @@ fn what_would_fail_on_aws_is_an_error_with_its_line() {
     ];
     for (from, to, expected) in cases {
         assert_eq!(broken(from, to), expected);
+    }
+}
+
+#[test]
+fn a_mock_answers_the_other_methods_of_a_path() {
+    let template = read(&project(), &[]).unwrap();
+    let mock = template.api.mocks.iter().find(|mock| mock.path == "/v1/payments").unwrap();
+    assert_eq!((mock.answer.status, mock.answer.headers["Allow"].as_str()), (Some(405), "GET, POST"));
+    assert_eq!(mock.answer.headers["Request-Id"], "$context.requestId");
+    assert!(mock.media_types.contains(&"application/json".to_owned()), "{mock:?}");
+    let cases = [
+        ("[{ NONE: [] }, { api_key_false: [] }]", "[]", "mocks for everybody only"),
+        ("type: mock", "type: aws_proxy", "integrations of the type mock only"),
+        ("passthroughBehavior: never", "passthroughBehavior: when_no_match", "the passthroughBehavior never only"),
+        ("'{\"statusCode\":405}'", "'{\"statusCode\":200}'", "the template must be the status of the response"),
+        ("method.response.header.Allow", "method.response.Allow", "does not know method.response.Allow here"),
+    ];
+    for (from, to, told) in cases {
+        assert!(project().contains(from), "{from}");
+        let error = read(&project().replacen(from, to, 1), &[]).unwrap_err().to_string();
+        assert!(error.contains(told), "{to} gave {error}");
     }
 }

@@ -15,6 +15,10 @@ use crate::store::StoreError;
 /// Seconds after which an unavailable service may be asked again.
 const RETRY_AFTER_S: u32 = 1;
 
+/// RFC 6750, section 3. Where a function answers 401, a key came and was right a moment before. API Gateway renames this
+/// header of a function to `x-amzn-remapped-www-authenticate`; in its own answers it stays as the template has it.
+const CHALLENGE: &str = r#"Bearer realm="spillway", error="invalid_token""#;
+
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -77,7 +81,8 @@ impl Problem {
 
     /// 401: no valid key, whatever is wrong with it.
     pub fn unauthorized() -> Problem {
-        Problem::new(401, "unauthorized", "Unauthorized", "The request carries no valid API key.")
+        let detail = "The request carries no valid API key. Send the API key as `Authorization: Bearer sk_...`.";
+        Problem::new(401, "unauthorized", "Unauthorized", detail)
     }
 
     /// 403: the key may not.
@@ -92,9 +97,9 @@ impl Problem {
         Problem::new(403, "merchant_suspended", "Merchant suspended", detail)
     }
 
-    /// 404: missing, foreign or malformed: one answer for all.
-    pub fn not_found() -> Problem {
-        Problem::new(404, "not_found", "Not found", "There is nothing here.")
+    /// 404: a `what` that is missing or another merchant's, or an id that is malformed: one answer for all.
+    pub fn not_found(what: &str) -> Problem {
+        Problem::new(404, "not_found", "Not found", &format!("There is no {what} with this id."))
     }
 
     /// 409: this mode has no processor.
@@ -196,7 +201,11 @@ impl Problem {
             errors: &self.errors,
         };
         let response = Response::problem(self.status, &body);
-        if self.status == 503 { response.with_header("Retry-After", RETRY_AFTER_S.to_string()) } else { response }
+        match self.status {
+            401 => response.with_header("WWW-Authenticate", CHALLENGE),
+            503 => response.with_header("Retry-After", RETRY_AFTER_S.to_string()),
+            _ => response,
+        }
     }
 }
 
@@ -233,5 +242,25 @@ mod tests {
         let fields = Fields::of(Json::parse_object(br#"{"jane":"4242424242424242"}"#).unwrap());
         let told = Problem::invalid_request(fields.finish()).for_log();
         assert_eq!(told, "422 invalid_request (a name of the client's)");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_have_the_headers_of_their_status() {
+        let header = |problem: Problem, name: &str| {
+            let answer = serde_json::to_value(problem.into_response("r").render("r")).unwrap();
+            answer["headers"][name].as_str().map(str::to_owned)
+        };
+        let challenge = header(Problem::unauthorized(), "WWW-Authenticate");
+        assert_eq!(challenge.as_deref(), Some("Bearer realm=\"spillway\", error=\"invalid_token\""));
+        assert_eq!(header(Problem::unavailable(""), "Retry-After").as_deref(), Some("1"));
+        for other in [Problem::not_found("payment"), Problem::internal_error(""), Problem::body_too_large()] {
+            assert_eq!(header(other.clone(), "WWW-Authenticate"), None);
+            assert_eq!(header(other, "Retry-After"), None);
+        }
     }
 }

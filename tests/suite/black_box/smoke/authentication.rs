@@ -30,9 +30,12 @@ async fn whoever_has_no_valid_key_gets_one_and_the_same_answer() {
     for request in refused {
         let answer = request.send().await;
         assert_eq!(answer.status, 401, "{request:?} gave {}", answer.text);
+        assert_eq!(answer.header("www-authenticate"), "Bearer realm=\"spillway\"", "{request:?}");
         answers.push(answer.expect_anonymous_problem(401, "unauthorized"));
     }
     assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:#?}");
+    let told = answers[0]["detail"].as_str().unwrap();
+    assert!(told.ends_with("Send the API key as `Authorization: Bearer sk_...`."), "{told}");
 }
 
 #[tokio::test]

@@ -82,7 +82,8 @@ async fn a_payment_carries_its_version_as_etag() {
 async fn a_payment_that_is_not_there_is_not_found() {
     let target = Target::start().await;
     let client = target.any_client().await;
-    client.get("/payments/pay_00000000000000000000000000").await.expect_problem(404, "not_found");
+    let answer = client.get("/payments/pay_00000000000000000000000000").await.expect_problem(404, "not_found");
+    assert_eq!(answer.body["detail"], "There is no payment with this id.");
 }
 
 /// The answer to this body.

@@ -11,22 +11,57 @@ async fn health_needs_no_key() {
 }
 
 #[tokio::test]
-async fn an_unknown_route_or_method_is_not_found() {
+async fn head_of_health_is_get_without_a_body() {
+    let target = Target::start().await;
+    let nobody = target.client("");
+    let get = nobody.request(Method::GET, "/health").without("authorization").send().await.expect(200);
+    let head = nobody.request(Method::HEAD, "/health").without("authorization").send().await.expect(200);
+    assert_eq!(head.text, "");
+    for header in ["content-type", "cache-control"] {
+        assert_eq!(head.header(header), get.header(header), "{header}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_path_is_not_found() {
     let target = Target::start().await;
     let client = target.any_client().await;
-    let unknown = [
+    for (method, path) in [
         (Method::GET, "/nothing"),
         (Method::GET, ""),
-        (Method::DELETE, "/payments"),
-        (Method::PUT, "/payments"),
-        (Method::POST, "/payments/pay_00000000000000000000000000"),
+        (Method::POST, "/payment"),
         (Method::GET, "/payments/pay_00000000000000000000000000/more"),
-        (Method::POST, "/balance"),
-        (Method::POST, "/health"),
-    ];
-    for (method, path) in unknown {
+    ] {
         let request = client.request(method, path);
-        request.send().await.expect_problem(404, "not_found");
-        request.without("authorization").send().await.expect_problem(404, "not_found");
+        for request in [request.clone(), request.without("authorization")] {
+            let answer = request.send().await.expect_problem(404, "not_found");
+            assert_eq!(answer.body["detail"], "There is no such path.");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_path_does_not_take_is_not_allowed() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    for (path, allowed, others) in [
+        ("/balance", "GET", vec![Method::POST, Method::HEAD, Method::OPTIONS]),
+        ("/balance/transactions", "GET", vec![Method::PATCH]),
+        ("/health", "GET, HEAD", vec![Method::POST]),
+        ("/payments", "GET, POST", vec![Method::DELETE, Method::PUT, Method::PATCH]),
+        ("/payments/pay_00000000000000000000000000", "GET", vec![Method::POST, Method::DELETE, Method::HEAD]),
+        ("/webhook-endpoints", "POST", vec![Method::GET]),
+    ] {
+        for method in others {
+            let request = client.request(method.clone(), path);
+            let form = request.clone().header("content-type", "application/x-www-form-urlencoded").body("a=b");
+            for request in [request.clone(), request.without("authorization"), form] {
+                let answer = request.send().await.expect(405);
+                assert_eq!(answer.header("allow"), allowed, "{method} {path}");
+                if method != Method::HEAD {
+                    answer.expect_problem(405, "method_not_allowed");
+                }
+            }
+        }
     }
 }
