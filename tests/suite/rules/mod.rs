@@ -3,6 +3,7 @@
 mod a_flood_hurts_only_itself;
 mod a_payment_can_be_traced;
 mod alarms_name_real_metrics;
+mod answers_are_bounded;
 mod card_numbers_never_enter;
 mod cargo_lambda_works;
 mod chaos_finds_nothing;
@@ -18,6 +19,7 @@ mod make_demo_works;
 mod make_dev_works;
 mod make_smoke_works;
 mod no_attempt_is_lost;
+mod no_parameter_is_passed_over;
 mod one_charge_whatever_dies;
 mod one_key_one_payment;
 mod one_line_for_each_invocation;

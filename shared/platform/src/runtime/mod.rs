@@ -14,5 +14,8 @@ pub use cache::Cache;
 pub use context::{Clock, Context, Outside, Random};
 pub use meter::Meter;
 pub use metric::{Metric, Metrics, Unit};
-pub use serve::{Invocation, UNAUTHORIZED, serve_batch, serve_changes, serve_direct, serve_http, serve_tick};
+pub use serve::{
+    Invocation, UNAUTHORIZED, serve_authorizer, serve_batch, serve_changes, serve_direct, serve_http,
+    serve_http_with_query, serve_tick,
+};
 pub use settings::{DueShards, SettingError, Settings};
