@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use spillway_domain::currency::Currency;
 use spillway_domain::fee::Pricing;
-use spillway_domain::merchant::{Merchant, MerchantRefusal, NewMerchant, Plan};
+use spillway_domain::id::SHARDS_MAX;
+use spillway_domain::merchant::{
+    Merchant, MerchantRefusal, NewMerchant, Plan, SETTLEMENT_DELAY_DAYS_MAX, TEXT_LENGTH_MAX,
+};
 use spillway_platform::api::view::{self, MerchantView};
+use spillway_platform::api::{Asked, Fields, prices};
 use spillway_platform::plan_key::{self, PlanKeyError, PlanKeys};
 use spillway_platform::runtime::{self, Answered, Invocation, SettingError, Start};
 use spillway_platform::store::{Created, Store, StoreError};
@@ -35,8 +38,7 @@ impl AsRef<PlanKeys> for Parts {
 type Context = runtime::Context<Parts>;
 
 /// What an operator asks for.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone)]
 pub struct CreateMerchant {
     reference: String,
     name: String,
@@ -44,6 +46,28 @@ pub struct CreateMerchant {
     currencies: BTreeMap<Currency, Pricing>,
     settlement_delay_days: Option<u16>,
     shards: Option<u16>,
+}
+
+impl Asked for CreateMerchant {
+    fn read(fields: &mut Fields) -> Option<CreateMerchant> {
+        let reference = fields.text("reference", TEXT_LENGTH_MAX);
+        let name = fields.text("name", TEXT_LENGTH_MAX);
+        let plan = fields.parsed("plan", "must be \"standard\" or \"high\"", Plan::parse);
+        let currencies = match fields.objects("currencies", prices) {
+            Some(prices) if prices.is_empty() => fields.fault("currencies", "must have at least one currency"),
+            prices => prices,
+        };
+        let settlement_delay_days = fields.optional_integer("settlement_delay_days", 0..=SETTLEMENT_DELAY_DAYS_MAX);
+        let shards = fields.optional_integer("shards", 1..=SHARDS_MAX);
+        Some(CreateMerchant {
+            reference: reference?,
+            name: name?,
+            plan: plan?,
+            currencies: currencies?.into_iter().collect(),
+            settlement_delay_days,
+            shards,
+        })
+    }
 }
 
 /// Why there is no such merchant. Each is one sentence for the operator.

@@ -80,21 +80,11 @@ fn parse(body: Json, loopback: bool) -> Result<(String, Vec<EventFilter>), Probl
         Ok(parsed) => Some(parsed.to_string()),
         Err(why) => fields.fault("url", why.to_string()),
     });
-    let mut filters = Vec::new();
-    for (index, text) in fields.texts("event_types", FILTERS_MAX, 100).unwrap_or_default().iter().enumerate() {
-        match EventFilter::parse(text) {
-            Some(filter) => filters.push(filter),
-            None => {
-                let _: Option<()> = fields.fault(
-                    &format!("event_types/{index}"),
-                    "must be \"*\", a resource such as \"payment.*\", or an event such as \"payment.succeeded\"",
-                );
-            }
-        }
-    }
+    let expected = "must be \"*\", a resource such as \"payment.*\", or an event such as \"payment.succeeded\"";
+    let filters = fields.list("event_types", FILTERS_MAX, expected, EventFilter::parse);
     let faults = fields.finish();
-    match url {
-        Some(url) if faults.is_empty() => Ok((url, filters)),
+    match (url, filters) {
+        (Some(url), Some(filters)) if faults.is_empty() => Ok((url, filters)),
         _ => Err(Problem::invalid_request(faults)),
     }
 }

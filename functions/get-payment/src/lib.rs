@@ -17,12 +17,11 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
 
     let payment = context.store.payment(&caller.tenant, &id).await?.ok_or_else(|| Problem::not_found("payment"))?;
 
-    let etag = view::etag(payment.version);
-    let response = match (request.has_version(&etag), payment.status) {
-        (true, _) => Response::not_modified(),
-        (false, Status::Failed) => Response::ok(&view::payment(&payment)).final_for_this_client(),
+    let response = Response::ok(&view::payment(&payment)).about(id.as_str());
+    let response = match payment.status {
+        Status::Failed => response.final_for_this_client(),
         // A succeeded payment can still be refunded or disputed.
-        (false, Status::Processing | Status::Succeeded) => Response::ok(&view::payment(&payment)),
+        Status::Processing | Status::Succeeded => response,
     };
-    Ok(response.with_version(etag))
+    Ok(response.at_version(payment.version, &request))
 }

@@ -12,16 +12,12 @@ use spillway_platform::runtime::Context;
 pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
     let caller = Caller::of(&request, context.now())?;
     caller.may_read(Scope::WebhooksWrite)?;
-    let id = EndpointId::parse(request.path_parameter("endpoint_id")).map_err(|_| Problem::not_found())?;
+    let id =
+        EndpointId::parse(request.path_parameter("endpoint_id")).map_err(|_| Problem::not_found("webhook endpoint"))?;
 
     let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
-    let endpoint = found.ok_or_else(Problem::not_found)?;
+    let endpoint = found.ok_or_else(|| Problem::not_found("webhook endpoint"))?;
 
-    let etag = view::etag(endpoint.version);
-    let response = if request.has_version(&etag) {
-        Response::not_modified()
-    } else {
-        Response::ok(&view::webhook_endpoint(&endpoint))
-    };
-    Ok(response.with_version(etag).about(id.as_str()))
+    let response = Response::ok(&view::webhook_endpoint(&endpoint)).about(id.as_str());
+    Ok(response.at_version(endpoint.version, &request))
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use spillway_domain::api_key::{ApiKey, ApiKeySecret, Scope};
 use spillway_domain::id::{ApiKeyId, MerchantId};
 use spillway_domain::tenant::{Mode, Tenant};
 use spillway_domain::time::Timestamp;
 use spillway_platform::api::view::{self, ApiKeyView};
+use spillway_platform::api::{Asked, Fields};
 use spillway_platform::runtime::{Answered, Context, Invocation};
 use spillway_platform::store::{Created, StoreError};
 use spillway_platform::work::{Done, Subject};
@@ -15,8 +15,7 @@ use spillway_platform::work::{Done, Subject};
 const REFERENCE_LENGTH_MAX: usize = 200;
 
 /// What an operator asks for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct IssueApiKey {
     merchant: MerchantId,
     mode: Mode,
@@ -25,15 +24,21 @@ pub struct IssueApiKey {
     expires_at: Option<Timestamp>,
 }
 
+impl Asked for IssueApiKey {
+    fn read(fields: &mut Fields) -> Option<IssueApiKey> {
+        let merchant = fields.merchant("merchant");
+        let mode = fields.parsed("mode", "must be \"test\" or \"live\"", Mode::parse);
+        let reference = fields.text("reference", REFERENCE_LENGTH_MAX);
+        let expected = format!("must be one of {}", Scope::ALL.map(Scope::as_str).join(", "));
+        let scopes = fields.list("scopes", Scope::ALL.len(), &expected, Scope::parse);
+        let expires_at = fields.optional_time("expires_at");
+        Some(IssueApiKey { merchant: merchant?, mode: mode?, reference: reference?, scopes: scopes?, expires_at })
+    }
+}
+
 /// Why there is no such key. Each is one sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueApiKeyError {
-    /// Empty or too long.
-    #[error("reference must have 1 to {REFERENCE_LENGTH_MAX} characters.")]
-    Reference,
-    /// A key that may do nothing.
-    #[error("scopes must name at least one scope.")]
-    NoScopes,
     /// It would never be valid.
     #[error("expires_at has passed.")]
     Expired,
@@ -83,18 +88,12 @@ fn told(what: &str, key: &ApiKey) -> Subject {
 }
 
 fn decide(asked: IssueApiKey, request_id: String, now: Timestamp) -> Result<ApiKey, IssueApiKeyError> {
-    if asked.reference.is_empty() || asked.reference.chars().count() > REFERENCE_LENGTH_MAX {
-        return Err(IssueApiKeyError::Reference);
-    }
     if asked.expires_at.is_some_and(|expiry| expiry <= now) {
         return Err(IssueApiKeyError::Expired);
     }
     let mut scopes = asked.scopes;
     scopes.sort_unstable();
     scopes.dedup();
-    if scopes.is_empty() {
-        return Err(IssueApiKeyError::NoScopes);
-    }
     Ok(ApiKey {
         id: ApiKeyId::derive(&[asked.merchant.as_str(), asked.mode.as_str(), &asked.reference]),
         tenant: Tenant { merchant: asked.merchant, mode: asked.mode },

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use spillway_domain::api_key::Scope;
-use spillway_platform::api::{Caller, ListQuery, Problem, Request, Response, view};
+use spillway_platform::api::{Caller, ListQuery, Parameters, Problem, Request, Response, view};
 use spillway_platform::runtime::Context;
 
 /// Answers with a page of the journal as the merchant sees it, and the cursor of the next if there is one.
-pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
+pub async fn handle(context: Arc<Context>, request: Request, query: Parameters) -> Result<Response, Problem> {
     let caller = Caller::of(&request, context.now())?;
     caller.may(Scope::BalanceRead)?;
-    let mut query = ListQuery::of(&request, &caller.tenant, "balance/transactions");
+    let mut query = ListQuery::of(query, &caller.tenant, "balance/transactions");
     let currency = query.currency();
     let page = query.finish()?;
 

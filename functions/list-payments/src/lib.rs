@@ -5,14 +5,14 @@ use std::sync::Arc;
 use spillway_domain::api_key::Scope;
 use spillway_domain::page::Filter;
 use spillway_domain::payment::Status;
-use spillway_platform::api::{Caller, ListQuery, Problem, Request, Response, view};
+use spillway_platform::api::{Caller, ListQuery, Parameters, Problem, Request, Response, view};
 use spillway_platform::runtime::Context;
 
 /// Answers with a page of payments, and the cursor of the next if there is one. A suspended merchant may read.
-pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
+pub async fn handle(context: Arc<Context>, request: Request, query: Parameters) -> Result<Response, Problem> {
     let caller = Caller::of(&request, context.now())?;
     caller.may(Scope::PaymentsRead)?;
-    let mut query = ListQuery::of(&request, &caller.tenant, "payments");
+    let mut query = ListQuery::of(query, &caller.tenant, "payments");
     let status = query.one_of("status", &Status::ALL);
     let filter = Filter { status, currency: query.currency() };
     let page = query.finish()?;

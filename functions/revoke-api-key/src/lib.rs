@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
 use spillway_domain::api_key::ApiKey;
 use spillway_domain::id::{ApiKeyId, MerchantId};
 use spillway_domain::time::Timestamp;
 use spillway_platform::api::view::{self, ApiKeyView, ChangedView};
+use spillway_platform::api::{Asked, Fields};
 use spillway_platform::runtime::settings::Remembered;
 use spillway_platform::runtime::{self, Answered, Invocation, SettingError, Start};
 use spillway_platform::store::{Store, StoreError};
@@ -30,12 +30,21 @@ impl runtime::Parts for Parts {
 type Context = runtime::Context<Parts>;
 
 /// What an operator asks for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct RevokeApiKey {
     merchant: MerchantId,
     key: ApiKeyId,
     at: Option<Timestamp>,
+}
+
+impl Asked for RevokeApiKey {
+    fn read(fields: &mut Fields) -> Option<RevokeApiKey> {
+        let merchant = fields.merchant("merchant");
+        let key =
+            fields.parsed("key", "must be the id of an API key, key_ and 26 characters", |id| ApiKeyId::parse(id).ok());
+        let at = fields.optional_time("at");
+        Some(RevokeApiKey { merchant: merchant?, key: key?, at })
+    }
 }
 
 /// Why the key is not revoked. Each is one sentence for the operator.

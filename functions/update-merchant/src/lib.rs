@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use spillway_domain::currency::Currency;
 use spillway_domain::fee::Pricing;
-use spillway_domain::id::MerchantId;
-use spillway_domain::merchant::{MerchantChange, MerchantRefusal};
+use spillway_domain::id::{MerchantId, SHARDS_MAX};
+use spillway_domain::merchant::{MerchantChange, MerchantRefusal, SETTLEMENT_DELAY_DAYS_MAX, TEXT_LENGTH_MAX};
 use spillway_platform::api::view::{self, ChangedView, MerchantView};
+use spillway_platform::api::{Asked, Fields, prices};
 use spillway_platform::runtime::settings::{Remembered, ShardsAhead};
 use spillway_platform::runtime::{self, Answered, Invocation, SettingError, Start};
 use spillway_platform::store::{Store, StoreError};
@@ -38,16 +38,27 @@ impl runtime::Parts for Parts {
 type Context = runtime::Context<Parts>;
 
 /// What an operator asks for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug)]
 pub struct UpdateMerchant {
     merchant: MerchantId,
     name: Option<String>,
-    #[serde(default)]
     currencies: BTreeMap<Currency, Pricing>,
     settlement_delay_days: Option<u16>,
     shards: Option<u16>,
     suspended: Option<bool>,
+}
+
+impl Asked for UpdateMerchant {
+    fn read(fields: &mut Fields) -> Option<UpdateMerchant> {
+        let merchant = fields.merchant("merchant");
+        let name = fields.optional_text("name", TEXT_LENGTH_MAX);
+        let currencies = fields.optional_objects("currencies", prices);
+        let settlement_delay_days = fields.optional_integer("settlement_delay_days", 0..=SETTLEMENT_DELAY_DAYS_MAX);
+        let shards = fields.optional_integer("shards", 1..=SHARDS_MAX);
+        let suspended = fields.optional_bool("suspended");
+        let currencies = currencies.unwrap_or_default().into_iter().collect();
+        Some(UpdateMerchant { merchant: merchant?, name, currencies, settlement_delay_days, shards, suspended })
+    }
 }
 
 /// Why the merchant is not so. Each is one sentence for the operator.

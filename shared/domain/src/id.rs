@@ -217,7 +217,12 @@ mod tests {
         assert_eq!(first, "txn_00x3aaa401");
         assert!(EntryId::ordered(at, 0, &["a"]).as_str() > first.as_str());
         assert!(EntryId::ordered(at.plus_millis(-1), 1023, &["z"]).as_str() < first.as_str());
-        assert_eq!(EntryId::first_at(Timestamp::from_millis(-1)), "txn_0000000000");
+        // Nothing was stored before 1970: earlier times all begin before the first id.
+        for early in [-1, i64::MIN] {
+            assert_eq!(EntryId::first_at(Timestamp::from_millis(early)), "txn_0000000000", "{early}");
+        }
+        // The end of the year 9999, 253 402 300 799 999: 7, 6, 14, 31, 9, 1, 31, 22, 31, 31.
+        assert_eq!(EntryId::first_at(Timestamp::from_millis(i64::MAX)), "txn_76ez91zpzz");
     }
 
     #[test]

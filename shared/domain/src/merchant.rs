@@ -35,6 +35,17 @@ pub enum Plan {
     High,
 }
 
+impl Plan {
+    /// Reads a plan.
+    pub fn parse(text: &str) -> Option<Plan> {
+        match text {
+            "standard" => Some(Plan::Standard),
+            "high" => Some(Plan::High),
+            _ => None,
+        }
+    }
+}
+
 /// What an operator asks of a new merchant.
 #[derive(Debug, Clone)]
 pub struct NewMerchant {

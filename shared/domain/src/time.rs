@@ -4,30 +4,36 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use time::format_description::well_known::Rfc3339;
-use time::{Date, Month, OffsetDateTime, UtcOffset};
+use time::{Date, Month, OffsetDateTime};
 
 const MS_PER_DAY: i64 = 86_400_000;
-/// 0000-01-01 and 9999-12-31T23:59:59.999Z: what four digits of a year can write.
-const MS_MIN: i64 = -62_167_219_200_000;
+/// 0001-01-01 and 9999-12-31T23:59:59.999Z: the years of four digits, without the year 0, which Python and other
+/// languages can't read.
+const MS_MIN: i64 = -62_135_596_800_000;
 const MS_MAX: i64 = 253_402_300_799_999;
+/// The days that hold them.
+const DAY_MIN: i64 = -719_162;
+const DAY_MAX: i64 = 2_932_896;
 
-/// An instant: milliseconds since 1970, between the years 0 and 9999 (arithmetic saturates there).
+/// An instant: milliseconds since 1970, within the years 1 to 9999 in UTC. Arithmetic stops at both ends: nothing is
+/// due or expires that far away, and a wrong clock must not cause a panic.
 ///
 /// Written as RFC 3339 in UTC with milliseconds, always 24 characters, so that texts sort as instants do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// A day of the UTC calendar, written `2026-01-31`: always 10 characters, so that texts sort as days do.
+/// A day of the UTC calendar within the years 1 to 9999, written `2026-01-31`: always 10 characters, so that texts sort as
+/// days do. Arithmetic stops at both ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(i32);
 
-/// The text is no RFC 3339 time, or no calendar day.
+/// The text is no RFC 3339 time, or no calendar day, or lies outside of the years 1 to 9999 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an RFC 3339 time or day")]
+#[error("not an RFC 3339 time or day of the years 0001 to 9999 in UTC")]
 pub struct InvalidTime;
 
 impl Timestamp {
-    /// From milliseconds since 1970.
+    /// From milliseconds since 1970; beyond an end of the range it is that end.
     pub fn from_millis(ms: i64) -> Timestamp {
         Timestamp(ms.clamp(MS_MIN, MS_MAX))
     }
@@ -40,14 +46,14 @@ impl Timestamp {
     /// Reads RFC 3339 with any offset; what is finer than a millisecond is dropped.
     pub fn parse(text: &str) -> Result<Timestamp, InvalidTime> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTime)?;
-        let ms = parsed.to_offset(UtcOffset::UTC).unix_timestamp_nanos().div_euclid(1_000_000);
-        i64::try_from(ms).map(Timestamp::from_millis).map_err(|_| InvalidTime)
+        // The library counts from 1970 in UTC. (It panics when it is asked to convert to UTC what lies beyond its years.)
+        let ms = i64::try_from(parsed.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| InvalidTime)?;
+        if (MS_MIN..=MS_MAX).contains(&ms) { Ok(Timestamp(ms)) } else { Err(InvalidTime) }
     }
 
     /// The UTC day that holds this instant.
     pub fn day(self) -> Day {
-        // The range of years keeps the quotient far inside i32.
-        Day(i32::try_from(self.0.div_euclid(MS_PER_DAY)).unwrap_or_default())
+        Day::new(self.0.div_euclid(MS_PER_DAY))
     }
 
     /// This many milliseconds later.
@@ -75,6 +81,11 @@ impl fmt::Display for Timestamp {
 }
 
 impl Day {
+    /// So many days since 1970; beyond an end of the range it is that end.
+    fn new(days: i64) -> Day {
+        Day(i32::try_from(days.clamp(DAY_MIN, DAY_MAX)).unwrap_or_default())
+    }
+
     /// Reads `2026-01-31`.
     pub fn parse(text: &str) -> Result<Day, InvalidTime> {
         if text.len() != 10 {
@@ -85,7 +96,7 @@ impl Day {
 
     /// This many days later.
     pub fn plus_days(self, days: u16) -> Day {
-        Day(self.0.saturating_add(i32::from(days)))
+        Day::new(i64::from(self.0) + i64::from(days))
     }
 
     /// The first instant of this day.
@@ -123,6 +134,8 @@ serde_as_text!(Day);
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -132,6 +145,7 @@ mod tests {
             (1_769_860_800_123, "2026-01-31T12:00:00.123Z"),
             (-1, "1969-12-31T23:59:59.999Z"),
             (i64::MAX, "9999-12-31T23:59:59.999Z"),
+            (i64::MIN, "0001-01-01T00:00:00.000Z"),
         ] {
             assert_eq!(Timestamp::from_millis(ms).to_string(), text);
             assert_eq!(Timestamp::parse(text), Ok(Timestamp::from_millis(ms)));
@@ -144,14 +158,107 @@ mod tests {
     }
 
     #[test]
+    fn a_time_outside_the_years_1_to_9999_in_utc_is_refused() {
+        let first = "0001-01-01T00:00:00.000Z";
+        let last = "9999-12-31T23:59:59.999Z";
+        for (text, expected) in [
+            ("0001-01-01T00:00:00Z", Some(first)),
+            ("0001-01-01T00:00:00-00:00", Some(first)),
+            ("0001-01-01T00:00:00+00:01", None),
+            ("0001-01-01T00:00:00+23:59", None),
+            ("0001-01-01T23:59:00+23:59", Some(first)),
+            ("0000-12-31T23:59:59.999Z", None),
+            ("0000-12-31T23:59:00-00:01", Some(first)),
+            ("0000-12-31T00:01:00-23:59", Some(first)),
+            ("0000-01-01T00:00:00+23:59", None),
+            ("9999-12-31T23:59:59.999999999Z", Some(last)),
+            ("9999-12-31T23:59:59.999-00:01", None),
+            ("9999-12-31T23:59:59-01:00", None),
+            ("9999-12-31T23:59:59-23:59", None),
+            ("9999-12-31T00:00:59.999-23:59", Some(last)),
+            // A leap second is the last millisecond before it.
+            ("9999-12-31T23:59:60Z", Some(last)),
+            ("9999-12-31T23:59:60-00:01", None),
+            ("-9999-01-01T00:00:00Z", None),
+            ("-0001-01-01T00:00:00Z", None),
+            ("+10000-01-01T00:00:00Z", None),
+            ("10000-01-01T00:00:00Z", None),
+            ("2026-01-31T12:00:00+24:00", None),
+        ] {
+            let read = Timestamp::parse(text).map(|time| time.to_string());
+            assert_eq!(read.ok().as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn arithmetic_ends_where_the_years_end() {
+        let (first, last) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
+        assert_eq!([last.plus_millis(1), last.plus_millis(i64::MAX), last.plus_seconds(u32::MAX)], [last; 3]);
+        assert_eq!([first.plus_millis(-1), first.plus_millis(i64::MIN)], [first; 2]);
+        // 9999-12-31 is day 2,932,896 after 1970, and 0001-01-01 day 719,162 before it.
+        assert_eq!(last.since(first), (2_932_896 + 719_162 + 1) * 86_400_000 - 1);
+        assert_eq!(first.since(last), -last.since(first));
+        assert_eq!(last.day().plus_days(1), last.day());
+        assert_eq!(last.day().plus_days(u16::MAX).to_string(), "9999-12-31");
+        assert_eq!(last.day().start().to_string(), "9999-12-31T00:00:00.000Z");
+        assert_eq!(first.day().to_string(), "0001-01-01");
+    }
+
+    #[test]
     fn days_follow_the_calendar() {
         let day = Timestamp::parse("2026-02-27T23:59:59.999Z").unwrap().day();
         assert_eq!(day.to_string(), "2026-02-27");
         assert_eq!(day.plus_days(2).to_string(), "2026-03-01");
         assert_eq!(day.start().to_string(), "2026-02-27T00:00:00.000Z");
         assert_eq!(Day::parse("2026-02-27"), Ok(day));
-        for wrong in ["2026-02-30", "2026-2-3", "yesterday", "2026-02-27T00:00:00Z"] {
+        for wrong in ["2026-02-30", "2026-2-3", "yesterday", "2026-02-27T00:00:00Z", "0000-12-31", "2026-01-é"] {
             assert_eq!(Day::parse(wrong), Err(InvalidTime), "{wrong}");
+        }
+    }
+
+    /// A time, with right and wrong values for each of its parts.
+    fn like_a_time() -> impl Strategy<Value = String> {
+        let year = prop_oneof![
+            Just("0000".to_owned()),
+            Just("0001".to_owned()),
+            Just("9999".to_owned()),
+            "[+-]?[0-9]{4,5}".prop_map(|year: String| year),
+        ];
+        let rest = "-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt ]([01][0-9]|2[0-4]):[0-5][0-9]:[0-6][0-9]";
+        let fraction = "(\\.[0-9]{0,12})?";
+        let offset = "([zZ]|[+-]([01][0-9]|2[0-4]):[0-5][0-9])";
+        (year, rest, fraction, offset).prop_map(|(year, rest, fraction, offset)| year + &rest + &fraction + &offset)
+    }
+
+    /// Parses without a panic; what parses is written with a fixed width and reads back.
+    fn reads_back_or_is_refused(text: &str) -> Result<(), TestCaseError> {
+        let Ok(time) = Timestamp::parse(text) else { return Ok(()) };
+        let written = time.to_string();
+        prop_assert_eq!(written.len(), 24, "{}", text);
+        prop_assert_eq!(Timestamp::parse(&written), Ok(time), "{}", text);
+        prop_assert_eq!(Day::parse(&written[..10]), Ok(time.day()), "{}", text);
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in any::<String>()) {
+            reads_back_or_is_refused(&text)?;
+            let _ = Day::parse(&text);
+        }
+
+        #[test]
+        fn any_time_is_read_or_refused(text in like_a_time()) {
+            reads_back_or_is_refused(&text)?;
+        }
+
+        #[test]
+        fn written_times_and_days_sort_as_they_are(a in any::<i64>(), b in any::<i64>(), days in any::<u16>()) {
+            let (a, b) = (Timestamp::from_millis(a), Timestamp::from_millis(b));
+            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+            let (a, b) = (a.day().plus_days(days), b.day());
+            prop_assert_eq!(a.to_string().len(), 10);
+            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
         }
     }
 }

@@ -40,8 +40,13 @@ impl Operator {
 
     /// Invokes a function by its folder's name: its answer, or its own error; `Err` is a sentence.
     pub async fn try_invoke(&self, function: &str, payload: &Value) -> Result<Result<Value, Value>, String> {
+        self.try_invoke_with(function, payload.to_string()).await
+    }
+
+    /// The same with a payload as it is typed: what no JSON value can hold, a key twice for example.
+    pub async fn try_invoke_with(&self, function: &str, payload: String) -> Result<Result<Value, Value>, String> {
         let url = format!("{}/2015-03-31/functions/{}{function}/invocations", self.endpoint, self.prefix);
-        let answer = self.signed(self.http.post(url), "lambda").body(payload.to_string()).send().await;
+        let answer = self.signed(self.http.post(url), "lambda").body(payload).send().await;
         let answer = answer.map_err(|_| format!("{function} can't be invoked: the stack does not answer."))?;
         let (status, failed) = (answer.status(), answer.headers().contains_key("x-amz-function-error"));
         let text = answer.text().await.map_err(|_| format!("{function} gave half an answer."))?;

@@ -110,6 +110,11 @@ impl Outside {
         self.try_invoke(function, payload).await.unwrap()
     }
 
+    /// The same with a payload as it is typed: what no JSON value can hold, a key twice for example.
+    pub async fn invoke_with(&self, function: &str, payload: &str) -> Result<Value, Value> {
+        self.operator().unwrap().try_invoke_with(function, payload.to_owned()).await.unwrap()
+    }
+
     /// Puts whatever is overdue on its queue, as the schedule would; it too would try again where the store is slow.
     pub async fn run_due(&self) {
         eventually("what is due is enqueued", Deadline::SOON, async || self.try_run_due().await).await;

@@ -25,33 +25,62 @@ async fn refused(make: impl AsyncFn(&Stack, &Client) -> Vec<(Request, u16, &'sta
 #[tokio::test]
 async fn a_body_that_is_no_object_is_malformed() {
     refused(async |_, client| {
-        let bodies: [&[u8]; 18] = [
-            b"",
-            b" ",
-            b"not json",
-            b"{",
-            b"42",
-            b"\"x\"",
-            b"[]",
-            b"null",
-            b"true",
-            b"[{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"}]",
-            b"{\"amount\":1,\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"}",
-            b"{\"amount\":1,\"\\u0061mount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"}",
-            b"{\"amount\":1,\"currency\":\"USD\",\"token\":\"tok_visa\",\"metadata\":{\"a\":\"1\",\"a\":\"2\"}}",
-            b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"} x",
-            b"{'amount':1250,'currency':'USD','token':'tok_visa'}",
-            b"\xef\xbb\xbf{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"}",
+        let bodies: [(&[u8], &[&str]); 18] = [
+            (b"", &[]),
+            (b" ", &[]),
+            (b"not json", &[]),
+            (b"{", &[]),
+            (b"42", &[]),
+            (b"\"x\"", &[]),
+            (b"[]", &[]),
+            (b"null", &[]),
+            (b"true", &[]),
+            (b"[{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"}]", &[]),
+            (b"{\"amount\":1,\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"}", &["/amount"]),
+            (b"{\"amount\":1,\"\\u0061mount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"}", &["/amount"]),
+            (b"{\"amount\":1,\"metadata\":{\"a\":\"1\",\"a\":\"2\"}}", &["/metadata/a"]),
+            (b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"} x", &[]),
+            (b"{'amount':1250,'currency':'USD','token':'tok_visa'}", &[]),
+            (b"\xef\xbb\xbf{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"}", &[]),
             // Latin-1, and a character cut in half: neither may be stored with something else in its place.
-            b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\",\"description\":\"caf\xe9\"}",
-            b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\",\"description\":\"\xe2\x82\"}",
+            (b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\",\"description\":\"caf\xe9\"}", &[]),
+            (b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\",\"description\":\"\xe2\x82\"}", &[]),
         ];
         let deep = "[".repeat(30_000);
-        let bodies = bodies.into_iter().map(<[u8]>::to_vec).chain([deep.into_bytes()]);
+        let bodies = bodies.into_iter().map(|(body, pointers)| (body.to_vec(), pointers.to_vec()));
         let request = |body| client.payment_request(&unique(), &json!({})).body(body);
-        bodies.map(|body| (request(body), 400, "malformed_request", vec![])).collect()
+        let refused = |(body, pointers)| (request(body), 400, "malformed_request", pointers);
+        bodies.chain([(deep.into_bytes(), vec![])]).map(refused).collect()
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_body_that_can_not_be_read_is_told_why() {
+    let stack = Stack::start(Options::new()).await;
+    let client = stack.new_merchant().await.client;
+    let hook = client.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
+    for (body, told) in [
+        (&b""[..], "The body is empty; send a JSON object."),
+        (b" \r\n", "The body is empty; send a JSON object."),
+        (b"\xef\xbb\xbf{\"amount\":1250}", "The body begins with a byte order mark; send it without."),
+        (b"\xef\xbb\xbf", "The body begins with a byte order mark; send it without."),
+        (b"{\"amount\":1250,", "The body ends before its JSON is complete (line 1, column 15)."),
+        (b"{\"amount\":\n1250", "The body ends before its JSON is complete (line 2, column 4)."),
+        (b"{'amount':1250}", "The body is no valid JSON: key must be a string at line 1 column 2."),
+        (b"{\"amount\":1250} x", "The body is no valid JSON: trailing characters at line 1 column 17."),
+        (b"[]", "The body must be a JSON object, not an array."),
+        (b"caf\xe9", "The body is no valid UTF-8, or holds the character U+FFFD."),
+        (b"\xff\xfe{\0}\0", "The body is no valid UTF-8, or holds the character U+FFFD."),
+        (b"{\"a\":1,\"a\":2}", "The body has a key more than once in an object; see errors."),
+    ] {
+        for request in
+            [client.payment_request(&unique(), &json!({})), hook.clone().header("idempotency-key", &unique())]
+        {
+            let answer = request.body(body).send().await.expect_problem(400, "malformed_request");
+            assert_eq!(answer.body["detail"], told, "{}", body.escape_ascii());
+        }
+    }
 }
 
 #[tokio::test]

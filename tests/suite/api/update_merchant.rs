@@ -200,22 +200,22 @@ async fn a_wrong_change_is_told_in_one_sentence_and_changes_nothing() {
     for (fields, told) in [
         (json!({}), "Give at least one of name, currencies, settlement_delay_days, shards and suspended."),
         (json!({"currencies": {}, "name": null}), "Give at least one of name,"),
-        (json!({"name": ""}), "name must have 1 to 200 characters."),
-        (fees("USD", 10_001, 0), "There must be a currency, and each needs fee_basis_points from 0 to 10000 and"),
+        (json!({"name": ""}), "again: /name must not be empty."),
+        (fees("USD", 10_001, 0), "again: /currencies/USD/fee_basis_points must be a whole number from 0 to 10000,"),
         (fees("BGN", 1, 1), "BGN is no current currency of ISO 4217 for payments"),
-        (json!({"settlement_delay_days": 31}), "settlement_delay_days must be from 0 to 30."),
-        (json!({"shards": 0}), "shards must be from 1 to 1024."),
+        (json!({"settlement_delay_days": 31}), "again: /settlement_delay_days must be a whole number from 0 to 30,"),
+        (json!({"shards": 0}), "again: /shards must be a whole number from 1 to 1024,"),
         (json!({"shards": 7}), "shards can only be raised, and there are 8 already."),
         // One wrong field spoils the others.
         (json!({"suspended": true, "shards": 4}), "shards can only be raised, and there are 8 already."),
         (json!({"merchant": "mer_00000000000000000000000000", "suspended": true}), "There is no merchant mer_0000"),
-        (json!({"merchant": "nobody", "suspended": true}), "The request can't be read"),
-        (json!({"plan": "standard"}), "The request can't be read"),
-        (json!({"reference": "other", "suspended": true}), "The request can't be read"),
-        (json!({"currencies": {"usd": {"fee_basis_points": 1, "fee_fixed": 1}}}), "The request can't be read"),
+        (json!({"merchant": "nobody", "suspended": true}), "again: /merchant must be a merchant's id,"),
+        (json!({"plan": "standard"}), "again: /plan is no field of this request."),
+        (json!({"reference": "other", "suspended": true}), "again: /reference is no field of this request."),
+        (fees("usd", 1, 1), "again: /currencies/usd is not a three-letter upper-case ISO 4217 currency code."),
     ] {
         let refusal = refusal(&stack, &merchant, fields.clone()).await;
-        assert!(refusal.starts_with(told), "{fields} gave {refusal}");
+        assert!(refusal.contains(told), "{fields} gave {refusal}");
     }
     assert_eq!(stack.table().items().await, stored);
 }

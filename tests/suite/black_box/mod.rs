@@ -6,6 +6,7 @@ mod keys;
 mod limits;
 mod lists;
 mod merchants;
+mod operators;
 mod outcomes;
 mod panics;
 mod payments;

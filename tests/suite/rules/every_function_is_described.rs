@@ -27,7 +27,7 @@ fn folders_template_and_sample_events_name_the_same_functions() {
 }
 
 /// Every route and trigger: the function, the kind, the source.
-const TRIGGERS: [(&str, &str, &str); 13] = [
+const TRIGGERS: [(&str, &str, &str); 14] = [
     ("CallProcessor", "SQS", "!GetAtt ProcessorQueue.Arn"),
     ("CreatePayment", "Api", "post /v1/payments"),
     ("CreateWebhookEndpoint", "Api", "post /v1/webhook-endpoints"),

@@ -38,10 +38,11 @@ impl Refusal {
             Self::BadRequestBody => "the body did not come as HTTP says",
             Self::IntegrationTimeout => "the function did not answer in time",
             Self::InvalidApiKey => "the authorizer's plan key is in no usage plan",
-            Self::MissingAuthenticationToken => "there is no such path and method",
+            Self::MissingAuthenticationToken => "there is no such path",
             Self::RequestTooLarge => "the request is too large",
             Self::Throttled => "too many requests at once",
             Self::Unauthorized => "no valid API key",
+            Self::UnsupportedMediaType => "a body of this type or coding is not taken",
             Self::BadGateway => "the function failed, or its answer is none",
         }
     }

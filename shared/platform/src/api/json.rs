@@ -2,11 +2,16 @@
 //!
 //! The usual parsers keep the last of repeated keys silently: `{"amount": 1, "amount": 100}` must not charge anybody.
 
+use std::collections::HashSet;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use spillway_domain::idempotency::Fingerprint;
+
+use super::faults::{Faults, Place, Step};
+
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// A JSON value.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,14 +32,58 @@ pub enum Json {
     Object(Vec<(String, Json)>),
 }
 
+/// An object that was sent.
+#[derive(Debug)]
+pub(super) struct Sent {
+    /// The object, with the first value of each repeated key.
+    pub(super) object: Json,
+    /// The keys that are repeated, at any depth.
+    pub(super) repeated: Faults,
+}
+
+/// Why a text is no object, as the end of a sentence. It repeats nothing of the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Malformed {
+    /// Nothing, or white space alone.
+    #[error("is empty; send a JSON object")]
+    Empty,
+    /// Some editors and shells put it there; JSON does not allow it (RFC 8259, section 8.1).
+    #[error("begins with a byte order mark; send it without")]
+    ByteOrderMark,
+    /// It ends in the middle of a value.
+    #[error("ends before its JSON is complete (line {line}, column {column})")]
+    CutOff {
+        /// The first is 1.
+        line: usize,
+        /// Bytes of that line.
+        column: usize,
+    },
+    /// As the parser puts it, with line and column.
+    #[error("is no valid JSON: {0}")]
+    Syntax(String),
+    /// JSON, but of this kind.
+    #[error("must be a JSON object, not {0}")]
+    NotObject(&'static str),
+}
+
 impl Json {
-    /// Reads an object, or says in a sentence why it is none.
-    pub fn parse_object(bytes: &[u8]) -> Result<Json, String> {
-        match serde_json::from_slice(bytes) {
-            Ok(Json::Object(members)) => Ok(Json::Object(members)),
-            Ok(_) => Err("The body must be a JSON object.".to_owned()),
-            Err(error) if error.is_data() => Err(format!("The body is no valid JSON: {error}.")),
-            Err(error) => Err(format!("The body is no valid JSON (line {}, column {}).", error.line(), error.column())),
+    /// Reads an object.
+    pub(super) fn parse_object(text: &str) -> Result<Sent, Malformed> {
+        if text.starts_with(BYTE_ORDER_MARK) {
+            return Err(Malformed::ByteOrderMark);
+        }
+        if text.trim_ascii().is_empty() {
+            return Err(Malformed::Empty);
+        }
+        let mut sent = Sent { object: Json::Null, repeated: Faults::default() };
+        let mut parser = serde_json::Deserializer::from_str(text);
+        let reader = Reader { path: &mut Vec::new(), repeated: &mut sent.repeated };
+        let read = reader.deserialize(&mut parser).and_then(|value| parser.end().map(|()| value));
+        match read {
+            Ok(Json::Object(members)) => Ok(Sent { object: Json::Object(members), ..sent }),
+            Ok(other) => Err(Malformed::NotObject(other.kind())),
+            Err(error) if error.is_eof() => Err(Malformed::CutOff { line: error.line(), column: error.column() }),
+            Err(error) => Err(Malformed::Syntax(error.to_string())),
         }
     }
 
@@ -58,9 +107,29 @@ impl Json {
     }
 }
 
-struct JsonVisitor;
+/// Reads a value, and notes each key that an object has already.
+struct Reader<'read> {
+    /// The steps to the value that is being read.
+    path: &'read mut Vec<Step<String>>,
+    repeated: &'read mut Faults,
+}
 
-impl<'de> Visitor<'de> for JsonVisitor {
+impl Reader<'_> {
+    /// For a value inside of this one.
+    fn inside(&mut self) -> Reader<'_> {
+        Reader { path: self.path, repeated: self.repeated }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Reader<'_> {
+    type Value = Json;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Reader<'_> {
     type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -95,30 +164,34 @@ impl<'de> Visitor<'de> for JsonVisitor {
         Ok(Json::Text(value))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Json, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> Result<Json, A::Error> {
         let mut array = Vec::new();
-        while let Some(item) = items.next_element()? {
-            array.push(item);
+        loop {
+            self.path.push(Step::Index(array.len()));
+            let item = items.next_element_seed(self.inside())?;
+            self.path.pop();
+            match item {
+                Some(item) => array.push(item),
+                None => return Ok(Json::Array(array)),
+            }
         }
-        Ok(Json::Array(array))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<Json, A::Error> {
         let mut object = Vec::new();
-        let mut known = std::collections::HashSet::new();
-        while let Some((key, value)) = members.next_entry::<String, Json>()? {
-            if !known.insert(key.clone()) {
-                return Err(A::Error::custom("a key is repeated"));
+        let mut known = HashSet::new();
+        while let Some(key) = members.next_key::<String>()? {
+            let is_first = known.insert(key.clone());
+            self.path.push(Step::Key(key));
+            if !is_first {
+                self.repeated.add("", || Place::pointer(self.path, ""), "is there more than once");
             }
-            object.push((key, value));
+            let value = members.next_value_seed(self.inside())?;
+            if let (true, Some(Step::Key(key))) = (is_first, self.path.pop()) {
+                object.push((key, value));
+            }
         }
         Ok(Json::Object(object))
-    }
-}
-
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
-        deserializer.deserialize_any(JsonVisitor)
     }
 }
 
@@ -143,10 +216,11 @@ impl Serialize for Json {
 
 #[cfg(test)]
 mod tests {
+    use super::super::faults::Invalid;
     use super::*;
 
-    fn parse(text: &str) -> Result<Json, String> {
-        Json::parse_object(text.as_bytes())
+    fn parse(text: &str) -> Result<Json, Malformed> {
+        Json::parse_object(text).map(|sent| sent.object)
     }
 
     #[test]
@@ -158,10 +232,53 @@ mod tests {
     }
 
     #[test]
-    fn repeated_keys_are_an_error_at_any_depth() {
-        for wrong in [r#"{"amount":1,"amount":100}"#, r#"{"a":{"b":1,"b":1}}"#, r#"{"a":1,"\u0061":2}"#] {
-            assert!(parse(wrong).unwrap_err().contains("a key is repeated"), "{wrong}");
+    fn each_text_that_is_no_object_is_told_apart() {
+        let deep = "[".repeat(200);
+        for (text, told) in [
+            ("", "is empty; send a JSON object"),
+            (" \r\n\t", "is empty; send a JSON object"),
+            ("\u{feff}{\"a\":1}", "begins with a byte order mark; send it without"),
+            ("\u{feff}", "begins with a byte order mark; send it without"),
+            ("{\"a\":\n1,", "ends before its JSON is complete (line 2, column 2)"),
+            ("{\"a\":\"x", "ends before its JSON is complete (line 1, column 7)"),
+            ("{\"a\":\n'x'}", "is no valid JSON: expected value at line 2 column 1"),
+            ("{\"a\":1,}", "is no valid JSON: trailing comma at line 1 column 8"),
+            ("{} x", "is no valid JSON: trailing characters at line 1 column 4"),
+            (&deep, "is no valid JSON: recursion limit exceeded at line 1 column 128"),
+            ("null", "must be a JSON object, not null"),
+            ("true", "must be a JSON object, not a boolean"),
+            ("42", "must be a JSON object, not a whole number"),
+            ("4.2", "must be a JSON object, not a number that is not whole or too large"),
+            ("\"x\"", "must be a JSON object, not a string"),
+            ("[{}]", "must be a JSON object, not an array"),
+        ] {
+            assert_eq!(parse(text).unwrap_err().to_string(), told, "{text}");
         }
+    }
+
+    #[test]
+    fn repeated_keys_are_named_at_any_depth() {
+        for (text, expected) in [
+            (r#"{"amount":1,"amount":100}"#, &["/amount"][..]),
+            (r#"{"a":{"b":1,"b":1,"b":1}}"#, &["/a/b", "/a/b"]),
+            (r#"{"a":1,"\u0061":2}"#, &["/a"]),
+            (r#"{"a":[{},{"b/c":1,"b/c":2}],"a":{"d":1,"d":2}}"#, &["/a/1/b~1c", "/a", "/a/d"]),
+            (r#"{"a":{"4242424242424242":1,"4242424242424242":2}}"#, &["/a/…"]),
+            (r#"{"a":{"b":1},"c":{"b":1},"d":[{"b":1},{"b":1}]}"#, &[]),
+        ] {
+            let faults = Json::parse_object(text).unwrap().repeated.finish();
+            let detail = "is there more than once".to_owned();
+            let place = |pointer: &&str| Place::Pointer((*pointer).to_owned());
+            let expected: Vec<_> =
+                expected.iter().map(|at| Invalid { place: place(at), detail: detail.clone() }).collect();
+            assert_eq!(faults, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn of_a_repeated_key_the_first_value_stays() {
+        let first = Json::Object(vec![("a".to_owned(), Json::Integer(1)), ("b".to_owned(), Json::Null)]);
+        assert_eq!(parse(r#"{"a":1,"b":null,"a":100}"#), Ok(first));
     }
 
     #[test]

@@ -1,6 +1,9 @@
-//! HTTP: requests as API Gateway hands them over, who calls, what bodies may hold, what is answered.
+//! HTTP: requests as API Gateway hands them over, who calls, what bodies may hold, what is answered. And what operators
+//! ask of functions, which is read as bodies are.
 
+mod asked;
 mod caller;
+mod faults;
 mod fields;
 mod json;
 mod page;
@@ -10,10 +13,14 @@ mod request;
 mod response;
 pub mod view;
 
+pub(crate) use asked::read_asked;
+pub use asked::{Asked, prices};
 pub use caller::Caller;
-pub use fields::{Fields, Invalid, Place};
+pub use faults::{Invalid, Place};
+pub use fields::Fields;
 pub use json::Json;
 pub use page::{ListQuery, PageAsked};
+pub use parameters::Parameters;
 pub use problem::Problem;
 pub use request::{ApiEvent, Request};
 pub use response::{ApiResponse, Response};

@@ -12,9 +12,9 @@ use spillway_domain::id::hash;
 use spillway_domain::page::{Asked, LIMIT_MAX, Limit};
 use spillway_domain::tenant::Tenant;
 
+use super::fields::TIME;
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::request::Request;
 
 /// The first byte of a cursor: another format has another.
 const VERSION: u8 = 1;
@@ -22,7 +22,6 @@ const VERSION: u8 = 1;
 const HASH_LENGTH: usize = 12;
 /// Positions are sort keys of the table; none is longer.
 const POSITION_LENGTH_MAX: usize = 100;
-const TIME: &str = "must be an RFC 3339 time such as 2026-01-31T12:00:00.000Z";
 
 /// The query of a list while it is read: first every filter that the list has, then [`ListQuery::finish`].
 #[derive(Debug)]
@@ -67,8 +66,7 @@ struct Unreadable;
 impl ListQuery {
     /// Of a request for a list of the tenant. `list` is its path below the version, so that no list takes another's
     /// cursor.
-    pub fn of(request: &Request, tenant: &Tenant, list: &str) -> ListQuery {
-        let mut parameters = Parameters::of(request);
+    pub fn of(mut parameters: Parameters, tenant: &Tenant, list: &str) -> ListQuery {
         let scope = Scope { tenant: tenant.to_string(), list: list.to_owned() };
         let cursor = parameters.read("cursor", "", |text| Some(scope.read(text)));
         ListQuery { parameters, scope, cursor, filters: Filters::new() }
@@ -104,15 +102,14 @@ impl ListQuery {
     pub fn finish(mut self) -> Result<PageAsked, Problem> {
         let expected = format!("must be a whole number from 1 to {LIMIT_MAX}");
         let limit = self.parameters.read("limit", &expected, limit).unwrap_or(Limit::DEFAULT);
-        let created_from = self.filter("created_from", TIME);
-        let created_before = self.filter("created_before", TIME);
+        // Unencoded, the plus sign of an offset is a space.
+        let time = format!("{TIME}; write + as %2B");
+        let created_from = self.filter("created_from", &time);
+        let created_before = self.filter("created_before", &time);
         if created_from.zip(created_before).is_some_and(|(from, before)| from >= before) {
             let _: Option<()> = self.parameters.fault("created_before", "must be later than created_from");
         }
-        let faults = self.parameters.finish();
-        if !faults.is_empty() {
-            return Err(Problem::invalid_parameters(faults));
-        }
+        self.parameters.finish()?;
         let position = match self.cursor {
             None => None,
             Some(Ok(kept)) if kept.filters == self.filters => Some(kept.position),
@@ -153,8 +150,11 @@ impl Scope {
         if found != self.hash(kept) {
             return Err(Unreadable);
         }
-        let kept: Kept = serde_json::from_str(kept).map_err(|_| Unreadable)?;
-        if (1..=POSITION_LENGTH_MAX).contains(&kept.position.len()) { Ok(kept) } else { Err(Unreadable) }
+        let read: Kept = serde_json::from_str(kept).map_err(|_| Unreadable)?;
+        // A repeated key would be read, but is never written.
+        let is_ours = serde_json::to_string(&read).is_ok_and(|written| written == kept);
+        let fits = (1..=POSITION_LENGTH_MAX).contains(&read.position.len());
+        if is_ours && fits { Ok(read) } else { Err(Unreadable) }
     }
 
     fn hash(&self, kept: &str) -> [u8; HASH_LENGTH] {
@@ -202,8 +202,8 @@ mod tests {
     fn read(query: &[(&str, &str)]) -> Result<PageAsked, Problem> {
         let query: BTreeMap<&str, Vec<&str>> = query.iter().map(|(name, value)| (*name, vec![*value])).collect();
         let event = serde_json::json!({"multiValueQueryStringParameters": query});
-        let request = Request::from(serde_json::from_value::<ApiEvent>(event).unwrap());
-        let mut query = ListQuery::of(&request, &tenant(Mode::Test), "payments");
+        let (_, parameters) = serde_json::from_value::<ApiEvent>(event).unwrap().read();
+        let mut query = ListQuery::of(parameters, &tenant(Mode::Test), "payments");
         query.one_of("status", &Status::ALL);
         query.currency();
         query.finish()
@@ -266,6 +266,44 @@ mod tests {
             own.write(&kept(&"p".repeat(POSITION_LENGTH_MAX + 1))),
         ] {
             assert_eq!(read(&[("cursor", &cursor)]).unwrap_err(), Problem::invalid_cursor());
+        }
+    }
+
+    #[test]
+    fn a_cursor_with_a_time_outside_the_calendar_is_refused() {
+        let own = Scope { tenant: tenant(Mode::Test).to_string(), list: "payments".to_owned() };
+        for (time, is_good) in [
+            ("2026-01-31T12:00:00.000Z", true),
+            ("9999-12-31T23:59:59.999Z", true),
+            ("9999-12-31T23:59:59-01:00", false),
+            ("9999-12-31T23:59:59-23:59", false),
+            ("0000-01-01T00:00:00+23:59", false),
+            ("-9999-01-01T00:00:00Z", false),
+            ("+10000-01-01T00:00:00Z", false),
+        ] {
+            for name in ["created_from", "created_before"] {
+                let filters = Filters::from([(name.to_owned(), time.to_owned())]);
+                let cursor = own.write(&Kept { filters, position: "p".to_owned() });
+                let read = read(&[("cursor", &cursor)]);
+                assert_eq!(read.as_ref().err(), (!is_good).then(Problem::invalid_cursor).as_ref(), "{name}={time}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_read_only_as_it_is_written() {
+        let own = Scope { tenant: tenant(Mode::Test).to_string(), list: "payments".to_owned() };
+        let encoded =
+            |kept: &str| URL_SAFE_NO_PAD.encode([&[VERSION][..], &own.hash(kept)[..], kept.as_bytes()].concat());
+        read(&[("cursor", &encoded(r#"{"filters":{"status":"failed"},"position":"p"}"#))]).unwrap();
+        for kept in [
+            r#"{"filters":{"status":"succeeded","status":"failed"},"position":"p"}"#,
+            r#"{"filters":{},"filters":{"status":"failed"},"position":"p"}"#,
+            r#"{"filters":{"status":"failed"},"position":"p","more":1}"#,
+            r#"{"position":"p","filters":{"status":"failed"}}"#,
+            r#"{"filters":{"status":"failed"}, "position":"p"}"#,
+        ] {
+            assert_eq!(read(&[("cursor", &encoded(kept))]).unwrap_err(), Problem::invalid_cursor(), "{kept}");
         }
     }
 

@@ -4,19 +4,20 @@ use std::collections::BTreeMap;
 
 use spillway_domain::card::holds_card_number;
 
-use super::fields::{CARD_NUMBER, Invalid, Place};
-use super::request::Request;
+use super::faults::{CARD_NUMBER, Faults, Place};
+use super::problem::Problem;
 
-/// The parameters that were not asked for yet, and the faults found so far.
-#[derive(Debug)]
-pub(super) struct Parameters {
+/// The parameters of a query that were not asked for yet, and the faults found so far.
+#[derive(Debug, Default)]
+pub struct Parameters {
     left: BTreeMap<String, Vec<String>>,
-    faults: Vec<Invalid>,
+    faults: Faults,
 }
 
 impl Parameters {
-    pub(super) fn of(request: &Request) -> Parameters {
-        Parameters { left: request.query.clone(), faults: Vec::new() }
+    /// By name, all values, decoded.
+    pub(super) fn of(query: BTreeMap<String, Vec<String>>) -> Parameters {
+        Parameters { left: query, faults: Faults::default() }
     }
 
     /// A parameter's value, none if it is missing. `expected` is what is said of a value that does not parse.
@@ -30,51 +31,69 @@ impl Parameters {
 
     /// Notes a fault of a parameter. Gives none, for use in place of its value.
     pub(super) fn fault<T>(&mut self, name: &str, detail: &str) -> Option<T> {
-        self.faults.push(fault(name, detail, name));
+        self.faults.add(name, || Place::parameter(name), detail);
         None
     }
 
-    /// All faults, after every parameter was asked for: one that nobody asked for is a fault too, because a misspelt
-    /// filter must not be passed over. A name that holds a card number is not repeated.
-    pub(super) fn finish(mut self) -> Vec<Invalid> {
+    /// 400 with all faults, after every parameter was asked for: one that nobody asked for is a fault too, because a
+    /// misspelt filter must not be passed over. A name that holds a card number is not repeated.
+    pub(crate) fn finish(mut self) -> Result<(), Problem> {
+        let only_unknown = self.faults.is_empty();
         for name in std::mem::take(&mut self.left).into_keys() {
-            self.faults.push(if holds_card_number(&name) {
-                fault("", CARD_NUMBER, "")
-            } else {
-                fault(&name, "is no parameter of this request", "")
-            });
+            let detail = if holds_card_number(&name) { CARD_NUMBER } else { "is no parameter of this request" };
+            self.faults.add("", || Place::parameter(&name), detail);
         }
-        self.faults
+        match self.faults.finish() {
+            faults if faults.is_empty() => Ok(()),
+            faults if only_unknown => Err(Problem::unknown_parameters(faults)),
+            faults => Err(Problem::invalid_parameters(faults)),
+        }
     }
-}
-
-fn fault(name: &str, detail: &str, field: &str) -> Invalid {
-    Invalid { place: Place::Parameter(name.to_owned()), detail: detail.to_owned(), field: field.to_owned() }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::faults::Invalid;
     use super::*;
+
+    fn parameters(query: &[(&str, &[&str])]) -> Parameters {
+        let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+        Parameters::of(query.iter().map(|(name, values)| ((*name).to_owned(), owned(values))).collect())
+    }
+
+    fn fault(name: &str, detail: &str) -> Invalid {
+        Invalid { place: Place::Parameter(name.to_owned()), detail: detail.to_owned(), field: String::new() }
+    }
 
     #[test]
     fn all_faults_are_told_at_once_and_no_card_number_is_repeated() {
-        let sent = [("a", vec!["1", "1"]), ("b", vec![""]), ("c", vec!["x"]), ("d", vec!["4"])];
-        let unknown = [("limits", vec!["5"]), ("4242424242424242", vec!["5555555555554444"])];
-        let left = sent.into_iter().chain(unknown);
-        let left = left.map(|(name, values)| (name.to_owned(), values.into_iter().map(str::to_owned).collect()));
-        let mut parameters = Parameters { left: left.collect(), faults: Vec::new() };
+        let mut parameters = parameters(&[
+            ("a", &["1", "1"]),
+            ("b", &[""]),
+            ("c", &["x"]),
+            ("d", &["4"]),
+            ("limits", &["5"]),
+            ("4242424242424242", &["5555555555554444"]),
+        ]);
         let number = |text: &str| text.parse::<u8>().ok();
         let read = ["a", "b", "c", "d", "e"].map(|name| parameters.read(name, "must be a number", number));
         assert_eq!(read, [None, None, None, Some(4), None]);
-        let told = serde_json::to_value(parameters.finish()).unwrap();
-        let fault = |name: &str, detail: &str| serde_json::json!({"parameter": name, "detail": detail});
-        let faults = [
+        let faults = vec![
             fault("a", "must be there only once"),
             fault("b", "must not be empty"),
             fault("c", "must be a number"),
             fault("", CARD_NUMBER),
             fault("limits", "is no parameter of this request"),
         ];
-        assert_eq!(told, serde_json::json!(faults));
+        assert_eq!(parameters.finish(), Err(Problem::invalid_parameters(faults)));
+    }
+
+    #[test]
+    fn unknown_parameters_alone_have_a_code_of_their_own() {
+        let mut read = parameters(&[("a", &["1"]), ("curency", &["USD"])]);
+        read.read("a", "must be a number", |text| text.parse::<u8>().ok());
+        let faults = vec![fault("curency", "is no parameter of this request")];
+        assert_eq!(read.finish(), Err(Problem::unknown_parameters(faults)));
+        assert_eq!(parameters(&[]).finish(), Ok(()));
     }
 }

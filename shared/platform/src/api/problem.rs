@@ -8,7 +8,7 @@ use serde::Serialize;
 use spillway_domain::api_key::Scope;
 use spillway_domain::webhook::{ENABLED_MAX, ENDPOINTS_MAX, EndpointLimit};
 
-use super::fields::Invalid;
+use super::faults::Invalid;
 use super::response::Response;
 use crate::store::StoreError;
 
@@ -53,6 +53,17 @@ impl Problem {
     /// 400: the request is none.
     pub fn malformed_request(detail: &str) -> Problem {
         Problem::new(400, "malformed_request", "Malformed request", detail)
+    }
+
+    /// 400: keys are repeated, and which value is meant is not guessed.
+    pub fn repeated_keys(errors: Vec<Invalid>) -> Problem {
+        Problem { errors, ..Problem::malformed_request("The body has a key more than once in an object; see errors.") }
+    }
+
+    /// 400: the query has parameters that this request does not have, and no other fault.
+    pub fn unknown_parameters(errors: Vec<Invalid>) -> Problem {
+        let detail = "This request has no parameters of these names; see errors.";
+        Problem { errors, ..Problem::new(400, "unknown_parameter", "Unknown parameter", detail) }
     }
 
     /// 400: parameters of the query are wrong; every fault is told.

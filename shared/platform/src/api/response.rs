@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::request::Request;
+use super::view;
+
 /// An answer to a request.
 #[derive(Debug, Clone)]
 pub struct Response {
@@ -39,9 +42,20 @@ impl Response {
         Response::json(202, "application/json", body).with_header("Location", location)
     }
 
-    /// 304: the client has it already.
-    pub fn not_modified() -> Response {
-        Response { status: 304, headers: BTreeMap::new(), body: String::new(), subject: None }
+    /// This answer with the version of what it shows, or 304 in its place if the client has that version already.
+    #[must_use]
+    pub fn at_version(self, version: u64, request: &Request) -> Response {
+        let etag = view::etag(version);
+        let is_known = request.has_version(&etag);
+        let response = self.with_version(etag);
+        if is_known { response.not_modified() } else { response }
+    }
+
+    /// 304: the headers are those of this answer, so that caches keep it as long (RFC 9110, section 15.4.5), but for those
+    /// of the body that it does not have.
+    fn not_modified(mut self) -> Response {
+        self.headers.remove("Content-Type");
+        Response { status: 304, body: String::new(), ..self }
     }
 
     pub(super) fn problem(status: u16, body: &impl Serialize) -> Response {
@@ -107,5 +121,21 @@ impl Response {
     pub(crate) fn render(mut self, request_id: &str) -> ApiResponse {
         self.headers.insert("Request-Id", request_id.to_owned());
         ApiResponse { status_code: self.status, headers: self.headers, body: self.body, is_base64_encoded: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn not_modified_keeps_the_headers_that_are_not_of_the_body() {
+        let shown = Response::ok(&"x").final_for_this_client().with_version("\"2\"").about("pay_1");
+        let expected = [("Cache-Control", "private, max-age=86400, immutable"), ("ETag", "\"2\""), ("Request-Id", "r")];
+        let answer = shown.not_modified();
+        assert_eq!(answer.subject(), Some("pay_1"));
+        let answer = answer.render("r");
+        assert_eq!((answer.status_code, answer.body.as_str()), (304, ""));
+        assert_eq!(answer.headers, BTreeMap::from(expected.map(|(name, value)| (name, value.to_owned()))));
     }
 }

@@ -17,5 +17,8 @@ pub use merchants::Merchants;
 pub use meter::Meter;
 pub use metric::{Metric, Metrics, Unit};
 pub(crate) use sdk::missing_right;
-pub use serve::{Answered, Invocation, UNAUTHORIZED, serve_batch, serve_changes, serve_direct, serve_http, serve_tick};
+pub use serve::{
+    Answered, Invocation, UNAUTHORIZED, serve_authorizer, serve_batch, serve_changes, serve_direct, serve_http,
+    serve_http_with_query, serve_tick,
+};
 pub use settings::SettingError;

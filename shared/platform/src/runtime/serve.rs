@@ -10,10 +10,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures::FutureExt as _;
+use futures::future::{Either, ready};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use spillway_domain::time::Timestamp;
 use tracing::{Instrument as _, Span};
 
@@ -22,7 +24,7 @@ use super::line::{self, Told};
 use super::log;
 use super::metric::Metric;
 use super::settings::Environment;
-use crate::api::{ApiEvent, ApiResponse, Problem, Request, Response};
+use crate::api::{self, ApiEvent, ApiResponse, Asked, Parameters, Problem, Request, Response};
 use crate::work::{self, BatchResponse, ChangesEvent, Done, MessagesEvent, StreamChange, Subject, Thing, WorkError};
 
 /// One run of a function.
@@ -41,15 +43,29 @@ const UNREADABLE: &str = "The request can't be read";
 /// Milliseconds an invocation is taken to have where its deadline is missing (`cargo lambda watch` sends one of 1970).
 const DEADLINE_FALLBACK_MS: i64 = 10_000;
 
-/// Serves an endpoint behind API Gateway.
+/// Serves an endpoint behind API Gateway whose query has no parameters: any is refused, before anything is done.
 pub async fn serve_http<P, F, Fut>(handle: F) -> Result<(), Error>
 where
     P: Parts,
     F: Fn(Arc<Context<P>>, Request) -> Fut,
     Fut: Future<Output = Result<Response, Problem>>,
 {
+    serve_http_with_query(|context, request, query: Parameters| match query.finish() {
+        Ok(()) => Either::Left(handle(context, request)),
+        Err(problem) => Either::Right(ready(Err(problem))),
+    })
+    .await
+}
+
+/// Serves an endpoint behind API Gateway that reads its query.
+pub async fn serve_http_with_query<P, F, Fut>(handle: F) -> Result<(), Error>
+where
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Request, Parameters) -> Fut,
+    Fut: Future<Output = Result<Response, Problem>>,
+{
     run(|context, _, event: ApiEvent| {
-        let request = Request::from(event);
+        let (request, query) = event.read();
         let mut told = Told {
             request_id: request.request_id.clone(),
             merchant: request.claimed_merchant().to_owned(),
@@ -58,7 +74,7 @@ where
             ..Told::default()
         };
         let during = during(&told.request_id);
-        let answer = caught(handle(context, request));
+        let answer = caught(handle(context, request, query));
         let handled = async move {
             let result = answer.await.unwrap_or_else(|_| Err(Problem::internal_error("panic")));
             if let Err(problem) = &result {
@@ -170,8 +186,21 @@ impl<Out> Answered<Out> {
     }
 }
 
-/// Serves a function that is invoked directly, or as the authorizer: its error's text is the function's error.
+/// Serves a function that an operator invokes: its error's text is the function's error.
 pub async fn serve_direct<P, F, Fut, In, Out, E>(handle: F) -> Result<(), Error>
+where
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
+    Fut: Future<Output = Result<Answered<Out>, E>>,
+    In: Asked,
+    Out: Serialize,
+    E: Display,
+{
+    serve_read(handle, |payload| api::read_asked(payload)).await
+}
+
+/// Serves the gateway's authorizer: its error's text is the function's error.
+pub async fn serve_authorizer<P, F, Fut, In, Out, E>(handle: F) -> Result<(), Error>
 where
     P: Parts,
     F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
@@ -180,15 +209,28 @@ where
     Out: Serialize,
     E: Display,
 {
-    run(|context, invocation: Invocation, event: Value| {
+    serve_read(handle, |payload| serde_json::from_str(payload).map_err(|wrong| format!("{UNREADABLE}: {wrong}."))).await
+}
+
+/// Serves a function that is given what `read` makes of the payload.
+async fn serve_read<P, F, Fut, In, Out, E>(handle: F, read: impl Fn(&str) -> Result<In, String>) -> Result<(), Error>
+where
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
+    Fut: Future<Output = Result<Answered<Out>, E>>,
+    Out: Serialize,
+    E: Display,
+{
+    run(|context, invocation: Invocation, payload: Box<RawValue>| {
         let request_id = invocation.request_id.clone();
         let mut told = Told { request_id, source: "invoke".to_owned(), ..Told::default() };
-        let parsed: Result<In, _> = serde_json::from_value(event);
+        let parsed = read(payload.get());
+        let unreadable = parsed.is_err();
         let during = during(&told.request_id);
         let handled = parsed.map(|input| caught(handle(context, invocation, input)));
         let handled = async move {
             let result = match handled {
-                Err(wrong) => Err(format!("{UNREADABLE}: {wrong}.")),
+                Err(wrong) => Err(wrong),
                 Ok(handled) => match handled.await {
                     Ok(result) => result.map_err(|error| error.to_string()),
                     Err(_) => Err("Something failed on our side.".to_owned()),
@@ -199,7 +241,7 @@ where
             told.outcome = match &result {
                 Ok(_) => "ok".to_owned(),
                 // Its text may repeat what was sent.
-                Err(message) if message.starts_with(UNREADABLE) => UNREADABLE.to_owned(),
+                Err(_) if unreadable => UNREADABLE.to_owned(),
                 Err(message) => message.clone(),
             };
             let result = result.map(|Answered { answer, about }| {

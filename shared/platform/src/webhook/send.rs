@@ -94,8 +94,9 @@ fn retry_after_s(value: &str, now: Timestamp) -> Option<u32> {
         // More seconds than a number holds are a long time all the same.
         return Some(value.parse().unwrap_or(u32::MAX));
     }
-    let at = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    u32::try_from(i64::try_from(at).ok()? - now.millis() / 1000).ok()
+    let at_s = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    let left_s = i64::try_from(at_s).ok()?.checked_sub(now.millis() / 1000)?;
+    (left_s >= 0).then(|| u32::try_from(left_s).unwrap_or(u32::MAX))
 }
 
 /// Resolves names, and drops the addresses that are not allowed: what is connected to is what was checked.
@@ -187,7 +188,9 @@ mod tests {
         assert_eq!(retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT", now), Some(60));
         assert_eq!(retry_after_s("Wed, 21 Oct 2015 07:26:00 GMT", now), None);
         assert_eq!(retry_after_s("99999999999", now), Some(u32::MAX));
-        for wrong in ["soon", "", "-1", "1.5"] {
+        // More than a century is a long time, too, and not none.
+        assert_eq!(retry_after_s("Fri, 31 Dec 9999 23:59:59 GMT", now), Some(u32::MAX));
+        for wrong in ["soon", "", "-1", "1.5", "Sat, 01 Jan 0000 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"] {
             assert_eq!(retry_after_s(wrong, now), None, "{wrong}");
         }
     }

@@ -74,8 +74,24 @@ async fn a_payment_carries_its_version_as_etag() {
     for known in ["\"2\"", "W/\"2\"", "\"1\", \"2\"", "*"] {
         let same = client.request(Method::GET, &path).header("if-none-match", known).send().await.expect(304);
         assert_eq!((same.text.as_str(), same.header("etag")), ("", "\"2\""));
+        assert_eq!(same.header("cache-control"), "no-cache");
+        assert!(!same.header("request-id").is_empty());
     }
     client.request(Method::GET, &path).header("if-none-match", "\"1\"").send().await.expect(200);
+}
+
+#[tokio::test]
+async fn a_failed_payment_may_be_kept_by_the_client_that_asked() {
+    let target = Target::start().await;
+    let client = target.any_client().await;
+    let id = client.pay(1250, &super::currency(&client).await, "tok_declined").await;
+    client.finished(&id).await;
+    let request = client.request(Method::GET, &format!("/payments/{id}"));
+    for answer in [request.send().await.expect(200), request.header("if-none-match", "*").send().await.expect(304)] {
+        let headers = ["cache-control", "etag"].map(|name| answer.header(name));
+        assert_eq!(headers, ["private, max-age=86400, immutable", "\"2\""]);
+        assert!(!answer.header("request-id").is_empty());
+    }
 }
 
 #[tokio::test]
@@ -97,15 +113,15 @@ async fn refused(client: &Client, body: &str, status: u16, code: &str, pointers:
 async fn a_body_that_is_no_object_or_has_a_field_twice_is_malformed() {
     let target = Target::start().await;
     let client = target.any_client().await;
-    for body in [
-        "",
-        "not json",
-        "[]",
-        r#"{"amount":1,"amount":1250,"currency":"USD","token":"tok_visa"}"#,
-        r#"{"amount":1,"currency":"USD","token":"tok_visa","metadata":{"a":"1","a":"2"}}"#,
-        r#"{"amount":1250,"currency":"USD","token":"tok_visa"} x"#,
+    for (body, pointers) in [
+        ("", &[][..]),
+        ("not json", &[]),
+        ("[]", &[]),
+        (r#"{"amount":1,"amount":1250,"currency":"USD","token":"tok_visa"}"#, &["/amount"]),
+        (r#"{"amount":1,"currency":"USD","token":"tok_visa","metadata":{"a":"1","a":"2"}}"#, &["/metadata/a"]),
+        (r#"{"amount":1250,"currency":"USD","token":"tok_visa"} x"#, &[]),
     ] {
-        refused(&client, body, 400, "malformed_request", &[]).await;
+        refused(&client, body, 400, "malformed_request", pointers).await;
     }
 }
 
