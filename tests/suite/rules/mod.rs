@@ -8,6 +8,7 @@ mod cargo_lambda_works;
 mod chaos_finds_nothing;
 mod conflicts_are_retried;
 mod disorder_changes_nothing;
+mod documented_commands_work;
 mod every_function_is_described;
 mod everything_finishes_after_a_kill;
 mod first_slice;
