@@ -80,7 +80,7 @@ test-kills:
 test-many: $(CARGO_LAMBDA_READY)
 	@tests/many.sh $(or $(TIMES),20)
 
-# To AWS: `sam build`, then `sam deploy`, which asks the first time, or with GUIDED=1 (ARCHITECTURE=, CONFIG=; docs/deploy.md).
+# To AWS: `sam build`, then `sam deploy` (STACK=, AWS_REGION=, PARAMETERS="Name=value …", CONFIG=; docs/deploy.md).
 .PHONY: deploy
 deploy: $(SAM_READY) $(CARGO_LAMBDA_READY)
 	@infra/deploy/aws.sh

@@ -1,33 +1,34 @@
 #!/bin/sh
-# Builds the functions as they are deployed, and deploys the stack to the account whose credentials are there. The first
-# time the SAM CLI asks what it has to know, and keeps the answers in $CONFIG; GUIDED=1 asks again, with those as defaults.
+# Builds the functions as they are deployed, and deploys the stack to the account whose credentials are there.
+#   STACK=, AWS_REGION=           which stack, unless the config names it
+#   CONFIG=                       the SAM CLI's config; samconfig.toml if not given
+#   PARAMETERS="Name=value …"     go before those of the config; all others stay as they are deployed
+# On a terminal it asks before it changes anything, if the config says so; without one it asks nothing.
 set -eu
 cd "$(dirname "$0")/../.."
-config=$(realpath -m "${CONFIG:-.local/deploy/samconfig.toml}")
-build=.local/deploy/build/aws
-export PATH="$PWD/.local/tools/sam/bin:$PWD/.local/tools/cargo-lambda/bin:$PATH" SAM_CLI_TELEMETRY=0
+tools=${TOOLS:-$PWD/.local/tools}
+template=${TEMPLATE:-infra/template.yaml}
+build=${BUILD:-.aws-sam/build}
+# The SAM CLI looks for another file's name beside the template.
+case ${CONFIG:=samconfig.toml} in /*) ;; *) CONFIG=$PWD/$CONFIG ;; esac
+# cargo-lambda comes first: it finds Zig as a module of the first python3 on the PATH, and only its own has it.
+export PATH="$tools/cargo-lambda/bin:$tools/sam/bin:$PATH" SAM_CLI_TELEMETRY=0
 
-# The processor is chosen before the build, so it can't be left to the questions.
-kept=$(sed -n 's/.*Architecture=\\"\([a-z0-9_]*\)\\".*/\1/p' "$config" 2>/dev/null || true)
-architecture=${ARCHITECTURE:-${kept:-arm64}}
-if [ -n "$kept" ] && [ "$kept" != "$architecture" ]; then
-    echo "The stack is on $kept: change Architecture in $config first." >&2
-    exit 1
-fi
+settings=$("$tools/sam/bin/python" infra/deploy/settings.py "$CONFIG" "$template")
+{
+    read -r stack
+    read -r region
+    read -r parameters
+    read -r bucket
+} <<SETTINGS
+$settings
+SETTINGS
 
-guided=--guided
-if [ -e "$config" ]; then
-    guided=${GUIDED:+--guided}
-else
-    mkdir -p "$(dirname "$config")"
-    cp infra/samconfig.toml "$config"
-fi
-[ -n "${BUILT:-}" ] || sam build --config-file "$config" --template infra/template.yaml --build-dir "$build" \
-    --parameter-overrides "Architecture=$architecture"
-# What is given here would replace all answers that were kept.
-if [ -n "$kept" ]; then
-    # shellcheck disable=SC2086
-    exec sam deploy --config-file "$config" --template-file "$build/template.yaml" $guided
-fi
-exec sam deploy --config-file "$config" --template-file "$build/template.yaml" --guided \
-    --parameter-overrides "Architecture=$architecture"
+# `--no-cached`: the cache looks at a function's own folder only, and would ship stale code after a change in shared/.
+[ -n "${BUILT:-}" ] || sam build --config-file "$CONFIG" --template "$template" --build-dir "$build" --no-cached \
+    --parameter-overrides "$parameters"
+if [ -t 0 ]; then ask=; else ask=--no-confirm-changeset; fi
+# shellcheck disable=SC2086
+exec sam deploy --config-file "$CONFIG" --template-file "$build/template.yaml" --stack-name "$stack" \
+    --region "$region" --capabilities CAPABILITY_IAM $bucket --no-fail-on-empty-changeset $ask \
+    --parameter-overrides "$parameters"

@@ -155,6 +155,10 @@ run_tests() {
     upgraded after
     deploy_spillway LogLevel=debug FoldDelaySeconds=1
     upgraded one
+    step "the ways to AWS (a function for arm64, through Zig: minutes when nothing of it is built yet)"
+    "$python" tests/deploying.py "$data" "$architecture"
+    step "the commands of docs/, as they are written"
+    "$python" tests/commands.py run plain
     step "what goes wrong is told"
     tests/deploying_fails.sh "$data/build"
     step "deletion"

@@ -27,8 +27,8 @@ def main(path, given):
         template = yaml_parse(text.read())
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            # What `sam package` puts there.
-            folder = resource["Properties"]["CodeUri"].rsplit("/", 1)[-1]
+            # What `sam build` and `sam package` put there.
+            folder = resource["Properties"]["CodeUri"]["Fn::Sub"].rsplit("/", 1)[-1]
             resource["Properties"]["CodeUri"] = f"s3://bucket/{folder}"
     values = {name: str(parameter["Default"]) for name, parameter in template["Parameters"].items()}
     values |= {"AWS::Partition": "aws", "AWS::Region": "eu-central-1", "AWS::StackName": "spillway"}

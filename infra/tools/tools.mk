@@ -18,6 +18,11 @@ SAM := PATH="$(CURDIR)/$(TOOLS)/cargo-lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(C
 $(TOOLS)/%/.stamp: infra/tools/%.txt
 	@infra/tools/install $*
 
+# What the commands of docs/ need: the SAM CLI and cargo-lambda are installed, the AWS CLI is only looked at.
+.PHONY: tools
+tools: $(SAM_READY) $(CARGO_LAMBDA_READY)
+	@infra/tools/aws-cli
+
 # The template as AWS would read it. Needs neither an account nor, once installed, the network.
 .PHONY: lint-template
 lint-template: $(SAM_READY)

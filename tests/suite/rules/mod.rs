@@ -10,6 +10,7 @@ mod cargo_lambda_works;
 mod chaos_finds_nothing;
 mod conflicts_are_retried;
 mod disorder_changes_nothing;
+mod documented_commands_work;
 mod every_function_is_described;
 mod every_id_is_in_the_log;
 mod every_post_may_be_repeated;

@@ -269,8 +269,10 @@ mod tests {
             let faults = Json::parse_object(text).unwrap().repeated.finish();
             let detail = "is there more than once".to_owned();
             let place = |pointer: &&str| Place::Pointer((*pointer).to_owned());
-            let expected: Vec<_> =
-                expected.iter().map(|at| Invalid { place: place(at), detail: detail.clone() }).collect();
+            let expected: Vec<_> = expected
+                .iter()
+                .map(|at| Invalid { place: place(at), detail: detail.clone(), field: String::new() })
+                .collect();
             assert_eq!(faults, expected, "{text}");
         }
     }

@@ -222,6 +222,7 @@ mod tests {
         let repeated = |pointer: &str| Invalid {
             place: Place::Pointer(pointer.to_owned()),
             detail: "is there more than once".to_owned(),
+            field: String::new(),
         };
         let expected = Problem::repeated_keys(vec![repeated("/amount"), repeated("/metadata/a")]);
         assert_eq!(body(r#"{"amount":1,"amount":100,"metadata":{"a":"1","a":"2"}}"#, false), Err(expected));

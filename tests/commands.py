@@ -1,0 +1,343 @@
+"""The commands that the pages and the stack's outputs tell an operator to type: a shell runs each as it is written.
+
+Usage: commands.py check       with stand-ins for every program: each variable is set, and the SAM CLI and AWS's own
+                               model of its services know each command, option and value
+       commands.py run STACK   the same on the emulator that AWS's own variables name, but for what NOT_THERE says
+
+There is no AWS CLI here. Its commands are made of the model that botocore carries, and so is what is looked at here.
+"""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+
+import boto3
+import botocore.session
+import click
+import jmespath
+from botocore import xform_name
+from botocore.utils import parse_timestamp
+from botocore.validate import ParamValidator
+from samcli.cli.main import cli
+from samcli.yamlhelper import yaml_parse
+
+THIS = pathlib.Path(__file__).resolve()
+ROOT = THIS.parent.parent
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("docs/runbooks/*.md"))]
+# What the commands of all other pages take for given, and how a runbook says so.
+FIRST = ROOT / "docs/deploy.md"
+LINK = "../deploy.md#before-any-command"
+BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+# A whole command in the middle of a sentence: one with an option.
+SPAN = re.compile(r"`((?:aws|sam|cargo|make) [^`]* --?[^`]*)`")
+TEMPLATE = yaml_parse((ROOT / "infra/template.yaml").read_text(encoding="utf-8"))
+
+# Options of the AWS CLI itself. `logs tail` is no operation of a service:
+# https://docs.aws.amazon.com/cli/latest/reference/logs/tail.html
+GLOBAL = {"--region", "--profile", "--query", "--output"}
+TAIL = {"--since", "--filter-pattern", "--follow", "--format"}
+
+# What the emulator does not know, or would end the stack for the pages that follow.
+NOT_THERE = [
+    ["sqs", "start-message-move-task"],
+    ["dynamodbstreams", "get-shard-iterator"],
+    ["dynamodbstreams", "get-records"],
+    ["dynamodb", "update-table"],
+    ["dynamodb", "delete-table"],
+]
+
+
+class Wrong(Exception):
+    """What is wrong with a command, in a sentence."""
+
+
+def there(path):
+    if not (ROOT / path).is_file():
+        raise Wrong(f"there is no {path}")
+
+
+def in_the_template(logical_id):
+    if logical_id not in TEMPLATE["Resources"]:
+        raise Wrong(f"the template has no {logical_id}")
+
+
+# What an `aws` command is.
+
+
+def value_of(shape, words):
+    """A parameter's value, as the CLI reads it from the words behind its option."""
+    if shape.type_name == "boolean":
+        return True
+    if not words:
+        raise Wrong("an option lacks its value")
+    if shape.type_name == "list":
+        return json.loads(words[0]) if words[0][0] == "[" else [value_of(shape.member, [word]) for word in words]
+    if len(words) > 1:
+        raise Wrong(f"{words[1:]} belongs to no option")
+    [word] = words
+    if shape.type_name in ("structure", "map"):
+        return json.loads(word) if word[0] == "{" else dict(pair.split("=", 1) for pair in word.split(","))
+    if shape.type_name in ("integer", "long"):
+        return int(word)
+    if shape.type_name == "timestamp":
+        return parse_timestamp(word)
+    # The reader puts something in the place of an ellipsis.
+    return word.replace("…", "0" * 40)
+
+
+def options_of(words, known):
+    """Option → the words behind it."""
+    options = {}
+    for word in words:
+        if word.startswith("--"):
+            if word not in known:
+                raise Wrong(f"there is no option {word}")
+            options[word] = []
+        elif not options:
+            raise Wrong(f"{word} belongs to no option")
+        else:
+            options[list(options)[-1]].append(word)
+    return options
+
+
+def call_of(service, operation, *words):
+    """Operation, parameters, and the options of the CLI itself; Wrong where AWS's model knows no such call."""
+    if [service, operation] == ["logs", "tail"]:
+        group, *words = words
+        return "filter_log_events", {"logGroupName": group}, options_of(words, TAIL | GLOBAL)
+    session = botocore.session.get_session()
+    if service not in session.get_available_services():
+        raise Wrong(f"there is no service {service}")
+    model = session.get_service_model(service)
+    names = {xform_name(name, "-"): name for name in model.operation_names}
+    if operation not in names:
+        raise Wrong(f"{service} has no {operation}")
+    shape = model.operation_model(names[operation]).input_shape
+    members = {"--" + xform_name(name, "-"): name for name in shape.members}
+    switches = [name for name, member in shape.members.items() if member.type_name == "boolean"]
+    negated = {"--no-" + xform_name(name, "-"): name for name in switches}
+    options = options_of(words, members.keys() | negated.keys() | GLOBAL)
+    parameters = {name: False for option, name in negated.items() if option in options}
+    for option, name in members.items():
+        if option in options:
+            parameters[name] = value_of(shape.members[name], options[option])
+    if faults := ParamValidator().validate(parameters, shape).generate_report():
+        raise Wrong(faults)
+    return xform_name(names[operation]), parameters, options
+
+
+def aws(words, emulated):
+    operation, parameters, options = call_of(*words)
+    [query] = options.get("--query", ["@"])
+    query = jmespath.compile(query)
+    for logical_id in options.get("--logical-resource-id", []):
+        in_the_template(logical_id)
+    if not emulated or words[:2] in NOT_THERE:
+        return "stand-in"
+    answer = query.search(getattr(boto3.client(words[0]), operation)(**parameters))
+    if options.get("--output") == ["text"]:
+        return "\t".join(map(str, answer)) if isinstance(answer, list) else str(answer)
+    return json.dumps(answer, default=str)
+
+
+# What the other programs' commands are.
+
+
+def sam(words, emulated):
+    # It loads its commands only in a context of some kind.
+    command, path, rest, context = cli, [], list(words), click.Context(cli, obj=object())
+    while isinstance(command, click.Group):
+        path.append(rest.pop(0))
+        command = command.get_command(context, path[-1])
+    if command is None:
+        raise Wrong(f"sam has no {' '.join(path)}")
+    known = {option for parameter in command.params for option in [*parameter.opts, *parameter.secondary_opts]}
+    for word in rest:
+        if word.startswith("-") and word not in known:
+            raise Wrong(f"there is no option {word}")
+    if path != ["remote", "invoke"]:
+        return "stand-in"
+    in_the_template(rest[0])
+    if "--event-file" in rest:
+        there(rest[rest.index("--event-file") + 1])
+    else:
+        json.loads(rest[rest.index("--event") + 1])
+    if not emulated:
+        return "stand-in"
+    program = pathlib.Path(sys.executable).with_name("sam")
+    ran = subprocess.run([program, *words], cwd=ROOT, text=True, capture_output=True)
+    if ran.returncode != 0 or '"errorMessage"' in ran.stdout:
+        raise Wrong(ran.stdout + ran.stderr)
+    return ran.stdout
+
+
+def make(words, _):
+    targets = "".join((ROOT / name).read_text(encoding="utf-8") for name in ["Makefile", "infra/tools/tools.mk"])
+    if not re.search(rf"^\.PHONY:.* {re.escape(words[0])}( |$)", targets, re.MULTILINE):
+        raise Wrong(f"make has no {words[0]}")
+    for word in words:
+        if word.startswith("EVENT="):
+            there(word.removeprefix("EVENT="))
+    return ""
+
+
+def cargo(words, _):
+    if "--data-file" in words:
+        there(words[words.index("--data-file") + 1])
+    return ""
+
+
+def other(_words, _emulated):
+    return "stand-in"
+
+
+PROGRAMS = {"aws": aws, "sam": sam, "make": make, "cargo": cargo, "curl": other, "grep": other, "sed": other}
+
+
+def fault_of(program, words, emulated=False):
+    """What is wrong with the command, or None."""
+    try:
+        if "/dev/stdout" in words:
+            raise Wrong("/dev/stdout is written over where the output goes to a file")
+        said = PROGRAMS[program](words, emulated)
+    except Exception as error:  # of whatever kind: it is no command of that program
+        return f"{program} {' '.join(words)}: {error}"
+    if emulated:
+        print(said)
+    return None
+
+
+# What is typed.
+
+# Stands on the shell's PATH in a program's stead: notes its arguments, or does on the emulator what they say.
+NOTES = """#!/bin/sh
+printf '%s\\0' {name} "$@" >>"$NOTED"
+printf '\\036' >>"$NOTED"
+echo stand-in
+"""
+DOES = """#!/bin/sh
+exec "{python}" "{this}" do {name} "$@"
+"""
+
+
+def fault_in(script, emulated=False):
+    """What is wrong with the script, or None."""
+    with tempfile.TemporaryDirectory() as folder:
+        programs, noted = pathlib.Path(folder, "programs"), pathlib.Path(folder, "noted")
+        programs.mkdir()
+        noted.touch()
+        for name in PROGRAMS:
+            program = programs / name
+            program.write_text((DOES if emulated else NOTES).format(name=name, python=sys.executable, this=THIS))
+            program.chmod(0o755)
+        own = ["STACK", "TABLE", "QUEUE", "URL", "KEY"]
+        env = {name: value for name, value in os.environ.items() if name not in own}
+        env |= {"PATH": f"{programs}:{env['PATH']}", "NOTED": str(noted)}
+        # A failed command ends it, also where its output goes into a variable; so does a variable that is not set.
+        bash = ["bash", "-euo", "pipefail", "-c", f"shopt -s inherit_errexit\n{script}"]
+        ran = subprocess.run(bash, cwd=folder, env=env, text=True, capture_output=True, stdin=subprocess.DEVNULL)
+        if ran.returncode != 0:
+            return ran.stderr.strip()
+        commands = [note.split("\0")[:-1] for note in noted.read_text().split("\x1e")[:-1]]
+    return next(filter(None, (fault_of(program, words) for program, *words in commands)), None)
+
+
+def scripts(stack, region):
+    """Page or output → all that it has an operator type."""
+    first = next(block for block in BLOCK.findall(FIRST.read_text(encoding="utf-8")) if "export " in block)
+    found = {}
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        blocks = BLOCK.findall(text)
+        if page.parent.name == "runbooks" and blocks and LINK not in text:
+            sys.exit(f"{page} does not say where STACK and AWS_REGION come from: {LINK}")
+        spans = [span.replace("\n", " ") for span in SPAN.findall(BLOCK.sub("", text))]
+        script = "\n".join([first, *blocks, *spans]).replace("STACK=spillway", f"STACK={stack}")
+        found[str(page.relative_to(ROOT))] = script.replace("AWS_REGION=eu-central-1", f"AWS_REGION={region}")
+    # Ids are derived from what they are made of, so the samples name what the commands of a page before have made.
+    made = json.loads((ROOT / "events/revoke-api-key/at-once.json").read_text())
+    values = {"${AWS::StackName}": stack, "${AWS::Region}": region, "mer_ID": made["merchant"], "key_ID": made["key"]}
+    for name, output in TEMPLATE["Outputs"].items():
+        if name.endswith("Command"):
+            command = output["Value"]["Fn::Sub"]
+            for placeholder, value in values.items():
+                command = command.replace(placeholder, value)
+            found[name] = command
+    return found
+
+
+def type_all(stack, region, emulated=False):
+    for source, script in scripts(stack, region).items():
+        if fault := fault_in(script, emulated):
+            sys.exit(f"{source}: {fault}")
+        print(source)
+
+
+# What has to be found.
+FAULTS = [
+    ('aws dynamodb describe-table --table-name "$TABLE"', "TABLE: unbound variable"),
+    ("aws dynamodb describe-table --table-name <TableName> --region eu-central-1", "TableName: No such file"),
+    ("aws lambda invoke --function-name f /dev/stdout", "/dev/stdout"),
+    ("aws sqs move-messages --source-arn arn", "sqs has no move-messages"),
+    ("aws sqs purge-queue --queue-urls q", "no option --queue-urls"),
+    ("aws sqs receive-message --queue-url q --max-number-of-messages ten", "ten"),
+    ("aws sqs purge-queue", "QueueUrl"),
+    ("QUEUE=$(aws sqs purge-queue)", "QueueUrl"),
+    ("aws logs tail /aws/lambda/f --from 1h", "no option --from"),
+    ("aws cloudformation describe-stack-resource --stack-name s --logical-resource-id Tables", "no Tables"),
+    ("sam remote call GetHealth", "sam has no remote call"),
+    ("sam remote invoke GetHealth --stack s", "no option --stack"),
+    ("sam remote invoke GetHealth --event-file events/none.json", "no events/none.json"),
+    ("make deployment", "make has no deployment"),
+]
+
+# What `aws --version` says, and whether it will do.
+VERSIONS = [
+    ("aws-cli/1.45.11 Python/3.11.7 Linux/6.1 botocore/1.43.11", False),
+    ("aws-cli/2.9.19 Python/3.11.2 Linux/6.1 source/x86_64.debian.12 prompt/off", False),
+    ("aws-cli/2.12.7 Python/3.11.4 Linux/6.1 exe/x86_64.debian.12 prompt/off", False),
+    ("aws-cli/2.13.0 Python/3.11.4 Darwin/22.5 exe/x86_64 prompt/off", True),
+    ("aws-cli/2.33.2 Python/3.13.11 Linux/6.1 exe/x86_64.debian.12", True),
+    ("aws-cli/3.0.0 Python/3.14.0 Linux/6.1", True),
+    ("another program 4", False),
+    (None, False),
+]
+
+
+def old_versions_are_refused():
+    for said, enough in VERSIONS:
+        with tempfile.TemporaryDirectory() as folder:
+            if said:
+                program = pathlib.Path(folder, "aws")
+                program.write_text(f'#!/bin/sh\necho "{said}"\n')
+                program.chmod(0o755)
+            ran = subprocess.run([ROOT / "infra/tools/aws-cli"], env={"PATH": folder}, text=True, capture_output=True)
+        refused = ran.returncode != 0 and ran.stderr.count("\n") == 1 and "2.13" in ran.stderr
+        if refused == enough or (enough and ran.returncode != 0):
+            sys.exit(f"aws --version says {said}, and infra/tools/aws-cli {ran.stderr!r}")
+
+
+def check():
+    for script, said in FAULTS:
+        fault = fault_in(script)
+        if fault is None or said not in fault:
+            sys.exit(f"{script}: {said!r} is expected and not {fault!r}")
+    old_versions_are_refused()
+    type_all("spillway", "eu-central-1")
+
+
+def main(how, *words):
+    if how == "check":
+        check()
+    elif how == "run":
+        type_all(words[0], os.environ["AWS_REGION"], emulated=True)
+    elif fault := fault_of(words[0], list(words[1:]), emulated=True):
+        sys.exit(fault)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

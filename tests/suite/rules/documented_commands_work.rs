@@ -1,0 +1,15 @@
+//! What README, docs, runbooks and the stack's outputs have an operator type can be typed as it is written.
+
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn every_documented_command_is_one_of_its_program() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let python = root.join(".local/tools/sam/bin/python");
+    assert!(python.exists(), "{} is missing: `make lint-template` installs the SAM CLI there", python.display());
+    let check = Command::new(python).arg(root.join("tests/commands.py")).arg("check").output().unwrap();
+    let told = String::from_utf8_lossy(&check.stdout);
+    assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
+    assert!(told.contains("docs/runbooks/dead-letters.md") && told.contains("RevokeApiKeyCommand"), "{told}");
+}
