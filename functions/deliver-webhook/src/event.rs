@@ -12,7 +12,7 @@ use crate::delivery;
 use crate::endpoints::Endpoints;
 
 /// When every endpoint has a delivery, final or with a due time of its own, the event needs no look any more. While an
-/// endpoint without a delivery can't be read, the event stays due, so that it misses none.
+/// endpoint without a delivery can't be read, the event stays due, so that the endpoint gets it later.
 pub async fn deliver(context: &Context, endpoints: &Endpoints, tenant: &Tenant, id: &EventId) -> Result<(), WorkError> {
     let Some(event) = context.store.event(tenant, id).await? else {
         tracing::warn!(target: "spillway", event = %id, "a message names an event that is not there");
