@@ -138,8 +138,8 @@ async fn load(context: &Context, tenant: &Tenant, id: &PaymentId) -> Result<Opti
     Ok(payment)
 }
 
-/// The merchant's terms for the payment's currency. A copy of the merchant without the currency is older than the
-/// currency: the merchant is then read again. Without a price nothing is posted; the message comes again.
+/// The merchant's terms for the payment's currency. If the cached merchant lacks the currency, it is older than the
+/// currency, and the merchant is read again. An error if there is no price: nothing is posted, the message comes again.
 async fn terms(context: &Context, payment: &Payment) -> Result<Terms, WorkError> {
     let (id, currency) = (&payment.tenant.merchant, payment.currency);
     if let Some(terms) = context.merchants.get(id).await?.and_then(|merchant| merchant.terms(currency)) {

@@ -15,7 +15,7 @@ use crate::delivery;
 use crate::endpoints::Endpoints;
 
 /// When every endpoint has a delivery, final or with a due time of its own, the event needs no look any more. While an
-/// endpoint without a delivery can't be read, the event stays due, so that it misses none. Gives what was done for each
+/// endpoint without a delivery can't be read, the event stays due, so that the endpoint gets it later. Gives what was done for each
 /// endpoint.
 pub async fn deliver(
     context: &Context, endpoints: &Endpoints, tenant: &Tenant, id: &EventId,

@@ -20,8 +20,8 @@ type Balances = Readable<(Currency, Balance)>;
 type Readings = BTreeMap<String, Result<Reading, Inexact>>;
 
 /// Reads balances, movements and balances again, until no more than one fold came in between. What was committed
-/// before the request began is in the answer, and nothing is in it twice. A currency that can't be told exactly is an
-/// error for itself alone.
+/// before the request began is in the answer, and nothing is in it twice. A currency whose balance is not exact has an
+/// error; the others are answered.
 pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
     let caller = Caller::of(&request, context.now())?;
     caller.may(Scope::BalanceRead)?;
@@ -38,7 +38,7 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
         let moved = readings.values().any(|reading| *reading == Err(Inexact::Moved));
         if !moved || tries_left == 0 {
             for (currency, why) in readings.iter().filter_map(|(currency, reading)| Some((currency, reading.err()?))) {
-                tracing::error!(target: "spillway", currency, %why, "a balance can't be told");
+                tracing::error!(target: "spillway", currency, %why, "a balance is not exact");
             }
             return Ok(Response::ok(&view::balance(tenant.mode, now, readings)).never_cached());
         }
@@ -63,7 +63,7 @@ fn read(
         (currency.to_string(), Balance::read(&of(&first_of), &movements, &of(&second_of), today))
     });
     let mut readings: Readings = readings.collect();
-    // What can't be read may be any amount: the sum of the others is not the balance.
+    // An item that can't be read may hold any amount, so the sum of the others is not the balance.
     let unreadable = [&first.unreadable, &movements.unreadable, &second.unreadable].into_iter().flatten();
     readings.extend(unreadable.map(|currency| (currency.clone(), Err(Inexact::Unreadable))));
     readings

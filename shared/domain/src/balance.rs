@@ -29,8 +29,8 @@ pub struct Balance {
     pub seq: u64,
 }
 
-/// What a fold changes of a balance: it adds, and replaces only what folds alone write. Another write may move
-/// `available` between the fold's read and its write, and both count.
+/// What a fold changes of a balance. `due` is added, because other writes change `available` too; the other fields are
+/// replaced, because only folds write them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fold {
     /// Minor units that are added to what is available.
@@ -69,7 +69,7 @@ pub enum Inexact {
 }
 
 impl Balance {
-    /// The balance of a merchant of whom nothing was folded yet.
+    /// The balance before its first fold.
     pub const EMPTY: Balance =
         Balance { available: Minor::ZERO, pending: BTreeMap::new(), folding: Vec::new(), seq: 0 };
 
@@ -88,7 +88,7 @@ impl Balance {
         self.pending.keys().any(|day| *day <= today)
     }
 
-    /// What adds `movements` (from [`Balance::unfolded`]) and makes available what is due by `today`.
+    /// The fold that adds `movements` (from [`Balance::unfolded`]) and makes available what is due by `today`.
     pub fn fold(&self, movements: &[Movement], today: Day) -> Result<Fold, OutOfRange> {
         let mut pending = self.pending.clone();
         for movement in movements {
@@ -97,7 +97,7 @@ impl Balance {
         }
         let later = pending.split_off(&today.plus_days(1));
         let due = Minor::sum(pending.into_values())?;
-        // The sum must be an amount too.
+        // What would be available must be an amount too.
         self.available.plus(due)?;
         Ok(Fold {
             due,

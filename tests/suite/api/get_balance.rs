@@ -17,7 +17,7 @@ async fn without_a_settlement_delay_the_amount_is_available_at_once() {
 }
 
 #[tokio::test]
-async fn a_currency_that_moves_during_every_read_is_an_error_for_itself() {
+async fn a_currency_that_moves_during_every_read_has_an_error() {
     const TRIES: usize = 5;
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;

@@ -1,4 +1,4 @@
-//! Who finishes something removes the due time that was read with it, and none that was set since.
+//! The write that finishes an item removes the due time that was read with it, and not one that was set since.
 
 use serde_json::json;
 use spillway_tests::auditor::Books;
@@ -48,7 +48,7 @@ async fn an_event_due_again_stays_due_when_it_was_handed_over() {
 }
 
 #[tokio::test]
-async fn a_balance_due_again_keeps_that_due_when_nothing_is_left_to_fold() {
+async fn a_balance_due_again_stays_due_when_nothing_is_left() {
     let (stack, merchant) = start(Options::new()).await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
@@ -67,7 +67,7 @@ async fn a_balance_due_again_keeps_that_due_when_nothing_is_left_to_fold() {
 }
 
 #[tokio::test]
-async fn a_balance_that_was_not_claimed_is_written_no_more_than_folded() {
+async fn a_balance_that_was_not_claimed_is_written_once_per_fold() {
     let (stack, merchant) = start(Options::new()).await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();

@@ -1,5 +1,5 @@
-//! A write whose reply was lost is known as one's own: the SDK sends it again, and the store then refuses it because it
-//! has been done already.
+//! A write whose reply was lost counts as written. The SDK sends it again, and the store refuses the repetition, because
+//! the write's condition no longer holds.
 
 use serde_json::{Value, json};
 use spillway_tests::auditor::Books;
@@ -165,7 +165,7 @@ async fn a_change_of_a_merchant_stored_without_a_reply_is_made_once() {
 }
 
 #[tokio::test]
-async fn a_write_that_another_was_faster_with_is_not_taken_for_ones_own() {
+async fn a_write_of_another_copy_is_not_taken_for_ones_own() {
     let (stack, merchant) = start(Options::new().knob("WEBHOOK_WAITS_SECONDS", 0).unkilled()).await;
     let receiver = Receiver::scripted([Reply::Status(500)]).await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;

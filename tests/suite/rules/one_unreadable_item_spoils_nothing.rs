@@ -1,5 +1,4 @@
-//! An item that can't be read is named in an error line and counted, and what is beside it is served and worked on all
-//! the same.
+//! An item that can't be read is named in an error line and counted. The items beside it are served and worked on.
 
 use std::collections::BTreeSet;
 
@@ -186,7 +185,7 @@ async fn only_unknown(merchant: &Merchant, currency: &str, usd: Value) {
 }
 
 #[tokio::test]
-async fn a_balance_that_is_not_exact_is_an_error_for_that_currency_alone() {
+async fn a_balance_that_is_not_exact_is_an_error_of_its_currency() {
     let (stack, merchant) = start(Options::new()).await;
     for currency in ["USD", "EUR", "JPY"] {
         post(&stack, &merchant, currency).await;
@@ -345,7 +344,7 @@ async fn an_unreadable_delivery_stops_no_other_and_is_not_made_again() {
 }
 
 #[tokio::test]
-async fn a_walk_over_a_list_passes_a_page_of_nothing_but_unreadable_items() {
+async fn a_page_passes_over_any_number_of_unreadable_items() {
     let (stack, merchant) = start(Options::new()).await;
     let oldest = merchant.client.pay(1250, "USD", "tok_visa").await;
     for _ in 0..3 {

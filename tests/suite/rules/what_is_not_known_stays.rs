@@ -1,5 +1,5 @@
-//! A write changes what it means to change and nothing else: neither what another write changes meanwhile, nor what a
-//! newer version of the code has written into the same item.
+//! A write changes nothing but what it is meant to change: not what another write changes meanwhile, and not what a newer
+//! version of the code has written into the same item.
 
 use futures::future::join;
 use serde_json::{Value, json};
@@ -114,7 +114,7 @@ async fn a_payment_keeps_what_its_commit_does_not_know() {
 }
 
 #[tokio::test]
-async fn a_commit_removes_the_next_ask_that_another_copy_noted_meanwhile() {
+async fn a_commit_removes_a_next_ask_that_was_noted_meanwhile() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;

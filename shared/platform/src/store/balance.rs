@@ -30,7 +30,7 @@ struct NewMovement<'a> {
     request_id: &'a str,
 }
 
-/// A movement as it is read: what counts is its key and its amount, whatever caused it.
+/// A movement as it is read: a balance needs its key and its amount, and nothing of its cause.
 #[derive(Deserialize)]
 struct StoredMovement {
     sk: String,
@@ -99,8 +99,8 @@ impl Store {
         Ok(try_join_all(reads).await?.into_iter().flat_map(|shard| shard.items).collect())
     }
 
-    /// The movement that an item is. One that lies elsewhere than its key says can't be read: a fold would delete it
-    /// where it is not, and add it again.
+    /// Reads a movement. An item in another partition than its entry's id names is an error: a fold would add it, delete
+    /// nothing, and add it again.
     fn movement(&self, tenant: &Tenant, item: Item) -> Result<Movement, StoreError> {
         let place = Key::of(&item);
         let stored: StoredMovement = self.read(item)?;
@@ -140,8 +140,8 @@ impl Store {
         Err(StoreError::Unavailable("deletions were left over".to_owned()))
     }
 
-    /// Adds a fold to its balance. Guard: nobody folded since it was read. False if somebody did. What other writes have
-    /// moved or set since then stays.
+    /// Adds a fold to its balance. Guard: nobody folded since it was read. False if somebody did. What other writes changed
+    /// since then stays.
     pub async fn fold(
         &self, tenant: &Tenant, currency: Currency, fold: &Fold, due_at: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -156,7 +156,7 @@ impl Store {
             .set_expression_attribute_names(Some(difference.names))
             .set_expression_attribute_values(Some(difference.values))
             .expression_attribute_values(":available", number(fold.due.units()));
-        // The addition itself breaks the condition: sent again, it is refused.
+        // The write breaks its own condition, so that a repetition adds nothing.
         let update = if fold.from_seq == 0 {
             update.condition_expression("attribute_not_exists(seq)")
         } else {
@@ -165,8 +165,8 @@ impl Store {
         self.write(update).await
     }
 
-    /// Nothing is left to fold: a balance that was claimed for being overdue is looked at again the next day. `due` is
-    /// the due time that was read with it; one that was set since stays.
+    /// Nothing is left to fold: the due time of a balance that a sweep has claimed becomes `due_at`, the next day. `due`
+    /// is the due time that was read with the balance; one that was set since stays.
     pub async fn settle_due(
         &self, tenant: &Tenant, currency: Currency, due: Option<&Due>, due_at: Timestamp,
     ) -> Result<(), StoreError> {

@@ -1,5 +1,5 @@
-//! What a write changes of an item: only what differs from what was read. Attributes that this code does not know stay,
-//! because while a newer version is deployed, both work on the same items.
+//! The difference of two states of an item. A write that sets only what differs keeps the attributes that this code does
+//! not know: while a newer version is deployed, both versions work on the same items.
 
 use std::collections::HashMap;
 
@@ -7,20 +7,20 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Item, keys};
 
-/// The parts of an update that makes one state of an item another.
+/// The parts of an update that turns one state of an item into another.
 #[derive(Debug, Default)]
 pub(super) struct Difference {
     sets: Vec<String>,
     removes: Vec<String>,
-    /// For the expression.
+    /// The attributes' names by their placeholders in the expression.
     pub(super) names: HashMap<String, String>,
-    /// For the expression.
+    /// The values by their placeholders in the expression.
     pub(super) values: HashMap<String, AttributeValue>,
 }
 
 impl Difference {
-    /// From `before` to `after`. Of a map only the members that differ are written. Attributes named `always` are
-    /// written even where both states are alike: other writes may have moved them since, under the same guard.
+    /// From `before` to `after`. Of a map only the members that differ are written. The attributes `always` are written
+    /// even if both states are alike: another write may have changed them without changing the guard.
     pub(super) fn between(before: &Item, after: &Item, always: &[&str]) -> Difference {
         let mut difference = Difference::default();
         let known = |name: &&String| {
@@ -65,7 +65,7 @@ impl Difference {
         }
     }
 
-    /// The placeholder of an attribute: names may be words of the expression's language.
+    /// The placeholder of an attribute. (Its name may be a reserved word of DynamoDB.)
     fn path(&mut self, parent: &str, name: &str) -> String {
         let placeholder = format!("#d{}", self.names.len());
         self.names.insert(placeholder.clone(), name.to_owned());

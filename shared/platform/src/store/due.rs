@@ -45,10 +45,11 @@ impl DueSpace {
     }
 }
 
-/// The due time of an item as it was read with it. Who finishes the item removes this one, and none that was set since.
+/// The due time of an item, as it was read with the item. The write that finishes the item removes this due time, and
+/// not one that was set since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
-    /// As stored: one that no clock tells is compared all the same.
+    /// The text as stored, so that one that is no time can be compared too.
     at: String,
     claims: u32,
 }
@@ -72,9 +73,9 @@ impl Due {
 /// An overdue item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overdue {
-    /// Which item.
+    /// Its key.
     pub key: Key,
-    /// What is to be done about it.
+    /// What its message names.
     pub thing: Thing,
     due: Due,
 }
@@ -82,7 +83,7 @@ pub struct Overdue {
 /// An overdue item, claimed for enqueuing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// Which item.
+    /// The item, as it was before the claim.
     pub overdue: Overdue,
     /// How often it was claimed since its due time was set, this time included.
     pub claims: u32,
@@ -104,8 +105,8 @@ impl Store {
         item.insert("due_claims".to_owned(), number(0));
     }
 
-    /// The overdue items of one partition, the longest overdue first, at most [`SWEEP_MAX`]. Those that nothing can be
-    /// done for are passed over, so that they are in nobody's way.
+    /// The overdue items of one partition, the longest overdue first, at most [`SWEEP_MAX`]. A key that no
+    /// message can name is passed over, so that it can't fill the page.
     pub async fn overdue(&self, space: DueSpace, shard: u16, now: Timestamp) -> Result<Vec<Overdue>, StoreError> {
         let mut overdue = Vec::new();
         let mut from = None;
@@ -179,7 +180,7 @@ impl Store {
     }
 }
 
-/// How often an item was claimed; a count that can't be read begins anew with the next claim.
+/// How often an item was claimed. A count that can't be read is 0.
 fn claims(item: &Item) -> u32 {
     item.get("due_claims").and_then(|claims| claims.as_n().ok()?.parse().ok()).unwrap_or(0)
 }

@@ -31,12 +31,12 @@ pub struct StoredEvent {
     pub source: String,
     /// The request that began it.
     pub request_id: String,
-    /// Its due time when it was read, while it is due.
+    /// Its due time when it was read. None if it was not due.
     #[serde(skip)]
     pub due: Option<Due>,
 }
 
-/// What a sweep moves under the guard of a delivery.
+/// Attributes of a delivery that a sweep changes without changing what guards the delivery.
 const DUE: [&str; 3] = ["due", "due_at", "due_claims"];
 
 impl Store {
@@ -64,8 +64,8 @@ impl Store {
         Ok(read.map(|(event, due)| StoredEvent { due, ..event }))
     }
 
-    /// Every endpoint has the event as it was read, or a delivery with a due time of its own: the event needs no look
-    /// any more. One that was made due again since stays due.
+    /// Every endpoint has the event, or a delivery with a due time of its own: the due time that was read with the event
+    /// is removed. One that was set since stays.
     pub async fn event_handed_over(&self, tenant: &Tenant, event: &StoredEvent) -> Result<(), StoreError> {
         match &event.due {
             Some(due) => self.remove_due(&keys::event(tenant, &event.id), due).await,

@@ -154,12 +154,12 @@ pub fn movements_of(currency: Currency) -> String {
     format!("{MOVEMENT_PREFIX}{currency}#")
 }
 
-/// The code in the sort key of a movement, whatever is wrong with the rest. None if it belongs to no currency.
+/// The currency's code in the sort key of a movement, whatever follows it. None if there is no such code.
 pub(super) fn currency_of_movement(sk: &str) -> Option<&str> {
     currency_of_balance(sk.strip_prefix(MOVEMENT_PREFIX)?.split_once('#')?.0)
 }
 
-/// The code that is the sort key of a balance: of a currency, known or not. None if it is that of no currency.
+/// The currency's code that is the sort key of a balance, known to this version or not. None if it is no such code.
 pub(super) fn currency_of_balance(sk: &str) -> Option<&str> {
     Some(sk).filter(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
 }

@@ -51,7 +51,7 @@ pub(crate) type Item = HashMap<String, AttributeValue>;
 
 /// Stands in every item, so that a later shape can tell an earlier one.
 const SCHEMA: u32 = 1;
-/// The attribute that tells a write from all others: random, and new with each write.
+/// The attribute that tells a write from all others: random text, new with each write.
 const WRITER: &str = "writer";
 
 /// The table of one deployment.
@@ -83,7 +83,7 @@ pub enum Created<T> {
 }
 
 impl Store {
-    /// The table that `TABLE_NAME` names. What can't be read in it is counted in the invocation's metrics.
+    /// The table that `TABLE_NAME` names. Items that can't be read are counted in the invocation's metrics.
     pub fn new(start: &Start<'_>) -> Result<Store, SettingError> {
         Ok(Store {
             table: start.environment.text("TABLE_NAME")?,
@@ -112,7 +112,7 @@ impl Store {
         self.get_item(key).await?.map(|item| self.read(item)).transpose()
     }
 
-    /// The same, with its due time.
+    /// Reads one item strongly, with its due time. None if there is none.
     async fn get_with_due<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<(T, Option<Due>)>, StoreError> {
         let Some(item) = self.get_item(key).await? else { return Ok(None) };
         let due = Due::of(&item);
@@ -164,10 +164,11 @@ impl Store {
         Ok(self.written(update).await?.is_some())
     }
 
-    /// The attributes that the update asks for, or the item as it is found; none if its condition did not hold.
+    /// Writes an update. The attributes that it asks for, or the whole item if it was found written already; none if its
+    /// condition did not hold.
     ///
-    /// Where a reply is lost the SDK sends the update again, and then the update itself may be why its condition does
-    /// not hold. So each leaves a mark of its own in the item: a refusal that finds the mark is a success.
+    /// If a reply is lost, the SDK sends the update again, and the condition may then fail because of the update itself.
+    /// So each update marks the item with [`WRITER`]: a failed condition that finds this mark is a success.
     async fn written(&self, update: UpdateItemFluentBuilder) -> Result<Option<Item>, StoreError> {
         let writer = self.writer();
         let expression = with_writer(update.get_update_expression().as_deref().unwrap_or_default());

@@ -27,7 +27,7 @@ pub enum Committed {
 /// The place of the guarded payment among the actions of its transaction.
 const PAYMENT_ACTION: usize = 0;
 
-/// What sweeps, and copies of a message that note an answer, move under the guard of a commit.
+/// Attributes of a payment that sweeps and other copies of its message change without changing what guards a commit.
 const ASKING: [&str; 5] = ["due", "due_at", "due_claims", "next_ask_at", "absent_since"];
 
 impl Store {
@@ -46,7 +46,7 @@ impl Store {
         self.get(&keys::payment(tenant, id)).await
     }
 
-    /// The same, with its due time: for who works on it.
+    /// A payment of this tenant with its due time.
     pub async fn payment_with_due(
         &self, tenant: &Tenant, id: &PaymentId,
     ) -> Result<Option<(Payment, Option<Due>)>, StoreError> {

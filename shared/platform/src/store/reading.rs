@@ -1,5 +1,5 @@
-//! Items as they are read. One that does not read as what its key says is named in an error line and counted, and
-//! spoils none beside it.
+//! Items as they are read. An item that does not read as what its key says is named in an error line and counted. The
+//! items beside it are served.
 
 use serde::de::DeserializeOwned;
 
@@ -11,7 +11,7 @@ use crate::runtime::Metric;
 pub struct Readable<T> {
     /// Those that could.
     pub items: Vec<T>,
-    /// What the keys of the others name: their sort keys, or the currencies in them.
+    /// For each of the others its sort key, or what [`Readable::naming`] made of it.
     pub unreadable: Vec<String>,
 }
 
@@ -19,20 +19,20 @@ impl<T> Readable<T> {
     /// No item at all.
     pub const NONE: Readable<T> = Readable { items: Vec::new(), unreadable: Vec::new() };
 
-    /// These and those of other partitions.
+    /// These items and those of another partition.
     pub(super) fn and(mut self, others: Readable<T>) -> Readable<T> {
         self.items.extend(others.items);
         self.unreadable.extend(others.unreadable);
         self
     }
 
-    /// With something else for each sort key of what could not be read; for some with nothing.
+    /// Replaces each sort key in `unreadable`; drops it where `name` returns none.
     pub(super) fn naming(self, name: impl Fn(&str) -> Option<&str>) -> Readable<T> {
         let names = self.unreadable.iter().filter_map(|sk| name(sk).map(str::to_owned)).collect();
         Readable { unreadable: names, ..self }
     }
 
-    /// All of them, or an error where one could not be read.
+    /// The items. An error if one could not be read.
     pub(super) fn complete(self) -> Result<Vec<T>, StoreError> {
         match self.unreadable.into_iter().next() {
             None => Ok(self.items),
@@ -42,7 +42,7 @@ impl<T> Readable<T> {
 }
 
 impl Store {
-    /// The value of an item.
+    /// Reads an item. An error if it does not read as a `T`, which is then named and counted.
     pub(super) fn read<T: DeserializeOwned>(&self, item: Item) -> Result<T, StoreError> {
         let key = Key::of(&item);
         serde_dynamo::from_item(item).map_err(|error| self.unreadable(key, what_is_wrong(&error.to_string())))
@@ -56,8 +56,8 @@ impl Store {
         StoreError::Corrupt(format!("{pk} {sk}: {why}"))
     }
 
-    /// All items of a partition whose sort key begins with `prefix`, read strongly; with a limit, so many that can be
-    /// read.
+    /// All items of a partition whose sort key begins with `prefix`, read strongly; with a limit, at most so many
+    /// that can be read.
     pub(super) async fn query<T>(
         &self, partition: &str, prefix: &str, limit: Option<usize>, read: impl Fn(Item) -> Result<T, StoreError>,
     ) -> Result<Readable<T>, StoreError> {
@@ -96,7 +96,7 @@ impl Store {
     }
 }
 
-/// What may be told of why an item can't be read: no value of it, which may be a secret.
+/// The part of serde's message that may be logged: without the item's values, which may be secrets.
 fn what_is_wrong(error: &str) -> &str {
     if error.starts_with("missing field") {
         return error;

@@ -15,7 +15,7 @@ pub struct BalanceView {
     balances: Vec<CurrencyBalance>,
 }
 
-/// One currency's balance. Where it can't be told its amounts are null: left out, it would read as 0.
+/// One currency's balance. If it is not known, its amounts are null: a missing currency would read as 0.
 #[derive(Debug, Serialize)]
 struct CurrencyBalance {
     currency: String,
@@ -44,7 +44,7 @@ pub fn balance(
     BalanceView { object: "balance", mode, as_of, balances: balances.collect() }
 }
 
-/// With the codes of the problems that the whole answer would be.
+/// The codes are those of the problems 503 and 500.
 fn error(inexact: Inexact) -> BalanceError {
     match inexact {
         Inexact::Moved => BalanceError {
