@@ -13,5 +13,6 @@ mod get_balance;
 mod issue_api_key;
 mod list_balance_transactions;
 mod list_payments;
+mod operators;
 mod revoke_api_key;
 mod update_merchant;

@@ -1,6 +1,7 @@
 //! `GET /v1/payments` and `GET /v1/balance/transactions`
 
 use serde_json::{Value, json};
+use spillway_tests::clock::at_the_ends_of_the_calendar;
 use spillway_tests::pages::{cursor, data, ids};
 use spillway_tests::{Answer, Client, Deadline, Target, eventually};
 
@@ -57,44 +58,13 @@ fn faults(answer: Answer) -> Vec<[String; 2]> {
 const TIME: &str = "must be an RFC 3339 time such as 2026-01-31T12:00:00.000Z, of the years 0001 to 9999 in UTC; write \
     + as %2B";
 
-/// Times in offsets of all kinds at the ends of the calendar, and what they are in UTC. None: outside of the calendar.
-pub(super) fn times_at_the_ends() -> Vec<(String, Option<String>)> {
-    let mut times = Vec::new();
-    for (offset, first_in_utc, last_in_utc) in [
-        // The last second of the year 0 in this offset, and the last of the year 9999.
-        ("+00:00", None, Some("9999-12-31T23:59:59.000Z")),
-        ("-00:00", None, Some("9999-12-31T23:59:59.000Z")),
-        ("+00:01", None, Some("9999-12-31T23:58:59.000Z")),
-        ("-00:01", Some("0001-01-01T00:00:59.000Z"), None),
-        ("+01:00", None, Some("9999-12-31T22:59:59.000Z")),
-        ("-01:00", Some("0001-01-01T00:59:59.000Z"), None),
-        ("+12:00", None, Some("9999-12-31T11:59:59.000Z")),
-        ("-12:00", Some("0001-01-01T11:59:59.000Z"), None),
-        ("+23:59", None, Some("9999-12-31T00:00:59.000Z")),
-        ("-23:59", Some("0001-01-01T23:58:59.000Z"), None),
-    ] {
-        for (start, utc) in [
-            ("0000-12-31T23:59:59", first_in_utc),
-            ("9999-12-31T23:59:59", last_in_utc),
-            ("0000-01-01T00:00:00", None),
-            ("-9999-01-01T00:00:00", None),
-            ("-9999-12-31T23:59:59", None),
-            ("+10000-01-01T00:00:00", None),
-            ("+10000-12-31T23:59:59", None),
-        ] {
-            times.push((format!("{start}{offset}"), utc.map(str::to_owned)));
-        }
-    }
-    times
-}
-
 #[tokio::test]
 async fn a_time_at_the_end_of_the_calendar_is_taken_or_refused() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     client.paid(1250, "USD").await;
     listed(&client, "/payments", 1).await;
-    for (time, utc) in times_at_the_ends() {
+    for (time, utc) in at_the_ends_of_the_calendar() {
         for (name, found) in [("created_from", "0001"), ("created_before", "9999")] {
             let answer = client.get(&format!("/payments?{name}={}", time.replace('+', "%2B"))).await;
             match &utc {

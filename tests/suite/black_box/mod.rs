@@ -6,7 +6,6 @@ mod keys;
 mod limits;
 mod lists;
 mod merchants;
-mod operators;
 mod outcomes;
 mod panics;
 mod payments;

@@ -1,17 +1,19 @@
-//! What operators ask of functions is read as strictly as the bodies of requests.
+//! What operators ask of functions is read as strictly as the bodies of requests. (These tests have stacks of their own:
+//! an emulator of AWS may read a payload, and lose what is there twice, before a function gets it.)
 
 use serde_json::{Value, json};
-use spillway_tests::{Target, unique};
+use spillway_tests::clock::at_the_ends_of_the_calendar;
+use spillway_tests::{Options, Stack, unique};
 
 /// The sentence with which a function refuses this payload.
-async fn refusal(target: &Target, function: &str, payload: &str) -> String {
-    let error = target.invoke_with(function, payload).await.expect_err(payload);
+async fn refusal(stack: &Stack, function: &str, payload: &str) -> String {
+    let error = stack.invoke_with(function, payload).await.expect_err(payload);
     error["errorMessage"].as_str().unwrap().to_owned()
 }
 
 /// Fails the test unless the function refuses the payload and names these faults, in their order, and nothing else.
-async fn refused(target: &Target, function: &str, payload: &str, faults: &[&str]) {
-    let sentence = refusal(target, function, payload).await;
+async fn refused(stack: &Stack, function: &str, payload: &str, faults: &[&str]) {
+    let sentence = refusal(stack, function, payload).await;
     let start = "The request has faults and nothing was done; correct it and send it again: ";
     assert_eq!(sentence, format!("{start}{}.", faults.join("; ")), "{function} {payload}");
 }
@@ -21,7 +23,7 @@ const UNKNOWN: &str = "is no field of this request";
 
 #[tokio::test]
 async fn a_new_merchant_with_a_member_twice_or_unknown_is_refused() {
-    let target = Target::start().await;
+    let stack = Stack::start(Options::new()).await;
     let reference = unique();
     let with = |currencies: &str, more: &str| {
         format!(
@@ -62,23 +64,23 @@ async fn a_new_merchant_with_a_member_twice_or_unknown_is_refused() {
         ),
     ] {
         let faults: Vec<&str> = faults.iter().map(String::as_str).collect();
-        refused(&target, "create-merchant", &with(&currencies, more), &faults).await;
+        refused(&stack, "create-merchant", &with(&currencies, more), &faults).await;
     }
     // None of them took the reference.
-    let merchant = target.invoke_with("create-merchant", &with(&format!(r#"{{"USD": {price}}}"#), "")).await.unwrap();
+    let merchant = stack.invoke_with("create-merchant", &with(&format!(r#"{{"USD": {price}}}"#), "")).await.unwrap();
     assert_eq!(merchant["currencies"], json!({"USD": {"fee_basis_points": 290, "fee_fixed": 30}}));
 }
 
 #[tokio::test]
 async fn a_new_key_with_a_member_twice_or_unknown_is_refused() {
-    let target = Target::start().await;
-    let merchant = target.new_merchant().await;
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
     let reference = unique();
     let with = |scopes: &str| {
         format!(r#"{{"merchant": "{}", "mode": "test", "reference": "{reference}", {scopes}}}"#, merchant.id)
     };
     let twice = r#""scopes": ["balance:read"], "scopes": ["payments:write", "payments:read"]"#;
-    refused(&target, "issue-api-key", &with(twice), &[&format!("/scopes {TWICE}")]).await;
+    refused(&stack, "issue-api-key", &with(twice), &[&format!("/scopes {TWICE}")]).await;
     let wrong = r#""scopes": ["balance:read", 7, "balance:write"], "mode": "live", "expires": "2030-01-01T00:00:00Z""#;
     let scopes = "must be one of payments:write, payments:read, balance:read, webhooks:write";
     let faults = [
@@ -87,42 +89,42 @@ async fn a_new_key_with_a_member_twice_or_unknown_is_refused() {
         &format!("/scopes/2 {scopes}"),
         &format!("/expires {UNKNOWN}"),
     ];
-    refused(&target, "issue-api-key", &with(wrong), &faults).await;
-    let key = target.invoke_with("issue-api-key", &with(r#""scopes": ["balance:read"]"#)).await.unwrap();
+    refused(&stack, "issue-api-key", &with(wrong), &faults).await;
+    let key = stack.invoke_with("issue-api-key", &with(r#""scopes": ["balance:read"]"#)).await.unwrap();
     assert!(key["secret"].as_str().is_some_and(|secret| secret.starts_with("sk_test_")), "{key}");
 }
 
 #[tokio::test]
 async fn a_change_with_a_member_twice_or_unknown_is_refused() {
-    let target = Target::start().await;
-    let merchant = target.new_merchant().await;
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
     let with = |more: &str| format!(r#"{{"merchant": "{}", {more}}}"#, merchant.id);
     let twice = format!("/suspended {TWICE}");
-    refused(&target, "update-merchant", &with(r#""suspended": true, "suspended": false"#), &[&twice]).await;
+    refused(&stack, "update-merchant", &with(r#""suspended": true, "suspended": false"#), &[&twice]).await;
     let prices = r#""currencies": {"USD": {"fee_basis_points": 1, "fee_fixed": 1, "fee_max": 1}}, "suspend": true"#;
     let faults = [&format!("/currencies/USD/fee_max {UNKNOWN}"), &format!("/suspend {UNKNOWN}")];
-    refused(&target, "update-merchant", &with(prices), &faults.map(String::as_str)).await;
+    refused(&stack, "update-merchant", &with(prices), &faults.map(String::as_str)).await;
     // Nothing has changed: the same request again is the first.
-    let same = target.invoke_with("update-merchant", &with(r#""suspended": false"#)).await.unwrap();
+    let same = stack.invoke_with("update-merchant", &with(r#""suspended": false"#)).await.unwrap();
     assert_eq!((&same["version"], &same["suspended"]), (&json!(1), &json!(false)), "{same}");
     assert_eq!(same["currencies"]["USD"], json!({"fee_basis_points": 290, "fee_fixed": 30}));
 }
 
 #[tokio::test]
 async fn a_revocation_with_a_member_twice_or_unknown_is_refused() {
-    let target = Target::start().await;
-    let merchant = target.new_merchant().await;
-    let (key, client) = target.try_issue(&merchant.id, &json!({})).await.unwrap();
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let (key, client) = stack.try_issue(&merchant.id, &json!({})).await.unwrap();
     let with = |more: &str| format!(r#"{{"merchant": "{}", "key": {}, {more}}}"#, merchant.id, key["id"]);
     let twice = r#""at": "2035-01-01T00:00:00Z", "at": null, "on": "2035-01-01T00:00:00Z""#;
     let faults = [&format!("/at {TWICE}"), &format!("/on {UNKNOWN}")];
-    refused(&target, "revoke-api-key", &with(twice), &faults.map(String::as_str)).await;
+    refused(&stack, "revoke-api-key", &with(twice), &faults.map(String::as_str)).await;
     client.get("/balance").await.expect(200);
 }
 
 #[tokio::test]
 async fn a_payload_that_is_no_request_is_refused_in_a_bounded_sentence() {
-    let target = Target::start().await;
+    let stack = Stack::start(Options::new()).await;
     let unknown: Vec<String> = (0..4000).map(|n| format!("\"unknown{n}\":1")).collect();
     let many = format!("{{{}}}", unknown.join(","));
     let large = json!({"reference": "x".repeat(70_000)}).to_string();
@@ -134,7 +136,7 @@ async fn a_payload_that_is_no_request_is_refused_in_a_bounded_sentence() {
             (&large, "The request may have at most 65536 bytes"),
             (&many, "The request has faults and nothing was done"),
         ] {
-            let sentence = refusal(&target, function, payload).await;
+            let sentence = refusal(&stack, function, payload).await;
             assert!(sentence.starts_with(start), "{function} {payload:.40}: {sentence:.200}");
             assert!(sentence.len() < 20_000 && sentence.ends_with('.'), "{function} {payload:.40}: {sentence}");
         }
@@ -143,14 +145,14 @@ async fn a_payload_that_is_no_request_is_refused_in_a_bounded_sentence() {
 
 #[tokio::test]
 async fn a_time_at_the_end_of_the_calendar_is_taken_or_refused() {
-    let target = Target::start().await;
-    let merchant = target.new_merchant().await;
-    let (key, _) = target.try_issue(&merchant.id, &json!({})).await.unwrap();
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let (key, _) = stack.try_issue(&merchant.id, &json!({})).await.unwrap();
     let fault = "must be an RFC 3339 time such as 2026-01-31T12:00:00.000Z, of the years 0001 to 9999 in UTC";
-    for (time, utc) in super::lists::times_at_the_ends() {
+    for (time, utc) in at_the_ends_of_the_calendar() {
         let request: Value = json!({"merchant": merchant.id, "mode": "test", "reference": unique(),
             "scopes": ["balance:read"], "expires_at": time});
-        let issued = target.invoke("issue-api-key", &request).await;
+        let issued = stack.invoke("issue-api-key", &request).await;
         let message = |error: &Value| error["errorMessage"].as_str().unwrap().to_owned();
         match &utc {
             Some(utc) if utc.starts_with("9999") => assert_eq!(issued.unwrap()["expires_at"], json!(utc), "{time}"),
@@ -158,7 +160,7 @@ async fn a_time_at_the_end_of_the_calendar_is_taken_or_refused() {
             None => assert!(message(&issued.unwrap_err()).ends_with(&format!(": /expires_at {fault}.")), "{time}"),
         }
         let request = json!({"merchant": merchant.id, "key": key["id"], "at": time});
-        let revoked = target.invoke("revoke-api-key", &request).await;
+        let revoked = stack.invoke("revoke-api-key", &request).await;
         match &utc {
             // A time that has passed is now.
             Some(_) => assert!(revoked.unwrap()["revoked_at"].as_str().is_some(), "{time}"),
