@@ -88,7 +88,7 @@ fn ends_before(behind: &[Group]) -> bool {
         [both, ref code @ ..] if matches!(both.text.len(), 4 | 6) && both.text.get(..2).is_some_and(is_month) => {
             (true, code)
         }
-        ref code => (false, &code[..]),
+        ref code => (false, code),
     };
     let right_code = match code {
         [] => true,
