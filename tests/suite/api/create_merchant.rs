@@ -72,8 +72,8 @@ async fn a_merchant_takes_current_currencies_only() {
     for (currency, told) in [
         ("ANG", "ANG is no current currency of ISO 4217 for payments"),
         ("BGN", "BGN is no current currency of ISO 4217 for payments"),
-        ("XAU", "The request can't be read"),
-        ("CLF", "The request can't be read"),
+        ("XAU", "The request has faults and nothing was done"),
+        ("CLF", "The request has faults and nothing was done"),
     ] {
         let mut old = request(&unique());
         old["currencies"] = json!({"USD": fee, currency: fee});

@@ -15,9 +15,11 @@ use crate::store::StoreError;
 /// Seconds after which an unavailable service may be asked again.
 const RETRY_AFTER_S: u32 = 1;
 
-/// RFC 6750, section 3. Where a function answers 401, a key came and was right a moment before. API Gateway renames this
-/// header of a function to `x-amzn-remapped-www-authenticate`; in its own answers it stays as the template has it.
-const CHALLENGE: &str = r#"Bearer realm="spillway", error="invalid_token""#;
+/// The challenges of RFC 6750, section 3. Where a function answers 401, a key came and was right a moment before. API
+/// Gateway renames this header of a function to `x-amzn-remapped-www-authenticate`; in its own answers it stays as the
+/// template has it.
+const INVALID_TOKEN: &str = r#"Bearer realm="spillway", error="invalid_token""#;
+const INSUFFICIENT_SCOPE: &str = r#"Bearer realm="spillway", error="insufficient_scope""#;
 
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,9 +214,10 @@ impl Problem {
             errors: &self.errors,
         };
         let response = Response::problem(self.status, &body);
-        match self.status {
-            401 => response.with_header("WWW-Authenticate", CHALLENGE),
-            503 => response.with_header("Retry-After", RETRY_AFTER_S.to_string()),
+        match (self.status, self.code) {
+            (401, _) => response.with_header("WWW-Authenticate", INVALID_TOKEN),
+            (403, "insufficient_scope") => response.with_header("WWW-Authenticate", INSUFFICIENT_SCOPE),
+            (503, _) => response.with_header("Retry-After", RETRY_AFTER_S.to_string()),
             _ => response,
         }
     }
@@ -263,8 +266,15 @@ mod tests {
         };
         let challenge = header(Problem::unauthorized(), "WWW-Authenticate");
         assert_eq!(challenge.as_deref(), Some("Bearer realm=\"spillway\", error=\"invalid_token\""));
+        let challenge = header(Problem::insufficient_scope(Scope::PaymentsRead), "WWW-Authenticate");
+        assert_eq!(challenge.as_deref(), Some("Bearer realm=\"spillway\", error=\"insufficient_scope\""));
         assert_eq!(header(Problem::unavailable(""), "Retry-After").as_deref(), Some("1"));
-        for other in [Problem::not_found("payment"), Problem::internal_error(""), Problem::body_too_large()] {
+        for other in [
+            Problem::merchant_suspended(),
+            Problem::not_found("payment"),
+            Problem::internal_error(""),
+            Problem::body_too_large(),
+        ] {
             assert_eq!(header(other.clone(), "WWW-Authenticate"), None);
             assert_eq!(header(other, "Retry-After"), None);
         }
