@@ -62,7 +62,9 @@ mod tests {
     }
 
     fn fault(name: &str, detail: &str) -> Invalid {
-        Invalid { place: Place::Parameter(name.to_owned()), detail: detail.to_owned(), field: String::new() }
+        // An unknown name is no field, for the log.
+        let field = if detail.starts_with("is no parameter") { "" } else { name };
+        Invalid { place: Place::Parameter(name.to_owned()), detail: detail.to_owned(), field: field.to_owned() }
     }
 
     #[test]
