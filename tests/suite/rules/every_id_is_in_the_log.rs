@@ -43,7 +43,7 @@ fn names(subject: &Value, ids: &[&str]) -> bool {
 
 #[tokio::test]
 async fn each_of_many_payments_at_once_is_found_by_each_of_its_ids() {
-    let stack = Stack::start(Options::new().keep_lines().knob("FOLD_DELAY_SECONDS", 0)).await;
+    let stack = Stack::start(Options::new().keep_lines().unkilled().knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
@@ -95,7 +95,7 @@ async fn each_of_many_payments_at_once_is_found_by_each_of_its_ids() {
 
 #[tokio::test]
 async fn the_line_says_what_became_of_each_payment() {
-    let stack = Stack::start(Options::new().keep_lines().knob("PROCESSOR_WAITS_SECONDS", "1")).await;
+    let stack = Stack::start(Options::new().keep_lines().unkilled().knob("PROCESSOR_WAITS_SECONDS", "1")).await;
     let client = stack.new_merchant().await.client;
     let declined = client.pay(1250, "USD", "tok_declined").await;
     let unknown = client.pay(1250, "USD", "tok_timeout_unknown").await;
@@ -118,7 +118,7 @@ fn to<'a>(endpoint: &'a str, begins: &'a str, ends: &'a str) -> impl Fn(&Value) 
 
 #[tokio::test]
 async fn the_line_says_what_an_endpoint_answered_and_when_it_is_asked_again() {
-    let stack = Stack::start(Options::new().keep_lines().knob("WEBHOOK_WAITS_SECONDS", "1")).await;
+    let stack = Stack::start(Options::new().keep_lines().unkilled().knob("WEBHOOK_WAITS_SECONDS", "1")).await;
     let merchant = stack.new_merchant().await;
     let failing = Receiver::scripted([Reply::Status(500), Reply::Status(404)]).await;
     let gone = Receiver::scripted([Reply::Status(410)]).await;
@@ -130,9 +130,9 @@ async fn the_line_says_what_an_endpoint_answered_and_when_it_is_asked_again() {
         endpoints.push(endpoint["id"].as_str().unwrap().to_owned());
     }
     let [failing, gone, closed] = &endpoints[..] else { panic!("{endpoints:?}") };
-    merchant.client.paid(1250, "USD").await;
+    let payment = merchant.client.paid(1250, "USD").await;
     let books = Books::read(&stack.table(), &merchant.tenant()).await;
-    let event = books.events[0]["sk"].as_str().unwrap();
+    let event = books.events_of(payment["id"].as_str().unwrap())[0]["sk"].as_str().unwrap();
     // 0.8 to 1.2 seconds, told as whole ones.
     tells(&stack, "deliver-webhook", event, to(failing, "500, attempt 1, again in ", " s")).await;
     tells(&stack, "deliver-webhook", event, to(failing, "404, attempt 2, ", "given up")).await;
@@ -142,7 +142,7 @@ async fn the_line_says_what_an_endpoint_answered_and_when_it_is_asked_again() {
 
 #[tokio::test]
 async fn a_delivery_is_told_though_what_follows_it_fails() {
-    let options = Options::new().keep_lines().store_proxy().template(Template::still());
+    let options = Options::new().keep_lines().unkilled().store_proxy().template(Template::still());
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
@@ -169,7 +169,7 @@ async fn a_delivery_is_told_though_what_follows_it_fails() {
 
 #[tokio::test]
 async fn operators_lines_say_who_was_given_what() {
-    let stack = Stack::start(Options::new().keep_lines()).await;
+    let stack = Stack::start(Options::new().keep_lines().unkilled()).await;
     let created = json!({"reference": unique(), "name": "Jane Roe", "plan": "standard",
         "currencies": {"USD": {"fee_basis_points": 290, "fee_fixed": 30}}});
     let created = stack.invoke("create-merchant", &created).await.unwrap();
@@ -200,7 +200,7 @@ async fn operators_lines_say_who_was_given_what() {
 
 #[tokio::test]
 async fn a_payment_that_is_not_there_is_named() {
-    let stack = Stack::start(Options::new().keep_lines()).await;
+    let stack = Stack::start(Options::new().keep_lines().unkilled()).await;
     let id = "pay_00000000000000000000000000";
     let merchant = stack.new_merchant().await;
     merchant.client.get(&format!("/payments/{id}")).await.expect_problem(404, "not_found");
@@ -210,7 +210,8 @@ async fn a_payment_that_is_not_there_is_named() {
 #[tokio::test]
 async fn the_sweep_names_what_it_enqueued() {
     let stack =
-        Stack::start(Options::new().template(Template::still()).keep_lines().knob("FIRST_DUE_SECONDS", 1)).await;
+        Stack::start(Options::new().template(Template::still()).keep_lines().unkilled().knob("FIRST_DUE_SECONDS", 1))
+            .await;
     let id = stack.new_merchant().await.client.pay(1250, "USD", "tok_visa").await;
     tells(&stack, "enqueue-due", &id, |_| true).await;
 }

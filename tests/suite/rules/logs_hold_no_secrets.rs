@@ -41,7 +41,7 @@ async fn nothing_secret_or_personal_is_in_the_log_even_at_trace() {
     merchant.client.create_payment(&key, &wrong).await.expect_problem(422, "invalid_request");
     wrong["token"] = json!("5555555555554444");
     merchant.client.create_payment(&key, &wrong).await.expect_problem(422, "invalid_request");
-    merchant.client.get("/payments?jane.roe=1").await.expect_problem(400, "invalid_parameters");
+    merchant.client.get("/payments?jane.roe=1").await.expect_problem(400, "unknown_parameter");
     merchant.client.get("/payments/jane.roe").await.expect_problem(404, "not_found");
     let foreign = format!("{}x", merchant.client.secret());
     stack.client(&foreign).get("/balance").await.expect(401);

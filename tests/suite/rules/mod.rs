@@ -41,6 +41,7 @@ mod template_drives_the_runner;
 mod terminal_states_are_absolute;
 mod the_readme_works;
 mod the_template_fits;
+mod the_terminal_shows_outcomes;
 mod the_witness_sees_faults;
 mod throttles_are_told;
 mod unknown_outcomes_are_asked;

@@ -190,13 +190,14 @@ impl Problem {
         self.status >= 500
     }
 
-    /// Status, code, the fields that have faults, and the cause. A name that the client made up is not told.
+    /// Status, code, the fields that have faults, and the cause. A name that the client made up may hold anything and is
+    /// left out.
     pub(crate) fn for_log(&self) -> String {
         let named: BTreeSet<&str> = self.errors.iter().map(|fault| fault.field.as_str()).collect();
         let slash = if self.status == 422 { "/" } else { "" };
         let fields: String =
             named.iter().filter(|name| !name.is_empty()).map(|name| format!(" {slash}{name}")).collect();
-        let unnamed = if named.contains("") { " (a name of the client's)" } else { "" };
+        let unnamed = if named.contains("") { " and a field not named here" } else { "" };
         let cause = if self.cause.is_empty() { String::new() } else { format!(": {}", self.cause) };
         format!("{} {}{fields}{unnamed}{cause}", self.status, self.code)
     }
@@ -246,7 +247,7 @@ mod tests {
         fields.list("event_types", 9, "must be an event", |text| Some(text.to_owned()));
         fields.metadata();
         let told = Problem::invalid_request(fields.finish()).for_log();
-        assert_eq!(told, "422 invalid_request /amount /currency /event_types /metadata (a name of the client's)");
+        assert_eq!(told, "422 invalid_request /amount /currency /event_types /metadata and a field not named here");
         assert_eq!(Problem::not_found("payment").for_log(), "404 not_found");
         assert_eq!(Problem::internal_error("panic").for_log(), "500 internal_error: panic");
     }
@@ -255,7 +256,7 @@ mod tests {
     fn the_log_of_a_card_number_says_neither_it_nor_where_it_was() {
         let fields = Fields::of_sent(Json::parse_object(r#"{"jane":"4242424242424242"}"#).unwrap());
         let told = Problem::invalid_request(fields.finish()).for_log();
-        assert_eq!(told, "422 invalid_request (a name of the client's)");
+        assert_eq!(told, "422 invalid_request and a field not named here");
     }
 
     #[test]

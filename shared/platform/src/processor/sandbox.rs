@@ -77,7 +77,7 @@ impl Sandbox {
         match self.try_authorize(payment, key).await {
             Ok(authorization) => authorization,
             Err(error) => {
-                tracing::warn!(error = %error, "the sandbox failed");
+                tracing::warn!(payment = %payment.id, error = %error, "the sandbox failed");
                 Authorization::Unknown
             }
         }
@@ -118,14 +118,15 @@ impl Sandbox {
             }
             Ok(_) => Found::Absent,
             Err(error) => {
-                tracing::warn!(error = %error, "the sandbox failed");
+                tracing::warn!(payment = %payment.id, error = %error, "the sandbox failed");
                 Found::Unknown
             }
         }
     }
 
     pub(super) async fn undo(&self, payment: &Payment, key: &str) -> bool {
-        self.store.count_sandbox_call(payment.id.as_str(), key, (self.now)()).await.is_ok()
+        let counted = self.store.count_sandbox_call(payment.id.as_str(), key, (self.now)()).await;
+        counted.inspect_err(|error| tracing::warn!(payment = %payment.id, error = %error, "the sandbox failed")).is_ok()
     }
 }
 

@@ -7,7 +7,8 @@ use spillway_domain::id::MerchantId;
 
 use super::message::Thing;
 
-/// The most ids that one line names: with what is said of each, less than half of the 256 KB that CloudWatch takes.
+/// The most ids that one line names: with what is said of each, less than half of the 256 KB that CloudWatch takes at
+/// least.
 pub(crate) const IDS_MAX: usize = 500;
 
 /// What came of one piece of work. Nothing of a card, a key, an address or a person may be in it: it is logged.
@@ -44,9 +45,10 @@ impl Done {
         self
     }
 
-    /// Tells it at once, where the work on the thing failed only after this was done: its result is the failure.
+    /// Logs it in a line of its own: for work that failed after this was done, whose result is the failure.
     pub fn tell(&self, thing: impl Display) {
-        for with in self.with.chunks(IDS_MAX) {
+        let unnamed = self.with.is_empty().then_some(&[][..]);
+        for with in self.with.chunks(IDS_MAX).chain(unnamed) {
             let with = with.join(" ");
             tracing::info!(target: "spillway", subject = %thing, outcome = self.outcome, with, "done before it failed");
         }
