@@ -53,7 +53,7 @@ async fn faults_past_a_hundred_are_counted_and_long_keys_are_shortened() {
         let errors = answer.body["errors"].as_array().unwrap();
         assert_eq!(errors.len(), 101);
         let first = format!("/{}…{}/0", "k".repeat(59), "k".repeat(35));
-        let detail = "looks like a card number; never send one, and begin other numbers with a letter";
+        let detail = "looks like a card number; if it is none, begin it with a letter";
         assert_eq!(errors[0], json!({"pointer": first, "detail": detail}));
         assert_eq!(errors[100], json!({"pointer": "", "detail": "has more faults: 556 beside these 100"}));
     }

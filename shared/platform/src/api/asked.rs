@@ -124,8 +124,8 @@ mod tests {
         assert!(told.len() < 20_000 && told.ends_with("; it has more faults: 4902 beside these 100."), "{told}");
         let told = read(r#"{"number":1,"prices":{"4242424242424242":{}},"4242424242424242":1,"4242424242424242":2}"#);
         let expected = "The request has faults and nothing was done; correct it and send it again: \
-            /prices looks like a card number; never send one, and begin other numbers with a letter; \
-            it looks like a card number; never send one, and begin other numbers with a letter.";
+            /prices looks like a card number; if it is none, begin it with a letter; \
+            it looks like a card number; if it is none, begin it with a letter.";
         assert_eq!(told.unwrap_err(), expected);
     }
 }

@@ -13,7 +13,7 @@ const PLACE_TAIL: usize = 37;
 const CUT: &str = "…";
 
 /// What is said of a card number, wherever it stands. The number itself is not repeated.
-pub(super) const CARD_NUMBER: &str = "looks like a card number; never send one, and begin other numbers with a letter";
+pub(super) const CARD_NUMBER: &str = "looks like a card number; if it is none, begin it with a letter";
 
 /// A fault of a request: where, and what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
