@@ -53,7 +53,7 @@ async fn a_balance_due_again_stays_due_when_nothing_is_left() {
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
     let message = event::balance_message(&merchant.id, "USD");
-    stack.invoke("fold-balance", &event::sqs(&[message.clone()])).await.unwrap();
+    stack.invoke("fold-balance", &event::sqs(std::slice::from_ref(&message))).await.unwrap();
     let balances = format!("{}#balances", merchant.tenant());
     // As a claim of the sweep leaves it.
     let claimed = json!({":at": {"S": "2026-01-31T12:00:00.000Z"}, ":one": {"N": "1"}});
@@ -88,7 +88,7 @@ async fn a_failed_payment_due_again_stays_due_after_its_last_look() {
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let message = event::payment_message(&merchant.id, &id);
     for _ in 0..2 {
-        stack.invoke("call-processor", &event::sqs(&[message.clone()])).await.unwrap();
+        stack.invoke("call-processor", &event::sqs(std::slice::from_ref(&message))).await.unwrap();
     }
     let partition = format!("{}#{id}", merchant.tenant());
     assert_eq!(stack.table().item(&partition, "payment").await.unwrap()["status"], "failed");

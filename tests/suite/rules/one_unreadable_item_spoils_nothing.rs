@@ -249,7 +249,8 @@ async fn a_due_item_that_nothing_can_be_done_for_stops_no_other() {
         Options::new().knob("FIRST_DUE_SECONDS", 1).knob("DUE_MONEY_SHARDS", 1).knob("STORE_DEADLINE_MS", 9000);
     let (stack, merchant) = start(options).await;
     let rubbish = |number: usize| {
-        let pk = if number % 2 == 0 { "rubbish".to_owned() } else { format!("{}#balances", merchant.tenant()) };
+        let pk =
+            if number.is_multiple_of(2) { "rubbish".to_owned() } else { format!("{}#balances", merchant.tenant()) };
         json!({"pk": {"S": pk}, "sk": {"S": format!("rubbish-{number}")}, "due": {"S": "due#money#0"},
             "due_at": {"S": "2026-01-31T12:00:00.000Z"}, "due_claims": {"S": "rubbish"}})
     };
