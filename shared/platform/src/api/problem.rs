@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 use spillway_domain::api_key::Scope;
+use spillway_domain::ledger::LedgerError;
+use spillway_domain::money::OutOfRange;
 
 use super::fields::Invalid;
 use super::response::Response;
@@ -181,5 +183,17 @@ impl From<StoreError> for Problem {
             StoreError::Unavailable(_) => Problem::unavailable(error.to_string()),
             StoreError::Refused(_) | StoreError::Corrupt(_) => Problem::internal_error(error.to_string()),
         }
+    }
+}
+
+impl From<LedgerError> for Problem {
+    fn from(error: LedgerError) -> Problem {
+        Problem::internal_error(error.to_string())
+    }
+}
+
+impl From<OutOfRange> for Problem {
+    fn from(error: OutOfRange) -> Problem {
+        Problem::internal_error(error.to_string())
     }
 }
