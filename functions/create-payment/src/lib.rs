@@ -53,7 +53,10 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     match context.store.create_payment(&payment).await? {
         Created::New => Ok(accepted(&request, &payment, false)),
         Created::Existing(first) if first.fingerprint == payment.fingerprint => {
-            Ok(accepted(&request, &first.as_accepted(), true))
+            // The same request id: this very write succeeded before, and its reply was lost. The store's own mark of it may
+            // be gone by now, because the payment is being worked on.
+            let replayed = first.request_id != payment.request_id;
+            Ok(accepted(&request, &first.as_accepted(), replayed))
         }
         Created::Existing(_) => Err(Problem::idempotency_key_reused()),
     }

@@ -149,6 +149,22 @@ async fn a_payment_stored_without_a_reply_is_no_replay() {
     assert_eq!(again.header("idempotent-replayed"), "true");
 }
 
+/// The store's mark of its write is gone when the payment has been worked on before the write is sent again.
+#[tokio::test]
+async fn a_request_that_finds_its_own_payment_is_no_replay() {
+    let stack = Stack::start(Options::new().template(Template::still()).unkilled()).await;
+    let sample = include_str!("../../../events/create-payment/card.json");
+    let event: Value = serde_json::from_str(sample).unwrap();
+    for _ in 0..2 {
+        let answer = stack.invoke("create-payment", &event).await.unwrap();
+        assert_eq!((&answer["statusCode"], &answer["headers"]["Idempotent-Replayed"]), (&json!(202), &Value::Null));
+    }
+    let mut another = event.clone();
+    another["requestContext"]["requestId"] = json!("00000000-0000-4000-8000-000000000000");
+    let answer = stack.invoke("create-payment", &another).await.unwrap();
+    assert_eq!(answer["headers"]["Idempotent-Replayed"], "true", "{answer}");
+}
+
 #[tokio::test]
 async fn a_change_of_a_merchant_stored_without_a_reply_is_made_once() {
     let (stack, merchant) = start(Options::new().unkilled()).await;
