@@ -13,7 +13,7 @@ use crate::endpoints::Endpoints;
 /// no more than a page each second.
 const PAGE_DELAY_S: u32 = 1;
 
-/// The message that sends what waits for the endpoint, from behind the event `after` on.
+/// The message that sends what waits for the endpoint, starting after the event `after`.
 pub fn page(tenant: &Tenant, id: &EndpointId, after: Option<EventId>) -> Outgoing {
     Outgoing { thing: Thing::Endpoint { tenant: tenant.clone(), id: id.clone(), after }, delay_s: PAGE_DELAY_S }
 }

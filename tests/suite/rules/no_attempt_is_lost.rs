@@ -169,26 +169,29 @@ async fn what_waits_for_an_endpoint_is_sent_by_pages() {
     stack.table().put_all(&(0..WAITING).map(waiting).collect::<Vec<_>>()).await;
     let queues = stack.queues();
     let queue = queues.url("WebhooksQueue").await;
-    let mut page = json!({"thing": "endpoint", "tenant": tenant, "id": endpoint});
-    let mut sent = BTreeSet::new();
-    for expected in [100, 100, 30] {
-        let done = stack.invoke("deliver-webhook", &event::sqs(&[page.clone()])).await.unwrap();
+    let page = |after: Option<usize>| {
+        let mut page = json!({"thing": "endpoint", "tenant": tenant, "id": endpoint});
+        if let Some(after) = after {
+            page["after"] = json!(id(after));
+        }
+        page
+    };
+    for after in [None, Some(99), Some(199)] {
+        let done = stack.invoke("deliver-webhook", &event::sqs(&[page(after)])).await.unwrap();
         assert_eq!(done, json!({"batchItemFailures": []}));
-        let last = expected < 100;
-        let messages = queues.take(&queue, expected + usize::from(!last)).await;
-        let (mut pages, deliveries): (Vec<Value>, Vec<Value>) =
-            messages.into_iter().partition(|message| message["thing"] == "endpoint");
-        assert_eq!((pages.len(), deliveries.len()), (usize::from(!last), expected));
-        sent.extend(deliveries.iter().map(|delivery| delivery["event"].as_str().unwrap().to_owned()));
-        page = pages.pop().unwrap_or_default();
     }
-    assert_eq!(sent, (0..WAITING).map(id).collect());
+    // Each page names its deliveries and the next page; the last names no other.
+    let messages = queues.take(&queue, WAITING + 2).await;
+    let (pages, deliveries): (Vec<Value>, Vec<Value>) =
+        messages.into_iter().partition(|message| message["thing"] == "endpoint");
+    assert_eq!(pages, [page(Some(99)), page(Some(199))]);
+    let sent: BTreeSet<String> = deliveries.iter().map(|it| it["event"].as_str().unwrap().to_owned()).collect();
+    assert_eq!((deliveries.len(), sent), (WAITING, (0..WAITING).map(id).collect()));
 
     // While it is down nothing is sent: the next recovery does it.
     let depth = queues.depth(&queue).await;
     stack.fails_since(&merchant, endpoint, 3600).await;
-    let first = json!({"thing": "endpoint", "tenant": tenant, "id": endpoint});
-    stack.invoke("deliver-webhook", &event::sqs(&[first])).await.unwrap();
+    stack.invoke("deliver-webhook", &event::sqs(&[page(None)])).await.unwrap();
     assert_eq!(queues.depth(&queue).await, depth);
 }
 
