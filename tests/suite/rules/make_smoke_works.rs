@@ -27,7 +27,7 @@ async fn every_check_is_told_and_holds_on_a_stack_that_is_right() {
 
 #[tokio::test]
 async fn under_a_plan_of_few_requests_the_checks_are_only_slower() {
-    let plan = Options::new().knob("HIGH_PLAN_RATE", 20).knob("HIGH_PLAN_BURST", 5);
+    let plan = Options::new().knob("HIGH_PLAN_RATE", 50).knob("HIGH_PLAN_BURST", 5);
     let stack = Stack::start(plan.unkilled()).await;
     let output = smoke(stack.base_url(), stack.developers_key()).await;
     assert!(output.succeeded && output.shown.contains("checks held."), "{output:#?}");
