@@ -67,7 +67,7 @@ impl Stack {
         let mut environment = BTreeMap::from([
             ("PORT".to_owned(), "0".to_owned()),
             ("DATA".to_owned(), data.display().to_string()),
-            ("TEMPLATE".to_owned(), write_template(&data, options.template).display().to_string()),
+            ("TEMPLATE".to_owned(), write_template(&data, template(&options)).display().to_string()),
         ]);
         let folder = match options.functions {
             Functions::Built => None,
@@ -308,6 +308,13 @@ pub(crate) fn fresh_folder(binaries: &Path) -> PathBuf {
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder).unwrap();
     folder
+}
+
+/// The template that the options ask for, if it is not the system's own.
+fn template(options: &Options) -> Option<Template> {
+    let own = Template::read();
+    let wanted = options.template.clone().unwrap_or_else(|| own.clone()).allowing(&options.environment);
+    (wanted != own).then_some(wanted)
 }
 
 /// The system's own template where it lies, or a changed copy of it in the stack's folder.

@@ -1,10 +1,11 @@
 //! Changed copies of the template, for tests of what follows from it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The text of a template. It is edited by its lines and their indentation, which keeps it what people wrote.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     lines: Vec<String>,
 }
@@ -12,6 +13,18 @@ pub struct Template {
 /// Where the template that describes the system lies.
 pub fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("infra/template.yaml")
+}
+
+/// The knob of the local runner that a parameter is: `FirstDueSeconds` is `FIRST_DUE_SECONDS`.
+pub fn knob(parameter: &str) -> String {
+    let mut knob = String::new();
+    for (place, letter) in parameter.char_indices() {
+        if letter.is_uppercase() && place > 0 {
+            knob.push('_');
+        }
+        knob.push(letter.to_ascii_uppercase());
+    }
+    knob
 }
 
 impl Template {
@@ -52,6 +65,21 @@ impl Template {
         let line = format!("{key}: {value}");
         self.lines.splice(from..to, [line]);
         self
+    }
+
+    /// With lower bounds that let each of these knobs be what it is: tests take seconds by values that no deployment may
+    /// have.
+    pub fn allowing(self, knobs: &BTreeMap<String, String>) -> Template {
+        let too_low = |parameter: &&str| {
+            let bound = self.values(&["Parameters", parameter], &["MinValue"]);
+            let [bound, value] = [bound.first().copied(), knobs.get(&knob(parameter)).map(String::as_str)]
+                .map(|number| number.and_then(|number| number.parse::<i64>().ok()));
+            matches!((bound, value), (Some(bound), Some(value)) if value < bound)
+        };
+        let lowered: Vec<String> = self.keys(&["Parameters"]).into_iter().filter(too_low).map(str::to_owned).collect();
+        lowered.iter().fold(self, |template, parameter| {
+            template.with(&["Parameters", parameter, "MinValue"], &knobs[&knob(parameter)])
+        })
     }
 
     /// With `to` instead of the first `from` in the block at this path of keys.

@@ -11,6 +11,7 @@ use std::ops::Deref;
 use crate::client::Client;
 use crate::options::Options;
 use crate::stack::Stack;
+use crate::template;
 
 use environment::Deployed;
 use outside::{Merchant, Outside};
@@ -60,5 +61,5 @@ impl Target {
 }
 
 fn set(options: Options, (name, value): (String, String)) -> Options {
-    options.knob(&parameters::knob(&name), value)
+    options.knob(&template::knob(&name), value)
 }

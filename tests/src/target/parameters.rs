@@ -23,15 +23,3 @@ pub fn number(name: &str) -> usize {
     let found = read().into_iter().find(|(set, _)| set == name);
     found.and_then(|(_, value)| value.parse().ok()).unwrap_or_else(|| panic!("{name} is not set to a number"))
 }
-
-/// The knob of the local runner that a parameter is: `FirstDueSeconds` is `FIRST_DUE_SECONDS`.
-pub(super) fn knob(parameter: &str) -> String {
-    let mut knob = String::new();
-    for (place, letter) in parameter.char_indices() {
-        if letter.is_uppercase() && place > 0 {
-            knob.push('_');
-        }
-        knob.push(letter.to_ascii_uppercase());
-    }
-    knob
-}

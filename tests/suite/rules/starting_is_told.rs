@@ -46,6 +46,19 @@ async fn a_setting_that_makes_no_sense_is_one_clear_sentence() {
     let _ = fs::remove_dir_all(&data);
 }
 
+/// Tests take seconds by such values. On a stack with money a charge would be given up, or counted too late.
+#[tokio::test]
+async fn a_wait_that_is_too_short_for_money_is_one_clear_sentence() {
+    let data = elsewhere();
+    for (name, value) in
+        [("SHARDS_AHEAD_SECONDS", "59"), ("ABSENT_AGAIN_SECONDS", "299"), ("LAST_LOOK_SECONDS", "3599")]
+    {
+        let told = refusal(&data, &[(name, value)]).await;
+        assert!(told.ends_with(&format!("{name} is {value}, which is out of range")), "{told}");
+    }
+    let _ = fs::remove_dir_all(&data);
+}
+
 #[tokio::test]
 async fn a_second_runner_on_the_same_data_is_refused_and_the_first_goes_on() {
     let stack = Stack::start(Options::new()).await;

@@ -121,7 +121,7 @@ pub(super) struct Aws {
     pub endpoint: Option<String>,
 }
 
-/// The services of AWS that functions call, by the end of the variable that replaces their address.
+// The variables that replace the addresses of AWS's services.
 pub(super) const DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 pub(super) const SQS: &str = "AWS_ENDPOINT_URL_SQS";
 pub(super) const API_GATEWAY: &str = "AWS_ENDPOINT_URL_API_GATEWAY";
@@ -278,7 +278,8 @@ impl ShardsAhead {
     /// are written to would give a wrong balance.
     ///
     /// Where nothing is remembered there are no copies but those of the requests that are under way at this moment, and
-    /// `SHARDS_AHEAD_SECONDS` alone count: 0 beside it is for who knows that there are none, as tests do.
+    /// `SHARDS_AHEAD_SECONDS` alone count. The template takes no fewer than outlast every request; tests do, which know
+    /// that there is none.
     pub fn shards_from(&self, now: Timestamp) -> Timestamp {
         let ahead = now.plus_seconds(self.seconds);
         if self.remembered.cache_s == 0 {
@@ -324,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn webhooks_go_to_this_machine_only_where_the_table_is_there_too() {
+    fn loopback_webhooks_need_a_table_on_this_machine() {
         let allowed = |table: &[(&str, &str)]| {
             let set = [&[("WEBHOOK_LOOPBACK", "true")], table].concat();
             with(&set, webhook_loopback).map_err(|error| error.to_string())
