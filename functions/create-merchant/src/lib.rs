@@ -77,8 +77,8 @@ pub enum CreateMerchantError {
     #[error(transparent)]
     Refused(#[from] MerchantRefusal),
     /// The reference names a merchant that was created otherwise.
-    #[error("The reference {0} names a merchant that was created with other settings.")]
-    ReferenceTaken(String),
+    #[error("The reference names a merchant that was created with other settings.")]
+    ReferenceTaken,
     /// The table failed.
     #[error("The merchant can't be stored: {0}.")]
     Store(#[from] StoreError),
@@ -97,7 +97,7 @@ pub async fn handle(
     let (merchant, outcome) = match context.store.create_merchant(&merchant).await? {
         Created::New => (merchant, "created"),
         Created::Existing(first) if first.fingerprint == merchant.fingerprint => (first, "created before"),
-        Created::Existing(first) => return Err(CreateMerchantError::ReferenceTaken(first.reference)),
+        Created::Existing(_) => return Err(CreateMerchantError::ReferenceTaken),
     };
     plan_key::provide(&context, &merchant, invocation.deadline).await?;
     let about = told(outcome, &merchant);

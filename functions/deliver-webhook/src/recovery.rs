@@ -3,7 +3,6 @@
 use spillway_domain::id::{EndpointId, EventId};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::webhook::EndpointStatus;
-use spillway_platform::store::PENDING_PAGE;
 use spillway_platform::work::{Done, Outgoing, Thing, WorkError};
 
 use crate::Context;
@@ -29,9 +28,9 @@ pub async fn send_pending(
     if !works {
         return Ok(Done::new("it is disabled, or down again"));
     }
-    let events = context.store.pending_deliveries(tenant, id, after).await?;
+    let (events, is_full) = context.store.pending_deliveries(tenant, id, after).await?;
     let done = Done::new(format!("{} deliveries sent for", events.len()));
-    let next = events.get(PENDING_PAGE - 1).cloned();
+    let next = events.last().filter(|_| is_full).cloned();
     let deliveries = events.into_iter().map(|event| {
         let thing = Thing::Delivery { tenant: tenant.clone(), event, endpoint: id.clone() };
         Outgoing { thing, delay_s: 0 }

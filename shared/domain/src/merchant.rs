@@ -90,7 +90,7 @@ pub enum MerchantRefusal {
     )]
     Currencies,
     /// Withdrawn, or a unit that nobody pays with.
-    #[error("{0} is no current currency of ISO 4217 for payments, so a merchant can't begin to take it.")]
+    #[error("{0} is not a current payment currency of ISO 4217, so it can't be added to a merchant.")]
     CurrencyNotCurrent(Currency),
     /// Out of range.
     #[error("settlement_delay_days must be from 0 to {SETTLEMENT_DELAY_DAYS_MAX}.")]

@@ -70,8 +70,8 @@ async fn a_merchant_takes_current_currencies_only() {
     let merchant = stack.invoke("create-merchant", &new).await.unwrap();
     assert_eq!(merchant["currencies"], new["currencies"]);
     for (currency, told) in [
-        ("ANG", "ANG is no current currency of ISO 4217 for payments"),
-        ("BGN", "BGN is no current currency of ISO 4217 for payments"),
+        ("ANG", "ANG is not a current payment currency of ISO 4217"),
+        ("BGN", "BGN is not a current payment currency of ISO 4217"),
         ("XAU", "The request has faults and nothing was done"),
         ("CLF", "The request has faults and nothing was done"),
     ] {

@@ -202,7 +202,7 @@ async fn a_wrong_change_is_told_in_one_sentence_and_changes_nothing() {
         (json!({"currencies": {}, "name": null}), "Give at least one of name,"),
         (json!({"name": ""}), "again: /name must not be empty."),
         (fees("USD", 10_001, 0), "again: /currencies/USD/fee_basis_points must be a whole number from 0 to 10000,"),
-        (fees("BGN", 1, 1), "BGN is no current currency of ISO 4217 for payments"),
+        (fees("BGN", 1, 1), "BGN is not a current payment currency of ISO 4217"),
         (json!({"settlement_delay_days": 31}), "again: /settlement_delay_days must be a whole number from 0 to 30,"),
         (json!({"shards": 0}), "again: /shards must be a whole number from 1 to 1024,"),
         (json!({"shards": 7}), "shards can only be raised, and there are 8 already."),

@@ -43,6 +43,11 @@ async fn nothing_secret_or_personal_is_in_the_log_even_at_trace() {
     merchant.client.create_payment(&key, &wrong).await.expect_problem(422, "invalid_request");
     merchant.client.get("/payments?jane.roe=1").await.expect_problem(400, "unknown_parameter");
     merchant.client.get("/payments/jane.roe").await.expect_problem(404, "not_found");
+    let mut named = json!({"reference": "Jane Roe", "name": "Jane Roe's shop", "plan": "standard",
+        "currencies": {"USD": {"fee_basis_points": 290, "fee_fixed": 30}}});
+    stack.invoke("create-merchant", &named).await.unwrap();
+    named["name"] = json!("Jane Roe's other shop");
+    stack.invoke("create-merchant", &named).await.unwrap_err();
     let foreign = format!("{}x", merchant.client.secret());
     stack.client(&foreign).get("/balance").await.expect(401);
     settled(&stack, &merchant.tenant(), 1).await;

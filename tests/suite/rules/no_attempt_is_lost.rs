@@ -133,7 +133,9 @@ async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
         "ExpressionAttributeValues": {":now": {"S": clock::now()}}});
     stack.table().call("UpdateItem", recovered).await;
     // A copy of the message comes while the attempt is under way: it was made, and is not stored yet.
-    let result = stack.store_proxy().hold(usize::MAX, Matching::operation("PutItem").with(r#""attempts":{"N":"2"}"#));
+    let result = stack
+        .store_proxy()
+        .hold(usize::MAX, Matching::operation("UpdateItem").with("next_attempt_at = :before").with("\"attempts\""));
     let copy = async {
         result.reached(1).await;
         let done = stack.invoke("deliver-webhook", &retry).await.unwrap();

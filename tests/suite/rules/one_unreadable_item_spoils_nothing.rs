@@ -243,25 +243,26 @@ async fn a_movement_at_a_wrong_place_is_not_folded_again_and_again() {
 
 #[tokio::test]
 async fn a_due_item_that_nothing_can_be_done_for_stops_no_other() {
-    // More than a page of the sweep, in front of a payment; some that the sweep has no right to, some with no time.
+    // More than a page of the sweep, in front of each payment; some that the sweep has no right to, some with no time.
     const RUBBISH: usize = 210;
-    let options =
-        Options::new().knob("FIRST_DUE_SECONDS", 1).knob("DUE_MONEY_SHARDS", 1).knob("STORE_DEADLINE_MS", 9000);
+    let options = Options::new().knob("FIRST_DUE_SECONDS", 1).knob("STORE_DEADLINE_MS", 9000);
     let (stack, merchant) = start(options).await;
-    let rubbish = |number: usize| {
-        let pk =
-            if number.is_multiple_of(2) { "rubbish".to_owned() } else { format!("{}#balances", merchant.tenant()) };
-        json!({"pk": {"S": pk}, "sk": {"S": format!("rubbish-{number}")}, "due": {"S": "due#money#0"},
-            "due_at": {"S": "2026-01-31T12:00:00.000Z"}, "due_claims": {"S": "rubbish"}})
-    };
-    let rubbish: Vec<Value> = (0..RUBBISH).map(rubbish).collect();
-    stack.table().put_all(&rubbish).await;
     let [overdue, strange] = [(); 2].map(|()| merchant.client.pay(1250, "USD", "tok_visa"));
     let (overdue, strange) = (overdue.await, strange.await);
     let partition = |id: &str| format!("{}#{id}", merchant.tenant());
     let never = json!({":never": {"S": "2026-01-never"}});
     stack.table().update(&partition(&strange), "payment", "SET due_at = :never", never).await;
     let stored = stack.table().item(&partition(&overdue), "payment").await.unwrap();
+    let other = stack.table().item(&partition(&strange), "payment").await.unwrap();
+    let rubbish = |number: usize| {
+        let pk =
+            if number.is_multiple_of(2) { "rubbish".to_owned() } else { format!("{}#balances", merchant.tenant()) };
+        let due = if number < RUBBISH { &stored["due"] } else { &other["due"] };
+        json!({"pk": {"S": pk}, "sk": {"S": format!("rubbish-{number}")}, "due": {"S": due},
+            "due_at": {"S": "2026-01-31T12:00:00.000Z"}, "due_claims": {"S": "rubbish"}})
+    };
+    let rubbish: Vec<Value> = (0..2 * RUBBISH).map(rubbish).collect();
+    stack.table().put_all(&rubbish).await;
     eventually("it is due", Deadline::SOON, async || {
         if stored["due_at"].as_str().unwrap() < clock::now().as_str() { Ok(()) } else { Err(clock::now()) }
     })

@@ -1,6 +1,6 @@
 //! Every refusal, as RFC 9457 problem details. The one place that knows statuses of errors.
 //!
-//! The gateway's own refusals have the same texts, in `infra/template.yaml`.
+//! The gateway's own refusals, in `infra/template.yaml`, share codes and titles; their texts may differ.
 
 use std::collections::BTreeSet;
 

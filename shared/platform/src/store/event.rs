@@ -9,11 +9,11 @@ use spillway_domain::webhook::{Delivery, DeliveryStatus};
 
 use super::difference::Difference;
 use super::due::{Due, DueSpace};
-use super::{Created, Item, Readable, Store, StoreError, keys, text, to_item};
+use super::{Created, Item, Readable, Store, StoreError, keys, number, text, to_item};
 use crate::api::view;
 
 /// Pending deliveries that are read at a time.
-pub const PENDING_PAGE: usize = 100;
+const PENDING_PAGE: usize = 100;
 
 /// An event as stored: its object is kept as it was rendered when it happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,16 +111,19 @@ impl Store {
             .update_expression(difference.expression())
             .set_expression_attribute_names(Some(difference.names))
             .set_expression_attribute_values(Some(difference.values))
-            .condition_expression("next_attempt_at = :before")
-            .expression_attribute_values(":before", text(before_at));
+            // An early attempt that fails leaves the time of the next as it was: the count tells the two apart.
+            .condition_expression("next_attempt_at = :before AND attempts = :attempts")
+            .expression_attribute_values(":before", text(before_at))
+            .expression_attribute_values(":attempts", number(before.attempts));
         self.write(update).await
     }
 
     /// The events of an endpoint's pending deliveries behind the event `after`, the oldest first, at most
-    /// [`PENDING_PAGE`]. They come from the index: one that was stored an instant ago may be missing.
+    /// [`PENDING_PAGE`], and whether the page is full, so that more may follow. They come from the index: one that was
+    /// stored an instant ago may be missing.
     pub async fn pending_deliveries(
         &self, tenant: &Tenant, endpoint: &EndpointId, after: Option<&EventId>,
-    ) -> Result<Vec<EventId>, StoreError> {
+    ) -> Result<(Vec<EventId>, bool), StoreError> {
         let page = self
             .client
             .query()
@@ -136,7 +139,8 @@ impl Store {
             .await
             .map_err(StoreError::from_sdk)?;
         let event = |row: &Item| EventId::parse(row.get(keys::LISTING.1)?.as_s().ok()?).ok();
-        Ok(page.items.unwrap_or_default().iter().filter_map(event).collect())
+        let rows = page.items.unwrap_or_default();
+        Ok((rows.iter().filter_map(event).collect(), rows.len() == PENDING_PAGE))
     }
 
     /// A pending delivery is due some time after its next attempt: its message comes earlier, if it comes. It is in the

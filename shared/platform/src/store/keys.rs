@@ -37,8 +37,6 @@ use crate::work::Thing;
 pub const PAYMENT: &str = "payment";
 /// What the sort keys of movements begin with.
 pub const MOVEMENT_PREFIX: &str = "move#";
-/// What the sort keys of events begin with.
-pub const EVENT_PREFIX: &str = "evt_";
 
 /// The attributes that are an item's key.
 pub(super) const TABLE: (&str, &str) = ("pk", "sk");

@@ -36,7 +36,7 @@ use spillway_domain::id::hex;
 
 pub use api_key::IssuedKey;
 pub use due::{Claim, Due, DueSpace, Overdue, SWEEP_MAX};
-pub use event::{PENDING_PAGE, StoredEvent};
+pub use event::StoredEvent;
 pub use keys::Key;
 pub use payment::Committed;
 pub use reading::Readable;
