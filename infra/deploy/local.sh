@@ -23,6 +23,9 @@ export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1 AW
 export AWS_ENDPOINT_URL=$endpoint AWS_EC2_METADATA_DISABLED=true AWS_CONFIG_FILE=/dev/null
 export AWS_SHARED_CREDENTIALS_FILE=/dev/null SAM_CLI_TELEMETRY=0 NO_PROXY=127.0.0.1
 export PATH=$tools/cargo-lambda/bin:$PATH
+# For this machine, and without link-time optimization, which takes 20 s and more for each function. Everything else is
+# as for AWS.
+export CARGO_LAMBDA_COMPILER=cargo CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
 sam=$tools/sam/bin/sam
 python=$tools/sam/bin/python
 
@@ -52,11 +55,10 @@ logged() {
     fail "$what: $why (all of it: $log)"
 }
 
-# Without link-time optimization, which takes 20 s and more for each function. Everything else is as for AWS.
+# build NAME TEMPLATE: into $data/build/NAME.
 build() {
-    [ -z "${BUILT:-}" ] || return 0 # in $data/build, by an earlier run
-    CARGO_LAMBDA_COMPILER=cargo CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-        logged "$2 can't be built" "build-$1" "$sam" build --template "$2" --build-dir "$data/build/$1" \
+    [ -z "${BUILT:-}" ] || return 0 # by an earlier run
+    logged "$2 can't be built" "build-$1" "$sam" build --template "$2" --build-dir "$data/build/$1" \
         --parameter-overrides "Architecture=$architecture"
 }
 
@@ -154,9 +156,9 @@ run_tests() {
     deploy_spillway LogLevel=debug
     upgraded after
     step "the ways to AWS (a function for arm64, through Zig: minutes when nothing of it is built yet)"
-    "$python" tests/deploying.py "$data" "$architecture"
+    "$python" -u tests/deploying.py "$data" "$architecture"
     step "the commands of docs/, as they are written"
-    "$python" tests/commands.py run plain
+    "$python" -u tests/commands.py run plain
     step "what goes wrong is told"
     tests/deploying_fails.sh "$data/build"
     step "deletion"
