@@ -7,6 +7,7 @@ Usage: commands.py check       with stand-ins for every program: each variable i
 There is no AWS CLI here. Its commands are made of the model that botocore carries, and so is what is looked at here.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -17,13 +18,10 @@ import tempfile
 
 import boto3
 import botocore.session
-import click
 import jmespath
 from botocore import xform_name
 from botocore.utils import parse_timestamp
 from botocore.validate import ParamValidator
-from samcli.cli.main import cli
-from samcli.yamlhelper import yaml_parse
 
 THIS = pathlib.Path(__file__).resolve()
 ROOT = THIS.parent.parent
@@ -34,7 +32,6 @@ LINK = "../deploy.md#before-any-command"
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 # A whole command in the middle of a sentence: one with an option.
 SPAN = re.compile(r"`((?:aws|sam|cargo|make) [^`]* --?[^`]*)`")
-TEMPLATE = yaml_parse((ROOT / "infra/template.yaml").read_text(encoding="utf-8"))
 
 # Options of the AWS CLI itself. `logs tail` is no operation of a service:
 # https://docs.aws.amazon.com/cli/latest/reference/logs/tail.html
@@ -60,8 +57,15 @@ def there(path):
         raise Wrong(f"there is no {path}")
 
 
+@functools.cache
+def template():
+    from samcli.yamlhelper import yaml_parse  # slow, and most processes on the emulator have no use for it
+
+    return yaml_parse((ROOT / "infra/template.yaml").read_text(encoding="utf-8"))
+
+
 def in_the_template(logical_id):
-    if logical_id not in TEMPLATE["Resources"]:
+    if logical_id not in template()["Resources"]:
         raise Wrong(f"the template has no {logical_id}")
 
 
@@ -134,8 +138,9 @@ def aws(words, emulated):
     operation, parameters, options = call_of(*words)
     [query] = options.get("--query", ["@"])
     query = jmespath.compile(query)
-    for logical_id in options.get("--logical-resource-id", []):
-        in_the_template(logical_id)
+    if not emulated:
+        for logical_id in options.get("--logical-resource-id", []):
+            in_the_template(logical_id)
     if not emulated or words[:2] in NOT_THERE:
         return "stand-in"
     answer = query.search(getattr(boto3.client(words[0]), operation)(**parameters))
@@ -147,7 +152,22 @@ def aws(words, emulated):
 # What the other programs' commands are.
 
 
+def sam_on_the_emulator(words):
+    if words[:2] != ["remote", "invoke"]:
+        return "stand-in"
+    program = pathlib.Path(sys.executable).with_name("sam")
+    ran = subprocess.run([program, *words], cwd=ROOT, text=True, capture_output=True)
+    if ran.returncode != 0 or '"errorMessage"' in ran.stdout:
+        raise Wrong(ran.stdout + ran.stderr)
+    return ran.stdout
+
+
 def sam(words, emulated):
+    if emulated:
+        return sam_on_the_emulator(words)
+    import click
+    from samcli.cli.main import cli
+
     # It loads its commands only in a context of some kind.
     command, path, rest, context = cli, [], list(words), click.Context(cli, obj=object())
     while isinstance(command, click.Group):
@@ -159,20 +179,13 @@ def sam(words, emulated):
     for word in rest:
         if word.startswith("-") and word not in known:
             raise Wrong(f"there is no option {word}")
-    if path != ["remote", "invoke"]:
-        return "stand-in"
-    in_the_template(rest[0])
-    if "--event-file" in rest:
-        there(rest[rest.index("--event-file") + 1])
-    else:
-        json.loads(rest[rest.index("--event") + 1])
-    if not emulated:
-        return "stand-in"
-    program = pathlib.Path(sys.executable).with_name("sam")
-    ran = subprocess.run([program, *words], cwd=ROOT, text=True, capture_output=True)
-    if ran.returncode != 0 or '"errorMessage"' in ran.stdout:
-        raise Wrong(ran.stdout + ran.stderr)
-    return ran.stdout
+    if path == ["remote", "invoke"]:
+        in_the_template(rest[0])
+        if "--event-file" in rest:
+            there(rest[rest.index("--event-file") + 1])
+        else:
+            json.loads(rest[rest.index("--event") + 1])
+    return "stand-in"
 
 
 def make(words, _):
@@ -261,7 +274,7 @@ def scripts(stack, region):
     # Ids are derived from what they are made of, so the samples name what the commands of a page before have made.
     made = json.loads((ROOT / "events/revoke-api-key/at-once.json").read_text())
     values = {"${AWS::StackName}": stack, "${AWS::Region}": region, "mer_ID": made["merchant"], "key_ID": made["key"]}
-    for name, output in TEMPLATE["Outputs"].items():
+    for name, output in template()["Outputs"].items():
         if name.endswith("Command"):
             command = output["Value"]["Fn::Sub"]
             for placeholder, value in values.items():
