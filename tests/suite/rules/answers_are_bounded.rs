@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use spillway_tests::client::Request;
 use spillway_tests::{Client, Options, Stack, unique};
 
-/// The most bytes of an answer that names faults.
-const ANSWER_MAX: usize = 20_000;
+/// The most bytes of an answer that names faults: a hundred, each with a place and a sentence of 100 bytes at most, and
+/// what JSON and the problem put around them.
+const ANSWER_MAX: usize = 24_000;
 /// The most bytes of a request's body.
 const BODY_MAX: usize = 64 * 1024;
 
@@ -53,8 +54,8 @@ async fn faults_past_a_hundred_are_counted_and_long_keys_are_shortened() {
         let errors = answer.body["errors"].as_array().unwrap();
         assert_eq!(errors.len(), 101);
         let first = format!("/{}…{}/0", "k".repeat(59), "k".repeat(35));
-        let detail = "looks like a card number; if it is none, begin it with a letter";
-        assert_eq!(errors[0], json!({"pointer": first, "detail": detail}));
+        assert_eq!(errors[0]["pointer"], json!(first));
+        assert!(errors[0]["detail"].as_str().is_some_and(|detail| detail.contains("card number")), "{}", errors[0]);
         assert_eq!(errors[100], json!({"pointer": "", "detail": "has more faults: 556 beside these 100"}));
     }
 }
