@@ -155,6 +155,37 @@ async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
     assert_eq!(stored["next_attempt_at"], planned, "{stored:?}");
 }
 
+/// The early attempt of one copy fails and leaves the delivery's time as it was. The other copy, which read the delivery
+/// before, must not take that for its own state.
+#[tokio::test]
+async fn a_late_claim_of_an_early_attempt_makes_no_other() {
+    let options = quick().knob("WEBHOOK_WAITS_SECONDS", 3600).knob("STORE_DEADLINE_MS", 9000).store_proxy();
+    let stack = Stack::start(options.template(Template::still()).unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
+    let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let (partition, endpoint) = (format!("{}#webhooks", merchant.tenant()), endpoint["id"].as_str().unwrap());
+    let id = one_event(&stack, &merchant).await;
+    stack.invoke("deliver-webhook", &event::sqs(&[event::event_message(&merchant.id, &id)])).await.unwrap();
+    let recovered = json!({"Key": {"pk": {"S": partition}, "sk": {"S": endpoint}},
+        "UpdateExpression": "SET works_since = :now REMOVE failing_since",
+        "ExpressionAttributeValues": {":now": {"S": clock::now()}}});
+    stack.table().call("UpdateItem", recovered).await;
+    let retry = json!({"thing": "delivery", "tenant": merchant.tenant(), "event": id, "endpoint": endpoint});
+    let retry = event::sqs(&[retry]);
+    let late = stack.store_proxy().hold(1, Matching::operation("UpdateItem").with("next_attempt_at = :before"));
+    let meanwhile = async {
+        late.reached(1).await;
+        stack.invoke("deliver-webhook", &retry).await.unwrap();
+        assert_eq!(receiver.attempts().len(), 2);
+        late.forward();
+    };
+    join(stack.invoke("deliver-webhook", &retry), meanwhile).await.0.unwrap();
+    assert_eq!(receiver.attempts().len(), 2);
+    let stored = stack.table().item(&format!("{}#{id}", merchant.tenant()), endpoint).await.unwrap();
+    assert_eq!((&stored["status"], &stored["attempts"]), (&json!("pending"), &json!(2)), "{stored:?}");
+}
+
 #[tokio::test]
 async fn what_waits_for_an_endpoint_is_sent_by_pages() {
     const WAITING: usize = 230;

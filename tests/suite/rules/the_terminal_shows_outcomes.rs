@@ -22,7 +22,7 @@ async fn declined_unanswered_and_refused_read_so_on_the_terminal() {
         &["deliver-webhook", " ms  500, attempt 1, again in ", &declined],
         &["create-payment", " ms  422 invalid_request /currency  ", "POST /v1/payments"],
         &["get-payment", " ms  404 not_found  ", missing],
-        &["gateway", "  404  ", "GET /v1/nothing  there is no such path and method"],
+        &["gateway", "  404  ", "GET /v1/nothing  there is no such path"],
     ];
     let log = eventually("the terminal shows it", Deadline::SOON, async || {
         let log = stack.log();
