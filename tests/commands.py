@@ -272,7 +272,7 @@ def scripts(stack, region):
         script = "\n".join([first, *blocks, *spans]).replace("STACK=spillway", f"STACK={stack}")
         found[str(page.relative_to(ROOT))] = script.replace("AWS_REGION=eu-central-1", f"AWS_REGION={region}")
     # Ids are derived from what they are made of, so the samples name what the commands of a page before have made.
-    made = json.loads((ROOT / "events/revoke-api-key/at-once.json").read_text())
+    made = json.loads((ROOT / "events/revoke-api-key/with-overlap.json").read_text())
     values = {"${AWS::StackName}": stack, "${AWS::Region}": region, "mer_ID": made["merchant"], "key_ID": made["key"]}
     for name, output in template()["Outputs"].items():
         if name.endswith("Command"):
