@@ -100,12 +100,12 @@ pub async fn handle(
         Created::Existing(_) => return Err(CreateMerchantError::ReferenceTaken),
     };
     plan_key::provide(&context, &merchant, invocation.deadline).await?;
-    let about = told(outcome, &merchant);
+    let about = log_subject(outcome, &merchant);
     Ok(Answered::new(view::merchant(merchant), about))
 }
 
 /// For the log: the terms, and neither name nor reference, which may be a person's.
-fn told(what: &str, merchant: &Merchant) -> Subject {
+fn log_subject(what: &str, merchant: &Merchant) -> Subject {
     let plan = match merchant.plan {
         Plan::Standard => "standard plan",
         Plan::High => "high plan",

@@ -129,7 +129,7 @@ pub async fn follow_up(
         send_message(context, &endpoint.tenant, delivery, next.since(now)).await;
     }
     let outcome = outcome(delivery, now);
-    let untold = |_: &WorkError| Done::new(&outcome).with(&endpoint.id).tell(&delivery.event);
+    let untold = |_: &WorkError| Done::new(&outcome).with(&endpoint.id).log(&delivery.event);
     let disabled = note_health(context, endpoint, attempt, now).await.inspect_err(untold)?;
     Ok(Done::new(outcome + if disabled { ", endpoint disabled" } else { "" }))
 }

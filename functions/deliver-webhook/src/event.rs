@@ -27,7 +27,7 @@ pub async fn deliver(
     let mut done = Vec::new();
     let all = to_all(context, endpoints, tenant, &event, &mut done).await;
     if all.is_err() {
-        done.iter().for_each(|done| done.tell(id));
+        done.iter().for_each(|done| done.log(id));
     }
     all.map(|()| done)
 }

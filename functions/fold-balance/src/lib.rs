@@ -51,7 +51,7 @@ async fn work(context: &Context, thing: Thing, deadline: Timestamp) -> Result<Do
         Ok(and) => Ok(done(&folded, and)),
         Err(error) => {
             if !folded.is_empty() {
-                done(&folded, "").tell(thing.subject());
+                done(&folded, "").log(thing.subject());
             }
             Err(error)
         }

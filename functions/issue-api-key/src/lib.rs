@@ -67,12 +67,12 @@ pub async fn handle(
     let secret = ApiKeySecret::new(key.tenant.mode, context.random());
     match context.store.create_api_key(&key, &secret).await? {
         Created::New => {
-            let about = told("issued", &key);
+            let about = log_subject("issued", &key);
             Ok(Answered::new(view::api_key(key, Some(&secret)), about))
         }
         Created::Existing(first) if first.revocation.is_some() => Err(IssueApiKeyError::Revoked),
         Created::Existing(first) if (&first.scopes, first.expires_at) == (&key.scopes, key.expires_at) => {
-            let about = told("issued before", &first);
+            let about = log_subject("issued before", &first);
             Ok(Answered::new(view::api_key(first, None), about))
         }
         Created::Existing(_) => Err(IssueApiKeyError::ReferenceTaken),
@@ -80,7 +80,7 @@ pub async fn handle(
 }
 
 /// For the log: who was given what. The reference may be anybody's name.
-fn told(what: &str, key: &ApiKey) -> Subject {
+fn log_subject(what: &str, key: &ApiKey) -> Subject {
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
     let until = key.expires_at.map(|expiry| format!(", until {expiry}")).unwrap_or_default();
     let outcome = format!("{what}: {} mode, {}{until}", key.tenant.mode.as_str(), scopes.join(" "));

@@ -15,7 +15,7 @@ use spillway_platform::work::{Done, Subject};
 /// Another revocation of the same key only ever leaves less to do.
 const TRIES: u32 = 8;
 
-/// The store, and from when on a revocation holds.
+/// The store, and what tells the time from which a revocation holds.
 pub struct Parts {
     store: Store,
     remembered: Remembered,

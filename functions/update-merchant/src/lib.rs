@@ -18,7 +18,7 @@ use spillway_platform::work::{Done, Subject};
 /// Others who change the same merchant at once are operators: so many of them are none.
 const TRIES: u32 = 8;
 
-/// The store, and from when on a change holds.
+/// The store, and what tells the times from which a change and a raise of shards hold.
 pub struct Parts {
     store: Store,
     remembered: Remembered,
@@ -92,11 +92,11 @@ pub async fn handle(
         let now = context.now();
         let effective_at = context.remembered.known_everywhere(now);
         let Some(changed) = merchant.changed(&asked, context.shards_ahead.shards_from(now))? else {
-            let about = told("as it was", &id, &asked);
+            let about = log_subject("as it was", &id, &asked);
             return Ok(Answered::new(view::changed(view::merchant(merchant), effective_at), about));
         };
         if context.store.change_merchant(&merchant, &changed).await? {
-            let about = told("changed", &id, &asked);
+            let about = log_subject("changed", &id, &asked);
             return Ok(Answered::new(view::changed(view::merchant(changed), effective_at), about));
         }
     }
@@ -104,7 +104,7 @@ pub async fn handle(
 }
 
 /// For the log: what was asked for. The name may be a person's.
-fn told(what: &str, id: &MerchantId, asked: &MerchantChange) -> Subject {
+fn log_subject(what: &str, id: &MerchantId, asked: &MerchantChange) -> Subject {
     let MerchantChange { name, currencies, settlement_delay_days, shards, suspended } = asked;
     let parts = [
         name.as_ref().map(|_| "name".to_owned()),

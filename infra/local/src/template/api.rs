@@ -162,7 +162,7 @@ fn json_template(templates: &Node) -> Result<String, TemplateError> {
     required(templates, "application/json")?.string()
 }
 
-/// A mock integration for any method, which has one response, whatever is sent, and asks nobody who calls.
+/// A mock integration for any method. It needs no API key and gives every request the same response.
 fn mock(path: &str, node: &Node) -> Result<Mock, TemplateError> {
     only_of("x-amazon-apigateway-any-method", node, &["security", "x-amazon-apigateway-integration"])?;
     let security = required(node, "security")?;

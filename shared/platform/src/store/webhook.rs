@@ -93,8 +93,8 @@ impl Store {
         self.write(update).await.map(|_| ())
     }
 
-    /// Notes that an endpoint that was down works again since `at`. False if another has noted that. (A note of one's own
-    /// whose reply was lost is recognized by its time.)
+    /// Notes that an endpoint that was down works again since `at`. False if another copy has noted that. A note whose
+    /// reply was lost is known by its time: the next attempt may have overwritten the mark of this write.
     pub async fn endpoint_recovered(
         &self, tenant: &Tenant, id: &EndpointId, at: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -128,9 +128,9 @@ impl Store {
         self.write(update).await
     }
 
-    /// Disables an endpoint, counts it no more as enabled, and tells so, in one transaction. False, and nothing is
-    /// written, if it was disabled already, or has worked since the `failing_since` for which it is given up (none, if it
-    /// is gone for good).
+    /// Disables an endpoint, lowers the count of enabled ones and stores the event, in one transaction. False, and nothing
+    /// is written, if it was disabled already, or has worked since the `failing_since` for which it is given up (None if
+    /// it answered 410).
     pub async fn disable_endpoint(
         &self, endpoint: &Endpoint, failing_since: Option<Timestamp>, now: Timestamp,
     ) -> Result<bool, StoreError> {

@@ -46,7 +46,7 @@ impl Done {
     }
 
     /// Logs it in a line of its own: for work that failed after this was done, whose result is the failure.
-    pub fn tell(&self, thing: impl Display) {
+    pub fn log(&self, thing: impl Display) {
         let unnamed = self.with.is_empty().then_some(&[][..]);
         for with in self.with.chunks(IDS_MAX).chain(unnamed) {
             let with = with.join(" ");
