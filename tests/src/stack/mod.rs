@@ -53,6 +53,9 @@ impl Deref for Stack {
     }
 }
 
+/// Knobs of the runner itself, which are no parameters of the template.
+const RUNNER_KNOBS: [&str; 5] = ["FRESH", "KILL_FUNCTIONS", "QUEUE_DISORDER", "TEMPLATE", "WEBHOOK_LOOPBACK"];
+
 impl Stack {
     /// Starts a stack and waits until it is ready; a runner that is not ready in time, or that ends, fails the test
     /// with the end of its log.
@@ -313,6 +316,11 @@ pub(crate) fn fresh_folder(binaries: &Path) -> PathBuf {
 /// The template that the options ask for, if it is not the system's own.
 fn template(options: &Options) -> Option<Template> {
     let own = Template::read();
+    // A knob that nothing reads would make a test prove less than it says.
+    let parameters: Vec<String> = own.keys(&["Parameters"]).into_iter().map(template::knob).collect();
+    for name in options.environment.keys() {
+        assert!(parameters.contains(name) || RUNNER_KNOBS.contains(&name.as_str()), "nothing reads the knob {name}");
+    }
     let wanted = options.template.clone().unwrap_or_else(|| own.clone()).allowing(&options.environment);
     (wanted != own).then_some(wanted)
 }

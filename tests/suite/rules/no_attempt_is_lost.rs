@@ -111,27 +111,56 @@ async fn two_copies_of_a_retrys_message_make_one_attempt() {
     assert_eq!(receiver.attempts().len(), 2, "the first attempt and one more");
 }
 
-#[tokio::test]
-async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
-    let options = quick().knob("WEBHOOK_WAITS_SECONDS", 3600).knob("STORE_DEADLINE_MS", 9000).store_proxy();
-    let stack = Stack::start(options.template(Template::still())).await;
-    let merchant = stack.new_merchant().await;
-    let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
-    let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
-    let (partition, endpoint) = (format!("{}#webhooks", merchant.tenant()), endpoint["id"].as_str().unwrap());
-    let id = one_event(&stack, &merchant).await;
-    stack.invoke("deliver-webhook", &event::sqs(&[event::event_message(&merchant.id, &id)])).await.unwrap();
-    let stored = async || stack.table().item(&format!("{}#{id}", merchant.tenant()), endpoint).await.unwrap();
-    let planned = stored().await["next_attempt_at"].clone();
-    let retry = json!({"thing": "delivery", "tenant": merchant.tenant(), "event": id, "endpoint": endpoint});
-    let retry = event::sqs(&[retry]);
-    stack.invoke("deliver-webhook", &retry).await.unwrap();
-    assert_eq!(receiver.attempts().len(), 1, "it is not time yet");
+/// A delivery whose first attempt failed and whose next one is an hour away. The receiver goes on answering 500.
+struct FailedOnce {
+    stack: Stack,
+    receiver: Receiver,
+    /// What Lambda hands over for the delivery's message.
+    retry: Value,
+    /// Keys of the items.
+    delivery: (String, String),
+    endpoint: (String, String),
+}
 
-    let recovered = json!({"Key": {"pk": {"S": partition}, "sk": {"S": endpoint}},
+impl FailedOnce {
+    async fn start(options: Options) -> FailedOnce {
+        let options = options.knob("WEBHOOK_WAITS_SECONDS", 3600).knob("STORE_DEADLINE_MS", 9000);
+        let options = options.knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1).store_proxy();
+        let stack = Stack::start(options.template(Template::still())).await;
+        let merchant = stack.new_merchant().await;
+        let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
+        let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+        let (tenant, endpoint) = (merchant.tenant(), endpoint["id"].as_str().unwrap().to_owned());
+        let id = one_event(&stack, &merchant).await;
+        stack.invoke("deliver-webhook", &event::sqs(&[event::event_message(&merchant.id, &id)])).await.unwrap();
+        let retry = json!({"thing": "delivery", "tenant": tenant, "event": id, "endpoint": endpoint});
+        FailedOnce {
+            stack,
+            receiver,
+            retry: event::sqs(&[retry]),
+            delivery: (format!("{tenant}#{id}"), endpoint.clone()),
+            endpoint: (format!("{tenant}#webhooks"), endpoint),
+        }
+    }
+}
+
+/// Notes that the endpoint works again, as a successful attempt would.
+async fn recover(stack: &Stack, (pk, sk): &(String, String)) {
+    let recovered = json!({"Key": {"pk": {"S": pk}, "sk": {"S": sk}},
         "UpdateExpression": "SET works_since = :now REMOVE failing_since",
         "ExpressionAttributeValues": {":now": {"S": clock::now()}}});
     stack.table().call("UpdateItem", recovered).await;
+}
+
+#[tokio::test]
+async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
+    let FailedOnce { stack, receiver, retry, delivery, endpoint } = FailedOnce::start(Options::new()).await;
+    let stored = async || stack.table().item(&delivery.0, &delivery.1).await.unwrap();
+    let planned = stored().await["next_attempt_at"].clone();
+    stack.invoke("deliver-webhook", &retry).await.unwrap();
+    assert_eq!(receiver.attempts().len(), 1, "it is not time yet");
+
+    recover(&stack, &endpoint).await;
     // A copy of the message comes while the attempt is under way: it was made, and is not stored yet.
     let result = stack
         .store_proxy()
@@ -159,20 +188,8 @@ async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
 /// before, must not take that for its own state.
 #[tokio::test]
 async fn a_late_claim_of_an_early_attempt_makes_no_other() {
-    let options = quick().knob("WEBHOOK_WAITS_SECONDS", 3600).knob("STORE_DEADLINE_MS", 9000).store_proxy();
-    let stack = Stack::start(options.template(Template::still()).unkilled()).await;
-    let merchant = stack.new_merchant().await;
-    let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
-    let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
-    let (partition, endpoint) = (format!("{}#webhooks", merchant.tenant()), endpoint["id"].as_str().unwrap());
-    let id = one_event(&stack, &merchant).await;
-    stack.invoke("deliver-webhook", &event::sqs(&[event::event_message(&merchant.id, &id)])).await.unwrap();
-    let recovered = json!({"Key": {"pk": {"S": partition}, "sk": {"S": endpoint}},
-        "UpdateExpression": "SET works_since = :now REMOVE failing_since",
-        "ExpressionAttributeValues": {":now": {"S": clock::now()}}});
-    stack.table().call("UpdateItem", recovered).await;
-    let retry = json!({"thing": "delivery", "tenant": merchant.tenant(), "event": id, "endpoint": endpoint});
-    let retry = event::sqs(&[retry]);
+    let FailedOnce { stack, receiver, retry, delivery, endpoint } = FailedOnce::start(Options::new().unkilled()).await;
+    recover(&stack, &endpoint).await;
     let late = stack.store_proxy().hold(1, Matching::operation("UpdateItem").with("next_attempt_at = :before"));
     let meanwhile = async {
         late.reached(1).await;
@@ -182,7 +199,7 @@ async fn a_late_claim_of_an_early_attempt_makes_no_other() {
     };
     join(stack.invoke("deliver-webhook", &retry), meanwhile).await.0.unwrap();
     assert_eq!(receiver.attempts().len(), 2);
-    let stored = stack.table().item(&format!("{}#{id}", merchant.tenant()), endpoint).await.unwrap();
+    let stored = stack.table().item(&delivery.0, &delivery.1).await.unwrap();
     assert_eq!((&stored["status"], &stored["attempts"]), (&json!("pending"), &json!(2)), "{stored:?}");
 }
 
