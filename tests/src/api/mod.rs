@@ -1,5 +1,6 @@
 //! The HTTP API, and what functions are handed, as those outside know them.
 
+pub mod answer;
 pub mod client;
 pub mod clock;
 pub mod event;

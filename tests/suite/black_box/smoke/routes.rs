@@ -51,6 +51,7 @@ async fn a_method_that_a_path_does_not_take_is_not_allowed() {
         ("/payments", "GET, POST", vec![Method::DELETE, Method::PUT, Method::PATCH]),
         ("/payments/pay_00000000000000000000000000", "GET", vec![Method::POST, Method::DELETE, Method::HEAD]),
         ("/webhook-endpoints", "POST", vec![Method::GET]),
+        ("/webhook-endpoints/we_00000000000000000000000000", "GET", vec![Method::POST, Method::DELETE]),
     ] {
         for method in others {
             let request = client.request(method.clone(), path);

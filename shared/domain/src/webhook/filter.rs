@@ -1,0 +1,64 @@
+//! Which events an endpoint wants.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::event::EventType;
+
+/// Which events an endpoint wants: `*`, `payment.*` or `payment.succeeded`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventFilter {
+    /// All.
+    All,
+    /// All of a resource, of which this is one.
+    Resource(EventType),
+    /// This one.
+    One(EventType),
+}
+
+impl EventFilter {
+    /// Reads a filter; one that no event can match is none.
+    pub fn parse(text: &str) -> Option<EventFilter> {
+        if text == "*" {
+            return Some(EventFilter::All);
+        }
+        let find = |matches: &dyn Fn(EventType) -> bool| EventType::ALL.into_iter().find(|known| matches(*known));
+        match text.strip_suffix(".*") {
+            Some(resource) => find(&|known| known.resource() == resource).map(EventFilter::Resource),
+            None => find(&|known| known.as_str() == text).map(EventFilter::One),
+        }
+    }
+
+    /// Whether the event is wanted.
+    pub fn matches(self, event_type: EventType) -> bool {
+        match self {
+            EventFilter::All => true,
+            EventFilter::Resource(any) => any.resource() == event_type.resource(),
+            EventFilter::One(one) => one == event_type,
+        }
+    }
+}
+
+impl fmt::Display for EventFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EventFilter::All => f.write_str("*"),
+            EventFilter::Resource(any) => write!(f, "{}.*", any.resource()),
+            EventFilter::One(one) => f.write_str(one.as_str()),
+        }
+    }
+}
+
+impl Serialize for EventFilter {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for EventFilter {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<EventFilter, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        EventFilter::parse(&text).ok_or_else(|| serde::de::Error::custom("not a filter of events"))
+    }
+}

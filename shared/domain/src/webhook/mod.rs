@@ -1,0 +1,15 @@
+//! Webhook endpoints, and when a delivery is attempted.
+
+mod attempt;
+mod delivery;
+mod endpoint;
+mod filter;
+#[cfg(test)]
+mod tests;
+
+pub use attempt::Attempt;
+pub use delivery::{Delivery, DeliveryStatus, JitterPermille};
+pub use endpoint::{
+    DISABLED_AFTER_MS, ENABLED_MAX, ENDPOINTS_MAX, Endpoint, EndpointLimit, EndpointStatus, FirstStep, PROBE_EVERY_MS,
+};
+pub use filter::EventFilter;

@@ -1,0 +1,178 @@
+use super::*;
+use crate::event::EventType;
+use crate::id::{EndpointId, EventId, MerchantId};
+use crate::idempotency::Fingerprint;
+use crate::tenant::{Mode, Tenant};
+use crate::time::Timestamp;
+
+const WAITS: [u32; 2] = [5, 300];
+
+fn after(earlier: Option<&Delivery>, attempt: &Attempt, jitter: u32) -> Delivery {
+    let now = Timestamp::from_millis(0);
+    let new = Delivery::new(&EventId::derive(&["e"]), &EndpointId::derive(&["w"]), "r", now);
+    earlier.unwrap_or(&new).after(attempt, &WAITS, jitter, now)
+}
+
+fn answered(status: u16) -> Attempt {
+    Attempt::Answered { status, retry_after_s: None }
+}
+
+#[test]
+fn filters_match_all_a_resource_or_one_type() {
+    let matches = |filter, event_type| EventFilter::parse(filter).is_some_and(|f| f.matches(event_type));
+    assert!(matches("*", EventType::PaymentFailed) && matches("payment.*", EventType::PaymentFailed));
+    assert!(
+        matches("payment.failed", EventType::PaymentFailed) && !matches("payment.failed", EventType::PaymentSucceeded)
+    );
+    for wrong in ["", "payment", "payments.*", "payment.lost", ".*", "**"] {
+        assert_eq!(EventFilter::parse(wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn a_failed_attempt_is_repeated_after_each_wait_and_then_given_up() {
+    let first = after(None, &answered(500), 1000);
+    assert_eq!(
+        (first.status, first.attempts, first.next_attempt_at),
+        (DeliveryStatus::Pending, 1, Some(Timestamp::from_millis(5000)))
+    );
+    let second = after(Some(&first), &Attempt::Unreachable("timed out"), 1200);
+    assert_eq!(second.next_attempt_at, Some(Timestamp::from_millis(360_000)));
+    let third = after(Some(&second), &answered(302), 800);
+    assert_eq!((third.status, third.attempts, third.next_attempt_at), (DeliveryStatus::Failed, 3, None));
+}
+
+#[test]
+fn a_delivery_is_listed_as_failed_once_an_attempt_failed() {
+    let first = after(None, &answered(500), 1000);
+    assert!(first.has_failed_once() && after(Some(&first), &answered(200), 1000).has_failed_once());
+    assert!(!after(None, &answered(200), 1000).has_failed_once());
+    let put_off = Delivery { attempts: 0, ..first }.put_off(1200, Timestamp::from_millis(0));
+    assert_eq!((put_off.next_attempt_at, put_off.has_failed_once()), (Some(Timestamp::from_millis(360_000)), false));
+}
+
+fn at(minute: i64) -> Timestamp {
+    Timestamp::from_millis(minute * 60_000)
+}
+
+/// An endpoint that fails since this minute, or works since that one.
+fn endpoint(failing_since: Option<i64>, works_since: Option<i64>) -> Endpoint {
+    Endpoint {
+        id: EndpointId::derive(&["w"]),
+        tenant: Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test },
+        url: "https://example.com/".to_owned(),
+        event_types: vec![EventFilter::All],
+        secret: String::new(),
+        status: EndpointStatus::Enabled,
+        failing_since: failing_since.map(at),
+        probe_at: None,
+        works_since: works_since.map(at),
+        version: 1,
+        fingerprint: Fingerprint::of(b"{}"),
+        request_id: "r".to_owned(),
+        created_at: at(0),
+        updated_at: None,
+    }
+}
+
+#[test]
+fn a_down_endpoint_gets_a_new_event_each_minute() {
+    let step = |failing_since, probe_at: Option<i64>, minute| {
+        let probe_at = probe_at.map(at);
+        Endpoint { probe_at, ..endpoint(failing_since, None) }.first_step(at(minute))
+    };
+    for (failing_since, probe_at, minute, expected) in [
+        (None, None, 100, FirstStep::Attempt),
+        (Some(96), None, 100, FirstStep::Attempt),
+        (Some(95), None, 100, FirstStep::Probe),
+        (Some(95), Some(101), 100, FirstStep::PutOff),
+        (Some(95), Some(101), 101, FirstStep::Probe),
+        // It worked meanwhile.
+        (None, Some(101), 100, FirstStep::Attempt),
+    ] {
+        let case = (failing_since, probe_at, minute);
+        assert_eq!(step(failing_since, probe_at, minute), expected, "{case:?}");
+    }
+}
+
+#[test]
+fn an_attempt_begins_when_its_time_or_a_recovery_has_come() {
+    let pending = |attempts, updated: i64, next: i64, planned: Option<i64>| Delivery {
+        attempts,
+        updated_at: at(updated),
+        next_attempt_at: Some(at(next)),
+        planned_at: planned.map(at),
+        ..Delivery::new(&EventId::derive(&["e"]), &EndpointId::derive(&["w"]), "r", at(0))
+    };
+    let (put_off, failed) = (pending(0, 50, 90, None), pending(2, 50, 90, None));
+    let claimed = pending(2, 50, 61, Some(90));
+    let (works, fails) = (endpoint(None, None), endpoint(Some(58), None));
+    let (down, recovered) = (endpoint(Some(10), None), endpoint(None, Some(51)));
+    let long_ago = endpoint(None, Some(50));
+    let fails_again = endpoint(Some(56), Some(51));
+    let down_again = endpoint(Some(55), Some(51));
+    for (case, delivery, endpoint, minute, expected) in [
+        ("its time has come", &failed, Some(&down), 90, true),
+        ("its time has come, the endpoint is gone", &failed, None, 90, true),
+        ("it waits", &failed, Some(&works), 60, false),
+        ("it waits, the endpoint is gone", &failed, None, 60, false),
+        ("put off, still down", &put_off, Some(&down), 60, false),
+        ("put off, not down any more", &put_off, Some(&works), 60, true),
+        ("put off, failing for two minutes", &put_off, Some(&fails), 60, true),
+        ("the endpoint recovered after it failed", &failed, Some(&recovered), 60, true),
+        ("it failed after the recovery", &failed, Some(&long_ago), 60, false),
+        ("recovered, failing for four minutes", &failed, Some(&fails_again), 60, true),
+        ("recovered, and down again", &failed, Some(&down_again), 60, false),
+        ("an attempt is under way", &claimed, Some(&recovered), 60, false),
+        ("the attempt under way is lost", &claimed, Some(&recovered), 61, true),
+    ] {
+        assert_eq!(delivery.may_begin(endpoint, at(minute)), expected, "{case}");
+    }
+    let done = Delivery { status: DeliveryStatus::Succeeded, next_attempt_at: None, ..put_off };
+    assert!(!done.may_begin(Some(&recovered), at(60)) && !failed.given_up().may_begin(Some(&recovered), at(60)));
+}
+
+#[test]
+fn a_failed_early_attempt_leaves_the_plan_as_it_was() {
+    let first = after(None, &answered(500), 1000);
+    // Planned for 5 s; the next wait would be 300 s.
+    let early = first.claimed(Timestamp::from_millis(15_000));
+    assert_eq!(early.next_attempt_at, Some(Timestamp::from_millis(15_000)));
+    let failed = early.after(&answered(500), &WAITS, 1000, Timestamp::from_millis(1_000));
+    assert_eq!((failed.attempts, failed.early_attempts, failed.planned_at), (2, 1, None));
+    assert_eq!((failed.status, failed.next_attempt_at), (DeliveryStatus::Pending, first.next_attempt_at));
+    // At its time it uses up the next wait, and then the last.
+    let second = failed.claimed(Timestamp::from_millis(20_000));
+    let second = second.after(&answered(500), &WAITS, 1000, Timestamp::from_millis(5_000));
+    assert_eq!((second.attempts, second.next_attempt_at), (3, Some(Timestamp::from_millis(305_000))));
+    // A lost attempt was planned when it was planned first.
+    let lost = second.claimed(Timestamp::from_millis(20_000)).claimed(Timestamp::from_millis(40_000));
+    assert_eq!(lost.planned_at, second.next_attempt_at);
+    let last = lost.after(&answered(500), &WAITS, 1000, Timestamp::from_millis(305_000));
+    assert_eq!((last.status, last.attempts, last.next_attempt_at), (DeliveryStatus::Failed, 4, None));
+    assert_eq!(early.after(&answered(410), &WAITS, 1000, at(0)).status, DeliveryStatus::Failed);
+    assert_eq!(early.after(&answered(200), &WAITS, 1000, at(0)).early_attempts, 0);
+}
+
+#[test]
+fn only_2xx_is_a_success_and_410_ends_it() {
+    for status in [200, 204, 299] {
+        assert_eq!(after(None, &answered(status), 1000).status, DeliveryStatus::Succeeded);
+    }
+    for status in [199, 301, 404, 500] {
+        assert_eq!(after(None, &answered(status), 1000).status, DeliveryStatus::Pending);
+    }
+    assert_eq!(after(None, &answered(410), 1000).status, DeliveryStatus::Failed);
+}
+
+#[test]
+fn retry_after_is_honoured_up_to_a_day() {
+    let next = |status, seconds| {
+        let attempt = Attempt::Answered { status, retry_after_s: Some(seconds) };
+        after(None, &attempt, 1000).next_attempt_at.map(Timestamp::millis)
+    };
+    assert_eq!(next(503, 60), Some(60_000));
+    assert_eq!(next(429, 1), Some(5_000));
+    assert_eq!(next(500, 60), Some(5_000));
+    assert_eq!(next(503, 10_000_000), Some(86_400_000));
+}

@@ -1,0 +1,116 @@
+//! What the API answered, and how a request fared.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use serde_json::Value;
+
+/// An answer, read to its end.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as sent.
+    pub text: String,
+    /// The body, or null when it is no JSON.
+    pub body: Value,
+}
+
+impl Answer {
+    /// A header's value; empty when there is none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// The `id` in the body.
+    #[track_caller]
+    pub fn id(&self) -> &str {
+        self.body["id"].as_str().unwrap_or_else(|| panic!("no id: {} {}", self.status, self.text))
+    }
+
+    /// Fails the test unless this has the status; gives itself.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Answer {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self
+    }
+
+    /// Fails the test unless this is a complete problem (RFC 9457) with this status and code; gives itself.
+    #[track_caller]
+    pub fn expect_problem(self, status: u16, code: &str) -> Answer {
+        let problem = &self.body;
+        assert_eq!((self.status.as_u16(), problem["code"].as_str()), (status, Some(code)), "{}", self.text);
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text);
+        assert_eq!(problem["status"], status, "{}", self.text);
+        for field in ["type", "title", "detail", "instance", "request_id"] {
+            assert!(problem[field].as_str().is_some_and(|text| !text.is_empty()), "{field} of {}", self.text);
+        }
+        let request = problem["request_id"].as_str().unwrap();
+        assert_eq!(self.header("request-id"), request, "{}", self.text);
+        assert!(problem["instance"].as_str().unwrap().ends_with(request), "{}", self.text);
+        self
+    }
+
+    /// The same, without what is different in every answer; gives the problem, to be compared with others.
+    #[track_caller]
+    pub fn expect_anonymous_problem(self, status: u16, code: &str) -> Value {
+        let mut problem = self.expect_problem(status, code).body;
+        problem["request_id"].take();
+        problem["instance"].take();
+        problem
+    }
+
+    /// Whether the same request may be sent again: after a 429 and any 5xx, as the README says.
+    pub fn says_later(&self) -> bool {
+        self.status == 429 || self.status.is_server_error()
+    }
+
+    /// How long the client has to wait before it sends the same request again.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.header("retry-after").parse().ok().map(Duration::from_secs)
+    }
+
+    /// For people, in a few words: `429 rate_limited: …`.
+    pub fn described(&self) -> String {
+        let status = self.status.as_u16();
+        match (self.body["code"].as_str(), self.body["detail"].as_str()) {
+            (Some(code), Some(detail)) => format!("{status} {code}: {}", detail.trim_end_matches('.')),
+            _ if self.text.is_empty() => status.to_string(),
+            _ => format!("{status} {}", self.text.chars().take(DESCRIBED_MAX).collect::<String>()),
+        }
+    }
+
+    /// The JSON pointers of a problem's `errors`, in their order.
+    pub fn pointers(&self) -> Vec<&str> {
+        let errors = self.body["errors"].as_array().map(Vec::as_slice).unwrap_or_default();
+        errors.iter().filter_map(|error| error["pointer"].as_str()).collect()
+    }
+}
+
+/// Most characters of a body that is no problem, in a sentence.
+const DESCRIBED_MAX: usize = 200;
+
+/// How a request fared that was sent until it was served.
+#[derive(Debug)]
+pub struct Served {
+    /// The last answer; `Err` if the connection failed instead.
+    pub last: reqwest::Result<Answer>,
+    /// How often it was sent.
+    pub tries: u32,
+    /// How long the last try took.
+    pub took: Duration,
+}
+
+impl Served {
+    /// The answer if it is not one after which the client has to come again; else what came last, for people.
+    pub fn answer(self) -> Result<Answer, String> {
+        match self.last {
+            Ok(answer) if answer.says_later() => Err(answer.described()),
+            Ok(answer) => Ok(answer),
+            Err(_) => Err("the connection failed".to_owned()),
+        }
+    }
+}
