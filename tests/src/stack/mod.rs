@@ -54,7 +54,7 @@ impl Deref for Stack {
 }
 
 /// Knobs of the runner itself, which are no parameters of the template.
-const RUNNER_KNOBS: [&str; 5] = ["FRESH", "KILL_FUNCTIONS", "QUEUE_DISORDER", "TEMPLATE", "WEBHOOK_LOOPBACK"];
+const RUNNER_KNOBS: [&str; 6] = ["FRESH", "KILL_FUNCTIONS", "PORT", "QUEUE_DISORDER", "TEMPLATE", "WEBHOOK_LOOPBACK"];
 
 impl Stack {
     /// Starts a stack and waits until it is ready; a runner that is not ready in time, or that ends, fails the test
