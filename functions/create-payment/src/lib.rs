@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use spillway_domain::api_key::Scope;
+use spillway_domain::change::Change;
 use spillway_domain::currency::Currency;
 use spillway_domain::id::{PaymentKind, shard_of};
 use spillway_domain::money::{AMOUNT_MAX, Minor};
-use spillway_domain::payment::{CaptureMethod, NewPayment, Origin, Payment};
-use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response, view};
+use spillway_domain::payment::{CaptureMethod, NewPayment, Payment};
+use spillway_domain::resource::{Cause, Meta, Resource as _};
+use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response};
 use spillway_platform::processor;
 use spillway_platform::runtime::{self, SettingError, Start};
-use spillway_platform::store::{Created, Store};
+use spillway_platform::store::Store;
 
 const TOKEN_LENGTH_MAX: usize = 255;
 const DESCRIPTION_LENGTH_MAX: usize = 500;
@@ -40,33 +42,14 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     let asked = parse(body, &caller)?;
     let processor = processor::for_mode(caller.tenant.mode).ok_or_else(Problem::processor_not_configured)?;
 
-    let id = key.id_for::<PaymentKind>(&caller.tenant, "payment", "");
-    let origin = Origin {
-        shard: shard_of(id.as_str(), caller.shards.in_force(now)),
-        processor: processor.to_owned(),
-        fingerprint,
-        request_id: request.request_id.clone(),
-        at: now,
-    };
-    let payment = Payment::accept(id, caller.tenant, asked, origin);
+    let id = key.id_for::<PaymentKind>(&caller.tenant, Payment::NAME, "");
+    let shard = shard_of(id.as_str(), caller.shards.in_force(now));
+    let cause = Cause { request_id: request.request_id.clone(), fingerprint, at: now };
+    let change =
+        Change::creation(Payment::accept(Meta::new(id, caller.tenant, shard, cause), asked, processor.to_owned()));
 
-    match context.store.create_payment(&payment).await? {
-        Created::New => Ok(accepted(&request, &payment, false)),
-        Created::Existing(first) if first.fingerprint == payment.fingerprint => {
-            // The same request id: this very write succeeded before, and its reply was lost. The store's own mark of it may
-            // be gone by now, because the payment is being worked on.
-            let replayed = first.request_id != payment.request_id;
-            Ok(accepted(&request, &first.as_accepted(), replayed))
-        }
-        Created::Existing(_) => Err(Problem::idempotency_key_reused()),
-    }
-}
-
-fn accepted(request: &Request, payment: &Payment, replayed: bool) -> Response {
-    Response::accepted(&view::payment(payment), request.location(payment.id.as_str()))
-        .with_version(view::etag(payment.version))
-        .replayed(replayed)
-        .about(payment.id.as_str())
+    let creation = context.store.create(&change).await?;
+    Response::creation(&request, &change.after, creation, |never| match never {})
 }
 
 fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {

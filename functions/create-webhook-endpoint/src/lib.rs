@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
+use spillway_domain::resource::{Cause, Meta};
 use spillway_domain::tenant::Mode;
-use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter};
+use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter, Secret};
 use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response, view};
 use spillway_platform::runtime::{self, SettingError, Start, settings};
 use spillway_platform::store::{Created, Store};
@@ -39,26 +40,23 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     let fingerprint = body.fingerprint();
     let (url, event_types) = parse(body, context.loopback_in_test && caller.tenant.mode == Mode::Test)?;
 
+    let id = key.id_for::<EndpointKind>(&caller.tenant, "webhook_endpoint", "");
+    let cause = Cause { request_id: request.request_id.clone(), fingerprint, at: now };
     let endpoint = Endpoint {
-        id: key.id_for::<EndpointKind>(&caller.tenant, "webhook_endpoint", ""),
-        tenant: caller.tenant,
+        // Endpoints are few: their events are all on the first shard.
+        meta: Meta::new(id, caller.tenant, 0, cause),
         url,
         event_types,
-        secret: new_secret(context.random()),
+        secrets: vec![Secret { generation: 1, text: new_secret(context.random()), until: None }],
         status: EndpointStatus::Enabled,
         failing_since: None,
         probe_at: None,
         works_since: None,
-        version: 1,
-        fingerprint,
-        request_id: request.request_id.clone(),
-        created_at: now,
-        updated_at: None,
     };
     match context.store.create_webhook_endpoint(&endpoint).await? {
         Ok(Created::New) => Ok(created(&request, &endpoint, false)),
-        Ok(Created::Existing(first)) if first.fingerprint == endpoint.fingerprint => {
-            let replayed = first.request_id != endpoint.request_id;
+        Ok(Created::Existing(first)) if first.meta.fingerprint == endpoint.meta.fingerprint => {
+            let replayed = first.meta.request_id != endpoint.meta.request_id;
             Ok(created(&request, &first, replayed))
         }
         Ok(Created::Existing(_)) => Err(Problem::idempotency_key_reused()),
@@ -67,11 +65,11 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
 }
 
 fn created(request: &Request, endpoint: &Endpoint, replayed: bool) -> Response {
-    Response::created(&view::created_webhook_endpoint(endpoint), request.location(endpoint.id.as_str()))
-        .with_version(view::etag(endpoint.version))
+    Response::created(&view::created_webhook_endpoint(endpoint), request.location(endpoint.meta.id.as_str()))
+        .with_version(view::etag(endpoint.meta.version))
         .never_cached()
         .replayed(replayed)
-        .about(endpoint.id.as_str())
+        .about(endpoint.meta.id.as_str())
 }
 
 fn parse(body: Json, loopback: bool) -> Result<(String, Vec<EventFilter>), Problem> {

@@ -8,13 +8,12 @@ use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, Endpoint, JitterPermille};
 use spillway_platform::runtime::Metric;
-use spillway_platform::store::StoredEvent;
+use spillway_platform::store::{StoredEvent, keys};
 use spillway_platform::webhook::sign;
-use spillway_platform::work::{Done, Outgoing, Thing, WorkError};
+use spillway_platform::work::{Done, Outgoing, WorkError, WorkItem};
 
 use crate::Context;
 use crate::endpoints::Endpoints;
-use crate::recovery;
 
 /// How long a claimed attempt keeps others off, beyond the attempt's own deadline.
 const CLAIM_MARGIN_MS: i64 = 5_000;
@@ -36,7 +35,7 @@ pub async fn attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint
     let body = Body { id: &event.id, event_type: event.event_type, timestamp: event.timestamp, data };
     let body = serde_json::to_string(&body).map_err(|_| ours("its data can't be written"))?;
     let (id, now) = (event.id.as_str(), context.now());
-    let signed = sign(&endpoint.secret, id, body.as_bytes(), now);
+    let signed = sign(endpoint.signing(now), id, body.as_bytes(), now);
     let signed = signed.ok_or_else(|| ours("the endpoint's secret can't be read"))?;
     let attempt = context.sender.attempt(endpoint, id, &signed, body, now).await;
     attempt.map_err(|no_client| ours(&no_client.to_string()))
@@ -126,10 +125,10 @@ pub async fn follow_up(
     context.metrics.add(if attempt.succeeded() { Metric::WebhooksDelivered } else { Metric::WebhooksFailed }, 1);
     let now = context.now();
     if let Some(next) = delivery.next_attempt_at {
-        send_message(context, &endpoint.tenant, delivery, next.since(now)).await;
+        send_message(context, &endpoint.meta.owner, delivery, next.since(now)).await;
     }
     let outcome = outcome(delivery, now);
-    let untold = |_: &WorkError| Done::new(&outcome).with(&endpoint.id).log(&delivery.event);
+    let untold = |_: &WorkError| Done::new(&outcome).with(&endpoint.meta.id).log(&delivery.event);
     let disabled = note_health(context, endpoint, attempt, now).await.inspect_err(untold)?;
     Ok(Done::new(outcome + if disabled { ", endpoint disabled" } else { "" }))
 }
@@ -140,9 +139,8 @@ pub async fn send_message(context: &Context, tenant: &Tenant, delivery: &Deliver
     if delay_s > Outgoing::DELAY_S_MAX {
         return;
     }
-    let (event, endpoint) = (delivery.event.clone(), delivery.endpoint.clone());
-    let thing = Thing::Delivery { tenant: tenant.clone(), event, endpoint };
-    if let Some((_, error)) = context.queues().send(&[Outgoing { thing, delay_s }]).await.pop() {
+    let Some(item) = WorkItem::of(&keys::delivery(tenant, &delivery.event, &delivery.endpoint)) else { return };
+    if let Some((_, error)) = context.queues().send(&[Outgoing { item, delay_s }]).await.pop() {
         // Its due time brings it back.
         tracing::warn!(target: "spillway", event = %delivery.event, error = %error, "the next attempt's message was not sent");
     }
@@ -152,11 +150,11 @@ pub async fn send_message(context: &Context, tenant: &Tenant, delivery: &Deliver
 async fn note_health(
     context: &Context, endpoint: &Endpoint, attempt: &Attempt, now: Timestamp,
 ) -> Result<bool, WorkError> {
-    let (tenant, id) = (&endpoint.tenant, &endpoint.id);
+    let (tenant, id) = (&endpoint.meta.owner, &endpoint.meta.id);
     match (attempt.succeeded(), endpoint.failing_since) {
         (true, Some(_)) if endpoint.is_down(now) => {
             if context.store.endpoint_recovered(tenant, id, now).await? {
-                wake(context, endpoint).await;
+                tracing::info!(target: "spillway", endpoint = %id, "webhook endpoint works again");
             }
         }
         (true, Some(_)) => context.store.endpoint_works(tenant, id).await?,
@@ -171,23 +169,13 @@ async fn note_health(
     Ok(false)
 }
 
-/// Has what waits for the endpoint sent.
-async fn wake(context: &Context, endpoint: &Endpoint) {
-    tracing::info!(target: "spillway", endpoint = %endpoint.id, "webhook endpoint works again");
-    let page = recovery::page(&endpoint.tenant, &endpoint.id, None);
-    if let Some((_, error)) = context.queues().send(&[page]).await.pop() {
-        // Each delivery's own time brings it back.
-        tracing::warn!(target: "spillway", endpoint = %endpoint.id, error = %error, "what waits for it was not sent");
-    }
-}
-
 /// Gives the endpoint up: it is gone, or has failed since then. False if it was given up before, or works again.
 async fn disable(
     context: &Context, endpoint: &Endpoint, failing_since: Option<Timestamp>, now: Timestamp,
 ) -> Result<bool, WorkError> {
     let disabled = context.store.disable_endpoint(endpoint, failing_since, now).await?;
     if disabled {
-        tracing::warn!(target: "spillway", endpoint = %endpoint.id, "webhook endpoint disabled");
+        tracing::warn!(target: "spillway", endpoint = %endpoint.meta.id, "webhook endpoint disabled");
     }
     Ok(disabled)
 }

@@ -6,7 +6,7 @@ use spillway_domain::id::EndpointId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::webhook::Endpoint;
 use spillway_platform::store::{Readable, StoreError};
-use spillway_platform::work::Thing;
+use spillway_platform::work::WorkItem;
 
 use crate::Context;
 
@@ -15,8 +15,8 @@ pub struct Endpoints(HashMap<Tenant, Result<Readable<Endpoint>, StoreError>>);
 
 impl Endpoints {
     /// One query for each tenant of the batch.
-    pub async fn read(context: &Context, things: &[Thing]) -> Endpoints {
-        let tenants: HashSet<&Tenant> = things.iter().map(Thing::tenant).collect();
+    pub async fn read(context: &Context, items: &[WorkItem]) -> Endpoints {
+        let tenants: HashSet<&Tenant> = items.iter().map(WorkItem::tenant).collect();
         let reads = tenants
             .into_iter()
             .map(|tenant| async move { (tenant.clone(), context.store.webhook_endpoints(tenant).await) });
@@ -34,6 +34,6 @@ impl Endpoints {
 
     /// One of a tenant. None if there is none.
     pub fn get(&self, tenant: &Tenant, id: &EndpointId) -> Result<Option<&Endpoint>, StoreError> {
-        Ok(self.of(tenant)?.items.iter().find(|endpoint| endpoint.id == *id))
+        Ok(self.of(tenant)?.items.iter().find(|endpoint| endpoint.meta.id == *id))
     }
 }

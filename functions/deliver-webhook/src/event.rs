@@ -45,7 +45,7 @@ async fn to_all(
             known.items.iter().all(|delivery| delivery.endpoint.as_str() != endpoint)
                 && known.unreadable.iter().all(|of| of != endpoint)
         };
-        let new = wanting.into_iter().filter(|endpoint| is_new(endpoint.id.as_str()));
+        let new = wanting.into_iter().filter(|endpoint| is_new(endpoint.meta.id.as_str()));
         // All of them to their end: an attempt that was made must be stored, whatever happens to another.
         let results = join_all(new.map(|endpoint| first_attempt(context, event, endpoint))).await;
         let (attempted, failed): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
@@ -67,8 +67,8 @@ async fn to_all(
 
 async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Result<Done, WorkError> {
     let now = context.now();
-    let new = Delivery::new(&event.id, &endpoint.id, &event.request_id, now);
-    let told = |done: Done| delivery::of_event(done.with(&endpoint.id), event);
+    let new = Delivery::new(&event.id, &endpoint.meta.id, &event.request_id, event.expires_at, now);
+    let told = |done: Done| delivery::of_event(done.with(&endpoint.meta.id), event);
     let attempted = match endpoint.first_step(now) {
         FirstStep::Attempt => true,
         FirstStep::Probe => context.store.claim_probe(endpoint, now).await?,
@@ -79,11 +79,11 @@ async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoi
     }
     let attempt = delivery::attempt(context, event, endpoint).await?;
     let after = new.after(&attempt, &context.webhooks.waits_s, delivery::jitter(context), context.now());
-    let stored = match context.store.create_delivery(&endpoint.tenant, &after).await? {
+    let stored = match context.store.create_delivery(&endpoint.meta.owner, &after).await? {
         Created::New => true,
         // Another copy of the message found the endpoint down.
         Created::Existing(other) if other.is_put_off() => {
-            context.store.replace_delivery(&endpoint.tenant, &other, &after).await?
+            context.store.replace_delivery(&endpoint.meta.owner, &other, &after).await?
         }
         // Another copy of the message was faster; its result counts.
         Created::Existing(_) => false,
@@ -102,12 +102,12 @@ async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoi
 /// stored before: so it is read again, and the delivery is sent at once.
 async fn put_off(context: &Context, endpoint: &Endpoint, new: &Delivery, now: Timestamp) -> Result<Done, WorkError> {
     let later = new.put_off(delivery::jitter(context), now);
-    if let Created::Existing(_) = context.store.create_delivery(&endpoint.tenant, &later).await? {
+    if let Created::Existing(_) = context.store.create_delivery(&endpoint.meta.owner, &later).await? {
         return Ok(Done::new("another copy of the message was faster, and its result counts"));
     }
-    let as_it_is = context.store.webhook_endpoint(&endpoint.tenant, &endpoint.id).await?;
+    let as_it_is = context.store.webhook_endpoint(&endpoint.meta.owner, &endpoint.meta.id).await?;
     let works = later.may_begin(as_it_is.as_ref(), now);
     let wait_ms = if works { 0 } else { later.next_attempt_at.map_or(0, |next| next.since(now)) };
-    delivery::send_message(context, &endpoint.tenant, &later, wait_ms).await;
+    delivery::send_message(context, &endpoint.meta.owner, &later, wait_ms).await;
     Ok(delivery::put_off(&later, now))
 }

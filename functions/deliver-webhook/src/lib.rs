@@ -12,7 +12,7 @@ use spillway_platform::runtime::settings::Webhooks;
 use spillway_platform::runtime::{self, HasQueues, Invocation, SettingError, Start};
 use spillway_platform::store::Store;
 use spillway_platform::webhook::Sender;
-use spillway_platform::work::{Done, QueueName, Queues, Thing, WorkError, each};
+use spillway_platform::work::{Done, Kind, QueueName, Queues, WorkError, WorkItem, each};
 
 use endpoints::Endpoints;
 
@@ -26,7 +26,7 @@ pub struct Parts {
 
 impl runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
-        let store = Store::with_due_times(start)?;
+        let store = Store::with_events(start)?;
         let queues = Queues::new(start, &[QueueName::Webhooks])?;
         let webhooks = Webhooks::read(&start.environment)?;
         Ok(Parts { store, queues, sender: Sender::new(&webhooks), webhooks })
@@ -42,19 +42,20 @@ impl HasQueues for Parts {
 type Context = runtime::Context<Parts>;
 
 /// Delivers each event and each retry by itself; the endpoints of a merchant are read once for the batch.
-pub async fn handle(context: Arc<Context>, _: Invocation, things: Vec<Thing>) -> Vec<Result<Vec<Done>, WorkError>> {
-    let endpoints = Endpoints::read(&context, &things).await;
-    each(things, |thing| async {
-        match thing {
-            Thing::Event { tenant, id } => event::deliver(&context, &endpoints, &tenant, &id).await,
-            Thing::Delivery { tenant, event, endpoint } => {
-                delivery::retry(&context, &endpoints, &tenant, &event, &endpoint).await.map(Into::into)
-            }
-            Thing::Endpoint { tenant, id, after } => {
-                recovery::send_pending(&context, &endpoints, &tenant, &id, after.as_ref()).await.map(Into::into)
-            }
-            Thing::Payment { .. } | Thing::Balance { .. } => Err(WorkError::Unreadable),
+pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Vec<Done>, WorkError>> {
+    let endpoints = Endpoints::read(&context, &items).await;
+    each(items, |item| work(&context, &endpoints, item)).await
+}
+
+async fn work(context: &Context, endpoints: &Endpoints, item: WorkItem) -> Result<Vec<Done>, WorkError> {
+    match (item.kind, item.event(), item.endpoint()) {
+        (Kind::Event, Some(event), _) => event::deliver(context, endpoints, item.tenant(), &event).await,
+        (Kind::Delivery, Some(event), Some(endpoint)) => {
+            delivery::retry(context, endpoints, item.tenant(), &event, &endpoint).await.map(Into::into)
         }
-    })
-    .await
+        (Kind::WebhookEndpoint, _, Some(endpoint)) => {
+            recovery::send_pending(context, endpoints, &item, &endpoint).await.map(Into::into)
+        }
+        _ => Err(WorkError::UnknownKey),
+    }
 }

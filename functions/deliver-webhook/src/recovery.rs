@@ -1,43 +1,38 @@
 //! An endpoint that was down works again: what waits for it is sent at once, page by page.
 
-use spillway_domain::id::{EndpointId, EventId};
-use spillway_domain::tenant::Tenant;
+use spillway_domain::id::EndpointId;
 use spillway_domain::webhook::EndpointStatus;
-use spillway_platform::work::{Done, Outgoing, Thing, WorkError};
+use spillway_platform::store::keys;
+use spillway_platform::work::{Done, Outgoing, WorkError, WorkItem};
 
 use crate::Context;
 use crate::endpoints::Endpoints;
 
-/// Before each page. What was put off an instant ago is in the index by then, and a server that has just come back gets
-/// no more than a page each second.
+/// Before each further page: a server that has just come back gets no more than a page each second.
 const PAGE_DELAY_S: u32 = 1;
-
-/// The message that sends what waits for the endpoint, starting after the event `after`.
-pub fn page(tenant: &Tenant, id: &EndpointId, after: Option<EventId>) -> Outgoing {
-    Outgoing { thing: Thing::Endpoint { tenant: tenant.clone(), id: id.clone(), after }, delay_s: PAGE_DELAY_S }
-}
 
 /// Sends a message for each delivery of a page, which does nothing if that delivery may not begin yet, and one for the
 /// next page. It ends when the endpoint is disabled, or down again.
 pub async fn send_pending(
-    context: &Context, endpoints: &Endpoints, tenant: &Tenant, id: &EndpointId, after: Option<&EventId>,
+    context: &Context, endpoints: &Endpoints, item: &WorkItem, id: &EndpointId,
 ) -> Result<Done, WorkError> {
+    let tenant = item.tenant();
     let works = endpoints
         .get(tenant, id)?
         .is_some_and(|endpoint| endpoint.status == EndpointStatus::Enabled && !endpoint.is_down(context.now()));
     if !works {
         return Ok(Done::new("it is disabled, or down again"));
     }
-    let (events, is_full) = context.store.pending_deliveries(tenant, id, after).await?;
+    let (events, is_full) = context.store.pending_deliveries(tenant, id, item.after.as_ref()).await?;
     let done = Done::new(format!("{} deliveries sent for", events.len()));
     let next = events.last().filter(|_| is_full).cloned();
-    let deliveries = events.into_iter().map(|event| {
-        let thing = Thing::Delivery { tenant: tenant.clone(), event, endpoint: id.clone() };
-        Outgoing { thing, delay_s: 0 }
+    let deliveries = events.into_iter().filter_map(|event| {
+        let item = WorkItem::of(&keys::delivery(tenant, &event, id))?;
+        Some(Outgoing { item, delay_s: 0 })
     });
     send(context, &deliveries.collect::<Vec<_>>()).await?;
-    if let Some(last) = next {
-        send(context, &[page(tenant, id, Some(last))]).await?;
+    if next.is_some() {
+        send(context, &[Outgoing { item: item.clone().after(next), delay_s: PAGE_DELAY_S }]).await?;
     }
     Ok(done)
 }

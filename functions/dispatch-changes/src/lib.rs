@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use spillway_platform::runtime::{self, SettingError, Start};
-use spillway_platform::work::{Outgoing, QueueName, Queues, StreamChange, Thing, WorkError};
+use spillway_platform::work::{Kind, Outgoing, QueueName, Queues, StreamChange, WorkError, WorkItem};
 
 /// The queues, and how long movements gather before a fold.
 pub struct Parts {
@@ -21,22 +21,22 @@ impl runtime::Parts for Parts {
 
 type Context = runtime::Context<Parts>;
 
-/// Sends one message for each thing that changed. A change that can't be read or sent ends the batch there: it and
+/// Sends one message for each item that needs work. A change that can't be read or sent ends the batch there: it and
 /// those after it come again.
 pub async fn handle(context: Arc<Context>, changes: Vec<StreamChange>) -> Result<(), (usize, WorkError)> {
-    let mut first_of: HashMap<Thing, usize> = HashMap::new();
+    let mut first_of: HashMap<WorkItem, usize> = HashMap::new();
     let mut messages = Vec::new();
     let mut unreadable = None;
     for (index, change) in changes.iter().enumerate() {
-        let Some(thing) = change.thing() else {
-            unreadable = Some((index, WorkError::Unreadable));
+        let Some(item) = change.item() else {
+            unreadable = Some((index, WorkError::UnknownKey));
             break;
         };
-        // One message for each balance and batch, delayed, so that folds are large and few.
-        let delay_s = if matches!(thing, Thing::Balance { .. }) { context.fold_delay_s } else { 0 };
-        if !first_of.contains_key(&thing) {
-            first_of.insert(thing.clone(), index);
-            messages.push((index, Outgoing { thing, delay_s }));
+        // An item that was woken once passes the stream's filter with each later change.
+        if change.wakes() && !first_of.contains_key(&item) {
+            first_of.insert(item.clone(), index);
+            let delay_s = delay_s(&context, item.kind);
+            messages.push((index, Outgoing { item, delay_s }));
         }
     }
     let (indices, messages): (Vec<usize>, Vec<Outgoing>) = messages.into_iter().unzip();
@@ -45,5 +45,16 @@ pub async fn handle(context: Arc<Context>, changes: Vec<StreamChange>) -> Result
     match unsent.or(unreadable) {
         None => Ok(()),
         Some(failed) => Err(failed),
+    }
+}
+
+/// Seconds before a message of this kind may be received.
+fn delay_s(context: &Context, kind: Kind) -> u32 {
+    match kind {
+        // One message for each balance and batch, so that folds are large and few.
+        Kind::Balance => context.fold_delay_s,
+        // What was put off for the endpoint an instant ago is in the index by then.
+        Kind::WebhookEndpoint => 1,
+        _ => 0,
     }
 }

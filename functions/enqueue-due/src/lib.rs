@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt as _};
 use spillway_domain::time::Timestamp;
 use spillway_platform::runtime::{self, Invocation, Metric, SettingError, Start};
 use spillway_platform::store::{Claim, DueSpace, SWEEP_MAX, Store, StoreError};
-use spillway_platform::work::{Outgoing, QueueName, Queues, Thing, WorkError};
+use spillway_platform::work::{Outgoing, QueueName, Queues, WorkError, WorkItem};
 
 /// Partitions that are swept at once, and claims that are made at once.
 const AT_ONCE: usize = 16;
@@ -36,7 +36,7 @@ type Context = runtime::Context<Parts>;
 
 /// Sweeps the three spaces, money first, each with its share of the time that is left, so that a backlog of one delays
 /// no other. Gives what was enqueued, and how much that is.
-pub async fn handle(context: Arc<Context>, invocation: Invocation) -> (Vec<Thing>, Result<String, WorkError>) {
+pub async fn handle(context: Arc<Context>, invocation: Invocation) -> (Vec<WorkItem>, Result<String, WorkError>) {
     let (mut told, mut enqueued) = (Vec::new(), Vec::new());
     let mut failed = None;
     for (index, space) in DueSpace::ALL.into_iter().enumerate() {
@@ -55,7 +55,7 @@ pub async fn handle(context: Arc<Context>, invocation: Invocation) -> (Vec<Thing
 /// What was done, and the first thing that failed: the rest was done nevertheless.
 #[derive(Default)]
 struct Swept {
-    enqueued: Vec<Thing>,
+    enqueued: Vec<WorkItem>,
     failed: Option<WorkError>,
     /// Partitions where more is overdue.
     unfinished: Vec<u16>,
@@ -114,8 +114,8 @@ async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Times
     }
     let unsent = context.queues.send(&messages).await;
     let sent = |index: &usize| unsent.iter().all(|(missing, _)| missing != index);
-    let enqueued: Vec<Thing> =
-        messages.into_iter().enumerate().filter(|(index, _)| sent(index)).map(|(_, message)| message.thing).collect();
+    let enqueued: Vec<WorkItem> =
+        messages.into_iter().enumerate().filter(|(index, _)| sent(index)).map(|(_, message)| message.item).collect();
     context.metrics.add_all(Metric::DueEnqueued, enqueued.len());
     // One that was not sent comes again when its claim ends.
     failed = failed.or(unsent.into_iter().next().map(|(_, error)| error));
@@ -128,7 +128,7 @@ async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Times
 fn message(context: &Context, Claim { overdue, claims }: Claim) -> Outgoing {
     if claims >= OVERDUE_CLAIMS {
         context.metrics.add(Metric::DueOverdue, 1);
-        tracing::warn!(target: "spillway", pk = %overdue.key.pk, sk = %overdue.key.sk, claims, "overdue");
+        tracing::warn!(target: "spillway", pk = %overdue.item.key().pk, sk = %overdue.item.key().sk, claims, "overdue");
     }
-    Outgoing { thing: overdue.thing, delay_s: 0 }
+    Outgoing { item: overdue.item, delay_s: 0 }
 }

@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use spillway_domain::currency::Currency;
 use spillway_domain::id::{EntryId, shard_of};
-use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
-use spillway_platform::runtime::{self, HasQueues, Invocation, Merchants, Metric, SettingError, Start};
+use spillway_platform::runtime::{self, HasQueues, Invocation, Metric, SettingError, Start};
 use spillway_platform::store::Store;
-use spillway_platform::work::{Done, Outgoing, QueueName, Queues, Thing, WorkError, each};
+use spillway_platform::work::{Done, Outgoing, QueueName, Queues, WorkError, WorkItem, each};
 
 /// A fold begins only if this much time is left.
 const RESERVE_MS: i64 = 5_000;
@@ -19,7 +17,6 @@ const DAILY_MS: i64 = 15 * 60 * 1000;
 /// The store, and the queue of folds.
 pub struct Parts {
     store: Store,
-    merchants: Merchants,
     queues: Queues,
 }
 
@@ -27,7 +24,7 @@ impl runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let store = Store::new(start)?;
         let queues = Queues::new(start, &[QueueName::Folds])?;
-        Ok(Parts { merchants: Merchants::new(start, &store)?, queues, store })
+        Ok(Parts { queues, store })
     }
 }
 
@@ -40,18 +37,19 @@ impl HasQueues for Parts {
 type Context = runtime::Context<Parts>;
 
 /// Folds each balance by itself.
-pub async fn handle(context: Arc<Context>, invocation: Invocation, things: Vec<Thing>) -> Vec<Result<Done, WorkError>> {
-    each(things, |thing| work(&context, thing, invocation.deadline)).await
+pub async fn handle(
+    context: Arc<Context>, invocation: Invocation, items: Vec<WorkItem>,
+) -> Vec<Result<Done, WorkError>> {
+    each(items, |item| work(&context, item, invocation.deadline)).await
 }
 
-async fn work(context: &Context, thing: Thing, deadline: Timestamp) -> Result<Done, WorkError> {
-    let Thing::Balance { tenant, currency } = &thing else { return Err(WorkError::Unreadable) };
+async fn work(context: &Context, item: WorkItem, deadline: Timestamp) -> Result<Done, WorkError> {
     let mut folded = Vec::new();
-    match fold(context, tenant, *currency, deadline, &mut folded).await {
+    match fold(context, &item, deadline, &mut folded).await {
         Ok(and) => Ok(done(&folded, and)),
         Err(error) => {
             if !folded.is_empty() {
-                done(&folded, "").log(thing.subject());
+                done(&folded, "").log(item);
             }
             Err(error)
         }
@@ -61,30 +59,28 @@ async fn work(context: &Context, thing: Thing, deadline: Timestamp) -> Result<Do
 /// Folds until nothing is left, somebody else folds, or the time is up: then a new message goes on. Adds the entries
 /// whose movements it folded to `entries`, and gives what else is to be told.
 async fn fold(
-    context: &Context, tenant: &Tenant, currency: Currency, deadline: Timestamp, entries: &mut Vec<EntryId>,
+    context: &Context, item: &WorkItem, deadline: Timestamp, entries: &mut Vec<EntryId>,
 ) -> Result<&'static str, WorkError> {
-    let merchant = context.merchants.get(&tenant.merchant).await?;
-    let merchant = merchant.ok_or_else(|| WorkError::Refused("the balance's merchant is not there".to_owned()))?;
+    let (tenant, (currency, part)) = (item.tenant(), item.balance().ok_or(WorkError::UnknownKey)?);
     loop {
         let now = context.now();
         if deadline.since(now) < RESERVE_MS {
-            let more = Outgoing { thing: Thing::Balance { tenant: tenant.clone(), currency }, delay_s: 0 };
+            let more = Outgoing { item: item.clone(), delay_s: 0 };
             let unsent = context.queues().send(&[more]).await.pop();
             return unsent.map_or(Ok(", and a message goes on"), |(_, error)| Err(error));
         }
-        let (balance, due) = context.store.balance(tenant, currency).await?;
-        let shards = merchant.shards.largest();
-        let seen = context.store.oldest_movements(tenant, shards, currency, &balance.folding).await?;
+        let (balance, due) = context.store.balance(tenant, currency, part).await?;
+        let seen = context.store.oldest_movements(tenant, currency, part, &balance.folding).await?;
         let movements = balance.unfolded(seen);
         if movements.is_empty() && !balance.has_matured(now.day()) {
-            let next = next_look(tenant, currency, now);
-            context.store.settle_due(tenant, currency, due.as_ref(), next).await?;
+            let next = next_look(item, now);
+            context.store.settle_due(tenant, currency, part, due.as_ref(), next).await?;
             return Ok("");
         }
         // The order is the proof: only when these are gone may the list that names them be replaced.
         context.store.delete_movements(tenant, &balance.folding).await?;
         let fold = balance.fold(&movements, now.day()).map_err(|error| WorkError::Refused(error.to_string()))?;
-        if !context.store.fold(tenant, currency, &fold, next_look(tenant, currency, now)).await? {
+        if !context.store.fold(tenant, currency, part, &fold, next_look(item, now)).await? {
             return Ok(", then another copy of the message was faster");
         }
         context.metrics.add_all(Metric::MovementsFolded, movements.len());
@@ -99,20 +95,23 @@ fn done(entries: &[EntryId], and: &str) -> Done {
 }
 
 /// When the balance is looked at in any case: the next day, spread by a hash.
-fn next_look(tenant: &Tenant, currency: Currency, now: Timestamp) -> Timestamp {
-    let spread_s = shard_of(&format!("{tenant}#{currency}"), DAILY_SPREAD_S);
+fn next_look(item: &WorkItem, now: Timestamp) -> Timestamp {
+    let spread_s = shard_of(&format!("{}#{}", item.key().pk, item.key().sk), DAILY_SPREAD_S);
     now.day().plus_days(1).start().plus_millis(DAILY_MS).plus_seconds(u32::from(spread_s))
 }
 
 #[cfg(test)]
 mod tests {
+    use spillway_platform::store::Key;
+
     use super::*;
 
     #[test]
     fn a_balance_is_looked_at_the_next_day_after_a_quarter_past_midnight() {
-        let tenant = Tenant::parse(&format!("{}#test", spillway_domain::id::MerchantId::derive(&["m"]))).unwrap();
+        let pk = format!("{}#test#balances", spillway_domain::id::MerchantId::derive(&["m"]));
+        let item = WorkItem::of(&Key { pk, sk: "USD".to_owned() }).unwrap();
         let now = Timestamp::parse("2026-01-31T23:59:59Z").unwrap();
-        let look = next_look(&tenant, Currency::parse("USD").unwrap(), now);
+        let look = next_look(&item, now);
         assert!(look >= Timestamp::parse("2026-02-01T00:15:00Z").unwrap());
         assert!(look < Timestamp::parse("2026-02-01T01:15:00Z").unwrap());
     }

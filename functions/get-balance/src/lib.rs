@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use spillway_domain::api_key::Scope;
-use spillway_domain::balance::{Balance, Inexact, Reading};
+use spillway_domain::balance::{Balance, Inexact, Reading, part_of};
 use spillway_domain::currency::Currency;
 use spillway_domain::ledger::Movement;
 use spillway_domain::time::Day;
 use spillway_platform::api::{Caller, Problem, Request, Response, view};
 use spillway_platform::runtime::Context;
-use spillway_platform::store::Readable;
+use spillway_platform::store::{BalancePart, Readable};
 
 /// More than one fold between the two reads, so often in a row, is a store that is too slow.
 const TRIES: u32 = 5;
 
-type Balances = Readable<(Currency, Balance)>;
+type Balances = Readable<BalancePart>;
 /// By currency code, because there may be money in a currency that this version does not know.
 type Readings = BTreeMap<String, Result<Reading, Inexact>>;
 
@@ -25,14 +25,14 @@ type Readings = BTreeMap<String, Result<Reading, Inexact>>;
 pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
     let caller = Caller::of(&request, context.now())?;
     caller.may(Scope::BalanceRead)?;
-    let tenant = &caller.tenant;
+    let (tenant, shards) = (&caller.tenant, caller.shards.largest());
 
-    let mut first = context.store.balances(tenant).await?;
+    let mut first = context.store.balances(tenant, shards).await?;
     let mut tries_left = TRIES;
     loop {
         tries_left -= 1;
-        let movements = context.store.movements(tenant, caller.shards.largest()).await?;
-        let second = context.store.balances(tenant).await?;
+        let movements = context.store.movements(tenant, shards).await?;
+        let second = context.store.balances(tenant, shards).await?;
         let now = context.now();
         let readings = read(&caller.currencies, &first, &movements, &second, now.day());
         let moved = readings.values().any(|reading| *reading == Err(Inexact::Moved));
@@ -50,19 +50,23 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
 fn read(
     enabled: &[Currency], first: &Balances, movements: &Readable<Movement>, second: &Balances, today: Day,
 ) -> Readings {
-    let mut by_currency: BTreeMap<Currency, Vec<Movement>> = BTreeMap::new();
-    for currency in enabled.iter().chain(second.items.iter().map(|(currency, _)| currency)) {
-        by_currency.entry(*currency).or_default();
+    let mut parts: BTreeMap<(Currency, u16), Vec<Movement>> = BTreeMap::new();
+    let enabled = enabled.iter().map(|currency| (*currency, 0));
+    for part in enabled.chain(second.items.iter().map(|(part, _)| *part)) {
+        parts.entry(part).or_default();
     }
     for movement in &movements.items {
-        by_currency.entry(movement.key.currency).or_default().push(movement.clone());
+        let part = (movement.key.currency, part_of(movement.key.entry.shard()));
+        parts.entry(part).or_default().push(movement.clone());
     }
     let [first_of, second_of] = [first, second].map(|balances| balances.items.iter().cloned().collect());
-    let readings = by_currency.into_iter().map(|(currency, movements)| {
-        let of = |balances: &BTreeMap<Currency, Balance>| balances.get(&currency).cloned().unwrap_or(Balance::EMPTY);
-        (currency.to_string(), Balance::read(&of(&first_of), &movements, &of(&second_of), today))
-    });
-    let mut readings: Readings = readings.collect();
+    let mut readings = Readings::new();
+    for (part, movements) in parts {
+        let of = |balances: &BTreeMap<_, Balance>| balances.get(&part).cloned().unwrap_or(Balance::EMPTY);
+        let reading = Balance::read(&of(&first_of), &movements, &of(&second_of), today);
+        let sum = readings.entry(part.0.to_string()).or_insert(Ok(Reading::ZERO));
+        *sum = (*sum).and_then(|sum| sum.plus(reading?));
+    }
     // An item that can't be read may hold any amount, so the sum of the others is not the balance.
     let unreadable = [&first.unreadable, &movements.unreadable, &second.unreadable].into_iter().flatten();
     readings.extend(unreadable.map(|currency| (currency.clone(), Err(Inexact::Unreadable))));

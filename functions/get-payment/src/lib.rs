@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::PaymentId;
-use spillway_domain::payment::Status;
-use spillway_platform::api::{Caller, Problem, Request, Response, view};
+use spillway_domain::payment::Payment;
+use spillway_platform::api::{Caller, Problem, Request, Response};
 use spillway_platform::runtime::Context;
 
 /// Answers with the payment, or 304 if the client has this version. A malformed, a missing and a foreign id get the
@@ -15,13 +15,8 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     caller.may(Scope::PaymentsRead)?;
     let id = PaymentId::parse(request.path_parameter("payment_id")).map_err(|_| Problem::not_found("payment"))?;
 
-    let payment = context.store.payment(&caller.tenant, &id).await?.ok_or_else(|| Problem::not_found("payment"))?;
+    let payment: Option<Payment> = context.store.resource(&caller.tenant, &id).await?;
+    let payment = payment.ok_or_else(|| Problem::not_found("payment"))?;
 
-    let response = Response::ok(&view::payment(&payment)).about(id.as_str());
-    let response = match payment.status {
-        Status::Failed => response.final_for_this_client(),
-        // A succeeded payment can still be refunded or disputed.
-        Status::Processing | Status::Succeeded => response,
-    };
-    Ok(response.at_version(payment.version, &request))
+    Ok(Response::resource(&payment, &request))
 }

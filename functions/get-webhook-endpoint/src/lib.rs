@@ -19,5 +19,5 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     let endpoint = found.ok_or_else(|| Problem::not_found("webhook endpoint"))?;
 
     let response = Response::ok(&view::webhook_endpoint(&endpoint)).about(id.as_str());
-    Ok(response.at_version(endpoint.version, &request))
+    Ok(response.at_version(endpoint.meta.version, &request))
 }

@@ -29,7 +29,8 @@ impl Asked for IssueApiKey {
         let merchant = fields.merchant("merchant");
         let mode = fields.parsed("mode", "must be \"test\" or \"live\"", Mode::parse);
         let reference = fields.text("reference", REFERENCE_LENGTH_MAX);
-        let expected = format!("must be one of {}", Scope::ALL.map(Scope::as_str).join(", "));
+        let scopes: Vec<&str> = Scope::ALL.iter().map(|scope| scope.as_str()).collect();
+        let expected = format!("must be one of {}", scopes.join(", "));
         let scopes = fields.list("scopes", Scope::ALL.len(), &expected, Scope::parse);
         let expires_at = fields.optional_time("expires_at");
         Some(IssueApiKey { merchant: merchant?, mode: mode?, reference: reference?, scopes: scopes?, expires_at })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use spillway_domain::api_key::Scope;
+use spillway_domain::money::OutOfRange;
 use spillway_platform::api::{Caller, ListQuery, Parameters, Problem, Request, Response, view};
 use spillway_platform::runtime::Context;
 
@@ -18,5 +19,6 @@ pub async fn handle(context: Arc<Context>, request: Request, query: Parameters) 
     let entries = context.store.journal_entries(&caller.tenant, shards, &page.asked, currency).await?;
 
     let next_cursor = entries.next.map(|position| page.cursor(position));
-    Ok(Response::ok(&view::list(entries.items.iter().map(view::balance_transaction), next_cursor)))
+    let shown: Result<Vec<_>, OutOfRange> = entries.items.iter().map(view::balance_transaction).collect();
+    Ok(Response::ok(&view::list(shown.map_err(|error| Problem::internal_error(error.to_string()))?, next_cursor)))
 }

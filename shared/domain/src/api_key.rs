@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::id::{ApiKeyId, base32, hash, hex};
 use crate::tenant::{Mode, Tenant};
+use crate::text::as_text;
 use crate::time::Timestamp;
 
 const SECRET_LENGTH: usize = 32;
@@ -62,47 +63,30 @@ fn checksum(body: &str) -> String {
 }
 
 /// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
 pub enum Scope {
     /// Create payments.
-    #[serde(rename = "payments:write")]
+    #[strum(serialize = "payments:write")]
     PaymentsWrite,
     /// See payments.
-    #[serde(rename = "payments:read")]
+    #[strum(serialize = "payments:read")]
     PaymentsRead,
     /// See balances.
-    #[serde(rename = "balance:read")]
+    #[strum(serialize = "balance:read")]
     BalanceRead,
     /// Create and see webhook endpoints.
-    #[serde(rename = "webhooks:write")]
+    #[strum(serialize = "webhooks:write")]
     WebhooksWrite,
 }
 
+as_text!(Scope);
+
 impl Scope {
-    /// All of them.
-    pub const ALL: [Scope; 4] = [Scope::PaymentsWrite, Scope::PaymentsRead, Scope::BalanceRead, Scope::WebhooksWrite];
-
-    /// As written in requests.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Scope::PaymentsWrite => "payments:write",
-            Scope::PaymentsRead => "payments:read",
-            Scope::BalanceRead => "balance:read",
-            Scope::WebhooksWrite => "webhooks:write",
-        }
-    }
-
     /// Whether it is for starting something, which a suspended merchant may not.
     pub fn writes(self) -> bool {
-        match self {
-            Scope::PaymentsWrite | Scope::WebhooksWrite => true,
-            Scope::PaymentsRead | Scope::BalanceRead => false,
-        }
-    }
-
-    /// Reads a scope.
-    pub fn parse(text: &str) -> Option<Scope> {
-        Scope::ALL.into_iter().find(|scope| scope.as_str() == text)
+        self.as_str().ends_with(":write")
     }
 }
 
@@ -239,7 +223,7 @@ mod tests {
 
     #[test]
     fn the_scopes_that_write_are_those_that_say_so() {
-        for scope in Scope::ALL {
+        for scope in Scope::ALL.iter().copied() {
             assert_eq!(scope.writes(), scope.as_str().ends_with(":write"), "{scope:?}");
         }
     }

@@ -16,7 +16,21 @@ use crate::time::Day;
 /// How many movements one fold takes at most: their keys are kept in the balance's item.
 pub const FOLD_MAX: usize = 500;
 
-/// A balance as stored.
+/// Shards whose movements fold into one part of a balance: shard s belongs to part s / 4. It never changes: were a shard
+/// to move to another part, its movements would be folded twice.
+pub const SHARDS_PER_PART: u16 = 4;
+
+/// The part of a balance into which movements of `shard` fold.
+pub fn part_of(shard: u16) -> u16 {
+    shard / SHARDS_PER_PART
+}
+
+/// How many parts the balances of a merchant with `shards` shards have.
+pub fn parts(shards: u16) -> u16 {
+    shards.max(1).div_ceil(SHARDS_PER_PART)
+}
+
+/// One part of a balance as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
     /// What was due when it was last folded, in minor units; may be below zero.
@@ -52,6 +66,16 @@ pub struct Reading {
     pub available: Minor,
     /// Minor units with a later one.
     pub pending: Minor,
+}
+
+impl Reading {
+    /// Nothing.
+    pub const ZERO: Reading = Reading { available: Minor::ZERO, pending: Minor::ZERO };
+
+    /// This and another part of the same balance.
+    pub fn plus(self, other: Reading) -> Result<Reading, Inexact> {
+        Ok(Reading { available: self.available.plus(other.available)?, pending: self.pending.plus(other.pending)? })
+    }
 }
 
 /// Why a balance can't be told exactly.

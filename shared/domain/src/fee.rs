@@ -19,6 +19,15 @@ pub struct Pricing {
     pub fee_fixed: Minor,
 }
 
+/// The terms of a capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// What it costs.
+    pub pricing: Pricing,
+    /// Days until the net amount is available.
+    pub settlement_delay_days: u16,
+}
+
 impl Pricing {
     /// The fee on a captured amount: the share rounded half to even, plus the fixed part, at most the amount.
     pub fn fee(&self, amount: Minor) -> Result<Minor, OutOfRange> {

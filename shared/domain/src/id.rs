@@ -91,11 +91,7 @@ impl<K: Kind> Id<K> {
     /// Reads an id.
     pub fn parse(text: &str) -> Result<Id<K>, InvalidId> {
         let tail = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(InvalidId)?;
-        if tail.len() == LENGTH && tail.bytes().all(|byte| ALPHABET.contains(&byte)) {
-            Ok(Id(text.to_owned(), PhantomData))
-        } else {
-            Err(InvalidId)
-        }
+        if is_tail(tail) { Ok(Id(text.to_owned(), PhantomData)) } else { Err(InvalidId) }
     }
 
     /// The whole text.
@@ -178,9 +174,64 @@ impl<'de, K: Kind> Deserialize<'de> for Id<K> {
     }
 }
 
+/// The id of an object of any kind, also of one that this version does not know: what a newer version of this code
+/// wrote must be readable.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ObjectId(String);
+
+impl ObjectId {
+    /// Reads an id of any kind.
+    pub fn parse(text: &str) -> Result<ObjectId, InvalidId> {
+        let (prefix, tail) = text.split_once('_').ok_or(InvalidId)?;
+        let is_prefix = !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_lowercase());
+        if is_prefix && is_tail(tail) { Ok(ObjectId(text.to_owned())) } else { Err(InvalidId) }
+    }
+
+    /// The whole text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<K> From<Id<K>> for ObjectId {
+    fn from(id: Id<K>) -> ObjectId {
+        ObjectId(id.0)
+    }
+}
+
+impl fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ObjectId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ObjectId, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        ObjectId::parse(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Whether the text is what stands behind an id's prefix.
+fn is_tail(text: &str) -> bool {
+    text.len() == LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_id_is_an_id_of_any_kind() {
+        let tail = "7ccpzn4gffpza71gj3mr6qsffj";
+        for right in [format!("pay_{tail}"), format!("tol_{tail}")] {
+            assert_eq!(ObjectId::parse(&right).map(|id| id.as_str().to_owned()), Ok(right));
+        }
+        for wrong in [tail.to_owned(), format!("_{tail}"), format!("P_{tail}"), "pay_x".to_owned()] {
+            assert_eq!(ObjectId::parse(&wrong), Err(InvalidId), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_derived_id_is_the_head_of_the_hash_in_base32() {

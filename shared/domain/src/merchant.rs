@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::currency::Currency;
-use crate::fee::{BASIS_POINTS_MAX, Pricing};
+use crate::fee::{BASIS_POINTS_MAX, Pricing, Terms};
 use crate::id::{MerchantId, SHARDS_MAX, hash, hex};
 use crate::money::AMOUNT_MAX;
-use crate::payment::Terms;
+use crate::text::as_text;
 use crate::time::Timestamp;
 
 pub use shards::{RAISES_MAX, ShardCount, Shards};
@@ -26,8 +26,8 @@ const SETTLEMENT_DELAY_DAYS_DEFAULT: u16 = 2;
 const SHARDS_DEFAULT: u16 = 4;
 
 /// Which usage plan of the API a merchant has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Plan {
     /// The ordinary rate limit.
     Standard,
@@ -35,16 +35,7 @@ pub enum Plan {
     High,
 }
 
-impl Plan {
-    /// Reads a plan.
-    pub fn parse(text: &str) -> Option<Plan> {
-        match text {
-            "standard" => Some(Plan::Standard),
-            "high" => Some(Plan::High),
-            _ => None,
-        }
-    }
-}
+as_text!(Plan);
 
 /// What an operator asks of a new merchant.
 #[derive(Debug, Clone)]

@@ -5,10 +5,23 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::id::MerchantId;
+use crate::text::as_text;
 
 /// Test data moves no real money; the two never mix.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Mode {
     /// The sandbox.
     Test,
@@ -16,24 +29,7 @@ pub enum Mode {
     Live,
 }
 
-impl Mode {
-    /// `test` or `live`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Mode::Test => "test",
-            Mode::Live => "live",
-        }
-    }
-
-    /// Reads `test` or `live`.
-    pub fn parse(text: &str) -> Option<Mode> {
-        match text {
-            "test" => Some(Mode::Test),
-            "live" => Some(Mode::Live),
-            _ => None,
-        }
-    }
-}
+as_text!(Mode);
 
 /// A merchant in one mode. It is part of every key of its data, so that no tenant can see another's: written
 /// `mer_…#test`.

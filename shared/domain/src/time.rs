@@ -43,6 +43,11 @@ impl Timestamp {
         self.0
     }
 
+    /// Whole seconds since 1970 began.
+    pub fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
     /// Reads RFC 3339 with any offset; what is finer than a millisecond is dropped.
     pub fn parse(text: &str) -> Result<Timestamp, InvalidTime> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTime)?;
@@ -131,6 +136,23 @@ macro_rules! serde_as_text {
 }
 serde_as_text!(Timestamp);
 serde_as_text!(Day);
+
+/// When an item expires: the table deletes it some time after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Expiry(i64);
+
+impl Expiry {
+    /// So many days after a time.
+    pub fn after(time: Timestamp, days: u32) -> Expiry {
+        Expiry(time.seconds().saturating_add(i64::from(days) * 86_400))
+    }
+
+    /// Whole seconds since 1970 began, as the table wants it.
+    pub fn seconds(self) -> i64 {
+        self.0
+    }
+}
 
 #[cfg(test)]
 mod tests {

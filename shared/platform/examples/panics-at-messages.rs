@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use spillway_platform::runtime::{Context, HasQueues, Invocation, Parts, SettingError, Start, serve_batch};
-use spillway_platform::work::{self, Done, QueueName, Queues, Thing, WorkError};
+use spillway_platform::work::{self, Done, QueueName, Queues, WorkError, WorkItem};
 
 struct Queue(Queues);
 
@@ -21,12 +21,12 @@ impl HasQueues for Queue {
 }
 
 #[expect(clippy::panic, reason = "that is what it is for")]
-async fn handle(_: Arc<Context<Queue>>, _: Invocation, things: Vec<Thing>) -> Vec<Result<Done, WorkError>> {
-    if things.iter().any(|thing| thing.subject() == "test KWD") {
+async fn handle(_: Arc<Context<Queue>>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Done, WorkError>> {
+    if items.iter().any(|item| item.to_string() == "test KWD") {
         panic!("the card of Jane Roe is 4242424242424242");
     }
-    work::each(things, |thing| async move {
-        match thing.subject().as_str() {
+    work::each(items, |item| async move {
+        match item.to_string().as_str() {
             "test JPY" => panic!("the card of Jane Roe is 4242424242424242"),
             _ => Ok(Done::default()),
         }

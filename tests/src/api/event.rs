@@ -18,17 +18,45 @@ pub fn sqs(bodies: &[Value]) -> Value {
 
 /// The message that names a payment.
 pub fn payment_message(merchant: &str, id: &str) -> Value {
-    json!({"thing": "payment", "tenant": format!("{merchant}#test"), "id": id})
+    message("payment", &format!("{merchant}#test#{id}"), "payment")
 }
 
-/// The message that names a balance.
+/// The message that names the first part of a balance.
 pub fn balance_message(merchant: &str, currency: &str) -> Value {
-    json!({"thing": "balance", "tenant": format!("{merchant}#test"), "currency": currency})
+    message("balance", &format!("{merchant}#test#balances"), currency)
+}
+
+/// The message that names another part of a balance.
+pub fn balance_part_message(merchant: &str, currency: &str, part: usize) -> Value {
+    message("balance", &format!("{merchant}#test#balances#{part}"), currency)
 }
 
 /// The message that names an event.
 pub fn event_message(merchant: &str, id: &str) -> Value {
-    json!({"thing": "event", "tenant": format!("{merchant}#test"), "id": id})
+    message("event", &format!("{merchant}#test#events#{}", shard(id)), id)
+}
+
+/// The message that names the delivery of an event to an endpoint.
+pub fn delivery_message(merchant: &str, event: &str, endpoint: &str) -> Value {
+    message("delivery", &format!("{merchant}#test#{event}"), endpoint)
+}
+
+/// The message that names a webhook endpoint.
+pub fn endpoint_message(merchant: &str, endpoint: &str) -> Value {
+    message("webhook_endpoint", &format!("{merchant}#test#webhooks"), endpoint)
+}
+
+fn message(kind: &str, pk: &str, sk: &str) -> Value {
+    json!({"kind": kind, "pk": pk, "sk": sk})
+}
+
+/// The shard that the id of an event or of a journal entry names: the two digits behind the ten of its time.
+pub fn shard(id: &str) -> usize {
+    let digits = id.split_once('_').map_or("", |(_, tail)| &tail[10..12]);
+    digits
+        .chars()
+        .filter_map(|digit| "0123456789abcdefghjkmnpqrstvwxyz".find(digit))
+        .fold(0, |shard, digit| shard * 32 + digit)
 }
 
 /// What the schedule sends.

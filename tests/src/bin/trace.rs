@@ -47,13 +47,13 @@ fn steps(items: &[Item], id: &str) -> Vec<String> {
                 "created_at",
                 format!(
                     "accepted   {} {}, request {}",
-                    shown(item, "amount"),
-                    text(item, "currency"),
+                    item["asked"]["amount"],
+                    item["asked"]["currency"].as_str().unwrap_or_default(),
                     text(item, "request_id")
                 ),
             );
             if text(item, "status") == "processing" {
-                step("due_at", format!("due        asked {}, not settled yet", counted(item, "asks", "time")));
+                step("due_at", format!("due        asked {} times, not settled yet", item["asking"]["asks"]));
             } else {
                 step("updated_at", format!("{:<10} {}", text(item, "status"), failure(item)));
             }

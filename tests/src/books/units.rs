@@ -110,7 +110,7 @@ pub async fn walk(stack: &Stack, merchant: &Merchant, count: usize) -> Steps {
     proxy.start_metering();
     let create = |_| async {
         let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa", "description": "Order 1001",
-            "reference": "1001", "customer": "cus_77", "metadata": {"cart": "7"}});
+                "metadata": {"cart": "7"}});
         merchant.client.create_payment(&unique(), &payment).await.expect(202).id().to_owned()
     };
     let payments: Vec<String> = stream::iter(0..count).map(create).buffer_unordered(CLIENTS).collect().await;

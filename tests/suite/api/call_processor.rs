@@ -1,7 +1,7 @@
 //! `call-processor`: the terms of a capture.
 
 use serde_json::json;
-use spillway_tests::auditor::Books;
+use spillway_tests::auditor::{Books, figures};
 use spillway_tests::store_proxy::Matching;
 use spillway_tests::{Merchant, Options, Stack, Template, event};
 
@@ -50,7 +50,7 @@ async fn a_currency_added_after_the_merchant_was_cached_has_its_price() {
     }
     assert_eq!(merchant.client.balance("GBP").await, (0, 2 * 1233));
     let books = Books::read(&stack.table(), &merchant.tenant()).await;
-    let fees = books.entries.iter().filter(|entry| entry["currency"] == "GBP").map(|entry| entry["fee"].clone());
+    let fees = books.entries.iter().filter(|entry| entry["currency"] == "GBP").map(|entry| figures(entry).1);
     assert_eq!(fees.collect::<Vec<_>>(), [17, 17]);
 }
 

@@ -123,7 +123,7 @@ async fn an_endpoint_that_has_worked_meanwhile_is_not_disabled_for_its_past() {
     let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let key = json!({"pk": {"S": format!("{}#webhooks", merchant.tenant())}, "sk": {"S": endpoint["id"]}});
-    let disabling = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems").with(":disabled"));
+    let disabling = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems").with("\"disabled\""));
     // A first attempt would be put off; the second finds that the endpoint fails for too long.
     merchant.client.paid(1250, "USD").await;
     stack.attempts_at_least(&receiver, 1, Deadline::SOON).await;

@@ -61,7 +61,7 @@ async fn a_claim_pushes_the_due_time_forward_and_is_counted() {
 async fn what_was_finished_before_its_claim_is_not_claimed() {
     let stack = Stack::start(eager(Template::still()).store_proxy()).await;
     let merchant = stack.new_merchant().await;
-    let claim = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("SET due_at = :next"));
+    let claim = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("\"due_claims\""));
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let sweeps = async {
         while claim.count() == 0 {
@@ -121,7 +121,7 @@ async fn a_sweep_whose_time_is_over_claims_nothing_more_and_the_next_one_goes_on
     })
     .await;
     // As many claims as are made at once wait for the store.
-    let slow = stack.store_proxy().hold(16, Matching::operation("GetItem").with("due_claims"));
+    let slow = stack.store_proxy().hold(16, Matching::operation("UpdateItem").with("\"due_claims\""));
     let queues = stack.queues();
     let queue = queues.url("ProcessorQueue").await;
     stack.run_due().await;

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use spillway_tests::auditor::settled;
+use spillway_tests::auditor::{figures, settled};
 use spillway_tests::pages::{data, ids, walk};
 use spillway_tests::{Options, Stack};
 
@@ -17,7 +17,15 @@ async fn balance_transactions_are_the_journal_and_sum_to_the_balance() {
     )
     .await;
     let books = settled(&stack, &merchant.tenant(), 40).await;
-    let mut journal: Vec<Value> = books.entries.iter().map(|entry| json!(entry)).collect();
+    let shown = books.entries.iter().map(|entry| {
+        let mut shown = json!(entry);
+        let (amount, fee, net) = figures(entry);
+        for (name, value) in [("amount", amount), ("fee", fee), ("net", net)] {
+            shown[name] = json!(value);
+        }
+        shown
+    });
+    let mut journal: Vec<Value> = shown.collect();
     journal.sort_by_key(|entry| entry["id"].as_str().unwrap().to_owned());
     journal.reverse();
 

@@ -167,7 +167,8 @@ async fn the_balance_is_exact_across_a_raise_of_the_shards() {
     assert!(charged(&stack, &merchant).await.len() > 2);
     assert_eq!(merchant.client.balance("USD").await, (0, 48 * 1184));
 
-    let fold = event::sqs(&[event::balance_message(&merchant.id, "USD")]);
+    let parts = [event::balance_message(&merchant.id, "USD"), event::balance_part_message(&merchant.id, "USD", 1)];
+    let fold = event::sqs(&parts);
     for _ in 0..2 {
         stack.invoke("fold-balance", &fold).await.unwrap();
         assert_eq!(merchant.client.balance("USD").await, (0, 48 * 1184));

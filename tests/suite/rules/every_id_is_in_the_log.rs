@@ -105,7 +105,7 @@ async fn the_line_says_what_became_of_each_payment() {
     // A late copy of its message.
     let late = event::payment_message(stack.developers_merchant(), &unknown);
     stack.invoke("call-processor", &event::sqs(&[late])).await.unwrap();
-    tells(&stack, "call-processor", &unknown, |subject| subject["outcome"] == "there is no such payment").await;
+    tells(&stack, "call-processor", &unknown, |subject| subject["outcome"] == "it is not there").await;
 }
 
 /// That of a delivery to this endpoint.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::future::{join, join3};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
-use spillway_tests::auditor::{Books, settled};
+use spillway_tests::auditor::{Books, figures, settled};
 use spillway_tests::store_proxy::Matching;
 use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventually};
 
@@ -17,7 +17,7 @@ async fn posted(stack: &Stack, merchant: &Merchant) -> i64 {
     let mut sum = 0;
     for shard in 0..SHARDS {
         let entries = stack.table().partition(&format!("{}#journal#{shard}", merchant.tenant())).await;
-        sum += entries.iter().map(|entry| entry["net"].as_i64().unwrap()).sum::<i64>();
+        sum += entries.iter().map(|entry| figures(entry).2).sum::<i64>();
     }
     sum
 }

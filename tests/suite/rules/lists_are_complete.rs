@@ -118,7 +118,7 @@ async fn plant_on(stack: &Stack, tenant: &str, shards: usize, count: usize, stat
                 ("listing", format!("{tenant}#payments#{}", n % shards)),
                 ("listing_at", format!("{at}#{id}")),
                 ("status", status(n).to_owned()),
-                ("tenant", tenant.to_owned()),
+                ("owner", tenant.to_owned()),
                 ("created_at", at),
                 ("id", id),
             ];

@@ -96,7 +96,7 @@ async fn two_copies_of_a_retrys_message_make_one_attempt() {
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let id = one_event(&stack, &merchant).await;
     stack.invoke("deliver-webhook", &event::sqs(&[event::event_message(&merchant.id, &id)])).await.unwrap();
-    let retry = json!({"thing": "delivery", "tenant": merchant.tenant(), "event": id, "endpoint": endpoint["id"]});
+    let retry = event::delivery_message(&merchant.id, &id, endpoint["id"].as_str().unwrap());
     let retry = event::sqs(&[retry]);
     // Both have read the delivery before either may claim its next attempt.
     let claims = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("next_attempt_at"));
@@ -133,7 +133,7 @@ impl FailedOnce {
         let (tenant, endpoint) = (merchant.tenant(), endpoint["id"].as_str().unwrap().to_owned());
         let id = one_event(&stack, &merchant).await;
         stack.invoke("deliver-webhook", &event::sqs(&[event::event_message(&merchant.id, &id)])).await.unwrap();
-        let retry = json!({"thing": "delivery", "tenant": tenant, "event": id, "endpoint": endpoint});
+        let retry = event::delivery_message(&merchant.id, &id, &endpoint);
         FailedOnce {
             stack,
             receiver,
@@ -162,9 +162,7 @@ async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
 
     recover(&stack, &endpoint).await;
     // A copy of the message comes while the attempt is under way: it was made, and is not stored yet.
-    let result = stack
-        .store_proxy()
-        .hold(usize::MAX, Matching::operation("UpdateItem").with("next_attempt_at = :before").with("\"attempts\""));
+    let result = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("updated_at"));
     let copy = async {
         result.reached(1).await;
         let done = stack.invoke("deliver-webhook", &retry).await.unwrap();
@@ -190,7 +188,7 @@ async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
 async fn a_late_claim_of_an_early_attempt_makes_no_other() {
     let FailedOnce { stack, receiver, retry, delivery, endpoint } = FailedOnce::start(Options::new().unkilled()).await;
     recover(&stack, &endpoint).await;
-    let late = stack.store_proxy().hold(1, Matching::operation("UpdateItem").with("next_attempt_at = :before"));
+    let late = stack.store_proxy().hold(1, Matching::operation("UpdateItem").with("\"next_attempt_at\""));
     let meanwhile = async {
         late.reached(1).await;
         stack.invoke("deliver-webhook", &retry).await.unwrap();
@@ -220,7 +218,7 @@ async fn what_waits_for_an_endpoint_is_sent_by_pages() {
     let queues = stack.queues();
     let queue = queues.url("WebhooksQueue").await;
     let page = |after: Option<usize>| {
-        let mut page = json!({"thing": "endpoint", "tenant": tenant, "id": endpoint});
+        let mut page = event::endpoint_message(&merchant.id, endpoint);
         if let Some(after) = after {
             page["after"] = json!(id(after));
         }
@@ -233,9 +231,10 @@ async fn what_waits_for_an_endpoint_is_sent_by_pages() {
     // Each page names its deliveries and the next page; the last names no other.
     let messages = queues.take(&queue, WAITING + 2).await;
     let (pages, deliveries): (Vec<Value>, Vec<Value>) =
-        messages.into_iter().partition(|message| message["thing"] == "endpoint");
+        messages.into_iter().partition(|message| message["kind"] == "webhook_endpoint");
     assert_eq!(pages, [page(Some(99)), page(Some(199))]);
-    let sent: BTreeSet<String> = deliveries.iter().map(|it| it["event"].as_str().unwrap().to_owned()).collect();
+    let sent: BTreeSet<String> =
+        deliveries.iter().map(|it| it["pk"].as_str().unwrap().rsplit_once('#').unwrap().1.to_owned()).collect();
     assert_eq!((deliveries.len(), sent), (WAITING, (0..WAITING).map(id).collect()));
 
     // While it is down nothing is sent: the next recovery does it.
@@ -310,15 +309,18 @@ async fn what_is_put_off_while_the_endpoint_recovers_is_sent() {
 }
 
 #[tokio::test]
-async fn a_recovery_whose_reply_was_lost_is_announced() {
+async fn a_recovery_whose_reply_was_lost_wakes_the_endpoint_once() {
     let down = Down::new().await;
     let noted = Matching::operation("UpdateItem").with("works_since");
     down.stack.store_proxy().fault(1, noted, Fault::LoseReply);
     down.deliver().await;
-    let queues = down.stack.queues();
-    let messages = queues.take(&queues.url("WebhooksQueue").await, 1).await;
-    let page = json!({"thing": "endpoint", "tenant": down.merchant.tenant(), "id": down.endpoint});
-    assert_eq!(messages, [page]);
+    let (pk, sk) = down.key();
+    let endpoint = down.stack.table().item(&pk, sk).await.unwrap();
+    assert_eq!(
+        (endpoint.get("wake"), endpoint.contains_key("failing_since")),
+        (Some(&json!(1)), false),
+        "{endpoint:?}"
+    );
 }
 
 #[tokio::test]

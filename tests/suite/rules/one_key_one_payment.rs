@@ -47,7 +47,7 @@ async fn of_a_hundred_different_bodies_at_once_one_is_accepted_and_the_rest_are_
         answer.expect_problem(422, "idempotency_key_reused");
     }
     let books = settled(&stack, &merchant.tenant(), 1).await;
-    assert_eq!(books.payments[accepted[0].id()]["amount"], accepted[0].body["amount"]);
+    assert_eq!(books.payments[accepted[0].id()]["asked"]["amount"], accepted[0].body["amount"]);
 }
 
 #[tokio::test]

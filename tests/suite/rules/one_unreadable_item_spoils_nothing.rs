@@ -69,7 +69,7 @@ async fn a_list_of_payments_serves_those_that_can_be_read() {
     }
     let bad = paid.remove(2);
     let key = (format!("{}#{bad}", merchant.tenant()), "payment");
-    spoil(&stack, &key.0, key.1, "asks").await;
+    spoil(&stack, &key.0, key.1, "version").await;
     let expected = BTreeSet::from_iter(paid);
     for query in ["", "&currency=USD", "&status=processing"] {
         for limit in [1, 2, 100] {
@@ -93,7 +93,7 @@ async fn a_list_of_balance_transactions_serves_those_that_can_be_read() {
     }
     let books = Books::read(&stack.table(), &merchant.tenant()).await;
     let text = |number: usize, field: &str| books.entries[number][field].as_str().unwrap();
-    spoil(&stack, text(2, "pk"), text(2, "sk"), "net").await;
+    spoil(&stack, text(2, "pk"), text(2, "sk"), "postings").await;
     let expected: BTreeSet<String> = [0, 1, 3, 4].map(|number| text(number, "id").to_owned()).into();
     for query in ["", "&currency=USD"] {
         for limit in [1, 2, 100] {
@@ -313,7 +313,7 @@ async fn a_delivery_to_an_unreadable_endpoint_is_not_given_up() {
     work(&stack, "deliver-webhook", event::event_message(&merchant.id, event)).await;
     let endpoints = format!("{}#webhooks", merchant.tenant());
     spoil(&stack, &endpoints, bad["id"].as_str().unwrap(), "version").await;
-    let retry = json!({"thing": "delivery", "tenant": merchant.tenant(), "event": event, "endpoint": bad["id"]});
+    let retry = event::delivery_message(&merchant.id, event, bad["id"].as_str().unwrap());
     work(&stack, "deliver-webhook", retry.clone()).await;
     let delivery = || async { Books::read(&stack.table(), &merchant.tenant()).await.deliveries[0].clone() };
     let waits = delivery().await;
@@ -350,7 +350,7 @@ async fn a_page_passes_over_any_number_of_unreadable_items() {
     let oldest = merchant.client.pay(1250, "USD", "tok_visa").await;
     for _ in 0..3 {
         let id = merchant.client.pay(1250, "USD", "tok_visa").await;
-        spoil(&stack, &format!("{}#{id}", merchant.tenant()), "payment", "asks").await;
+        spoil(&stack, &format!("{}#{id}", merchant.tenant()), "payment", "version").await;
     }
     let page = merchant.client.get("/payments?limit=1").await.expect(200);
     assert_eq!(ids(data(&page)), [oldest]);

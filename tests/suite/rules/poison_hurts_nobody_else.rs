@@ -47,7 +47,7 @@ async fn a_poison_message_ends_in_the_dead_letter_queue() {
     let stack = Stack::start(Options::new().template(quick)).await;
     let merchant = stack.new_merchant().await;
     let queues = stack.queues();
-    let strange = json!({"thing": "unicorn", "merchant": merchant.id, "mode": "test", "id": "x"}).to_string();
+    let strange = json!({"kind": "unicorn", "pk": format!("{}#unicorns", merchant.tenant()), "sk": "x"}).to_string();
     for (queue, _) in CONSUMERS {
         let url = queues.url(queue).await;
         for poison in ["not json", &strange] {

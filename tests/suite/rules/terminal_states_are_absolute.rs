@@ -43,7 +43,7 @@ async fn an_answer_that_told_nothing_and_is_noted_too_late_changes_nothing() {
     // The first call charges, but is not told so; the second is.
     let id = merchant.client.pay(1250, "USD", "tok_timeout_then_ok").await;
     let message = event::sqs(&[event::payment_message(&merchant.id, &id)]);
-    let note = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("SET asks = :asks"));
+    let note = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("\"asking\""));
     let settling = async {
         note.reached(1).await;
         stack.invoke("call-processor", &message).await.unwrap();

@@ -79,8 +79,8 @@ async fn a_charge_that_appears_after_the_payment_failed_is_undone_and_alarmed() 
     stack.table().call("UpdateItem", late).await;
     // A day later.
     let now = json!({"Key": {"pk": {"S": format!("{}#{id}", merchant.tenant())}, "sk": {"S": "payment"}},
-        "UpdateExpression": "SET last_look_at = :now, due_at = :now",
-        "ConditionExpression": "last_look_at > :now AND due_at > :now",
+        "UpdateExpression": "SET asking.next_at = :now, due_at = :now",
+        "ConditionExpression": "asking.next_at > :now AND due_at > :now",
         "ExpressionAttributeValues": {":now": {"S": clock::now()}}});
     stack.table().call("UpdateItem", now).await;
     let books = settled_by_due(&stack, &merchant.tenant(), 1).await;
@@ -129,10 +129,13 @@ async fn a_look_up_that_is_not_answered_is_no_absence() {
     };
     for _ in 0..2 {
         let payment = asked(false).await;
-        assert_eq!((&payment["status"], payment.get("absent_since")), (&json!("processing"), None));
+        assert_eq!((&payment["status"], payment["asking"].get("absent_since")), (&json!("processing"), None));
     }
     let absent_once = asked(true).await;
-    assert_eq!((&absent_once["status"], absent_once.contains_key("absent_since")), (&json!("processing"), true));
+    assert_eq!(
+        (&absent_once["status"], absent_once["asking"]["absent_since"].is_string()),
+        (&json!("processing"), true)
+    );
     let absent_twice = asked(true).await;
     assert_eq!((&absent_twice["status"], absent_twice.contains_key("due")), (&json!("failed"), true));
     // Nor does it end the last look.

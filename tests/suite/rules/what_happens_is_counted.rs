@@ -195,7 +195,7 @@ async fn a_late_charge_is_counted_even_where_the_log_level_hides_the_lines() {
         "UpdateExpression": "SET charges = :one, calls = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}});
     stack.table().call("UpdateItem", late).await;
     // It is given back, and told even where that can't be noted: the next look might not find it any more.
-    let ends = Matching::operation("UpdateItem").with("REMOVE last_look_at");
+    let ends = Matching::operation("UpdateItem").with("\"asking\"");
     stack.store_proxy().fault(usize::MAX, ends, Fault::Error("InternalServerError"));
     work().await;
     tells(&[("ProcessorLatency", 4), ("PaymentsFailed", 1), ("LateChargesUndone", 1), ("WorkFailed", 1)]).await;

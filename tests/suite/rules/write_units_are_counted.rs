@@ -4,6 +4,8 @@
 use std::fs;
 use std::path::Path;
 
+use serde_json::json;
+use spillway_tests::client::unique;
 use spillway_tests::receiver::Receiver;
 use spillway_tests::units::{Cost, Steps, walk};
 use spillway_tests::{Merchant, Options, Stack, Template};
@@ -58,6 +60,22 @@ async fn a_payment_alone_writes_at_most_nineteen_units() {
     assert_eq!(least, 1);
     let at_most: u64 = [CREATE, RESULT, DELIVERY, BALANCE].map(|step| documented(step).1).iter().sum();
     assert_eq!(at_most, 19);
+}
+
+#[tokio::test]
+async fn a_reference_and_a_customer_write_a_unit_each() {
+    let (stack, merchant, _receiver) = stack_and_merchant().await;
+    merchant.client.get("/balance").await.expect(200);
+    let (_, plain) = documented(CREATE);
+    for (more, fields) in
+        [(0, json!({})), (1, json!({"reference": "1001"})), (2, json!({"reference": "1", "customer": "c"}))]
+    {
+        let mut payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+        payment.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        stack.store_proxy().start_metering();
+        merchant.client.create_payment(&unique(), &payment).await.expect(202);
+        assert_eq!(Cost::of(&stack.store_proxy().take_consumed()).write_units, plain + more, "{payment}");
+    }
 }
 
 #[tokio::test]

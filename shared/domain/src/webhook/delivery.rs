@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::attempt::Attempt;
 use super::endpoint::Endpoint;
 use crate::id::{EndpointId, EventId};
-use crate::payment::CLOCK_SKEW_MS;
-use crate::time::Timestamp;
+use crate::operation::CLOCK_SKEW_MS;
+use crate::time::{Expiry, Timestamp};
 
 /// Seconds until the next look at a delivery whose endpoint is down.
 const PUT_OFF_S: i64 = 300;
@@ -47,6 +47,8 @@ pub struct Delivery {
     pub last_answer: String,
     /// The request that began it all.
     pub request_id: String,
+    /// When it is deleted: with its event.
+    pub expires_at: Expiry,
     /// When the last attempt ended. Before the first one: when it was put off.
     pub updated_at: Timestamp,
 }
@@ -59,8 +61,10 @@ fn is_zero(count: &u32) -> bool {
 pub type JitterPermille = u32;
 
 impl Delivery {
-    /// A delivery without an attempt yet, of the event that `request_id` began.
-    pub fn new(event: &EventId, endpoint: &EndpointId, request_id: &str, now: Timestamp) -> Delivery {
+    /// A delivery without an attempt yet, of the event that `request_id` began and that expires then.
+    pub fn new(
+        event: &EventId, endpoint: &EndpointId, request_id: &str, expires_at: Expiry, now: Timestamp,
+    ) -> Delivery {
         Delivery {
             event: event.clone(),
             endpoint: endpoint.clone(),
@@ -71,6 +75,7 @@ impl Delivery {
             planned_at: None,
             last_answer: String::new(),
             request_id: request_id.to_owned(),
+            expires_at,
             updated_at: now,
         }
     }

@@ -1,12 +1,13 @@
 //! Webhook endpoints: how many a tenant may have, when one is down, and when it is disabled.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::filter::EventFilter;
 use crate::event::EventType;
-use crate::id::EndpointId;
-use crate::idempotency::Fingerprint;
-use crate::tenant::Tenant;
+use crate::id::EndpointKind;
+use crate::resource::Meta;
 use crate::time::Timestamp;
 
 /// Enabled endpoints of a tenant at most: each event is offered to all of them.
@@ -40,19 +41,40 @@ pub enum EndpointStatus {
     Disabled,
 }
 
+/// One generation of an endpoint's signing secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret {
+    /// 1 for the first.
+    pub generation: u32,
+    /// `whsec_…`.
+    pub text: String,
+    /// The time from which it signs no more. None for the newest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+/// Without the secret itself, which is never logged.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Secret")
+            .field("generation", &self.generation)
+            .field("until", &self.until)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A webhook endpoint as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// Derived from the idempotency key.
-    pub id: EndpointId,
-    /// Whose.
-    pub tenant: Tenant,
+    /// Id, owner, version and times.
+    #[serde(flatten)]
+    pub meta: Meta<EndpointKind>,
     /// Where to post.
     pub url: String,
     /// What to post.
     pub event_types: Vec<EventFilter>,
-    /// `whsec_…`: what signs. Never logged.
-    pub secret: String,
+    /// What signs, the newest first.
+    pub secrets: Vec<Secret>,
     /// Whether it gets events.
     pub status: EndpointStatus,
     /// The time from which every attempt has failed.
@@ -61,16 +83,6 @@ pub struct Endpoint {
     pub probe_at: Option<Timestamp>,
     /// The time at which it last worked again after it had been down.
     pub works_since: Option<Timestamp>,
-    /// Moves when something moves that is rendered.
-    pub version: u64,
-    /// Of the body that made it.
-    pub fingerprint: Fingerprint,
-    /// The request that made it.
-    pub request_id: String,
-    /// When it was created.
-    pub created_at: Timestamp,
-    /// When the version last moved. None if it never did.
-    pub updated_at: Option<Timestamp>,
 }
 
 /// What becomes of a new event for an endpoint.
@@ -85,6 +97,12 @@ pub enum FirstStep {
 }
 
 impl Endpoint {
+    /// The secrets that sign at `now`, the newest first.
+    pub fn signing(&self, now: Timestamp) -> impl Iterator<Item = &str> {
+        let signs = move |secret: &&Secret| secret.until.is_none_or(|until| now < until);
+        self.secrets.iter().filter(signs).map(|secret| secret.text.as_str())
+    }
+
     /// Whether an event is to be delivered to it.
     pub fn wants(&self, event_type: EventType) -> bool {
         self.status == EndpointStatus::Enabled && self.event_types.iter().any(|filter| filter.matches(event_type))
@@ -106,6 +124,6 @@ impl Endpoint {
 
     /// The endpoint as disabled at `now`.
     pub fn disabled(&self, now: Timestamp) -> Endpoint {
-        Endpoint { status: EndpointStatus::Disabled, version: self.version + 1, updated_at: Some(now), ..self.clone() }
+        Endpoint { status: EndpointStatus::Disabled, meta: self.meta.moved(now), ..self.clone() }
     }
 }

@@ -23,7 +23,7 @@ impl EventFilter {
         if text == "*" {
             return Some(EventFilter::All);
         }
-        let find = |matches: &dyn Fn(EventType) -> bool| EventType::ALL.into_iter().find(|known| matches(*known));
+        let find = |matches: &dyn Fn(EventType) -> bool| EventType::ALL.iter().copied().find(|known| matches(*known));
         match text.strip_suffix(".*") {
             Some(resource) => find(&|known| known.resource() == resource).map(EventFilter::Resource),
             None => find(&|known| known.as_str() == text).map(EventFilter::One),

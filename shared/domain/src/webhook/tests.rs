@@ -2,14 +2,15 @@ use super::*;
 use crate::event::EventType;
 use crate::id::{EndpointId, EventId, MerchantId};
 use crate::idempotency::Fingerprint;
+use crate::resource::{Cause, Meta};
 use crate::tenant::{Mode, Tenant};
-use crate::time::Timestamp;
+use crate::time::{Expiry, Timestamp};
 
 const WAITS: [u32; 2] = [5, 300];
 
 fn after(earlier: Option<&Delivery>, attempt: &Attempt, jitter: u32) -> Delivery {
     let now = Timestamp::from_millis(0);
-    let new = Delivery::new(&EventId::derive(&["e"]), &EndpointId::derive(&["w"]), "r", now);
+    let new = Delivery::new(&EventId::derive(&["e"]), &EndpointId::derive(&["w"]), "r", Expiry::after(now, 30), now);
     earlier.unwrap_or(&new).after(attempt, &WAITS, jitter, now)
 }
 
@@ -57,21 +58,17 @@ fn at(minute: i64) -> Timestamp {
 
 /// An endpoint that fails since this minute, or works since that one.
 fn endpoint(failing_since: Option<i64>, works_since: Option<i64>) -> Endpoint {
+    let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test };
+    let cause = Cause { request_id: "r".to_owned(), fingerprint: Fingerprint::of(b"{}"), at: at(0) };
     Endpoint {
-        id: EndpointId::derive(&["w"]),
-        tenant: Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test },
+        meta: Meta::new(EndpointId::derive(&["w"]), owner, 0, cause),
         url: "https://example.com/".to_owned(),
         event_types: vec![EventFilter::All],
-        secret: String::new(),
+        secrets: Vec::new(),
         status: EndpointStatus::Enabled,
         failing_since: failing_since.map(at),
         probe_at: None,
         works_since: works_since.map(at),
-        version: 1,
-        fingerprint: Fingerprint::of(b"{}"),
-        request_id: "r".to_owned(),
-        created_at: at(0),
-        updated_at: None,
     }
 }
 
@@ -102,7 +99,7 @@ fn an_attempt_begins_when_its_time_or_a_recovery_has_come() {
         updated_at: at(updated),
         next_attempt_at: Some(at(next)),
         planned_at: planned.map(at),
-        ..Delivery::new(&EventId::derive(&["e"]), &EndpointId::derive(&["w"]), "r", at(0))
+        ..Delivery::new(&EventId::derive(&["e"]), &EndpointId::derive(&["w"]), "r", Expiry::after(at(0), 30), at(0))
     };
     let (put_off, failed) = (pending(0, 50, 90, None), pending(2, 50, 90, None));
     let claimed = pending(2, 50, 61, Some(90));
@@ -175,4 +172,16 @@ fn retry_after_is_honoured_up_to_a_day() {
     assert_eq!(next(429, 1), Some(5_000));
     assert_eq!(next(500, 60), Some(5_000));
     assert_eq!(next(503, 10_000_000), Some(86_400_000));
+}
+
+#[test]
+fn an_older_secret_signs_until_its_time_is_over() {
+    let secret =
+        |generation, text: &str, until: Option<i64>| Secret { generation, text: text.into(), until: until.map(at) };
+    let secrets = vec![secret(2, "new", None), secret(1, "old", Some(60))];
+    let endpoint = Endpoint { secrets, ..endpoint(None, None) };
+    for (minute, expected) in [(59, vec!["new", "old"]), (60, vec!["new"])] {
+        assert_eq!(endpoint.signing(at(minute)).collect::<Vec<_>>(), expected, "{minute}");
+    }
+    assert!(!format!("{endpoint:?}").contains("new"));
 }

@@ -10,6 +10,7 @@ mod page;
 mod parameters;
 mod problem;
 mod request;
+mod resource;
 mod response;
 pub mod view;
 

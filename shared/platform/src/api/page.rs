@@ -204,7 +204,7 @@ mod tests {
         let event = serde_json::json!({"multiValueQueryStringParameters": query});
         let (_, parameters) = serde_json::from_value::<ApiEvent>(event).unwrap().read();
         let mut query = ListQuery::of(parameters, &tenant(Mode::Test), "payments");
-        query.one_of("status", &Status::ALL);
+        query.one_of("status", Status::ALL);
         query.currency();
         query.finish()
     }

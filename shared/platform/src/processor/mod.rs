@@ -4,7 +4,7 @@ mod sandbox;
 
 use std::fmt;
 
-use spillway_domain::payment::{Authorization, Found, Payment, UnknownOutcomePolicy};
+use spillway_domain::operation::{Answer, Operation, UnknownOutcomePolicy};
 use spillway_domain::tenant::Mode;
 
 use crate::runtime::Start;
@@ -45,36 +45,29 @@ impl Processors {
         Processors { sandbox: Sandbox::new(store.clone(), policy.repeatable_for_ms, start.outside) }
     }
 
-    /// Authorizes and captures at once, under the payment's own idempotency key.
-    pub async fn authorize(&self, payment: &Payment) -> Authorization {
-        match self.of(payment) {
-            Some(sandbox) => sandbox.authorize(payment, &payment.authorization_key()).await,
-            None => Authorization::Unknown,
+    /// Does the operation, under its own idempotency key.
+    pub async fn call(&self, operation: &Operation) -> Answer {
+        match self.of(operation) {
+            Some(sandbox) => sandbox.call(operation).await,
+            None => Answer::Unknown,
         }
     }
 
-    /// Looks for a charge under the payment's id.
-    pub async fn look_up(&self, payment: &Payment) -> Found {
-        match self.of(payment) {
-            Some(sandbox) => sandbox.look_up(payment).await,
-            None => Found::Unknown,
+    /// Looks for what was done under the operation's reference.
+    pub async fn look_up(&self, operation: &Operation) -> Answer {
+        match self.of(operation) {
+            Some(sandbox) => sandbox.look_up(operation).await,
+            None => Answer::Unknown,
         }
     }
 
-    /// Gives back a charge of a payment that has failed. False if the processor did not confirm it.
-    pub async fn undo(&self, payment: &Payment) -> bool {
-        match self.of(payment) {
-            Some(sandbox) => sandbox.undo(payment, &payment.undo_key()).await,
-            None => false,
-        }
-    }
-
-    /// The processor that the payment was accepted for, whatever the settings say now.
-    fn of(&self, payment: &Payment) -> Option<&Sandbox> {
-        if payment.processor == sandbox::NAME {
+    /// The processor that the object was accepted for, whatever the settings say now.
+    fn of(&self, operation: &Operation) -> Option<&Sandbox> {
+        if operation.processor == sandbox::NAME {
             return Some(&self.sandbox);
         }
-        tracing::error!(payment = %payment.id, processor = %payment.processor, "no such processor is configured");
+        let Operation { reference, processor, .. } = operation;
+        tracing::error!(%reference, processor, "no such processor is configured");
         None
     }
 }

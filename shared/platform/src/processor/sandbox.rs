@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::config::{AsyncSleep as _, SharedAsyncSleep};
-use spillway_domain::payment::{Approval, Authorization, Failure, Found, Payment, PaymentMethod};
+use spillway_domain::operation::{Answer, Failure, Operation, PaymentMethod, Receipt, Target, Verb};
 
 use crate::runtime::{Clock, Outside};
-use crate::store::{Store, StoreError};
+use crate::store::{SandboxCall, Store, StoreError};
 
 /// Its name, as stored in payments.
 pub(super) const NAME: &str = "sandbox";
@@ -55,6 +55,10 @@ fn behaviour(token: &str) -> Option<Behaviour> {
     TOKENS.iter().find(|(known, _)| *known == token).map(|(_, behaviour)| *behaviour)
 }
 
+fn behaviour_of(Target::Token(token): &Target) -> Option<Behaviour> {
+    behaviour(token)
+}
+
 pub(super) fn knows_token(token: &str) -> bool {
     behaviour(token).is_some()
 }
@@ -72,71 +76,75 @@ impl Sandbox {
         Sandbox { repeatable_for_ms, store, sleep: outside.sleep.clone(), now: outside.now.clone() }
     }
 
-    /// A fault of the sandbox's own books is a processor that does not answer.
-    pub(super) async fn authorize(&self, payment: &Payment, key: &str) -> Authorization {
-        match self.try_authorize(payment, key).await {
-            Ok(authorization) => authorization,
-            Err(error) => {
-                tracing::warn!(payment = %payment.id, error = %error, "the sandbox failed");
-                Authorization::Unknown
-            }
-        }
-    }
-
-    async fn try_authorize(&self, payment: &Payment, key: &str) -> Result<Authorization, StoreError> {
-        let reference = payment.id.as_str();
-        let call = self.store.count_sandbox_call(reference, key, (self.now)()).await?;
-        let card = match behaviour(&payment.token) {
-            None => return Ok(declined("invalid_token", "The sandbox does not know this token.")),
-            Some(Behaviour::Decline(code, message)) => return Ok(declined(code, message)),
-            Some(Behaviour::TimeOutThrice | Behaviour::UnavailableThrice) if call.calls <= 3 => {
-                return Ok(Authorization::Unknown);
-            }
-            Some(Behaviour::Approve(card)) => card,
-            Some(Behaviour::Slow) => {
-                self.sleep.sleep(SLOW).await;
-                VISA
-            }
-            Some(Behaviour::TimeOutOnceAfterCharging | Behaviour::TimeOutThrice | Behaviour::UnavailableThrice) => VISA,
+    /// Does the operation.
+    pub(super) async fn call(&self, operation: &Operation) -> Answer {
+        let answer = match operation.verb {
+            Verb::Authorize => self.authorize(operation).await,
+            Verb::Undo => self.count(operation).await.map(|_| Answer::Done(receipt(operation))),
         };
+        answered(operation, answer)
+    }
+
+    /// Looks for what was taken under the operation's reference.
+    pub(super) async fn look_up(&self, operation: &Operation) -> Answer {
+        let calls = self.store.sandbox_calls(operation.reference.as_str()).await;
+        let answer = calls.map(|calls| match calls.iter().any(|call| call.charges > 0) {
+            true => Answer::Done(receipt(operation)),
+            false => Answer::Absent,
+        });
+        answered(operation, answer)
+    }
+
+    async fn authorize(&self, operation: &Operation) -> Result<Answer, StoreError> {
+        let call = self.count(operation).await?;
+        let behaviour = behaviour_of(&operation.target);
+        match behaviour {
+            None => return Ok(refused("invalid_token", "The sandbox does not know this token.")),
+            Some(Behaviour::Decline(code, message)) => return Ok(refused(code, message)),
+            Some(Behaviour::TimeOutThrice | Behaviour::UnavailableThrice) if call.calls <= 3 => {
+                return Ok(Answer::Unknown);
+            }
+            Some(Behaviour::Slow) => self.sleep.sleep(SLOW).await,
+            Some(_) => {}
+        }
+        self.take(operation).await?;
+        if behaviour == Some(Behaviour::TimeOutOnceAfterCharging) && call.calls == 1 {
+            return Ok(Answer::Unknown);
+        }
+        Ok(Answer::Done(receipt(operation)))
+    }
+
+    /// Counts the call, and tells how many there were.
+    async fn count(&self, operation: &Operation) -> Result<SandboxCall, StoreError> {
+        self.store.count_sandbox_call(operation.reference.as_str(), &operation.key, (self.now)()).await
+    }
+
+    /// Takes the money, unless it was taken under the same key while that is known.
+    async fn take(&self, operation: &Operation) -> Result<(), StoreError> {
         let now = (self.now)();
-        self.store.sandbox_charge(reference, key, now.plus_millis(-self.repeatable_for_ms), now).await?;
-        if behaviour(&payment.token) == Some(Behaviour::TimeOutOnceAfterCharging) && call.calls == 1 {
-            return Ok(Authorization::Unknown);
-        }
-        Ok(Authorization::Approved(approval(payment, card)))
-    }
-
-    pub(super) async fn look_up(&self, payment: &Payment) -> Found {
-        match self.store.sandbox_calls(payment.id.as_str()).await {
-            Ok(calls) if calls.iter().any(|call| call.charges > 0) => {
-                let card = match behaviour(&payment.token) {
-                    Some(Behaviour::Approve(card)) => card,
-                    _ => VISA,
-                };
-                Found::Charge(approval(payment, card))
-            }
-            Ok(_) => Found::Absent,
-            Err(error) => {
-                tracing::warn!(payment = %payment.id, error = %error, "the sandbox failed");
-                Found::Unknown
-            }
-        }
-    }
-
-    pub(super) async fn undo(&self, payment: &Payment, key: &str) -> bool {
-        let counted = self.store.count_sandbox_call(payment.id.as_str(), key, (self.now)()).await;
-        counted.inspect_err(|error| tracing::warn!(payment = %payment.id, error = %error, "the sandbox failed")).is_ok()
+        let remembered_since = now.plus_millis(-self.repeatable_for_ms);
+        self.store.sandbox_charge(operation.reference.as_str(), &operation.key, remembered_since, now).await
     }
 }
 
-fn declined(code: &str, message: &str) -> Authorization {
-    Authorization::Declined(Failure { code: code.to_owned(), message: message.to_owned() })
+/// A fault of the sandbox's own books is a processor that does not answer.
+fn answered(operation: &Operation, answer: Result<Answer, StoreError>) -> Answer {
+    answer.unwrap_or_else(|error| {
+        tracing::warn!(reference = %operation.reference, %error, "the sandbox failed");
+        Answer::Unknown
+    })
 }
 
-fn approval(payment: &Payment, (brand, last4): Card) -> Approval {
-    Approval {
-        reference: payment.id.as_str().replace("pay_", "sandbox_"),
-        method: PaymentMethod { method_type: "card".to_owned(), brand: brand.to_owned(), last4: last4.to_owned() },
-    }
+fn refused(code: &str, message: &str) -> Answer {
+    Answer::Refused(Failure { code: code.to_owned(), message: message.to_owned() })
+}
+
+fn receipt(operation: &Operation) -> Receipt {
+    let (brand, last4) = match behaviour_of(&operation.target) {
+        Some(Behaviour::Approve(card)) => card,
+        _ => VISA,
+    };
+    let method = PaymentMethod { method_type: "card".to_owned(), brand: brand.to_owned(), last4: last4.to_owned() };
+    let reference = operation.reference.as_str().replace("pay_", "sandbox_");
+    Receipt { reference, method: Some(method) }
 }

@@ -25,7 +25,7 @@ use super::log;
 use super::metric::Metric;
 use super::settings::Environment;
 use crate::api::{self, ApiEvent, ApiResponse, Asked, Parameters, Problem, Request, Response};
-use crate::work::{self, BatchResponse, ChangesEvent, Done, MessagesEvent, StreamChange, Subject, Thing, WorkError};
+use crate::work::{self, BatchResponse, ChangesEvent, Done, MessagesEvent, StreamChange, Subject, WorkError, WorkItem};
 
 /// One run of a function.
 #[derive(Debug, Clone)]
@@ -101,7 +101,7 @@ where
 pub async fn serve_batch<P, F, Fut, D>(handle: F) -> Result<(), Error>
 where
     P: Parts + HasQueues,
-    F: Fn(Arc<Context<P>>, Invocation, Vec<Thing>) -> Fut,
+    F: Fn(Arc<Context<P>>, Invocation, Vec<WorkItem>) -> Fut,
     Fut: Future<Output = Vec<Result<D, WorkError>>>,
     D: Into<Vec<Done>>,
 {
@@ -110,7 +110,7 @@ where
         let mut told = Told { request_id: invocation.request_id.clone(), ..Told::default() };
         told.source = batch.queue_name().to_owned();
         let during = during(&told.request_id);
-        let results = caught(handle(context.clone(), invocation, batch.things()));
+        let results = caught(handle(context.clone(), invocation, batch.items()));
         let handled = async move {
             // A panic outside a single message's own work fails them all; they come again.
             let results: Vec<_> =
@@ -260,7 +260,7 @@ pub async fn serve_tick<P, F, Fut, E>(handle: F) -> Result<(), Error>
 where
     P: Parts,
     F: Fn(Arc<Context<P>>, Invocation) -> Fut,
-    Fut: Future<Output = (Vec<Thing>, Result<String, E>)>,
+    Fut: Future<Output = (Vec<WorkItem>, Result<String, E>)>,
     E: Display,
 {
     run(|context, invocation: Invocation, _: Value| {

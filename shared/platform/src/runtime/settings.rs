@@ -7,7 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use spillway_domain::payment::{CLOCK_SKEW_MS, UnknownOutcomePolicy};
+use spillway_domain::operation::{CLOCK_SKEW_MS, UnknownOutcomePolicy};
 use spillway_domain::time::Timestamp;
 use tracing_subscriber::filter::LevelFilter;
 use url::{Host, Url};

@@ -5,28 +5,32 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_dynamodb::types::{DeleteRequest, WriteRequest};
 use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
-use spillway_domain::balance::{Balance, FOLD_MAX, Fold};
+use spillway_domain::balance::{Balance, FOLD_MAX, Fold, SHARDS_PER_PART, parts};
 use spillway_domain::currency::Currency;
-use spillway_domain::id::PaymentId;
+use spillway_domain::id::ObjectId;
 use spillway_domain::ledger::{JournalEntry, Movement, MovementKey};
 use spillway_domain::money::Minor;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::{Day, Timestamp};
 
-use super::difference::Difference;
-use super::due::{Due, DueSpace};
-use super::{Item, Key, Readable, Store, StoreError, keys, number, text, to_item};
+use super::due::Due;
+use super::edit::Edit;
+use super::expression::Test;
+use super::{Item, Key, Readable, Store, StoreError, keys, number, to_item};
 
 /// Most requests of one BatchWriteItem.
 const BATCH_MAX: usize = 25;
 /// Tries of one batch while the store leaves some of it over.
 const BATCH_TRIES: u32 = 8;
 
+/// The balance in a currency, of which this is one part: the currency and the part's number, and the part.
+pub type BalancePart = ((Currency, u16), Balance);
+
 /// A movement as it is written. Its key holds the rest.
 #[derive(Serialize)]
 struct NewMovement<'a> {
     amount: Minor,
-    source: &'a PaymentId,
+    source: &'a ObjectId,
     request_id: &'a str,
 }
 
@@ -53,15 +57,23 @@ struct Replaced<'a> {
 }
 
 impl Store {
-    /// A balance with its due time, read strongly; the empty one where nothing was folded yet.
-    pub async fn balance(&self, tenant: &Tenant, currency: Currency) -> Result<(Balance, Option<Due>), StoreError> {
-        Ok(self.get_with_due(&keys::balance(tenant, currency)).await?.unwrap_or((Balance::EMPTY, None)))
+    /// One part of a balance with its due time, read strongly; the empty one where nothing was folded yet.
+    pub async fn balance(
+        &self, tenant: &Tenant, currency: Currency, part: u16,
+    ) -> Result<(Balance, Option<Due>), StoreError> {
+        Ok(self.get_with_due(&keys::balance(tenant, currency, part)).await?.unwrap_or((Balance::EMPTY, None)))
     }
 
-    /// All balances of a tenant, read strongly; of those that can't be read, the currencies' codes.
-    pub async fn balances(&self, tenant: &Tenant) -> Result<Readable<(Currency, Balance)>, StoreError> {
-        let read = |item| self.read(item).map(|read: StoredBalance| (read.sk, read.balance));
-        let read = self.query(&keys::balances(tenant), "", None, read).await?;
+    /// All parts of all balances of a tenant over `shards` shards, read strongly, each with its currency and its part; of
+    /// those that can't be read, the currencies' codes.
+    pub async fn balances(&self, tenant: &Tenant, shards: u16) -> Result<Readable<BalancePart>, StoreError> {
+        let partitions: Vec<(u16, String)> =
+            (0..parts(shards)).map(|part| (part, keys::balances(tenant, part))).collect();
+        let reads = partitions.iter().map(|(part, partition)| {
+            let read = |item| self.read(item).map(|read: StoredBalance| ((read.sk, *part), read.balance));
+            self.query(partition, "", None, read)
+        });
+        let read = try_join_all(reads).await?.into_iter().fold(Readable::NONE, Readable::and);
         Ok(read.naming(keys::currency_of_balance))
     }
 
@@ -75,19 +87,21 @@ impl Store {
         Ok(read.naming(keys::currency_of_movement))
     }
 
-    /// Movements of one currency for the fold after the one that took `folding`: the oldest value dates of each shard, as
-    /// many as make a full fold together even if some shards hold fewer, and none only if none is left that can be read.
+    /// Movements of one part of a balance for the fold after the one that took `folding`: the oldest value dates of each of
+    /// its shards, as many as make a full fold together even if some shards hold fewer, and none only if none is left that
+    /// can be read.
     pub async fn oldest_movements(
-        &self, tenant: &Tenant, shards: u16, currency: Currency, folding: &[MovementKey],
+        &self, tenant: &Tenant, currency: Currency, part: u16, folding: &[MovementKey],
     ) -> Result<Vec<Movement>, StoreError> {
         // Those of the last fold may still be there, in front of the others.
         let mut still_there: HashMap<String, usize> = HashMap::new();
         for key in folding {
             *still_there.entry(keys::movement(tenant, key).pk).or_default() += 1;
         }
-        let share = (2 * FOLD_MAX).div_ceil(usize::from(shards.max(1)));
+        let share = (2 * FOLD_MAX).div_ceil(usize::from(SHARDS_PER_PART));
         let prefix = keys::movements_of(currency);
-        let shards = (0..shards).map(|shard| {
+        let first = part.saturating_mul(SHARDS_PER_PART);
+        let shards = (first..first.saturating_add(SHARDS_PER_PART)).map(|shard| {
             let partition = keys::movements(tenant, shard);
             let limit = share + still_there.get(&partition).copied().unwrap_or_default();
             (partition, limit)
@@ -140,45 +154,31 @@ impl Store {
         Err(StoreError::Unavailable("deletions were left over".to_owned()))
     }
 
-    /// Adds a fold to its balance. Guard: nobody folded since it was read. False if somebody did. What other writes changed
-    /// since then stays.
+    /// Adds a fold to its part of a balance. Guard: nobody folded since it was read. False if somebody did. What other
+    /// writes changed since then stays.
     pub async fn fold(
-        &self, tenant: &Tenant, currency: Currency, fold: &Fold, due_at: Timestamp,
+        &self, tenant: &Tenant, currency: Currency, part: u16, fold: &Fold, due_at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let key = keys::balance(tenant, currency);
+        let key = keys::balance(tenant, currency, part);
         let replaced = Replaced { pending: &fold.pending, folding: &fold.folding, seq: fold.seq };
-        let mut item = to_item(&key, &replaced)?;
-        self.set_due(&mut item, DueSpace::Money, &key, due_at);
-        let difference = Difference::between(&Item::new(), &item, &[]);
-        let update = self
-            .update(&key)
-            .update_expression(format!("{} ADD available :available", difference.expression()))
-            .set_expression_attribute_names(Some(difference.names))
-            .set_expression_attribute_values(Some(difference.values))
-            .expression_attribute_values(":available", number(fold.due.units()));
-        // The write breaks its own condition, so that a repetition adds nothing.
-        let update = if fold.from_seq == 0 {
-            update.condition_expression("attribute_not_exists(seq)")
-        } else {
-            update.condition_expression("seq = :from").expression_attribute_values(":from", number(fold.from_seq))
+        let item = to_item(&key, &replaced)?.into_iter().chain(self.due(&key, due_at)).collect();
+        let edit = Edit::between(&Item::new(), &item, &[]).add("available", fold.due.units());
+        let guard = match fold.from_seq {
+            0 => Test::Lacks("seq"),
+            from => Test::is("seq", number(from)),
         };
-        self.write(update).await
+        self.edit(&key, edit, vec![guard]).await
     }
 
     /// Nothing is left to fold: the due time of a balance that a sweep has claimed becomes `due_at`, the next day. `due`
     /// is the due time that was read with the balance; one that was set since stays.
     pub async fn settle_due(
-        &self, tenant: &Tenant, currency: Currency, due: Option<&Due>, due_at: Timestamp,
+        &self, tenant: &Tenant, currency: Currency, part: u16, due: Option<&Due>, due_at: Timestamp,
     ) -> Result<(), StoreError> {
         let Some(due) = due.filter(|due| due.is_claimed()) else { return Ok(()) };
-        let update = self
-            .update(&keys::balance(tenant, currency))
-            .update_expression("SET due_at = :due_at, due_claims = :none")
-            .condition_expression("due_at = :seen")
-            .expression_attribute_values(":due_at", text(due_at.to_string()))
-            .expression_attribute_values(":none", number(0))
-            .expression_attribute_values(":seen", due.seen());
-        self.write(update).await.map(drop)
+        let key = keys::balance(tenant, currency, part);
+        let edit = Edit::new().set_all(self.due(&key, due_at));
+        self.edit(&key, edit, vec![Test::is("due_at", due.seen())]).await.map(drop)
     }
 }
 

@@ -4,11 +4,15 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use spillway_domain::time::Timestamp;
 
-use super::{Item, Key, Store, StoreError, keys, number, text};
-use crate::work::Thing;
+use super::edit::Edit;
+use super::expression::{Comparison, Test};
+use super::kinds::{WorkItem, due_space};
+use super::{EXPIRES_AT, Item, Key, Store, StoreError, keys, number, text};
 
 /// Most keys read from one partition of the index at a time.
 pub const SWEEP_MAX: u16 = 200;
+/// The attributes of a due time: its partition of the index, the time, and how often it was claimed since it was set.
+pub(super) const DUE: [&str; 3] = ["due", "due_at", "due_claims"];
 /// A claim waits at most a day.
 const CLAIM_MS_MAX: i64 = 86_400_000;
 
@@ -73,10 +77,8 @@ impl Due {
 /// An overdue item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overdue {
-    /// Its key.
-    pub key: Key,
     /// What its message names.
-    pub thing: Thing,
+    pub item: WorkItem,
     due: Due,
 }
 
@@ -98,11 +100,11 @@ impl Store {
         Ok(now.plus_seconds(first_due_s?))
     }
 
-    /// Sets an item's due time before it is written; its claims begin anew.
-    pub(super) fn set_due(&self, item: &mut Item, space: DueSpace, key: &Key, at: Timestamp) {
-        item.insert("due".to_owned(), text(keys::due_partition(space, key)));
-        item.insert("due_at".to_owned(), text(at.to_string()));
-        item.insert("due_claims".to_owned(), number(0));
+    /// The attributes that make the item with this key due; its claims begin anew. None for a kind of item that never is.
+    pub(super) fn due(&self, key: &Key, at: Timestamp) -> Vec<(String, AttributeValue)> {
+        let Some(space) = due_space(key) else { return Vec::new() };
+        let values = [text(keys::due_partition(space, key)), text(at.to_string()), number(0)];
+        DUE.into_iter().map(str::to_owned).zip(values).collect()
     }
 
     /// The overdue items of one partition, the longest overdue first, at most [`SWEEP_MAX`]. A key that no
@@ -135,8 +137,7 @@ impl Store {
 
     fn overdue_row(&self, row: &Item) -> Option<Overdue> {
         let key = Key::of(row);
-        let overdue =
-            key.as_ref().and_then(|key| Some(Overdue { key: key.clone(), thing: key.thing()?, due: Due::of(row)? }));
+        let overdue = key.as_ref().and_then(|key| Some(Overdue { item: WorkItem::of(key)?, due: Due::of(row)? }));
         if overdue.is_none() {
             self.unreadable(key, "it is due, but nothing can be done for it");
         }
@@ -144,39 +145,22 @@ impl Store {
     }
 
     /// Claims an overdue item by pushing its due time forward, further with each claim. None if it has moved: it was
-    /// finished, or another claimed it.
+    /// finished, or another claimed it, or it has expired. (The count is that of the index: it moves only together with
+    /// the due time, which is the guard.)
     pub async fn claim(&self, overdue: Overdue, now: Timestamp, claim_s: u32) -> Result<Option<Claim>, StoreError> {
-        let read = self
-            .client
-            .get_item()
-            .table_name(&self.table)
-            .set_key(Some(overdue.key.attributes()))
-            .projection_expression("due_claims")
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(StoreError::from_sdk)?;
-        let Some(item) = read.item else { return Ok(None) };
-        let claims = claims(&item).saturating_add(1);
+        let claims = overdue.due.claims.saturating_add(1);
         let wait_ms = (i64::from(claim_s) * 1000).saturating_mul(1 << (claims - 1).min(20)).min(CLAIM_MS_MAX);
-        let update = self
-            .update(&overdue.key)
-            .update_expression("SET due_at = :next, due_claims = :claims")
-            .condition_expression("due_at = :seen")
-            .expression_attribute_values(":next", text(now.plus_millis(wait_ms).to_string()))
-            .expression_attribute_values(":claims", number(claims))
-            .expression_attribute_values(":seen", overdue.due.seen());
-        Ok(self.write(update).await?.then_some(Claim { overdue, claims }))
+        let edit =
+            Edit::new().set("due_at", text(now.plus_millis(wait_ms).to_string())).set("due_claims", number(claims));
+        let not_expired = Test::LacksOrCompares(EXPIRES_AT, Comparison::Above, number(now.seconds()));
+        let when = vec![Test::is("due_at", overdue.due.seen()), not_expired];
+        Ok(self.edit(overdue.item.key(), edit, when).await?.then_some(Claim { overdue, claims }))
     }
 
     /// Removes the due time that was read with an item, if it was not set anew since.
     pub(super) async fn remove_due(&self, key: &Key, due: &Due) -> Result<(), StoreError> {
-        let update = self
-            .update(key)
-            .update_expression("REMOVE due, due_at, due_claims")
-            .condition_expression("due_at = :seen")
-            .expression_attribute_values(":seen", due.seen());
-        self.write(update).await.map(drop)
+        let edit = DUE.into_iter().fold(Edit::new(), Edit::remove);
+        self.edit(key, edit, vec![Test::is("due_at", due.seen())]).await.map(drop)
     }
 }
 

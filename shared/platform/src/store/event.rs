@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 use spillway_domain::event::{Event, EventType};
-use spillway_domain::id::{EndpointId, EventId};
+use spillway_domain::id::{EndpointId, EventId, ObjectId};
 use spillway_domain::tenant::Tenant;
-use spillway_domain::time::Timestamp;
+use spillway_domain::time::{Expiry, Timestamp};
 use spillway_domain::webhook::{Delivery, DeliveryStatus};
 
-use super::difference::Difference;
-use super::due::{Due, DueSpace};
+use super::due::{DUE, Due};
+use super::edit::Edit;
+use super::expression::Test;
 use super::{Created, Item, Readable, Store, StoreError, keys, number, text, to_item};
-use crate::api::view;
+use crate::api::view::Shown;
 
 /// Pending deliveries that are read at a time.
 const PENDING_PAGE: usize = 100;
@@ -28,33 +29,33 @@ pub struct StoredEvent {
     /// The object, as JSON text.
     pub data: String,
     /// The object's id.
-    pub source: String,
+    pub source: ObjectId,
     /// The request that began it.
     pub request_id: String,
+    /// When it is deleted, and its deliveries with it.
+    pub expires_at: Expiry,
     /// Its due time when it was read. None if it was not due.
     #[serde(skip)]
     pub due: Option<Due>,
 }
 
-/// Attributes of a delivery that a sweep changes without changing what guards the delivery.
-const DUE: [&str; 3] = ["due", "due_at", "due_claims"];
-
 impl Store {
-    /// The item of a new event, due itself until every endpoint has it.
-    pub(super) fn event_item(&self, tenant: &Tenant, event: &Event) -> Result<Item, StoreError> {
-        let data = view::event_data(&event.object);
+    /// The item of a new event, due itself until every endpoint has it. It shows its object as `object` is.
+    pub(super) fn event_item(&self, tenant: &Tenant, event: &Event, object: &impl Shown) -> Result<Item, StoreError> {
+        let data = serde_json::to_string(&object.shown());
         let stored = StoredEvent {
             id: event.id.clone(),
             event_type: event.event_type,
             timestamp: event.timestamp,
             data: data.map_err(|error| StoreError::Corrupt(error.to_string()))?,
-            source: event.source().to_owned(),
+            source: event.source.clone(),
             request_id: event.request_id.clone(),
+            expires_at: Expiry::after(event.timestamp, self.event_retention_days()?),
             due: None,
         };
         let key = keys::event(tenant, &event.id);
         let mut item = to_item(&key, &stored)?;
-        self.set_due(&mut item, DueSpace::Events, &key, self.first_due(event.timestamp)?);
+        item.extend(self.due(&key, self.first_due(event.timestamp)?));
         Ok(item)
     }
 
@@ -87,7 +88,7 @@ impl Store {
 
     /// Stores a delivery after its first attempt; one that is there already stays.
     pub async fn create_delivery(&self, tenant: &Tenant, delivery: &Delivery) -> Result<Created<Delivery>, StoreError> {
-        self.create(self.delivery_item(tenant, delivery)?).await
+        self.create_item(self.delivery_item(tenant, delivery)?).await
     }
 
     /// Takes the right to the next attempt of a pending delivery until `until`, so that two copies of a message make
@@ -103,19 +104,11 @@ impl Store {
     pub async fn replace_delivery(
         &self, tenant: &Tenant, before: &Delivery, after: &Delivery,
     ) -> Result<bool, StoreError> {
-        let (read, item) = (self.delivery_item(tenant, before)?, self.delivery_item(tenant, after)?);
-        let difference = Difference::between(&read, &item, &DUE);
+        let edit = Edit::between(&self.delivery_item(tenant, before)?, &self.delivery_item(tenant, after)?, &DUE);
         let before_at = before.next_attempt_at.map(|at| at.to_string()).unwrap_or_default();
-        let update = self
-            .update(&keys::delivery(tenant, &before.event, &before.endpoint))
-            .update_expression(difference.expression())
-            .set_expression_attribute_names(Some(difference.names))
-            .set_expression_attribute_values(Some(difference.values))
-            // An early attempt that fails leaves the time of the next as it was: the count tells the two apart.
-            .condition_expression("next_attempt_at = :before AND attempts = :attempts")
-            .expression_attribute_values(":before", text(before_at))
-            .expression_attribute_values(":attempts", number(before.attempts));
-        self.write(update).await
+        // An early attempt that fails leaves the time of the next as it was: the count tells the two apart.
+        let when = vec![Test::is("next_attempt_at", text(before_at)), Test::is("attempts", number(before.attempts))];
+        self.edit(&keys::delivery(tenant, &before.event, &before.endpoint), edit, when).await
     }
 
     /// The events of an endpoint's pending deliveries behind the event `after`, the oldest first, at most
@@ -149,7 +142,7 @@ impl Store {
         let key = keys::delivery(tenant, &delivery.event, &delivery.endpoint);
         let mut item = to_item(&key, delivery)?;
         if let (DeliveryStatus::Pending, Some(next)) = (delivery.status, delivery.next_attempt_at) {
-            self.set_due(&mut item, DueSpace::Deliveries, &key, self.first_due(next)?);
+            item.extend(self.due(&key, self.first_due(next)?));
             keys::pending_delivery_listing(tenant, &delivery.event, &delivery.endpoint).put_into(&mut item);
         } else if delivery.has_failed_once() {
             keys::failed_delivery_listing(tenant, &delivery.event, &delivery.endpoint).put_into(&mut item);

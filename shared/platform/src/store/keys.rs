@@ -5,10 +5,11 @@
 //! merchant          mer_…                  merchant                       merchants, time#id
 //! API key           key#<sha256>           key
 //!   its id          mer_…#keys             key_…
-//! payment           T#pay_…                payment                        T#payments#s, time#id      processing
+//! payment           T#pay_…                payment                        T#payments#s, time#id      asking a processor
 //! journal entry     T#journal#s            txn_…
 //! movement          T#movements#s          move#USD#2026-02-02#txn_…
-//! balance           T#balances             USD                                                       always: the next day
+//! balance, part 0   T#balances             USD                                                       always: the next day
+//! balance, part p   T#balances#p           USD                                                       always: the next day
 //! event             T#events#s             evt_…                                                     not all delivered
 //! delivery          T#evt_…                we_…                           T#we_…#pending, evt_…      pending
 //!   final, failed once                                                    T#we_…#deliveries, evt_…
@@ -18,23 +19,23 @@
 //! ```
 //!
 //! T is `mer_…#test` or `mer_…#live`, s a shard of the merchant. Times have a fixed width, so that keys sort by time.
-//! The partitions of the index `due` are `due#money#n`, `due#events#n` and `due#deliveries#n`.
+//! Two more indexes find a payment by the merchant's own values: `reference` in the partition `T#reference#value#s`, and
+//! `customer` in `T#customer#value#s`, both sorted by time#id. The partitions of the index `due` are `due#money#n`, `due#events#n` and `due#deliveries#n`.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
 use spillway_domain::currency::Currency;
-use spillway_domain::id::{EndpointId, EntryId, EventId, MerchantId, PaymentId, shard_of};
+use spillway_domain::id::{EndpointId, EntryId, EventId, Id, MerchantId, ObjectId, shard_of};
 use spillway_domain::ledger::MovementKey;
+use spillway_domain::resource::{Finder, Resource};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 
 use super::Item;
 use super::due::DueSpace;
-use crate::work::Thing;
 
-/// The sort key of payments.
-pub const PAYMENT: &str = "payment";
 /// What the sort keys of movements begin with.
 pub const MOVEMENT_PREFIX: &str = "move#";
 
@@ -61,7 +62,7 @@ impl Listing {
 }
 
 /// The key of an item.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key {
     /// Partition key.
     pub pk: String,
@@ -84,47 +85,50 @@ impl Key {
         let text = |value: &String| AttributeValue::S(value.clone());
         HashMap::from([("pk".to_owned(), text(&self.pk)), ("sk".to_owned(), text(&self.sk))])
     }
+}
 
-    /// The movement whose key it is, if it is one's.
-    pub fn movement(&self) -> Option<MovementKey> {
-        MovementKey::parse(self.sk.strip_prefix(MOVEMENT_PREFIX)?)
+/// Where a resource is.
+pub fn resource<T: Resource>(owner: &Tenant, id: &Id<T::Kind>) -> Key {
+    object(owner, id.as_str(), T::NAME)
+}
+
+/// Where the resource with this id and of this type is.
+pub(super) fn object(owner: &Tenant, id: &str, name: &str) -> Key {
+    Key::new(format!("{owner}#{id}"), name)
+}
+
+/// The partition of a shard's resources of one type in the index `listing`.
+pub fn listings<T: Resource>(owner: &Tenant, shard: u16) -> String {
+    format!("{owner}#{}#{shard}", T::PLURAL)
+}
+
+/// The partition of the resources of one type under a parent in the index `listing`.
+pub fn listings_under<T: Resource>(owner: &Tenant, parent: &ObjectId) -> String {
+    format!("{owner}#{parent}#{}", T::PLURAL)
+}
+
+/// Where the index `listing` has a resource.
+pub fn listing<T: Resource>(resource: &T) -> Listing {
+    let meta = resource.meta();
+    let partition = match resource.parent() {
+        Some(parent) => listings_under::<T>(&meta.owner, &parent),
+        None => listings::<T>(&meta.owner, meta.shard),
+    };
+    Listing { partition, sort: format!("{}#{}", meta.created_at, meta.id) }
+}
+
+/// The index in which a merchant's own value finds resources, and the attribute that is its partition there. The sort key
+/// is that of the listing.
+pub(super) const fn finder_index(finder: Finder) -> (&'static str, &'static str) {
+    match finder {
+        Finder::Reference => ("reference", "by_reference"),
+        Finder::Customer => ("customer", "by_customer"),
     }
-
-    /// What a message about this item names. None for items that nothing has to be done for.
-    pub fn thing(&self) -> Option<Thing> {
-        // T#last, where T holds one # itself.
-        let (tenant, last) = match self.pk.rsplit_once('#')? {
-            (rest, shard) if shard.bytes().all(|byte| byte.is_ascii_digit()) => rest.rsplit_once('#')?,
-            found => found,
-        };
-        let tenant = Tenant::parse(tenant)?;
-        match (last, self.sk.as_str()) {
-            (id, PAYMENT) => Some(Thing::Payment { id: PaymentId::parse(id).ok()?, tenant }),
-            ("balances", currency) => Some(Thing::Balance { currency: Currency::parse(currency).ok()?, tenant }),
-            ("movements", _) => Some(Thing::Balance { currency: self.movement()?.currency, tenant }),
-            ("events", event) => Some(Thing::Event { id: EventId::parse(event).ok()?, tenant }),
-            (event, endpoint) => Some(Thing::Delivery {
-                event: EventId::parse(event).ok()?,
-                endpoint: EndpointId::parse(endpoint).ok()?,
-                tenant,
-            }),
-        }
-    }
 }
 
-/// Where a payment is.
-pub fn payment(tenant: &Tenant, id: &PaymentId) -> Key {
-    Key::new(format!("{tenant}#{id}"), PAYMENT)
-}
-
-/// The partition of a shard's payments in the index `listing`.
-pub fn payment_listings(tenant: &Tenant, shard: u16) -> String {
-    format!("{tenant}#payments#{shard}")
-}
-
-/// Where the index `listing` has a payment.
-pub fn payment_listing(tenant: &Tenant, shard: u16, created_at: Timestamp, id: &PaymentId) -> Listing {
-    Listing { partition: payment_listings(tenant, shard), sort: format!("{created_at}#{id}") }
+/// The partition of a shard's resources with this value in the index of that finder.
+pub fn found_by(owner: &Tenant, finder: Finder, value: &str, shard: u16) -> String {
+    format!("{owner}#{}#{value}#{shard}", finder_index(finder).0)
 }
 
 /// The partition of a shard's journal entries.
@@ -162,14 +166,14 @@ pub(super) fn currency_of_balance(sk: &str) -> Option<&str> {
     Some(sk).filter(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
 }
 
-/// The partition of a tenant's balances.
-pub fn balances(tenant: &Tenant) -> String {
-    format!("{tenant}#balances")
+/// The partition of one part of a tenant's balances. Each part has a partition of its own, so that none carries all folds.
+pub fn balances(tenant: &Tenant, part: u16) -> String {
+    if part == 0 { format!("{tenant}#balances") } else { format!("{tenant}#balances#{part}") }
 }
 
-/// Where a balance is.
-pub fn balance(tenant: &Tenant, currency: Currency) -> Key {
-    Key::new(balances(tenant), currency.code())
+/// Where one part of a balance is.
+pub fn balance(tenant: &Tenant, currency: Currency, part: u16) -> Key {
+    Key::new(balances(tenant, part), currency.code())
 }
 
 /// Where an event is: on the shard that its id names.
@@ -250,55 +254,4 @@ pub fn due_partition(space: DueSpace, key: &Key) -> String {
 /// One partition of the index `due`.
 pub fn due_partition_at(space: DueSpace, shard: u16) -> String {
     format!("due#{}#{shard}", space.as_str())
-}
-
-#[cfg(test)]
-mod tests {
-    use spillway_domain::tenant::Mode;
-    use spillway_domain::time::Day;
-
-    use super::*;
-
-    fn tenant() -> Tenant {
-        Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test }
-    }
-
-    #[test]
-    fn a_message_can_be_made_from_a_key_alone() {
-        let tenant = tenant();
-        let (pay, evt, we) = (PaymentId::derive(&["p"]), EventId::derive(&["e"]), EndpointId::derive(&["w"]));
-        let usd = Currency::parse("USD").unwrap();
-        let entry = EntryId::ordered(Timestamp::from_millis(1), 7, &["x"]);
-        let moved = MovementKey { currency: usd, value_date: Day::parse("2026-02-02").unwrap(), entry };
-        for (key, thing) in [
-            (payment(&tenant, &pay), Thing::Payment { tenant: tenant.clone(), id: pay.clone() }),
-            (movement(&tenant, &moved), Thing::Balance { tenant: tenant.clone(), currency: usd }),
-            (balance(&tenant, usd), Thing::Balance { tenant: tenant.clone(), currency: usd }),
-            (event(&tenant, &evt), Thing::Event { tenant: tenant.clone(), id: evt.clone() }),
-            (
-                delivery(&tenant, &evt, &we),
-                Thing::Delivery { tenant: tenant.clone(), event: evt.clone(), endpoint: we.clone() },
-            ),
-        ] {
-            assert_eq!(key.thing(), Some(thing), "{key:?}");
-        }
-    }
-
-    #[test]
-    fn nothing_is_to_be_done_for_other_items() {
-        let merchant_id = MerchantId::derive(&["m"]);
-        for key in [
-            merchant(&merchant_id),
-            api_key("00"),
-            api_key_id(&merchant_id, "key_1"),
-            webhook_endpoint(&tenant(), &EndpointId::derive(&["w"])),
-            webhook_endpoint_count(&tenant()),
-            journal_entry(&tenant(), &EntryId::derive(&["t"])),
-            sandbox_call("pay_1", "authorize"),
-            Key::new("junk", PAYMENT),
-            Key::new("mer_bad#test#pay_bad", PAYMENT),
-        ] {
-            assert_eq!(key.thing(), None, "{key:?}");
-        }
-    }
 }

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::config::AsyncSleep as _;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::future::{Either, select, try_join_all};
 use spillway_domain::page::{Asked, Filling, Page};
+use spillway_domain::resource::Finder;
 
 use super::keys::{self, ENDS};
 use super::{Item, Key, Store, StoreError, text};
@@ -31,6 +32,12 @@ impl Rows {
     /// In the index `listing`: keys only. DynamoDB can't read an index strongly, so what was written an instant ago may
     /// be missing, and is not in a walk that has passed its place.
     pub(super) const LISTING: Rows = Rows { index: Some("listing"), attributes: keys::LISTING };
+    /// In the index of a merchant's own value: keys only, and as late.
+    pub(super) const fn finder(finder: Finder) -> Rows {
+        let (index, partition) = keys::finder_index(finder);
+        Rows { index: Some(index), attributes: (partition, keys::LISTING.1) }
+    }
+
     /// In the table itself: whole items, read strongly.
     pub(super) const TABLE: Rows = Rows { index: None, attributes: keys::TABLE };
 
@@ -120,7 +127,8 @@ impl Store {
             let wanted = wanted.build().map_err(StoreError::incomplete)?;
             let request = self.client.batch_get_item().request_items(&self.table, wanted);
             let answer = request.send().await.map_err(StoreError::from_sdk)?;
-            items.extend(answer.responses.unwrap_or_default().into_values().flatten());
+            let found = answer.responses.unwrap_or_default().into_values().flatten();
+            items.extend(found.filter(|item| !self.has_expired(item)));
             keys = answer.unprocessed_keys.unwrap_or_default().into_values().flat_map(|left| left.keys).collect();
             if keys.is_empty() {
                 return Ok(items);

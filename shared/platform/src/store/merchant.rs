@@ -3,7 +3,8 @@
 use spillway_domain::id::MerchantId;
 use spillway_domain::merchant::Merchant;
 
-use super::difference::Difference;
+use super::edit::Edit;
+use super::expression::Test;
 use super::{Created, Store, StoreError, keys, number, to_item};
 
 impl Store {
@@ -11,7 +12,7 @@ impl Store {
     pub async fn create_merchant(&self, merchant: &Merchant) -> Result<Created<Merchant>, StoreError> {
         let mut item = to_item(&keys::merchant(&merchant.id), merchant)?;
         keys::merchant_listing(merchant.created_at, &merchant.id).put_into(&mut item);
-        self.create(item).await
+        self.create_item(item).await
     }
 
     /// A merchant, read strongly.
@@ -22,14 +23,7 @@ impl Store {
     /// Stores a changed merchant. False if it is not at the version any more that was read: somebody else was faster.
     pub async fn change_merchant(&self, read: &Merchant, changed: &Merchant) -> Result<bool, StoreError> {
         let key = keys::merchant(&read.id);
-        let difference = Difference::between(&to_item(&key, read)?, &to_item(&key, changed)?, &[]);
-        let update = self
-            .update(&key)
-            .update_expression(difference.expression())
-            .set_expression_attribute_names(Some(difference.names))
-            .set_expression_attribute_values(Some(difference.values))
-            .condition_expression("version = :from")
-            .expression_attribute_values(":from", number(read.version));
-        self.write(update).await
+        let edit = Edit::between(&to_item(&key, read)?, &to_item(&key, changed)?, &[]);
+        self.edit(&key, edit, vec![Test::is("version", number(read.version))]).await
     }
 }

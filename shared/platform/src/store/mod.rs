@@ -5,16 +5,19 @@
 
 mod api_key;
 mod balance;
-mod difference;
+mod commit;
 mod due;
+mod edit;
 mod event;
+mod expression;
 mod journal;
 pub mod keys;
+mod kinds;
 mod listing;
 mod merchant;
-mod payment;
 mod reading;
 mod reason;
+mod resource;
 mod sandbox;
 mod webhook;
 
@@ -25,34 +28,36 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{AsyncSleep as _, SharedAsyncSleep};
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, Put, ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem,
-};
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use spillway_domain::id::hex;
 
 pub use api_key::IssuedKey;
+pub use balance::BalancePart;
+pub use commit::Committed;
 pub use due::{Claim, Due, DueSpace, Overdue, SWEEP_MAX};
 pub use event::StoredEvent;
 pub use keys::Key;
-pub use payment::Committed;
+pub use kinds::{Kind, QueueName, WorkItem, stream_filters, wakes};
 pub use reading::Readable;
 pub use reason::{Conflicts, StoreError};
+pub use resource::{Created, Creation, Listed, Stale};
 pub use sandbox::SandboxCall;
 
+use self::commit::Commit;
 use crate::runtime::settings::store_deadline;
-use crate::runtime::{Metrics, Random, SettingError, Start};
+use crate::runtime::{Clock, Metrics, Random, SettingError, Start};
 
 /// An item as the SDK has it.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
+/// The attribute that tells when an item expires: the table deletes it some time after. Until then it counts as gone.
+const EXPIRES_AT: &str = "expires_at";
+/// The counter by which an item that is unfinished again asks for its message.
+pub(crate) const WAKE: &str = "wake";
 /// Stands in every item, so that a later shape can tell an earlier one.
 const SCHEMA: u32 = 1;
-/// The attribute that tells a write from all others: random text, new with each write.
-const WRITER: &str = "writer";
 
 /// The table of one deployment.
 #[derive(Clone)]
@@ -61,6 +66,9 @@ pub struct Store {
     table: String,
     /// None in functions that make nothing due.
     first_due_s: Option<u32>,
+    /// None in functions that write no events.
+    event_retention_days: Option<u32>,
+    now: Clock,
     deadline: Duration,
     random: Random,
     sleep: SharedAsyncSleep,
@@ -73,15 +81,6 @@ impl fmt::Debug for Store {
     }
 }
 
-/// How a creation ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Created<T> {
-    /// It is stored now.
-    New,
-    /// This was there before, and stays as it was.
-    Existing(T),
-}
-
 impl Store {
     /// The table that `TABLE_NAME` names. Items that can't be read are counted in the invocation's metrics.
     pub fn new(start: &Start<'_>) -> Result<Store, SettingError> {
@@ -89,6 +88,8 @@ impl Store {
             table: start.environment.text("TABLE_NAME")?,
             client: start.dynamodb()?,
             first_due_s: None,
+            event_retention_days: None,
+            now: start.outside.now.clone(),
             deadline: store_deadline(&start.environment)?,
             random: start.outside.random.clone(),
             sleep: start.outside.sleep.clone(),
@@ -100,6 +101,23 @@ impl Store {
     pub fn with_due_times(start: &Start<'_>) -> Result<Store, SettingError> {
         let store = Store::new(start)?;
         Ok(Store { first_due_s: Some(start.environment.number("FIRST_DUE_SECONDS")?), ..store })
+    }
+
+    /// The same, for functions that write events: they are kept for `EVENT_RETENTION_DAYS`.
+    pub fn with_events(start: &Start<'_>) -> Result<Store, SettingError> {
+        let store = Store::with_due_times(start)?;
+        Ok(Store { event_retention_days: Some(start.environment.number("EVENT_RETENTION_DAYS")?), ..store })
+    }
+
+    /// Days for which an event is kept. An error in a function that was not started with [`Store::with_events`].
+    fn event_retention_days(&self) -> Result<u32, StoreError> {
+        self.event_retention_days.ok_or_else(|| StoreError::Refused("EVENT_RETENTION_DAYS is not read".to_owned()))
+    }
+
+    /// Whether an item has expired: the table deletes it late.
+    fn has_expired(&self, item: &Item) -> bool {
+        let expires_at = item.get(EXPIRES_AT).and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
+        expires_at.is_some_and(|at| at <= (self.now)().seconds())
     }
 
     /// The table's name.
@@ -122,74 +140,14 @@ impl Store {
     async fn get_item(&self, key: &Key) -> Result<Option<Item>, StoreError> {
         let request =
             self.client.get_item().table_name(&self.table).consistent_read(true).set_key(Some(key.attributes()));
-        Ok(request.send().await.map_err(StoreError::from_sdk)?.item)
+        let item = request.send().await.map_err(StoreError::from_sdk)?.item;
+        Ok(item.filter(|item| !self.has_expired(item)))
     }
 
-    /// Creates an item on condition that there is none with its key, or tells what is there: one call either way.
-    async fn create<T: DeserializeOwned>(&self, mut item: Item) -> Result<Created<T>, StoreError> {
-        let writer = self.writer();
-        item.insert(WRITER.to_owned(), writer.clone());
-        let request = self
-            .client
-            .put_item()
-            .table_name(&self.table)
-            .set_item(Some(item))
-            .condition_expression("attribute_not_exists(pk)")
-            .return_values_on_condition_check_failure(OnFailure::AllOld);
-        match request.send().await {
-            Ok(_) => Ok(Created::New),
-            Err(error) => match reason::condition_failed(&error) {
-                Some(Some(existing)) if existing.get(WRITER) == Some(&writer) => Ok(Created::New),
-                Some(Some(existing)) => Ok(Created::Existing(self.read(existing)?)),
-                Some(None) => Err(StoreError::Corrupt("a failed condition came without its item".to_owned())),
-                None => Err(StoreError::from_sdk(error)),
-            },
-        }
-    }
-
-    /// The part of a transaction that creates an item, on condition that there is none with its key.
-    fn creation(&self, item: Item) -> Result<TransactWriteItem, StoreError> {
-        let put = Put::builder().table_name(&self.table).set_item(Some(item));
-        let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(StoreError::incomplete)?;
-        Ok(TransactWriteItem::builder().put(put).build())
-    }
-
-    /// An update of one item, to be completed and given to [`Store::write`].
-    fn update(&self, key: &Key) -> UpdateItemFluentBuilder {
-        self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()))
-    }
-
-    /// Whether the update was written: false if its condition did not hold.
-    async fn write(&self, update: UpdateItemFluentBuilder) -> Result<bool, StoreError> {
-        Ok(self.written(update).await?.is_some())
-    }
-
-    /// Writes an update. The attributes that it asks for, or the whole item if it was found written already; none if its
-    /// condition did not hold.
-    ///
-    /// If a reply is lost, the SDK sends the update again, and the condition may then fail because of the update itself.
-    /// So each update marks the item with [`WRITER`]: a failed condition that finds this mark is a success.
-    async fn written(&self, update: UpdateItemFluentBuilder) -> Result<Option<Item>, StoreError> {
-        let writer = self.writer();
-        let expression = with_writer(update.get_update_expression().as_deref().unwrap_or_default());
-        let update = update
-            .update_expression(expression)
-            .expression_attribute_values(":writer", writer.clone())
-            .return_values_on_condition_check_failure(OnFailure::AllOld);
-        match update.send().await {
-            Ok(answer) => Ok(Some(answer.attributes.unwrap_or_default())),
-            Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    Ok(failed.item.clone().filter(|found| found.get(WRITER) == Some(&writer)))
-                }
-                _ => Err(StoreError::from_sdk(error)),
-            },
-        }
-    }
-
-    /// A new value of the attribute [`WRITER`].
-    fn writer(&self) -> AttributeValue {
-        text(self.random_text::<8>())
+    /// Creates an item, or tells what is there with its key.
+    async fn create_item<T: DeserializeOwned>(&self, item: Item) -> Result<Created<T>, StoreError> {
+        let commit = Commit::new().create(item, |store, found| store.read(found))?;
+        self.commit(commit).await.map(Created::from)
     }
 
     /// Waits before the next try of a batch: longer each time, and not everybody equally long.
@@ -197,11 +155,6 @@ impl Store {
         let mut random = [0];
         (self.random)(&mut random);
         self.sleep.sleep(Duration::from_millis((u64::from(random[0]) + 1) << attempt.min(4))).await;
-    }
-
-    /// A token that makes the retries of one transaction one transaction.
-    fn transaction_token(&self) -> String {
-        self.random_text::<16>()
     }
 
     /// So many random bytes, as text.
@@ -212,14 +165,13 @@ impl Store {
     }
 }
 
-/// An update's expression that sets the attribute [`WRITER`] too. (Each clause may stand in it once.)
-fn with_writer(expression: &str) -> String {
-    let Some((before, sets)) = expression.split_once("SET ") else {
-        return format!("{expression} SET {WRITER} = :writer").trim_start().to_owned();
-    };
-    let next = [" REMOVE ", " ADD ", " DELETE "].into_iter().filter_map(|clause| sets.find(clause)).min();
-    let (sets, rest) = sets.split_at(next.unwrap_or(sets.len()));
-    format!("{before}SET {sets}, {WRITER} = :writer{rest}")
+impl<T> From<Committed<T>> for Created<T> {
+    fn from(committed: Committed<T>) -> Created<T> {
+        match committed {
+            Committed::Done => Created::New,
+            Committed::Refused(existing) => Created::Existing(existing),
+        }
+    }
 }
 
 fn text(value: impl Into<String>) -> AttributeValue {
@@ -240,21 +192,8 @@ fn to_item(key: &Key, value: &impl Serialize) -> Result<Item, StoreError> {
     Ok(item)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_writer_is_set_whatever_else_an_update_does() {
-        for (expression, expected) in [
-            ("SET a = :a, b = :b", "SET a = :a, b = :b, writer = :writer"),
-            ("REMOVE a, b", "REMOVE a, b SET writer = :writer"),
-            ("SET a = :a REMOVE b, c", "SET a = :a, writer = :writer REMOVE b, c"),
-            ("ADD a :a SET b = :b", "ADD a :a SET b = :b, writer = :writer"),
-            ("SET a = :a ADD b :b REMOVE c", "SET a = :a, writer = :writer ADD b :b REMOVE c"),
-            ("", "SET writer = :writer"),
-        ] {
-            assert_eq!(with_writer(expression), expected);
-        }
-    }
+/// The stored form of one attribute's value.
+fn attribute(value: &impl Serialize) -> Result<AttributeValue, StoreError> {
+    let attribute = serde_dynamo::to_attribute_value(value);
+    attribute.map_err(|error: serde_dynamo::Error| StoreError::Corrupt(error.to_string()))
 }

@@ -81,7 +81,7 @@ impl Store {
                     .expression_attribute_values(":prefix", text(prefix))
             };
             let page = request.send().await.map_err(StoreError::from_sdk)?;
-            for item in page.items.unwrap_or_default() {
+            for item in page.items.unwrap_or_default().into_iter().filter(|item| !self.has_expired(item)) {
                 let key = Key::of(&item);
                 match read(item) {
                     Ok(value) => found.items.push(value),

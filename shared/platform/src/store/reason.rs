@@ -67,44 +67,43 @@ impl StoreError {
     }
 }
 
-/// Why a transaction did not commit.
+/// The first action of a canceled transaction, by its index, whose condition failed. A reason that passes goes before a
+/// condition: then no condition was judged for good.
+pub(super) fn first_failed_condition(reasons: &[CancellationReason]) -> Result<usize, StoreError> {
+    if let Some(passing) = reasons.iter().find_map(passing) {
+        return Err(StoreError::Unavailable(passing.to_owned()));
+    }
+    let failed = reasons.iter().position(|reason| reason.code() == Some("ConditionalCheckFailed"));
+    failed.ok_or_else(|| StoreError::Refused("TransactionCanceledException".to_owned()))
+}
+
+/// Why a plain write was not done.
 #[derive(Debug)]
-pub(super) enum Cancelled {
-    /// A guard held: the first action, by its index, whose condition failed.
-    Guard(usize),
+pub(super) enum Failed {
+    /// Its condition did not hold for this item. None if there is none.
+    Condition(Option<Item>),
     /// Anything else.
     Error(StoreError),
 }
 
-impl Cancelled {
-    /// Reads every reason: one that passes goes before a guard, because then no guard was judged for good.
-    pub(super) fn from_sdk(error: SdkError<TransactWriteItemsError>) -> Cancelled {
-        let reasons = match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                cancelled.cancellation_reasons.clone().unwrap_or_default()
-            }
-            _ => return Cancelled::Error(StoreError::from_sdk(error)),
-        };
-        if let Some(passing) = reasons.iter().find_map(passing) {
-            return Cancelled::Error(StoreError::Unavailable(passing.to_owned()));
+impl Failed {
+    pub(super) fn from_put(error: SdkError<PutItemError>) -> Failed {
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(failed)) => Failed::Condition(failed.item.clone()),
+            _ => Failed::Error(StoreError::from_sdk(error)),
         }
-        match reasons.iter().position(|reason| reason.code() == Some("ConditionalCheckFailed")) {
-            Some(index) => Cancelled::Guard(index),
-            None => Cancelled::Error(StoreError::Refused("TransactionCanceledException".to_owned())),
+    }
+
+    pub(super) fn from_update(error: SdkError<UpdateItemError>) -> Failed {
+        match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Failed::Condition(failed.item.clone()),
+            _ => Failed::Error(StoreError::from_sdk(error)),
         }
     }
 }
 
 fn passing(reason: &CancellationReason) -> Option<&str> {
     reason.code().filter(|code| PASSING.contains(code))
-}
-
-/// Some if a put failed by its condition: what stands there, where it was asked for.
-pub(super) fn condition_failed(error: &SdkError<PutItemError>) -> Option<Option<Item>> {
-    match error.as_service_error() {
-        Some(PutItemError::ConditionalCheckFailedException(failed)) => Some(failed.item.clone()),
-        _ => None,
-    }
 }
 
 /// Makes the SDK repeat what met another transaction, with its own backoff and jitter, and with the same token. The
@@ -141,32 +140,28 @@ impl ClassifyRetry for Conflicts {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_dynamodb::types::error::TransactionCanceledException;
     use aws_smithy_runtime_api::http::{Response, StatusCode};
     use aws_smithy_types::body::SdkBody;
 
     use super::*;
 
     /// How a transaction is read that was canceled for these reasons, one for each of its actions.
-    fn canceled(codes: [&str; 3]) -> Cancelled {
-        let reasons = codes.iter().map(|code| CancellationReason::builder().code(*code).build()).collect();
-        let error = TransactionCanceledException::builder().set_cancellation_reasons(Some(reasons)).build();
-        let raw = Response::new(StatusCode::try_from(400).unwrap(), SdkBody::empty());
-        Cancelled::from_sdk(SdkError::service_error(TransactWriteItemsError::TransactionCanceledException(error), raw))
+    fn canceled(codes: [&str; 3]) -> Result<usize, StoreError> {
+        let reasons = codes.map(|code| CancellationReason::builder().code(code).build());
+        first_failed_condition(&reasons)
     }
 
     #[test]
     fn a_guard_is_read_only_where_no_reason_goes_away_by_itself() {
         let guard = "ConditionalCheckFailed";
-        assert!(matches!(canceled([guard, "None", "None"]), Cancelled::Guard(0)));
-        assert!(matches!(canceled(["None", "None", guard]), Cancelled::Guard(2)));
+        assert_eq!(canceled([guard, "None", "None"]), Ok(0));
+        assert_eq!(canceled(["None", "None", guard]), Ok(2));
         for passing in PASSING {
             for codes in [[passing, "None", "None"], [guard, "None", passing], [passing, guard, "None"]] {
-                let read = canceled(codes);
-                assert!(matches!(read, Cancelled::Error(StoreError::Unavailable(_))), "{codes:?}: {read:?}");
+                assert_eq!(canceled(codes), Err(StoreError::Unavailable(passing.to_owned())), "{codes:?}");
             }
         }
-        assert!(matches!(canceled(["None", "ValidationError", "None"]), Cancelled::Error(StoreError::Refused(_))));
+        assert!(matches!(canceled(["None", "ValidationError", "None"]), Err(StoreError::Refused(_))));
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! What the sandbox processor was made to do: its own books, apart from Spillway's, so that a double charge shows.
 
-use aws_sdk_dynamodb::types::ReturnValue;
 use serde::Deserialize;
-use spillway_domain::time::Timestamp;
+use spillway_domain::time::{Expiry, Timestamp};
 
-use super::{Store, StoreError, keys, number, text};
+use super::edit::Edit;
+use super::expression::{Comparison, Test};
+use super::{EXPIRES_AT, Store, StoreError, keys, number, text};
+
+/// Days for which the sandbox keeps its books: longer than anybody asks for an outcome.
+const KEPT_DAYS: u32 = 30;
 
 /// What the sandbox did for a reference under one idempotency key. Another key is another item: were a payment charged
 /// under two, two items would say so.
@@ -24,16 +28,12 @@ impl Store {
     pub async fn count_sandbox_call(
         &self, reference: &str, idempotency_key: &str, now: Timestamp,
     ) -> Result<SandboxCall, StoreError> {
-        let update = self
-            .update(&keys::sandbox_call(reference, idempotency_key))
-            .update_expression("ADD calls :one SET #schema = :schema, called_at = if_not_exists(called_at, :now)")
-            .condition_expression("attribute_not_exists(writer) OR writer <> :writer")
-            .expression_attribute_names("#schema", "schema")
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":schema", number(super::SCHEMA))
-            .expression_attribute_values(":now", text(now.to_string()))
-            .return_values(ReturnValue::AllNew);
-        match self.written(update).await? {
+        let edit = Edit::new()
+            .add("calls", 1)
+            .set("schema", number(super::SCHEMA))
+            .set_once("called_at", text(now.to_string()))
+            .set(EXPIRES_AT, number(Expiry::after(now, KEPT_DAYS).seconds()));
+        match self.edited(&keys::sandbox_call(reference, idempotency_key), edit, Vec::new()).await? {
             Some(item) => self.read(item),
             None => Err(StoreError::Unavailable("the call was not counted".to_owned())),
         }
@@ -43,14 +43,10 @@ impl Store {
     pub async fn sandbox_charge(
         &self, reference: &str, idempotency_key: &str, remembered_since: Timestamp, now: Timestamp,
     ) -> Result<(), StoreError> {
-        let update = self
-            .update(&keys::sandbox_call(reference, idempotency_key))
-            .update_expression("SET charged_at = :now ADD charges :one")
-            .condition_expression("attribute_not_exists(charged_at) OR charged_at < :since")
-            .expression_attribute_values(":one", number(1))
-            .expression_attribute_values(":now", text(now.to_string()))
-            .expression_attribute_values(":since", text(remembered_since.to_string()));
-        self.write(update).await.map(|_| ())
+        let edit = Edit::new().set("charged_at", text(now.to_string())).add("charges", 1);
+        let since = text(remembered_since.to_string());
+        let when = vec![Test::LacksOrCompares("charged_at", Comparison::Below, since)];
+        self.edit(&keys::sandbox_call(reference, idempotency_key), edit, when).await.map(drop)
     }
 
     /// What was done for a reference, under whatever key.

@@ -43,7 +43,7 @@ impl Sender {
     pub async fn attempt(
         &self, endpoint: &Endpoint, webhook_id: &str, signed: &Signed, body: String, now: Timestamp,
     ) -> Result<Attempt, NoClient> {
-        let loopback = self.loopback_in_test && endpoint.tenant.mode == Mode::Test;
+        let loopback = self.loopback_in_test && endpoint.meta.owner.mode == Mode::Test;
         // Checked again: the setting may have changed, and an address written as numbers is not resolved.
         let Ok(url) = check_url(&endpoint.url, loopback) else {
             return Ok(Attempt::Unreachable("address not allowed"));
@@ -124,27 +124,25 @@ mod tests {
 
     use spillway_domain::id::{EndpointId, MerchantId};
     use spillway_domain::idempotency::Fingerprint;
+    use spillway_domain::resource::{Cause, Meta};
     use spillway_domain::tenant::Tenant;
     use spillway_domain::webhook::EndpointStatus;
 
     use super::*;
 
     fn endpoint(mode: Mode, url: &str) -> Endpoint {
+        let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode };
+        let at = Timestamp::from_millis(0);
+        let cause = Cause { request_id: "req-1".to_owned(), fingerprint: Fingerprint::of(b"{}"), at };
         Endpoint {
-            id: EndpointId::derive(&["w"]),
-            tenant: Tenant { merchant: MerchantId::derive(&["m"]), mode },
+            meta: Meta::new(EndpointId::derive(&["w"]), owner, 0, cause),
             url: url.to_owned(),
             event_types: Vec::new(),
-            secret: String::new(),
+            secrets: Vec::new(),
             status: EndpointStatus::Enabled,
             failing_since: None,
             probe_at: None,
             works_since: None,
-            version: 1,
-            fingerprint: Fingerprint::of(b"{}"),
-            request_id: "req-1".to_owned(),
-            created_at: Timestamp::from_millis(0),
-            updated_at: None,
         }
     }
 

@@ -10,15 +10,14 @@ use serde::{Deserialize, Serialize};
 use spillway_domain::currency::Currency;
 use spillway_domain::id::MerchantId;
 
-use super::message::Thing;
 use super::subject::{Done, Subject};
 use crate::runtime::{Context, HasQueues};
-use crate::store::StoreError;
+use crate::store::{StoreError, WorkItem};
 
 /// Seconds before a failed message's first repetition; doubles with each.
 const BACK_OFF_S: u32 = 2;
 const BACK_OFF_S_MAX: u32 = 900;
-/// Things worked on at once: what a hundred balances have to fold after an outage would not fit into a function's memory.
+/// WorkItems worked on at once: what a hundred balances have to fold after an outage would not fit into a function's memory.
 const AT_ONCE: usize = 10;
 
 /// Why a piece of work was not done. It is tried again.
@@ -33,10 +32,13 @@ pub enum WorkError {
     /// The message or change does not say what Spillway's own say.
     #[error("it can't be read")]
     Unreadable,
+    /// No work is known for an item with this key.
+    #[error("no work is known for this key")]
+    UnknownKey,
     /// The rules refuse what was read.
     #[error("it breaks a rule: {0}")]
     Refused(String),
-    /// Nothing is posted at a price that is not known.
+    /// Noitem is posted at a price that is not known.
     #[error("the merchant {0} has no price for {1}")]
     NoPrice(MerchantId, Currency),
     /// The code panicked; the place is in the log.
@@ -86,13 +88,13 @@ impl BatchResponse {
     }
 }
 
-/// A batch of messages, each distinct thing once.
+/// A batch of messages, each distinct item once.
 #[derive(Debug)]
 pub struct Batch {
     records: Vec<MessageRecord>,
-    /// For each record the index of its thing, none if it can't be read.
-    thing_of: Vec<Option<usize>>,
-    things: Vec<Thing>,
+    /// For each record the index of its item, none if it can't be read.
+    item_of: Vec<Option<usize>>,
+    items: Vec<WorkItem>,
 }
 
 /// A message that failed.
@@ -102,31 +104,31 @@ pub struct Fault {
     pub subject: String,
     /// Why.
     pub error: WorkError,
-    thing: Option<Thing>,
+    item: Option<WorkItem>,
     receipt_handle: String,
     receives: u32,
 }
 
 impl From<MessagesEvent> for Batch {
     fn from(event: MessagesEvent) -> Batch {
-        let mut things: Vec<Thing> = Vec::new();
-        let mut thing_of = Vec::with_capacity(event.records.len());
+        let mut items: Vec<WorkItem> = Vec::new();
+        let mut item_of = Vec::with_capacity(event.records.len());
         for record in &event.records {
-            thing_of.push(serde_json::from_str::<Thing>(&record.body).ok().map(|thing| {
-                things.iter().position(|known| *known == thing).unwrap_or_else(|| {
-                    things.push(thing);
-                    things.len() - 1
+            item_of.push(serde_json::from_str::<WorkItem>(&record.body).ok().map(|item| {
+                items.iter().position(|known| *known == item).unwrap_or_else(|| {
+                    items.push(item);
+                    items.len() - 1
                 })
             }));
         }
-        Batch { records: event.records, thing_of, things }
+        Batch { records: event.records, item_of, items }
     }
 }
 
 impl Batch {
-    /// Each thing once, however many messages name it.
-    pub fn things(&self) -> Vec<Thing> {
-        self.things.clone()
+    /// Each item once, however many messages name it.
+    pub fn items(&self) -> Vec<WorkItem> {
+        self.items.clone()
     }
 
     /// How many messages there are.
@@ -144,41 +146,41 @@ impl Batch {
         self.records.first().and_then(|record| record.source_arn.rsplit(':').next()).unwrap_or_default()
     }
 
-    /// For the log: each thing with what came of it, as the results say; what failed says why in a line of its own.
+    /// For the log: each item with what came of it, as the results say; what failed says why in a line of its own.
     pub fn subjects(&self, results: &[Result<Vec<Done>, WorkError>]) -> Vec<Subject> {
         let failed = || Done::new("failed");
         let mut subjects = Vec::with_capacity(self.records.len());
-        for (index, thing) in self.things.iter().enumerate() {
-            let subject = Subject::from(thing);
+        for (index, item) in self.items.iter().enumerate() {
+            let subject = Subject::from(item);
             match results.get(index) {
                 Some(Ok(all)) if all.is_empty() => subjects.push(subject),
                 Some(Ok(all)) => subjects.extend(all.iter().map(|done| subject.clone().done(done.clone()))),
                 Some(Err(_)) | None => subjects.push(subject.done(failed())),
             }
         }
-        let unreadable = self.records.iter().zip(&self.thing_of).filter(|(_, thing)| thing.is_none());
+        let unreadable = self.records.iter().zip(&self.item_of).filter(|(_, item)| item.is_none());
         subjects.extend(unreadable.map(|(record, _)| Subject::new(&record.message_id).done(failed())));
         subjects
     }
 
-    /// The answer: every message whose thing failed, has no result, or can't be read.
+    /// The answer: every message whose item failed, has no result, or can't be read.
     pub fn response(&self, results: &[Result<Vec<Done>, WorkError>]) -> (BatchResponse, Vec<Fault>) {
         let mut failed = Vec::new();
         let mut faults = Vec::new();
-        for (record, thing) in self.records.iter().zip(&self.thing_of) {
-            let error = match thing.map(|index| results.get(index)) {
+        for (record, item) in self.records.iter().zip(&self.item_of) {
+            let error = match item.map(|index| results.get(index)) {
                 Some(Some(Ok(_))) => None,
                 Some(Some(Err(error))) => Some(error.clone()),
                 Some(None) => Some(WorkError::Panicked),
                 None => Some(WorkError::Unreadable),
             };
             if let Some(error) = error {
-                let thing = thing.and_then(|index| self.things.get(index)).cloned();
+                let item = item.and_then(|index| self.items.get(index)).cloned();
                 let receives = record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
                 faults.push(Fault {
-                    subject: thing.as_ref().map_or_else(|| record.message_id.clone(), Thing::subject),
+                    subject: item.as_ref().map_or_else(|| record.message_id.clone(), ToString::to_string),
                     error,
-                    thing,
+                    item,
                     receipt_handle: record.receipt_handle.clone(),
                     receives: receives.unwrap_or(1),
                 });
@@ -193,7 +195,7 @@ impl Batch {
 /// read, waits for the queue's visibility timeout.
 pub async fn back_off<P: HasQueues>(context: &Context<P>, faults: &[Fault]) {
     let waits = faults.iter().filter(|fault| !fault.receipt_handle.is_empty()).filter_map(|fault| {
-        let queue = fault.thing.as_ref()?.queue();
+        let queue = fault.item.as_ref()?.queue();
         let most = BACK_OFF_S.saturating_mul(1 << fault.receives.saturating_sub(1).min(16)).min(BACK_OFF_S_MAX);
         let wait_s = context.random_between(most.div_ceil(2), most);
         Some(async move {
@@ -205,14 +207,14 @@ pub async fn back_off<P: HasQueues>(context: &Context<P>, faults: &[Fault]) {
     futures::future::join_all(waits).await;
 }
 
-/// Works on the things, some at once, and answers in their order; a panic fails only the thing that caused it.
-pub async fn each<F, Fut, T>(things: Vec<Thing>, work: F) -> Vec<Result<T, WorkError>>
+/// Works on the items, some at once, and answers in their order; a panic fails only the item that caused it.
+pub async fn each<F, Fut, T>(items: Vec<WorkItem>, work: F) -> Vec<Result<T, WorkError>>
 where
-    F: Fn(Thing) -> Fut,
+    F: Fn(WorkItem) -> Fut,
     Fut: Future<Output = Result<T, WorkError>>,
 {
-    let all = things.into_iter().map(|thing| {
-        let work = AssertUnwindSafe(work(thing)).catch_unwind();
+    let all = items.into_iter().map(|item| {
+        let work = AssertUnwindSafe(work(item)).catch_unwind();
         async move { work.await.unwrap_or(Err(WorkError::Panicked)) }
     });
     stream::iter(all).buffered(AT_ONCE).collect().await
@@ -235,7 +237,7 @@ mod tests {
 
     fn balance(currency: &str) -> String {
         let merchant = spillway_domain::id::MerchantId::derive(&["m"]);
-        format!(r#"{{"thing":"balance","tenant":"{merchant}#test","currency":"{currency}"}}"#)
+        format!(r#"{{"pk":"{merchant}#test#balances","sk":"{currency}"}}"#)
     }
 
     fn identifiers(response: &BatchResponse) -> Vec<&str> {
@@ -243,10 +245,10 @@ mod tests {
     }
 
     #[test]
-    fn a_thing_named_twice_is_worked_on_once_and_answers_for_both_messages() {
+    fn a_item_named_twice_is_worked_on_once_and_answers_for_both_messages() {
         let (usd, eur) = (balance("USD"), balance("EUR"));
         let batch = batch(&[&usd, &eur, &usd]);
-        assert_eq!(batch.things().len(), 2);
+        assert_eq!(batch.items().len(), 2);
         let (response, faults) = batch.response(&[Err(WorkError::Panicked), Ok(Vec::new())]);
         assert_eq!(identifiers(&response), ["0", "2"]);
         assert_eq!(faults[0].receives, 3);
@@ -266,10 +268,10 @@ mod tests {
     }
 
     #[test]
-    fn each_thing_is_named_with_what_came_of_it() {
+    fn each_item_is_named_with_what_came_of_it() {
         let merchant = spillway_domain::id::MerchantId::derive(&["m"]);
         let delivery = format!(
-            r#"{{"thing":"delivery","tenant":"{merchant}#live","event":"{}","endpoint":"{}"}}"#,
+            r#"{{"pk":"{merchant}#live#{}","sk":"{}"}}"#,
             spillway_domain::id::EventId::derive(&["e"]),
             spillway_domain::id::EndpointId::derive(&["w"])
         );
@@ -304,13 +306,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_fails_only_the_thing_that_caused_it() {
-        let thing = |currency| serde_json::from_str::<Thing>(&balance(currency)).unwrap();
-        let work = |thing: Thing| async move {
-            assert_ne!(thing.subject(), "test EUR", "this panic is wanted");
+    async fn a_panic_fails_only_the_item_that_caused_it() {
+        let item = |currency| serde_json::from_str::<WorkItem>(&balance(currency)).unwrap();
+        let work = |item: WorkItem| async move {
+            assert_ne!(item.to_string(), "test EUR", "this panic is wanted");
             Ok(())
         };
-        let results = each(vec![thing("USD"), thing("EUR"), thing("JPY")], work).await;
+        let results = each(vec![item("USD"), item("EUR"), item("JPY")], work).await;
         assert_eq!(results, [Ok(()), Err(WorkError::Panicked), Ok(())]);
     }
 
@@ -324,8 +326,8 @@ mod tests {
             running.set(running.get() - 1);
             Ok(())
         };
-        let thing: Thing = serde_json::from_str(&balance("USD")).unwrap();
-        assert_eq!(each(vec![thing; 25], work).await, vec![Ok(()); 25]);
+        let item: WorkItem = serde_json::from_str(&balance("USD")).unwrap();
+        assert_eq!(each(vec![item; 25], work).await, vec![Ok(()); 25]);
         assert_eq!(most.get(), 10);
     }
 }

@@ -1,10 +1,11 @@
-//! What the table's stream tells: the keys are enough, because a message only names a thing.
+//! What the table's stream tells: the keys are enough, because a message only names an item.
+
+use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::message::Thing;
 use super::subject::Subject;
-use crate::store::Key;
+use crate::store::{Key, WAKE, WorkItem, wakes};
 
 /// The event that Lambda sends for a stream: the fields that are used.
 #[derive(Debug, Deserialize)]
@@ -14,7 +15,9 @@ pub struct ChangesEvent {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Record {
+    event_name: String,
     dynamodb: StreamRecord,
 }
 
@@ -22,8 +25,15 @@ struct Record {
 #[serde(rename_all = "PascalCase")]
 struct StreamRecord {
     keys: RecordKeys,
+    #[serde(default)]
+    new_image: Image,
+    #[serde(default)]
+    old_image: Image,
     sequence_number: String,
 }
+
+/// An item by its attributes' names.
+type Image = HashMap<String, serde_json::Value>;
 
 #[derive(Debug, Deserialize)]
 struct RecordKeys {
@@ -44,20 +54,41 @@ pub struct StreamChange {
     pub sequence: String,
     /// Of which item.
     pub key: Key,
+    /// The item is new.
+    inserted: bool,
+    /// The item's counter `wake` moved.
+    woken: bool,
 }
 
 impl StreamChange {
-    /// What may need work now. None if the key is none of Spillway's.
-    pub fn thing(&self) -> Option<Thing> {
-        self.key.thing()
+    /// The item that may need work now. None if no work is known for its key.
+    pub fn item(&self) -> Option<WorkItem> {
+        WorkItem::of(&self.key)
+    }
+
+    /// Whether this change of the item leads to a message.
+    pub fn wakes(&self) -> bool {
+        wakes(&self.key, self.inserted, self.woken)
     }
 
     /// For the log: a movement by its entry's id, and by its place in the stream what can't be read.
     pub fn subject(&self) -> Subject {
-        let Some(thing) = self.thing() else { return Subject::new(&self.sequence) };
+        let Some(item) = self.item() else { return Subject::new(&self.sequence) };
         match self.key.movement() {
-            Some(movement) => Subject::new(movement.entry).of(&thing.tenant().merchant),
-            None => Subject::from(&thing),
+            Some(movement) => Subject::new(movement.entry).of(&item.tenant().merchant),
+            None => Subject::from(&item),
+        }
+    }
+}
+
+impl From<Record> for StreamChange {
+    fn from(Record { event_name, dynamodb }: Record) -> StreamChange {
+        let StreamRecord { keys, new_image, old_image, sequence_number } = dynamodb;
+        StreamChange {
+            sequence: sequence_number,
+            key: Key { pk: keys.pk.text, sk: keys.sk.text },
+            inserted: event_name == "INSERT",
+            woken: new_image.get(WAKE).is_some_and(|wake| old_image.get(WAKE) != Some(wake)),
         }
     }
 }
@@ -65,10 +96,34 @@ impl StreamChange {
 impl ChangesEvent {
     /// The changes in their order. (Which kinds of change come at all, the stream's filter says.)
     pub fn changes(self) -> Vec<StreamChange> {
-        let change = |record: Record| StreamChange {
-            sequence: record.dynamodb.sequence_number,
-            key: Key { pk: record.dynamodb.keys.pk.text, sk: record.dynamodb.keys.sk.text },
+        self.records.into_iter().map(StreamChange::from).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a change of an endpoint leads to a message: its name, and `wake` before and after.
+    fn woken(event_name: &str, before: Option<u32>, after: Option<u32>) -> bool {
+        let image = |wake: Option<u32>| match wake {
+            Some(wake) => serde_json::json!({"status": {"S": "enabled"}, "wake": {"N": wake.to_string()}}),
+            None => serde_json::json!({"status": {"S": "enabled"}}),
         };
-        self.records.into_iter().map(change).collect()
+        let tail = "7ccpzn4gffpza71gj3mr6qsffj";
+        let keys =
+            serde_json::json!({"pk": {"S": format!("mer_{tail}#test#webhooks")}, "sk": {"S": format!("we_{tail}")}});
+        let record = serde_json::json!({"eventName": event_name, "dynamodb": {
+            "Keys": keys, "OldImage": image(before), "NewImage": image(after), "SequenceNumber": "1"}});
+        let event: ChangesEvent = serde_json::from_value(serde_json::json!({"Records": [record]})).unwrap();
+        event.changes()[0].wakes()
+    }
+
+    #[test]
+    fn an_update_wakes_only_if_the_counter_moved() {
+        assert!(woken("MODIFY", None, Some(1)));
+        assert!(woken("MODIFY", Some(1), Some(2)));
+        assert!(!woken("MODIFY", Some(2), Some(2)), "an item that was woken before passes the filter again");
+        assert!(!woken("INSERT", None, None), "a new endpoint needs no work");
     }
 }

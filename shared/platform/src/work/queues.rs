@@ -8,8 +8,8 @@ use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 
 use super::batch::WorkError;
-use super::message::{QueueName, Thing};
 use crate::runtime::{SettingError, Start, missing_right};
+use crate::store::{QueueName, WorkItem};
 
 /// Most messages of one call.
 const BATCH_MAX: usize = 10;
@@ -30,7 +30,7 @@ impl fmt::Debug for Queues {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// What it names.
-    pub thing: Thing,
+    pub item: WorkItem,
     /// Seconds until it may be received, at most [`Outgoing::DELAY_S_MAX`].
     pub delay_s: u32,
 }
@@ -56,7 +56,7 @@ impl Queues {
     pub async fn send(&self, messages: &[Outgoing]) -> Vec<(usize, WorkError)> {
         let mut by_queue: HashMap<QueueName, Vec<usize>> = HashMap::new();
         for (index, message) in messages.iter().enumerate() {
-            by_queue.entry(message.thing.queue()).or_default().push(index);
+            by_queue.entry(message.item.queue()).or_default().push(index);
         }
         let calls = by_queue.iter().flat_map(|(queue, indices)| {
             indices.chunks(BATCH_MAX).map(|chunk| self.send_batch(*queue, messages, chunk))
@@ -111,11 +111,11 @@ fn refused(error: &impl ProvideErrorMetadata) -> WorkError {
 
 /// Messages are grouped by merchant, so that one merchant's backlog does not delay the others (fair queues).
 fn entry(index: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntry, WorkError> {
-    let body = serde_json::to_string(&message.thing).map_err(|error| WorkError::Queue(error.to_string()))?;
+    let body = serde_json::to_string(&message.item).map_err(|error| WorkError::Queue(error.to_string()))?;
     SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
         .message_body(body)
-        .message_group_id(message.thing.tenant().merchant.as_str())
+        .message_group_id(message.item.tenant().merchant.as_str())
         .delay_seconds(i32::try_from(message.delay_s.min(Outgoing::DELAY_S_MAX)).unwrap_or_default())
         .build()
         .map_err(|error| WorkError::Queue(error.to_string()))
@@ -132,12 +132,12 @@ mod tests {
     use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
     use aws_smithy_runtime_api::http::StatusCode;
     use aws_smithy_types::body::SdkBody;
-    use spillway_domain::tenant::Tenant;
     use spillway_domain::time::Timestamp;
 
     use super::*;
     use crate::runtime::settings::Environment;
     use crate::runtime::{Context, HasQueues, Outside, Parts};
+    use crate::store::Key;
 
     struct FoldsQueue(Queues);
 
@@ -189,10 +189,9 @@ mod tests {
             http_client: http_client_fn(move |_, _| connector.clone()),
         };
         let context: Context<FoldsQueue> = Context::new(Environment::new(&environment), outside).unwrap();
-        let tenant = Tenant::parse("mer_00000000000000000000000000#test").unwrap();
-        let message = |currency| {
-            let currency = spillway_domain::currency::Currency::parse(currency).unwrap();
-            Outgoing { thing: Thing::Balance { tenant: tenant.clone(), currency }, delay_s: 0 }
+        let message = |currency: &str| {
+            let key = Key { pk: "mer_00000000000000000000000000#test#balances".to_owned(), sk: currency.to_owned() };
+            Outgoing { item: WorkItem::of(&key).unwrap(), delay_s: 0 }
         };
         let unsent = context.queues().send(&["USD", "EUR", "JPY"].map(message)).await;
         let told: Vec<(usize, String)> = unsent.iter().map(|(index, error)| (*index, error.to_string())).collect();

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde::Serialize;
 use spillway_domain::id::MerchantId;
 
-use super::message::Thing;
+use crate::store::WorkItem;
 
 /// The most ids that one line names: with what is said of each, less than half of the 256 KB that CloudWatch takes at
 /// least.
@@ -46,11 +46,11 @@ impl Done {
     }
 
     /// Logs it in a line of its own: for work that failed after this was done, whose result is the failure.
-    pub fn log(&self, thing: impl Display) {
+    pub fn log(&self, subject: impl Display) {
         let unnamed = self.with.is_empty().then_some(&[][..]);
         for with in self.with.chunks(IDS_MAX).chain(unnamed) {
             let with = with.join(" ");
-            tracing::info!(target: "spillway", subject = %thing, outcome = self.outcome, with, "done before it failed");
+            tracing::info!(target: "spillway", %subject, outcome = self.outcome, with, "done before it failed");
         }
     }
 }
@@ -61,7 +61,7 @@ impl From<Done> for Vec<Done> {
     }
 }
 
-/// One thing that an invocation worked on.
+/// One item that an invocation worked on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Subject {
     id: String,
@@ -111,12 +111,10 @@ impl Subject {
     }
 }
 
-impl From<&Thing> for Subject {
-    fn from(thing: &Thing) -> Subject {
-        let subject = match thing {
-            Thing::Delivery { event, endpoint, .. } => Subject::new(event).done(Done::default().with(endpoint)),
-            _ => Subject::new(thing.subject()),
-        };
-        subject.of(&thing.tenant().merchant)
+impl From<&WorkItem> for Subject {
+    fn from(item: &WorkItem) -> Subject {
+        let mut names = item.names().into_iter();
+        let subject = Subject::new(names.next().unwrap_or_default());
+        subject.done(names.fold(Done::default(), Done::with)).of(&item.tenant().merchant)
     }
 }

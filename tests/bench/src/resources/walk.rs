@@ -65,7 +65,7 @@ impl Scene {
     async fn create(&self, count: usize) -> Vec<(String, u64)> {
         let create = |_| async {
             let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa", "description": "Order 1001",
-                "reference": "1001", "customer": "cus_77", "metadata": {"cart": "7"}});
+                "metadata": {"cart": "7"}});
             let answer = self.merchant.client.create_payment(&unique(), &payment).await.expect(202);
             (answer.id().to_owned(), answer_bytes(&answer))
         };

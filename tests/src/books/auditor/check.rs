@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::sums::legs;
-use super::{Books, expected_legs, number, shown, text};
+use super::sums::{figures, legs};
+use super::{Books, expected_legs, shown, text};
 use crate::difference::differences;
 use crate::table::Item;
 use crate::terms::expected_fee;
@@ -109,17 +109,21 @@ fn posted_once(id: &str, payment: &Item, entries: &[&Item], found: &mut Vec<Viol
 }
 
 fn posted(id: &str, payment: &Item, entry: &Item) -> Option<Violation> {
-    let amount = number(payment, "amount");
+    let asked = &payment["asked"];
+    let amount = asked["amount"].as_i64().unwrap_or_else(|| panic!("no amount: {payment:?}"));
     let (fee, expected) = (expected_fee(amount), expected_legs(amount));
     let mut posted: Vec<(String, i64)> = legs(entry).collect();
     posted.sort();
     let mut must = json!({"legs": legs_shown(expected), "amount": amount, "fee": fee, "net": amount - fee});
-    for name in ["currency", "available_on"] {
-        must[name] = json!(payment.get(name));
-    }
+    must["currency"] = asked["currency"].clone();
+    must["available_on"] = json!(payment.get("available_on"));
     must["the payment's fee"] = json!(fee);
     let mut is = json!({"legs": legs_shown(posted), "the payment's fee": payment.get("fee")});
-    for name in ["amount", "fee", "net", "currency", "available_on"] {
+    let (amount, fee, net) = figures(entry);
+    for (name, figure) in [("amount", amount), ("fee", fee), ("net", net)] {
+        is[name] = json!(figure);
+    }
+    for name in ["currency", "available_on"] {
         is[name] = json!(entry.get(name));
     }
     let differences = differences(&is, &must);

@@ -14,7 +14,7 @@ use crate::api::eventually::{Deadline, eventually};
 use crate::stack::Stack;
 use crate::table::{Item, Table};
 
-pub use sums::{Accounts, Balances};
+pub use sums::{Accounts, Balances, figures};
 pub(crate) use sums::{expected_legs, shown};
 
 /// All that the table holds of one tenant.
@@ -60,7 +60,7 @@ impl Books {
                 "movements" => books.movements.push(item),
                 "events" => books.events.push(item),
                 "evt" => books.deliveries.push(item),
-                "balances" => drop(books.balances.insert(sk, item)),
+                "balances" => drop(books.balances.insert(format!("{sk} {kind}"), item)),
                 _ => {}
             }
         }

@@ -30,7 +30,8 @@ impl Books {
     pub fn kept(&self) -> Balances {
         let mut balances = Balances::new();
         let mut folded: BTreeSet<&str> = BTreeSet::new();
-        for (currency, balance) in &self.balances {
+        for balance in self.balances.values() {
+            let currency = text(balance, "sk");
             add(&mut balances, currency, "0000-00-00", number(balance, "available"));
             for (day, amount) in balance.get("pending").and_then(Value::as_object).into_iter().flatten() {
                 add(&mut balances, currency, day, amount.as_i64().unwrap());
@@ -70,6 +71,14 @@ pub(super) fn legs(entry: &Item) -> impl Iterator<Item = (String, i64)> {
         let (account, amount) = (posting["account"].as_str().unwrap().to_owned(), posting["amount"].as_i64().unwrap());
         (account, if posting["side"] == "debit" { amount } else { -amount })
     })
+}
+
+/// What an entry has to show as amount, fee and net, by its legs.
+pub fn figures(entry: &Item) -> (i64, i64, i64) {
+    let credited =
+        |wanted: &str| -> i64 { legs(entry).filter(|(account, _)| account == wanted).map(|(_, amount)| -amount).sum() };
+    let (fee, net) = (credited("fee_income"), credited("merchant"));
+    (net + fee, fee, net)
 }
 
 /// The legs that the capture of this amount must post, sorted; a leg of nothing is left out.

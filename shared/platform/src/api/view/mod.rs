@@ -2,16 +2,27 @@
 
 mod balance;
 mod balance_transaction;
-mod event;
 mod list;
 mod operator;
 mod payment;
 mod webhook_endpoint;
 
+use serde::Serialize;
+
 pub use balance::{BalanceView, balance};
 pub use balance_transaction::{BalanceTransactionView, balance_transaction};
-pub use event::event_data;
 pub use list::{ListView, list};
 pub use operator::{ApiKeyView, ChangedView, MerchantView, api_key, changed, merchant};
-pub use payment::{PaymentView, etag, payment};
+pub use payment::{PaymentView, payment};
 pub use webhook_endpoint::{WebhookEndpointView, created_webhook_endpoint, webhook_endpoint};
+
+/// What merchants see, in answers and in events.
+pub trait Shown {
+    /// The wire shape.
+    fn shown(&self) -> impl Serialize;
+}
+
+/// The entity tag of a version.
+pub fn etag(version: u64) -> String {
+    format!("\"{version}\"")
+}

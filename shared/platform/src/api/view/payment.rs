@@ -5,9 +5,12 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use spillway_domain::currency::Currency;
 use spillway_domain::money::Minor;
-use spillway_domain::payment::{CaptureMethod, Failure, Payment, PaymentMethod, Status};
+use spillway_domain::operation::{Failure, PaymentMethod};
+use spillway_domain::payment::{CaptureMethod, Payment, Status};
 use spillway_domain::tenant::Mode;
 use spillway_domain::time::{Day, Timestamp};
+
+use super::Shown;
 
 /// The wire shape of a payment. The token is not in it.
 #[derive(Debug, Serialize)]
@@ -38,34 +41,36 @@ pub struct PaymentView<'a> {
 
 /// The wire shape of a payment.
 pub fn payment(payment: &Payment) -> PaymentView<'_> {
+    let Payment { meta, asked, .. } = payment;
     PaymentView {
-        id: payment.id.as_str(),
+        id: meta.id.as_str(),
         object: "payment",
-        mode: payment.tenant.mode,
+        mode: meta.owner.mode,
         status: payment.status,
-        amount: payment.amount,
-        currency: payment.currency,
+        amount: asked.amount,
+        currency: asked.currency,
         amount_captured: payment.amount_captured,
         amount_refunded: payment.amount_refunded,
         amount_disputed: payment.amount_disputed,
-        capture_method: payment.capture_method,
-        description: payment.description.as_deref(),
-        reference: payment.reference.as_deref(),
-        customer: payment.customer.as_deref(),
-        metadata: &payment.metadata,
+        capture_method: asked.capture_method,
+        description: asked.description.as_deref(),
+        reference: asked.reference.as_deref(),
+        customer: asked.customer.as_deref(),
+        metadata: &asked.metadata,
         payment_method: payment.payment_method.as_ref(),
         failure: payment.failure.as_ref(),
         fee: payment.fee,
         available_on: payment.available_on,
         // No payment can be canceled yet: capture is automatic.
         cancellation_reason: None,
-        version: payment.version,
-        created_at: payment.created_at,
-        updated_at: payment.updated_at,
+        version: meta.version,
+        created_at: meta.created_at,
+        updated_at: meta.updated_at,
     }
 }
 
-/// The entity tag of a version.
-pub fn etag(version: u64) -> String {
-    format!("\"{version}\"")
+impl Shown for Payment {
+    fn shown(&self) -> impl Serialize {
+        payment(self)
+    }
 }

@@ -5,6 +5,8 @@ use spillway_domain::tenant::Mode;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter};
 
+use super::Shown;
+
 /// The wire shape of an endpoint. The secret is in the answers to its creation only.
 #[derive(Debug, Serialize)]
 pub struct WebhookEndpointView<'a> {
@@ -23,21 +25,29 @@ pub struct WebhookEndpointView<'a> {
 
 /// The wire shape of an endpoint as it is.
 pub fn webhook_endpoint(endpoint: &Endpoint) -> WebhookEndpointView<'_> {
+    let meta = &endpoint.meta;
     WebhookEndpointView {
-        id: endpoint.id.as_str(),
+        id: meta.id.as_str(),
         object: "webhook_endpoint",
-        mode: endpoint.tenant.mode,
+        mode: meta.owner.mode,
         url: &endpoint.url,
         event_types: &endpoint.event_types,
         secret: None,
         status: endpoint.status,
-        version: endpoint.version,
-        created_at: endpoint.created_at,
-        updated_at: endpoint.updated_at.unwrap_or(endpoint.created_at),
+        version: meta.version,
+        created_at: meta.created_at,
+        updated_at: meta.updated_at,
     }
 }
 
-/// The wire shape of an endpoint as it is, with its secret: the answer to the request that creates it.
+/// The wire shape of an endpoint as it is, with its newest secret: the answer to the request that creates it.
 pub fn created_webhook_endpoint(endpoint: &Endpoint) -> WebhookEndpointView<'_> {
-    WebhookEndpointView { secret: Some(&endpoint.secret), ..webhook_endpoint(endpoint) }
+    let secret = endpoint.secrets.first().map(|secret| secret.text.as_str());
+    WebhookEndpointView { secret, ..webhook_endpoint(endpoint) }
+}
+
+impl Shown for Endpoint {
+    fn shown(&self) -> impl Serialize {
+        webhook_endpoint(self)
+    }
 }

@@ -1,0 +1,154 @@
+//! The texts of a write's conditions and changes, with the names and values that they speak of. (An attribute's name may be
+//! a reserved word of DynamoDB, so that each has a placeholder.)
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::Item;
+use super::edit::Edit;
+
+/// A condition of a write.
+#[derive(Debug, Clone)]
+pub(super) enum Test {
+    /// There is no item with this key.
+    Absent,
+    /// There is an item with this key.
+    Exists,
+    /// The item has the attribute.
+    Has(&'static str),
+    /// The item does not have the attribute.
+    Lacks(&'static str),
+    /// The attribute compares so with the value.
+    Compares(&'static str, Comparison, AttributeValue),
+    /// The item does not have the attribute, or it compares so. (A dot leads into a map.)
+    LacksOrCompares(&'static str, Comparison, AttributeValue),
+}
+
+/// How an attribute compares with a value. Times have a fixed width: their texts compare as the times do.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Comparison {
+    Is,
+    IsNot,
+    Below,
+    AtMost,
+    Above,
+    AtLeast,
+}
+
+impl Comparison {
+    fn operator(self) -> &'static str {
+        match self {
+            Comparison::Is => "=",
+            Comparison::IsNot => "<>",
+            Comparison::Below => "<",
+            Comparison::AtMost => "<=",
+            Comparison::Above => ">",
+            Comparison::AtLeast => ">=",
+        }
+    }
+}
+
+impl Test {
+    /// The attribute has this value.
+    pub(super) fn is(name: &'static str, value: AttributeValue) -> Test {
+        Test::Compares(name, Comparison::Is, value)
+    }
+}
+
+/// The names and values of one write's expressions.
+#[derive(Debug, Default)]
+pub(super) struct Expression {
+    names: HashMap<String, String>,
+    values: Item,
+}
+
+impl Expression {
+    fn name(&mut self, name: &str) -> String {
+        let placeholder = format!("#{}", self.names.len());
+        self.names.insert(placeholder.clone(), name.to_owned());
+        placeholder
+    }
+
+    fn path<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) -> String {
+        names.into_iter().map(|name| self.name(name)).collect::<Vec<_>>().join(".")
+    }
+
+    fn value(&mut self, value: AttributeValue) -> String {
+        let placeholder = format!(":{}", self.values.len());
+        self.values.insert(placeholder.clone(), value);
+        placeholder
+    }
+
+    /// All of the tests together. None if there is none.
+    pub(super) fn condition(&mut self, tests: Vec<Test>) -> Option<String> {
+        let all: Vec<String> = tests.into_iter().map(|test| self.test(test)).collect();
+        (!all.is_empty()).then(|| all.join(" AND "))
+    }
+
+    fn test(&mut self, test: Test) -> String {
+        match test {
+            Test::Absent => "attribute_not_exists(pk)".to_owned(),
+            Test::Exists => "attribute_exists(pk)".to_owned(),
+            Test::Has(name) => format!("attribute_exists({})", self.name(name)),
+            Test::Lacks(name) => format!("attribute_not_exists({})", self.name(name)),
+            Test::Compares(name, comparison, value) => {
+                format!("{} {} {}", self.name(name), comparison.operator(), self.value(value))
+            }
+            Test::LacksOrCompares(path, comparison, value) => {
+                let path = self.path(path.split('.'));
+                format!("(attribute_not_exists({path}) OR {path} {} {})", comparison.operator(), self.value(value))
+            }
+        }
+    }
+
+    /// The edit as an update expression.
+    pub(super) fn update(&mut self, edit: Edit) -> String {
+        let path = |path: &[String], expression: &mut Expression| expression.path(path.iter().map(String::as_str));
+        let sets = edit.sets.into_iter().map(|(to, value)| format!("{} = {}", path(&to, self), self.value(value)));
+        let mut sets: Vec<String> = sets.collect();
+        for (name, value) in edit.firsts {
+            let (name, value) = (self.name(name), self.value(value));
+            sets.push(format!("{name} = if_not_exists({name}, {value})"));
+        }
+        let removes: Vec<String> = edit.removes.iter().map(|from| path(from, self)).collect();
+        let adds = edit.adds.into_iter().map(|(name, amount)| format!("{} {}", self.name(name), self.value(amount)));
+        let clauses = [("SET", sets), ("REMOVE", removes), ("ADD", adds.collect())].into_iter();
+        let clauses = clauses.filter(|(_, parts)| !parts.is_empty());
+        clauses.map(|(keyword, parts)| format!("{keyword} {}", parts.join(", "))).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The names by their placeholders. None if there is none: DynamoDB refuses an empty map.
+    pub(super) fn names(&mut self) -> Option<HashMap<String, String>> {
+        Some(std::mem::take(&mut self.names)).filter(|names| !names.is_empty())
+    }
+
+    /// The values by their placeholders. None if there is none.
+    pub(super) fn values(&mut self) -> Option<Item> {
+        Some(std::mem::take(&mut self.values)).filter(|values| !values.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{number, text};
+    use super::*;
+
+    #[test]
+    fn each_clause_stands_once_and_no_empty_one() {
+        let edit = Edit::new().set("status", text("paid")).remove("due").remove("due_at").add("refundable", -5);
+        let mut expression = Expression::default();
+        assert_eq!(expression.update(edit), "SET #0 = :0 REMOVE #1, #2 ADD #3 :1");
+        assert_eq!(expression.values.get(":1"), Some(&number(-5)));
+        assert_eq!(Expression::default().update(Edit::new().remove("due")), "REMOVE #0");
+    }
+
+    #[test]
+    fn all_tests_must_hold_and_a_dot_leads_into_a_map() {
+        let above = Test::LacksOrCompares("revocation.revoked_at", Comparison::Above, text("1"));
+        let mut expression = Expression::default();
+        let condition = expression.condition(vec![Test::Exists, Test::is("version", number(2)), above]).unwrap();
+        assert_eq!(condition, "attribute_exists(pk) AND #0 = :0 AND (attribute_not_exists(#1.#2) OR #1.#2 > :1)");
+        assert_eq!(Expression::default().condition(Vec::new()), None);
+    }
+}

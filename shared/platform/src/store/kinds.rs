@@ -1,0 +1,469 @@
+//! The kinds of items that may need work. One table says for each kind how its key looks, to which queue its message goes,
+//! whether a change of it wakes somebody, and where it is due. Messages, the stream's filter, the sweep and the log follow
+//! from it.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
+use spillway_domain::balance::part_of;
+use spillway_domain::currency::Currency;
+use spillway_domain::id::{EndpointId, EventId, Id, Kind as IdKind};
+use spillway_domain::ledger::MovementKey;
+use spillway_domain::payment::Payment;
+use spillway_domain::resource::Resource;
+use spillway_domain::tenant::Tenant;
+
+use super::due::DueSpace;
+use super::keys::{self, Key};
+
+/// A kind of item that may need work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A payment.
+    Payment,
+    /// One part of a balance.
+    Balance,
+    /// An event.
+    Event,
+    /// The delivery of an event to an endpoint.
+    Delivery,
+    /// A webhook endpoint.
+    WebhookEndpoint,
+}
+
+/// The queue that a kind's messages are sent to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum QueueName {
+    /// Work at a card processor.
+    Processor,
+    /// Folding movements into balances.
+    Folds,
+    /// Delivering events.
+    Webhooks,
+}
+
+impl QueueName {
+    /// All of them.
+    pub const ALL: [QueueName; 3] = [QueueName::Processor, QueueName::Folds, QueueName::Webhooks];
+
+    /// The variable with its URL.
+    pub(crate) fn variable(self) -> &'static str {
+        match self {
+            QueueName::Processor => "PROCESSOR_QUEUE_URL",
+            QueueName::Folds => "FOLDS_QUEUE_URL",
+            QueueName::Webhooks => "WEBHOOKS_QUEUE_URL",
+        }
+    }
+}
+
+/// A part of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Pattern {
+    /// This text.
+    Is(&'static str),
+    /// Begins with this text.
+    Begins(&'static str),
+    /// A currency's code.
+    Currency,
+}
+
+impl Pattern {
+    fn matches(self, text: &str) -> bool {
+        match self {
+            Pattern::Is(this) => text == this,
+            Pattern::Begins(prefix) => text.starts_with(prefix),
+            Pattern::Currency => Currency::parse(text).is_ok(),
+        }
+    }
+}
+
+/// What names an item in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    /// The id in its partition key.
+    Partition,
+    /// The id that is its sort key.
+    Sort,
+    /// Both ids.
+    Both,
+    /// Its mode, and the currency that is its sort key.
+    ModeAndCurrency,
+}
+
+/// What is known of one form of key.
+#[derive(Debug, Clone, Copy)]
+struct Work {
+    kind: Kind,
+    /// The part of the partition key behind the tenant, without the shard that may follow it.
+    partition: Pattern,
+    sort: Pattern,
+    name: Name,
+    queue: QueueName,
+    /// The message of a new item is sent as soon as the item is there.
+    inserted: bool,
+    /// The message is sent when the item's counter `wake` moves.
+    woken: bool,
+    /// Where it is due while it is unfinished. None if it never is.
+    due: Option<DueSpace>,
+}
+
+/// The one table.
+const WORK: &[Work] = &[
+    resource::<Payment>(Kind::Payment, "pay_"),
+    Work {
+        kind: Kind::Balance,
+        partition: Pattern::Is("movements"),
+        sort: Pattern::Begins(keys::MOVEMENT_PREFIX),
+        name: Name::ModeAndCurrency,
+        queue: QueueName::Folds,
+        inserted: true,
+        woken: false,
+        due: None,
+    },
+    Work {
+        kind: Kind::Balance,
+        partition: Pattern::Is("balances"),
+        sort: Pattern::Currency,
+        name: Name::ModeAndCurrency,
+        queue: QueueName::Folds,
+        inserted: false,
+        woken: false,
+        due: Some(DueSpace::Money),
+    },
+    Work {
+        kind: Kind::Event,
+        partition: Pattern::Is("events"),
+        sort: Pattern::Begins("evt_"),
+        name: Name::Sort,
+        queue: QueueName::Webhooks,
+        inserted: true,
+        woken: false,
+        due: Some(DueSpace::Events),
+    },
+    Work {
+        kind: Kind::Delivery,
+        partition: Pattern::Begins("evt_"),
+        sort: Pattern::Begins("we_"),
+        name: Name::Both,
+        queue: QueueName::Webhooks,
+        inserted: false,
+        woken: true,
+        due: Some(DueSpace::Deliveries),
+    },
+    Work {
+        kind: Kind::WebhookEndpoint,
+        partition: Pattern::Is("webhooks"),
+        sort: Pattern::Begins("we_"),
+        name: Name::Sort,
+        queue: QueueName::Webhooks,
+        inserted: false,
+        woken: true,
+        due: None,
+    },
+];
+
+/// What is known of a resource for which a card processor is asked.
+const fn resource<T: Resource>(kind: Kind, id_prefix: &'static str) -> Work {
+    Work {
+        kind,
+        partition: Pattern::Begins(id_prefix),
+        sort: Pattern::Is(T::NAME),
+        name: Name::Partition,
+        queue: QueueName::Processor,
+        inserted: true,
+        woken: true,
+        due: Some(DueSpace::Money),
+    }
+}
+
+/// An item that may need work, as a message names it: by its key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct WorkItem {
+    /// Its kind.
+    pub kind: Kind,
+    #[serde(flatten)]
+    key: Key,
+    /// Of a webhook endpoint: the event behind which the next page of its deliveries begins. None for the first page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<EventId>,
+    #[serde(skip)]
+    tenant: Tenant,
+}
+
+impl WorkItem {
+    /// The item with this key, or the balance that a movement with this key changes. None if no work is known for such a
+    /// key.
+    pub fn of(key: &Key) -> Option<WorkItem> {
+        let (parsed, work) = known(key)?;
+        let key = match work.partition {
+            Pattern::Is("movements") => {
+                let movement = key.movement()?;
+                keys::balance(&parsed.tenant, movement.currency, part_of(parsed.shard))
+            }
+            _ => key.clone(),
+        };
+        let item = WorkItem { kind: work.kind, key, after: None, tenant: parsed.tenant };
+        item.is_well_formed(work.name).then_some(item)
+    }
+
+    /// The same, with the event behind which the next page begins.
+    #[must_use]
+    pub fn after(self, after: Option<EventId>) -> WorkItem {
+        WorkItem { after, ..self }
+    }
+
+    /// Its key.
+    pub fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Merchant and mode that own it.
+    pub fn tenant(&self) -> &Tenant {
+        &self.tenant
+    }
+
+    /// The queue that its messages are sent to.
+    pub fn queue(&self) -> QueueName {
+        known(&self.key).map_or(QueueName::Processor, |(_, work)| work.queue)
+    }
+
+    /// The id in its partition key. None if that is not an id of this kind.
+    pub fn id<K: IdKind>(&self) -> Option<Id<K>> {
+        Id::parse(&self.parsed()?.partition).ok()
+    }
+
+    /// The event: of an event itself, or of a delivery.
+    pub fn event(&self) -> Option<EventId> {
+        EventId::parse(&self.key.sk).ok().or_else(|| self.id())
+    }
+
+    /// The webhook endpoint: of an endpoint itself, or of a delivery.
+    pub fn endpoint(&self) -> Option<EndpointId> {
+        EndpointId::parse(&self.key.sk).ok()
+    }
+
+    /// Of a balance: its currency and its part.
+    pub fn balance(&self) -> Option<(Currency, u16)> {
+        Some((Currency::parse(&self.key.sk).ok()?, self.parsed()?.shard))
+    }
+
+    /// The ids that name it in the log, the most telling first.
+    pub fn names(&self) -> Vec<String> {
+        let (Some(parsed), Some((_, work))) = (self.parsed(), known(&self.key)) else { return Vec::new() };
+        let sort = self.key.sk.clone();
+        match work.name {
+            Name::Partition => vec![parsed.partition],
+            Name::Sort => vec![sort],
+            Name::Both => vec![parsed.partition, sort],
+            Name::ModeAndCurrency => vec![format!("{} {sort}", self.tenant.mode)],
+        }
+    }
+
+    /// Whether the ids in its key are ids.
+    fn is_well_formed(&self, name: Name) -> bool {
+        let is_id = |text: &str| spillway_domain::id::ObjectId::parse(text).is_ok();
+        let partition = || self.parsed().is_some_and(|parsed| is_id(&parsed.partition));
+        match name {
+            Name::Partition => partition(),
+            Name::Sort => is_id(&self.key.sk),
+            Name::Both => partition() && is_id(&self.key.sk),
+            Name::ModeAndCurrency => self.balance().is_some(),
+        }
+    }
+
+    fn parsed(&self) -> Option<Parsed> {
+        Parsed::of(&self.key.pk)
+    }
+}
+
+/// Its names in the log.
+impl fmt::Display for WorkItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.names().join(" "))
+    }
+}
+
+impl<'de> Deserialize<'de> for WorkItem {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WorkItem, D::Error> {
+        #[derive(Deserialize)]
+        struct Message {
+            #[serde(flatten)]
+            key: Key,
+            #[serde(default)]
+            after: Option<EventId>,
+        }
+        let Message { key, after } = Message::deserialize(deserializer)?;
+        let item = WorkItem::of(&key).ok_or_else(|| serde::de::Error::custom("no work is known for this key"))?;
+        Ok(item.after(after))
+    }
+}
+
+/// Whether the stream's record of this item leads to a message. `inserted`: the item is new. `woken`: its counter `wake`
+/// moved.
+pub fn wakes(key: &Key, inserted: bool, woken: bool) -> bool {
+    known(key).is_some_and(|(_, work)| inserted && work.inserted || woken && work.woken)
+}
+
+/// Where an item with this key is due. None if it never is.
+pub(super) fn due_space(key: &Key) -> Option<DueSpace> {
+    known(key).and_then(|(_, work)| work.due)
+}
+
+/// The filters of the table's stream, as Lambda takes them: one for new items and one for woken items.
+pub fn stream_filters() -> [serde_json::Value; 2] {
+    let mut sorts: Vec<serde_json::Value> = Vec::new();
+    for work in WORK.iter().filter(|work| work.inserted) {
+        let sort = match work.sort {
+            Pattern::Is(this) => serde_json::json!(this),
+            Pattern::Begins(prefix) => serde_json::json!({"prefix": prefix}),
+            Pattern::Currency => continue,
+        };
+        sorts.push(sort);
+    }
+    [
+        serde_json::json!({"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": sorts}}}}),
+        serde_json::json!({"eventName": ["INSERT", "MODIFY"],
+            "dynamodb": {"NewImage": {"wake": {"N": [{"exists": true}]}}}}),
+    ]
+}
+
+/// A partition key of a tenant's item: `mer_…#test#partition`, and `#shard` where it has one.
+#[derive(Debug)]
+struct Parsed {
+    tenant: Tenant,
+    partition: String,
+    /// 0 where the key names none.
+    shard: u16,
+}
+
+impl Parsed {
+    fn of(pk: &str) -> Option<Parsed> {
+        let mut parts = pk.split('#');
+        let tenant = Tenant::parse(&format!("{}#{}", parts.next()?, parts.next()?))?;
+        let partition = parts.next()?.to_owned();
+        let shard = parts.next().map_or(Some(0), |shard| shard.parse().ok())?;
+        parts.next().is_none().then_some(Parsed { tenant, partition, shard })
+    }
+}
+
+fn known(key: &Key) -> Option<(Parsed, &'static Work)> {
+    let parsed = Parsed::of(&key.pk)?;
+    let work = WORK.iter().find(|work| work.partition.matches(&parsed.partition) && work.sort.matches(&key.sk))?;
+    Some((parsed, work))
+}
+
+impl Key {
+    /// The movement whose key it is. None if it is not a movement's.
+    pub fn movement(&self) -> Option<MovementKey> {
+        MovementKey::parse(self.sk.strip_prefix(keys::MOVEMENT_PREFIX)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use spillway_domain::id::{EntryId, MerchantId, PaymentId};
+    use spillway_domain::tenant::Mode;
+    use spillway_domain::time::{Day, Timestamp};
+
+    use super::*;
+
+    fn tenant() -> Tenant {
+        Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test }
+    }
+
+    fn usd() -> Currency {
+        Currency::parse("USD").unwrap()
+    }
+
+    fn movement(shard: u16) -> Key {
+        let entry = EntryId::ordered(Timestamp::from_millis(1), shard, &["x"]);
+        let value_date = Day::parse("2026-02-02").unwrap();
+        keys::movement(&tenant(), &MovementKey { currency: usd(), value_date, entry })
+    }
+
+    /// One key of each form, with its kind and the names in the log.
+    fn each() -> Vec<(Key, Kind, Vec<String>)> {
+        let tenant = tenant();
+        let (pay, evt, we) = (PaymentId::derive(&["p"]), EventId::derive(&["e"]), EndpointId::derive(&["w"]));
+        vec![
+            (keys::resource::<Payment>(&tenant, &pay), Kind::Payment, vec![pay.to_string()]),
+            (keys::balance(&tenant, usd(), 2), Kind::Balance, vec!["test USD".to_owned()]),
+            (movement(7), Kind::Balance, vec!["test USD".to_owned()]),
+            (keys::event(&tenant, &evt), Kind::Event, vec![evt.to_string()]),
+            (keys::delivery(&tenant, &evt, &we), Kind::Delivery, vec![evt.to_string(), we.to_string()]),
+            (keys::webhook_endpoint(&tenant, &we), Kind::WebhookEndpoint, vec![we.to_string()]),
+        ]
+    }
+
+    #[test]
+    fn an_item_is_known_by_its_key_alone() {
+        for (key, kind, names) in each() {
+            let item = WorkItem::of(&key).unwrap();
+            assert_eq!((item.kind, item.tenant(), item.names()), (kind, &tenant(), names), "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_movement_names_the_part_of_the_balance_that_it_folds_into() {
+        for (shard, part) in [(0, 0), (3, 0), (4, 1), (7, 1), (1023, 255)] {
+            let item = WorkItem::of(&movement(shard)).unwrap();
+            assert_eq!(item.key(), &keys::balance(&tenant(), usd(), part));
+            assert_eq!(item.balance(), Some((usd(), part)));
+        }
+    }
+
+    #[test]
+    fn no_work_is_known_for_other_keys() {
+        let tenant = tenant();
+        let merchant_id = MerchantId::derive(&["m"]);
+        let other = |pk: String, sk: &str| Key { pk, sk: sk.to_owned() };
+        for key in [
+            keys::merchant(&merchant_id),
+            keys::api_key("00"),
+            keys::api_key_id(&merchant_id, "key_1"),
+            keys::webhook_endpoint_count(&tenant),
+            keys::journal_entry(&tenant, &EntryId::derive(&["t"])),
+            keys::sandbox_call("pay_1", "authorize"),
+            other("junk".to_owned(), "payment"),
+            other("mer_bad#test#pay_bad".to_owned(), "payment"),
+            other(format!("{tenant}#pay_bad"), "payment"),
+            other(format!("{tenant}#movements#0"), "move#USD#junk"),
+            other(format!("{tenant}#events#x"), EventId::derive(&["e"]).as_str()),
+        ] {
+            assert_eq!(WorkItem::of(&key), None, "{key:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_written_and_read_the_same_way() {
+        for (key, _, _) in each() {
+            let item = WorkItem::of(&key).unwrap();
+            let text = serde_json::to_string(&item).unwrap();
+            assert_eq!(serde_json::from_str::<WorkItem>(&text).unwrap(), item, "{text}");
+        }
+        let page = WorkItem::of(&each()[5].0).unwrap().after(Some(EventId::derive(&["e"])));
+        assert_eq!(serde_json::from_str::<WorkItem>(&serde_json::to_string(&page).unwrap()).unwrap(), page);
+        let payment = WorkItem::of(&each()[0].0).unwrap();
+        let expected =
+            format!(r#"{{"kind":"payment","pk":"{}#{}","sk":"payment"}}"#, tenant(), PaymentId::derive(&["p"]));
+        assert_eq!(serde_json::to_string(&payment).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_change_wakes_as_the_table_of_kinds_says() {
+        let woken =
+            |inserted, woken| each().into_iter().map(|(key, ..)| wakes(&key, inserted, woken)).collect::<Vec<_>>();
+        //                            payment, balance, movement, event, delivery, endpoint
+        assert_eq!(woken(true, false), [true, false, true, true, false, false]);
+        assert_eq!(woken(false, true), [true, false, false, false, true, true]);
+        assert_eq!(woken(false, false), [false; 6]);
+    }
+
+    #[test]
+    fn what_is_unfinished_is_due_in_its_own_space() {
+        let spaces: Vec<_> = each().into_iter().map(|(key, ..)| due_space(&key)).collect();
+        let (money, events, deliveries) = (DueSpace::Money, DueSpace::Events, DueSpace::Deliveries);
+        assert_eq!(spaces, [Some(money), Some(money), None, Some(events), Some(deliveries), None]);
+    }
+}
