@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::currency::Currency;
 use spillway_domain::id::{PaymentKind, shard_of};
 use spillway_domain::money::{AMOUNT_MAX, Minor};
 use spillway_domain::payment::{CaptureMethod, NewPayment, Origin, Payment};
-use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response, view};
+use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Json, Problem, Response, view};
 use spillway_platform::processor;
 use spillway_platform::runtime::{self, SettingError, Start};
 use spillway_platform::store::{Created, Store};
@@ -45,7 +46,7 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
         shard: shard_of(id.as_str(), caller.shards.in_force(now)),
         processor: processor.to_owned(),
         fingerprint,
-        request_id: request.request_id.clone(),
+        request_id: request.request_id().to_owned(),
         at: now,
     };
     let payment = Payment::accept(id, caller.tenant, asked, origin);

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::tenant::Mode;
 use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter};
-use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response, view};
+use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Json, Problem, Response, view};
 use spillway_platform::runtime::{self, SettingError, Start, settings};
 use spillway_platform::store::{Created, Store};
 use spillway_platform::webhook::{URL_LENGTH_MAX, check_url, new_secret};
@@ -51,7 +52,7 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
         works_since: None,
         version: 1,
         fingerprint,
-        request_id: request.request_id.clone(),
+        request_id: request.request_id().to_owned(),
         created_at: now,
         updated_at: None,
     };

@@ -110,11 +110,9 @@ impl Process {
     }
 }
 
-/// What every client of AWS reads.
+/// What every client of AWS reads beside what aws-config does (`AWS_REGION` and the credentials, which Lambda sets).
 #[derive(Debug)]
 pub(super) struct Aws {
-    /// `AWS_REGION`. Lambda sets it.
-    pub region: String,
     /// `STORE_DEADLINE_MS`: for one operation with all its retries.
     pub deadline: Duration,
     /// The address of the service that takes the place of AWS's own, where there is no AWS.
@@ -130,7 +128,6 @@ impl Aws {
     /// For the service whose address the variable `endpoint` replaces.
     pub(super) fn read(environment: &Environment<'_>, endpoint: &'static str) -> Result<Aws, SettingError> {
         Ok(Aws {
-            region: environment.text("AWS_REGION")?,
             deadline: store_deadline(environment)?,
             endpoint: endpoint_of(environment, endpoint)?.map(|url| url.as_str().trim_end_matches('/').to_owned()),
         })
