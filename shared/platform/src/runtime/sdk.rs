@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::meta::region::ProvideRegion as _;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
-use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
-use aws_sdk_dynamodb::config::{SharedAsyncSleep, SharedHttpClient};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{SharedAsyncSleep, SharedCredentialsProvider, SharedHttpClient};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_smithy_http_client::HttpClientError;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
@@ -21,43 +21,38 @@ use super::settings::{self, Aws, SettingError};
 /// Tries of one operation, all within its deadline. Conflicts and throttles are among what is retried.
 const ATTEMPTS_MAX: u32 = 8;
 
-/// What all clients have in common, from the environment of a function alone.
+/// What all clients have in common. Region and credentials are in the environment of every function; no file is read and
+/// no metadata service is asked.
+///
+/// `aws_config::defaults(…).load()` would give the same. But it links every other source of credentials, with a client of
+/// STS, and that is 0.9 MB of each function: docs/decisions/0001.
 pub(super) async fn config(outside: &Outside) -> SdkConfig {
-    loader(outside)
-        .region(EnvironmentVariableRegionProvider::new())
-        .credentials_provider(EnvironmentVariableCredentialsProvider::new())
-        .load()
-        .await
-}
-
-fn loader(outside: &Outside) -> ConfigLoader {
-    let retries = RetryConfig::standard()
-        .with_max_attempts(ATTEMPTS_MAX)
-        .with_initial_backoff(Duration::from_millis(25))
-        .with_max_backoff(Duration::from_millis(500));
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .profile_files(no_profile_files())
-        .http_client(outside.http_client.clone())
-        .sleep_impl(outside.sleep.clone())
-        .retry_config(retries)
-        // The timeouts of each client are shorter than this protection's grace.
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+    let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
+    config_with(EnvironmentVariableRegionProvider::new().region().await, credentials, outside)
 }
 
 /// The same for tests, whose own environment has neither region nor credentials.
 #[cfg(test)]
 pub(crate) fn config_of_tests(outside: &Outside) -> SdkConfig {
-    use futures::FutureExt as _;
-
-    let region = aws_config::Region::from_static("eu-central-1");
     let credentials = aws_sdk_dynamodb::config::Credentials::new("key", "secret", None, None, "tests");
-    loader(outside).region(region).credentials_provider(credentials).load().now_or_never().unwrap()
+    config_with(Some(Region::from_static("eu-central-1")), SharedCredentialsProvider::new(credentials), outside)
 }
 
-/// None of the files that aws-config would look for: there are none beside a function.
-fn no_profile_files() -> EnvConfigFiles {
-    // An empty set of files is a panic, an empty file is not.
-    EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "").build()
+fn config_with(region: Option<Region>, credentials: SharedCredentialsProvider, outside: &Outside) -> SdkConfig {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS_MAX)
+        .with_initial_backoff(Duration::from_millis(25))
+        .with_max_backoff(Duration::from_millis(500));
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(region)
+        .credentials_provider(credentials)
+        .http_client(outside.http_client.clone())
+        .sleep_impl(outside.sleep.clone())
+        .retry_config(retries)
+        // The timeouts of each client are shorter than this protection's grace.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
 }
 
 /// The clients of AWS's services.
