@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::change::Change;
 use spillway_domain::currency::Currency;
@@ -9,7 +10,7 @@ use spillway_domain::id::{PaymentKind, shard_of};
 use spillway_domain::money::{AMOUNT_MAX, Minor};
 use spillway_domain::payment::{CaptureMethod, NewPayment, Payment};
 use spillway_domain::resource::{Cause, Meta, Resource as _};
-use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response};
+use spillway_platform::api::{self, ApiRequestExt as _, Caller, Fields, Json, Problem, Response};
 use spillway_platform::processor;
 use spillway_platform::runtime::{self, SettingError, Start};
 use spillway_platform::store::Store;
@@ -44,12 +45,12 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
 
     let id = key.id_for::<PaymentKind>(&caller.tenant, Payment::NAME, "");
     let shard = shard_of(id.as_str(), caller.shards.in_force(now));
-    let cause = Cause { request_id: request.request_id.clone(), fingerprint, at: now };
+    let cause = Cause { request_id: request.request_id().to_owned(), fingerprint, at: now };
     let change =
         Change::creation(Payment::accept(Meta::new(id, caller.tenant, shard, cause), asked, processor.to_owned()));
 
     let creation = context.store.create(&change).await?;
-    Response::creation(&request, &change.after, creation, |never| match never {})
+    api::creation(&request, &change.after, creation, |never| match never {})
 }
 
 fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::resource::{Cause, Meta};
 use spillway_domain::tenant::Mode;
 use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter, Secret};
-use spillway_platform::api::{Caller, Fields, Json, Problem, Request, Response, view};
+use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Json, Problem, Response, view};
 use spillway_platform::runtime::{self, SettingError, Start, settings};
 use spillway_platform::store::{Created, Store};
 use spillway_platform::webhook::{URL_LENGTH_MAX, check_url, new_secret};
@@ -41,7 +42,7 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     let (url, event_types) = parse(body, context.loopback_in_test && caller.tenant.mode == Mode::Test)?;
 
     let id = key.id_for::<EndpointKind>(&caller.tenant, "webhook_endpoint", "");
-    let cause = Cause { request_id: request.request_id.clone(), fingerprint, at: now };
+    let cause = Cause { request_id: request.request_id().to_owned(), fingerprint, at: now };
     let endpoint = Endpoint {
         // Endpoints are few: their events are all on the first shard.
         meta: Meta::new(id, caller.tenant, 0, cause),

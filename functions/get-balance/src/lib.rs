@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::balance::{Balance, Inexact, Reading, part_of};
 use spillway_domain::currency::Currency;
 use spillway_domain::ledger::Movement;
 use spillway_domain::time::Day;
-use spillway_platform::api::{Caller, Problem, Request, Response, view};
+use spillway_platform::api::{ApiResponseExt as _, Caller, Problem, Response, view};
 use spillway_platform::runtime::Context;
 use spillway_platform::store::{BalancePart, Readable};
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use lambda_http::Request;
 use serde::Serialize;
-use spillway_platform::api::{Parameters, Problem, Request, Response};
+use spillway_platform::api::{ApiResponseExt as _, Parameters, Problem, Response};
 use spillway_platform::runtime::Context;
 
 #[derive(Serialize)]

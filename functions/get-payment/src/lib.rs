@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::PaymentId;
 use spillway_domain::payment::Payment;
-use spillway_platform::api::{Caller, Problem, Request, Response};
+use spillway_platform::api::{self, ApiRequestExt as _, Caller, Problem, Response};
 use spillway_platform::runtime::Context;
 
 /// Answers with the payment, or 304 if the client has this version. A malformed, a missing and a foreign id get the
@@ -18,5 +19,5 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
     let payment: Option<Payment> = context.store.resource(&caller.tenant, &id).await?;
     let payment = payment.ok_or_else(|| Problem::not_found("payment"))?;
 
-    Ok(Response::resource(&payment, &request))
+    Ok(api::resource(&payment, &request))
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointId;
-use spillway_platform::api::{Caller, Problem, Request, Response, view};
+use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response, view};
 use spillway_platform::runtime::Context;
 
 /// Answers with the endpoint, without its secret, or 304 if the client has this version. A malformed, a missing and a

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::money::OutOfRange;
-use spillway_platform::api::{Caller, ListQuery, Parameters, Problem, Request, Response, view};
+use spillway_platform::api::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response, view};
 use spillway_platform::runtime::Context;
 
 /// Answers with a page of the journal as the merchant sees it, and the cursor of the next if there is one.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::page::Filter;
 use spillway_domain::payment::{Payment, Status};
-use spillway_platform::api::{Caller, ListQuery, Parameters, Problem, Request, Response, view};
+use spillway_platform::api::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response, view};
 use spillway_platform::runtime::Context;
 use spillway_platform::store::Listed;
 

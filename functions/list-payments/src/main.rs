@@ -1,6 +1,6 @@
 //! `list-payments` as a Lambda function.
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_runtime::Error> {
+async fn main() -> Result<(), lambda_http::Error> {
     spillway_platform::runtime::serve_http_with_query(list_payments::handle).await
 }

@@ -5,9 +5,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use lambda_http::Request;
 use serde::Serialize;
 use spillway_domain::id::hex;
-use spillway_platform::api::{Problem, Request, Response};
+use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Problem, Response};
 use spillway_platform::runtime::{Context, serve_http};
 
 /// Who answered.
@@ -25,7 +26,7 @@ static SERVED: AtomicU64 = AtomicU64::new(0);
 #[expect(clippy::panic, reason = "that is what it is for")]
 async fn handle(context: Arc<Context<()>>, request: Request) -> Result<Response, Problem> {
     let served = SERVED.fetch_add(1, Ordering::Relaxed) + 1;
-    if request.resource == "/panic" || request.path_parameter("payment_id") == "panic" {
+    if request.route() == "/panic" || request.path_parameter("payment_id") == "panic" {
         panic!("the card of Jane Roe is 4242424242424242");
     }
     let environment = ENVIRONMENT.get_or_init(|| hex(&context.random::<16>()));
@@ -33,6 +34,6 @@ async fn handle(context: Arc<Context<()>>, request: Request) -> Result<Response,
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), lambda_runtime::Error> {
+async fn main() -> Result<(), lambda_http::Error> {
     serve_http(handle).await
 }

@@ -84,7 +84,8 @@ async fn an_endpoint_refuses_a_second_authorization_header_whatever_the_cached_a
     let context = stack.invoke("authenticate", &question(&[&right])).await.unwrap()["context"].clone();
     let balance = async |authorizations: &[&str]| {
         let mut request = question(authorizations);
-        request["requestContext"] = json!({"requestId": unique(), "path": "/v1/balance", "authorizer": context});
+        request["requestContext"] =
+            json!({"requestId": unique(), "httpMethod": "GET", "path": "/v1/balance", "authorizer": context});
         stack.invoke("get-balance", &request).await.unwrap()["statusCode"].clone()
     };
     assert_eq!(balance(&[&right]).await, 200);

@@ -25,6 +25,7 @@ mod make_dev_works;
 mod make_smoke_works;
 mod no_attempt_is_lost;
 mod no_parameter_is_passed_over;
+mod odd_requests_are_no_fault_of_ours;
 mod one_charge_whatever_dies;
 mod one_key_one_payment;
 mod one_line_for_each_invocation;

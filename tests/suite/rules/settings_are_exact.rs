@@ -103,7 +103,11 @@ fn a_deployed_function_refuses_to_send_webhooks_to_itself() {
         assert!(told.starts_with("WEBHOOK_LOOPBACK is for stacks whose table is on this machine"), "{told}");
         // As on a local stack, and on one at an emulator here.
         for endpoint in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"] {
-            assert_eq!(with(&[("WEBHOOK_LOOPBACK", "true"), (endpoint, "http://127.0.0.1:9")]), None, "{function}");
+            let local = [("WEBHOOK_LOOPBACK", "true"), (endpoint, "http://127.0.0.1:9")];
+            assert_eq!(with(&local), None, "{function}");
+            // The variable that Lambda alone sets.
+            let told = with(&[local[0], local[1], ("LAMBDA_RUNTIME_DIR", "/var/runtime")]);
+            assert!(told.unwrap_or_else(|| panic!("{function} starts")).contains("never for Lambda"), "{function}");
         }
     }
 }

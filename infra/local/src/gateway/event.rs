@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::route::{PathParameters, decode};
+use super::route::PathParameters;
 use crate::arn::{ACCOUNT, API_ID};
 use crate::clock;
 use crate::template::Route;
@@ -67,14 +67,13 @@ fn request(parts: &Parts, route: &Route, parameters: &PathParameters, context: &
         headers.insert(name.clone(), values.last().cloned().into());
         multi_headers.insert(name, values.into());
     }
-    let pairs = query(parts.uri.query().unwrap_or_default());
     let mut single = Map::new();
     let mut multi = Map::new();
-    for (name, value) in &pairs {
-        single.insert(name.clone(), value.as_str().into());
-        let values = multi.entry(name.clone()).or_insert_with(|| json!([]));
+    for (name, value) in form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
+        single.insert(name.to_string(), (*value).into());
+        let values = multi.entry(name).or_insert_with(|| json!([]));
         if let Some(values) = values.as_array_mut() {
-            values.push(value.as_str().into());
+            values.push((*value).into());
         }
     }
     let parameters = parameters.iter();
@@ -104,13 +103,6 @@ fn title_case(name: &str) -> String {
         first.to_ascii_uppercase() + rest
     });
     parts.collect::<Vec<_>>().join("-")
-}
-
-fn query(query: &str) -> Vec<(String, String)> {
-    let decode = |text: &str| decode(&text.replace('+', " "));
-    let pairs = query.split('&').filter(|pair| !pair.is_empty());
-    let pairs = pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    pairs.map(|(name, value)| (decode(name), decode(value))).collect()
 }
 
 fn none_if_empty(map: Map<String, Value>) -> Value {

@@ -1,5 +1,7 @@
 //! Finds the route of a request.
 
+use percent_encoding::percent_decode_str;
+
 use crate::template::{Mock, Route};
 
 /// Parameters of the path, by name, decoded.
@@ -39,19 +41,8 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Percent-decodes; what is no valid escape stays as it is.
-pub(super) fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(&byte) = bytes.get(at) {
-        let escape = (byte == b'%')
-            .then(|| text.get(at + 1..at + 3))
-            .flatten()
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        decoded.push(escape.unwrap_or(byte));
-        at += if escape.is_some() { 3 } else { 1 };
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
+fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -98,7 +89,7 @@ mod tests {
     #[test]
     fn parameters_are_decoded() {
         let routes = routes();
-        let (_, parameters) = find(&routes, "GET", "/v1/payments/a%20b%2Fc%zz").unwrap();
-        assert_eq!(parameters, [("payment_id".to_owned(), "a b/c%zz".to_owned())]);
+        let (_, parameters) = find(&routes, "GET", "/v1/payments/a%20b%2Fc%zz%+1").unwrap();
+        assert_eq!(parameters, [("payment_id".to_owned(), "a b/c%zz%+1".to_owned())]);
     }
 }

@@ -1,6 +1,6 @@
 //! Who calls: only what the authorizer said counts, never a header or a body.
 
-use serde_json::Value;
+use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::currency::Currency;
 use spillway_domain::id::MerchantId;
@@ -9,7 +9,7 @@ use spillway_domain::tenant::{Mode, Tenant};
 use spillway_domain::time::Timestamp;
 
 use super::problem::Problem;
-use super::request::Request;
+use super::request::{authorizer_value, single_header};
 
 /// A merchant's program with a valid key.
 #[derive(Debug, Clone)]
@@ -28,8 +28,8 @@ impl Caller {
     /// Reads the authorizer's context. Its answer is cached, so a key may have expired since: 401 then.
     pub fn of(request: &Request, now: Timestamp) -> Result<Caller, Problem> {
         // The authorizer refuses a repeated header too, but its answer is cached by the header's value.
-        request.single_header("authorization", Problem::unauthorized())?;
-        let read = |name: &str| request.authorizer.get(name).and_then(Value::as_str).unwrap_or_default();
+        single_header(request, "authorization", Problem::unauthorized())?;
+        let read = |name: &str| authorizer_value(request, name);
         let expires_at = read("expires_at");
         if !expires_at.is_empty() && Timestamp::parse(expires_at).map_or(true, |expiry| expiry <= now) {
             return Err(Problem::unauthorized());

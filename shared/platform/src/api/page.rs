@@ -187,11 +187,13 @@ fn to_text(value: &impl Serialize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use lambda_http::{Request, RequestExt as _};
     use spillway_domain::id::MerchantId;
     use spillway_domain::payment::Status;
     use spillway_domain::tenant::Mode;
 
-    use super::super::request::ApiEvent;
     use super::*;
 
     fn tenant(mode: Mode) -> Tenant {
@@ -200,9 +202,9 @@ mod tests {
 
     /// Reads a query of the list `payments`.
     fn read(query: &[(&str, &str)]) -> Result<PageAsked, Problem> {
-        let query: BTreeMap<&str, Vec<&str>> = query.iter().map(|(name, value)| (*name, vec![*value])).collect();
-        let event = serde_json::json!({"multiValueQueryStringParameters": query});
-        let (_, parameters) = serde_json::from_value::<ApiEvent>(event).unwrap().read();
+        let query: HashMap<String, String> =
+            query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let parameters = Parameters::of(&Request::default().with_query_string_parameters(query));
         let mut query = ListQuery::of(parameters, &tenant(Mode::Test), "payments");
         query.one_of("status", Status::ALL);
         query.currency();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lambda_http::{Request, RequestExt as _};
 use spillway_domain::card::holds_card_number;
 
 use super::faults::{CARD_NUMBER, Faults, Place};
@@ -15,9 +16,13 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// By name, all values, decoded.
-    pub(super) fn of(query: BTreeMap<String, Vec<String>>) -> Parameters {
-        Parameters { left: query, faults: Faults::default() }
+    /// Those of a request's query, with all values of each name.
+    pub fn of(request: &Request) -> Parameters {
+        let mut left: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (name, value) in request.query_string_parameters_ref().into_iter().flat_map(|query| query.iter()) {
+            left.entry(name.to_owned()).or_default().push(value.to_owned());
+        }
+        Parameters { left, faults: Faults::default() }
     }
 
     /// A parameter's value, none if it is missing. `expected` is what is said of a value that does not parse.
@@ -53,12 +58,16 @@ impl Parameters {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::super::faults::Invalid;
     use super::*;
 
     fn parameters(query: &[(&str, &[&str])]) -> Parameters {
         let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
-        Parameters::of(query.iter().map(|(name, values)| ((*name).to_owned(), owned(values))).collect())
+        let query: HashMap<String, Vec<String>> =
+            query.iter().map(|(name, values)| ((*name).to_owned(), owned(values))).collect();
+        Parameters::of(&Request::default().with_query_string_parameters(query))
     }
 
     fn fault(name: &str, detail: &str) -> Invalid {

@@ -1,164 +1,185 @@
-//! A request, from the event of API Gateway's REST proxy integration.
+//! Requests of API Gateway's REST API, as `lambda_http` has them, and what all endpoints ask of them.
 
 use std::collections::HashMap;
 
 use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lambda_http::aws_lambda_events::apigw::{ApiGatewayProxyRequest, ApiGatewayProxyRequestContext};
+use lambda_http::http::{HeaderName, HeaderValue};
+use lambda_http::request::RequestContext;
+use lambda_http::{Body, Request, RequestExt as _};
 use serde::Deserialize;
 use serde_json::Value;
 use spillway_domain::id::is_id;
 use spillway_domain::idempotency::IdempotencyKey;
 
 use super::json::Json;
-use super::parameters::Parameters;
 use super::problem::Problem;
 
 /// The largest body, in bytes.
 pub(super) const BODY_MAX: usize = 64 * 1024;
 
-/// The fields of the event that are used. (A header that a stricter type could not hold must not fail the whole.)
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ApiEvent {
-    http_method: String,
-    resource: Option<String>,
+/// Why an event does not become a request.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Unreadable {
+    /// API Gateway passed on what HTTP does not allow.
+    Request {
+        /// The gateway's id of the request.
+        request_id: String,
+        /// For the client, in one sentence.
+        why: &'static str,
+    },
+    /// It is no event of API Gateway's REST API.
+    Event,
+}
+
+/// The request of an event of API Gateway's REST proxy integration, with all values of repeated headers.
+///
+/// `lambda_http::run` would make it of the event too. But that keeps only the last value of a repeated header, and a
+/// repeated `Authorization` or `Idempotency-Key` must be seen to be refused. It also panics at a `Host` that is no host
+/// and at a body that is no base64.
+pub(crate) fn read_request(payload: &str) -> Result<Request, Unreadable> {
+    let Ok(event) = serde_json::from_str::<ApiGatewayProxyRequest>(payload) else {
+        return Err(Rough::read(payload));
+    };
+    let body = match event.body {
+        None => Body::Empty,
+        Some(text) if event.is_base64_encoded => match STANDARD.decode(text) {
+            Ok(bytes) => Body::Binary(bytes),
+            Err(_) => {
+                let request_id = event.request_context.request_id.unwrap_or_default();
+                return Err(Unreadable::Request { request_id, why: "The body can't be decoded." });
+            }
+        },
+        Some(text) => Body::Text(text),
+    };
+    let mut request = Request::new(body);
+    *request.method_mut() = event.http_method;
+    // Of each pair, the second keeps one value for each name. It counts only where the first is missing.
+    *request.headers_mut() =
+        if event.multi_value_headers.is_empty() { event.headers } else { event.multi_value_headers };
+    let query = match event.multi_value_query_string_parameters {
+        none if none.is_empty() => event.query_string_parameters,
+        all => all,
+    };
+    let path = event.path.unwrap_or_default();
+    if let Ok(uri) = path.parse() {
+        *request.uri_mut() = uri;
+    }
+    Ok(request
+        .with_raw_http_path(path)
+        .with_path_parameters(event.path_parameters)
+        .with_query_string_parameters(query)
+        .with_stage_variables(event.stage_variables)
+        .with_request_context(RequestContext::ApiGatewayV1(event.request_context)))
+}
+
+/// An event whose headers may be anything.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Rough {
+    #[serde(default)]
     multi_value_headers: Option<HashMap<String, Vec<String>>>,
+    #[serde(default)]
     headers: Option<HashMap<String, String>>,
-    multi_value_query_string_parameters: Option<HashMap<String, Vec<String>>>,
-    query_string_parameters: Option<HashMap<String, String>>,
-    path_parameters: Option<HashMap<String, String>>,
-    request_context: RequestContext,
-    body: Option<String>,
-    is_base64_encoded: Option<bool>,
+    request_context: RoughContext,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct RequestContext {
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RoughContext {
     request_id: String,
-    path: Option<String>,
-    authorizer: Option<HashMap<String, Value>>,
 }
 
-/// A request to an endpoint, without its query: that is for those handlers alone that read it.
-#[derive(Debug)]
-pub struct Request {
-    /// In upper case.
-    pub method: String,
-    /// The route: the path with its parameters' names.
-    pub resource: String,
-    /// The gateway's id of this request.
-    pub request_id: String,
-    /// The path as the client sees it, stage and base path included.
-    path: String,
-    /// By lower-case name, all values.
-    headers: HashMap<String, Vec<String>>,
-    path_parameters: HashMap<String, String>,
-    pub(super) authorizer: HashMap<String, Value>,
-    body: Option<String>,
-    is_base64_encoded: bool,
-}
-
-impl ApiEvent {
-    /// The request, and the parameters of its query.
-    pub fn read(self) -> (Request, Parameters) {
-        let mut headers: HashMap<String, Vec<String>> = HashMap::new();
-        for (name, values) in all_values(self.multi_value_headers, self.headers) {
-            // The same header in two spellings is the same header twice.
-            headers.entry(name.to_ascii_lowercase()).or_default().extend(values);
-        }
-        let query = all_values(self.multi_value_query_string_parameters, self.query_string_parameters);
-        let request = Request {
-            method: self.http_method,
-            resource: self.resource.unwrap_or_default(),
-            request_id: self.request_context.request_id,
-            path: self.request_context.path.unwrap_or_default(),
-            headers,
-            path_parameters: self.path_parameters.unwrap_or_default(),
-            authorizer: self.request_context.authorizer.unwrap_or_default(),
-            body: self.body,
-            is_base64_encoded: self.is_base64_encoded.unwrap_or_default(),
-        };
-        (request, Parameters::of(query.into_iter().collect()))
-    }
-}
-
-/// All values where the event has them all, else those of the form that keeps one for each name.
-fn all_values(
-    many: Option<HashMap<String, Vec<String>>>, single: Option<HashMap<String, String>>,
-) -> HashMap<String, Vec<String>> {
-    let many = many.filter(|many| !many.is_empty());
-    many.unwrap_or_else(|| single.unwrap_or_default().into_iter().map(|(name, value)| (name, vec![value])).collect())
-}
-
-impl Request {
-    /// A header's only value. None if it is missing; an error of the caller's choice if it came more than once.
-    pub(super) fn single_header(&self, name: &str, twice: Problem) -> Result<Option<&str>, Problem> {
-        match self.headers.get(name).map(Vec::as_slice) {
-            None | Some([]) => Ok(None),
-            Some([value]) => Ok(Some(value)),
-            Some(_) => Err(twice),
+impl Rough {
+    /// Why this event can't be read.
+    fn read(payload: &str) -> Unreadable {
+        match serde_json::from_str::<Rough>(payload) {
+            Ok(event) if event.has_odd_header() => {
+                let request_id = event.request_context.request_id;
+                Unreadable::Request { request_id, why: "A header has a character that no header may have." }
+            }
+            _ => Unreadable::Event,
         }
     }
 
-    /// The idempotency key, which every POST must have.
-    pub fn idempotency_key(&self) -> Result<IdempotencyKey, Problem> {
-        let header = self.single_header("idempotency-key", Problem::idempotency_key_invalid())?;
+    fn has_odd_header(&self) -> bool {
+        let many = self.multi_value_headers.iter().flatten();
+        let many = many.flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
+        let mut all = many.chain(self.headers.iter().flatten());
+        all.any(|(name, value)| HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err())
+    }
+}
+
+/// What endpoints ask of a request beside `lambda_http`'s own [`lambda_http::RequestExt`].
+pub trait ApiRequestExt {
+    /// The gateway's id of this request. "" if it gave none.
+    fn request_id(&self) -> &str;
+
+    /// The route: the path with its parameters' names. "" if the gateway gave none.
+    fn route(&self) -> &str;
+
+    /// A parameter of the path. "" if it is missing.
+    fn path_parameter(&self, name: &str) -> &str;
+
+    /// The address of something below this request's own path: right behind a stage and behind a custom domain.
+    fn location(&self, id: &str) -> String;
+
+    /// Where a resource of another collection is, as the client reaches it.
+    fn location_of(&self, collection: &str, id: &str) -> String;
+
+    /// The idempotency key, which every POST must have. 400 if it is missing, repeated or malformed.
+    fn idempotency_key(&self) -> Result<IdempotencyKey, Problem>;
+
+    /// The body, a JSON object in which no key is repeated. 415, 413 and 400 in this order.
+    fn json(&self) -> Result<Json, Problem>;
+}
+
+impl ApiRequestExt for Request {
+    fn request_id(&self) -> &str {
+        context(self).and_then(|context| context.request_id.as_deref()).unwrap_or_default()
+    }
+
+    fn route(&self) -> &str {
+        context(self).and_then(|context| context.resource_path.as_deref()).unwrap_or_default()
+    }
+
+    fn path_parameter(&self, name: &str) -> &str {
+        self.path_parameters_ref().and_then(|parameters| parameters.first(name)).unwrap_or_default()
+    }
+
+    fn location(&self, id: &str) -> String {
+        // The gateway's own path: as the client sees it, with the stage or the custom domain's base path.
+        let path = context(self).and_then(|context| context.path.as_deref()).unwrap_or_default();
+        format!("{}/{id}", path.trim_end_matches('/'))
+    }
+
+    fn location_of(&self, collection: &str, id: &str) -> String {
+        let path = context(self).and_then(|context| context.path.as_deref()).unwrap_or_default();
+        let base = path.rfind("/v1/").map_or("", |at| &path[..at]);
+        format!("{base}/v1/{collection}/{id}")
+    }
+
+    fn idempotency_key(&self) -> Result<IdempotencyKey, Problem> {
+        let header = single_header(self, "idempotency-key", Problem::idempotency_key_invalid())?;
         let header = header.ok_or_else(Problem::idempotency_key_missing)?;
         IdempotencyKey::parse(header).map_err(|_| Problem::idempotency_key_invalid())
     }
 
-    /// Whether the client has this version already.
-    pub(super) fn has_version(&self, etag: &str) -> bool {
-        let known = self.headers.get("if-none-match").into_iter().flatten();
-        known
-            .flat_map(|value| value.split(','))
-            .map(str::trim)
-            .any(|value| value == "*" || value.strip_prefix("W/").unwrap_or(value) == etag)
-    }
-
-    /// A parameter of the path, "" if there is none.
-    pub fn path_parameter(&self, name: &str) -> &str {
-        self.path_parameters.get(name).map_or("", String::as_str)
-    }
-
-    /// The ids in its path, for the log: what has no id's form may be anything.
-    pub(crate) fn named(&self) -> impl Iterator<Item = &String> {
-        self.path_parameters.values().filter(|value| is_id(value))
-    }
-
-    /// The address of something below this request's own path: right behind a stage and behind a custom domain.
-    pub fn location(&self, id: &str) -> String {
-        format!("{}/{id}", self.path.trim_end_matches('/'))
-    }
-
-    /// The merchant that the authorizer named, for the log. "" if it named none.
-    pub fn claimed_merchant(&self) -> &str {
-        self.authorizer.get("merchant").and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// The body, a JSON object in which no key is repeated. 415, 413 and 400 in this order.
-    pub fn json(&self) -> Result<Json, Problem> {
-        let content_type = self.single_header("content-type", Problem::unsupported_media_type())?.unwrap_or_default();
+    fn json(&self) -> Result<Json, Problem> {
+        let content_type = single_header(self, "content-type", Problem::unsupported_media_type())?.unwrap_or_default();
         let media_type = content_type.split(';').next().unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/json") {
             return Err(Problem::unsupported_media_type());
         }
-        let body = self.body.as_deref().unwrap_or_default();
-        let decoded;
-        let bytes = if self.is_base64_encoded {
-            let unreadable = |_| Problem::malformed_request("The body can't be decoded.");
-            decoded = base64::engine::general_purpose::STANDARD.decode(body).map_err(unreadable)?;
-            decoded.as_slice()
-        } else {
-            body.as_bytes()
-        };
+        let bytes: &[u8] = self.body();
         if bytes.len() > BODY_MAX {
             return Err(Problem::body_too_large());
         }
         let text = std::str::from_utf8(bytes).map_err(|_| Problem::malformed_request("The body is no valid UTF-8."))?;
         // The gateway hands bodies on as text, with this character for whatever was no UTF-8. Nobody could tell that
-        // from what the client meant, and it would be stored as if it were that.
-        if !self.is_base64_encoded && text.contains(char::REPLACEMENT_CHARACTER) {
+        // from what the client meant, and it would be stored as if it were that. A body in base64 is as it was sent.
+        if matches!(self.body(), Body::Text(_)) && text.contains(char::REPLACEMENT_CHARACTER) {
             return Err(Problem::malformed_request("The body is no valid UTF-8, or holds the character U+FFFD."));
         }
         let sent = Json::parse_object(text).map_err(|why| Problem::malformed_request(&format!("The body {why}.")))?;
@@ -169,62 +190,54 @@ impl Request {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::super::faults::{Invalid, Place};
-    use super::*;
-
-    fn body(text: &str, is_base64_encoded: bool) -> Result<Json, Problem> {
-        let headers = serde_json::json!({"Content-Type": "application/json"});
-        let event = serde_json::json!({"headers": headers, "body": text, "isBase64Encoded": is_base64_encoded});
-        serde_json::from_value::<ApiEvent>(event).unwrap().read().0.json()
-    }
-
-    fn encoded(bytes: &[u8]) -> Result<Json, Problem> {
-        body(&base64::engine::general_purpose::STANDARD.encode(bytes), true)
-    }
-
-    #[test]
-    fn a_body_is_read_as_text_or_in_base64() {
-        let expected = Json::Object(vec![("a".to_owned(), Json::Text("é".to_owned()))]);
-        assert_eq!(body("{\"a\":\"é\"}", false), Ok(expected.clone()));
-        assert_eq!(encoded("{\"a\":\"é\"}".as_bytes()), Ok(expected));
-        // In base64 nothing was replaced on the way, so this is what the client sent.
-        assert_eq!(
-            encoded("{\"a\":\"\u{fffd}\"}".as_bytes()),
-            Ok(Json::Object(vec![("a".to_owned(), Json::Text("\u{fffd}".to_owned()))]))
-        );
-    }
-
-    #[test]
-    fn a_body_that_is_not_read_is_told_why() {
-        let malformed = |why: &str| Err(Problem::malformed_request(why));
-        assert_eq!(body("", false), malformed("The body is empty; send a JSON object."));
-        assert_eq!(body("\u{feff}{}", false), malformed("The body begins with a byte order mark; send it without."));
-        assert_eq!(encoded(b"\xef\xbb\xbf{}"), malformed("The body begins with a byte order mark; send it without."));
-        // The byte order mark of UTF-16, as the gateway hands it on, and itself.
-        let replaced = "The body is no valid UTF-8, or holds the character U+FFFD.";
-        assert_eq!(body("\u{fffd}\u{fffd}{\0", false), malformed(replaced));
-        assert_eq!(encoded(b"\xff\xfe{\0}\0"), malformed("The body is no valid UTF-8."));
-        assert_eq!(body("e30", true), malformed("The body can't be decoded."));
-        assert_eq!(body(&"é".repeat(32_769), false), Err(Problem::body_too_large()));
-    }
-
-    #[test]
-    fn no_body_at_all_is_an_empty_one() {
-        let event = serde_json::json!({"headers": {"content-type": "application/json"}, "body": null});
-        let (request, _) = serde_json::from_value::<ApiEvent>(event).unwrap().read();
-        assert_eq!(request.json(), Err(Problem::malformed_request("The body is empty; send a JSON object.")));
-    }
-
-    #[test]
-    fn repeated_keys_are_refused_with_their_places() {
-        let repeated = |pointer: &str| Invalid {
-            place: Place::Pointer(pointer.to_owned()),
-            detail: "is there more than once".to_owned(),
-            field: String::new(),
-        };
-        let expected = Problem::repeated_keys(vec![repeated("/amount"), repeated("/metadata/a")]);
-        assert_eq!(body(r#"{"amount":1,"amount":100,"metadata":{"a":"1","a":"2"}}"#, false), Err(expected));
+fn context(request: &Request) -> Option<&ApiGatewayProxyRequestContext> {
+    match request.request_context_ref()? {
+        RequestContext::ApiGatewayV1(context) => Some(context),
+        _ => None,
     }
 }
+
+/// A header's only value. None if the header is missing, `repeated` if it came more than once.
+pub(super) fn single_header<'a>(
+    request: &'a Request, name: &str, repeated: Problem,
+) -> Result<Option<&'a str>, Problem> {
+    let mut values = request.headers().get_all(name).iter().map(text);
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        _ => Err(repeated),
+    }
+}
+
+/// A value that the authorizer put into the request's context. "" if it put no text there.
+pub(super) fn authorizer_value<'a>(request: &'a Request, name: &str) -> &'a str {
+    let authorizer = request.request_context_ref().and_then(RequestContext::authorizer);
+    authorizer.and_then(|authorizer| authorizer.fields.get(name)).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Whether the client has this version already.
+pub(super) fn has_version(request: &Request, etag: &str) -> bool {
+    let known = request.headers().get_all("if-none-match").iter().map(text);
+    known
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .any(|value| value == "*" || value.strip_prefix("W/").unwrap_or(value) == etag)
+}
+
+/// The merchant that the authorizer named, for the log. "" if it named none.
+pub(crate) fn claimed_merchant(request: &Request) -> &str {
+    authorizer_value(request, "merchant")
+}
+
+/// The ids in the request's path, for the log: what has no id's form may be anything.
+pub(crate) fn ids_in_path(request: &Request) -> impl Iterator<Item = &str> {
+    let parameters = request.path_parameters_ref().into_iter().flat_map(|parameters| parameters.iter());
+    parameters.map(|(_, value)| value).filter(|value| is_id(value))
+}
+
+/// A header's value. It came as text, so it is valid UTF-8, though perhaps not ASCII.
+fn text(value: &HeaderValue) -> &str {
+    std::str::from_utf8(value.as_bytes()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,127 +1,151 @@
 //! Answers, and the form in which API Gateway takes them.
 
-use std::collections::BTreeMap;
-
+use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use lambda_http::http::header::CONTENT_TYPE;
+use lambda_http::http::{HeaderValue, StatusCode};
+use lambda_http::{Body, Request};
 use serde::Serialize;
 
-use super::request::Request;
+use super::request::has_version;
 use super::view;
 
 /// An answer to a request.
+pub type Response = lambda_http::Response<Body>;
+
+/// What an answer is about: carried in its extensions, for the log.
 #[derive(Debug, Clone)]
-pub struct Response {
-    status: u16,
-    headers: BTreeMap<&'static str, String>,
-    body: String,
-    subject: Option<String>,
-}
+struct About(String);
 
-/// The answer as API Gateway's proxy integration takes it.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ApiResponse {
-    status_code: u16,
-    headers: BTreeMap<&'static str, String>,
-    body: String,
-    is_base64_encoded: bool,
-}
-
-impl Response {
+/// How endpoints make their answers.
+pub trait ApiResponseExt: Sized {
     /// 200 with a body that a cache may keep, but must ask about.
-    pub fn ok(body: &impl Serialize) -> Response {
-        Response::json(200, "application/json", body).with_header("Cache-Control", "no-cache")
-    }
+    fn ok(body: &impl Serialize) -> Self;
 
     /// 201: stored, nothing more to do.
-    pub fn created(body: &impl Serialize, location: String) -> Response {
-        Response::json(201, "application/json", body).with_header("Location", location)
-    }
+    fn created(body: &impl Serialize, location: String) -> Self;
 
     /// 202: stored, and work has begun.
-    pub fn accepted(body: &impl Serialize, location: String) -> Response {
-        Response::json(202, "application/json", body).with_header("Location", location)
-    }
+    fn accepted(body: &impl Serialize, location: String) -> Self;
 
-    /// This answer with the version of what it shows, or 304 in its place if the client has that version already.
+    /// Sets a header. A value that no header may have is left out.
+    ///
+    /// # Panics
+    ///
+    /// If the name is no header's.
     #[must_use]
-    pub fn at_version(self, version: u64, request: &Request) -> Response {
-        let etag = view::etag(version);
-        let is_known = request.has_version(&etag);
-        let response = self.with_version(etag);
-        if is_known { response.not_modified() } else { response }
-    }
-
-    /// 304: the headers are those of this answer, so that caches keep it as long (RFC 9110, section 15.4.5), but for those
-    /// of the body that it does not have.
-    fn not_modified(mut self) -> Response {
-        self.headers.remove("Content-Type");
-        Response { status: 304, body: String::new(), ..self }
-    }
-
-    pub(super) fn problem(status: u16, body: &impl Serialize) -> Response {
-        Response::json(status, "application/problem+json", body).with_header("Cache-Control", "no-store")
-    }
-
-    fn json(status: u16, content_type: &str, body: &impl Serialize) -> Response {
-        let headers = BTreeMap::from([("Content-Type", content_type.to_owned())]);
-        // What is rendered is made of texts and numbers: writing it to memory can't fail.
-        let body = serde_json::to_string(body).unwrap_or_default();
-        Response { status, headers, body, subject: None }
-    }
-
-    /// Sets a header.
-    #[must_use]
-    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Response {
-        self.headers.insert(name, value.into());
-        self
-    }
+    fn with_header(self, name: &'static str, value: impl AsRef<str>) -> Self;
 
     /// Sets the version of what is shown.
     #[must_use]
-    pub fn with_version(self, etag: impl Into<String>) -> Response {
-        self.with_header("ETag", etag)
-    }
+    fn with_version(self, etag: impl AsRef<str>) -> Self;
+
+    /// This answer with the version of what it shows, or 304 in its place if the client has that version already.
+    #[must_use]
+    fn at_version(self, version: u64, request: &Request) -> Self;
 
     /// A balance, for example, must never be shown from a cache.
     #[must_use]
-    pub fn never_cached(self) -> Response {
-        self.with_header("Cache-Control", "no-store")
-    }
+    fn never_cached(self) -> Self;
 
     /// It will never change any more.
     #[must_use]
-    pub fn final_for_this_client(self) -> Response {
-        self.with_header("Cache-Control", "private, max-age=86400, immutable")
-    }
+    fn final_for_this_client(self) -> Self;
 
     /// Marks the answer to a repeated request.
     #[must_use]
-    pub fn replayed(self, replayed: bool) -> Response {
-        if replayed { self.with_header("Idempotent-Replayed", "true") } else { self }
-    }
+    fn replayed(self, replayed: bool) -> Self;
 
     /// What it is about, for the log.
     #[must_use]
-    pub fn about(mut self, id: &str) -> Response {
-        self.subject = Some(id.to_owned());
+    fn about(self, id: &str) -> Self;
+}
+
+impl ApiResponseExt for Response {
+    fn ok(body: &impl Serialize) -> Response {
+        json(StatusCode::OK, "application/json", body).with_header("cache-control", "no-cache")
+    }
+
+    fn created(body: &impl Serialize, location: String) -> Response {
+        json(StatusCode::CREATED, "application/json", body).with_header("location", location)
+    }
+
+    fn accepted(body: &impl Serialize, location: String) -> Response {
+        json(StatusCode::ACCEPTED, "application/json", body).with_header("location", location)
+    }
+
+    fn with_header(mut self, name: &'static str, value: impl AsRef<str>) -> Response {
+        if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
+            self.headers_mut().insert(name, value);
+        }
         self
     }
 
-    /// What it is about.
-    pub fn subject(&self) -> Option<&str> {
-        self.subject.as_deref()
+    fn with_version(self, etag: impl AsRef<str>) -> Response {
+        self.with_header("etag", etag)
     }
 
-    /// The HTTP status.
-    pub fn status(&self) -> u16 {
-        self.status
+    fn at_version(self, version: u64, request: &Request) -> Response {
+        let etag = view::etag(version);
+        let is_known = has_version(request, &etag);
+        let response = self.with_version(etag);
+        if is_known { not_modified(response) } else { response }
     }
 
-    /// For API Gateway.
-    pub(crate) fn render(mut self, request_id: &str) -> ApiResponse {
-        self.headers.insert("Request-Id", request_id.to_owned());
-        ApiResponse { status_code: self.status, headers: self.headers, body: self.body, is_base64_encoded: false }
+    fn never_cached(self) -> Response {
+        self.with_header("cache-control", "no-store")
     }
+
+    fn final_for_this_client(self) -> Response {
+        self.with_header("cache-control", "private, max-age=86400, immutable")
+    }
+
+    fn replayed(self, replayed: bool) -> Response {
+        if replayed { self.with_header("idempotent-replayed", "true") } else { self }
+    }
+
+    fn about(mut self, id: &str) -> Response {
+        self.extensions_mut().insert(About(id.to_owned()));
+        self
+    }
+}
+
+/// 304: the headers are those of this answer, so that caches keep it as long (RFC 9110, section 15.4.5), but for those
+/// of the body that it does not have.
+fn not_modified(mut response: Response) -> Response {
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    *response.body_mut() = Body::Empty;
+    response.headers_mut().remove(CONTENT_TYPE);
+    response
+}
+
+/// A refusal, which no cache keeps.
+pub(super) fn problem(status: StatusCode, body: &impl Serialize) -> Response {
+    json(status, "application/problem+json", body).never_cached()
+}
+
+fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
+    // What is rendered is made of texts and numbers: writing it to memory can't fail.
+    let body = serde_json::to_string(body).unwrap_or_default();
+    let mut response = Response::new(Body::Text(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// What an answer is about. None if nothing was named.
+pub(crate) fn subject(response: &Response) -> Option<&str> {
+    response.extensions().get::<About>().map(|about| about.0.as_str())
+}
+
+/// The answer as API Gateway's proxy integration takes it, with the id of its request.
+pub(crate) fn render(response: Response, request_id: &str) -> ApiGatewayProxyResponse {
+    let (parts, body) = response.with_header("request-id", request_id).into_parts();
+    let mut rendered = ApiGatewayProxyResponse::default();
+    rendered.status_code = i64::from(parts.status.as_u16());
+    rendered.multi_value_headers = parts.headers;
+    rendered.is_base64_encoded = matches!(body, Body::Binary(_));
+    rendered.body = (!matches!(body, Body::Empty)).then_some(body);
+    rendered
 }
 
 #[cfg(test)]
@@ -131,11 +155,27 @@ mod tests {
     #[test]
     fn not_modified_keeps_the_headers_that_are_not_of_the_body() {
         let shown = Response::ok(&"x").final_for_this_client().with_version("\"2\"").about("pay_1");
-        let expected = [("Cache-Control", "private, max-age=86400, immutable"), ("ETag", "\"2\""), ("Request-Id", "r")];
-        let answer = shown.not_modified();
-        assert_eq!(answer.subject(), Some("pay_1"));
-        let answer = answer.render("r");
-        assert_eq!((answer.status_code, answer.body.as_str()), (304, ""));
-        assert_eq!(answer.headers, BTreeMap::from(expected.map(|(name, value)| (name, value.to_owned()))));
+        let answer = not_modified(shown);
+        assert_eq!(subject(&answer), Some("pay_1"));
+        let headers = serde_json::json!({"cache-control": ["private, max-age=86400, immutable"], "etag": ["\"2\""],
+            "request-id": ["r"]});
+        let expected = serde_json::json!({"statusCode": 304, "headers": {}, "multiValueHeaders": headers,
+            "isBase64Encoded": false});
+        assert_eq!(serde_json::to_value(render(answer, "r")).unwrap(), expected);
+    }
+
+    #[test]
+    fn an_answer_has_its_body_as_text_and_each_header_once() {
+        let answer = Response::accepted(&"é", "/v1/payments/pay_1".to_owned()).never_cached().never_cached();
+        let rendered = serde_json::to_value(render(answer, "r")).unwrap();
+        assert_eq!((&rendered["statusCode"], &rendered["body"]), (&202.into(), &"\"é\"".into()));
+        assert_eq!(rendered["multiValueHeaders"]["location"], serde_json::json!(["/v1/payments/pay_1"]));
+        assert_eq!(rendered["multiValueHeaders"]["cache-control"], serde_json::json!(["no-store"]));
+    }
+
+    #[test]
+    fn a_value_that_no_header_may_have_is_left_out() {
+        let answer = Response::ok(&"x").with_header("location", "a\nb");
+        assert_eq!((answer.status(), answer.headers().get("location")), (StatusCode::OK, None));
     }
 }

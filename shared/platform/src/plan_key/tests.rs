@@ -19,7 +19,7 @@ use spillway_domain::time::Timestamp;
 
 use super::*;
 use crate::runtime::settings::Environment;
-use crate::runtime::{Outside, Parts};
+use crate::runtime::{Outside, Parts, config_of_tests};
 
 const PLAN: &str = "plan-standard";
 const OTHER_PLAN: &str = "plan-high";
@@ -221,7 +221,6 @@ fn context_at(gateway: &Gateway, plan: &str, time: Time) -> Context<PlanKeys> {
     let environment = |name: &str| {
         let value = match name {
             "AWS_ENDPOINT_URL_API_GATEWAY" => "https://gateway.test",
-            "AWS_REGION" => "eu-central-1",
             "TABLE_NAME" => "acme-table",
             "STORE_DEADLINE_MS" => "3000",
             "STANDARD_PLAN_ID" => plan,
@@ -238,7 +237,8 @@ fn context_at(gateway: &Gateway, plan: &str, time: Time) -> Context<PlanKeys> {
         random: Arc::new(|bytes| bytes.fill(7)),
         http_client: gateway.client(),
     };
-    Context::new(Environment::new(&environment), outside).unwrap()
+    let aws = config_of_tests(&outside);
+    Context::new(Environment::new(&environment), outside, &aws).unwrap()
 }
 
 fn merchant() -> Merchant {

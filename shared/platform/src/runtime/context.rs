@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::config::{AsyncSleep as _, SharedAsyncSleep, SharedHttpClient};
 use aws_smithy_http_client::HttpClientError;
 use spillway_domain::time::Timestamp;
@@ -61,6 +62,7 @@ pub struct Start<'a> {
     pub environment: Environment<'a>,
     /// What comes from outside.
     pub outside: &'a Outside,
+    pub(super) aws: &'a SdkConfig,
     pub(super) meter: &'a Arc<Meter>,
     pub(crate) metrics: &'a Arc<Metrics>,
 }
@@ -130,11 +132,12 @@ impl<P> Deref for Context<P> {
 }
 
 impl<P: Parts> Context<P> {
-    /// Reads the environment. The parts come first: of several variables that are missing, theirs tell most.
-    pub fn new(environment: Environment<'_>, outside: Outside) -> Result<Context<P>, SettingError> {
+    /// Reads the environment; `aws` is what all clients of AWS have in common. The parts come first: of several
+    /// variables that are missing, theirs tell most.
+    pub fn new(environment: Environment<'_>, outside: Outside, aws: &SdkConfig) -> Result<Context<P>, SettingError> {
         let meter = Arc::new(Meter::default());
         let metrics = Arc::new(Metrics::default());
-        let parts = P::new(&Start { environment, outside: &outside, meter: &meter, metrics: &metrics })?;
+        let parts = P::new(&Start { environment, outside: &outside, aws, meter: &meter, metrics: &metrics })?;
         Ok(Context { meter, metrics, process: Process::read(&environment)?, outside, parts })
     }
 }

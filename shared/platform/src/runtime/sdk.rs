@@ -2,31 +2,64 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::config::{
-    BehaviorVersion, Credentials, Region, SharedAsyncSleep, SharedCredentialsProvider, SharedHttpClient,
-    StalledStreamProtectionConfig,
-};
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::meta::region::ProvideRegion as _;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::{SharedAsyncSleep, SharedCredentialsProvider, SharedHttpClient};
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_smithy_http_client::HttpClientError;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_types::SdkConfig;
 
-use super::context::Start;
+use super::context::{Outside, Start};
 use super::meter::Metering;
-use super::settings::{self, Aws, Environment, SettingError};
+use super::settings::{self, Aws, SettingError};
 
 /// Tries of one operation, all within its deadline. Conflicts and throttles are among what is retried.
 const ATTEMPTS_MAX: u32 = 8;
 
-/// The clients of AWS's services. They read no file and ask no metadata service: region and credentials are in the
-/// environment of every function.
+/// What all clients have in common. Region and credentials are in the environment of every function; no file is read and
+/// no metadata service is asked.
+///
+/// `aws_config::defaults(…).load()` would give the same. But it links every other source of credentials, with a client of
+/// STS, and that is 0.9 MB of each function: docs/decisions/0001.
+pub(super) async fn config(outside: &Outside) -> SdkConfig {
+    let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
+    config_with(EnvironmentVariableRegionProvider::new().region().await, credentials, outside)
+}
+
+/// The same for tests, whose own environment has neither region nor credentials.
+#[cfg(test)]
+pub(crate) fn config_of_tests(outside: &Outside) -> SdkConfig {
+    let credentials = aws_sdk_dynamodb::config::Credentials::new("key", "secret", None, None, "tests");
+    config_with(Some(Region::from_static("eu-central-1")), SharedCredentialsProvider::new(credentials), outside)
+}
+
+fn config_with(region: Option<Region>, credentials: SharedCredentialsProvider, outside: &Outside) -> SdkConfig {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS_MAX)
+        .with_initial_backoff(Duration::from_millis(25))
+        .with_max_backoff(Duration::from_millis(500));
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(region)
+        .credentials_provider(credentials)
+        .http_client(outside.http_client.clone())
+        .sleep_impl(outside.sleep.clone())
+        .retry_config(retries)
+        // The timeouts of each client are shorter than this protection's grace.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
+}
+
+/// The clients of AWS's services.
 impl Start<'_> {
     pub(crate) fn dynamodb(&self) -> Result<aws_sdk_dynamodb::Client, SettingError> {
         let aws = Aws::read(&self.environment, settings::DYNAMODB)?;
-        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&self.shared(&aws))
+        let dynamodb = aws_sdk_dynamodb::config::Builder::from(&self.shared(aws)?)
             .interceptor(Metering(self.meter.clone()))
             .retry_classifier(crate::store::Conflicts);
         Ok(aws_sdk_dynamodb::Client::from_conf(dynamodb.build()))
@@ -34,7 +67,7 @@ impl Start<'_> {
 
     pub(crate) fn sqs(&self) -> Result<aws_sdk_sqs::Client, SettingError> {
         let aws = Aws::read(&self.environment, settings::SQS)?;
-        let sqs = aws_sdk_sqs::config::Builder::from(&self.shared(&aws)).interceptor(Metering(self.meter.clone()));
+        let sqs = aws_sdk_sqs::config::Builder::from(&self.shared(aws)?).interceptor(Metering(self.meter.clone()));
         Ok(aws_sdk_sqs::Client::from_conf(sqs.build()))
     }
 
@@ -42,33 +75,23 @@ impl Start<'_> {
         let aws = Aws::read(&self.environment, settings::API_GATEWAY)?;
         // Management is slower than the table, and nobody's customer waits for it.
         let timeouts = TimeoutConfig::builder().operation_timeout(Duration::from_secs(8)).build();
-        let gateway = aws_sdk_apigateway::config::Builder::from(&self.shared(&aws)).timeout_config(timeouts);
+        let gateway = aws_sdk_apigateway::config::Builder::from(&self.shared(aws)?).timeout_config(timeouts);
         Ok(aws_sdk_apigateway::Client::from_conf(gateway.build()))
     }
 
-    fn shared(&self, aws: &Aws) -> SdkConfig {
+    fn shared(&self, aws: Aws) -> Result<SdkConfig, SettingError> {
+        if self.aws.region().is_none() {
+            return Err(SettingError::Missing("AWS_REGION"));
+        }
         let timeouts = TimeoutConfig::builder()
             .operation_timeout(aws.deadline)
             // A socket that died while the environment was frozen must cost one attempt, not the operation.
             .operation_attempt_timeout(aws.deadline / 3)
             .connect_timeout(aws.deadline / 6)
             .build();
-        let retries = RetryConfig::standard()
-            .with_max_attempts(ATTEMPTS_MAX)
-            .with_initial_backoff(Duration::from_millis(25))
-            .with_max_backoff(Duration::from_millis(500));
-        let mut shared = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::v2026_01_12())
-            .region(Region::new(aws.region.clone()))
-            .credentials_provider(SharedCredentialsProvider::new(credentials(&self.environment)))
-            .http_client(self.outside.http_client.clone())
-            .sleep_impl(self.outside.sleep.clone())
-            .retry_config(retries)
-            .timeout_config(timeouts)
-            // The timeouts above are shorter than this protection's grace.
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-        shared.set_endpoint_url(aws.endpoint.clone());
-        shared.build()
+        let mut shared = self.aws.to_builder().timeout_config(timeouts);
+        shared.set_endpoint_url(aws.endpoint);
+        Ok(shared.build())
     }
 }
 
@@ -97,10 +120,4 @@ pub(crate) fn missing_right(error: &impl ProvideErrorMetadata) -> Option<String>
 /// Waits with tokio's timer.
 pub(super) fn tokio_sleep() -> SharedAsyncSleep {
     aws_smithy_async::rt::sleep::SharedAsyncSleep::new(aws_smithy_async::rt::sleep::TokioSleep::new())
-}
-
-fn credentials(environment: &Environment<'_>) -> Credentials {
-    let key = environment.optional("AWS_ACCESS_KEY_ID").unwrap_or_default();
-    let secret = environment.optional("AWS_SECRET_ACCESS_KEY").unwrap_or_default();
-    Credentials::new(key, secret, environment.optional("AWS_SESSION_TOKEN"), None, "environment")
 }

@@ -1,5 +1,5 @@
 //! The loop around a function: parses the event, catches panics, answers, and writes the log line. One entry for each
-//! kind of trigger.
+//! kind of trigger; that of the gateway is in `http.rs`.
 
 use std::env;
 use std::fmt::Display;
@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use futures::FutureExt as _;
-use futures::future::{Either, ready};
 use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,8 +22,9 @@ use super::context::{Context, HasQueues, Outside, Parts};
 use super::line::{self, Told};
 use super::log;
 use super::metric::Metric;
+use super::sdk;
 use super::settings::Environment;
-use crate::api::{self, ApiEvent, ApiResponse, Asked, Parameters, Problem, Request, Response};
+use crate::api::{self, Asked};
 use crate::work::{self, BatchResponse, ChangesEvent, Done, MessagesEvent, StreamChange, Subject, WorkError, WorkItem};
 
 /// One run of a function.
@@ -38,63 +38,10 @@ pub struct Invocation {
 
 /// The error of an authorizer that makes API Gateway answer 401; any other error makes it answer 500.
 pub const UNAUTHORIZED: &str = "Unauthorized";
-const UNREADABLE: &str = "The request can't be read";
+pub(super) const UNREADABLE: &str = "The request can't be read";
 
 /// Milliseconds an invocation is taken to have where its deadline is missing (`cargo lambda watch` sends one of 1970).
 const DEADLINE_FALLBACK_MS: i64 = 10_000;
-
-/// Serves an endpoint behind API Gateway whose query has no parameters: any is refused, before anything is done.
-pub async fn serve_http<P, F, Fut>(handle: F) -> Result<(), Error>
-where
-    P: Parts,
-    F: Fn(Arc<Context<P>>, Request) -> Fut,
-    Fut: Future<Output = Result<Response, Problem>>,
-{
-    serve_http_with_query(|context, request, query: Parameters| match query.finish() {
-        Ok(()) => Either::Left(handle(context, request)),
-        Err(problem) => Either::Right(ready(Err(problem))),
-    })
-    .await
-}
-
-/// Serves an endpoint behind API Gateway that reads its query.
-pub async fn serve_http_with_query<P, F, Fut>(handle: F) -> Result<(), Error>
-where
-    P: Parts,
-    F: Fn(Arc<Context<P>>, Request, Parameters) -> Fut,
-    Fut: Future<Output = Result<Response, Problem>>,
-{
-    run(|context, _, event: ApiEvent| {
-        let (request, query) = event.read();
-        let mut told = Told {
-            request_id: request.request_id.clone(),
-            merchant: request.claimed_merchant().to_owned(),
-            source: format!("{} {}", request.method, request.resource),
-            subjects: request.named().map(Subject::new).collect(),
-            ..Told::default()
-        };
-        let during = during(&told.request_id);
-        let answer = caught(handle(context, request, query));
-        let handled = async move {
-            let result = answer.await.unwrap_or_else(|_| Err(Problem::internal_error("panic")));
-            if let Err(problem) = &result {
-                told.failed = problem.is_ours();
-                told.outcome = problem.for_log();
-            }
-            let response = result.unwrap_or_else(|problem| problem.into_response(&told.request_id));
-            if let Some(subject) = response.subject().map(Subject::new).filter(|one| !told.subjects.contains(one)) {
-                told.subjects.push(subject);
-            }
-            if told.outcome.is_empty() {
-                told.outcome = response.status().to_string();
-            }
-            let rendered = response.render(&told.request_id);
-            (Ok::<ApiResponse, Diagnostic>(rendered), told)
-        };
-        handled.instrument(during)
-    })
-    .await
-}
 
 /// Serves a queue's messages. `handle` answers for each distinct thing of the batch, in order; a message whose thing
 /// failed comes again, later each time. What was done for each is told in the line.
@@ -289,16 +236,16 @@ where
 }
 
 /// Lines that are written in it, a panic's too, carry the request id.
-fn during(request_id: &str) -> Span {
+pub(super) fn during(request_id: &str) -> Span {
     tracing::info_span!("during", request_id)
 }
 
 /// The future's output, or that it panicked. Boxed, because the SDK's futures nest too deep for the compiler.
-fn caught<T>(future: impl Future<Output = T>) -> impl Future<Output = std::thread::Result<T>> {
+pub(super) fn caught<T>(future: impl Future<Output = T>) -> impl Future<Output = std::thread::Result<T>> {
     AssertUnwindSafe(Box::pin(future)).catch_unwind()
 }
 
-fn refused(message: String) -> Diagnostic {
+pub(super) fn refused(message: String) -> Diagnostic {
     Diagnostic { error_type: "Spillway".to_owned(), error_message: message }
 }
 
@@ -310,7 +257,7 @@ fn outcome(all: usize, failed: usize) -> (bool, String) {
 }
 
 /// Builds the context once, before the first event, and answers events until the environment ends.
-async fn run<P, In, Out, F, Fut>(handle: F) -> Result<(), Error>
+pub(super) async fn run<P, In, Out, F, Fut>(handle: F) -> Result<(), Error>
 where
     P: Parts,
     F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
@@ -319,7 +266,9 @@ where
     Out: Serialize,
 {
     let environment = |name: &str| env::var(name).ok();
-    let context = Arc::new(Context::<P>::new(Environment::new(&environment), Outside::real()?)?);
+    let outside = Outside::real()?;
+    let aws = sdk::config(&outside).await;
+    let context = Arc::new(Context::<P>::new(Environment::new(&environment), outside, &aws)?);
     let level = context.process.log_level;
     log::init(level, context.outside());
     // A panic's message may hold data; its place is enough.

@@ -31,10 +31,10 @@ pub enum SettingError {
         /// What it is.
         value: String,
     },
-    /// Webhooks may go to this machine, but the table is elsewhere: this is no local stack.
+    /// Webhooks may go to this machine, but this is Lambda, or the table is elsewhere: this is no local stack.
     #[error(
-        "WEBHOOK_LOOPBACK is for stacks whose table is on this machine (AWS_ENDPOINT_URL_DYNAMODB): a deployed function \
-         would call itself"
+        "WEBHOOK_LOOPBACK is for stacks whose table is on this machine (AWS_ENDPOINT_URL_DYNAMODB), and never for \
+         Lambda (LAMBDA_RUNTIME_DIR): a deployed function would call itself"
     )]
     Loopback,
 }
@@ -110,11 +110,9 @@ impl Process {
     }
 }
 
-/// What every client of AWS reads.
+/// What every client of AWS reads beside what aws-config does (`AWS_REGION` and the credentials, which Lambda sets).
 #[derive(Debug)]
 pub(super) struct Aws {
-    /// `AWS_REGION`. Lambda sets it.
-    pub region: String,
     /// `STORE_DEADLINE_MS`: for one operation with all its retries.
     pub deadline: Duration,
     /// The address of the service that takes the place of AWS's own, where there is no AWS.
@@ -130,7 +128,6 @@ impl Aws {
     /// For the service whose address the variable `endpoint` replaces.
     pub(super) fn read(environment: &Environment<'_>, endpoint: &'static str) -> Result<Aws, SettingError> {
         Ok(Aws {
-            region: environment.text("AWS_REGION")?,
             deadline: store_deadline(environment)?,
             endpoint: endpoint_of(environment, endpoint)?.map(|url| url.as_str().trim_end_matches('/').to_owned()),
         })
@@ -211,13 +208,21 @@ impl Webhooks {
     }
 }
 
+/// A variable that Lambda itself sets in every runtime, and that no function's configuration can set, change or remove
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>, "Reserved environment variables"). Neither
+/// the runner nor `cargo lambda watch` sets it.
+const ON_LAMBDA: &str = "LAMBDA_RUNTIME_DIR";
+
 /// `WEBHOOK_LOOPBACK`: whether endpoints of test mode may be on this machine, over plain http. The template does not
-/// give it; local stacks set it. A function on Lambda could be made to call its own Runtime API by it, so it is an error
-/// unless the table is on this machine too, where Lambda has none.
+/// give it; local stacks set it.
+///
+/// A function on Lambda could be made to call its own Runtime API by it. So it is an error on Lambda, and wherever the
+/// table is not on this machine too.
 pub fn webhook_loopback(environment: &Environment<'_>) -> Result<bool, SettingError> {
     let name = "WEBHOOK_LOOPBACK";
     match environment.optional(name).as_deref() {
         None | Some("false") => Ok(false),
+        Some("true") if environment.optional(ON_LAMBDA).is_some() => Err(SettingError::Loopback),
         Some("true") => match endpoint_of(environment, DYNAMODB)? {
             Some(url) if is_loopback(&url) => Ok(true),
             _ => Err(SettingError::Loopback),

@@ -136,7 +136,7 @@ mod tests {
 
     use super::*;
     use crate::runtime::settings::Environment;
-    use crate::runtime::{Context, HasQueues, Outside, Parts};
+    use crate::runtime::{Context, HasQueues, Outside, Parts, config_of_tests};
     use crate::store::Key;
 
     struct FoldsQueue(Queues);
@@ -174,7 +174,6 @@ mod tests {
             let value = match name {
                 "AWS_ENDPOINT_URL_SQS" => "https://sqs.test",
                 "FOLDS_QUEUE_URL" => "https://sqs.test/folds",
-                "AWS_REGION" => "eu-central-1",
                 "STORE_DEADLINE_MS" => "3000",
                 "STACK_NAME" => "acme",
                 "LOG_LEVEL" => "info",
@@ -188,7 +187,8 @@ mod tests {
             sleep: SharedAsyncSleep::new(TokioSleep::new()),
             http_client: http_client_fn(move |_, _| connector.clone()),
         };
-        let context: Context<FoldsQueue> = Context::new(Environment::new(&environment), outside).unwrap();
+        let aws = config_of_tests(&outside);
+        let context: Context<FoldsQueue> = Context::new(Environment::new(&environment), outside, &aws).unwrap();
         let message = |currency: &str| {
             let key = Key { pk: "mer_00000000000000000000000000#test#balances".to_owned(), sk: currency.to_owned() };
             Outgoing { item: WorkItem::of(&key).unwrap(), delay_s: 0 }

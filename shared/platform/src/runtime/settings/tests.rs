@@ -31,7 +31,7 @@ fn a_wrong_value_is_named() {
 }
 
 #[test]
-fn loopback_webhooks_need_a_table_on_this_machine() {
+fn loopback_webhooks_need_a_table_on_this_machine_and_no_lambda() {
     let allowed = |table: &[(&str, &str)]| {
         let set = [&[("WEBHOOK_LOOPBACK", "true")], table].concat();
         with(&set, webhook_loopback).map_err(|error| error.to_string())
@@ -46,7 +46,9 @@ fn loopback_webhooks_need_a_table_on_this_machine() {
     assert_eq!(allowed(&[(general, elsewhere)]), lambda);
     // The table's own address counts, whatever the others' is.
     assert_eq!(allowed(&[(general, "http://127.0.0.1:4566"), (own, elsewhere)]), lambda);
-    for off in [&[][..], &[("WEBHOOK_LOOPBACK", "false")]] {
+    // Lambda says by this that it is Lambda, wherever the table is said to be.
+    assert_eq!(allowed(&[(own, "http://127.0.0.1:4566"), ("LAMBDA_RUNTIME_DIR", "/var/runtime")]), lambda);
+    for off in [&[][..], &[("WEBHOOK_LOOPBACK", "false"), ("LAMBDA_RUNTIME_DIR", "/var/runtime")]] {
         assert!(!with(off, webhook_loopback).unwrap());
     }
     let wrong = with(&[("WEBHOOK_LOOPBACK", "yes")], webhook_loopback).unwrap_err();

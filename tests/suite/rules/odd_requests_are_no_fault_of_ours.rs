@@ -1,0 +1,70 @@
+//! A request that is odd in its headers or its body's coding is answered, never an error of the function: the gateway
+//! would make a 502 of that, and an alarm would rise over what a client did.
+
+use serde_json::{Value, json};
+use spillway_tests::{Deadline, Options, Stack, Template, eventually, unique};
+
+/// The sample of a POST with these members in place of its own, and a request id that is returned with it.
+fn event(members: Value) -> (String, Value) {
+    let sample = include_str!("../../../events/create-payment/card.json");
+    let mut event: Value = serde_json::from_str(sample).unwrap();
+    let request_id = unique();
+    event["requestContext"]["requestId"] = json!(request_id);
+    for (name, value) in members.as_object().unwrap() {
+        event[name] = value.clone();
+    }
+    (request_id, event)
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_is_a_400_with_its_line() {
+    let stack = Stack::start(Options::new().template(Template::still()).keep_lines().unkilled()).await;
+    let cases = [
+        (json!({"multiValueHeaders": {"X": ["a\u{7f}"]}}), "A header has a character that no header may have."),
+        (json!({"multiValueHeaders": {"X Y": ["a"]}}), "A header has a character that no header may have."),
+        (json!({"body": "e30", "isBase64Encoded": true}), "The body can't be decoded."),
+    ];
+    for (members, detail) in cases {
+        let (request_id, event) = event(members);
+        let answer = stack.invoke("create-payment", &event).await.unwrap();
+        let problem: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
+        let told = (&answer["statusCode"], &problem["code"], &problem["detail"], &problem["request_id"]);
+        assert_eq!(told, (&json!(400), &json!("malformed_request"), &json!(detail), &json!(request_id)), "{answer}");
+        assert_eq!(answer["multiValueHeaders"]["request-id"], json!([request_id]));
+        eventually("the request has one line", Deadline::SOON, async || {
+            let printed = stack.printed("create-payment").concat();
+            let lines: Vec<&str> = printed.lines().filter(|line| line.contains(&request_id)).collect();
+            match lines.as_slice() {
+                [line] if line.contains("\"outcome\":\"400 malformed_request\"") => Ok(()),
+                _ => Err(printed.clone()),
+            }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_request_at_all_is_an_error_with_its_line() {
+    let stack = Stack::start(Options::new().template(Template::still()).keep_lines().unkilled()).await;
+    let error = stack.invoke("create-payment", &json!({"amount": 1250})).await.unwrap_err();
+    assert_eq!(error["errorMessage"], "The request can't be read: it is no event of API Gateway's REST API.");
+    eventually("it has its line", Deadline::SOON, async || {
+        let printed = stack.printed("create-payment").concat();
+        let told = printed.contains("\"level\":\"ERROR\"") && printed.contains("The request can't be read");
+        if told { Ok(()) } else { Err(printed) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn headers_that_are_not_ascii_change_nothing() {
+    let stack = Stack::start(Options::new()).await;
+    let client = stack.new_merchant().await.client;
+    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    let odd = client.payment_request(&unique(), &payment);
+    let odd = odd.header_bytes("x-name", "Schönberg".as_bytes()).header_bytes("user-agent", b"\xff\xfe");
+    odd.send().await.expect(202);
+    let wrong = client.payment_request("x", &payment).without("idempotency-key");
+    let wrong = wrong.header_bytes("idempotency-key", "schön".as_bytes());
+    wrong.send().await.expect_problem(400, "idempotency_key_invalid");
+}
