@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::currency::Currency;
@@ -19,7 +20,7 @@ mod next_step;
 pub use next_step::{CLOCK_SKEW_MS, Step, UnknownOutcomePolicy};
 
 /// Where a payment is. `Succeeded` and `Failed` are terminal: nothing leaves them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Accepted; the processor has not given a final answer yet.
@@ -36,7 +37,7 @@ impl Status {
 }
 
 /// When the money is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CaptureMethod {
     /// Together with the authorization.
@@ -44,7 +45,7 @@ pub enum CaptureMethod {
 }
 
 /// What was charged, as far as a merchant may know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentMethod {
     /// Always `card` so far.
     #[serde(rename = "type")]
@@ -56,7 +57,7 @@ pub struct PaymentMethod {
 }
 
 /// Why a payment failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// For programs.
     pub code: String,

@@ -3,6 +3,7 @@
 
 mod asked;
 mod caller;
+pub mod contract;
 mod faults;
 mod fields;
 mod json;
@@ -21,6 +22,6 @@ pub use fields::Fields;
 pub use json::Json;
 pub use page::{ListQuery, PageAsked};
 pub use parameters::Parameters;
-pub use problem::Problem;
+pub use problem::{Problem, ProblemBody};
 pub use request::{ApiEvent, Request};
 pub use response::{ApiResponse, Response};

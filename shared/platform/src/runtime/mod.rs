@@ -2,6 +2,7 @@
 
 mod cache;
 mod context;
+mod endpoint;
 mod line;
 pub mod log;
 mod merchants;
@@ -13,6 +14,7 @@ pub mod settings;
 
 pub use cache::Cache;
 pub use context::{Clock, Context, HasQueues, Outside, Parts, Random, Start, StoreOnly};
+pub use endpoint::{serve_endpoint, serve_list};
 pub use merchants::Merchants;
 pub use meter::Meter;
 pub use metric::{Metric, Metrics, Unit};

@@ -6,6 +6,7 @@ mod event;
 mod list;
 mod operator;
 mod payment;
+mod schema;
 mod webhook_endpoint;
 
 pub use balance::{BalanceView, balance};
@@ -14,4 +15,5 @@ pub use event::event_data;
 pub use list::{ListView, list};
 pub use operator::{ApiKeyView, ChangedView, MerchantView, api_key, changed, merchant};
 pub use payment::{PaymentView, etag, payment};
+pub use schema::id_pattern;
 pub use webhook_endpoint::{WebhookEndpointView, created_webhook_endpoint, webhook_endpoint};
