@@ -37,8 +37,25 @@ chaos:
 
 # Everything that has to hold, on this machine.
 .PHONY: test
-test: lint-template $(CARGO_LAMBDA_READY)
+test: lint-template lint-openapi $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY)
 	@tests/run.sh
+
+# Writes the OpenAPI document anew, from what the endpoints declare, into docs/openapi.json.
+.PHONY: openapi
+openapi:
+	@cargo run --quiet --package spillway-openapi --bin openapi -- docs/openapi.json
+
+# The linter's word on docs/openapi.json: not one warning.
+.PHONY: lint-openapi
+lint-openapi: $(REDOCLY_READY)
+	@$(REDOCLY) lint --extends recommended-strict --max-problems 100 docs/openapi.json
+
+# The reference of the API as one file: make reference FILE=reference.html. `make dev` serves it at /docs.
+.PHONY: reference
+reference:
+	@mkdir -p .local
+	@cargo run --quiet --package spillway-local --bin reference -- $(or $(FILE),.local/reference.html)
+	@echo "$(or $(FILE),.local/reference.html)"
 
 # How fast, how big, how dear, on this machine: a table and .local/bench.json (BENCH_JSON=); QUICK=1 for a look.
 .PHONY: bench

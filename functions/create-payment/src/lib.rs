@@ -10,14 +10,73 @@ use spillway_domain::id::{PaymentKind, shard_of};
 use spillway_domain::money::{AMOUNT_MAX, Minor};
 use spillway_domain::payment::{CaptureMethod, NewPayment, Payment};
 use spillway_domain::resource::{Cause, Meta, Resource as _};
-use spillway_platform::api::{self, ApiRequestExt as _, Caller, Fields, Json, Problem, Response};
+use spillway_platform::api::contract::{
+    Access, Endpoint, Field, Integer, Metadata, OneOf, Success, Text, problem_types,
+};
+use spillway_platform::api::view::PaymentView;
+use spillway_platform::api::{self, ApiRequestExt as _, Caller, Json, Problem, Response};
 use spillway_platform::processor;
 use spillway_platform::runtime::{self, SettingError, Start};
 use spillway_platform::store::Store;
 
-const TOKEN_LENGTH_MAX: usize = 255;
-const DESCRIPTION_LENGTH_MAX: usize = 500;
-const REFERENCE_LENGTH_MAX: usize = 255;
+const AMOUNT: Field<Integer> =
+    Field::integer("amount", 1, AMOUNT_MAX, "What to charge, in minor units: cents, yen, fils.", "1250");
+const CURRENCY: Field<Text> = Field::text(
+    "currency",
+    3,
+    "The three-letter upper-case ISO 4217 code of one of the merchant's currencies.",
+    "\"USD\"",
+)
+.of_pattern("^[A-Z]{3}$");
+const TOKEN: Field<Text> = Field::text(
+    "token",
+    255,
+    "The card, as the processor names it. The sandbox decides by the token: `tok_visa`, `tok_mastercard` are approved; \
+     `tok_declined`, `tok_insufficient_funds`, `tok_expired_card` are declined; `tok_slow` is approved after 2 s; \
+     `tok_timeout_then_ok` is charged, but the first answer is lost; `tok_timeout_unknown` times out three times without \
+     a charge, then is approved; `tok_unavailable` is unavailable three times, then approved; `tok_refund_fails`, \
+     `tok_dispute_won`, `tok_dispute_lost` are approved. Never send a card number: it is refused anywhere in a request.",
+    "\"tok_visa\"",
+);
+const CAPTURE_METHOD: Field<OneOf<CaptureMethod>> = Field::one_of(
+    "capture_method",
+    "When the money is taken: `automatic` is together with the authorization.",
+    "\"automatic\"",
+);
+const DESCRIPTION: Field<Text> = Field::text("description", 500, "For people.", "\"Order 1001\"").optional();
+const REFERENCE: Field<Text> = Field::text(
+    "reference",
+    255,
+    "Your own number of the order. Begin it with a letter: a number of digits alone can look like a card number.",
+    "\"order-1001\"",
+)
+.optional();
+const CUSTOMER: Field<Text> = Field::text("customer", 255, "Your own id of the customer.", "\"cus_77\"").optional();
+const METADATA: Field<Metadata> = Field::METADATA;
+
+/// The declaration.
+pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
+    summary: "Create a payment",
+    description: "Starts a payment. The answer says `processing`; a webhook, or `GET`, says what became of it.\n\nSent \
+                  again with the same `Idempotency-Key` and the same body, the answer is the first one, so it says \
+                  `processing` for ever.",
+    body: &[
+        AMOUNT.spec(),
+        CURRENCY.spec(),
+        TOKEN.spec(),
+        CAPTURE_METHOD.spec(),
+        DESCRIPTION.spec(),
+        REFERENCE.spec(),
+        CUSTOMER.spec(),
+        METADATA.spec(),
+    ],
+    problems: &[problem_types::CURRENCY_NOT_ENABLED, problem_types::PROCESSOR_NOT_CONFIGURED],
+    ..Endpoint::post(
+        "/v1/payments",
+        Access::Starts(Scope::PaymentsWrite),
+        Success::accepted("The payment is stored, and will be charged.").with_etag(),
+    )
+};
 
 /// The store, for payments that are due.
 pub struct Parts {
@@ -33,10 +92,8 @@ impl runtime::Parts for Parts {
 type Context = runtime::Context<Parts>;
 
 /// Stores the payment and answers 202, or answers as the first request with this idempotency key was answered.
-pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
+pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let now = context.now();
-    let caller = Caller::of(&request, now)?;
-    caller.may(Scope::PaymentsWrite)?;
     let key = request.idempotency_key()?;
     let body = request.json()?;
     let fingerprint = body.fingerprint();
@@ -54,28 +111,25 @@ pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response,
 }
 
 fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {
-    let mut fields = Fields::of(body);
-    let amount = fields.integer("amount", 1..=AMOUNT_MAX);
-    let (currency, enabled) = match fields.text("currency", 3).as_deref().map(Currency::parse) {
+    let mut fields = ENDPOINT.fields(body);
+    let amount = AMOUNT.read(&mut fields);
+    let (currency, enabled) = match CURRENCY.read(&mut fields).as_deref().map(Currency::parse) {
         Some(Ok(currency)) if caller.currencies.contains(&currency) => (Some(currency), true),
-        Some(Ok(_)) => (fields.fault("currency", "is not enabled for this merchant"), false),
-        Some(Err(unknown)) => (fields.fault("currency", format!("is {unknown}")), true),
+        Some(Ok(_)) => (fields.fault(CURRENCY.name, "is not enabled for this merchant"), false),
+        Some(Err(unknown)) => (fields.fault(CURRENCY.name, format!("is {unknown}")), true),
         None => (None, true),
     };
-    let token = match fields.text("token", TOKEN_LENGTH_MAX) {
+    let token = match TOKEN.read(&mut fields) {
         Some(token) if !processor::knows_token(caller.tenant.mode, &token) => {
-            fields.fault("token", "is no token that the processor knows")
+            fields.fault(TOKEN.name, "is no token that the processor knows")
         }
         token => token,
     };
-    let capture_method = match fields.optional_text("capture_method", 20).as_deref() {
-        None | Some("automatic") => Some(CaptureMethod::Automatic),
-        Some(_) => fields.fault("capture_method", "must be \"automatic\""),
-    };
-    let description = fields.optional_text("description", DESCRIPTION_LENGTH_MAX);
-    let reference = fields.optional_text("reference", REFERENCE_LENGTH_MAX);
-    let customer = fields.optional_text("customer", REFERENCE_LENGTH_MAX);
-    let metadata = fields.metadata();
+    let capture_method = CAPTURE_METHOD.read(&mut fields, CaptureMethod::Automatic);
+    let description = DESCRIPTION.read(&mut fields);
+    let reference = REFERENCE.read(&mut fields);
+    let customer = CUSTOMER.read(&mut fields);
+    let metadata = METADATA.read(&mut fields);
     let faults = fields.finish();
     match (amount, currency, token, capture_method) {
         (Some(amount), Some(currency), Some(token), Some(capture_method)) if faults.is_empty() => Ok(NewPayment {

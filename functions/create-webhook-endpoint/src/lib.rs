@@ -8,12 +8,46 @@ use spillway_domain::id::EndpointKind;
 use spillway_domain::resource::{Cause, Meta};
 use spillway_domain::tenant::Mode;
 use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter, Secret};
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Json, Problem, Response, view};
+use spillway_platform::api::contract::{
+    Access, Endpoint as Declared, Field, List, Success, Text, event_filters, problem_types,
+};
+use spillway_platform::api::view::{self, WebhookEndpointView};
+use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Json, Problem, Response};
 use spillway_platform::runtime::{self, SettingError, Start, settings};
 use spillway_platform::store::{Created, Store};
 use spillway_platform::webhook::{URL_LENGTH_MAX, check_url, new_secret};
 
-const FILTERS_MAX: usize = 20;
+const URL: Field<Text> = Field::text(
+    "url",
+    URL_LENGTH_MAX,
+    "Where to post events: an `https` address of a public host, without user and password.",
+    "\"https://shop.example.com/hook\"",
+)
+.of_format("uri");
+const EVENT_TYPES: Field<List> = Field::list(
+    "event_types",
+    20,
+    "must be \"*\", a resource such as \"payment.*\", or an event such as \"payment.succeeded\"",
+    event_filters,
+    "Which events to post: all (`*`), those of a resource (`payment.*`), or single ones.",
+    "[\"payment.*\"]",
+);
+
+/// The declaration.
+pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
+    summary: "Create a webhook endpoint",
+    description: "Has events posted to a server of yours. The answer shows the secret that signs them: keep it, because \
+                  only the answers to this request show it.\n\nSent again with the same `Idempotency-Key` and the same \
+                  body, the answer has the same secret and shows the endpoint as it is now.\n\nA merchant may have 20 \
+                  enabled endpoints, and 100 with the disabled ones, in each mode.",
+    body: &[URL.spec(), EVENT_TYPES.spec()],
+    problems: &[problem_types::TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS, problem_types::TOO_MANY_WEBHOOK_ENDPOINTS],
+    ..Declared::post(
+        "/v1/webhook-endpoints",
+        Access::Starts(Scope::WebhooksWrite),
+        Success::created("The endpoint gets events from now on.").with_etag(),
+    )
+};
 
 /// The store, and which addresses are allowed.
 pub struct Parts {
@@ -32,10 +66,8 @@ type Context = runtime::Context<Parts>;
 
 /// Stores the endpoint and answers 201 with its signing secret. Sent again with the same idempotency key, the answer
 /// has the same secret and shows the endpoint as it is now.
-pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
+pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let now = context.now();
-    let caller = Caller::of(&request, now)?;
-    caller.may(Scope::WebhooksWrite)?;
     let key = request.idempotency_key()?;
     let body = request.json()?;
     let fingerprint = body.fingerprint();
@@ -74,13 +106,12 @@ fn created(request: &Request, endpoint: &Endpoint, replayed: bool) -> Response {
 }
 
 fn parse(body: Json, loopback: bool) -> Result<(String, Vec<EventFilter>), Problem> {
-    let mut fields = Fields::of(body);
-    let url = fields.text("url", URL_LENGTH_MAX).and_then(|url| match check_url(&url, loopback) {
+    let mut fields = ENDPOINT.fields(body);
+    let url = URL.read(&mut fields).and_then(|url| match check_url(&url, loopback) {
         Ok(parsed) => Some(parsed.to_string()),
-        Err(why) => fields.fault("url", why.to_string()),
+        Err(why) => fields.fault(URL.name, why.to_string()),
     });
-    let expected = "must be \"*\", a resource such as \"payment.*\", or an event such as \"payment.succeeded\"";
-    let filters = fields.list("event_types", FILTERS_MAX, expected, EventFilter::parse);
+    let filters = EVENT_TYPES.read(&mut fields, EventFilter::parse);
     let faults = fields.finish();
     match (url, filters) {
         (Some(url), Some(filters)) if faults.is_empty() => Ok((url, filters)),

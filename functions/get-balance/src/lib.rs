@@ -9,9 +9,21 @@ use spillway_domain::balance::{Balance, Inexact, Reading, part_of};
 use spillway_domain::currency::Currency;
 use spillway_domain::ledger::Movement;
 use spillway_domain::time::Day;
-use spillway_platform::api::{ApiResponseExt as _, Caller, Problem, Response, view};
+use spillway_platform::api::contract::{Access, Endpoint, Success};
+use spillway_platform::api::view::{self, BalanceView};
+use spillway_platform::api::{ApiResponseExt as _, Caller, Problem, Response};
 use spillway_platform::runtime::Context;
 use spillway_platform::store::{BalancePart, Readable};
+
+/// The declaration.
+pub const ENDPOINT: Endpoint<BalanceView> = Endpoint {
+    summary: "Get the balance",
+    description: "The exact balance in each of the merchant's currencies. It includes everything that was committed before \
+                  the request began. An amount is `pending` until its value date, and `available` from then on.\n\nA \
+                  balance that can't be told exactly has `null` as `available` and `pending`, and an `error`; the other \
+                  currencies are exact.",
+    ..Endpoint::get("/v1/balance", Access::Reads(Scope::BalanceRead), Success::ok("The balance in every currency."))
+};
 
 /// More than one fold between the two reads, so often in a row, is a store that is too slow.
 const TRIES: u32 = 5;
@@ -23,9 +35,7 @@ type Readings = BTreeMap<String, Result<Reading, Inexact>>;
 /// Reads balances, movements and balances again, until no more than one fold came in between. What was committed
 /// before the request began is in the answer, and nothing is in it twice. A currency whose balance is not exact has an
 /// error; the others are answered.
-pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
-    let caller = Caller::of(&request, context.now())?;
-    caller.may(Scope::BalanceRead)?;
+pub async fn handle(context: Arc<Context>, caller: Caller, _: Request) -> Result<Response, Problem> {
     let (tenant, shards) = (&caller.tenant, caller.shards.largest());
 
     let mut first = context.store.balances(tenant, shards).await?;

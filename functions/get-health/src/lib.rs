@@ -3,14 +3,30 @@
 use std::sync::Arc;
 
 use lambda_http::Request;
+use schemars::JsonSchema;
 use serde::Serialize;
+use spillway_platform::api::contract::{Access, Endpoint, Success};
 use spillway_platform::api::{ApiResponseExt as _, Parameters, Problem, Response};
 use spillway_platform::runtime::Context;
 
-#[derive(Serialize)]
-struct Health {
+/// The declaration.
+pub const ENDPOINT: Endpoint<Health> = Endpoint {
+    summary: "Whether the API answers",
+    description: "Needs no key, reads nothing, and ignores its query. `HEAD` is answered too.",
+    query: None,
+    ..Endpoint::get("/v1/health", Access::Public, Success::ok("The API answers."))
+};
+
+/// What is shown of an API that answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Health {
+    /// Always `health`.
+    #[schemars(extend("const" = "health"))]
     object: &'static str,
+    /// Always `ok`.
+    #[schemars(extend("const" = "ok"))]
     status: &'static str,
+    /// The version of the API's software.
     version: &'static str,
 }
 

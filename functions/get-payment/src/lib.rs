@@ -4,20 +4,34 @@ use std::sync::Arc;
 
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
-use spillway_domain::id::PaymentId;
+use spillway_domain::id::PaymentKind;
 use spillway_domain::payment::Payment;
-use spillway_platform::api::{self, ApiRequestExt as _, Caller, Problem, Response};
+use spillway_platform::api::contract::{Access, Endpoint, PathId, Success};
+use spillway_platform::api::view::PaymentView;
+use spillway_platform::api::{self, Caller, Problem, Response};
 use spillway_platform::runtime::Context;
+
+const PAYMENT: PathId<PaymentKind> = PathId::new("payment_id", "payment");
+
+/// The declaration.
+pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
+    summary: "Get a payment",
+    description: "A payment as it is now. `processing` ends in `succeeded` or `failed`, mostly within seconds.",
+    path_ids: &[PAYMENT.spec()],
+    ..Endpoint::get(
+        "/v1/payments/{payment_id}",
+        Access::Reads(Scope::PaymentsRead),
+        Success::ok("The payment.").with_etag(),
+    )
+};
 
 /// Answers with the payment, or 304 if the client has this version. A malformed, a missing and a foreign id get the
 /// same 404.
-pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
-    let caller = Caller::of(&request, context.now())?;
-    caller.may(Scope::PaymentsRead)?;
-    let id = PaymentId::parse(request.path_parameter("payment_id")).map_err(|_| Problem::not_found("payment"))?;
+pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    let id = PAYMENT.read(&request)?;
 
     let payment: Option<Payment> = context.store.resource(&caller.tenant, &id).await?;
-    let payment = payment.ok_or_else(|| Problem::not_found("payment"))?;
+    let payment = payment.ok_or_else(|| PAYMENT.not_found())?;
 
     Ok(api::resource(&payment, &request))
 }

@@ -4,20 +4,33 @@ use std::sync::Arc;
 
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
-use spillway_domain::id::EndpointId;
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response, view};
+use spillway_domain::id::EndpointKind;
+use spillway_platform::api::contract::{Access, Endpoint, PathId, Success};
+use spillway_platform::api::view::{self, WebhookEndpointView};
+use spillway_platform::api::{ApiResponseExt as _, Caller, Problem, Response};
 use spillway_platform::runtime::Context;
+
+const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
+
+/// The declaration.
+pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
+    summary: "Get a webhook endpoint",
+    description: "A webhook endpoint as it is now, without its secret.",
+    path_ids: &[WEBHOOK_ENDPOINT.spec()],
+    ..Endpoint::get(
+        "/v1/webhook-endpoints/{endpoint_id}",
+        Access::Reads(Scope::WebhooksWrite),
+        Success::ok("The webhook endpoint.").with_etag(),
+    )
+};
 
 /// Answers with the endpoint, without its secret, or 304 if the client has this version. A malformed, a missing and a
 /// foreign id get the same 404.
-pub async fn handle(context: Arc<Context>, request: Request) -> Result<Response, Problem> {
-    let caller = Caller::of(&request, context.now())?;
-    caller.may_read(Scope::WebhooksWrite)?;
-    let id =
-        EndpointId::parse(request.path_parameter("endpoint_id")).map_err(|_| Problem::not_found("webhook endpoint"))?;
+pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    let id = WEBHOOK_ENDPOINT.read(&request)?;
 
     let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
-    let endpoint = found.ok_or_else(|| Problem::not_found("webhook endpoint"))?;
+    let endpoint = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
 
     let response = Response::ok(&view::webhook_endpoint(&endpoint)).about(id.as_str());
     Ok(response.at_version(endpoint.meta.version, &request))

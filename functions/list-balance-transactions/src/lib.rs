@@ -5,14 +5,28 @@ use std::sync::Arc;
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::money::OutOfRange;
-use spillway_platform::api::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response, view};
+use spillway_platform::api::contract::{
+    Access, CREATED_BEFORE, CREATED_FROM, CURRENCY, CURSOR, Endpoint, LIMIT, Success,
+};
+use spillway_platform::api::view::{self, BalanceTransactionView, ListView};
+use spillway_platform::api::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
 use spillway_platform::runtime::Context;
 
+/// The declaration.
+pub const ENDPOINT: Endpoint<ListView<BalanceTransactionView<'static>>> = Endpoint {
+    summary: "List balance transactions",
+    description: "What changed the balance, newest first: amount, fee, net and value date.",
+    query: Some(&[LIMIT, CURSOR, CURRENCY, CREATED_FROM, CREATED_BEFORE]),
+    ..Endpoint::get(
+        "/v1/balance/transactions",
+        Access::Reads(Scope::BalanceRead),
+        Success::ok("A page of balance transactions."),
+    )
+};
+
 /// Answers with a page of the journal as the merchant sees it, and the cursor of the next if there is one.
-pub async fn handle(context: Arc<Context>, request: Request, query: Parameters) -> Result<Response, Problem> {
-    let caller = Caller::of(&request, context.now())?;
-    caller.may(Scope::BalanceRead)?;
-    let mut query = ListQuery::of(query, &caller.tenant, "balance/transactions");
+pub async fn handle(context: Arc<Context>, caller: Caller, _: Request, query: Parameters) -> Result<Response, Problem> {
+    let mut query = ListQuery::of(query, &caller.tenant, &ENDPOINT);
     let currency = query.currency();
     let page = query.finish()?;
 

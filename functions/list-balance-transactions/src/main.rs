@@ -2,5 +2,6 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    spillway_platform::runtime::serve_http_with_query(list_balance_transactions::handle).await
+    spillway_platform::runtime::serve_list(&list_balance_transactions::ENDPOINT, list_balance_transactions::handle)
+        .await
 }

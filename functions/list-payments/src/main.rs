@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    spillway_platform::runtime::serve_http_with_query(list_payments::handle).await
+    spillway_platform::runtime::serve_list(&list_payments::ENDPOINT, list_payments::handle).await
 }

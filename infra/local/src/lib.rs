@@ -20,6 +20,7 @@ mod plan_keys;
 mod queue;
 mod ready;
 mod rebuild;
+mod reference;
 mod roles;
 mod runner;
 mod sandbox;
@@ -36,6 +37,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use host::Single;
+pub use reference::page as reference_page;
 
 use log::Log;
 use runner::{Runner, RunnerError};

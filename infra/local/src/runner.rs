@@ -26,7 +26,7 @@ use crate::settings::{Settings, SettingsError};
 use crate::table::{Table, TableError};
 use crate::template::{Surroundings, Template, TemplateError, Trigger};
 use crate::watch::{self, Watch, WatchError};
-use crate::{invoke_api, rebuild, schedule, stream};
+use crate::{invoke_api, rebuild, reference, schedule, stream};
 
 /// The engine writes this region into its arns, so everything else does too.
 pub(crate) const REGION: &str = "us-east-1";
@@ -145,6 +145,7 @@ impl Runner {
             .merge(invoke_api::routes(template.clone(), functions.clone(), log.clone()))
             .merge(keys.routes(roles.clone()))
             .merge(roles.routes())
+            .merge(reference::routes())
             .fallback(move |request: Request| async move {
                 // It listens on the loopback interface only.
                 gateway.answer(request, Ipv4Addr::LOCALHOST.into()).await

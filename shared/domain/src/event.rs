@@ -6,7 +6,18 @@ use crate::text::as_text;
 use crate::time::Timestamp;
 
 /// What happened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::EnumMessage,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 pub enum EventType {
     /// The money was taken.
     #[strum(serialize = "payment.succeeded")]

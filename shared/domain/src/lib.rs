@@ -20,6 +20,6 @@ pub mod page;
 pub mod payment;
 pub mod resource;
 pub mod tenant;
-mod text;
+pub mod text;
 pub mod time;
 pub mod webhook;

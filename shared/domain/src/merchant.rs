@@ -26,7 +26,9 @@ const SETTLEMENT_DELAY_DAYS_DEFAULT: u16 = 2;
 const SHARDS_DEFAULT: u16 = 4;
 
 /// Which usage plan of the API a merchant has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[strum(serialize_all = "snake_case")]
 pub enum Plan {
     /// The ordinary rate limit.

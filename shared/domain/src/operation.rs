@@ -4,6 +4,7 @@
 //! identical call. Later it only looks the operation up by our reference. What it means that nothing is found differs
 //! by operation: [`Asking::conclude`] is the one place that says so.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Change, ChangeError};
@@ -20,7 +21,9 @@ use crate::time::Timestamp;
 pub const CLOCK_SKEW_MS: i64 = 1_000;
 
 /// What a card processor is asked to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[strum(serialize_all = "snake_case")]
 pub enum Verb {
     /// Authorize and capture at once.
@@ -144,7 +147,7 @@ pub enum Ask {
 }
 
 /// What a card was charged with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PaymentMethod {
     /// Always `card` so far.
     #[serde(rename = "type")]
@@ -156,7 +159,7 @@ pub struct PaymentMethod {
 }
 
 /// Why something failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// For programs.
     pub code: String,

@@ -17,6 +17,7 @@ use crate::text::as_text;
     PartialOrd,
     Ord,
     Hash,
+    strum::EnumMessage,
     strum::EnumString,
     strum::IntoStaticStr,
     strum::VariantArray,

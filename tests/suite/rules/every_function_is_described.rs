@@ -28,7 +28,7 @@ fn folders_template_and_sample_events_name_the_same_functions() {
 }
 
 /// Every route and trigger: the function, the kind, the source.
-const TRIGGERS: [(&str, &str, &str); 14] = [
+const TRIGGERS: [(&str, &str, &str); 15] = [
     ("CallProcessor", "SQS", "!GetAtt ProcessorQueue.Arn"),
     ("CreatePayment", "Api", "post /v1/payments"),
     ("CreateWebhookEndpoint", "Api", "post /v1/webhook-endpoints"),
@@ -39,6 +39,7 @@ const TRIGGERS: [(&str, &str, &str); 14] = [
     ("GetBalance", "Api", "get /v1/balance"),
     ("GetHealth", "Api", "get /v1/health"),
     ("GetHealth", "Api", "head /v1/health"),
+    ("GetOpenapi", "Api", "get /v1/openapi.json"),
     ("GetPayment", "Api", "get /v1/payments/{payment_id}"),
     ("GetWebhookEndpoint", "Api", "get /v1/webhook-endpoints/{endpoint_id}"),
     ("ListBalanceTransactions", "Api", "get /v1/balance/transactions"),
@@ -79,8 +80,9 @@ enum Outcome {
 }
 
 /// Every sample in the order in which a merchant meets them: the first makes the merchant of all others.
-const SAMPLES: [(&str, Outcome); 29] = [
+const SAMPLES: [(&str, Outcome); 30] = [
     ("get-health/health", Outcome::Status(200)),
+    ("get-openapi/document", Outcome::Status(200)),
     ("create-merchant/acme", Outcome::Field("id", "mer_")),
     ("issue-api-key/test-mode", Outcome::Field("secret", "sk_test_")),
     ("issue-api-key/read-only-until-a-date", Outcome::Field("secret", "sk_test_")),

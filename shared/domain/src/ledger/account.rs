@@ -1,5 +1,6 @@
 //! The accounts of the ledger, and the one table of what each type of entry posts to them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An account of the ledger. The merchant's is one per merchant, mode and currency; the others are the platform's.
@@ -18,13 +19,14 @@ pub enum Account {
 }
 
 /// What an entry records.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryType {
     /// Money taken from a customer.
     Capture,
     /// A type that only a newer version of this code posts. It is read and shown, never posted.
     #[serde(untagged)]
+    #[schemars(skip)]
     Other(String),
 }
 

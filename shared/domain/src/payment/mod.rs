@@ -20,7 +20,9 @@ use crate::text::as_text;
 use crate::time::{Day, Timestamp};
 
 /// Where a payment stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, strum::VariantArray)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[strum(serialize_all = "snake_case")]
 pub enum Status {
     /// Accepted; the processor has not given a final answer yet.
@@ -34,12 +36,16 @@ pub enum Status {
 as_text!(Status);
 
 /// When the money is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum CaptureMethod {
     /// Together with the authorization.
     Automatic,
 }
+
+as_text!(CaptureMethod);
 
 /// The failure code of a payment whose outcome the processor never knew.
 pub const PROCESSOR_UNAVAILABLE: &str = "processor_unavailable";

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::filter::EventFilter;
@@ -32,7 +33,7 @@ const DOWN_AFTER_MS: i64 = 5 * 60_000;
 pub const PROBE_EVERY_MS: i64 = 60_000;
 
 /// Whether an endpoint gets events.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EndpointStatus {
     /// It does.

@@ -1,5 +1,6 @@
 //! The faults of a request: each with its place, and bounded, so that no request is answered by more than it sent.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use spillway_domain::card::holds_card_number;
 
@@ -16,7 +17,7 @@ const CUT: &str = "…";
 pub(super) const CARD_NUMBER: &str = "looks like a card number; if it is none, begin it with a letter";
 
 /// A fault of a request: where, and what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Invalid {
     /// Written as a member of its own name.
     #[serde(flatten)]
@@ -29,7 +30,7 @@ pub struct Invalid {
 }
 
 /// Where a fault is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// In the body: a JSON pointer (RFC 6901), shortened if it is long. "" is the whole body.

@@ -8,6 +8,7 @@ use spillway_domain::id::MerchantId;
 use spillway_domain::money::AMOUNT_MAX;
 use spillway_domain::time::Timestamp;
 
+use super::contract::FieldSpec;
 use super::faults::{CARD_NUMBER, Faults, Invalid, Place, Step, escaped};
 use super::json::{Json, Sent};
 
@@ -29,6 +30,9 @@ pub struct Fields {
     members: Vec<(String, Json)>,
     faults: Faults,
     card_numbers: Faults,
+    /// The names of a declaration and of those fields of it that were read. Only tests look at them.
+    #[cfg(debug_assertions)]
+    declared: Option<(Vec<&'static str>, Vec<&'static str>)>,
 }
 
 impl Fields {
@@ -37,7 +41,34 @@ impl Fields {
         let mut card_numbers = Faults::default();
         find_card_numbers(&object, &mut Vec::new(), &mut card_numbers);
         let members = if let Json::Object(members) = object { members } else { Vec::new() };
-        Fields { path: Vec::new(), members, faults: Faults::default(), card_numbers }
+        Fields {
+            path: Vec::new(),
+            members,
+            faults: Faults::default(),
+            card_numbers,
+            #[cfg(debug_assertions)]
+            declared: None,
+        }
+    }
+
+    /// The fields of an object that has these. A field that is read without being declared, or declared without being
+    /// read, is a mistake of ours, which ends a debug build: then the document would not say what the parser takes.
+    #[cfg_attr(not(debug_assertions), expect(unused_variables, reason = "only debug builds look"))]
+    pub(super) fn declared(object: Json, specs: &[FieldSpec]) -> Fields {
+        let fields = Fields::of(object);
+        #[cfg(debug_assertions)]
+        let fields = Fields { declared: Some((specs.iter().map(|spec| spec.name).collect(), Vec::new())), ..fields };
+        fields
+    }
+
+    /// Notes that a field was read.
+    #[cfg_attr(not(debug_assertions), expect(unused_variables, clippy::unused_self, reason = "only debug builds look"))]
+    pub(super) fn asked_for(&mut self, name: &'static str) {
+        #[cfg(debug_assertions)]
+        if let Some((declared, read)) = &mut self.declared {
+            assert!(declared.contains(&name), "{name:?} is not declared");
+            read.push(name);
+        }
     }
 
     /// The same, where a repeated key is a fault like any other.
@@ -179,6 +210,10 @@ impl Fields {
     /// field must not be passed over. A body with a card number gets no other answer than that, because other answers
     /// repeat keys.
     pub fn finish(mut self) -> Vec<Invalid> {
+        #[cfg(debug_assertions)]
+        if let Some((declared, read)) = &self.declared {
+            assert!(declared.iter().all(|name| read.contains(name)), "declared and read: {declared:?}, {read:?}");
+        }
         if !self.card_numbers.is_empty() {
             return self.card_numbers.finish();
         }

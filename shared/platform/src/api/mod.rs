@@ -3,6 +3,7 @@
 
 mod asked;
 mod caller;
+pub mod contract;
 mod faults;
 mod fields;
 mod json;
@@ -22,7 +23,7 @@ pub use fields::Fields;
 pub use json::Json;
 pub use page::{ListQuery, PageAsked};
 pub use parameters::Parameters;
-pub use problem::Problem;
+pub use problem::{Problem, ProblemBody};
 pub use request::ApiRequestExt;
 pub(crate) use request::{Unreadable, claimed_merchant, ids_in_path, read_request};
 pub use resource::{creation, resource};

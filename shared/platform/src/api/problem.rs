@@ -5,10 +5,12 @@
 use std::collections::BTreeSet;
 
 use lambda_http::http::StatusCode;
+use schemars::JsonSchema;
 use serde::Serialize;
 use spillway_domain::api_key::Scope;
 use spillway_domain::webhook::{ENABLED_MAX, ENDPOINTS_MAX, EndpointLimit};
 
+use super::contract::{ProblemType, problem_types as types};
 use super::faults::Invalid;
 use super::response::{ApiResponseExt as _, Response, problem};
 use crate::store::StoreError;
@@ -25,37 +27,48 @@ const INSUFFICIENT_SCOPE: &str = r#"Bearer realm="spillway", error="insufficient
 /// A refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    status: u16,
-    code: &'static str,
-    title: &'static str,
+    kind: &'static ProblemType,
     detail: String,
     errors: Vec<Invalid>,
     /// For the log only: what the client is not told.
     cause: String,
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// A refusal (RFC 9457).
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ProblemBody<'a> {
+    /// The kind of problem, as an address. It names the kind; nothing need be there.
     #[serde(rename = "type")]
+    #[schemars(extend("format" = "uri"))]
     problem_type: String,
+    /// The kind of problem in words.
     title: &'a str,
+    /// The HTTP status.
+    #[schemars(extend("minimum" = 400, "maximum" = 599), with = "i32")]
     status: u16,
+    /// What is wrong, for people.
     detail: &'a str,
+    /// This very occurrence: `urn:uuid:` and the request id.
     instance: String,
+    /// The kind of problem, for programs.
     code: &'a str,
+    /// The id of this request, for the operator of this API.
     request_id: &'a str,
+    /// All that the step which refused the request found: the query, then repeated keys, then the fields. At most 100, and
+    /// then how many there are besides.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Invalid],
 }
 
 impl Problem {
-    fn new(status: u16, code: &'static str, title: &'static str, detail: &str) -> Problem {
-        Problem { status, code, title, detail: detail.to_owned(), errors: Vec::new(), cause: String::new() }
+    /// A problem of this kind. `detail` is for people.
+    fn new(kind: &'static ProblemType, detail: &str) -> Problem {
+        Problem { kind, detail: detail.to_owned(), errors: Vec::new(), cause: String::new() }
     }
 
     /// 400: the request is none.
     pub fn malformed_request(detail: &str) -> Problem {
-        Problem::new(400, "malformed_request", "Malformed request", detail)
+        Problem::new(&types::MALFORMED_REQUEST, detail)
     }
 
     /// 400: keys are repeated, and which value is meant is not guessed.
@@ -66,159 +79,162 @@ impl Problem {
     /// 400: the query has parameters that this request does not have, and no other fault.
     pub fn unknown_parameters(errors: Vec<Invalid>) -> Problem {
         let detail = "This request has no parameters of these names; see errors.";
-        Problem { errors, ..Problem::new(400, "unknown_parameter", "Unknown parameter", detail) }
+        Problem { errors, ..Problem::new(&types::UNKNOWN_PARAMETER, detail) }
     }
 
     /// 400: parameters of the query are wrong; every fault is told.
     pub fn invalid_parameters(errors: Vec<Invalid>) -> Problem {
         let detail = "The parameters have faults; see errors.";
-        Problem { errors, ..Problem::new(400, "invalid_parameters", "Invalid parameters", detail) }
+        Problem { errors, ..Problem::new(&types::INVALID_PARAMETERS, detail) }
     }
 
     /// 400: no cursor of this list, or one that went on with other filters.
     pub fn invalid_cursor() -> Problem {
         let detail = "The cursor is not one that this list gave, or the filters beside it are not those it keeps.";
-        Problem::new(400, "invalid_cursor", "Invalid cursor", detail)
+        Problem::new(&types::INVALID_CURSOR, detail)
     }
 
     /// 400: it must be there, so that the same request may be sent again.
     pub fn idempotency_key_missing() -> Problem {
         let detail = "Every POST needs an Idempotency-Key header, so that sending it again can't do it twice.";
-        Problem::new(400, "idempotency_key_missing", "Idempotency key missing", detail)
+        Problem::new(&types::IDEMPOTENCY_KEY_MISSING, detail)
     }
 
     /// 400: not one key of the right form.
     pub fn idempotency_key_invalid() -> Problem {
         let detail = "There must be one Idempotency-Key header, with 1 to 255 visible ASCII characters.";
-        Problem::new(400, "idempotency_key_invalid", "Idempotency key invalid", detail)
+        Problem::new(&types::IDEMPOTENCY_KEY_INVALID, detail)
     }
 
     /// 401: no valid key, whatever is wrong with it.
     pub fn unauthorized() -> Problem {
         let detail = "The request carries no valid API key. Send the API key as `Authorization: Bearer sk_...`.";
-        Problem::new(401, "unauthorized", "Unauthorized", detail)
+        Problem::new(&types::UNAUTHORIZED, detail)
     }
 
     /// 403: the key may not.
     pub fn insufficient_scope(scope: Scope) -> Problem {
         let detail = format!("This API key lacks the scope {}.", scope.as_str());
-        Problem::new(403, "insufficient_scope", "Insufficient scope", &detail)
+        Problem::new(&types::INSUFFICIENT_SCOPE, &detail)
     }
 
     /// 403: the merchant may not.
     pub fn merchant_suspended() -> Problem {
         let detail = "This merchant is suspended: it may read, but starts nothing new.";
-        Problem::new(403, "merchant_suspended", "Merchant suspended", detail)
+        Problem::new(&types::MERCHANT_SUSPENDED, detail)
     }
 
     /// 404: a `what` that is missing or another merchant's, or an id that is malformed: one answer for all.
     pub fn not_found(what: &str) -> Problem {
-        Problem::new(404, "not_found", "Not found", &format!("There is no {what} with this id."))
+        Problem::new(&types::NOT_FOUND, &format!("There is no {what} with this id."))
     }
 
     /// 409: this mode has no processor.
     pub fn processor_not_configured() -> Problem {
         let detail = "No processor is configured for live payments. Use a test key.";
-        Problem::new(409, "processor_not_configured", "Processor not configured", detail)
+        Problem::new(&types::PROCESSOR_NOT_CONFIGURED, detail)
     }
 
     /// 409: there are too many already.
     pub fn too_many_webhook_endpoints(limit: EndpointLimit) -> Problem {
-        let (code, title, detail) = match limit {
+        let (kind, detail) = match limit {
             EndpointLimit::Enabled => (
-                "too_many_enabled_webhook_endpoints",
-                "Too many enabled webhook endpoints",
+                &types::TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS,
                 format!(
                     "There are {ENABLED_MAX} enabled webhook endpoints, and there may be no more. To disable one that is \
                      no longer needed, answer its next event with 410."
                 ),
             ),
             EndpointLimit::All => (
-                "too_many_webhook_endpoints",
-                "Too many webhook endpoints",
+                &types::TOO_MANY_WEBHOOK_ENDPOINTS,
                 format!(
                     "There are {ENDPOINTS_MAX} webhook endpoints, disabled ones included, and there may be no more. Use \
                      one that is enabled, or ask the operator of this API."
                 ),
             ),
         };
-        Problem::new(409, code, title, &detail)
+        Problem::new(kind, &detail)
     }
 
     /// 413: longer than 64 KiB.
     pub fn body_too_large() -> Problem {
-        Problem::new(413, "body_too_large", "Body too large", "The body may have at most 65536 bytes.")
+        Problem::new(&types::BODY_TOO_LARGE, "The body may have at most 65536 bytes.")
     }
 
     /// 415: not JSON by its header.
     pub fn unsupported_media_type() -> Problem {
         let detail = "The body must be sent with Content-Type: application/json.";
-        Problem::new(415, "unsupported_media_type", "Unsupported media type", detail)
+        Problem::new(&types::UNSUPPORTED_MEDIA_TYPE, detail)
     }
 
     /// 422: the body alone is wrong; every fault is told.
     pub fn invalid_request(errors: Vec<Invalid>) -> Problem {
-        let problem = Problem::new(422, "invalid_request", "Invalid request", "The body has faults; see errors.");
+        let problem = Problem::new(&types::INVALID_REQUEST, "The body has faults; see errors.");
         Problem { errors, ..problem }
     }
 
     /// 422: a known currency that this merchant does not take.
     pub fn currency_not_enabled(errors: Vec<Invalid>) -> Problem {
         let detail = "This merchant does not take this currency.";
-        Problem { errors, ..Problem::new(422, "currency_not_enabled", "Currency not enabled", detail) }
+        Problem { errors, ..Problem::new(&types::CURRENCY_NOT_ENABLED, detail) }
     }
 
     /// 422: the key belongs to another request.
     pub fn idempotency_key_reused() -> Problem {
         let detail = "This Idempotency-Key was used with another body. Use a new key for a new request.";
-        Problem::new(422, "idempotency_key_reused", "Idempotency key reused", detail)
+        Problem::new(&types::IDEMPOTENCY_KEY_REUSED, detail)
     }
 
     /// 500: a fault of ours. The cause goes to the log only.
     pub fn internal_error(cause: impl Into<String>) -> Problem {
         let detail = "Something failed on our side. The same request may be sent again with the same idempotency key.";
-        Problem { cause: cause.into(), ..Problem::new(500, "internal_error", "Internal error", detail) }
+        Problem { cause: cause.into(), ..Problem::new(&types::INTERNAL_ERROR, detail) }
     }
 
     /// 503: not now.
     pub fn unavailable(cause: impl Into<String>) -> Problem {
         let detail = "The service can't answer right now. The same request may be sent again.";
-        Problem { cause: cause.into(), ..Problem::new(503, "unavailable", "Unavailable", detail) }
+        Problem { cause: cause.into(), ..Problem::new(&types::UNAVAILABLE, detail) }
+    }
+
+    /// What kind of problem it is.
+    pub fn kind(&self) -> &'static ProblemType {
+        self.kind
     }
 
     /// Whether it is our fault rather than the client's.
     pub fn is_ours(&self) -> bool {
-        self.status >= 500
+        self.kind.status >= 500
     }
 
     /// Status, code, the fields that have faults, and the cause. A name that the client made up may hold anything and is
     /// left out.
     pub(crate) fn for_log(&self) -> String {
         let named: BTreeSet<&str> = self.errors.iter().map(|fault| fault.field.as_str()).collect();
-        let slash = if self.status == 422 { "/" } else { "" };
+        let slash = if self.kind.status == 422 { "/" } else { "" };
         let fields: String =
             named.iter().filter(|name| !name.is_empty()).map(|name| format!(" {slash}{name}")).collect();
         let unnamed = if named.contains("") { " and a field not named here" } else { "" };
         let cause = if self.cause.is_empty() { String::new() } else { format!(": {}", self.cause) };
-        format!("{} {}{fields}{unnamed}{cause}", self.status, self.code)
+        format!("{} {}{fields}{unnamed}{cause}", self.kind.status, self.kind.code)
     }
 
     /// The answer.
     pub fn into_response(self, request_id: &str) -> Response {
-        let body = Body {
-            problem_type: format!("https://spillway.dev/problems/{}", self.code.replace('_', "-")),
-            title: self.title,
-            status: self.status,
+        let body = ProblemBody {
+            problem_type: format!("https://spillway.dev/problems/{}", self.kind.code.replace('_', "-")),
+            title: self.kind.title,
+            status: self.kind.status,
             detail: &self.detail,
             instance: format!("urn:uuid:{request_id}"),
-            code: self.code,
+            code: self.kind.code,
             request_id,
             errors: &self.errors,
         };
-        // Each is one of this file's statuses.
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // Each is one of the declared statuses.
+        let status = StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let response = problem(status, &body);
-        match (self.status, self.code) {
+        match (self.kind.status, self.kind.code) {
             (401, _) => response.with_header("WWW-Authenticate", INVALID_TOKEN),
             (403, "insufficient_scope") => response.with_header("WWW-Authenticate", INSUFFICIENT_SCOPE),
             (503, _) => response.with_header("Retry-After", RETRY_AFTER_S.to_string()),

@@ -2,6 +2,7 @@
 
 mod cache;
 mod context;
+mod endpoint;
 mod http;
 mod line;
 pub mod log;
@@ -14,6 +15,7 @@ pub mod settings;
 
 pub use cache::Cache;
 pub use context::{Clock, Context, HasQueues, Outside, Parts, Random, Start, StoreOnly};
+pub use endpoint::{serve_endpoint, serve_list};
 pub use http::{serve_http, serve_http_with_query};
 pub use merchants::Merchants;
 pub use meter::Meter;

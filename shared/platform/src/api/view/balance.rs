@@ -1,33 +1,53 @@
 //! Balances as merchants see them.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use spillway_domain::balance::{Inexact, Reading};
 use spillway_domain::money::Minor;
 use spillway_domain::tenant::Mode;
 use spillway_domain::time::Timestamp;
 
+use super::schema::{CurrencyCode, SignedAmount, Time};
+
 /// The wire shape of a tenant's balances.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Balance")]
 pub struct BalanceView {
+    /// Always `balance`.
+    #[schemars(extend("const" = "balance"))]
     object: &'static str,
+    /// Whether it is of test or of live data.
     mode: Mode,
+    /// The time at which it was read.
+    #[schemars(with = "Time")]
     as_of: Timestamp,
+    /// One for each currency of the merchant, and each in which there ever was money.
     balances: Vec<CurrencyBalance>,
 }
 
 /// One currency's balance. If it is not known, its amounts are null: a missing currency would read as 0.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct CurrencyBalance {
+    /// The ISO 4217 code.
+    #[schemars(with = "CurrencyCode")]
     currency: String,
+    /// Minor units whose value date has come. `null` if they can't be told exactly.
+    #[schemars(with = "Option<SignedAmount>")]
     available: Option<Minor>,
+    /// Minor units whose value date is to come. `null` if they can't be told exactly.
+    #[schemars(with = "Option<SignedAmount>")]
     pending: Option<Minor>,
+    /// Why the amounts can't be told exactly. Missing if they can.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<BalanceError>,
 }
 
-#[derive(Debug, Serialize)]
+/// Why a balance can't be told exactly.
+#[derive(Debug, Serialize, JsonSchema)]
 struct BalanceError {
+    /// For programs: `unavailable` or `internal_error`, as in problems.
     code: &'static str,
+    /// For people.
     detail: &'static str,
 }
 

@@ -1,24 +1,47 @@
 //! Journal entries as merchants see them: what changed their balance.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use spillway_domain::currency::Currency;
+use spillway_domain::id::EntryKind;
 use spillway_domain::ledger::{EntryType, JournalEntry};
 use spillway_domain::money::{Minor, OutOfRange};
 use spillway_domain::time::{Day, Timestamp};
 
+use super::schema::{CurrencyCode, Date, IdOf, SignedAmount, Time};
+
 /// The wire shape of a journal entry. The platform's accounts are not in it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "BalanceTransaction")]
 pub struct BalanceTransactionView<'a> {
+    /// Sorts by time.
+    #[schemars(with = "IdOf<EntryKind>")]
     id: &'a str,
+    /// Always `balance_transaction`.
+    #[schemars(extend("const" = "balance_transaction"))]
     object: &'static str,
+    /// What changed the balance.
     #[serde(rename = "type")]
     entry_type: &'a EntryType,
+    /// The ISO 4217 code.
+    #[schemars(with = "CurrencyCode")]
     currency: Currency,
+    /// Minor units before the fee.
+    #[schemars(with = "SignedAmount")]
     amount: Minor,
+    /// Minor units that were kept as the fee.
+    #[schemars(with = "SignedAmount")]
     fee: Minor,
+    /// Minor units by which the balance changed: the amount less the fee.
+    #[schemars(with = "SignedAmount")]
     net: Minor,
+    /// The id of the object that it comes from.
     source: &'a str,
+    /// The value date (UTC): until then the amount is pending.
+    #[schemars(with = "Date")]
     available_on: Day,
+    /// The time of the change.
+    #[schemars(with = "Time")]
     created_at: Timestamp,
 }
 

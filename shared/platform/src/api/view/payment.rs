@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use spillway_domain::currency::Currency;
+use spillway_domain::id::PaymentKind;
 use spillway_domain::money::Minor;
 use spillway_domain::operation::{Failure, PaymentMethod};
 use spillway_domain::payment::{CaptureMethod, Payment, Status};
@@ -11,31 +13,68 @@ use spillway_domain::tenant::Mode;
 use spillway_domain::time::{Day, Timestamp};
 
 use super::Shown;
+use super::schema::{Amount, CurrencyCode, Date, IdOf, MetadataValues, Time, Version};
 
 /// The wire shape of a payment. The token is not in it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "Payment")]
 pub struct PaymentView<'a> {
+    /// Follows from the merchant, the mode and the `Idempotency-Key`.
+    #[schemars(with = "IdOf<PaymentKind>")]
     id: &'a str,
+    /// Always `payment`.
+    #[schemars(extend("const" = "payment"))]
     object: &'static str,
+    /// Whether it is test or live data.
     mode: Mode,
+    /// Where it is.
     status: Status,
+    /// Minor units asked for.
+    #[schemars(with = "Amount")]
     amount: Minor,
+    /// The ISO 4217 code, of all its amounts.
+    #[schemars(with = "CurrencyCode")]
     currency: Currency,
+    /// Minor units taken.
+    #[schemars(with = "Amount")]
     amount_captured: Minor,
+    /// Minor units given back, pending refunds included.
+    #[schemars(with = "Amount")]
     amount_refunded: Minor,
+    /// Minor units in dispute or lost by one.
+    #[schemars(with = "Amount")]
     amount_disputed: Minor,
+    /// When the money is taken.
     capture_method: CaptureMethod,
+    /// As it was sent.
     description: Option<&'a str>,
+    /// As it was sent.
     reference: Option<&'a str>,
+    /// As it was sent.
     customer: Option<&'a str>,
+    /// As it was sent.
+    #[schemars(with = "MetadataValues")]
     metadata: &'a BTreeMap<String, String>,
+    /// What was charged. `null` until the processor has answered.
     payment_method: Option<&'a PaymentMethod>,
+    /// Why it failed. `null` unless it did.
     failure: Option<&'a Failure>,
+    /// Minor units kept as the fee. `null` until it is captured.
+    #[schemars(with = "Option<Amount>")]
     fee: Option<Minor>,
+    /// The value date (UTC): until then the money is pending. `null` until it is captured.
+    #[schemars(with = "Option<Date>")]
     available_on: Option<Day>,
+    /// Why it was canceled. `null` unless it was.
     cancellation_reason: Option<&'a str>,
+    /// Rises whenever something changes that is shown. Of two states the one with the higher version is newer.
+    #[schemars(with = "Version")]
     version: u64,
+    /// The time at which it was accepted.
+    #[schemars(with = "Time")]
     created_at: Timestamp,
+    /// The time of the last change.
+    #[schemars(with = "Time")]
     updated_at: Timestamp,
 }
 

@@ -1,25 +1,46 @@
 //! A webhook endpoint as its merchant sees it.
 
+use schemars::JsonSchema;
 use serde::Serialize;
+use spillway_domain::id::EndpointKind;
 use spillway_domain::tenant::Mode;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter};
 
 use super::Shown;
+use super::schema::{EventFilterWord, IdOf, Time, Version};
 
 /// The wire shape of an endpoint. The secret is in the answers to its creation only.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "WebhookEndpoint")]
 pub struct WebhookEndpointView<'a> {
+    /// Follows from the merchant, the mode and the `Idempotency-Key`.
+    #[schemars(with = "IdOf<EndpointKind>")]
     id: &'a str,
+    /// Always `webhook_endpoint`.
+    #[schemars(extend("const" = "webhook_endpoint"))]
     object: &'static str,
+    /// Whether it gets the events of test or of live data.
     mode: Mode,
+    /// Where events are posted.
+    #[schemars(extend("format" = "uri"))]
     url: &'a str,
+    /// Which events are posted.
+    #[schemars(with = "Vec<EventFilterWord>")]
     event_types: &'a [EventFilter],
+    /// `whsec_…`: what signs the events. It is in the answers to the creation only.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<&'a str>,
+    /// Whether it gets events.
     status: EndpointStatus,
+    /// Rises whenever something changes that is shown.
+    #[schemars(with = "Version")]
     version: u64,
+    /// The time at which it was created.
+    #[schemars(with = "Time")]
     created_at: Timestamp,
+    /// The time of the last change.
+    #[schemars(with = "Time")]
     updated_at: Timestamp,
 }
 

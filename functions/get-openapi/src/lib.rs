@@ -1,0 +1,35 @@
+//! `GET /v1/openapi.json`: the OpenAPI document of this API. Public, and without a read that anybody could make us pay
+//! for.
+
+use std::sync::Arc;
+
+use lambda_http::Request;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use spillway_platform::api::contract::{Access, Endpoint, Success};
+use spillway_platform::api::{ApiResponseExt as _, Parameters, Problem, Response};
+use spillway_platform::runtime::Context;
+
+/// What `make openapi` writes.
+const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
+
+/// The declaration.
+pub const ENDPOINT: Endpoint<Document> = Endpoint {
+    summary: "Get this document",
+    description: "The OpenAPI 3.1 document of the version that answers. Its query is ignored.",
+    query: None,
+    ..Endpoint::get("/v1/openapi.json", Access::Public, Success::ok("The document."))
+};
+
+/// An OpenAPI document.
+#[derive(Debug, Serialize, JsonSchema)]
+#[schemars(rename = "OpenApi", with = "std::collections::BTreeMap<String, serde_json::Value>")]
+#[serde(transparent)]
+pub struct Document(&'static RawValue);
+
+/// Answers 200, whatever the query.
+pub async fn handle(_: Arc<Context<()>>, _: Request, _: Parameters) -> Result<Response, Problem> {
+    let document = serde_json::from_str(DOCUMENT).map_err(|error| Problem::internal_error(error.to_string()))?;
+    Ok(Response::ok(&Document(document)))
+}

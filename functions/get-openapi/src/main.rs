@@ -1,0 +1,6 @@
+//! `get-openapi` as a Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    spillway_platform::runtime::serve_http_with_query(get_openapi::handle).await
+}

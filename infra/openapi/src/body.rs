@@ -1,0 +1,97 @@
+//! The schemas of what endpoints take: the fields of a body, the parameters of a query, the ids of a path.
+
+use serde_json::{Map, Value, json};
+use spillway_platform::api::contract::{FieldKind, FieldSpec, PathIdSpec, QueryKind, QuerySpec};
+use spillway_platform::api::view::id_pattern;
+
+/// A text without control characters.
+const PLAIN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+
+/// The body of these fields, with an example of all of them.
+pub fn body(fields: &[FieldSpec]) -> Value {
+    let properties: Map<String, Value> = fields.iter().map(|field| (field.name.to_owned(), property(field))).collect();
+    let required: Vec<&str> = fields.iter().filter(|field| field.is_required).map(|field| field.name).collect();
+    let example: Map<String, Value> = fields.iter().map(|field| (field.name.to_owned(), example(field))).collect();
+    let schema = json!({
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": false,
+    });
+    json!({
+        "required": true,
+        "description": "A JSON object of at most 65,536 bytes. A field that is not listed here, or a key that is \
+                        repeated, is refused.",
+        "content": {"application/json": {"schema": schema, "example": example}},
+    })
+}
+
+fn example(field: &FieldSpec) -> Value {
+    serde_json::from_str(field.example).unwrap_or_default()
+}
+
+fn property(field: &FieldSpec) -> Value {
+    let mut schema = match field.kind {
+        FieldKind::Integer(range) => {
+            json!({"type": "integer", "format": "int64", "minimum": range.least, "maximum": range.most})
+        }
+        FieldKind::Flag => json!({"type": "boolean"}),
+        FieldKind::Text(text) => {
+            let mut schema = json!({"type": "string", "minLength": 1, "maxLength": text.length_max, "pattern": PLAIN});
+            if !text.pattern.is_empty() {
+                schema["pattern"] = json!(text.pattern);
+            }
+            if !text.format.is_empty() {
+                schema["format"] = json!(text.format);
+            }
+            schema
+        }
+        FieldKind::OneOf(words) => json!({"type": "string", "enum": words()}),
+        FieldKind::List(list) => json!({
+            "type": "array",
+            "minItems": 1,
+            "maxItems": list.count_max,
+            "items": {"type": "string", "enum": (list.words)()},
+        }),
+        FieldKind::Metadata => json!({
+            "type": "object",
+            "maxProperties": 50,
+            "propertyNames": {"minLength": 1, "maxLength": 40, "pattern": PLAIN},
+            "additionalProperties": {"type": "string", "maxLength": 500, "pattern": PLAIN},
+        }),
+    };
+    if !field.is_required {
+        schema["type"] = json!([schema["type"], "null"]);
+        if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+            words.push(Value::Null);
+        }
+    }
+    schema["description"] = json!(field.about);
+    schema["examples"] = json!([example(field)]);
+    schema
+}
+
+/// A parameter of a query.
+pub fn query(parameter: &QuerySpec) -> Value {
+    let schema = match parameter.kind {
+        QueryKind::Integer { least, most, default } => {
+            json!({"type": "integer", "minimum": least, "maximum": most, "default": default})
+        }
+        QueryKind::Cursor => json!({"type": "string", "minLength": 1}),
+        QueryKind::Time => json!({"type": "string", "format": "date-time"}),
+        QueryKind::Currency => json!({"type": "string", "pattern": "^[A-Z]{3}$"}),
+        QueryKind::OneOf(words) => json!({"type": "string", "enum": words()}),
+    };
+    json!({"name": parameter.name, "in": "query", "description": parameter.about, "schema": schema})
+}
+
+/// An id of a path.
+pub fn path_id(id: &PathIdSpec) -> Value {
+    json!({
+        "name": id.name,
+        "in": "path",
+        "required": true,
+        "description": format!("The id of the {}. One that is missing, malformed or another merchant's is 404.", id.what),
+        "schema": {"type": "string", "pattern": id_pattern(id.prefix)},
+    })
+}

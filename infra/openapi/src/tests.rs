@@ -1,0 +1,130 @@
+//! The document, the functions, the template and the README name the same.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use schemars::SchemaGenerator;
+use spillway_domain::event::EventType;
+use spillway_platform::api::contract::Access;
+
+use super::*;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().parent().unwrap().to_owned()
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(root().join(file)).unwrap()
+}
+
+fn all() -> Vec<Described> {
+    described(&mut SchemaGenerator::default())
+}
+
+#[test]
+fn the_committed_document_is_what_the_endpoints_declare() {
+    assert!(read("docs/openapi.json") == text(), "docs/openapi.json is not up to date: run `make openapi`");
+}
+
+#[test]
+fn every_function_with_a_declaration_is_in_the_document() {
+    let folders = fs::read_dir(root().join("functions")).unwrap().map(|entry| entry.unwrap().file_name());
+    let functions = folders.map(|name| name.into_string().unwrap());
+    let declares = |name: &String| read(&format!("functions/{name}/src/lib.rs")).contains("pub const ENDPOINT:");
+    let functions: BTreeSet<String> = functions.filter(declares).collect();
+    assert_eq!(all().iter().map(|endpoint| endpoint.function.to_owned()).collect::<BTreeSet<_>>(), functions);
+}
+
+/// The routes of the template, each with its function and whether it is public.
+fn routes() -> BTreeSet<(String, String, String, bool)> {
+    let template = read("infra/template.yaml");
+    let mut routes = BTreeSet::new();
+    let mut function = "";
+    let lines: Vec<&str> = template.lines().map(str::trim).collect();
+    for (index, line) in lines.iter().enumerate() {
+        function = line.strip_prefix("CodeUri: !Sub ../functions/").unwrap_or(function);
+        if let Some(method) = line.strip_prefix("Method: ") {
+            let path = lines[index + 1].strip_prefix("Path: ").unwrap();
+            let public = lines[index + 2..index + 4] == ["Auth:", "Authorizer: NONE"];
+            routes.insert((function.to_owned(), method.to_uppercase(), path.to_owned(), public));
+        }
+    }
+    routes
+}
+
+#[test]
+fn the_template_has_the_routes_of_the_document() {
+    let declared = all().into_iter().map(|endpoint| {
+        let Described { function, contract, .. } = endpoint;
+        let public = contract.access == Access::Public;
+        (function.to_owned(), contract.method.as_str().to_owned(), contract.path.to_owned(), public)
+    });
+    // HEAD is answered as GET is, without the body.
+    let routes: BTreeSet<_> = routes().into_iter().filter(|(_, method, _, _)| method != "HEAD").collect();
+    assert_eq!(declared.collect::<BTreeSet<_>>(), routes);
+}
+
+#[test]
+fn the_readme_lists_the_endpoints_of_the_document() {
+    let readme = read("README.md");
+    let table = readme.split("## Endpoints\n").nth(1).unwrap().split("\n\n").nth(1).unwrap();
+    let listed = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).map(str::to_owned);
+    let declared = all().into_iter().map(|it| format!("{} {}", it.contract.method.as_str(), it.contract.path));
+    assert_eq!(listed.collect::<BTreeSet<_>>(), declared.collect::<BTreeSet<_>>());
+}
+
+#[test]
+fn every_id_in_a_path_is_declared() {
+    for Described { contract, .. } in all() {
+        let braces = contract.path.split('{').skip(1).map(|rest| rest.split('}').next().unwrap());
+        let declared = contract.path_ids.iter().map(|id| id.name);
+        assert_eq!(declared.collect::<Vec<_>>(), braces.collect::<Vec<_>>(), "{}", contract.path);
+    }
+}
+
+#[test]
+fn every_event_has_a_sample_with_the_fields_of_its_object() {
+    let document = document();
+    for event in EventType::ALL.iter().copied() {
+        let sample = events::sample(event);
+        assert_eq!(sample["type"], event.as_str());
+        let webhook = &document["webhooks"][event.as_str()]["post"];
+        let body = &webhook["requestBody"]["content"]["application/json"]["schema"];
+        let name = body["properties"]["data"]["$ref"].as_str().unwrap().rsplit('/').next().unwrap();
+        let required = document["components"]["schemas"][name]["required"].as_array().unwrap();
+        let required: BTreeSet<&str> = required.iter().map(|field| field.as_str().unwrap()).collect();
+        let shown: BTreeSet<&str> = sample["data"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(shown, required, "{event}");
+        assert!(!webhook["description"].as_str().unwrap().starts_with(' '), "{event} has no description");
+    }
+}
+
+#[test]
+fn every_problem_of_the_gateway_is_in_the_table() {
+    let template = read("infra/template.yaml");
+    let table = problems::table(&all());
+    let rows = table.lines().skip(2).map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        (cells[1].trim_matches('`').to_owned(), cells[2].split(", ").map(str::to_owned).collect::<BTreeSet<_>>())
+    });
+    let known: BTreeMap<String, BTreeSet<String>> = rows.collect();
+    let answers = template.split("\"status\":").skip(1);
+    for answer in answers {
+        let status = answer.split(',').next().unwrap();
+        let code = answer.split("\"code\":\"").nth(1).unwrap().split('"').next().unwrap();
+        assert!(known.get(code).is_some_and(|statuses| statuses.contains(status)), "{status} {code}: {known:?}");
+    }
+}
+
+#[test]
+fn every_problem_of_the_code_is_in_the_table() {
+    let source = read("shared/platform/src/api/contract/problem_type.rs");
+    let table = problems::table(&all());
+    let codes = source.split("kind(").skip(2).filter_map(|call| call.split('"').nth(1));
+    // Of changes by PATCH, which no endpoint makes yet.
+    let unused = ["precondition_failed", "precondition_required"];
+    for code in codes.filter(|code| !unused.contains(code)) {
+        assert!(table.contains(&format!("| `{code}` |")), "{code}");
+    }
+}
