@@ -24,6 +24,10 @@ pub trait Words: serde::Serialize + Copy + PartialEq + 'static {
 /// what is said of them.
 macro_rules! as_text {
     ($type:ident) => {
+        $crate::text::as_text!($type, stringify!($type));
+    };
+    // With another name in the OpenAPI document.
+    ($type:ident, $name:expr) => {
         impl $type {
             /// All of them.
             pub const ALL: &'static [$type] = <$type as strum::VariantArray>::VARIANTS;
@@ -61,7 +65,7 @@ macro_rules! as_text {
 
         impl schemars::JsonSchema for $type {
             fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($type).into()
+                $name.into()
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

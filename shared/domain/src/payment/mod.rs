@@ -33,7 +33,7 @@ pub enum Status {
     Failed,
 }
 
-as_text!(Status);
+as_text!(Status, "PaymentStatus");
 
 /// When the money is taken.
 #[derive(
