@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use schemars::SchemaGenerator;
+use spillway_domain::api_key::Scope;
 use spillway_domain::event::EventType;
 use spillway_platform::api::contract::Access;
 
@@ -114,6 +115,15 @@ fn every_problem_of_the_gateway_is_in_the_table() {
         let status = after("\"status\":").split(',').next().unwrap();
         let code = after("\"code\":\"").split('"').next().unwrap();
         assert!(known.get(code).is_some_and(|statuses| statuses.contains(status)), "{status} {code}: {known:?}");
+    }
+}
+
+#[test]
+fn every_scope_stands_where_keys_are_issued() {
+    let written = Scope::ALL.map(|scope| format!("\"{}\"", scope.as_str())).join(", ");
+    let lists = ["infra/local/src/sandbox.rs", "tests/src/api/terms.rs"];
+    for file in lists.into_iter().chain(["tests/suite/rules/every_endpoint_checks_its_caller.rs"]) {
+        assert!(read(file).contains(&format!("[{written}]")), "{file} does not list {written}");
     }
 }
 
