@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use schemars::SchemaGenerator;
+use spillway_domain::api_key::Scope;
 use spillway_domain::event::EventType;
 use spillway_platform::api::contract::Access;
 
@@ -68,7 +69,7 @@ fn the_template_has_the_routes_of_the_document() {
 #[test]
 fn the_readme_lists_the_endpoints_of_the_document() {
     let readme = read("README.md");
-    let table = readme.split("## Endpoints\n").nth(1).unwrap().split("\n\n").nth(1).unwrap();
+    let table = readme.split("## Endpoints\n\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let listed = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).map(str::to_owned);
     let declared = all().into_iter().map(|it| format!("{} {}", it.contract.method.as_str(), it.contract.path));
     assert_eq!(listed.collect::<BTreeSet<_>>(), declared.collect::<BTreeSet<_>>());
@@ -109,11 +110,20 @@ fn every_problem_of_the_gateway_is_in_the_table() {
         (cells[1].trim_matches('`').to_owned(), cells[2].split(", ").map(str::to_owned).collect::<BTreeSet<_>>())
     });
     let known: BTreeMap<String, BTreeSet<String>> = rows.collect();
-    let answers = template.split("\"status\":").skip(1);
-    for answer in answers {
-        let status = answer.split(',').next().unwrap();
-        let code = answer.split("\"code\":\"").nth(1).unwrap().split('"').next().unwrap();
+    for line in template.lines().filter(|line| line.contains("/problems/")) {
+        let after = |mark: &str| line.split(mark).nth(1).unwrap();
+        let status = after("\"status\":").split(',').next().unwrap();
+        let code = after("\"code\":\"").split('"').next().unwrap();
         assert!(known.get(code).is_some_and(|statuses| statuses.contains(status)), "{status} {code}: {known:?}");
+    }
+}
+
+#[test]
+fn every_scope_stands_where_keys_are_issued() {
+    let written = Scope::ALL.map(|scope| format!("\"{}\"", scope.as_str())).join(", ");
+    let lists = ["infra/local/src/sandbox.rs", "tests/src/api/terms.rs"];
+    for file in lists.into_iter().chain(["tests/suite/rules/every_endpoint_checks_its_caller.rs"]) {
+        assert!(read(file).contains(&format!("[{written}]")), "{file} does not list {written}");
     }
 }
 
