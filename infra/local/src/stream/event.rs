@@ -81,8 +81,8 @@ impl Source {
     }
 }
 
-/// The record as filters see it: without the images, which cost more to read than all the rest.
-pub(super) fn outline(change: &Change) -> Value {
+/// The record without its images.
+fn outline(change: &Change) -> Value {
     let mut dynamodb = Map::new();
     let mut size = change.keys.len();
     dynamodb.insert("Keys".into(), parse(&change.keys));
