@@ -19,6 +19,7 @@ pub use api::eventually::{Deadline, eventually};
 pub use api::{client, clock, event, pages, terms};
 pub use books::{auditor, difference, queues, table, units, violation, witness};
 pub use doubles::{inbox, queue_proxy, receiver, server, store_proxy};
+pub(crate) use doubles::{store_conflicts, store_errors};
 pub use load::{book, chaos, judge, outcomes, percentiles, shop, workload};
 pub use stack::live::Live;
 pub use stack::options::Options;

@@ -50,3 +50,4 @@ mod what_is_not_known_stays;
 mod what_is_posted_stays;
 mod who_calls_is_remembered;
 mod write_units_are_counted;
+mod writes_conflict_as_on_dynamodb;
