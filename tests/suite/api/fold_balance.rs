@@ -1,7 +1,7 @@
 //! `fold-balance`: what a fold reads.
 
 use serde_json::{Value, json};
-use spillway_tests::{Options, Stack, Template, auditor, event};
+use spillway_tests::{Options, Stack, Template, event, oracle};
 
 /// How many movements each query of folds asked for, in their order.
 fn limits(stack: &Stack) -> Vec<u64> {
@@ -20,7 +20,7 @@ async fn a_fold_over_many_shards_reads_about_as_much_as_it_takes() {
     for _ in 0..PAYMENTS {
         merchant.client.pay(1250, "USD", "tok_visa").await;
     }
-    auditor::settled(&stack, &merchant.tenant(), PAYMENTS).await;
+    oracle::settled(&stack, &merchant.tenant(), PAYMENTS).await;
     stack.store_proxy().forget_calls();
     let message = event::sqs(&[event::balance_message(&merchant.id, "USD")]);
     stack.invoke("fold-balance", &message).await.unwrap();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::future::{join, join_all};
 use serde_json::json;
-use spillway_tests::auditor::{Books, settled};
+use spillway_tests::oracle::{Books, settled};
 use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventually};
 
