@@ -29,7 +29,7 @@ demo:
 	@cargo build --quiet --workspace --bins
 	@"$${CARGO_TARGET_DIR:-target}/debug/demo"
 
-# Load while processes die, messages are lost and the store fails (MINUTES=10 CLIENTS=4 SEED=); then a witness looks for damage.
+# Load while processes die, messages are lost and the store fails (MINUTES=10 CLIENTS=4 SEED=); then an oracle looks for damage.
 .PHONY: chaos
 chaos:
 	@cargo build --quiet --workspace --bins

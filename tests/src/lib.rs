@@ -1,5 +1,5 @@
 //! The black-box harness: a stack of one's own for every test, a client, a webhook receiver, a faulty way to the
-//! store, and an auditor that recomputes the books from the table.
+//! store, and an oracle that says what the books must be.
 //!
 //! It imports nothing of what it tests. It knows the HTTP API, `dev.json`, the APIs of DynamoDB, SQS and Lambda, and
 //! the layout of the table.
@@ -17,8 +17,9 @@ pub mod tools;
 pub use api::client::{Answer, Client, unique};
 pub use api::eventually::{Deadline, eventually};
 pub use api::{client, clock, event, pages, terms};
-pub use books::{auditor, difference, queues, table, units, violation, witness};
+pub use books::{difference, oracle, queues, table, units, violation};
 pub use doubles::{inbox, queue_proxy, receiver, server, store_proxy};
+pub(crate) use doubles::{store_conflicts, store_errors};
 pub use load::{book, chaos, judge, outcomes, percentiles, shop, workload};
 pub use stack::live::Live;
 pub use stack::options::Options;

@@ -120,7 +120,7 @@ fn every_problem_of_the_gateway_is_in_the_table() {
 
 #[test]
 fn every_scope_stands_where_keys_are_issued() {
-    let written = Scope::ALL.map(|scope| format!("\"{}\"", scope.as_str())).join(", ");
+    let written = Scope::ALL.iter().map(|scope| format!("\"{scope}\"")).collect::<Vec<_>>().join(", ");
     let lists = ["infra/local/src/sandbox.rs", "tests/src/api/terms.rs"];
     for file in lists.into_iter().chain(["tests/suite/rules/every_endpoint_checks_its_caller.rs"]) {
         assert!(read(file).contains(&format!("[{written}]")), "{file} does not list {written}");

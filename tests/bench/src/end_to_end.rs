@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use spillway_tests::auditor::settled;
+use spillway_tests::oracle::settled;
 use spillway_tests::percentiles::Percentiles;
 use spillway_tests::{Options, Stack};
 
@@ -42,7 +42,7 @@ async fn part(stack: &Stack, clients: usize, payments: usize, pace: Option<Durat
     let accepted_us = show::micros(began.elapsed());
     let settled_all = shop.settled(&seen).await;
     let settled_us = show::micros(settled_all.last.saturating_duration_since(began));
-    // The auditor fails the run where the books are wrong.
+    // The oracle fails the run where the books are wrong.
     settled(stack, &shop.merchant.tenant(), payments).await;
     json!({"clients": clients, "payments": payments, "refused": seen.refused, "lost": settled_all.lost,
         "post": show::percentiles(&posts(&seen)), "webhook": show::percentiles(&settled_all.webhooks),

@@ -1,5 +1,5 @@
 //! `make chaos MINUTES=10`: load on a stack of its own while processes die, queues and replies are lost, the stream is
-//! replayed and the store fails; then a witness looks for whatever is lost, doubled or unbalanced.
+//! replayed and the store fails; then an oracle looks for whatever is lost, doubled or unbalanced.
 
 use std::process::ExitCode;
 

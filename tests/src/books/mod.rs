@@ -1,9 +1,8 @@
 //! What is left in the table and the queues, what it cost, and who judges it.
 
-pub mod auditor;
 pub mod difference;
+pub mod oracle;
 pub mod queues;
 pub mod table;
 pub mod units;
 pub mod violation;
-pub mod witness;

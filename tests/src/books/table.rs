@@ -24,12 +24,18 @@ impl Table {
         Table { http: http.clone(), url: url.to_owned(), name: name.to_owned() }
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Calls an operation (`PutItem`, …) with a request in DynamoDB's JSON; `TableName` is added.
     pub async fn call(&self, operation: &str, request: Value) -> Value {
         self.try_call(operation, request).await.unwrap_or_else(|error| panic!("{operation}: {error}"))
     }
 
-    async fn try_call(&self, operation: &str, mut request: Value) -> Result<Value, String> {
+    /// The same; `Err` is the table's answer.
+    pub async fn try_call(&self, operation: &str, mut request: Value) -> Result<Value, String> {
         request["TableName"] = json!(self.name);
         let target = format!("DynamoDB_20120810.{operation}");
         call_aws(&self.http, &self.url, "dynamodb", &target, "application/x-amz-json-1.0", &request).await

@@ -4,4 +4,6 @@ pub mod inbox;
 pub mod queue_proxy;
 pub mod receiver;
 pub mod server;
+pub(crate) mod store_conflicts;
+pub(crate) mod store_errors;
 pub mod store_proxy;

@@ -14,6 +14,8 @@ use tokio::sync::watch;
 use crate::api::eventually::{Deadline, eventually};
 use crate::client;
 use crate::server::{Answered, Closed, Server};
+use crate::store_conflicts::{Claim, Conflicts};
+use crate::store_errors::{Answer, canceled, error};
 use crate::units::{self, Consumed};
 
 /// One call as it arrived. An attempt that the SDK repeats is a call of its own.
@@ -78,7 +80,7 @@ impl Fault {
     fn name(&self) -> &'static str {
         match self {
             Fault::Error("InternalServerError") => "store call failed",
-            Fault::Error("TransactionConflictException") | Fault::Canceled(..) => "store write in conflict",
+            Fault::Error("TransactionConflictException") | Fault::Canceled(..) => IN_CONFLICT,
             Fault::Error(_) => "store call throttled",
             Fault::Close => "store connection closed",
             Fault::LoseReply => "store reply lost",
@@ -87,6 +89,8 @@ impl Fault {
         }
     }
 }
+
+const IN_CONFLICT: &str = "store write in conflict";
 
 /// How often which fault was met, by its name.
 pub type Met = BTreeMap<&'static str, usize>;
@@ -135,7 +139,8 @@ struct State {
     /// What calls cost, once somebody wants to know.
     consumed: Option<Vec<Consumed>>,
     rules: Vec<Rule>,
-    /// Whether the rules wait.
+    conflicts: Option<Arc<Conflicts>>,
+    /// Whether rules and conflicts wait.
     calm: bool,
     met: Met,
 }
@@ -252,9 +257,18 @@ impl StoreProxy {
         Hold { reached: caught, verdict: decide }
     }
 
-    /// No faults any more. (Calls that are held stay held.)
+    /// From now on each write holds its items for so long before the store sees it, and until the store has answered.
+    /// Meanwhile other writes of these items meet a conflict, as with DynamoDB: a transaction is canceled, a plain
+    /// write is refused while a transaction holds its item, and waits while another plain write does.
+    pub fn set_conflicts(&self, hold: Duration) {
+        self.shared.state.lock().unwrap().conflicts = Some(Conflicts::new(hold));
+    }
+
+    /// No faults and no conflicts any more. (Calls that are held stay held.)
     pub fn heal(&self) {
-        self.shared.state.lock().unwrap().rules.clear();
+        let mut state = self.shared.state.lock().unwrap();
+        state.rules.clear();
+        state.conflicts = None;
     }
 
     /// While this is set, calls pass as if there were no faults; after it the faults that are left are met.
@@ -277,10 +291,14 @@ async fn receive(shared: Arc<Shared>, request: Request<Bytes>) -> Answered {
 
 async fn answer(shared: Arc<Shared>, headers: HeaderMap, body: Bytes) -> Answered {
     let call = call(&headers, &body);
+    let _items = match shared.claim(&call).await {
+        Ok(claim) => claim,
+        Err(conflict) => return Ok(conflict),
+    };
     match shared.action(&call) {
         None => shared.forward(headers, body).await,
-        Some(Action::Fault(Fault::Error(name))) => Ok(error(name, json!({}))),
-        Some(Action::Fault(Fault::Canceled(place, code))) => Ok(canceled(&call, place, code)),
+        Some(Action::Fault(Fault::Error(name))) => Ok(error(name)),
+        Some(Action::Fault(Fault::Canceled(place, code))) => Ok(canceled(&call, &[place], code)),
         Some(Action::Fault(Fault::Close)) => Err(Closed),
         Some(Action::Fault(Fault::LoseReply)) => {
             shared.forward(headers, body).await?;
@@ -317,10 +335,24 @@ async fn decided(reached: &watch::Sender<usize>, mut verdict: watch::Receiver<Ve
 }
 
 impl Shared {
-    /// Notes the call and takes the rule that is for it.
+    /// Notes the call, and holds its items where writes conflict; `Err` is the answer to a call in conflict.
+    async fn claim(&self, call: &Call) -> Result<Option<Claim>, Answer> {
+        let conflicts = {
+            let mut state = self.state.lock().unwrap();
+            state.calls.push(call.clone());
+            state.conflicts.clone().filter(|_| !state.calm)
+        };
+        let Some(conflicts) = conflicts else { return Ok(None) };
+        let claim = conflicts.claim(call).await;
+        if claim.is_err() {
+            *self.state.lock().unwrap().met.entry(IN_CONFLICT).or_default() += 1;
+        }
+        claim
+    }
+
+    /// Takes the rule that is for the call.
     fn action(&self, call: &Call) -> Option<Action> {
         let mut state = self.state.lock().unwrap();
-        state.calls.push(call.clone());
         if state.calm {
             return None;
         }
@@ -353,24 +385,6 @@ impl Shared {
         }
         Ok(response.body(Full::new(body)).unwrap())
     }
-}
-
-fn error(name: &str, mut body: Value) -> Response<Full<Bytes>> {
-    let status = if name == "InternalServerError" { 500 } else { 400 };
-    body["__type"] = json!(format!("com.amazonaws.dynamodb.v20120810#{name}"));
-    body["message"] = json!("as the test told the proxy");
-    let response = Response::builder().status(status).header("content-type", "application/x-amz-json-1.0");
-    response.body(Full::new(body.to_string().into())).unwrap()
-}
-
-fn canceled(call: &Call, place: usize, code: &str) -> Response<Full<Bytes>> {
-    let request: Value = serde_json::from_str(&call.body).unwrap();
-    let items = request["TransactItems"].as_array().map_or(0, Vec::len);
-    let reason = |item: usize| json!({"Code": if item == place { code } else { "None" }});
-    error(
-        "TransactionCanceledException",
-        json!({"CancellationReasons": (0..items).map(reason).collect::<Vec<Value>>()}),
-    )
 }
 
 /// All but the first `kept` items of a BatchGetItem become keys that were not processed.

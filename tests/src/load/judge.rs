@@ -1,17 +1,18 @@
-//! What a run has left, looked at by the witness once everything has ended.
+//! What a run has left, looked at by the oracle once everything has ended.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::live::Live;
+use crate::oracle::{self, Evidence};
 use crate::shop::{Shop, all_quiet};
-use crate::witness::{self, Evidence, Violation};
+use crate::violation::Violation;
 
-/// How often the witness looks. A look while a balance is being folded sees half of the fold; what is really broken
+/// How often the oracle looks. A look while a balance is being folded sees half of the fold; what is really broken
 /// is there in each look.
 const LOOKS: usize = 3;
 
-/// What the witness has seen and found.
+/// What the oracle has seen and found.
 pub struct Judged {
     /// Of each merchant.
     pub evidence: Vec<Evidence>,
@@ -19,7 +20,7 @@ pub struct Judged {
     pub violations: Vec<Violation>,
 }
 
-/// Lets the witness look at these merchants, each time when the queues are empty or `quiet` has passed. `alone` says
+/// Lets the oracle look at these merchants, each time when the queues are empty or `quiet` has passed. `alone` says
 /// that nobody else uses the stack's processor. `tell` is called with how many payments were read in this look.
 pub async fn judge(
     live: &Live, shops: &[Arc<Shop>], quiet: Duration, alone: bool, mut tell: impl FnMut(usize),
@@ -30,13 +31,13 @@ pub async fn judge(
         let (table, mut read) = (live.table(), 0);
         judged.evidence.clear();
         for shop in shops {
-            let evidence = witness::gather(shop, &table, |of_shop| tell(read + of_shop)).await;
-            read += evidence.payments.len();
+            let evidence = oracle::gather(shop, &table, |of_shop| tell(read + of_shop)).await;
+            read += evidence.accepted().len();
             judged.evidence.push(evidence);
         }
         judged.violations = judged.evidence.iter().flat_map(Evidence::violations).collect();
         if alone {
-            judged.violations.extend(witness::strangers(&judged.evidence));
+            judged.violations.extend(oracle::strangers(&judged.evidence));
         }
         if judged.violations.is_empty() {
             break;

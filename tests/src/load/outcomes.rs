@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::oracle::Evidence;
 use crate::tool::count;
-use crate::witness::Evidence;
 
 /// How often each outcome occurred, by the card's behaviour.
 pub type Outcomes = BTreeMap<&'static str, BTreeMap<String, usize>>;
@@ -15,7 +15,7 @@ pub fn outcomes<'each>(evidence: impl IntoIterator<Item = &'each Evidence>) -> O
     let mut outcomes = Outcomes::new();
     for each in evidence {
         for sent in &each.sent {
-            let payment = sent.accepted.as_ref().and_then(|accepted| each.payments.get(&accepted.id));
+            let payment = sent.accepted.as_ref().and_then(|accepted| each.shown.get(&accepted.id));
             let read = |value: &Value| value.as_str().map(str::to_owned);
             let outcome = payment.and_then(|shown| read(&shown["failure"]["code"]).or_else(|| read(&shown["status"])));
             let outcome = outcome.unwrap_or_else(|| "not accepted".to_owned());

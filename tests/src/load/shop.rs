@@ -7,14 +7,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::Merchant;
-use crate::auditor::Balances;
 use crate::book::Book;
 use crate::client::{Client, unique};
 use crate::inbox::Inbox;
 use crate::live::Live;
+use crate::oracle::Balances;
 use crate::table::Table;
 use crate::terms::SHARDS;
 
+/// What its webhook endpoint takes.
+pub const EVENT_TYPES: [&str; 1] = ["payment.*"];
 /// How long the stack may take to take a webhook endpoint.
 const OPENING: Duration = Duration::from_secs(60);
 /// Between two looks at what is still missing.
@@ -39,7 +41,7 @@ impl Shop {
     pub async fn open(live: &Live, inbox: &Arc<Inbox>, name: &str) -> Result<Shop, String> {
         let Merchant { id, client } = live.try_new_merchant(&json!({"name": name})).await?;
         let number = inbox.add_merchant();
-        let request = client.webhook_endpoint_request(&unique(), &inbox.url(number), &["payment.*"]);
+        let request = client.webhook_endpoint_request(&unique(), &inbox.url(number), &EVENT_TYPES);
         let refused = |answer: String| format!("The stack takes no webhook endpoint: {answer}.");
         let answer = request.send_patiently(OPENING).await.answer().map_err(refused)?;
         if answer.status == 422 {

@@ -94,6 +94,11 @@ impl Order {
         self.card.outcome == Outcome::Succeeded
     }
 
+    /// The entries that must be posted for it: type and amount in minor units.
+    pub fn entries(&self) -> Vec<(&'static str, i64)> {
+        if self.succeeds() { vec![("capture", self.amount)] } else { Vec::new() }
+    }
+
     /// What must be charged for it, in minor units: nothing if it fails.
     pub fn fee(&self) -> i64 {
         if self.succeeds() { expected_fee(self.amount) } else { 0 }

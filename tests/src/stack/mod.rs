@@ -24,7 +24,9 @@ use serde_json::{Value, json};
 use crate::Merchant;
 use crate::api::clock::in_seconds;
 use crate::api::eventually::{Deadline, eventually};
+use crate::client;
 use crate::store_proxy::StoreProxy;
+use crate::table::Table;
 
 use live::Live;
 use options::{Functions, Options};
@@ -247,6 +249,11 @@ impl Stack {
     /// The way to the store, when the stack was started with one that can fail.
     pub fn store_proxy(&self) -> &StoreProxy {
         self.store_proxy.as_ref().expect("started with Options::store_proxy")
+    }
+
+    /// The table by the way that can fail, as the functions see it.
+    pub fn proxied_table(&self) -> Table {
+        Table::new(&client::http(), &self.store_proxy().url(), self.described("table"))
     }
 
     /// The processes that run the function `name` now.

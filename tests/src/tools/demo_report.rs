@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::auditor::Balances;
+use crate::oracle::{Balances, Evidence, expected_balances};
 use crate::outcomes::{Outcomes, outcome_lines, outcomes};
 use crate::percentiles::Percentiles;
 use crate::tool::{count, grouped, shown};
-use crate::witness::{Evidence, Kind, Violation, expected_balances};
+use crate::violation::{Kind, Violation};
 
 /// The result of a demo.
 pub struct DemoReport<'demo> {
-    /// What the witness has gathered.
+    /// What the oracle has gathered.
     pub evidence: &'demo Evidence,
     /// The broken promises.
     pub violations: &'demo [Violation],
@@ -44,7 +44,7 @@ impl DemoReport<'_> {
         };
         let settled = outcomes.values().flatten().map(settled).sum();
         let [accepted, settled, webhooks] =
-            [self.evidence.payments.len(), settled, self.evidence.webhooks.len()].map(count);
+            [self.evidence.accepted().len(), settled, self.evidence.webhooks.len()].map(count);
         let (took, per_second) = (shown(self.took), self.per_second());
         let mut lines = vec![
             format!(
@@ -107,7 +107,7 @@ impl DemoReport<'_> {
         json!({
             "seed": self.seed,
             "sent": self.evidence.sent.len(),
-            "accepted": self.evidence.payments.len(),
+            "accepted": self.evidence.accepted().len(),
             "webhooks": self.evidence.webhooks.len(),
             "entries": self.evidence.books.entries.len(),
             "took_ms": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
@@ -121,7 +121,7 @@ impl DemoReport<'_> {
     }
 
     fn per_second(&self) -> u64 {
-        let payments = u128::try_from(self.evidence.payments.len()).unwrap_or_default();
+        let payments = u128::try_from(self.evidence.accepted().len()).unwrap_or_default();
         u64::try_from(payments * 1_000 / self.took.as_millis().max(1)).unwrap_or_default()
     }
 

@@ -1,7 +1,7 @@
 //! `call-processor`: the terms of a capture.
 
 use serde_json::json;
-use spillway_tests::auditor::{Books, figures};
+use spillway_tests::oracle::{Books, figures};
 use spillway_tests::store_proxy::Matching;
 use spillway_tests::{Merchant, Options, Stack, Template, event};
 

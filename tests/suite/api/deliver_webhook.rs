@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use spillway_tests::auditor::Books;
 use spillway_tests::clock::in_seconds;
+use spillway_tests::oracle::Books;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::{Attempt, Receiver, Reply};
 use spillway_tests::store_proxy::Matching;

@@ -1,8 +1,8 @@
 //! `enqueue-due`: what no message finished is put on its queue again.
 
 use serde_json::json;
-use spillway_tests::auditor::settled;
 use spillway_tests::clock::now;
+use spillway_tests::oracle::settled;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::Receiver;
 use spillway_tests::store_proxy::Matching;

@@ -1,7 +1,7 @@
 //! `fold-balance`: what a fold reads.
 
 use serde_json::{Value, json};
-use spillway_tests::{Options, Stack, Template, auditor, event};
+use spillway_tests::{Options, Stack, Template, event, oracle};
 
 /// How many movements each query of folds asked for, in their order.
 fn limits(stack: &Stack) -> Vec<u64> {
@@ -20,7 +20,7 @@ async fn a_fold_over_many_shards_reads_about_as_much_as_it_takes() {
     for _ in 0..PAYMENTS {
         merchant.client.pay(1250, "USD", "tok_visa").await;
     }
-    auditor::settled(&stack, &merchant.tenant(), PAYMENTS).await;
+    oracle::settled(&stack, &merchant.tenant(), PAYMENTS).await;
     stack.store_proxy().forget_calls();
     // Four shards make a part of the balance.
     let others = (1..SHARDS / 4).map(|part| event::balance_part_message(&merchant.id, "USD", part));

@@ -2,7 +2,7 @@
 
 use futures::future::join;
 use serde_json::json;
-use spillway_tests::auditor::settled;
+use spillway_tests::oracle::settled;
 use spillway_tests::store_proxy::Matching;
 use spillway_tests::{Options, Stack, Template, event};
 

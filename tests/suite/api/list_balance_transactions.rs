@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use spillway_tests::auditor::{figures, settled};
+use spillway_tests::oracle::{figures, settled};
 use spillway_tests::pages::{data, ids, walk};
 use spillway_tests::{Options, Stack};
 

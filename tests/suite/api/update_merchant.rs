@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use futures::future::{join, join_all};
 use serde_json::{Value, json};
-use spillway_tests::auditor::{Books, in_days, settled};
 use spillway_tests::clock::in_seconds;
+use spillway_tests::oracle::{Books, in_days, settled};
 use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Merchant, Options, Stack, Template, event, unique};
 

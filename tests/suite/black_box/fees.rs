@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use serde_json::json;
 use spillway_tests::Target;
-use spillway_tests::auditor::in_days;
+use spillway_tests::oracle::in_days;
 
 #[tokio::test]
 async fn the_fee_is_rounded_half_to_even_and_each_currency_has_its_own_balance() {

@@ -1,7 +1,7 @@
 //! The write that finishes an item removes the due time that was read with it, and not one that was set since.
 
 use serde_json::json;
-use spillway_tests::auditor::Books;
+use spillway_tests::oracle::Books;
 use spillway_tests::store_proxy::Matching;
 use spillway_tests::{Merchant, Options, Stack, Template, clock, event};
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use spillway_tests::auditor::settled;
+use spillway_tests::oracle::settled;
 use spillway_tests::{Answer, Client, Merchant, Options, Stack, unique};
 use tokio::time::{MissedTickBehavior, interval};
 

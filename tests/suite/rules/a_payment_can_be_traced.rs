@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use spillway_tests::auditor::{Books, settled};
 use spillway_tests::clock::in_seconds;
 use spillway_tests::make;
+use spillway_tests::oracle::{Books, settled};
 use spillway_tests::receiver::{Receiver, Reply};
 use spillway_tests::{Deadline, Options, Stack, eventually};
 

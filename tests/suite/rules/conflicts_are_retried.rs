@@ -1,10 +1,12 @@
 //! A conflict or throttle among the reasons of a failed write is retried as a whole, eight tries, then 503.
 
-use futures::future::join_all;
+use std::time::Duration;
+
+use futures::future::{join, join_all};
 use serde_json::json;
-use spillway_tests::auditor::{Books, settled};
+use spillway_tests::oracle::{Books, settled};
 use spillway_tests::store_proxy::{Fault, Matching};
-use spillway_tests::{Merchant, Options, Stack, Template, event};
+use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventually};
 
 const TRIES: usize = 8;
 
@@ -103,4 +105,33 @@ async fn two_hundred_requests_at_once_while_the_store_conflicts_make_two_hundred
     }
     settled(&stack, &merchant.tenant(), REQUESTS).await;
     assert_eq!(merchant.client.balance("USD").await, (0, 1184 * i64::try_from(REQUESTS).unwrap()));
+}
+
+#[tokio::test]
+async fn consumers_of_one_payment_that_conflict_post_it_once() {
+    let (stack, merchant) = start().await;
+    let proxy = stack.store_proxy();
+    proxy.set_conflicts(Duration::from_millis(15));
+    let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+    let message = event::sqs(&[event::payment_message(&merchant.id, &id)]);
+    let commit = Matching::operation("TransactWriteItems");
+    let hold = proxy.hold(1, commit.clone());
+    // The first commit is on its way until another has met it.
+    let meeting = async {
+        eventually("two consumers commit", Deadline::SOON, async || {
+            let commits = proxy.count(&commit);
+            if commits < 2 { Err(format!("{commits} commits")) } else { Ok(()) }
+        })
+        .await;
+        hold.forward();
+    };
+    let consumers = join_all((0..4).map(|_| stack.invoke("call-processor", &message)));
+    let (answers, ()) = join(consumers, meeting).await;
+    for answer in answers {
+        assert_eq!(answer.unwrap(), json!({"batchItemFailures": []}));
+    }
+    assert!(proxy.take_met()["store write in conflict"] > 0);
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
+    assert_eq!(books.faults(), Vec::<String>::new());
+    assert_eq!((books.charged(&id), books.entries.len(), books.events.len()), (1, 1, 1));
 }

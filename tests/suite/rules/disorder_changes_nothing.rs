@@ -1,7 +1,7 @@
 //! Queues that deliver out of order and every message twice. (`QUEUE_DISORDER=1` does the same to the whole suite.)
 
 use futures::future::join_all;
-use spillway_tests::auditor::settled;
+use spillway_tests::oracle::settled;
 use spillway_tests::receiver::Receiver;
 use spillway_tests::{Deadline, Options, Stack, eventually};
 

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
-use spillway_tests::auditor::{Books, settled};
+use spillway_tests::oracle::{Books, settled};
 use spillway_tests::receiver::{Receiver, Reply};
 use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Deadline, Options, Stack, Template, event, eventually, unique};

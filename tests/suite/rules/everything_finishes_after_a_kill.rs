@@ -6,7 +6,7 @@ use std::ops::Range;
 use futures::future::join;
 use futures::{StreamExt, stream};
 use serde_json::json;
-use spillway_tests::auditor::{Books, settled};
+use spillway_tests::oracle::{Books, settled};
 use spillway_tests::receiver::Receiver;
 use spillway_tests::store_proxy::{Held, Hold, Matching};
 use spillway_tests::{Client, Deadline, Merchant, Options, Stack, Template, clock, eventually};

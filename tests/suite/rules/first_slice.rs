@@ -1,7 +1,7 @@
 //! The whole way: a request, a charge, a balanced entry, a balance, a signed webhook.
 
 use serde_json::json;
-use spillway_tests::auditor::settled;
+use spillway_tests::oracle::settled;
 use spillway_tests::receiver::Receiver;
 use spillway_tests::{Client, Deadline, Options, Stack, unique};
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::future::{join, join3};
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
-use spillway_tests::auditor::{Books, figures, settled};
+use spillway_tests::oracle::{Books, figures, settled};
 use spillway_tests::store_proxy::Matching;
 use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventually};
 

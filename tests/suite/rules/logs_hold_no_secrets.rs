@@ -1,7 +1,7 @@
 //! Logs hold no secrets, no tokens and nothing about a person, at any level.
 
 use serde_json::{Value, json};
-use spillway_tests::auditor::settled;
+use spillway_tests::oracle::settled;
 use spillway_tests::receiver::{Receiver, Reply};
 use spillway_tests::{Deadline, Options, Stack, eventually, unique};
 

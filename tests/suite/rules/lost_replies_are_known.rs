@@ -2,7 +2,7 @@
 //! the write's condition no longer holds.
 
 use serde_json::{Value, json};
-use spillway_tests::auditor::Books;
+use spillway_tests::oracle::Books;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::{Receiver, Reply};
 use spillway_tests::store_proxy::{Fault, Matching};

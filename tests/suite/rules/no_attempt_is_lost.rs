@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::future::join;
 use serde_json::{Value, json};
-use spillway_tests::auditor::Books;
+use spillway_tests::oracle::Books;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::{Receiver, Reply};
 use spillway_tests::store_proxy::{Fault, Hold, Matching};

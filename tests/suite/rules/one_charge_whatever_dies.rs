@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures::future::join;
 use serde_json::{Value, json};
-use spillway_tests::auditor::{Books, settled};
+use spillway_tests::oracle::{Books, settled};
 use spillway_tests::receiver::Receiver;
 use spillway_tests::store_proxy::{Fault, Held, Hold, Matching};
 use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventually};

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::json;
-use spillway_tests::auditor::{Books, settled};
+use spillway_tests::oracle::{Books, settled};
 use spillway_tests::{Options, Stack};
 
 const CONCURRENT: usize = 100;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use spillway_tests::auditor::settled;
+use spillway_tests::oracle::settled;
 use spillway_tests::receiver::Receiver;
 use spillway_tests::{Deadline, Options, Stack, eventually, unique};
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
-use spillway_tests::auditor::Books;
+use spillway_tests::oracle::Books;
 use spillway_tests::pages::{data, ids, walk};
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::{Receiver, Reply};

@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 use serde_json::json;
-use spillway_tests::auditor::settled;
+use spillway_tests::oracle::settled;
 use spillway_tests::queues::copies;
 use spillway_tests::{Deadline, Options, Stack, Template, eventually};
 

@@ -2,7 +2,7 @@
 //! succeeds later, once.
 
 use serde_json::json;
-use spillway_tests::auditor::settled;
+use spillway_tests::oracle::settled;
 use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Answer, Merchant, Options, Stack};
 

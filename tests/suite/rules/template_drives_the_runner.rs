@@ -8,7 +8,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use futures::future::join_all;
 use serde_json::json;
-use spillway_tests::auditor::Books;
+use spillway_tests::oracle::Books;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::Receiver;
 use spillway_tests::refusal::refusal;

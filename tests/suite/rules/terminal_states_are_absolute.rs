@@ -1,6 +1,6 @@
 //! A payment that has ended never changes again, whatever message still comes for it.
 
-use spillway_tests::auditor::{Books, settled};
+use spillway_tests::oracle::{Books, settled};
 use spillway_tests::store_proxy::Matching;
 use spillway_tests::{Options, Stack, Template, event};
 

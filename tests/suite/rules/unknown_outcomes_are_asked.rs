@@ -1,7 +1,7 @@
 //! An unknown outcome is never guessed: the identical call while the processor keeps the key, later only a look-up.
 
 use serde_json::json;
-use spillway_tests::auditor::{Books, settled, settled_by_due};
+use spillway_tests::oracle::{Books, settled, settled_by_due};
 use spillway_tests::queues::copies;
 use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Deadline, Merchant, Options, Stack, Template, clock, event, eventually};

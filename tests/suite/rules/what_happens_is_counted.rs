@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
-use spillway_tests::auditor::settled;
+use spillway_tests::oracle::settled;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::{Receiver, Reply};
 use spillway_tests::store_proxy::{Fault, Matching};

@@ -3,7 +3,7 @@
 
 use futures::future::join;
 use serde_json::{Value, json};
-use spillway_tests::auditor::{Books, in_days};
+use spillway_tests::oracle::{Books, in_days};
 use spillway_tests::receiver::{Receiver, Reply};
 use spillway_tests::store_proxy::Matching;
 use spillway_tests::{Merchant, Options, Stack, Template, event};

@@ -1,7 +1,7 @@
 //! An entry, a movement or an event that stands is never overwritten: the commit that would do so writes nothing at all.
 
 use serde_json::{Value, json};
-use spillway_tests::auditor::Books;
+use spillway_tests::oracle::Books;
 use spillway_tests::store_proxy::{Hold, Matching};
 use spillway_tests::table::Item;
 use spillway_tests::{Options, Stack, Template, event};

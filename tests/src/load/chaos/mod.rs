@@ -1,4 +1,4 @@
-//! Load on a stack of its own while everything that can go wrong does, and a witness who looks at what is left.
+//! Load on a stack of its own while everything that can go wrong does, and an oracle that looks at what is left.
 
 mod faults;
 mod report;
@@ -35,7 +35,7 @@ const PATIENCE: Duration = Duration::from_secs(240);
 /// When the faults are over and no webhook has come for so long, those that are missing never come. What was enqueued in
 /// vain is due again only after as long as it has waited already, so the age of the oldest payment is added.
 const STANDSTILL: Duration = Duration::from_secs(75);
-/// How long the queues may take to be empty before the witness looks.
+/// How long the queues may take to be empty before the oracle looks.
 const QUIET_LIMIT: Duration = Duration::from_secs(45);
 /// Between two calls of enqueue-due.
 const DUE_EVERY: Duration = Duration::from_secs(2);
@@ -243,7 +243,7 @@ impl Run {
     }
 }
 
-/// Asks the witness.
+/// Asks the oracle.
 async fn conclude(run: &Run, live: &Live, injector: &Injector, took: Duration, awaited: Duration) -> Report {
     let judged = judge(live, &run.shops, QUIET_LIMIT, true, |_| ()).await;
     let Judged { evidence, violations: found } = judged;
@@ -256,7 +256,7 @@ async fn conclude(run: &Run, live: &Live, injector: &Injector, took: Duration, a
         seed: run.plan.seed,
         took,
         awaited,
-        payments: evidence.iter().map(|each| each.payments.len()).sum(),
+        payments: evidence.iter().map(|each| each.accepted().len()).sum(),
         outcomes: outcomes(&evidence),
         again,
         repeated,

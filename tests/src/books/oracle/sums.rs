@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Books, number, text, today};
+use super::{Books, Kind, Violation, number, text, today};
 use crate::table::Item;
-use crate::terms::expected_fee;
 
 /// A merchant's (available, pending) by currency, in minor units; a currency of which there is nothing is left out.
 pub type Balances = BTreeMap<String, (i64, i64)>;
@@ -14,14 +13,29 @@ pub type Balances = BTreeMap<String, (i64, i64)>;
 /// Signed sums in minor units, debits above zero, by currency and account.
 pub type Accounts = BTreeMap<String, BTreeMap<String, i64>>;
 
+/// All accounts together are nothing, and the balances are the journal's.
+pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
+    for (currency, accounts) in books.accounts() {
+        let sum: i64 = accounts.values().sum();
+        if sum != 0 {
+            let sentence = format!("all accounts together sum to {sum} in {currency}, not to 0");
+            found.push(Kind::Unbalanced.of(sentence));
+        }
+    }
+    let (kept, recomputed) = (books.kept(), books.recomputed());
+    if kept != recomputed {
+        let (kept, recomputed) = (shown(&kept), shown(&recomputed));
+        let sentence = format!("the balance of balance items and movements is {kept}, the journal's {recomputed}");
+        found.push(Kind::Wrong.of(sentence));
+    }
+}
+
 impl Books {
     /// The balances as the journal says: credits less debits of the merchant's account, by value date.
     pub fn recomputed(&self) -> Balances {
         let mut balances = Balances::new();
         for entry in &self.entries {
-            for (_, amount) in legs(entry).filter(|(account, _)| account == "merchant") {
-                add(&mut balances, text(entry, "currency"), text(entry, "available_on"), -amount);
-            }
+            add(&mut balances, text(entry, "currency"), text(entry, "available_on"), net_of(entry));
         }
         without_nothing(balances)
     }
@@ -30,20 +44,22 @@ impl Books {
     pub fn kept(&self) -> Balances {
         let mut balances = Balances::new();
         let mut folded: BTreeSet<&str> = BTreeSet::new();
-        for balance in self.balances.values() {
+        for balance in self.balances.values().chain(&self.parts) {
             let currency = text(balance, "sk");
-            add(&mut balances, currency, "0000-00-00", number(balance, "available"));
+            // What is on the way from one part to another is in neither.
+            let on_the_way = number(balance, "moved_out") - number(balance, "moved_in");
+            add(&mut balances, currency, "0000-00-00", number(balance, "available") + on_the_way);
             for (day, amount) in balance.get("pending").and_then(Value::as_object).into_iter().flatten() {
-                add(&mut balances, currency, day, amount.as_i64().unwrap());
+                add(&mut balances, currency, day, amount.as_i64().unwrap_or_default());
             }
             folded.extend(
                 balance.get("folding").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str),
             );
         }
         for movement in &self.movements {
-            let key = text(movement, "sk").strip_prefix("move#").unwrap();
+            let key = text(movement, "sk").strip_prefix("move#").unwrap_or_default();
             let mut parts = key.split('#');
-            let (currency, day) = (parts.next().unwrap(), parts.next().unwrap());
+            let (currency, day) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
             if !folded.contains(key) {
                 add(&mut balances, currency, day, number(movement, "amount"));
             }
@@ -67,25 +83,31 @@ impl Books {
 /// Account and amount of each leg of an entry, debits above zero.
 pub(super) fn legs(entry: &Item) -> impl Iterator<Item = (String, i64)> {
     let postings = entry.get("postings").and_then(Value::as_array);
-    postings.unwrap_or_else(|| panic!("no postings: {entry:?}")).iter().map(|posting| {
-        let (account, amount) = (posting["account"].as_str().unwrap().to_owned(), posting["amount"].as_i64().unwrap());
+    postings.into_iter().flatten().map(|posting| {
+        let amount = posting["amount"].as_i64().unwrap_or_default();
+        let account = posting["account"].as_str().unwrap_or_default().to_owned();
         (account, if posting["side"] == "debit" { amount } else { -amount })
     })
 }
 
 /// What an entry has to show as amount, fee and net, by its legs.
 pub fn figures(entry: &Item) -> (i64, i64, i64) {
-    let credited =
-        |wanted: &str| -> i64 { legs(entry).filter(|(account, _)| account == wanted).map(|(_, amount)| -amount).sum() };
-    let (fee, net) = (credited("fee_income"), credited("merchant"));
+    let (fee, net) = (fee_of(entry), net_of(entry));
     (net + fee, fee, net)
 }
 
-/// The legs that the capture of this amount must post, sorted; a leg of nothing is left out.
-pub(crate) fn expected_legs(amount: i64) -> Vec<(String, i64)> {
-    let fee = expected_fee(amount);
-    let legs = [("fee_income", -fee), ("merchant", fee - amount), ("processor_receivable", amount)];
-    legs.into_iter().filter(|(_, amount)| *amount != 0).map(|(account, amount)| (account.to_owned(), amount)).collect()
+/// What the entry changes the merchant's account by: above zero for the merchant.
+pub(super) fn net_of(entry: &Item) -> i64 {
+    -of_accounts(entry, |account| account == "merchant")
+}
+
+/// What the merchant pays in fees by the entry.
+pub(super) fn fee_of(entry: &Item) -> i64 {
+    -of_accounts(entry, |account| account.ends_with("fee_income"))
+}
+
+fn of_accounts(entry: &Item, these: fn(&str) -> bool) -> i64 {
+    legs(entry).filter(|(account, _)| these(account)).map(|(_, amount)| amount).sum()
 }
 
 fn add(balances: &mut Balances, currency: &str, day: &str, amount: i64) {

@@ -1,18 +1,19 @@
-//! What was charged, posted and counted. That the books are right in themselves, the auditor says; here they are
-//! compared with what the clients asked for and were told.
+//! What was posted and counted, compared with what the clients asked for. That the books are right in themselves, they
+//! say by themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::{Evidence, Kind, Violation};
-use crate::auditor::{Accounts, Balances, expected_legs, shown};
+use super::super::rules::EntryType;
+use super::super::sums::shown;
+use super::{Balances, Evidence, Kind, Violation};
 use crate::book::Sent;
 use crate::difference::differences;
+use crate::oracle::Accounts;
 use crate::workload::Order;
 
 pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec<Violation>) {
-    found.extend(evidence.books.violations());
     let declined = accepted.iter().filter(|(_, sent)| !sent.order.succeeds());
     let undone = declined.filter(|(payment, _)| evidence.books.undone(payment));
     let sentence = |payment| format!("{payment} has to be declined, and a charge of it was undone");
@@ -21,12 +22,18 @@ pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found
     counted(evidence, accepted, found);
 }
 
+/// The legs that must be posted for an order, debits above zero.
+fn expected_legs(order: &Order) -> Vec<(String, i64)> {
+    let entries = order.entries().into_iter().filter_map(|(kind, amount)| Some((EntryType::named(kind)?, amount)));
+    entries.flat_map(|(kind, amount)| kind.legs(amount, kind.fee_by_terms(amount))).collect()
+}
+
 /// In each account all entries together sum to what the clients' requests say.
 fn posted(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec<Violation>) {
     let posted = evidence.books.accounts();
     let mut expected = Accounts::new();
-    for order in accepted.values().map(|sent| &sent.order).filter(|order| order.succeeds()) {
-        for (account, amount) in expected_legs(order.amount) {
+    for order in accepted.values().map(|sent| &sent.order) {
+        for (account, amount) in expected_legs(order) {
             *expected.entry(order.currency.to_owned()).or_default().entry(account).or_default() += amount;
         }
     }
@@ -40,7 +47,7 @@ fn posted(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec
     }
 }
 
-/// The balance is the sum of what is left of each payment, as the journal says and as the API tells. Nothing of it is
+/// The balance is the sum of what is left of each order, as the journal says and as the API tells. Nothing of it is
 /// available yet, because no run lasts until the payments' value date.
 fn counted(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec<Violation>) {
     let expected = expected_balances(accepted.values().map(|sent| &sent.order));
@@ -55,11 +62,14 @@ fn counted(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Ve
     }
 }
 
-/// What the merchant of these orders must have, by currency: (0, the sum of their nets).
+/// What the merchant of these orders must have, by currency: (0, the sum of what each leaves).
 pub fn expected_balances<'order>(orders: impl Iterator<Item = &'order Order>) -> Balances {
     let mut balances = Balances::new();
-    for order in orders.filter(|order| order.net() != 0) {
-        balances.entry(order.currency.to_owned()).or_default().1 += order.net();
+    for order in orders {
+        for (_, amount) in expected_legs(order).into_iter().filter(|(account, _)| account == "merchant") {
+            balances.entry(order.currency.to_owned()).or_default().1 -= amount;
+        }
     }
+    balances.retain(|_, amounts| *amounts != (0, 0));
     balances
 }

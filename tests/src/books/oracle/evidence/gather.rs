@@ -1,19 +1,19 @@
-//! Asks for everything that the witness believes, once a run has ended.
+//! Asks for everything that the oracle compares, once a run has ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{Evidence, Lists};
-use crate::auditor::Books;
+use super::super::rules::Resource;
+use super::{Books, Evidence, Lists};
 use crate::client::Client;
-use crate::shop::Shop;
+use crate::shop::{EVENT_TYPES, Shop};
 use crate::table::Table;
 
-/// Payments that are read at once.
+/// Objects that are read at once.
 const AT_ONCE: usize = 16;
 /// Items of a page.
 const PAGE: usize = 100;
@@ -24,29 +24,35 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// All that is to be known about the merchant. `tell` is called with how many payments were read so far.
 pub async fn gather(shop: &Shop, table: &Table, mut tell: impl FnMut(usize)) -> Evidence {
     let sent = shop.book.sent();
-    let ids: Vec<String> = sent.iter().filter_map(|sent| Some(sent.accepted.as_ref()?.id.clone())).collect();
-    let mut reading = stream::iter(ids.into_iter().map(|id| (shop.client.clone(), id)))
-        .map(|(client, id)| async move {
-            let shown = shown(&client, &format!("/payments/{id}")).await.unwrap_or_else(Value::String);
-            (id, shown)
+    let books = Books::read(table, &shop.tenant()).await;
+    let payments = Resource::named("payment").map_or("", |resource| resource.path);
+    let accepted = sent.iter().filter_map(|sent| Some(format!("{payments}{}", sent.accepted.as_ref()?.id)));
+    let others = books.objects().filter(|object| object.resource.path != payments);
+    let paths: BTreeSet<String> =
+        accepted.chain(others.map(|object| format!("{}{}", object.resource.path, object.id))).collect();
+    let mut reading = stream::iter(paths.into_iter().map(|path| (shop.client.clone(), path)))
+        .map(|(client, path)| async move {
+            let shown = shown(&client, &path).await.unwrap_or_else(Value::String);
+            (path.rsplit('/').next().unwrap_or_default().to_owned(), shown)
         })
         .buffer_unordered(AT_ONCE);
-    let mut payments = BTreeMap::new();
-    while let Some((id, payment)) = reading.next().await {
-        payments.insert(id, payment);
-        tell(payments.len());
+    let mut objects = BTreeMap::new();
+    while let Some((id, object)) = reading.next().await {
+        objects.insert(id, object);
+        tell(objects.len());
     }
     Evidence {
         tenant: shop.tenant(),
         sent,
         webhooks: shop.inbox.webhooks(shop.number),
-        books: Books::read(table, &shop.tenant()).await,
-        payments,
+        subscribed: EVENT_TYPES.to_vec(),
+        shown: objects,
         balance: shop.balance(PATIENCE).await,
         lists: Lists {
             payments: list(&shop.client, "/payments").await,
             transactions: list(&shop.client, "/balance/transactions").await,
         },
+        books,
     }
 }
 

@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::super::rules::EntryType;
+use super::super::sums::{fee_of, net_of};
+use super::super::text;
 use super::{Evidence, Kind, Violation};
 use crate::book::Sent;
 use crate::difference::{differences, shown as plain};
-use crate::workload::{Order, Outcome};
+use crate::table::Item;
+use crate::workload::Outcome;
 
 pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec<Violation>) {
     for sent in &evidence.sent {
@@ -22,22 +26,43 @@ pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found
         found.push(Kind::Lost.of(format!("{asked_for} orders became {} payments", accepted.len())));
     }
     for (id, sent) in accepted {
-        let shown = evidence.payments.get(*id).unwrap_or(&Value::Null);
+        let shown = evidence.shown.get(*id).unwrap_or(&Value::Null);
         found.extend(payment(id, sent, shown));
+    }
+    for object in evidence.books.objects() {
+        found.extend(as_stored(object.id, object.item, evidence.shown.get(object.id)));
     }
     for stranger in evidence.books.payments.keys().filter(|id| !accepted.contains_key(id.as_str())) {
         found.push(Kind::Wrong.of(format!("{stranger} is in the table and no client was told of it")));
     }
-    let payments = evidence.payments.iter().map(|(id, payment)| (json!(id), payment.clone())).collect();
-    let shape = |payment: &Value| (payment["id"].clone(), payment.clone());
-    list("the list of payments", &evidence.lists.payments, shape, payments, found);
-    let orders = accepted.iter().map(|(id, sent)| (id, &sent.order)).filter(|(_, order)| order.succeeds());
-    let transaction = |order: &Order| {
-        json!({"currency": order.currency, "amount": order.amount, "fee": order.fee(), "net": order.net(),
-            "type": "capture"})
+    let payments =
+        accepted.keys().map(|id| (json!(id), evidence.shown.get(*id).cloned().unwrap_or_default())).collect();
+    list("the list of payments", &evidence.lists.payments, payments, found);
+    let entries = evidence.books.entries.iter();
+    let listed = entries.filter(|entry| EntryType::named(text(entry, "type")).is_none_or(EntryType::is_the_merchants));
+    let transactions = listed.map(|entry| (json!(text(entry, "sk")), transaction(entry))).collect();
+    list("the list of transactions", &evidence.lists.transactions, transactions, found);
+}
+
+/// A journal entry as the API must list it.
+fn transaction(entry: &Item) -> Value {
+    let mut listed = json!({"id": text(entry, "sk"), "object": "balance_transaction",
+        "amount": net_of(entry) + fee_of(entry), "fee": fee_of(entry), "net": net_of(entry)});
+    for name in ["type", "currency", "source", "available_on", "created_at"] {
+        listed[name] = json!(entry.get(name));
+    }
+    listed
+}
+
+/// How the API shows an object otherwise than it is stored, in what both have. That it is not shown is named elsewhere.
+fn as_stored(id: &str, item: &Item, shown: Option<&Value>) -> Option<Violation> {
+    let shown = shown?.as_object()?;
+    let both = |from: &Item| -> Value {
+        let both = from.iter().filter(|(name, _)| item.contains_key(*name) && shown.contains_key(*name));
+        both.map(|(name, value)| (name.clone(), value.clone())).collect()
     };
-    let transactions = orders.map(|(id, order)| (json!(id), transaction(order))).collect();
-    list("the list of transactions", &evidence.lists.transactions, shape_of_transaction, transactions, found);
+    let differences = differences(&both(shown), &both(item));
+    (!differences.is_empty()).then(|| Kind::Wrong.of(format!("{id} is shown otherwise than stored: {differences}")))
 }
 
 /// What is wrong with the payment as the API shows it at the end.
@@ -68,17 +93,8 @@ fn payment(id: &str, sent: &Sent, shown: &Value) -> Option<Violation> {
     (!differences.is_empty()).then(|| Kind::Wrong.of(format!("{id} ({}): {differences}", order.card.token)))
 }
 
-/// A transaction's payment, and what can be known of it beforehand.
-fn shape_of_transaction(transaction: &Value) -> (Value, Value) {
-    let shape = ["currency", "amount", "fee", "net", "type"].map(|name| (name.to_owned(), transaction[name].clone()));
-    (transaction["source"].clone(), Value::Object(shape.into_iter().collect()))
-}
-
 /// What is wrong with a list: it holds each of the expected once, as it has to be, the newest first.
-fn list(
-    name: &str, listed: &Result<Vec<Value>, String>, shape: fn(&Value) -> (Value, Value),
-    expected: Vec<(Value, Value)>, found: &mut Vec<Violation>,
-) {
+fn list(name: &str, listed: &Result<Vec<Value>, String>, expected: Vec<(Value, Value)>, found: &mut Vec<Violation>) {
     let listed = match listed {
         Ok(listed) => listed,
         Err(answer) => return found.push(Kind::Wrong.of(format!("{name} was answered {answer}"))),
@@ -89,17 +105,17 @@ fn list(
     }
     let mut left: BTreeMap<String, Value> = expected.into_iter().map(|(id, shape)| (plain(&id), shape)).collect();
     let mut seen = BTreeSet::new();
-    for (id, listed) in listed.iter().map(shape) {
-        let id = plain(&id);
+    for listed in listed {
+        let id = plain(&listed["id"]);
         if !seen.insert(id.clone()) {
             found.push(Kind::Doubled.of(format!("{id} is in {name} twice")));
             continue;
         }
         match left.remove(&id) {
             // What the API does not show by itself is named already.
-            Some(expected) if expected == listed || !expected.is_object() => {}
+            Some(expected) if expected == *listed || !expected.is_object() => {}
             Some(expected) => {
-                let differences = differences(&listed, &expected);
+                let differences = differences(listed, &expected);
                 found.push(Kind::Wrong.of(format!("{id} is otherwise in {name}: {differences}")));
             }
             None => found.push(Kind::Wrong.of(format!("{id} is in {name} and should not be"))),

@@ -1,6 +1,5 @@
-//! The independent witness of a run. It believes only what it was told from outside: the client's book, the webhooks as
-//! they came, the sandbox processor's book, the journal, movements and balances as read, and the API's answers. What
-//! it expects it computes from the client's requests alone; what the table alone tells it leaves to the auditor.
+//! What is known from outside of a run: the client's book, the webhooks as they came, the API's answers; beside them the
+//! table as read. What must have come of it is computed from the client's requests alone.
 
 mod answers;
 mod gather;
@@ -11,16 +10,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::auditor::{Balances, Books};
+use super::{Balances, Books, Kind, Violation};
 use crate::book::Sent;
 use crate::inbox::Webhooks;
 
-pub use crate::violation::{Kind, Violation};
 pub use gather::gather;
 pub use money::expected_balances;
 
 /// All that there is to be known about one merchant of a run, once everything has ended.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Evidence {
     /// `mer_…#test`
     pub tenant: String,
@@ -28,10 +26,13 @@ pub struct Evidence {
     pub sent: Vec<Sent>,
     /// The receiver's book.
     pub webhooks: Webhooks,
+    /// What the merchant's endpoint takes: types of events, or `payment.*`, or `*`.
+    pub subscribed: Vec<&'static str>,
     /// The table as read, with the sandbox's book.
     pub books: Books,
-    /// Each accepted payment as the API shows it; its problem where it does not.
-    pub payments: BTreeMap<String, Value>,
+    /// Each accepted payment, and whatever else the books hold that the API shows, as the API shows it, by id; its problem
+    /// where it does not.
+    pub shown: BTreeMap<String, Value>,
     /// The balance as the API shows it; its problem where it does not.
     pub balance: Result<Balances, String>,
     /// The API's lists.
@@ -39,7 +40,7 @@ pub struct Evidence {
 }
 
 /// The API's lists, from the first page to the last; `Err` is what was answered instead of a page.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Lists {
     /// Of `/payments`.
     pub payments: Result<Vec<Value>, String>,
@@ -51,9 +52,9 @@ impl Evidence {
     /// Every promise to this merchant that was broken. Each is named once.
     pub fn violations(&self) -> Vec<Violation> {
         let accepted = self.accepted();
-        let mut found = Vec::new();
+        let mut found = self.books.violations();
         answers::check(self, &accepted, &mut found);
-        webhooks::check(self, &accepted, &mut found);
+        webhooks::check(self, &mut found);
         money::check(self, &accepted, &mut found);
         found.sort();
         found.dedup();
@@ -61,18 +62,20 @@ impl Evidence {
     }
 
     /// The accepted orders by the payment's id.
-    fn accepted(&self) -> BTreeMap<&str, &Sent> {
+    pub fn accepted(&self) -> BTreeMap<&str, &Sent> {
         let accepted = self.sent.iter().filter_map(|sent| Some((sent.accepted.as_ref()?.id.as_str(), sent)));
         accepted.collect()
     }
 }
 
-/// What the processor did for payments that none of these merchants asked for; only where nobody else uses it.
+/// What the processor did that none of these merchants asked for; only where nobody else uses it.
 pub fn strangers(evidence: &[Evidence]) -> Vec<Violation> {
-    let known: BTreeSet<&str> = evidence.iter().flat_map(|each| each.accepted().into_keys()).collect();
-    let charged = evidence.iter().flat_map(|each| each.books.charges.keys());
-    let unknown: BTreeSet<&String> = charged.filter(|payment| !known.contains(payment.as_str())).collect();
+    let accepted = evidence.iter().flat_map(|each| each.accepted().into_keys());
+    let others = evidence.iter().flat_map(|each| each.books.others.keys().map(String::as_str));
+    let known: BTreeSet<&str> = accepted.chain(others).collect();
+    let asked = evidence.iter().flat_map(|each| each.books.charges.keys());
+    let unknown: BTreeSet<&String> = asked.filter(|reference| !known.contains(reference.as_str())).collect();
     let named =
-        |payment: &&String| Kind::Wrong.of(format!("the processor was asked for {payment}, which no client sent"));
+        |reference: &&String| Kind::Wrong.of(format!("the processor was asked for {reference}, which no client sent"));
     unknown.iter().map(named).collect()
 }

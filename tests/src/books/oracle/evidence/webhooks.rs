@@ -1,0 +1,72 @@
+//! What the merchant was told: each event that its endpoint takes, under one id, with one body, signed, and true.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use super::super::{events, text};
+use super::{Evidence, Kind, Violation};
+use crate::difference::{differences, shown as plain};
+use crate::inbox::Received;
+use crate::table::Item;
+
+pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let events: BTreeMap<&str, &Item> = evidence.books.events.iter().map(|event| (text(event, "sk"), event)).collect();
+    let mut told: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for (id, webhook) in &evidence.webhooks {
+        found.extend(webhook.faults.iter().map(|fault| Kind::Wrong.of(format!("webhook {id}: {fault}"))));
+        let body = webhook.body();
+        told.entry(change(&body)).or_default().insert(id);
+        found.extend(one(evidence, events.get(id.as_str()).copied(), id, webhook, &body));
+    }
+    for (change, ids) in told.iter().filter(|(_, ids)| ids.len() > 1) {
+        let ids: Vec<&str> = ids.iter().copied().collect();
+        found.push(Kind::Doubled.of(format!("{} webhooks told of {change}: {}", ids.len(), ids.join(", "))));
+    }
+    let untold = events.iter().filter(|(id, event)| takes(evidence, event) && !evidence.webhooks.contains_key(**id));
+    found.extend(untold.map(|(_, event)| {
+        let (kind, source) = (text(event, "type"), text(event, "source"));
+        Kind::Lost.of(format!("no webhook told {kind} of {source}"))
+    }));
+}
+
+/// Which change a body tells of: two bodies of one change are the same event.
+fn change(body: &Value) -> String {
+    let data = &body["data"];
+    format!("{} of {} at version {}", plain(&body["type"]), plain(&data["id"]), plain(&data["version"]))
+}
+
+fn takes(evidence: &Evidence, event: &Item) -> bool {
+    let kind = text(event, "type");
+    evidence.subscribed.iter().any(|filter| match filter.strip_suffix('*') {
+        Some(start) => kind.starts_with(start),
+        None => *filter == kind,
+    })
+}
+
+/// What is wrong with one webhook.
+fn one(evidence: &Evidence, event: Option<&Item>, id: &str, webhook: &Received, body: &Value) -> Vec<Violation> {
+    let told = change(body);
+    let Some(event) = event else {
+        return vec![Kind::Wrong.of(format!("webhook {id} told {told}, and no such event was written"))];
+    };
+    let mut found = Vec::new();
+    let must = json!({"id": id, "type": event.get("type"), "timestamp": event.get("timestamp"),
+        "data": events::data(event)});
+    if *body != must {
+        let differences = differences(body, &must);
+        found.push(Kind::Wrong.of(format!("webhook {id} told {told}, unlike its event: {differences}")));
+    }
+    // What the API does not show is named already, and of another version it has changed since.
+    let shown = body["data"]["id"].as_str().and_then(|object| evidence.shown.get(object));
+    if let Some(shown) = shown.filter(|shown| shown.is_object() && shown["version"] == body["data"]["version"])
+        && *shown != body["data"]
+    {
+        let differences = differences(&body["data"], shown);
+        found.push(Kind::Wrong.of(format!("webhook {id} told {told}, unlike the API: {differences}")));
+    }
+    if !webhook.acknowledged {
+        found.push(Kind::Lost.of(format!("webhook {id}, {told}, was given up")));
+    }
+    found
+}

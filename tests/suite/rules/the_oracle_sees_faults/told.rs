@@ -1,0 +1,333 @@
+//! What was told outside: one run that was right, read once, and spoiled in memory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hyper::Response;
+use serde_json::{Value, json};
+use spillway_tests::book::Book;
+use spillway_tests::inbox::Inbox;
+use spillway_tests::oracle::{Evidence, gather, strangers};
+use spillway_tests::server::Server;
+use spillway_tests::shop::{Shop, all_quiet, all_told};
+use spillway_tests::violation::Kind;
+use spillway_tests::workload::{USUAL, Workload};
+use spillway_tests::{Deadline, Live, Options, Stack};
+
+use super::assert_named;
+
+const PAYMENTS: usize = 40;
+
+/// The evidence of a run in which nothing went wrong.
+async fn good_evidence() -> Evidence {
+    let knobs = Options::new().knob("FOLD_DELAY_SECONDS", 0).knob("PROCESSOR_WAITS_SECONDS", 1);
+    let stack = Stack::start(knobs).await;
+    let inbox = Arc::new(Inbox::start(1).await.unwrap());
+    let shop = Arc::new(Shop::open(&stack, &inbox, "Acme").await.unwrap());
+    for order in Workload::new(1, "order", USUAL).take(PAYMENTS) {
+        shop.book.place(&shop.client, order, Deadline::SOON, true).await;
+    }
+    assert!(all_told(std::slice::from_ref(&shop), Deadline::LATER).await);
+    all_quiet(&stack, Deadline::SOON).await;
+    gather(&shop, &stack.table(), |_| ()).await
+}
+
+/// The id of a payment that succeeded at once, for more than its fee.
+fn paid(evidence: &Evidence) -> String {
+    let paid = evidence.sent.iter().find(|sent| sent.order.card.token == "tok_visa" && sent.order.net() > 1);
+    paid.unwrap().accepted.as_ref().unwrap().id.clone()
+}
+
+/// The id of a payment that was declined.
+fn declined(evidence: &Evidence) -> String {
+    let declined = evidence.sent.iter().find(|sent| !sent.order.succeeds());
+    declined.unwrap().accepted.as_ref().unwrap().id.clone()
+}
+
+/// The id of the webhook that told of this payment.
+fn told(evidence: &Evidence, payment: &str) -> String {
+    let told = evidence.webhooks.iter().find(|(_, webhook)| webhook.body()["data"]["id"] == payment);
+    told.unwrap().0.clone()
+}
+
+/// What is changed, and what must be said of it, with `PAID`, `DECLINED` and `EVENT` for ids.
+type Spoil = (&'static str, fn(&mut Evidence), Kind, &'static str);
+
+const SPOILS: &[Spoil] = &[
+    (
+        "a webhook that never came",
+        |evidence| {
+            let id = told(evidence, &paid(evidence));
+            evidence.webhooks.remove(&id);
+        },
+        Kind::Lost,
+        "no webhook told payment.succeeded of PAID",
+    ),
+    (
+        "a webhook that was given up",
+        |evidence| {
+            let id = told(evidence, &paid(evidence));
+            evidence.webhooks.get_mut(&id).unwrap().acknowledged = false;
+        },
+        Kind::Lost,
+        "webhook EVENT, payment.succeeded of PAID at version 2, was given up",
+    ),
+    (
+        "one event under two ids",
+        |evidence| {
+            let webhook = evidence.webhooks[&told(evidence, &paid(evidence))].clone();
+            evidence.webhooks.insert("evt_another".to_owned(), webhook);
+        },
+        Kind::Doubled,
+        "2 webhooks told of payment.succeeded of PAID at version 2: ",
+    ),
+    (
+        "a webhook of no event",
+        |evidence| {
+            let webhook = evidence.webhooks[&told(evidence, &paid(evidence))].clone();
+            evidence.webhooks.insert("evt_another".to_owned(), webhook);
+        },
+        Kind::Wrong,
+        "webhook evt_another told payment.succeeded of PAID at version 2, and no such event was written",
+    ),
+    (
+        "a webhook that is unlike its event and the API",
+        |evidence| {
+            let id = told(evidence, &paid(evidence));
+            let mut body = evidence.webhooks[&id].body();
+            body["data"]["amount_refunded"] = json!(7);
+            let forged = evidence.webhooks[&id].with_body(&body);
+            evidence.webhooks.insert(id, forged);
+        },
+        Kind::Wrong,
+        "unlike its event: data.amount_refunded is 7, not 0",
+    ),
+    (
+        "what the inbox noticed",
+        |evidence| {
+            let id = told(evidence, &paid(evidence));
+            evidence.webhooks.get_mut(&id).unwrap().faults.push("its signature is wrong".to_owned());
+        },
+        Kind::Wrong,
+        "webhook EVENT: its signature is wrong",
+    ),
+    (
+        "a payment of which no client was told",
+        |evidence| {
+            let id = paid(evidence);
+            evidence.sent.retain(|sent| sent.accepted.as_ref().unwrap().id != id);
+        },
+        Kind::Wrong,
+        "PAID is in the table and no client was told of it",
+    ),
+    (
+        "an order that was never accepted",
+        |evidence| {
+            evidence.sent[0].accepted = None;
+            evidence.sent[0].tries = 3;
+        },
+        Kind::Lost,
+        "order-1 was not accepted in 3 tries",
+    ),
+    (
+        "two orders that became one payment",
+        |evidence| evidence.sent[1].accepted = evidence.sent[0].accepted.clone(),
+        Kind::Lost,
+        "40 orders became 39 payments",
+    ),
+    (
+        "a payment that the API does not show",
+        |evidence| {
+            let id = paid(evidence);
+            evidence.shown.insert(id, json!("401 unauthorized: no key"));
+        },
+        Kind::Lost,
+        "PAID was accepted, and its GET is answered 401 unauthorized: no key",
+    ),
+    (
+        "a payment that never ends",
+        |evidence| show(evidence, "status", json!("processing")),
+        Kind::Lost,
+        "PAID (tok_visa) is still processing",
+    ),
+    (
+        "a payment with another outcome",
+        |evidence| show(evidence, "status", json!("failed")),
+        Kind::Wrong,
+        "PAID (tok_visa): status is failed, not succeeded",
+    ),
+    (
+        "a payment with another fee",
+        |evidence| show(evidence, "fee", json!(1)),
+        Kind::Wrong,
+        "PAID (tok_visa): fee is 1, not ",
+    ),
+    (
+        "a payment that is shown unlike it was told",
+        |evidence| show(evidence, "customer", json!("cus_1")),
+        Kind::Wrong,
+        "unlike the API: customer is nothing, not cus_1",
+    ),
+    (
+        "a payment that is shown unlike it is stored",
+        |evidence| show(evidence, "amount_refunded", json!(7)),
+        Kind::Wrong,
+        "PAID is shown otherwise than stored: amount_refunded is 7, not 0",
+    ),
+    (
+        "a balance that is one unit off",
+        |evidence| evidence.balance.as_mut().unwrap().get_mut("USD").unwrap().1 += 1,
+        Kind::Wrong,
+        "the balance that the API tells is ",
+    ),
+    (
+        "a balance that the API does not tell",
+        |evidence| evidence.balance = Err("503 unavailable".to_owned()),
+        Kind::Wrong,
+        "the balance was answered 503 unavailable",
+    ),
+    (
+        "a charge that was declined, and undone",
+        |evidence| {
+            let id = declined(evidence);
+            let undo = json!({"pk": format!("sandbox#{id}"), "sk": format!("{id}/undo"), "charges": 1});
+            evidence.books.charges.entry(id).or_default().push(undo.as_object().unwrap().clone());
+        },
+        Kind::Wrong,
+        "DECLINED has to be declined, and a charge of it was undone",
+    ),
+    (
+        "an entry that was never written",
+        |evidence| {
+            let id = paid(evidence);
+            evidence.books.entries.retain(|entry| entry["source"] != id.as_str());
+        },
+        Kind::Wrong,
+        "hold what they must not: ",
+    ),
+    (
+        "a journal with another balance than was asked for",
+        |evidence| {
+            let id = paid(evidence);
+            evidence.books.entries.retain(|entry| entry["source"] != id.as_str());
+        },
+        Kind::Wrong,
+        "the balance of the journal is ",
+    ),
+    (
+        "an event that was never written",
+        |evidence| {
+            let id = paid(evidence);
+            evidence.books.events.retain(|event| event["source"] != id.as_str());
+        },
+        Kind::Lost,
+        "PAID is succeeded, and no event payment.succeeded tells of it",
+    ),
+    (
+        "what the client noticed",
+        |evidence| evidence.sent[0].oddities.push("order-1 was answered 401".to_owned()),
+        Kind::Wrong,
+        "order-1 was answered 401",
+    ),
+    (
+        "a list that the API does not show",
+        |evidence| evidence.lists.payments = Err("404 no such route".to_owned()),
+        Kind::Wrong,
+        "the list of payments was answered 404 no such route",
+    ),
+];
+
+/// As if the API showed a payment otherwise.
+fn show(evidence: &mut Evidence, field: &str, value: Value) {
+    let id = paid(evidence);
+    evidence.shown.get_mut(&id).unwrap()[field] = value;
+}
+
+#[tokio::test]
+async fn each_spoil_of_what_was_told_is_named() {
+    let good = good_evidence().await;
+    assert_eq!(good.violations(), []);
+    let (paid, declined) = (paid(&good), declined(&good));
+    let event = told(&good, &paid);
+    for (name, spoil, kind, sentence) in SPOILS {
+        let mut spoiled = good.clone();
+        spoil(&mut spoiled);
+        let sentence = sentence.replace("PAID", &paid).replace("DECLINED", &declined).replace("EVENT", &event);
+        let found = spoiled.violations();
+        assert_named(name, &found, *kind, &sentence);
+        assert!(found.iter().all(|each| !each.what.contains(['{', '\\'])), "in words: {found:#?}");
+    }
+    lists(&good);
+    assert_eq!(strangers(std::slice::from_ref(&good)), []);
+    let mut asked = good;
+    asked.books.charges.insert("pay_x".to_owned(), Vec::new());
+    let found = strangers(&[asked]);
+    assert_named("a stranger", &found, Kind::Wrong, "the processor was asked for pay_x, which no client sent");
+}
+
+/// Each list, with something missing, doubled, turned or changed: this is named, and nothing else.
+fn lists(good: &Evidence) {
+    for name in ["the list of payments", "the list of transactions"] {
+        let is_one = |spoil: fn(&mut Vec<Value>), kind: Kind, sentence: String| {
+            let mut evidence = good.clone();
+            let lists = &mut evidence.lists;
+            let list = if name.ends_with("payments") { &mut lists.payments } else { &mut lists.transactions };
+            spoil(list.as_mut().unwrap());
+            let found = evidence.violations();
+            assert_eq!(found.len(), 1, "{found:#?}");
+            assert_named(name, &found, kind, &sentence);
+        };
+        is_one(|list| drop(list.remove(3)), Kind::Lost, format!("is not in {name}"));
+        is_one(|list| list.insert(3, list[3].clone()), Kind::Doubled, format!("is in {name} twice"));
+        is_one(|list| list.reverse(), Kind::Wrong, format!("{name} is not in the order of time"));
+        let sentence = format!("is otherwise in {name}: amount is 1, not ");
+        is_one(|list| list[3]["amount"] = json!(1), Kind::Wrong, sentence);
+    }
+}
+
+#[tokio::test]
+async fn the_inbox_notes_forged_signatures_and_changed_bodies() {
+    let inbox = Inbox::start(1).await.unwrap();
+    let number = inbox.add_merchant();
+    inbox.set_secret(number, "whsec_c2VjcmV0IG9mIHRoZSBtZXJjaGFudA==");
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    // Posted by somebody who does not know the secret.
+    let forge = |body: Value| {
+        let request = http.post(inbox.url(number)).header("webhook-id", "evt_1").header("webhook-timestamp", "1");
+        request.header("webhook-signature", "v1,AAAA").body(body.to_string()).send()
+    };
+    forge(json!({"data": {"id": "pay_1"}})).await.unwrap();
+    forge(json!({"data": {"id": "pay_2"}})).await.unwrap();
+    let faults = inbox.webhooks(number)["evt_1"].faults.join("\n");
+    assert!(faults.contains("its signature is wrong"), "{faults}");
+    assert!(faults.contains("its body is not always the same: data.id is pay_2, not pay_1"), "{faults}");
+}
+
+/// What is odd to a client whose requests are answered like this: status, and body by the number of the request.
+async fn oddities(status: u16, body: impl Fn(usize) -> Value + Send + Sync + 'static) -> String {
+    let (answers, body) = (Arc::new(AtomicUsize::new(0)), Arc::new(body));
+    let server = Server::start(move |_| {
+        let body = body(answers.fetch_add(1, Ordering::Relaxed)).to_string();
+        std::future::ready(Ok(Response::builder().status(status).body(body.into()).unwrap()))
+    });
+    let server = server.await.unwrap();
+    let client = Live::of(json!({"base_url": server.url()})).client("sk_test_liar");
+    let (book, order) = (Book::default(), Workload::new(2, "order", USUAL).next().unwrap());
+    book.place(&client, order, Deadline::SOON, true).await;
+    book.sent()[0].oddities.join("\n")
+}
+
+#[tokio::test]
+async fn the_book_notes_refusals_and_replays_unlike_the_first_answer() {
+    let refused = oddities(401, |_| json!({"code": "unauthorized"})).await;
+    assert!(refused.contains("order-1 was answered 401"), "{refused}");
+    // An API that accepts the same payment twice, as two.
+    let order = Workload::new(2, "order", USUAL).next().unwrap();
+    let doubled = oddities(202, move |number| {
+        let (amount, currency) = (order.amount, order.currency);
+        json!({"id": format!("pay_{number}"), "amount": amount, "currency": currency, "status": "processing"})
+    })
+    .await;
+    assert!(doubled.contains("order-1 was repeated and answered otherwise: id is pay_1, not pay_0"), "{doubled}");
+    assert!(doubled.contains("order-1 was repeated and not answered as a replay"), "{doubled}");
+}
