@@ -25,7 +25,7 @@ async fn schemathesis_finds_nothing_unexplained() {
         rates.into_iter().fold(Options::new().template(no_posts), |options, rate| options.knob(rate, 100_000));
     let stack = Stack::start(options).await;
     let client = stack.new_merchant().await.client;
-    let mut run = make::command(&tool.display().to_string());
+    let mut run = make::command(&tool);
     let file = |name: &str| root.join(name).display().to_string();
     // Every check is on, but where the configuration says otherwise. What it remembers of a run stays with the stack's data.
     run.current_dir(stack.data());
