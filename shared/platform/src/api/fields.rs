@@ -62,7 +62,7 @@ impl Fields {
     }
 
     /// Notes that a field was read.
-    #[cfg_attr(not(debug_assertions), expect(unused_variables, clippy::unused_self, reason = "only debug builds look"))]
+    #[cfg_attr(not(debug_assertions), expect(unused_variables, reason = "only debug builds look"))]
     pub(super) fn asked_for(&mut self, name: &'static str) {
         #[cfg(debug_assertions)]
         if let Some((declared, read)) = &mut self.declared {
