@@ -86,7 +86,12 @@ async fn conclude(context: &Context, operation: &Operation, asking: &Asking) -> 
         let spread = context.random_between(0, 1000);
         let conclusion = asking.conclude(ask, answer, context.now(), policy, spread);
         match (&conclusion, operation.verb) {
-            (Conclusion::Call, _) => {
+            (Conclusion::Call, verb) => {
+                if !verb.looks_first() {
+                    let reference = &operation.reference;
+                    tracing::error!(target: "spillway", %reference, %verb, "the processor has lost it, and is called again");
+                    context.metrics.add(Metric::OperationsCalledAgain, 1);
+                }
                 ask = Ask::Call;
                 continue;
             }
@@ -129,7 +134,7 @@ fn count<T: Asks>(context: &Context, change: &Change<T>) {
         match event.event_type {
             EventType::PaymentSucceeded => context.metrics.add(Metric::PaymentsSucceeded, 1),
             EventType::PaymentFailed => context.metrics.add(Metric::PaymentsFailed, 1),
-            EventType::WebhookEndpointDisabled => {}
+            _ => {}
         }
     }
 }

@@ -71,6 +71,11 @@ impl Verb {
         }
     }
 
+    /// Whether it is looked up before each call.
+    pub fn looks_first(self) -> bool {
+        self.manner().looks_first
+    }
+
     /// Whether doing it takes the terms of a capture.
     pub fn is_priced(self) -> bool {
         self.manner().is_priced

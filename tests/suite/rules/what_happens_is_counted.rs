@@ -13,11 +13,12 @@ use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Deadline, Options, Stack, Template, event, eventually};
 
 /// Every metric and its unit.
-const METRICS: [(&str, &str); 13] = [
+const METRICS: [(&str, &str); 14] = [
     ("PaymentsSucceeded", "Count"),
     ("PaymentsFailed", "Count"),
     ("OutcomesUnknown", "Count"),
     ("LateChargesUndone", "Count"),
+    ("OperationsCalledAgain", "Count"),
     ("ProcessorLatency", "Milliseconds"),
     ("MovementsFolded", "Count"),
     ("WebhooksDelivered", "Count"),

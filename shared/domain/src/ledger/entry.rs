@@ -194,6 +194,13 @@ impl JournalEntry {
         &self.postings
     }
 
+    /// Whether the merchant's account is among the legs, or a fee. An entry between accounts of the platform is not the
+    /// merchant's.
+    pub fn changes_the_balance(&self) -> bool {
+        let is_the_merchants = |leg: &Posting| leg.account == Account::Merchant || FEES.contains(&leg.account);
+        self.postings.iter().any(is_the_merchants)
+    }
+
     /// Minor units by which the merchant's balance changed: credits of its account less debits.
     pub fn net(&self) -> Result<Minor, OutOfRange> {
         net(&self.postings)

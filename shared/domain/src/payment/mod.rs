@@ -47,6 +47,11 @@ pub enum CaptureMethod {
 
 as_text!(CaptureMethod);
 
+/// The field of what a refund may still take.
+pub const REFUNDABLE: &str = "refundable";
+/// The field of what was given back.
+pub const AMOUNT_REFUNDED: &str = "amount_refunded";
+
 /// The failure code of a payment whose outcome the processor never knew.
 pub const PROCESSOR_UNAVAILABLE: &str = "processor_unavailable";
 

@@ -72,7 +72,17 @@ struct Unreadable;
 impl ListQuery {
     /// Of a request for a list of the tenant. No list takes the cursor of another endpoint's.
     pub fn of<A>(parameters: Parameters, tenant: &Tenant, endpoint: &Endpoint<A>) -> ListQuery {
-        let query = ListQuery::of_list(parameters, tenant, endpoint.name());
+        ListQuery::of_endpoint(parameters, tenant, endpoint, endpoint.name())
+    }
+
+    /// Of a request for a list under a parent. No list takes the cursor of another parent's.
+    pub fn under<A>(parameters: Parameters, tenant: &Tenant, endpoint: &Endpoint<A>, parent: &str) -> ListQuery {
+        ListQuery::of_endpoint(parameters, tenant, endpoint, &format!("{} {parent}", endpoint.name()))
+    }
+
+    #[cfg_attr(not(debug_assertions), expect(unused_variables, reason = "only tests look at what is declared"))]
+    fn of_endpoint<A>(parameters: Parameters, tenant: &Tenant, endpoint: &Endpoint<A>, list: &str) -> ListQuery {
+        let query = ListQuery::of_list(parameters, tenant, list);
         #[cfg(debug_assertions)]
         let query = {
             let declared = endpoint.query.unwrap_or_default().iter().map(|parameter| parameter.name).collect();

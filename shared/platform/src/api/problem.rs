@@ -62,7 +62,7 @@ pub struct ProblemBody<'a> {
 
 impl Problem {
     /// A problem of this kind. `detail` is for people.
-    fn new(kind: &'static ProblemType, detail: &str) -> Problem {
+    pub fn new(kind: &'static ProblemType, detail: &str) -> Problem {
         Problem { kind, detail: detail.to_owned(), errors: Vec::new(), cause: String::new() }
     }
 

@@ -31,6 +31,8 @@ pub enum Metric {
     /// Charges that appeared after their payment had failed, and were given back. Somebody should know of each, so this
     /// one is counted before the commit: two copies of a message that undo the same charge count it twice.
     LateChargesUndone,
+    /// Operations that the processor did not know of at two look-ups, and that were called again under their key.
+    OperationsCalledAgain,
     /// How long each call of the processor took, whatever came of it.
     ProcessorLatency,
     /// Movements that became part of a balance.
@@ -69,6 +71,7 @@ impl Metric {
             | Metric::PaymentsFailed
             | Metric::OutcomesUnknown
             | Metric::LateChargesUndone
+            | Metric::OperationsCalledAgain
             | Metric::MovementsFolded
             | Metric::WebhooksDelivered
             | Metric::WebhooksFailed

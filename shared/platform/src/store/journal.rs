@@ -10,7 +10,7 @@ use super::listing::{List, Rows};
 use super::{Store, StoreError, keys};
 
 impl Store {
-    /// A page of a tenant's journal over `shards` shards, read strongly: in one currency, or in all. An entry that can't
+    /// A page of the entries of a tenant's journal that change its balance, over `shards` shards, read strongly: in one currency, or in all. An entry that can't
     /// be read is left out.
     pub async fn journal_entries(
         &self, tenant: &Tenant, shards: u16, asked: &Asked, currency: Option<Currency>,
@@ -21,10 +21,12 @@ impl Store {
             from: asked.created_from.map(EntryId::first_at),
             before: asked.created_before.map(EntryId::first_at),
         };
-        self.page(list, asked, currency.is_none(), async |rows| {
+        self.page(list, asked, false, async |rows| {
             let entries = rows.into_iter().map(|row| {
                 let entry: Option<JournalEntry> = self.read(row).ok();
-                entry.filter(|entry| currency.is_none_or(|wanted| wanted == entry.currency))
+                entry.filter(|entry| {
+                    entry.changes_the_balance() && currency.is_none_or(|wanted| wanted == entry.currency)
+                })
             });
             Ok(entries.collect())
         })
