@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use spillway_domain::operation::UnknownOutcomePolicy;
 use spillway_domain::payment::Payment;
+use spillway_domain::refund::Refund;
 use spillway_platform::processor::Processors;
 use spillway_platform::runtime::{self, HasQueues, Invocation, Merchants, SettingError, Start, settings};
 use spillway_platform::store::Store;
@@ -50,6 +51,7 @@ pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) 
 async fn work(context: &Context, item: WorkItem) -> Result<Done, WorkError> {
     match item.kind {
         Kind::Payment => ask::ask::<Payment>(context, &item).await,
+        Kind::Refund => ask::ask::<Refund>(context, &item).await,
         _ => Err(WorkError::UnknownKey),
     }
 }

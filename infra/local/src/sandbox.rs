@@ -9,7 +9,7 @@ use crate::files;
 use crate::invoke::{Functions, InvokeError};
 
 /// What its key may do: all there is.
-const SCOPES: [&str; 4] = ["payments:write", "payments:read", "balance:read", "webhooks:write"];
+const SCOPES: [&str; 5] = ["payments:write", "payments:read", "refunds:write", "balance:read", "webhooks:write"];
 
 /// Tries to have the functions make the merchant and its key. On a machine with little to give, the first can be too late
 /// for the functions' own deadlines.

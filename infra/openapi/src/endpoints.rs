@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use spillway_platform::api::contract::Endpoint;
 
 /// What the groups of endpoints are for, by the first part of their paths below the version.
-const GROUPS: [(&str, &str); 5] = [
-    ("payments", "Charging cards."),
+const GROUPS: [(&str, &str); 6] = [
+    ("payments", "Charging cards, and giving the money back."),
+    ("refunds", "Money that was given back."),
     ("balance", "What the merchant has, and what changed it."),
     ("webhook-endpoints", "Where events are posted."),
     ("health", "Whether the API answers."),
@@ -31,6 +32,9 @@ pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
     list.add("create-payment", &create_payment::ENDPOINT);
     list.add("list-payments", &list_payments::ENDPOINT);
     list.add("get-payment", &get_payment::ENDPOINT);
+    list.add("create-refund", &create_refund::ENDPOINT);
+    list.add("list-refunds", &list_refunds::ENDPOINT);
+    list.add("get-refund", &get_refund::ENDPOINT);
     list.add("get-balance", &get_balance::ENDPOINT);
     list.add("list-balance-transactions", &list_balance_transactions::ENDPOINT);
     list.add("create-webhook-endpoint", &create_webhook_endpoint::ENDPOINT);

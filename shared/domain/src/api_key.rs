@@ -83,6 +83,9 @@ pub enum Scope {
     /// See payments.
     #[strum(serialize = "payments:read")]
     PaymentsRead,
+    /// Refund payments.
+    #[strum(serialize = "refunds:write")]
+    RefundsWrite,
     /// See balances.
     #[strum(serialize = "balance:read")]
     BalanceRead,

@@ -25,6 +25,15 @@ pub enum EventType {
     /// It was not, and will not be.
     #[strum(serialize = "payment.failed")]
     PaymentFailed,
+    /// The refund was accepted, and its amount taken from the balance.
+    #[strum(serialize = "refund.created")]
+    RefundCreated,
+    /// The processor has given the money back.
+    #[strum(serialize = "refund.succeeded")]
+    RefundSucceeded,
+    /// The processor has refused the refund. Its amount is in the balance again.
+    #[strum(serialize = "refund.failed")]
+    RefundFailed,
     /// The endpoint failed for too long, or answered that it is gone.
     #[strum(serialize = "webhook_endpoint.disabled")]
     WebhookEndpointDisabled,

@@ -50,6 +50,7 @@ kinds! {
     MerchantKind MerchantId "mer" "a merchant";
     KeyKind ApiKeyId "key" "an API key (not the key itself)";
     PaymentKind PaymentId "pay" "a payment";
+    RefundKind RefundId "re" "a refund";
     EntryKind EntryId "txn" "a journal entry, and of its movement";
     EventKind EventId "evt" "an event";
     EndpointKind EndpointId "we" "a webhook endpoint";

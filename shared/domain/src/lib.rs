@@ -18,6 +18,7 @@ pub mod money;
 pub mod operation;
 pub mod page;
 pub mod payment;
+pub mod refund;
 pub mod resource;
 pub mod tenant;
 pub mod text;

@@ -30,6 +30,8 @@ pub enum Verb {
     Authorize,
     /// Give back a charge that appeared after its payment had failed.
     Undo,
+    /// Give back all or a part of a charge.
+    Refund,
 }
 
 as_text!(Verb);
@@ -53,6 +55,8 @@ enum Absence {
     IsTheEnd,
     /// It was never done, if a second look-up finds nothing either, long enough after the first.
     TwiceIsTheEnd,
+    /// The same, but it never ends by silence: it is called again, under the same key.
+    TwiceIsCalledAgain,
 }
 
 impl Verb {
@@ -68,6 +72,7 @@ impl Verb {
             //                              looks first, absence,             refused, priced
             Verb::Authorize => manner(false, Absence::TwiceIsTheEnd, true, true),
             Verb::Undo => manner(true, Absence::IsTheEnd, false, false),
+            Verb::Refund => manner(false, Absence::TwiceIsCalledAgain, true, false),
         }
     }
 
@@ -108,6 +113,8 @@ pub struct Operation {
 pub enum Target {
     /// What is charged, as the processor names it.
     Token(String),
+    /// The charge, as the processor names it.
+    Charge(String),
 }
 
 /// How the asking for one operation goes on, as stored in the object that waits for it.
@@ -269,7 +276,8 @@ impl Asking {
             (Ask::LookUp, Answer::Absent) => match absence {
                 Absence::IsTheEnd => Conclusion::Ended(Ending::NeverDone),
                 Absence::TwiceIsTheEnd if self.was_absent_long_ago(now, policy) => Conclusion::Ended(Ending::NeverDone),
-                Absence::TwiceIsTheEnd => again(true),
+                Absence::TwiceIsCalledAgain if self.was_absent_long_ago(now, policy) => Conclusion::Call,
+                Absence::TwiceIsTheEnd | Absence::TwiceIsCalledAgain => again(true),
             },
             (_, Answer::Refused(_) | Answer::Absent | Answer::Unknown) => again(false),
         }
@@ -366,6 +374,7 @@ mod tests {
     fn each_answer_has_one_conclusion() {
         use Answer::{Absent, Done, Refused, Unknown};
         let absent_before = Asking { absent_since: Some(noon()), ..asking(Verb::Authorize) };
+        let lost_refund = Asking { absent_since: Some(noon()), ..asking(Verb::Refund) };
         let again = None;
         let ended = |ending| Some(Conclusion::Ended(ending));
         // Verb and history, ask, answer, hour: conclusion; None stands for asking again.
@@ -385,7 +394,13 @@ mod tests {
             (asking(Verb::Undo), Ask::LookUp, Unknown, 0, again.clone()),
             (asking(Verb::Undo), Ask::Call, Done(receipt()), 0, ended(Ending::Done(receipt()))),
             (asking(Verb::Undo), Ask::Call, Refused(refusal()), 0, again.clone()),
-            (asking(Verb::Undo), Ask::Call, Unknown, 0, again),
+            (asking(Verb::Undo), Ask::Call, Unknown, 0, again.clone()),
+            (asking(Verb::Refund), Ask::Call, Done(receipt()), 0, ended(Ending::Done(receipt()))),
+            (asking(Verb::Refund), Ask::Call, Refused(refusal()), 0, ended(Ending::Refused(refusal()))),
+            (asking(Verb::Refund), Ask::LookUp, Done(receipt()), 30, ended(Ending::Done(receipt()))),
+            (asking(Verb::Refund), Ask::LookUp, Absent, 30, again.clone()),
+            (lost_refund, Ask::LookUp, Absent, 1, Some(Conclusion::Call)),
+            (asking(Verb::Refund), Ask::Call, Unknown, 0, again),
         ] {
             let row = format!("{asking:?} {ask:?} {answer:?}");
             match (asking.conclude(ask, answer, after(hour), &policy(), 0), expected) {

@@ -31,7 +31,7 @@ pub(crate) fn merchant(changes: &Value) -> Value {
 /// The request to issue-api-key, for a test key with every scope; the fields of `changes` replace its own.
 pub(crate) fn key(merchant: &str, changes: &Value) -> Value {
     let request = json!({"merchant": merchant, "mode": "test", "reference": unique(),
-        "scopes": ["payments:write", "payments:read", "balance:read", "webhooks:write"], "expires_at": null});
+        "scopes": ["payments:write", "payments:read", "refunds:write", "balance:read", "webhooks:write"], "expires_at": null});
     changed(request, changes)
 }
 

@@ -13,6 +13,8 @@ pub enum Account {
     ProcessorReceivable,
     /// What was earned by fees.
     FeeIncome,
+    /// What was taken from merchants for refunds that the processor has not confirmed yet.
+    RefundsPayable,
     /// An account that only a newer version of this code posts to. It is read and carried, never posted to.
     #[serde(untagged)]
     Other(String),
@@ -24,6 +26,12 @@ pub enum Account {
 pub enum EntryType {
     /// Money taken from a customer.
     Capture,
+    /// Money taken from the merchant for a refund.
+    Refund,
+    /// The processor has given a refund's money back.
+    RefundSent,
+    /// The processor refused a refund: its money is the merchant's again.
+    RefundFailed,
     /// A type that only a newer version of this code posts. It is read and shown, never posted.
     #[serde(untagged)]
     #[schemars(skip)]
@@ -40,11 +48,16 @@ pub(super) struct Rule {
 }
 
 /// Every type of entry, with the accounts that it debits and credits. An entry that posts anything else can't be made.
-const RULES: &[Rule] = &[Rule {
-    entry_type: EntryType::Capture,
-    debits: &[Account::ProcessorReceivable],
-    credits: &[Account::Merchant, Account::FeeIncome],
-}];
+const RULES: &[Rule] = &[
+    rule(EntryType::Capture, &[Account::ProcessorReceivable], &[Account::Merchant, Account::FeeIncome]),
+    rule(EntryType::Refund, &[Account::Merchant], &[Account::RefundsPayable]),
+    rule(EntryType::RefundSent, &[Account::RefundsPayable], &[Account::ProcessorReceivable]),
+    rule(EntryType::RefundFailed, &[Account::RefundsPayable], &[Account::Merchant]),
+];
+
+const fn rule(entry_type: EntryType, debits: &'static [Account], credits: &'static [Account]) -> Rule {
+    Rule { entry_type, debits, credits }
+}
 
 /// Accounts whose credits are what the merchant pays for the service.
 pub(super) const FEES: &[Account] = &[Account::FeeIncome];

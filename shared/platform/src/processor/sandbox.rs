@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::config::{AsyncSleep as _, SharedAsyncSleep};
 use spillway_domain::operation::{Answer, Failure, Operation, PaymentMethod, Receipt, Target, Verb};
 
 use crate::runtime::{Clock, Outside};
-use crate::store::{SandboxCall, Store, StoreError};
+use crate::store::{SandboxCall, SandboxMove, Store, StoreError};
 
 /// Its name, as stored in payments.
 pub(super) const NAME: &str = "sandbox";
@@ -28,6 +28,8 @@ enum Behaviour {
     TimeOutThrice,
     /// 503, and not charged, three times; then charged.
     UnavailableThrice,
+    /// Charged at once; refunds of the charge are refused.
+    ApproveWithoutRefunds,
 }
 
 /// Brand and last four digits.
@@ -35,7 +37,12 @@ type Card = (&'static str, &'static str);
 
 const VISA: Card = ("visa", "4242");
 
-/// Every token that the sandbox knows. Those of refunds and disputes approve: what they are named after comes later.
+/// What its references of charges begin with.
+const CHARGE: &str = "sandbox_";
+/// What its references of charges begin with whose refunds it refuses.
+const CHARGE_WITHOUT_REFUNDS: &str = "sandbox_norefund_";
+
+/// Every token that the sandbox knows. Those of disputes approve: what they are named after comes later.
 const TOKENS: [(&str, Behaviour); 12] = [
     ("tok_visa", Behaviour::Approve(VISA)),
     ("tok_mastercard", Behaviour::Approve(("mastercard", "4444"))),
@@ -46,7 +53,7 @@ const TOKENS: [(&str, Behaviour); 12] = [
     ("tok_timeout_then_ok", Behaviour::TimeOutOnceAfterCharging),
     ("tok_timeout_unknown", Behaviour::TimeOutThrice),
     ("tok_unavailable", Behaviour::UnavailableThrice),
-    ("tok_refund_fails", Behaviour::Approve(VISA)),
+    ("tok_refund_fails", Behaviour::ApproveWithoutRefunds),
     ("tok_dispute_won", Behaviour::Approve(VISA)),
     ("tok_dispute_lost", Behaviour::Approve(VISA)),
 ];
@@ -55,8 +62,11 @@ fn behaviour(token: &str) -> Option<Behaviour> {
     TOKENS.iter().find(|(known, _)| *known == token).map(|(_, behaviour)| *behaviour)
 }
 
-fn behaviour_of(Target::Token(token): &Target) -> Option<Behaviour> {
-    behaviour(token)
+fn behaviour_of(target: &Target) -> Option<Behaviour> {
+    match target {
+        Target::Token(token) => behaviour(token),
+        Target::Charge(_) => None,
+    }
 }
 
 pub(super) fn knows_token(token: &str) -> bool {
@@ -81,14 +91,15 @@ impl Sandbox {
         let answer = match operation.verb {
             Verb::Authorize => self.authorize(operation).await,
             Verb::Undo => self.count(operation).await.map(|_| Answer::Done(receipt(operation))),
+            Verb::Refund => self.refund(operation).await,
         };
         answered(operation, answer)
     }
 
-    /// Looks for what was taken under the operation's reference.
+    /// Looks for what was taken or given under the operation's reference.
     pub(super) async fn look_up(&self, operation: &Operation) -> Answer {
         let calls = self.store.sandbox_calls(operation.reference.as_str()).await;
-        let answer = calls.map(|calls| match calls.iter().any(|call| call.charges > 0) {
+        let answer = calls.map(|calls| match calls.iter().any(|call| call.charges > 0 || call.refunds > 0) {
             true => Answer::Done(receipt(operation)),
             false => Answer::Absent,
         });
@@ -107,7 +118,7 @@ impl Sandbox {
             Some(Behaviour::Slow) => self.sleep.sleep(SLOW).await,
             Some(_) => {}
         }
-        self.take(operation).await?;
+        self.move_money(SandboxMove::Charge, operation).await?;
         if behaviour == Some(Behaviour::TimeOutOnceAfterCharging) && call.calls == 1 {
             return Ok(Answer::Unknown);
         }
@@ -119,11 +130,20 @@ impl Sandbox {
         self.store.count_sandbox_call(operation.reference.as_str(), &operation.key, (self.now)()).await
     }
 
-    /// Takes the money, unless it was taken under the same key while that is known.
-    async fn take(&self, operation: &Operation) -> Result<(), StoreError> {
+    async fn refund(&self, operation: &Operation) -> Result<Answer, StoreError> {
+        self.count(operation).await?;
+        if matches!(&operation.target, Target::Charge(charge) if charge.starts_with(CHARGE_WITHOUT_REFUNDS)) {
+            return Ok(refused("refund_refused", "The sandbox refuses refunds of this payment."));
+        }
+        self.move_money(SandboxMove::Refund, operation).await?;
+        Ok(Answer::Done(receipt(operation)))
+    }
+
+    /// Takes or gives the money, unless that was done under the same key while the key is known.
+    async fn move_money(&self, moved: SandboxMove, operation: &Operation) -> Result<(), StoreError> {
         let now = (self.now)();
         let remembered_since = now.plus_millis(-self.repeatable_for_ms);
-        self.store.sandbox_charge(operation.reference.as_str(), &operation.key, remembered_since, now).await
+        self.store.sandbox_move(moved, operation.reference.as_str(), &operation.key, remembered_since, now).await
     }
 }
 
@@ -140,11 +160,15 @@ fn refused(code: &str, message: &str) -> Answer {
 }
 
 fn receipt(operation: &Operation) -> Receipt {
-    let (brand, last4) = match behaviour_of(&operation.target) {
-        Some(Behaviour::Approve(card)) => card,
-        _ => VISA,
+    let tail = operation.reference.as_str().split_once('_').map_or("", |(_, tail)| tail);
+    if operation.verb == Verb::Refund {
+        return Receipt { reference: format!("{CHARGE}refund_{tail}"), method: None };
+    }
+    let (start, (brand, last4)) = match behaviour_of(&operation.target) {
+        Some(Behaviour::Approve(card)) => (CHARGE, card),
+        Some(Behaviour::ApproveWithoutRefunds) => (CHARGE_WITHOUT_REFUNDS, VISA),
+        _ => (CHARGE, VISA),
     };
     let method = PaymentMethod { method_type: "card".to_owned(), brand: brand.to_owned(), last4: last4.to_owned() };
-    let reference = operation.reference.as_str().replace("pay_", "sandbox_");
-    Receipt { reference, method: Some(method) }
+    Receipt { reference: format!("{start}{tail}"), method: Some(method) }
 }

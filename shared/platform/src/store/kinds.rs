@@ -10,6 +10,7 @@ use spillway_domain::currency::Currency;
 use spillway_domain::id::{EndpointId, EventId, Id, Kind as IdKind};
 use spillway_domain::ledger::MovementKey;
 use spillway_domain::payment::Payment;
+use spillway_domain::refund::Refund;
 use spillway_domain::resource::Resource;
 use spillway_domain::tenant::Tenant;
 
@@ -22,6 +23,8 @@ use super::keys::{self, Key};
 pub enum Kind {
     /// A payment.
     Payment,
+    /// A refund.
+    Refund,
     /// One part of a balance.
     Balance,
     /// An event.
@@ -111,6 +114,7 @@ struct Work {
 /// The one table.
 const WORK: &[Work] = &[
     resource::<Payment>(Kind::Payment, "pay_"),
+    resource::<Refund>(Kind::Refund, "re_"),
     Work {
         kind: Kind::Balance,
         partition: Pattern::Is("movements"),

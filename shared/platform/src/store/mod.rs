@@ -43,7 +43,7 @@ pub use kinds::{Kind, QueueName, WorkItem, stream_filters, wakes};
 pub use reading::Readable;
 pub use reason::{Conflicts, StoreError};
 pub use resource::{Created, Creation, Listed, Stale};
-pub use sandbox::SandboxCall;
+pub use sandbox::{SandboxCall, SandboxMove};
 
 use self::commit::Commit;
 use crate::runtime::settings::store_deadline;

@@ -21,6 +21,18 @@ pub struct SandboxCall {
     pub charges: u32,
     /// When it last took the money.
     pub charged_at: Option<Timestamp>,
+    /// How often it gave money of a charge back.
+    #[serde(default)]
+    pub refunds: u32,
+}
+
+/// What the sandbox does with money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SandboxMove {
+    /// Takes it from a card.
+    Charge,
+    /// Gives it back.
+    Refund,
 }
 
 impl Store {
@@ -39,13 +51,18 @@ impl Store {
         }
     }
 
-    /// Takes the money under this key, unless it was taken after `remembered_since`: of two calls at once, one does.
-    pub async fn sandbox_charge(
-        &self, reference: &str, idempotency_key: &str, remembered_since: Timestamp, now: Timestamp,
+    /// Takes or gives the money under this key, unless that was done after `remembered_since`: of two calls at once, one
+    /// does.
+    pub async fn sandbox_move(
+        &self, moved: SandboxMove, reference: &str, idempotency_key: &str, remembered_since: Timestamp, now: Timestamp,
     ) -> Result<(), StoreError> {
-        let edit = Edit::new().set("charged_at", text(now.to_string())).add("charges", 1);
+        let (count, at) = match moved {
+            SandboxMove::Charge => ("charges", "charged_at"),
+            SandboxMove::Refund => ("refunds", "refunded_at"),
+        };
+        let edit = Edit::new().set(at, text(now.to_string())).add(count, 1);
         let since = text(remembered_since.to_string());
-        let when = vec![Test::LacksOrCompares("charged_at", Comparison::Below, since)];
+        let when = vec![Test::LacksOrCompares(at, Comparison::Below, since)];
         self.edit(&keys::sandbox_call(reference, idempotency_key), edit, when).await.map(drop)
     }
 

@@ -5,6 +5,7 @@ mod balance_transaction;
 mod list;
 mod operator;
 mod payment;
+mod refund;
 mod schema;
 mod webhook_endpoint;
 
@@ -15,6 +16,7 @@ pub use balance_transaction::{BalanceTransactionView, balance_transaction};
 pub use list::{ListView, list};
 pub use operator::{ApiKeyView, ChangedView, MerchantView, api_key, changed, merchant};
 pub use payment::{PaymentView, payment};
+pub use refund::{RefundView, refund};
 pub use schema::id_pattern;
 pub use webhook_endpoint::{WebhookEndpointView, created_webhook_endpoint, webhook_endpoint};
 

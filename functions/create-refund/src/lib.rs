@@ -1,0 +1,105 @@
+//! `POST /v1/payments/{payment_id}/refunds`: gives money of a captured payment back. One read and one write: the write
+//! holds the guard that no more is refunded than was captured.
+
+use std::sync::Arc;
+
+use lambda_http::Request;
+use spillway_domain::api_key::Scope;
+use spillway_domain::id::{PaymentKind, RefundKind};
+use spillway_domain::money::{AMOUNT_MAX, Minor};
+use spillway_domain::payment::Payment;
+use spillway_domain::refund::{ExceedsRefundable, NewRefund, NotBegun, Refund};
+use spillway_domain::resource::{Cause, Resource as _};
+use spillway_platform::api::contract::{
+    Access, Endpoint, Field, Integer, Metadata, PathId, ProblemType, Success, Text,
+};
+use spillway_platform::api::view::RefundView;
+use spillway_platform::api::{self, ApiRequestExt as _, Caller, Json, Problem, Response};
+use spillway_platform::runtime::{self, SettingError, Start};
+use spillway_platform::store::Store;
+
+const PAYMENT: PathId<PaymentKind> = PathId::new("payment_id", "payment");
+const AMOUNT: Field<Integer> =
+    Field::integer("amount", 1, AMOUNT_MAX, "What to give back, in minor units of the payment's currency.", "400");
+const REASON: Field<Text> = Field::text("reason", 255, "For people.", "\"Returned\"").optional();
+const METADATA: Field<Metadata> = Field::METADATA;
+
+const PAYMENT_NOT_REFUNDABLE: ProblemType = ProblemType {
+    status: 409,
+    code: "payment_not_refundable",
+    title: "Payment not refundable",
+    remedy: "Refund payments that have succeeded. While a payment is `processing`, wait for its event.",
+};
+const AMOUNT_EXCEEDS_REFUNDABLE: ProblemType = ProblemType {
+    status: 409,
+    code: "amount_exceeds_refundable",
+    title: "Amount exceeds what is refundable",
+    remedy: "Refund at most `amount_captured` less `amount_refunded` and `amount_disputed` of the payment. Pending refunds \
+             count; the amount of a failed one may be refunded again.",
+};
+
+/// The declaration.
+pub const ENDPOINT: Endpoint<RefundView<'static>> = Endpoint {
+    summary: "Refund a payment",
+    description: "Gives all or a part of a payment back. The amount leaves the balance at once; fees are kept. The answer \
+                  says `pending`; a webhook, or `GET`, says what became of it.",
+    path_ids: &[PAYMENT.spec()],
+    body: &[AMOUNT.spec(), REASON.spec(), METADATA.spec()],
+    problems: &[PAYMENT_NOT_REFUNDABLE, AMOUNT_EXCEEDS_REFUNDABLE],
+    ..Endpoint::post(
+        "/v1/payments/{payment_id}/refunds",
+        Access::Starts(Scope::RefundsWrite),
+        Success::accepted("The refund is stored, and the processor will be asked for it.").with_etag(),
+    )
+};
+
+/// The store, for refunds that are due.
+pub struct Parts {
+    store: Store,
+}
+
+impl runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        Ok(Parts { store: Store::with_events(start)? })
+    }
+}
+
+type Context = runtime::Context<Parts>;
+
+/// Stores the refund and answers 202, or answers as the first request with this idempotency key was answered.
+pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    let payment_id = PAYMENT.read(&request)?;
+    let key = request.idempotency_key()?;
+    let body = request.json()?;
+    let fingerprint = body.fingerprint();
+    let asked = parse(body)?;
+    let payment: Option<Payment> = context.store.resource(&caller.tenant, &payment_id).await?;
+    let payment = payment.ok_or_else(|| PAYMENT.not_found())?;
+
+    let id = key.id_for::<RefundKind>(&caller.tenant, Refund::NAME, payment_id.as_str());
+    let cause = Cause { request_id: request.request_id().to_owned(), fingerprint, at: context.now() };
+    let change = Refund::begin(&payment, id, asked, cause).map_err(|error| match error {
+        NotBegun::NotCaptured => {
+            Problem::new(&PAYMENT_NOT_REFUNDABLE, &format!("The payment is {}: nothing was taken.", payment.status))
+        }
+        NotBegun::Change(error) => Problem::internal_error(error.to_string()),
+    })?;
+
+    let creation = context.store.create(&change).await?;
+    api::creation(&request, &change.after, creation, |ExceedsRefundable| {
+        let detail = format!("Less than {} is left to refund of this payment.", change.after.asked.amount.units());
+        Problem::new(&AMOUNT_EXCEEDS_REFUNDABLE, &detail)
+    })
+}
+
+fn parse(body: Json) -> Result<NewRefund, Problem> {
+    let mut fields = ENDPOINT.fields(body);
+    let amount = AMOUNT.read(&mut fields);
+    let reason = REASON.read(&mut fields);
+    let metadata = METADATA.read(&mut fields);
+    let faults = fields.finish();
+    match amount {
+        Some(amount) if faults.is_empty() => Ok(NewRefund { amount: Minor::new(amount), reason, metadata }),
+        _ => Err(Problem::invalid_request(faults)),
+    }
+}

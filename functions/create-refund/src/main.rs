@@ -1,0 +1,6 @@
+//! `create-refund` as a Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    spillway_platform::runtime::serve_endpoint(&create_refund::ENDPOINT, create_refund::handle).await
+}

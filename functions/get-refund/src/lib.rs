@@ -1,0 +1,37 @@
+//! `GET /v1/refunds/{refund_id}`: a refund as it is now.
+
+use std::sync::Arc;
+
+use lambda_http::Request;
+use spillway_domain::api_key::Scope;
+use spillway_domain::id::RefundKind;
+use spillway_domain::refund::Refund;
+use spillway_platform::api::contract::{Access, Endpoint, PathId, Success};
+use spillway_platform::api::view::RefundView;
+use spillway_platform::api::{self, Caller, Problem, Response};
+use spillway_platform::runtime::Context;
+
+const REFUND: PathId<RefundKind> = PathId::new("refund_id", "refund");
+
+/// The declaration.
+pub const ENDPOINT: Endpoint<RefundView<'static>> = Endpoint {
+    summary: "Get a refund",
+    description: "A refund as it is now. `pending` ends in `succeeded` or `failed`, mostly within seconds.",
+    path_ids: &[REFUND.spec()],
+    ..Endpoint::get(
+        "/v1/refunds/{refund_id}",
+        Access::Reads(Scope::PaymentsRead),
+        Success::ok("The refund.").with_etag(),
+    )
+};
+
+/// Answers with the refund, or 304 if the client has this version. A malformed, a missing and a foreign id get the same
+/// 404.
+pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    let id = REFUND.read(&request)?;
+
+    let refund: Option<Refund> = context.store.resource(&caller.tenant, &id).await?;
+    let refund = refund.ok_or_else(|| REFUND.not_found())?;
+
+    Ok(api::resource(&refund, &request))
+}

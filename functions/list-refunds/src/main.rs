@@ -1,0 +1,6 @@
+//! `list-refunds` as a Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    spillway_platform::runtime::serve_list(&list_refunds::ENDPOINT, list_refunds::handle).await
+}

@@ -1,0 +1,253 @@
+//! Refunds: their states, and what each outcome at the processor changes.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::change::{Adjust, Change, ChangeError};
+use crate::currency::Currency;
+use crate::event::{Event, EventType};
+use crate::fee::Terms;
+use crate::id::{ObjectId, PaymentId, RefundId, RefundKind};
+use crate::ledger::{Account, Draft, EntryType, JournalEntry, Movement, Posted};
+use crate::money::Minor;
+use crate::operation::{Asking, Asks, Ending, Failure, Operation, Target, UnknownOutcomePolicy, Verb};
+use crate::payment::{AMOUNT_REFUNDED, Payment, REFUNDABLE};
+use crate::resource::{Cause, ForbiddenMove, Meta, Resource, allow};
+use crate::text::as_text;
+use crate::time::{Day, Timestamp};
+
+/// Where a refund stands.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum Status {
+    /// Accepted, and taken from the balance; the processor has not given a final answer yet.
+    Pending,
+    /// The processor has given the money back.
+    Succeeded,
+    /// The processor has refused it; the amount is in the balance again and may be refunded again.
+    Failed,
+}
+
+as_text!(Status, "RefundStatus");
+
+/// What a client asks for, already valid. It never changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewRefund {
+    /// Minor units, 1 to [`crate::money::AMOUNT_MAX`].
+    pub amount: Minor,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The merchant's own keys and values.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// A refund as stored. What never changes of its payment is copied, so that no outcome has to read the payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refund {
+    /// Id, owner, version and times.
+    #[serde(flatten)]
+    pub meta: Meta<RefundKind>,
+    /// The payment that it gives back.
+    pub payment: PaymentId,
+    /// Where it stands.
+    pub status: Status,
+    /// What was asked for.
+    pub asked: NewRefund,
+    /// The payment's currency.
+    pub currency: Currency,
+    /// Known once failed.
+    pub failure: Option<Failure>,
+    /// The value date of the payment's capture.
+    pub payment_available_on: Day,
+    /// The name of the payment's processor.
+    pub processor: String,
+    /// The processor's own reference of the charge.
+    pub charge: String,
+    /// The processor's own reference of the refund.
+    pub processor_reference: Option<String>,
+    /// How the processor is being asked, while it is.
+    pub asking: Option<Asking>,
+}
+
+/// The payment does not allow the refund now: less than its amount is left to refund.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExceedsRefundable;
+
+/// Why a refund can't be begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotBegun {
+    /// Nothing was ever taken by the payment.
+    #[error("the payment was not captured")]
+    NotCaptured,
+    /// The change can't be made.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+}
+
+impl Resource for Refund {
+    type Kind = RefundKind;
+    type Status = Status;
+    type Refusal = ExceedsRefundable;
+
+    const NAME: &'static str = "refund";
+    const PLURAL: &'static str = "refunds";
+    const MOVES: &'static [(Status, Status)] =
+        &[(Status::Pending, Status::Succeeded), (Status::Pending, Status::Failed)];
+
+    fn meta(&self) -> &Meta<RefundKind> {
+        &self.meta
+    }
+
+    fn status(&self) -> Status {
+        self.status
+    }
+
+    fn as_accepted(&self) -> Refund {
+        Refund {
+            meta: self.meta.first(),
+            status: Status::Pending,
+            failure: None,
+            processor_reference: None,
+            asking: Some(Asking::begin(Verb::Refund, self.meta.created_at)),
+            ..self.clone()
+        }
+    }
+
+    fn asking(&self) -> Option<&Asking> {
+        self.asking.as_ref()
+    }
+
+    fn parent(&self) -> Option<ObjectId> {
+        Some(self.payment.clone().into())
+    }
+}
+
+impl Refund {
+    /// A refund as accepted: the amount leaves the balance and the payment's right to refund. It looks at nothing of the
+    /// payment that changes: what is left to refund is the commit's guard.
+    pub fn begin(payment: &Payment, id: RefundId, asked: NewRefund, cause: Cause) -> Result<Change<Refund>, NotBegun> {
+        let (Some(charge), Some(payment_available_on)) = (&payment.processor_reference, payment.available_on) else {
+            return Err(NotBegun::NotCaptured);
+        };
+        let now = cause.at;
+        let refund = Refund {
+            meta: Meta::new(id, payment.meta.owner.clone(), payment.meta.shard, cause),
+            payment: payment.meta.id.clone(),
+            status: Status::Pending,
+            asked,
+            currency: payment.asked.currency,
+            failure: None,
+            payment_available_on,
+            processor: payment.processor.clone(),
+            charge: charge.clone(),
+            processor_reference: None,
+            asking: Some(Asking::begin(Verb::Refund, now)),
+        };
+        let entry = refund.posted(EntryType::Refund, Account::Merchant, Account::RefundsPayable, now)?;
+        let amount = refund.asked.amount;
+        Ok(Change {
+            adjusts: vec![Adjust {
+                needs: vec![(REFUNDABLE, amount)],
+                refused: Some(ExceedsRefundable),
+                ..refund.rights(amount, now).map_err(ChangeError::from)?
+            }],
+            entries: vec![entry],
+            events: vec![Event::of(EventType::RefundCreated, &refund.meta)],
+            ..Change::creation(refund)
+        })
+    }
+
+    /// The payment's rights after `amount` more is refunded; less if it is below 0.
+    fn rights(&self, amount: Minor, at: Timestamp) -> Result<Adjust<ExceedsRefundable>, crate::money::OutOfRange> {
+        Ok(Adjust {
+            name: Payment::NAME,
+            owner: self.meta.owner.clone(),
+            id: self.payment.clone().into(),
+            adds: vec![(REFUNDABLE, Minor::ZERO.minus(amount)?), (AMOUNT_REFUNDED, amount)],
+            needs: Vec::new(),
+            at,
+            refused: None,
+        })
+    }
+
+    /// The entry of this version that debits one account and credits another. A refund takes value with its payment, or
+    /// today if that has passed.
+    fn posted(
+        &self, entry_type: EntryType, debit: Account, credit: Account, now: Timestamp,
+    ) -> Result<(JournalEntry, Option<Movement>), ChangeError> {
+        let posted = Posted {
+            source: self.meta.id.clone().into(),
+            version: self.meta.version,
+            shard: self.meta.shard,
+            available_on: self.payment_available_on.max(now.day()),
+            request_id: self.meta.request_id.clone(),
+            at: now,
+        };
+        let draft =
+            Draft::of(entry_type, self.currency).debit(debit, self.asked.amount).credit(credit, self.asked.amount);
+        Ok(draft.post(posted)?)
+    }
+
+    fn moved_to(&self, status: Status, now: Timestamp) -> Result<Refund, ForbiddenMove> {
+        allow::<Refund>(self.status, status)?;
+        Ok(Refund { status, meta: self.meta.moved(now), asking: None, ..self.clone() })
+    }
+
+    /// The processor has given the money back.
+    fn sent(&self, reference: String, now: Timestamp) -> Result<Change<Refund>, ChangeError> {
+        let refund = Refund { processor_reference: Some(reference), ..self.moved_to(Status::Succeeded, now)? };
+        let entry = refund.posted(EntryType::RefundSent, Account::RefundsPayable, Account::ProcessorReceivable, now)?;
+        let events = vec![Event::of(EventType::RefundSucceeded, &refund.meta)];
+        Ok(Change { entries: vec![entry], events, ..Change::step(self.clone(), refund) })
+    }
+
+    /// The processor has refused it: the money and the right to refund it come back.
+    fn failed(&self, failure: Failure, now: Timestamp) -> Result<Change<Refund>, ChangeError> {
+        let refund = Refund { failure: Some(failure), ..self.moved_to(Status::Failed, now)? };
+        let entry = refund.posted(EntryType::RefundFailed, Account::RefundsPayable, Account::Merchant, now)?;
+        Ok(Change {
+            adjusts: vec![refund.rights(Minor::ZERO.minus(refund.asked.amount)?, now)?],
+            entries: vec![entry],
+            events: vec![Event::of(EventType::RefundFailed, &refund.meta)],
+            ..Change::step(self.clone(), refund)
+        })
+    }
+}
+
+impl Asks for Refund {
+    fn operation(&self) -> Option<Operation> {
+        let verb = self.asking.as_ref()?.verb;
+        Some(Operation {
+            verb,
+            key: format!("{}/{verb}", self.meta.id),
+            reference: self.meta.id.clone().into(),
+            tenant: self.meta.owner.clone(),
+            processor: self.processor.clone(),
+            amount: self.asked.amount,
+            currency: self.currency,
+            target: Target::Charge(self.charge.clone()),
+        })
+    }
+
+    fn with_asking(&self, asking: Option<Asking>) -> Refund {
+        Refund { asking, ..self.clone() }
+    }
+
+    fn settle(
+        &self, ending: Ending, _: Option<&Terms>, now: Timestamp, _: &UnknownOutcomePolicy,
+    ) -> Result<Change<Refund>, ChangeError> {
+        match ending {
+            Ending::Done(receipt) => self.sent(receipt.reference, now),
+            Ending::Refused(failure) => self.failed(failure, now),
+            // A refund never fails by silence: an absence leads to another call.
+            Ending::NeverDone => Err(ForbiddenMove.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

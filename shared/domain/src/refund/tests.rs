@@ -1,0 +1,162 @@
+use super::*;
+use crate::fee::Pricing;
+use crate::id::{MerchantId, PaymentId, shard_of};
+use crate::idempotency::Fingerprint;
+use crate::ledger::Side;
+use crate::operation::{PaymentMethod, Receipt};
+use crate::payment::{CaptureMethod, NewPayment};
+use crate::tenant::{Mode, Tenant};
+
+fn noon() -> Timestamp {
+    Timestamp::parse("2026-01-31T12:00:00Z").unwrap()
+}
+
+fn policy() -> UnknownOutcomePolicy {
+    UnknownOutcomePolicy { waits_s: vec![10], repeatable_for_ms: 1000, absent_again_ms: 1000, last_look_ms: 1000 }
+}
+
+fn cause(at: Timestamp) -> Cause {
+    Cause { request_id: "req-1".into(), fingerprint: Fingerprint::of(b"{}"), at }
+}
+
+/// A payment on this shard, captured at noon in this currency, available on 2026-02-02.
+fn paid(shard: u16, amount: i64, currency: &str) -> Payment {
+    let asked = NewPayment {
+        amount: Minor::new(amount),
+        currency: Currency::parse(currency).unwrap(),
+        token: "tok_visa".into(),
+        capture_method: CaptureMethod::Automatic,
+        description: None,
+        reference: None,
+        customer: None,
+        metadata: BTreeMap::new(),
+    };
+    let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test };
+    let meta = Meta::new(PaymentId::derive(&["p"]), owner, shard, cause(noon()));
+    let method = PaymentMethod { method_type: "card".into(), brand: "visa".into(), last4: "4242".into() };
+    let receipt = Receipt { reference: "ch_1".into(), method: Some(method) };
+    let terms =
+        Terms { pricing: Pricing { fee_basis_points: 290, fee_fixed: Minor::new(30) }, settlement_delay_days: 2 };
+    let payment = Payment::accept(meta, asked, "sandbox".into());
+    payment.settle(Ending::Done(receipt), Some(&terms), noon(), &policy()).unwrap().after
+}
+
+fn begun_at(payment: &Payment, amount: i64, at: Timestamp) -> Change<Refund> {
+    let asked = NewRefund { amount: Minor::new(amount), reason: None, metadata: BTreeMap::new() };
+    Refund::begin(payment, RefundId::derive(&["r"]), asked, cause(at)).unwrap()
+}
+
+/// The legs of the change's only entry, debits above zero, and its movement by value date, shard and amount.
+fn posted(change: &Change<Refund>) -> (Vec<(Account, i64)>, Option<(String, u16, i64)>) {
+    let [(entry, movement)] = change.entries.as_slice() else { panic!("{:?}", change.entries) };
+    let signed = |leg: &crate::ledger::Posting| match leg.side {
+        Side::Debit => leg.amount.units(),
+        Side::Credit => -leg.amount.units(),
+    };
+    let legs = entry.postings().iter().map(|leg| (leg.account.clone(), signed(leg))).collect();
+    let moved = |movement: &Movement| {
+        (movement.key.value_date.to_string(), movement.key.entry.shard(), movement.amount.units())
+    };
+    (legs, movement.as_ref().map(moved))
+}
+
+#[test]
+fn a_refund_of_400_takes_value_with_its_payment() {
+    let change = begun_at(&paid(3, 1000, "USD"), 400, noon());
+    let refund = &change.after;
+    assert_eq!((refund.status, refund.meta.version, refund.meta.shard), (Status::Pending, 1, 3));
+    let legs = vec![(Account::Merchant, 400), (Account::RefundsPayable, -400)];
+    assert_eq!(posted(&change), (legs, Some(("2026-02-02".into(), 3, -400))));
+    assert_eq!((change.before.is_none(), change.events[0].event_type), (true, EventType::RefundCreated));
+    let [adjust] = change.adjusts.as_slice() else { panic!("{:?}", change.adjusts) };
+    assert_eq!((adjust.name, adjust.id.as_str()), ("payment", PaymentId::derive(&["p"]).as_str()));
+    assert_eq!(adjust.needs, [("refundable", Minor::new(400))]);
+    assert_eq!(adjust.adds, [("refundable", Minor::new(-400)), ("amount_refunded", Minor::new(400))]);
+    assert_eq!(adjust.refused, Some(ExceedsRefundable));
+}
+
+#[test]
+fn a_refund_after_the_payments_value_date_takes_value_at_once() {
+    let later = Timestamp::parse("2026-03-01T00:00:00Z").unwrap();
+    let change = begun_at(&paid(0, 1000, "USD"), 400, later);
+    assert_eq!(posted(&change).1, Some(("2026-03-01".into(), 0, -400)));
+}
+
+#[test]
+fn a_debit_goes_to_the_first_part_of_the_balance_and_its_reversal_to_the_payments_shard() {
+    let shard = 4 + shard_of("x", 3);
+    let change = begun_at(&paid(shard, 1000, "USD"), 400, noon());
+    assert_eq!(posted(&change).1.unwrap().1, shard - 4);
+    let failed = settled(&change.after, Ending::Refused(failure()));
+    assert_eq!(posted(&failed).1.unwrap(), ("2026-02-02".into(), shard, 400));
+}
+
+#[test]
+fn amounts_are_those_of_the_currencys_smallest_unit() {
+    for (currency, amount) in [("JPY", 1), ("USD", 99), ("KWD", 1_234)] {
+        let change = begun_at(&paid(0, 2_000, currency), amount, noon());
+        assert_eq!((change.after.currency.code(), posted(&change).1.unwrap().2), (currency, -amount));
+        assert_eq!(change.entries[0].0.amount().unwrap().units(), -amount);
+        assert_eq!(change.entries[0].0.fee().unwrap(), Minor::ZERO, "the fee is kept");
+    }
+}
+
+fn failure() -> Failure {
+    Failure { code: "refund_refused".into(), message: "Refused.".into() }
+}
+
+fn settled(refund: &Refund, ending: Ending) -> Change<Refund> {
+    refund.settle(ending, None, noon().plus_millis(5), &policy()).unwrap()
+}
+
+#[test]
+fn a_refund_that_was_sent_moves_no_balance() {
+    let refund = begun_at(&paid(0, 1000, "USD"), 400, noon()).after;
+    let change = settled(&refund, Ending::Done(Receipt { reference: "rf_1".into(), method: None }));
+    assert_eq!((change.after.status, change.after.meta.version), (Status::Succeeded, 2));
+    assert_eq!((change.after.processor_reference.as_deref(), &change.after.asking), (Some("rf_1"), &None));
+    let legs = vec![(Account::RefundsPayable, 400), (Account::ProcessorReceivable, -400)];
+    assert_eq!(posted(&change), (legs, None));
+    assert_eq!((change.adjusts.len(), change.events[0].event_type), (0, EventType::RefundSucceeded));
+}
+
+#[test]
+fn a_refund_that_failed_gives_money_and_right_back() {
+    let refund = begun_at(&paid(0, 1000, "USD"), 400, noon()).after;
+    let change = settled(&refund, Ending::Refused(failure()));
+    assert_eq!((change.after.status, change.after.failure.clone()), (Status::Failed, Some(failure())));
+    let legs = vec![(Account::RefundsPayable, 400), (Account::Merchant, -400)];
+    assert_eq!(posted(&change), (legs, Some(("2026-02-02".into(), 0, 400))));
+    let [adjust] = change.adjusts.as_slice() else { panic!("{:?}", change.adjusts) };
+    assert_eq!(adjust.adds, [("refundable", Minor::new(400)), ("amount_refunded", Minor::new(-400))]);
+    assert_eq!((adjust.needs.len(), adjust.refused), (0, None));
+}
+
+#[test]
+fn only_a_pending_refund_moves_and_none_fails_by_silence() {
+    let all = Status::ALL.iter().flat_map(|from| Status::ALL.iter().map(|to| (*from, *to)));
+    let allowed: Vec<_> = all.filter(|(from, to)| allow::<Refund>(*from, *to).is_ok()).collect();
+    assert_eq!(allowed, [(Status::Pending, Status::Succeeded), (Status::Pending, Status::Failed)]);
+    let pending = begun_at(&paid(0, 1000, "USD"), 400, noon()).after;
+    assert!(pending.settle(Ending::NeverDone, None, noon(), &policy()).is_err());
+    let failed = settled(&pending, Ending::Refused(failure())).after;
+    assert!(failed.settle(Ending::Refused(failure()), None, noon(), &policy()).is_err());
+}
+
+#[test]
+fn nothing_is_refunded_of_a_payment_that_was_not_captured() {
+    let captured = paid(0, 1000, "USD");
+    let not_captured = Payment { processor_reference: None, available_on: None, ..captured };
+    let asked = NewRefund { amount: Minor::new(1), reason: None, metadata: BTreeMap::new() };
+    let begun = Refund::begin(&not_captured, RefundId::derive(&["r"]), asked, cause(noon()));
+    assert_eq!(begun, Err(NotBegun::NotCaptured));
+}
+
+#[test]
+fn a_repeated_request_is_answered_as_the_first_one_was() {
+    let pending = begun_at(&paid(0, 1000, "USD"), 400, noon()).after;
+    assert_eq!(settled(&pending, Ending::Refused(failure())).after.as_accepted(), pending);
+    let operation = pending.operation().unwrap();
+    assert_eq!(operation.key, format!("{}/refund", pending.meta.id));
+    assert_eq!(operation.target, Target::Charge("ch_1".into()));
+}
