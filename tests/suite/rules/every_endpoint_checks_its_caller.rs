@@ -93,7 +93,7 @@ async fn things(all: &[Endpoint], client: &Client) -> BTreeMap<String, String> {
 async fn every_endpoint_refuses_every_caller_that_may_not() {
     // The addresses of the document's examples are nobody's: nothing may be posted to them.
     let no_posts = Template::without_events(&["DeliverWebhook"]);
-    let stack = Stack::start(Options::new().template(no_posts)).await;
+    let stack = Stack::start(Options::new().template(no_posts).knob("CACHE_SECONDS", 1)).await;
     let all = endpoints();
     let (merchant, other) = (stack.new_merchant().await, stack.new_merchant().await);
     let owned = things(&all, &merchant.client).await;
