@@ -155,6 +155,14 @@ impl Client {
         }
     }
 
+    /// A request for a refund of a payment under this key.
+    pub fn refund_request(&self, payment: &str, idempotency_key: &str, amount: u64) -> Request {
+        let path = format!("/payments/{payment}/refunds");
+        let request = self.request(Method::POST, &path).header("content-type", "application/json");
+        let body = json!({"amount": amount, "reason": "Returned"});
+        request.header("idempotency-key", idempotency_key).body(body.to_string())
+    }
+
     /// A request that registers a receiver of webhooks: right as it is, to be changed at will.
     pub fn webhook_endpoint_request(&self, idempotency_key: &str, url: &str, event_types: &[&str]) -> Request {
         let request = self.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");

@@ -9,6 +9,7 @@ mod merchants;
 mod outcomes;
 mod panics;
 mod payments;
+mod refunds;
 mod smoke;
 mod sweep;
 mod tenants;

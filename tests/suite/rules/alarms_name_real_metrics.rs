@@ -120,7 +120,8 @@ fn every_alarm_has_a_runbook_and_says_what_missing_figures_mean() {
         let told = name != "canary-errors";
         assert_eq!(alarm["AlarmActions"]["Fn::If"][0] == "TellsAlarms", told, "{name}");
         // What has happened does not stop being so: only the end of a state is news.
-        let tells_events = matches!(name.as_str(), "overdue-work" | "late-charges" | "operations-called-again" | "unreadable-items");
+        let tells_events =
+            matches!(name.as_str(), "overdue-work" | "late-charges" | "operations-called-again" | "unreadable-items");
         assert_eq!(alarm["OKActions"].is_object(), told && !tells_events, "{name}");
     }
     let shown = dashboard(&template).into_iter().flat_map(|widget| widget["properties"]["alarms"].as_array().cloned());

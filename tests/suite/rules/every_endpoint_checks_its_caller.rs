@@ -9,7 +9,7 @@ use spillway_tests::clock::in_seconds;
 use spillway_tests::{Client, Deadline, Options, Stack, Template, eventually, unique};
 
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
-const SCOPES: [&str; 4] = ["payments:write", "payments:read", "balance:read", "webhooks:write"];
+const SCOPES: [&str; 5] = ["payments:write", "payments:read", "refunds:write", "balance:read", "webhooks:write"];
 
 /// An endpoint as the document has it.
 struct Endpoint {
@@ -72,7 +72,7 @@ impl Endpoint {
     }
 }
 
-/// Makes one of each thing that a path names, by the POST to the path before it.
+/// Makes one of each thing that a path names, by the POST to the collection before it, wherever that is.
 async fn things(all: &[Endpoint], client: &Client) -> BTreeMap<String, String> {
     let mut ids = BTreeMap::new();
     for endpoint in all {
@@ -81,10 +81,16 @@ async fn things(all: &[Endpoint], client: &Client) -> BTreeMap<String, String> {
         if ids.contains_key(&name) {
             continue;
         }
-        let maker = all.iter().find(|maker| maker.method == Method::POST && maker.path == parent);
-        let maker = maker.unwrap_or_else(|| panic!("nothing makes what {} names", endpoint.path));
-        let made = maker.send(client, &ids).await.expect(maker.success());
-        ids.insert(name, made.id().to_owned());
+        let collection = parent.rsplit_once('/').map_or(parent, |(_, collection)| collection);
+        let makes = |maker: &&Endpoint| maker.method == Method::POST && maker.path.ends_with(&format!("/{collection}"));
+        let maker = all.iter().find(makes).unwrap_or_else(|| panic!("nothing makes what {} names", endpoint.path));
+        // What it is made of may not be ready yet.
+        let made = eventually(&format!("a {name} is made"), Deadline::SOON, async || {
+            let answer = maker.send(client, &ids).await;
+            if answer.status == maker.success() { Ok(answer.id().to_owned()) } else { Err(answer.text) }
+        })
+        .await;
+        ids.insert(name, made);
     }
     ids
 }

@@ -87,7 +87,7 @@ enum Outcome {
 }
 
 /// Every sample in the order in which a merchant meets them: the first makes the merchant of all others.
-const SAMPLES: [(&str, Outcome); 30] = [
+const SAMPLES: [(&str, Outcome); 33] = [
     ("get-health/health", Outcome::Status(200)),
     ("get-openapi/document", Outcome::Status(200)),
     ("create-merchant/acme", Outcome::Field("id", "mer_")),
@@ -112,6 +112,9 @@ const SAMPLES: [(&str, Outcome); 30] = [
     ("deliver-webhook/event", Outcome::Whole),
     ("deliver-webhook/delivery", Outcome::Whole),
     ("deliver-webhook/endpoint", Outcome::Whole),
+    ("create-refund/part", Outcome::Status(202)),
+    ("get-refund/by-id", Outcome::Status(200)),
+    ("list-refunds/first-page", Outcome::Status(200)),
     ("enqueue-due/minute", Outcome::Text("enqueued ")),
     ("update-merchant/fees", Outcome::Field("effective_at", "20")),
     ("update-merchant/shards", Outcome::Field("effective_at", "20")),
@@ -176,12 +179,14 @@ async fn every_sample_event_works_with_cargo_lambda_invoke() {
     // The message of the sample was for the payment of the sample.
     let payment = response(&stack, "get-payment/by-id").await;
     assert_eq!((&payment["status"], &payment["fee"]), (&json!("succeeded"), &json!(66)), "{payment}");
-    for list in ["list-payments/filtered", "list-balance-transactions/filtered"] {
+    // The payment, and its refund.
+    for (list, count) in [("list-payments/filtered", 1), ("list-balance-transactions/filtered", 2)] {
         let listed = response(&stack, list).await;
-        assert_eq!(listed["data"].as_array().map(Vec::len), Some(1), "{listed}");
+        assert_eq!(listed["data"].as_array().map(Vec::len), Some(count), "{listed}");
     }
     let balance = response(&stack, "get-balance/all-currencies").await;
-    let dollars = json!({"currency": "USD", "available": 0, "pending": 1184});
+    // 1184 of the payment, less the refund of 400.
+    let dollars = json!({"currency": "USD", "available": 0, "pending": 784});
     assert!(balance["balances"].as_array().unwrap().contains(&dollars), "{balance}");
 }
 

@@ -35,6 +35,7 @@ mod one_unreadable_item_spoils_nothing;
 mod operators_may_repeat;
 mod panics_are_survived;
 mod poison_hurts_nobody_else;
+mod refunds_never_exceed_the_payment;
 mod roles_are_exact;
 mod settings_are_exact;
 mod starting_is_told;

@@ -78,6 +78,7 @@ async fn every_right_is_used_and_no_other_is_missed() {
     for token in ["tok_visa", "tok_declined"] {
         merchant.client.pay(1250, "USD", token).await;
     }
+    merchants_refund(&merchant).await;
     let unknown = merchant.client.pay(1250, "USD", "tok_timeout_unknown").await;
     rubbish(&stack, &other).await;
     eventually("a fold sends a message", Deadline::SOON, async || {
@@ -137,6 +138,16 @@ async fn operators_work(stack: &Stack) -> [Merchant; 2] {
     [merchant, other]
 }
 
+/// Refunds of a payment, of which the second is too much: before that is refused, it is read whether it is there already.
+async fn merchants_refund(merchant: &Merchant) {
+    let payment = merchant.client.paid(1250, "USD").await;
+    let id = payment["id"].as_str().unwrap();
+    let refund = merchant.client.refund_request(id, &unique(), 1250).send_until_served().await.unwrap().expect(202);
+    merchant.client.refund_request(id, &unique(), 1).send_until_served().await.unwrap().expect(409);
+    merchant.client.get(&format!("/payments/{id}/refunds")).await.expect(200);
+    merchant.client.get(&format!("/refunds/{}", refund.id())).await.expect(200);
+}
+
 /// What a merchant asks for.
 async fn merchants_look(merchant: &Merchant, endpoint: &str) {
     merchant.client.webhook_endpoint(endpoint).await;
@@ -155,6 +166,7 @@ async fn rubbish(stack: &Stack, merchant: &Merchant) {
     let (tenant, id) = (merchant.tenant(), &merchant.id["mer_".len()..]);
     let things = [
         (format!("#pay_{id}"), "payment".to_owned(), "money"),
+        (format!("#re_{id}"), "refund".to_owned(), "money"),
         ("#balances".to_owned(), "EUR".to_owned(), "money"),
         ("#events#0".to_owned(), format!("evt_{id}"), "events"),
         (format!("#evt_{id}"), format!("we_{id}"), "deliveries"),

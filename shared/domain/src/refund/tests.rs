@@ -46,8 +46,11 @@ fn begun_at(payment: &Payment, amount: i64, at: Timestamp) -> Change<Refund> {
     Refund::begin(payment, RefundId::derive(&["r"]), asked, cause(at)).unwrap()
 }
 
+/// Value date, shard and amount of a movement.
+type Moved = (String, u16, i64);
+
 /// The legs of the change's only entry, debits above zero, and its movement by value date, shard and amount.
-fn posted(change: &Change<Refund>) -> (Vec<(Account, i64)>, Option<(String, u16, i64)>) {
+fn posted(change: &Change<Refund>) -> (Vec<(Account, i64)>, Option<Moved>) {
     let [(entry, movement)] = change.entries.as_slice() else { panic!("{:?}", change.entries) };
     let signed = |leg: &crate::ledger::Posting| match leg.side {
         Side::Debit => leg.amount.units(),

@@ -465,6 +465,15 @@ mod tests {
     }
 
     #[test]
+    fn the_templates_stream_lets_exactly_these_changes_through() {
+        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/template.yaml");
+        let template = std::fs::read_to_string(template).unwrap();
+        let patterns = template.lines().filter_map(|line| line.trim().strip_prefix("- Pattern: '")?.strip_suffix('\''));
+        let patterns: Vec<serde_json::Value> = patterns.map(|text| serde_json::from_str(text).unwrap()).collect();
+        assert_eq!(patterns, stream_filters());
+    }
+
+    #[test]
     fn what_is_unfinished_is_due_in_its_own_space() {
         let spaces: Vec<_> = each().into_iter().map(|(key, ..)| due_space(&key)).collect();
         let (money, events, deliveries) = (DueSpace::Money, DueSpace::Events, DueSpace::Deliveries);

@@ -37,6 +37,6 @@ mod tests {
         for filter in event_filters() {
             assert_eq!(EventFilter::parse(&filter).unwrap().to_string(), filter);
         }
-        assert_eq!(event_filters()[..3], ["*", "payment.*", "webhook_endpoint.*"]);
+        assert_eq!(event_filters()[..3], ["*", "payment.*", "refund.*"]);
     }
 }

@@ -1,0 +1,130 @@
+//! However many refunds of a payment race, and whatever becomes unknown, no more than the payment is given back, and each
+//! refund once. The table lets writes of one item conflict, as DynamoDB does.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures::future::{join, join_all};
+use serde_json::json;
+use spillway_tests::client::{Answer, unique};
+use spillway_tests::oracle::{Books, settled};
+use spillway_tests::store_proxy::{Fault, Matching};
+use spillway_tests::{Deadline, Merchant, Options, Stack, eventually};
+
+/// How long a write holds its items.
+const HOLD: Duration = Duration::from_millis(15);
+
+async fn start(options: Options) -> (Stack, Merchant, String) {
+    let stack = Stack::start(options.store_proxy()).await;
+    let merchant = stack.new_merchant().await;
+    let payment = merchant.client.paid(1000, "USD").await["id"].as_str().unwrap().to_owned();
+    (stack, merchant, payment)
+}
+
+async fn all_at_once(merchant: &Merchant, payment: &str, keys: &[String], amount: u64) -> Vec<Answer> {
+    let requests: Vec<_> = keys.iter().map(|key| merchant.client.refund_request(payment, key, amount)).collect();
+    join_all(requests.iter().map(|request| request.send())).await
+}
+
+fn keys(count: usize) -> Vec<String> {
+    (0..count).map(|number| format!("refund-{number}")).collect()
+}
+
+#[tokio::test]
+async fn of_fifty_racing_refunds_of_30_exactly_33_of_1000_are_accepted() {
+    let (stack, merchant, payment) = start(Options::new()).await;
+    let keys = keys(50);
+    stack.store_proxy().set_conflicts(HOLD);
+    let answers = all_at_once(&merchant, &payment, &keys, 30).await;
+    let statuses: BTreeSet<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    assert!(statuses.is_subset(&BTreeSet::from([202, 409, 503])), "{statuses:?}");
+    stack.store_proxy().heal();
+    // Who was told to come again comes again.
+    let again = all_at_once(&merchant, &payment, &keys, 30).await;
+    let accepted = again.iter().filter(|answer| answer.status == 202).count();
+    let refused = again.iter().filter(|answer| answer.status == 409).count();
+    assert_eq!((accepted, refused), (33, 17));
+    settled(&stack, &merchant.tenant(), 1).await;
+    assert_eq!(merchant.client.payment(&payment).await["amount_refunded"], 990);
+    // 1000 less the fee of 59 and 33 times 30.
+    assert_eq!(merchant.client.balance("USD").await, (0, 941 - 990));
+}
+
+#[tokio::test]
+async fn none_of_sixteen_refunds_at_once_is_told_to_come_again() {
+    let (stack, merchant, payment) = start(Options::new()).await;
+    stack.store_proxy().set_conflicts(HOLD);
+    let answers = all_at_once(&merchant, &payment, &keys(16), 10).await;
+    assert!(answers.iter().all(|answer| answer.status == 202), "{answers:?}");
+    stack.store_proxy().heal();
+    settled(&stack, &merchant.tenant(), 1).await;
+    assert_eq!(merchant.client.payment(&payment).await["amount_refunded"], 160);
+}
+
+#[tokio::test]
+async fn a_refund_whose_outcome_is_unknown_is_asked_for_under_the_same_key_until_it_is_known() {
+    let options = Options::new().knob("PROCESSOR_WAITS_SECONDS", "1").unkilled();
+    let (stack, merchant, payment) = start(options).await;
+    // The sandbox gives the money back, and its answer is lost.
+    let given = Matching::operation("UpdateItem").with("sandbox#re_").with("\"refunds\"");
+    stack.store_proxy().fault(8, given, Fault::LoseReply);
+    let id = merchant.client.refund_request(&payment, &unique(), 1000).send().await.expect(202).id().to_owned();
+    let books = settled(&stack, &merchant.tenant(), 1).await;
+    assert_eq!(books.others[&id]["status"], "succeeded");
+    let calls = &books.charges[&id];
+    assert_eq!((calls.len(), &calls[0]["refunds"]), (1, &json!(1)), "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_refund_that_the_processor_lost_is_called_again_and_never_fails_by_silence() {
+    // Only look-ups, and every wait is a second.
+    let options = Options::new()
+        .knob("REPEATABLE_FOR_SECONDS", 0)
+        .knob("PROCESSOR_WAITS_SECONDS", 1)
+        .knob("ABSENT_AGAIN_SECONDS", 1)
+        .unkilled();
+    let stack = Stack::start(options.store_proxy()).await;
+    let merchant = stack.new_merchant().await;
+    let payment = merchant.client.pay(1000, "USD", "tok_visa").await;
+    // It is charged already when it is first looked for.
+    let charged = json!({"Key": {"pk": {"S": format!("sandbox#{payment}")}, "sk": {"S": format!("{payment}/authorize")}},
+        "UpdateExpression": "SET charges = :one, calls = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}});
+    stack.table().call("UpdateItem", charged).await;
+    merchant.client.finished(&payment).await;
+    let id = merchant.client.refund_request(&payment, &unique(), 1000).send().await.expect(202).id().to_owned();
+    eventually("the refund has ended", Deadline::LATER, async || {
+        stack.run_due().await;
+        let refund = merchant.client.get(&format!("/refunds/{id}")).await.expect(200).body;
+        if refund["status"] == "succeeded" { Ok(()) } else { Err(refund.to_string()) }
+    })
+    .await;
+    assert!(stack.log().contains("has lost it"), "somebody is told");
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
+    assert_eq!(books.charges[&id][0]["refunds"], 1);
+}
+
+#[tokio::test]
+async fn a_change_of_the_refund_between_read_and_commit_delays_nothing_and_asks_nobody_again() {
+    let (stack, merchant, payment) = start(Options::new().unkilled()).await;
+    let commit = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems").with("refund_sent"));
+    let changed = async {
+        commit.reached(1).await;
+        let refunds = merchant.client.get(&format!("/payments/{payment}/refunds")).await.expect(200).body;
+        let id = refunds["data"][0]["id"].as_str().unwrap();
+        let key = format!("{}#{id}", merchant.tenant());
+        let next = json!({":two": {"N": "2"}, ":note": {"S": "kept"}});
+        stack.table().update(&key, "refund", "SET version = :two, note = :note", next).await;
+        commit.forward();
+    };
+    let request = merchant.client.refund_request(&payment, "refund-1", 1000);
+    let (answer, ()) = join(request.send(), changed).await;
+    let id = answer.expect(202).id().to_owned();
+    let refund = eventually("the refund has ended", Deadline::SOON, async || {
+        let refund = stack.table().item(&format!("{}#{id}", merchant.tenant()), "refund").await.unwrap();
+        if refund["status"] == "succeeded" { Ok(refund) } else { Err(format!("{refund:?}")) }
+    })
+    .await;
+    assert_eq!((&refund["version"], &refund["note"]), (&json!(3), &json!("kept")));
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
+    assert_eq!((&books.charges[&id][0]["calls"], &books.charges[&id][0]["refunds"]), (&json!(1), &json!(1)));
+}
