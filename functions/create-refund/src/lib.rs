@@ -68,11 +68,11 @@ type Context = runtime::Context<Parts>;
 
 /// Stores the refund and answers 202, or answers as the first request with this idempotency key was answered.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
-    let payment_id = PAYMENT.read(&request)?;
     let key = request.idempotency_key()?;
     let body = request.json()?;
     let fingerprint = body.fingerprint();
     let asked = parse(body)?;
+    let payment_id = PAYMENT.read(&request)?;
     let payment: Option<Payment> = context.store.resource(&caller.tenant, &payment_id).await?;
     let payment = payment.ok_or_else(|| PAYMENT.not_found())?;
 

@@ -82,7 +82,7 @@ async fn a_new_key_with_a_member_twice_or_unknown_is_refused() {
     let twice = r#""scopes": ["balance:read"], "scopes": ["payments:write", "payments:read"]"#;
     refused(&stack, "issue-api-key", &with(twice), &[&format!("/scopes {TWICE}")]).await;
     let wrong = r#""scopes": ["balance:read", 7, "balance:write"], "mode": "live", "expires": "2030-01-01T00:00:00Z""#;
-    let scopes = "must be one of payments:write, payments:read, balance:read, webhooks:write";
+    let scopes = "must be one of payments:write, payments:read, refunds:write, balance:read, webhooks:write";
     let faults = [
         &format!("/mode {TWICE}"),
         "/scopes/1 must be a string, not a whole number",
