@@ -21,6 +21,11 @@ pub fn payment_message(merchant: &str, id: &str) -> Value {
     message("payment", &format!("{merchant}#test#{id}"), "payment")
 }
 
+/// The message that names a refund.
+pub fn refund_message(merchant: &str, id: &str) -> Value {
+    message("refund", &format!("{merchant}#test#{id}"), "refund")
+}
+
 /// The message that names the first part of a balance.
 pub fn balance_message(merchant: &str, currency: &str) -> Value {
     message("balance", &format!("{merchant}#test#balances"), currency)

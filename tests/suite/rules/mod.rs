@@ -49,6 +49,7 @@ mod the_template_fits;
 mod the_terminal_shows_outcomes;
 mod throttles_are_told;
 mod unknown_outcomes_are_asked;
+mod what_an_earlier_version_stored_is_read;
 mod what_happens_is_counted;
 mod what_is_not_known_stays;
 mod what_is_posted_stays;

@@ -128,3 +128,15 @@ async fn a_change_of_the_refund_between_read_and_commit_delays_nothing_and_asks_
     let books = Books::read(&stack.table(), &merchant.tenant()).await;
     assert_eq!((&books.charges[&id][0]["calls"], &books.charges[&id][0]["refunds"]), (&json!(1), &json!(1)));
 }
+
+/// AWS does not promise to report every condition that failed.
+#[tokio::test]
+async fn a_refund_that_is_there_is_answered_also_where_only_the_guard_is_told() {
+    let (stack, merchant, payment) = start(Options::new().unkilled()).await;
+    let request = merchant.client.refund_request(&payment, "refund-1", 1000);
+    let first = request.send().await.expect(202);
+    let fault = Fault::Canceled(1, "ConditionalCheckFailed");
+    stack.store_proxy().fault(1, Matching::operation("TransactWriteItems").with("refundable"), fault);
+    let again = request.send().await.expect(202);
+    assert_eq!((&again.body, again.header("idempotent-replayed")), (&first.body, "true"));
+}
