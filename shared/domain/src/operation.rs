@@ -268,7 +268,12 @@ impl Asking {
         &self, ask: Ask, answer: Answer, now: Timestamp, policy: &UnknownOutcomePolicy, spread: u32,
     ) -> Conclusion {
         let Manner { looks_first, absence, may_be_refused, .. } = self.verb.manner();
-        let again = |absent| Conclusion::AskAgain(self.in_vain(absent, now, policy, spread));
+        // A call begins anew what absences tell: what was not there before it may be there after it.
+        let asked = match ask {
+            Ask::Call => &Asking { absent_since: None, ..self.clone() },
+            Ask::LookUp | Ask::Wait(_) => self,
+        };
+        let again = |absent| Conclusion::AskAgain(asked.in_vain(absent, now, policy, spread));
         match (ask, answer) {
             (Ask::LookUp, Answer::Done(_)) if looks_first => Conclusion::Call,
             (_, Answer::Done(receipt)) => Conclusion::Ended(Ending::Done(receipt)),
@@ -416,6 +421,19 @@ mod tests {
         let conclude = |at| absent.conclude(Ask::LookUp, Answer::Absent, at, &policy(), 0);
         assert_eq!(conclude(noon().plus_millis(HOUR)), Conclusion::Ended(Ending::NeverDone));
         assert_eq!(again(conclude(noon().plus_millis(HOUR - 1))).absent_since, Some(noon()));
+    }
+
+    #[test]
+    fn after_a_further_call_two_absences_are_needed_again() {
+        let lost = Asking { absent_since: Some(noon()), ..asking(Verb::Refund) };
+        let called = again(lost.conclude(Ask::Call, Answer::Unknown, after(1), &policy(), 0));
+        assert_eq!(called.absent_since, None);
+        let absent = again(called.conclude(Ask::LookUp, Answer::Absent, after(2), &policy(), 0));
+        assert_eq!(absent.absent_since, Some(after(2)));
+        assert_eq!(absent.conclude(Ask::LookUp, Answer::Absent, after(3), &policy(), 0), Conclusion::Call);
+        // A look-up without an answer forgets nothing.
+        let unknown = again(absent.conclude(Ask::LookUp, Answer::Unknown, after(3), &policy(), 0));
+        assert_eq!(unknown.absent_since, Some(after(2)));
     }
 
     #[test]

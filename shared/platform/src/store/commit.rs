@@ -26,6 +26,8 @@ use super::{Item, Key, Store, StoreError, text};
 const WRITER: &str = "writer";
 /// Tries of a commit that writes an item which others change at the same time. A conflict fails one try.
 const SHARED_ATTEMPTS_MAX: u32 = 12;
+/// The longest time for all of those tries.
+const SHARED_DEADLINE_MAX: Duration = Duration::from_secs(8);
 /// The longest wait between two of those tries.
 const SHARED_BACKOFF_MAX: Duration = Duration::from_secs(1);
 
@@ -230,9 +232,9 @@ impl Store {
                 .with_max_attempts(SHARED_ATTEMPTS_MAX)
                 .with_initial_backoff(Duration::from_millis(25))
                 .with_max_backoff(SHARED_BACKOFF_MAX);
-            // With the store's ordinary deadline of 3 s, 8 s: less than the function's time.
+            // With the store's ordinary deadline of 3 s, 8 s: less than the function's time. Never more than that.
             let timeouts = TimeoutConfig::builder()
-                .operation_timeout(self.deadline * 8 / 3)
+                .operation_timeout((self.deadline * 8 / 3).min(SHARED_DEADLINE_MAX))
                 .operation_attempt_timeout(self.deadline / 3)
                 .build();
             let config = aws_sdk_dynamodb::Config::builder().retry_config(retries).timeout_config(timeouts);
