@@ -147,7 +147,8 @@ fn done<T: Asks>(asking: &Asking, conclusion: &Conclusion, change: &Change<T>, c
         Conclusion::Ended(Ending::Refused(failure)) => format!("declined {}", failure.code),
         Conclusion::Ended(Ending::NeverDone) => "never done".to_owned(),
         Conclusion::AskAgain(next) => {
-            let answer = if next.absent_since == asking.absent_since { "no answer" } else { "nothing found" };
+            let is_first_absence = next.absent_since.is_some() && asking.absent_since.is_none();
+            let answer = if is_first_absence { "nothing found" } else { "no answer" };
             format!("{answer}, again in {} s", wait_s(context, next))
         }
         Conclusion::Call => String::new(),

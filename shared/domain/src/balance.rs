@@ -69,7 +69,7 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// Nothing.
+    /// A reading of a balance in which there is no money.
     pub const ZERO: Reading = Reading { available: Minor::ZERO, pending: Minor::ZERO };
 
     /// This and another part of the same balance.

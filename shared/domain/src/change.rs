@@ -35,8 +35,8 @@ impl<T: Resource> Change<T> {
     }
 }
 
-/// A relative change of amounts of another resource, which others change at the same time. It moves the version of that
-/// resource.
+/// A relative change of amounts of another resource, which other requests change at the same time. It moves that
+/// resource's version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adjust<R> {
     /// The type of the resource: its [`Resource::NAME`].
@@ -49,7 +49,7 @@ pub struct Adjust<R> {
     pub adds: Vec<(&'static str, Minor)>,
     /// Amounts that must be at least so much before the change.
     pub needs: Vec<(&'static str, Minor)>,
-    /// When.
+    /// The time that becomes the resource's `updated_at`.
     pub at: Timestamp,
     /// What it means if an amount of `needs` is too small. None if nothing is needed but that the resource is there.
     pub refused: Option<R>,

@@ -17,7 +17,7 @@ pub struct Minor(i64);
 pub struct OutOfRange;
 
 impl Minor {
-    /// Nothing.
+    /// No money.
     pub const ZERO: Minor = Minor(0);
 
     /// `units` minor units.

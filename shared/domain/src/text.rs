@@ -37,7 +37,7 @@ macro_rules! as_text {
                 self.into()
             }
 
-            /// Reads the text. None if it is none of these.
+            /// Reads the text. None if it is the text of no value.
             pub fn parse(text: &str) -> Option<$type> {
                 text.parse().ok()
             }

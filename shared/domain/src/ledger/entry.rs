@@ -194,8 +194,8 @@ impl JournalEntry {
         &self.postings
     }
 
-    /// Whether the merchant's account is among the legs, or a fee. An entry between accounts of the platform is not the
-    /// merchant's.
+    /// Whether a leg is the merchant's account or a fee. An entry between accounts of the platform does not change the
+    /// balance.
     pub fn changes_the_balance(&self) -> bool {
         let is_the_merchants = |leg: &Posting| leg.account == Account::Merchant || FEES.contains(&leg.account);
         self.postings.iter().any(is_the_merchants)

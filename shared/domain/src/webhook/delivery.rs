@@ -28,11 +28,11 @@ pub enum DeliveryStatus {
 /// One event on its way to one endpoint, as stored after its first attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
-    /// What.
+    /// The event that is delivered.
     pub event: EventId,
-    /// Whereto.
+    /// The endpoint that it is delivered to.
     pub endpoint: EndpointId,
-    /// Where it is.
+    /// Whether it will be attempted again.
     pub status: DeliveryStatus,
     /// Attempts that have ended.
     pub attempts: u32,

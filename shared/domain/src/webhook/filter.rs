@@ -9,7 +9,7 @@ use crate::event::EventType;
 /// Which events an endpoint wants: `*`, `payment.*` or `payment.succeeded`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventFilter {
-    /// All.
+    /// Every event.
     All,
     /// All of a resource, of which this is one.
     Resource(EventType),

@@ -6,8 +6,8 @@ use spillway_domain::time::Timestamp;
 
 use super::edit::Edit;
 use super::expression::{Comparison, Test};
-use super::kinds::{WorkItem, due_space};
-use super::{EXPIRES_AT, Item, Key, Store, StoreError, keys, number, text};
+use super::kinds::due_space;
+use super::{EXPIRES_AT, Item, Key, Store, StoreError, WorkItem, keys, number, text};
 
 /// Most keys read from one partition of the index at a time.
 pub const SWEEP_MAX: u16 = 200;

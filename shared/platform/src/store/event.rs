@@ -21,10 +21,10 @@ const PENDING_PAGE: usize = 100;
 pub struct StoredEvent {
     /// Its id, which is also the webhooks'.
     pub id: EventId,
-    /// What happened.
+    /// The type of the event.
     #[serde(rename = "type")]
     pub event_type: EventType,
-    /// When.
+    /// The time at which it happened.
     pub timestamp: Timestamp,
     /// The object, as JSON text.
     pub data: String,

@@ -82,6 +82,11 @@ impl Key {
         Some(Key { pk: text("pk")?, sk: text("sk")? })
     }
 
+    /// The movement whose key it is. None if it is not a movement's.
+    pub fn movement(&self) -> Option<MovementKey> {
+        MovementKey::parse(self.sk.strip_prefix(MOVEMENT_PREFIX)?)
+    }
+
     pub(super) fn attributes(&self) -> Item {
         let text = |value: &String| AttributeValue::S(value.clone());
         HashMap::from([("pk".to_owned(), text(&self.pk)), ("sk".to_owned(), text(&self.sk))])

@@ -2,13 +2,8 @@
 //! whether a change of it wakes somebody, and where it is due. Messages, the stream's filter, the sweep and the log follow
 //! from it.
 
-use std::fmt;
-
-use serde::{Deserialize, Deserializer, Serialize};
-use spillway_domain::balance::part_of;
+use serde::{Deserialize, Serialize};
 use spillway_domain::currency::Currency;
-use spillway_domain::id::{EndpointId, EventId, Id, Kind as IdKind};
-use spillway_domain::ledger::MovementKey;
 use spillway_domain::payment::Payment;
 use spillway_domain::refund::Refund;
 use spillway_domain::resource::Resource;
@@ -62,7 +57,7 @@ impl QueueName {
 
 /// A part of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Pattern {
+pub(super) enum Pattern {
     /// This text.
     Is(&'static str),
     /// Begins with this text.
@@ -83,7 +78,7 @@ impl Pattern {
 
 /// What names an item in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Name {
+pub(super) enum Name {
     /// The id in its partition key.
     Partition,
     /// The id that is its sort key.
@@ -96,13 +91,13 @@ enum Name {
 
 /// What is known of one form of key.
 #[derive(Debug, Clone, Copy)]
-struct Work {
-    kind: Kind,
+pub(super) struct Work {
+    pub(super) kind: Kind,
     /// The part of the partition key behind the tenant, without the shard that may follow it.
-    partition: Pattern,
+    pub(super) partition: Pattern,
     sort: Pattern,
-    name: Name,
-    queue: QueueName,
+    pub(super) name: Name,
+    pub(super) queue: QueueName,
     /// The message of a new item is sent as soon as the item is there.
     inserted: bool,
     /// The message is sent when the item's counter `wake` moves.
@@ -181,128 +176,6 @@ const fn resource<T: Resource>(kind: Kind, id_prefix: &'static str) -> Work {
     }
 }
 
-/// An item that may need work, as a message names it: by its key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-pub struct WorkItem {
-    /// Its kind.
-    pub kind: Kind,
-    #[serde(flatten)]
-    key: Key,
-    /// Of a webhook endpoint: the event behind which the next page of its deliveries begins. None for the first page.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<EventId>,
-    #[serde(skip)]
-    tenant: Tenant,
-}
-
-impl WorkItem {
-    /// The item with this key, or the balance that a movement with this key changes. None if no work is known for such a
-    /// key.
-    pub fn of(key: &Key) -> Option<WorkItem> {
-        let (parsed, work) = known(key)?;
-        let key = match work.partition {
-            Pattern::Is("movements") => {
-                let movement = key.movement()?;
-                keys::balance(&parsed.tenant, movement.currency, part_of(parsed.shard))
-            }
-            _ => key.clone(),
-        };
-        let item = WorkItem { kind: work.kind, key, after: None, tenant: parsed.tenant };
-        item.is_well_formed(work.name).then_some(item)
-    }
-
-    /// The same, with the event behind which the next page begins.
-    #[must_use]
-    pub fn after(self, after: Option<EventId>) -> WorkItem {
-        WorkItem { after, ..self }
-    }
-
-    /// Its key.
-    pub fn key(&self) -> &Key {
-        &self.key
-    }
-
-    /// Merchant and mode that own it.
-    pub fn tenant(&self) -> &Tenant {
-        &self.tenant
-    }
-
-    /// The queue that its messages are sent to.
-    pub fn queue(&self) -> QueueName {
-        known(&self.key).map_or(QueueName::Processor, |(_, work)| work.queue)
-    }
-
-    /// The id in its partition key. None if that is not an id of this kind.
-    pub fn id<K: IdKind>(&self) -> Option<Id<K>> {
-        Id::parse(&self.parsed()?.partition).ok()
-    }
-
-    /// The event: of an event itself, or of a delivery.
-    pub fn event(&self) -> Option<EventId> {
-        EventId::parse(&self.key.sk).ok().or_else(|| self.id())
-    }
-
-    /// The webhook endpoint: of an endpoint itself, or of a delivery.
-    pub fn endpoint(&self) -> Option<EndpointId> {
-        EndpointId::parse(&self.key.sk).ok()
-    }
-
-    /// Of a balance: its currency and its part.
-    pub fn balance(&self) -> Option<(Currency, u16)> {
-        Some((Currency::parse(&self.key.sk).ok()?, self.parsed()?.shard))
-    }
-
-    /// The ids that name it in the log, the most telling first.
-    pub fn names(&self) -> Vec<String> {
-        let (Some(parsed), Some((_, work))) = (self.parsed(), known(&self.key)) else { return Vec::new() };
-        let sort = self.key.sk.clone();
-        match work.name {
-            Name::Partition => vec![parsed.partition],
-            Name::Sort => vec![sort],
-            Name::Both => vec![parsed.partition, sort],
-            Name::ModeAndCurrency => vec![format!("{} {sort}", self.tenant.mode)],
-        }
-    }
-
-    /// Whether the ids in its key are ids.
-    fn is_well_formed(&self, name: Name) -> bool {
-        let is_id = |text: &str| spillway_domain::id::ObjectId::parse(text).is_ok();
-        let partition = || self.parsed().is_some_and(|parsed| is_id(&parsed.partition));
-        match name {
-            Name::Partition => partition(),
-            Name::Sort => is_id(&self.key.sk),
-            Name::Both => partition() && is_id(&self.key.sk),
-            Name::ModeAndCurrency => self.balance().is_some(),
-        }
-    }
-
-    fn parsed(&self) -> Option<Parsed> {
-        Parsed::of(&self.key.pk)
-    }
-}
-
-/// Its names in the log.
-impl fmt::Display for WorkItem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.names().join(" "))
-    }
-}
-
-impl<'de> Deserialize<'de> for WorkItem {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<WorkItem, D::Error> {
-        #[derive(Deserialize)]
-        struct Message {
-            #[serde(flatten)]
-            key: Key,
-            #[serde(default)]
-            after: Option<EventId>,
-        }
-        let Message { key, after } = Message::deserialize(deserializer)?;
-        let item = WorkItem::of(&key).ok_or_else(|| serde::de::Error::custom("no work is known for this key"))?;
-        Ok(item.after(after))
-    }
-}
-
 /// Whether the stream's record of this item leads to a message. `inserted`: the item is new. `woken`: its counter `wake`
 /// moved.
 pub fn wakes(key: &Key, inserted: bool, woken: bool) -> bool {
@@ -334,15 +207,15 @@ pub fn stream_filters() -> [serde_json::Value; 2] {
 
 /// A partition key of a tenant's item: `mer_…#test#partition`, and `#shard` where it has one.
 #[derive(Debug)]
-struct Parsed {
-    tenant: Tenant,
-    partition: String,
+pub(super) struct Parsed {
+    pub(super) tenant: Tenant,
+    pub(super) partition: String,
     /// 0 where the key names none.
-    shard: u16,
+    pub(super) shard: u16,
 }
 
 impl Parsed {
-    fn of(pk: &str) -> Option<Parsed> {
+    pub(super) fn of(pk: &str) -> Option<Parsed> {
         let mut parts = pk.split('#');
         let tenant = Tenant::parse(&format!("{}#{}", parts.next()?, parts.next()?))?;
         let partition = parts.next()?.to_owned();
@@ -351,25 +224,21 @@ impl Parsed {
     }
 }
 
-fn known(key: &Key) -> Option<(Parsed, &'static Work)> {
+/// What is known of a key. None if no work is known for it.
+pub(super) fn known(key: &Key) -> Option<(Parsed, &'static Work)> {
     let parsed = Parsed::of(&key.pk)?;
     let work = WORK.iter().find(|work| work.partition.matches(&parsed.partition) && work.sort.matches(&key.sk))?;
     Some((parsed, work))
 }
 
-impl Key {
-    /// The movement whose key it is. None if it is not a movement's.
-    pub fn movement(&self) -> Option<MovementKey> {
-        MovementKey::parse(self.sk.strip_prefix(keys::MOVEMENT_PREFIX)?)
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use spillway_domain::id::{EntryId, MerchantId, PaymentId};
+    use spillway_domain::id::{EndpointId, EntryId, EventId, MerchantId, PaymentId, RefundId};
+    use spillway_domain::ledger::MovementKey;
     use spillway_domain::tenant::Mode;
     use spillway_domain::time::{Day, Timestamp};
 
+    use super::super::WorkItem;
     use super::*;
 
     fn tenant() -> Tenant {
@@ -389,7 +258,8 @@ mod tests {
     /// One key of each form, with its kind and the names in the log.
     fn each() -> Vec<(Key, Kind, Vec<String>)> {
         let tenant = tenant();
-        let (pay, evt, we) = (PaymentId::derive(&["p"]), EventId::derive(&["e"]), EndpointId::derive(&["w"]));
+        let (pay, re) = (PaymentId::derive(&["p"]), RefundId::derive(&["r"]));
+        let (evt, we) = (EventId::derive(&["e"]), EndpointId::derive(&["w"]));
         vec![
             (keys::resource::<Payment>(&tenant, &pay), Kind::Payment, vec![pay.to_string()]),
             (keys::balance(&tenant, usd(), 2), Kind::Balance, vec!["test USD".to_owned()]),
@@ -397,6 +267,7 @@ mod tests {
             (keys::event(&tenant, &evt), Kind::Event, vec![evt.to_string()]),
             (keys::delivery(&tenant, &evt, &we), Kind::Delivery, vec![evt.to_string(), we.to_string()]),
             (keys::webhook_endpoint(&tenant, &we), Kind::WebhookEndpoint, vec![we.to_string()]),
+            (keys::resource::<Refund>(&tenant, &re), Kind::Refund, vec![re.to_string()]),
         ]
     }
 
@@ -458,10 +329,10 @@ mod tests {
     fn a_change_wakes_as_the_table_of_kinds_says() {
         let woken =
             |inserted, woken| each().into_iter().map(|(key, ..)| wakes(&key, inserted, woken)).collect::<Vec<_>>();
-        //                            payment, balance, movement, event, delivery, endpoint
-        assert_eq!(woken(true, false), [true, false, true, true, false, false]);
-        assert_eq!(woken(false, true), [true, false, false, false, true, true]);
-        assert_eq!(woken(false, false), [false; 6]);
+        //                            payment, balance, movement, event, delivery, endpoint, refund
+        assert_eq!(woken(true, false), [true, false, true, true, false, false, true]);
+        assert_eq!(woken(false, true), [true, false, false, false, true, true, true]);
+        assert_eq!(woken(false, false), [false; 7]);
     }
 
     #[test]
@@ -477,6 +348,6 @@ mod tests {
     fn what_is_unfinished_is_due_in_its_own_space() {
         let spaces: Vec<_> = each().into_iter().map(|(key, ..)| due_space(&key)).collect();
         let (money, events, deliveries) = (DueSpace::Money, DueSpace::Events, DueSpace::Deliveries);
-        assert_eq!(spaces, [Some(money), Some(money), None, Some(events), Some(deliveries), None]);
+        assert_eq!(spaces, [Some(money), Some(money), None, Some(events), Some(deliveries), None, Some(money)]);
     }
 }

@@ -20,6 +20,7 @@ mod reason;
 mod resource;
 mod sandbox;
 mod webhook;
+mod work_item;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -39,11 +40,12 @@ pub use commit::Committed;
 pub use due::{Claim, Due, DueSpace, Overdue, SWEEP_MAX};
 pub use event::StoredEvent;
 pub use keys::Key;
-pub use kinds::{Kind, QueueName, WorkItem, stream_filters, wakes};
+pub use kinds::{Kind, QueueName, stream_filters, wakes};
 pub use reading::Readable;
 pub use reason::{Conflicts, StoreError};
 pub use resource::{Created, Creation, Listed, Stale};
 pub use sandbox::{SandboxCall, SandboxMove};
+pub use work_item::WorkItem;
 
 use self::commit::Commit;
 use crate::runtime::settings::store_deadline;

@@ -1,0 +1,143 @@
+use super::*;
+
+const HOUR: i64 = 3_600_000;
+
+fn policy() -> UnknownOutcomePolicy {
+    UnknownOutcomePolicy {
+        waits_s: vec![10, 60, 86_400],
+        repeatable_for_ms: 24 * HOUR,
+        absent_again_ms: HOUR,
+        last_look_ms: 24 * HOUR,
+    }
+}
+
+fn noon() -> Timestamp {
+    Timestamp::parse("2026-01-31T12:00:00Z").unwrap()
+}
+
+fn after(hours: i64) -> Timestamp {
+    noon().plus_millis(hours * HOUR)
+}
+
+fn receipt() -> Receipt {
+    let method = PaymentMethod { method_type: "card".into(), brand: "visa".into(), last4: "4242".into() };
+    Receipt { reference: "ch_1".into(), method: Some(method) }
+}
+
+fn refusal() -> Failure {
+    Failure { code: "card_declined".into(), message: "Declined.".into() }
+}
+
+fn asking(verb: Verb) -> Asking {
+    Asking::begin(verb, noon())
+}
+
+fn again(conclusion: Conclusion) -> Asking {
+    match conclusion {
+        Conclusion::AskAgain(asking) => asking,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_authorization_is_called_while_the_key_is_kept() {
+    for (hours, ask) in [(0, Ask::Call), (23, Ask::Call), (24, Ask::LookUp), (9000, Ask::LookUp)] {
+        assert_eq!(asking(Verb::Authorize).next(after(hours), &policy()), ask, "{hours} h");
+    }
+}
+
+#[test]
+fn an_undo_looks_first() {
+    assert_eq!(asking(Verb::Undo).next(noon(), &policy()), Ask::LookUp);
+}
+
+#[test]
+fn an_early_message_waits() {
+    let waiting = Asking::begin_at(Verb::Authorize, noon(), noon().plus_millis(10_000));
+    assert_eq!(waiting.next(noon().plus_millis(8_999), &policy()), Ask::Wait(noon().plus_millis(10_000)));
+    assert_eq!(waiting.next(noon().plus_millis(9_000), &policy()), Ask::Call);
+}
+
+#[test]
+fn each_answer_has_one_conclusion() {
+    use Answer::{Absent, Done, Refused, Unknown};
+    let absent_before = Asking { absent_since: Some(noon()), ..asking(Verb::Authorize) };
+    let lost_refund = Asking { absent_since: Some(noon()), ..asking(Verb::Refund) };
+    let again = None;
+    let ended = |ending| Some(Conclusion::Ended(ending));
+    // Verb and history, ask, answer, hour: conclusion; None stands for asking again.
+    for (asking, ask, answer, hour, expected) in [
+        (asking(Verb::Authorize), Ask::Call, Done(receipt()), 0, ended(Ending::Done(receipt()))),
+        (asking(Verb::Authorize), Ask::Call, Refused(refusal()), 0, ended(Ending::Refused(refusal()))),
+        (asking(Verb::Authorize), Ask::Call, Unknown, 0, again.clone()),
+        (asking(Verb::Authorize), Ask::Call, Absent, 0, again.clone()),
+        (asking(Verb::Authorize), Ask::LookUp, Done(receipt()), 30, ended(Ending::Done(receipt()))),
+        (asking(Verb::Authorize), Ask::LookUp, Unknown, 30, again.clone()),
+        (asking(Verb::Authorize), Ask::LookUp, Absent, 30, again.clone()),
+        (absent_before.clone(), Ask::LookUp, Absent, 1, ended(Ending::NeverDone)),
+        (absent_before.clone(), Ask::LookUp, Unknown, 1, again.clone()),
+        (absent_before, Ask::LookUp, Absent, 0, again.clone()),
+        (asking(Verb::Undo), Ask::LookUp, Done(receipt()), 0, Some(Conclusion::Call)),
+        (asking(Verb::Undo), Ask::LookUp, Absent, 0, ended(Ending::NeverDone)),
+        (asking(Verb::Undo), Ask::LookUp, Unknown, 0, again.clone()),
+        (asking(Verb::Undo), Ask::Call, Done(receipt()), 0, ended(Ending::Done(receipt()))),
+        (asking(Verb::Undo), Ask::Call, Refused(refusal()), 0, again.clone()),
+        (asking(Verb::Undo), Ask::Call, Unknown, 0, again.clone()),
+        (asking(Verb::Refund), Ask::Call, Done(receipt()), 0, ended(Ending::Done(receipt()))),
+        (asking(Verb::Refund), Ask::Call, Refused(refusal()), 0, ended(Ending::Refused(refusal()))),
+        (asking(Verb::Refund), Ask::LookUp, Done(receipt()), 30, ended(Ending::Done(receipt()))),
+        (asking(Verb::Refund), Ask::LookUp, Absent, 30, again.clone()),
+        (lost_refund, Ask::LookUp, Absent, 1, Some(Conclusion::Call)),
+        (asking(Verb::Refund), Ask::Call, Unknown, 0, again),
+    ] {
+        let row = format!("{asking:?} {ask:?} {answer:?}");
+        match (asking.conclude(ask, answer, after(hour), &policy(), 0), expected) {
+            (Conclusion::AskAgain(next), None) => assert_eq!(next.asks, asking.asks + 1, "{row}"),
+            (concluded, expected) => assert_eq!(Some(concluded), expected, "{row}"),
+        }
+    }
+}
+
+#[test]
+fn an_absence_counts_only_an_hour_after_the_first() {
+    let absent = Asking { absent_since: Some(noon()), ..asking(Verb::Authorize) };
+    let conclude = |at| absent.conclude(Ask::LookUp, Answer::Absent, at, &policy(), 0);
+    assert_eq!(conclude(noon().plus_millis(HOUR)), Conclusion::Ended(Ending::NeverDone));
+    assert_eq!(again(conclude(noon().plus_millis(HOUR - 1))).absent_since, Some(noon()));
+}
+
+#[test]
+fn after_a_further_call_two_absences_are_needed_again() {
+    let lost = Asking { absent_since: Some(noon()), ..asking(Verb::Refund) };
+    let called = again(lost.conclude(Ask::Call, Answer::Unknown, after(1), &policy(), 0));
+    assert_eq!(called.absent_since, None);
+    let absent = again(called.conclude(Ask::LookUp, Answer::Absent, after(2), &policy(), 0));
+    assert_eq!(absent.absent_since, Some(after(2)));
+    assert_eq!(absent.conclude(Ask::LookUp, Answer::Absent, after(3), &policy(), 0), Conclusion::Call);
+    // A look-up without an answer forgets nothing.
+    let unknown = again(absent.conclude(Ask::LookUp, Answer::Unknown, after(3), &policy(), 0));
+    assert_eq!(unknown.absent_since, Some(after(2)));
+}
+
+#[test]
+fn waits_grow_and_a_last_call_fits_before_the_key_is_forgotten() {
+    let wait_s = |asks, at_hour, spread| {
+        let (now, asking) = (after(at_hour), Asking { asks, ..asking(Verb::Authorize) });
+        let next = again(asking.conclude(Ask::Call, Answer::Unknown, now, &policy(), spread));
+        next.next_at.unwrap().since(now) / 1000
+    };
+    assert_eq!((wait_s(0, 0, 1000), wait_s(0, 0, 0)), (10, 8));
+    assert_eq!(wait_s(1, 0, 1000), 60);
+    assert_eq!(wait_s(2, 1, 1000), 22 * 3600, "to the 23rd of 24 hours");
+    assert_eq!(wait_s(9, 23, 1000), 24 * 3600, "afterwards only look-ups are left");
+}
+
+#[test]
+fn the_look_after_a_first_absence_comes_when_it_can_decide() {
+    let now = after(30);
+    let asking = Asking { asks: 9, ..asking(Verb::Authorize) };
+    let absent = again(asking.conclude(Ask::LookUp, Answer::Absent, now, &policy(), 1000));
+    assert_eq!((absent.absent_since, absent.next_at), (Some(now), Some(now.plus_millis(HOUR))));
+    let unknown = absent.conclude(Ask::LookUp, Answer::Unknown, after(31), &policy(), 1000);
+    assert_eq!(again(unknown).absent_since, Some(now));
+}
