@@ -125,14 +125,14 @@ fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {
         }
         token => token,
     };
-    let capture_method = CAPTURE_METHOD.read(&mut fields, CaptureMethod::Automatic);
+    let capture_method = CAPTURE_METHOD.read(&mut fields).unwrap_or(CaptureMethod::Automatic);
     let description = DESCRIPTION.read(&mut fields);
     let reference = REFERENCE.read(&mut fields);
     let customer = CUSTOMER.read(&mut fields);
     let metadata = METADATA.read(&mut fields);
     let faults = fields.finish();
-    match (amount, currency, token, capture_method) {
-        (Some(amount), Some(currency), Some(token), Some(capture_method)) if faults.is_empty() => Ok(NewPayment {
+    match (amount, currency, token) {
+        (Some(amount), Some(currency), Some(token)) if faults.is_empty() => Ok(NewPayment {
             amount: Minor::new(amount),
             currency,
             token,

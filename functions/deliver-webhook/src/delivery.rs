@@ -46,6 +46,11 @@ pub fn jitter(context: &Context) -> JitterPermille {
     context.random_between(800, 1200)
 }
 
+/// Whether an event is to be delivered to this endpoint.
+pub fn is_wanted(event: &StoredEvent, endpoint: &Endpoint) -> bool {
+    endpoint.wants(event.event_type, event.only.as_ref())
+}
+
 /// Another attempt of a delivery whose time has come, or whose endpoint works again. Two copies of the message make one
 /// attempt, because the attempt is claimed first.
 pub async fn retry(
@@ -70,7 +75,7 @@ pub async fn retry(
     };
     let stored = context.store.event(tenant, event).await?;
     let (Some(endpoint), Some(stored)) = (wanted, stored) else { return give_up(context, tenant, &claimed).await };
-    if !endpoint.wants(stored.event_type) {
+    if !is_wanted(&stored, endpoint) {
         return give_up(context, tenant, &claimed).await;
     }
     let attempt = attempt(context, &stored, endpoint).await?;

@@ -38,7 +38,12 @@ pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
     list.add("get-balance", &get_balance::ENDPOINT);
     list.add("list-balance-transactions", &list_balance_transactions::ENDPOINT);
     list.add("create-webhook-endpoint", &create_webhook_endpoint::ENDPOINT);
+    list.add("list-webhook-endpoints", &list_webhook_endpoints::ENDPOINT);
     list.add("get-webhook-endpoint", &get_webhook_endpoint::ENDPOINT);
+    list.add("update-webhook-endpoint", &update_webhook_endpoint::ENDPOINT);
+    list.add("delete-webhook-endpoint", &delete_webhook_endpoint::ENDPOINT);
+    list.add("rotate-webhook-secret", &rotate_webhook_secret::ENDPOINT);
+    list.add("test-webhook-endpoint", &test_webhook_endpoint::ENDPOINT);
     list.add("get-health", &get_health::ENDPOINT);
     list.add("get-openapi", &get_openapi::ENDPOINT);
     all

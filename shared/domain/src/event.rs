@@ -1,6 +1,6 @@
 //! Events: what a merchant is told, each written in the transaction that makes the change.
 
-use crate::id::{EventId, Kind, ObjectId};
+use crate::id::{EndpointId, EventId, Kind, ObjectId};
 use crate::resource::Meta;
 use crate::text::as_text;
 use crate::time::Timestamp;
@@ -37,6 +37,9 @@ pub enum EventType {
     /// The endpoint failed for too long, or answered that it is gone.
     #[strum(serialize = "webhook_endpoint.disabled")]
     WebhookEndpointDisabled,
+    /// A test that its merchant asked for. It goes to the tested endpoint alone, whatever that endpoint's `event_types` are.
+    #[strum(serialize = "webhook_endpoint.test")]
+    WebhookEndpointTest,
 }
 
 as_text!(EventType);
@@ -57,6 +60,8 @@ pub struct Event {
     pub event_type: EventType,
     /// The id of the object.
     pub source: ObjectId,
+    /// The one endpoint that it is for. None if it is for all that want events of its type.
+    pub only: Option<EndpointId>,
     /// When it happened.
     pub timestamp: Timestamp,
     /// The request that began it.
@@ -71,6 +76,7 @@ impl Event {
             id: EventId::ordered(object.updated_at, object.shard, &parts),
             event_type,
             source: object.id.clone().into(),
+            only: None,
             timestamp: object.updated_at,
             request_id: object.request_id.clone(),
         }

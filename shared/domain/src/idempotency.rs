@@ -38,6 +38,23 @@ impl IdempotencyKey {
     pub fn id_for<K: Kind>(&self, tenant: &Tenant, operation: &str, parent: &str) -> Id<K> {
         Id::derive(&[tenant.merchant.as_str(), tenant.mode.as_str(), operation, parent, &self.0])
     }
+
+    /// For an operation that creates nothing: what it changes keeps the hash, so that the same request is known.
+    pub fn hash(&self) -> KeyHash {
+        KeyHash(hex(&Sha256::digest(self.0.as_bytes())))
+    }
+}
+
+/// SHA-256 of an idempotency key, as hexadecimal digits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyHash(String);
+
+impl KeyHash {
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// What stands between the opening quote, already taken off, and a closing quote at the very end.
@@ -108,6 +125,13 @@ mod tests {
         let different: std::collections::HashSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len());
         assert_eq!(id(&a, "payment", "", "\"k\""), all[0]);
+    }
+
+    #[test]
+    fn both_spellings_of_a_key_have_its_sha_256() {
+        // printf k | sha256sum
+        let hash = "8254c329a92850f6d539dd376f4816ee2764517da5e0235514af433164480d7a";
+        assert_eq!(["k", "\"k\""].map(|key| IdempotencyKey::parse(key).unwrap().hash().0), [hash; 2]);
     }
 
     #[test]

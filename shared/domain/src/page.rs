@@ -69,6 +69,24 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+impl<T> Page<T> {
+    /// The page of a list that was read as a whole, each with its position. A position begins with the time of creation.
+    pub fn of(list: impl Iterator<Item = (String, T)>, asked: &Asked) -> Page<T> {
+        let from = asked.created_from.map(|time| time.to_string());
+        let before = asked.created_before.map(|time| time.to_string());
+        let mut left: Vec<(String, T)> = list
+            .filter(|(position, _)| from.as_ref().is_none_or(|from| position >= from))
+            .filter(|(position, _)| before.as_ref().is_none_or(|before| position < before))
+            .filter(|(position, _)| asked.position.as_ref().is_none_or(|end| position < end))
+            .collect();
+        left.sort_by(|(one, _), (other, _)| other.cmp(one));
+        let goes_on = left.len() > usize::from(asked.limit.0);
+        left.truncate(usize::from(asked.limit.0));
+        let next = left.last().map(|(position, _)| position.clone()).filter(|_| goes_on);
+        Page { items: left.into_iter().map(|(_, item)| item).collect(), next }
+    }
+}
+
 /// A page while it is filled: it says how many candidates it wants to consider next, in the list's order, and is
 /// complete when it wants none.
 ///
@@ -219,6 +237,21 @@ mod tests {
             overflowed.consider(position.to_owned(), item);
         }
         assert_eq!(overflowed.cut(), Some(Page { items: vec![8, 6], next: Some("6".to_owned()) }));
+    }
+
+    #[test]
+    fn a_list_that_was_read_as_a_whole_is_shown_newest_first_within_its_times() {
+        let at = |second: i64| Timestamp::from_millis(second * 1000);
+        let list = || [3, 1, 5, 2, 4].map(|second| (format!("{}#x", at(second)), second)).into_iter();
+        let asked = Asked { limit: Limit::new(2).unwrap(), created_from: None, created_before: None, position: None };
+        let mut pages = vec![Page::of(list(), &asked)];
+        while let Some(position) = pages.last().unwrap().next.clone() {
+            pages.push(Page::of(list(), &Asked { position: Some(position), ..asked.clone() }));
+        }
+        let items: Vec<_> = pages.into_iter().map(|page| page.items).collect();
+        assert_eq!(items, [vec![5, 4], vec![3, 2], vec![1]]);
+        let between = Asked { created_from: Some(at(2)), created_before: Some(at(4)), ..asked };
+        assert_eq!(Page::of(list(), &between), Page { items: vec![3, 2], next: None });
     }
 
     #[test]

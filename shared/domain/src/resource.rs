@@ -44,6 +44,13 @@ pub struct Cause {
     pub at: Timestamp,
 }
 
+impl<K> Meta<K> {
+    /// Its place in a list that is sorted by time. (Times have a fixed width.)
+    pub fn position(&self) -> String {
+        format!("{}#{}", self.created_at, self.id)
+    }
+}
+
 impl<K: Clone> Meta<K> {
     /// A resource's first version.
     pub fn new(id: Id<K>, owner: Tenant, shard: u16, cause: Cause) -> Meta<K> {

@@ -175,6 +175,24 @@ impl Client {
         self.webhook_endpoint_request(&unique(), url, event_types).send().await.expect(201).body
     }
 
+    /// A request that changes a webhook endpoint of this version.
+    pub fn webhook_endpoint_change(&self, id: &str, version: u64, change: &Value) -> Request {
+        let request = self.request(Method::PATCH, &format!("/webhook-endpoints/{id}"));
+        let request = request.header("content-type", "application/json").header("if-match", &format!("\"{version}\""));
+        request.body(change.to_string())
+    }
+
+    /// A POST to something below a webhook endpoint: `rotate-secret` or `test`.
+    pub fn webhook_endpoint_action(&self, id: &str, action: &str, idempotency_key: &str) -> Request {
+        let request = self.request(Method::POST, &format!("/webhook-endpoints/{id}/{action}"));
+        request.header("idempotency-key", idempotency_key)
+    }
+
+    /// A request that deletes a webhook endpoint.
+    pub fn webhook_endpoint_deletion(&self, id: &str) -> Request {
+        self.request(Method::DELETE, &format!("/webhook-endpoints/{id}"))
+    }
+
     /// The webhook endpoint as it is now.
     pub async fn webhook_endpoint(&self, id: &str) -> Value {
         self.get(&format!("/webhook-endpoints/{id}")).await.expect(200).body

@@ -1,5 +1,6 @@
 //! Times as the API and the table write them.
 
+use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
 /// RFC 3339 in UTC with milliseconds, this many seconds from now; texts of this form sort by time.
@@ -12,6 +13,12 @@ pub fn in_seconds(seconds: i64) -> String {
 /// Now, in the same form.
 pub fn now() -> String {
     in_seconds(0)
+}
+
+/// The milliseconds since 1970 of a time in this form.
+pub fn millis(text: &str) -> i64 {
+    let nanos = OffsetDateTime::parse(text, &Rfc3339).unwrap().unix_timestamp_nanos();
+    i64::try_from(nanos / 1_000_000).unwrap()
 }
 
 /// Times in offsets of all kinds at the ends of the calendar, and what they are in UTC. None: outside of the calendar.

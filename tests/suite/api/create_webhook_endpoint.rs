@@ -87,7 +87,7 @@ async fn however_many_are_asked_for_at_once_twenty_are_enabled() {
     for (_, answer) in refused {
         let answer = answer.expect_problem(409, "too_many_enabled_webhook_endpoints");
         let detail = answer.body["detail"].as_str().unwrap();
-        assert!(detail.contains("20 enabled") && detail.contains("410"), "{detail}");
+        assert!(detail.contains("20 enabled"), "{detail}");
     }
     for (request, answer) in created {
         let again = request.send().await.expect(201);

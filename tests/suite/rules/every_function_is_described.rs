@@ -87,7 +87,7 @@ enum Outcome {
 }
 
 /// Every sample in the order in which a merchant meets them: the first makes the merchant of all others.
-const SAMPLES: [(&str, Outcome); 33] = [
+const SAMPLES: [(&str, Outcome); 38] = [
     ("get-health/health", Outcome::Status(200)),
     ("get-openapi/document", Outcome::Status(200)),
     ("create-merchant/acme", Outcome::Field("id", "mer_")),
@@ -98,6 +98,10 @@ const SAMPLES: [(&str, Outcome); 33] = [
     ("authenticate/malformed-key", Outcome::Error("Unauthorized")),
     ("create-webhook-endpoint/payments", Outcome::Status(201)),
     ("get-webhook-endpoint/by-id", Outcome::Status(200)),
+    ("list-webhook-endpoints/first-page", Outcome::Status(200)),
+    ("update-webhook-endpoint/all-events", Outcome::Status(200)),
+    ("rotate-webhook-secret/first", Outcome::Status(200)),
+    ("test-webhook-endpoint/first", Outcome::Status(202)),
     ("create-payment/card", Outcome::Status(202)),
     ("create-payment/invalid", Outcome::Status(422)),
     ("get-payment/by-id", Outcome::Status(200)),
@@ -115,6 +119,7 @@ const SAMPLES: [(&str, Outcome); 33] = [
     ("create-refund/part", Outcome::Status(202)),
     ("get-refund/by-id", Outcome::Status(200)),
     ("list-refunds/first-page", Outcome::Status(200)),
+    ("delete-webhook-endpoint/by-id", Outcome::Status(204)),
     ("enqueue-due/minute", Outcome::Text("enqueued ")),
     ("update-merchant/fees", Outcome::Field("effective_at", "20")),
     ("update-merchant/shards", Outcome::Field("effective_at", "20")),

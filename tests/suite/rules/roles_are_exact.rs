@@ -79,6 +79,7 @@ async fn every_right_is_used_and_no_other_is_missed() {
         merchant.client.pay(1250, "USD", token).await;
     }
     merchants_refund(&merchant).await;
+    merchants_manage_endpoints(&merchant).await;
     let unknown = merchant.client.pay(1250, "USD", "tok_timeout_unknown").await;
     rubbish(&stack, &other).await;
     eventually("a fold sends a message", Deadline::SOON, async || {
@@ -146,6 +147,28 @@ async fn merchants_refund(merchant: &Merchant) {
     merchant.client.refund_request(id, &unique(), 1).send_until_served().await.unwrap().expect(409);
     merchant.client.get(&format!("/payments/{id}/refunds")).await.expect(200);
     merchant.client.get(&format!("/refunds/{}", refund.id())).await.expect(200);
+}
+
+/// A webhook endpoint's life. What was asked for is asked for again: before that is answered, it is read what became of it.
+async fn merchants_manage_endpoints(merchant: &Merchant) {
+    let client = &merchant.client;
+    let create = client.webhook_endpoint_request(&unique(), "https://example.com/hook", &["refund.failed"]);
+    let id = create.send_until_served().await.unwrap().expect(201).id().to_owned();
+    client.get("/webhook-endpoints").await.expect(200);
+    for (version, status) in [(1, "disabled"), (2, "enabled")] {
+        let change = client.webhook_endpoint_change(&id, version, &json!({"status": status}));
+        change.send_until_served().await.unwrap().expect(200);
+    }
+    for (action, status) in [("rotate-secret", 200), ("test", 202)] {
+        let request = client.webhook_endpoint_action(&id, action, &unique());
+        for _ in 0..2 {
+            request.send_until_served().await.unwrap().expect(status);
+        }
+    }
+    for _ in 0..2 {
+        client.webhook_endpoint_deletion(&id).send_until_served().await.unwrap().expect(204);
+    }
+    create.send_until_served().await.unwrap().expect(409);
 }
 
 /// What a merchant asks for.

@@ -93,7 +93,7 @@ fn a_function_without_the_stacks_environment_says_how_to_get_it() {
 #[test]
 fn a_deployed_function_refuses_to_send_webhooks_to_itself() {
     let given = given();
-    for function in ["create-webhook-endpoint", "deliver-webhook"] {
+    for function in ["create-webhook-endpoint", "update-webhook-endpoint", "deliver-webhook"] {
         let with = |more: &[(&str, &str)]| {
             let more = more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
             refusal(function, &given[function].clone().into_iter().chain(more).collect())

@@ -1,7 +1,7 @@
 use super::*;
 use crate::event::EventType;
 use crate::id::{EndpointId, EventId, MerchantId};
-use crate::idempotency::Fingerprint;
+use crate::idempotency::{Fingerprint, IdempotencyKey, KeyHash};
 use crate::resource::{Cause, Meta};
 use crate::tenant::{Mode, Tenant};
 use crate::time::{Expiry, Timestamp};
@@ -60,16 +60,9 @@ fn at(minute: i64) -> Timestamp {
 fn endpoint(failing_since: Option<i64>, works_since: Option<i64>) -> Endpoint {
     let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test };
     let cause = Cause { request_id: "r".to_owned(), fingerprint: Fingerprint::of(b"{}"), at: at(0) };
-    Endpoint {
-        meta: Meta::new(EndpointId::derive(&["w"]), owner, 0, cause),
-        url: "https://example.com/".to_owned(),
-        event_types: vec![EventFilter::All],
-        secrets: Vec::new(),
-        status: EndpointStatus::Enabled,
-        failing_since: failing_since.map(at),
-        probe_at: None,
-        works_since: works_since.map(at),
-    }
+    let meta = Meta::new(EndpointId::derive(&["w"]), owner, 0, cause);
+    let new = Endpoint::new(meta, "https://example.com/".to_owned(), vec![EventFilter::All], "whsec_1".to_owned());
+    Endpoint { failing_since: failing_since.map(at), works_since: works_since.map(at), ..new }
 }
 
 #[test]
@@ -176,12 +169,99 @@ fn retry_after_is_honoured_up_to_a_day() {
 
 #[test]
 fn an_older_secret_signs_until_its_time_is_over() {
-    let secret =
-        |generation, text: &str, until: Option<i64>| Secret { generation, text: text.into(), until: until.map(at) };
+    let secret = |generation, text: &str, until: Option<i64>| Secret {
+        generation,
+        text: text.into(),
+        until: until.map(at),
+        rotation: None,
+    };
     let secrets = vec![secret(2, "new", None), secret(1, "old", Some(60))];
     let endpoint = Endpoint { secrets, ..endpoint(None, None) };
     for (minute, expected) in [(59, vec!["new", "old"]), (60, vec!["new"])] {
         assert_eq!(endpoint.signing(at(minute)).collect::<Vec<_>>(), expected, "{minute}");
     }
     assert!(!format!("{endpoint:?}").contains("new"));
+}
+
+/// What a merchant changes, each time something else.
+fn edit(url: Option<&str>, event_types: Option<&[EventFilter]>, status: Option<EndpointStatus>) -> EndpointEdit {
+    EndpointEdit { url: url.map(str::to_owned), event_types: event_types.map(<[_]>::to_vec), status }
+}
+
+#[test]
+fn a_change_that_changes_nothing_is_none() {
+    let endpoint = endpoint(Some(1), None);
+    let same = edit(Some("https://example.com/"), Some(&[EventFilter::All]), Some(EndpointStatus::Enabled));
+    assert_eq!([EndpointEdit::default(), same].map(|edit| endpoint.edited(edit, at(9))), [None, None]);
+}
+
+#[test]
+fn with_another_address_or_enabled_again_an_endpoint_counts_as_working() {
+    let down = || Endpoint { probe_at: Some(at(2)), ..endpoint(Some(1), Some(0)) };
+    let disabled = Endpoint { status: EndpointStatus::Disabled, ..down() };
+    let health = |endpoint: &Endpoint| (endpoint.failing_since, endpoint.probe_at, endpoint.works_since);
+    let works = (None, None, Some(at(9)));
+    let moved = down().edited(edit(Some("https://example.org/"), None, None), at(9)).unwrap();
+    assert_eq!((moved.url.as_str(), health(&moved)), ("https://example.org/", works));
+    assert_eq!((moved.meta.version, moved.meta.updated_at, moved.event_types.len()), (2, at(9), 1));
+    let enabled = disabled.edited(edit(None, None, Some(EndpointStatus::Enabled)), at(9)).unwrap();
+    assert_eq!((enabled.status, health(&enabled)), (EndpointStatus::Enabled, works));
+    // Whether it works is not known from anything else.
+    for edit in [edit(None, Some(&[]), None), edit(None, None, Some(EndpointStatus::Disabled))] {
+        let edited = down().edited(edit, at(9)).unwrap();
+        assert_eq!((edited.meta.version, health(&edited)), (2, (Some(at(1)), Some(at(2)), Some(at(0)))));
+    }
+}
+
+fn key(text: &str) -> KeyHash {
+    IdempotencyKey::parse(text).unwrap().hash()
+}
+
+#[test]
+fn after_a_rotation_the_old_secret_signs_for_a_day() {
+    let rotated = endpoint(None, None).rotated("whsec_2".to_owned(), key("a"), at(0));
+    let day = 24 * 60;
+    for (minute, expected) in [(day - 1, vec!["whsec_2", "whsec_1"]), (day, vec!["whsec_2"])] {
+        assert_eq!(rotated.signing(at(minute)).collect::<Vec<_>>(), expected, "{minute}");
+    }
+    assert_eq!(rotated.meta.version, 2);
+    // A second rotation does not make the first secret sign for longer, a third ends it, and one that has ended is dropped.
+    let again = rotated.rotated("whsec_3".to_owned(), key("b"), at(60));
+    assert_eq!(again.signing(at(day - 1)).collect::<Vec<_>>(), ["whsec_3", "whsec_2", "whsec_1"]);
+    assert_eq!(again.signing(at(day)).collect::<Vec<_>>(), ["whsec_3", "whsec_2"]);
+    let third = again.rotated("whsec_4".to_owned(), key("c"), at(61));
+    assert_eq!(third.signing(at(61)).collect::<Vec<_>>(), ["whsec_4", "whsec_3", "whsec_2"]);
+    let later = again.rotated("whsec_4".to_owned(), key("c"), at(day));
+    let generations: Vec<u32> = later.secrets.iter().map(|secret| secret.generation).collect();
+    assert_eq!(generations, [4, 3, 2]);
+    let much_later = again.rotated("whsec_4".to_owned(), key("c"), at(day + 60));
+    let generations: Vec<u32> = much_later.secrets.iter().map(|secret| secret.generation).collect();
+    assert_eq!(generations, [4, 3]);
+}
+
+#[test]
+fn a_rotation_is_known_by_its_key_while_its_secret_signs() {
+    let rotated = endpoint(None, None).rotated("whsec_2".to_owned(), key("a"), at(0));
+    let again = rotated.rotated("whsec_3".to_owned(), key("b"), at(1));
+    let made = |name: &str| again.rotated_by(&key(name)).map(|secret| secret.generation);
+    assert_eq!([made("a"), made("b"), made("c")], [Some(2), Some(3), None]);
+}
+
+#[test]
+fn a_test_is_wanted_by_its_endpoint_alone_and_whatever_that_wants() {
+    let [tested, other] = ["w", "v"].map(|name| {
+        let endpoint = endpoint(None, None);
+        let meta = Meta { id: EndpointId::derive(&[name]), ..endpoint.meta.clone() };
+        Endpoint { meta, event_types: vec![EventFilter::One(EventType::RefundFailed)], ..endpoint }
+    });
+    let event = tested.test(&key("k"), "req", at(5));
+    let wanted = |endpoint: &Endpoint| endpoint.wants(event.event_type, event.only.as_ref());
+    assert_eq!([wanted(&tested), wanted(&other)], [true, false]);
+    assert!(!wanted(&Endpoint { status: EndpointStatus::Disabled, ..tested.clone() }));
+    assert_eq!(
+        (event.timestamp, event.request_id.as_str(), event.source.as_str()),
+        (at(5), "req", tested.meta.id.as_str())
+    );
+    let ids = [("k", 5), ("l", 5), ("k", 6)].map(|(name, minute)| tested.test(&key(name), "req", at(minute)).id);
+    assert!(ids[0] != ids[1] && ids[0] != ids[2] && ids[0] == event.id);
 }

@@ -131,16 +131,16 @@ impl Fields {
     pub fn list<T>(
         &mut self, name: &str, count_max: usize, expected: &str, parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
-        match self.required(name)? {
-            Json::Array(items) if (1..=count_max).contains(&items.len()) => {
-                let items = items.into_iter().enumerate();
-                let read = items
-                    .filter_map(|(index, item)| self.checked_word(&format!("{name}/{index}"), item, expected, &parse));
-                Some(read.collect())
-            }
-            Json::Array(_) => self.fault(name, format!("must have 1 to {count_max} entries")),
-            other => self.wrong_kind(name, "an array of strings", &other),
-        }
+        let value = self.required(name)?;
+        self.checked_list(name, value, count_max, expected, parse)
+    }
+
+    /// The same where it may be missing or null.
+    pub fn optional_list<T>(
+        &mut self, name: &str, count_max: usize, expected: &str, parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let value = self.optional(name)?;
+        self.checked_list(name, value, count_max, expected, parse)
     }
 
     /// An object that must be there, of objects under keys of the sender's choice: what `read` makes of each key and
@@ -270,6 +270,21 @@ impl Fields {
     ) -> Option<T> {
         let text = self.checked_text(name, value, WORD_LENGTH_MAX)?;
         parse(&text).or_else(|| self.fault(name, expected))
+    }
+
+    fn checked_list<T>(
+        &mut self, name: &str, value: Json, count_max: usize, expected: &str, parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        match value {
+            Json::Array(items) if (1..=count_max).contains(&items.len()) => {
+                let items = items.into_iter().enumerate();
+                let read = items
+                    .filter_map(|(index, item)| self.checked_word(&format!("{name}/{index}"), item, expected, &parse));
+                Some(read.collect())
+            }
+            Json::Array(_) => self.fault(name, format!("must have 1 to {count_max} entries")),
+            other => self.wrong_kind(name, "an array of strings", &other),
+        }
     }
 
     fn checked_objects<T>(

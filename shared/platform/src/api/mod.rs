@@ -24,7 +24,7 @@ pub use json::Json;
 pub use page::{ListQuery, PageAsked};
 pub use parameters::Parameters;
 pub use problem::{Problem, ProblemBody};
-pub use request::ApiRequestExt;
+pub use request::{ApiRequestExt, IfMatch};
 pub(crate) use request::{Unreadable, claimed_merchant, ids_in_path, read_request};
 pub use resource::{creation, resource};
 pub use response::{ApiResponseExt, Response};

@@ -140,20 +140,21 @@ impl Problem {
         let (kind, detail) = match limit {
             EndpointLimit::Enabled => (
                 &types::TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS,
-                format!(
-                    "There are {ENABLED_MAX} enabled webhook endpoints, and there may be no more. To disable one that is \
-                     no longer needed, answer its next event with 410."
-                ),
+                format!("There are {ENABLED_MAX} enabled webhook endpoints, and there may be no more."),
             ),
             EndpointLimit::All => (
                 &types::TOO_MANY_WEBHOOK_ENDPOINTS,
                 format!(
-                    "There are {ENDPOINTS_MAX} webhook endpoints, disabled ones included, and there may be no more. Use \
-                     one that is enabled, or ask the operator of this API."
+                    "There are {ENDPOINTS_MAX} webhook endpoints, disabled ones included, and there may be no more."
                 ),
             ),
         };
         Problem::new(kind, &detail)
+    }
+
+    /// 412: the object has another version than the one that the change is based on.
+    pub fn precondition_failed() -> Problem {
+        Problem::new(&types::PRECONDITION_FAILED, "The object has another version than the header If-Match names.")
     }
 
     /// 413: longer than 64 KiB.
@@ -183,6 +184,12 @@ impl Problem {
     pub fn idempotency_key_reused() -> Problem {
         let detail = "This Idempotency-Key was used with another body. Use a new key for a new request.";
         Problem::new(&types::IDEMPOTENCY_KEY_REUSED, detail)
+    }
+
+    /// 428: a change needs the version that it is based on.
+    pub fn precondition_required() -> Problem {
+        let detail = "A change needs the ETag of the object that it is based on, in the header If-Match.";
+        Problem::new(&types::PRECONDITION_REQUIRED, detail)
     }
 
     /// 500: a fault of ours. The cause goes to the log only.

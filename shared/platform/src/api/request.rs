@@ -15,6 +15,7 @@ use spillway_domain::idempotency::IdempotencyKey;
 
 use super::json::Json;
 use super::problem::Problem;
+use super::view;
 
 /// The largest body, in bytes.
 pub(super) const BODY_MAX: usize = 64 * 1024;
@@ -131,8 +132,27 @@ pub trait ApiRequestExt {
     /// The idempotency key, which every POST must have. 400 if it is missing, repeated or malformed.
     fn idempotency_key(&self) -> Result<IdempotencyKey, Problem>;
 
+    /// The versions that a change may be based on. 428 if the request names none.
+    fn if_match(&self) -> Result<IfMatch, Problem>;
+
     /// The body, a JSON object in which no key is repeated. 415, 413 and 400 in this order.
     fn json(&self) -> Result<Json, Problem>;
+
+    /// The body of a request that takes none: an empty object if there is none, else as [`ApiRequestExt::json`].
+    fn no_json(&self) -> Result<Json, Problem>;
+}
+
+/// The header `If-Match`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IfMatch(Vec<String>);
+
+impl IfMatch {
+    /// 412 unless this version is named, or `*` stands for every one. A weak tag names none (RFC 9110, section 13.1.1).
+    pub fn check(&self, version: u64) -> Result<(), Problem> {
+        let etag = view::etag(version);
+        let is_named = self.0.iter().any(|named| *named == etag || named == "*");
+        if is_named { Ok(()) } else { Err(Problem::precondition_failed()) }
+    }
 }
 
 impl ApiRequestExt for Request {
@@ -164,6 +184,16 @@ impl ApiRequestExt for Request {
         let header = single_header(self, "idempotency-key", Problem::idempotency_key_invalid())?;
         let header = header.ok_or_else(Problem::idempotency_key_missing)?;
         IdempotencyKey::parse(header).map_err(|_| Problem::idempotency_key_invalid())
+    }
+
+    fn if_match(&self) -> Result<IfMatch, Problem> {
+        let named = tags(self, "if-match").map(str::to_owned).collect();
+        if self.headers().contains_key("if-match") { Ok(IfMatch(named)) } else { Err(Problem::precondition_required()) }
+    }
+
+    fn no_json(&self) -> Result<Json, Problem> {
+        let bytes: &[u8] = self.body();
+        if bytes.is_empty() { Ok(Json::Object(Vec::new())) } else { self.json() }
     }
 
     fn json(&self) -> Result<Json, Problem> {
@@ -216,11 +246,12 @@ pub(super) fn authorizer_value<'a>(request: &'a Request, name: &str) -> &'a str 
 
 /// Whether the client has this version already.
 pub(super) fn has_version(request: &Request, etag: &str) -> bool {
-    let known = request.headers().get_all("if-none-match").iter().map(text);
-    known
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .any(|value| value == "*" || value.strip_prefix("W/").unwrap_or(value) == etag)
+    tags(request, "if-none-match").any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+/// The entity tags in a header.
+fn tags<'a>(request: &'a Request, name: &str) -> impl Iterator<Item = &'a str> {
+    request.headers().get_all(name).iter().map(text).flat_map(|value| value.split(',')).map(str::trim)
 }
 
 /// The merchant that the authorizer named, for the log. "" if it named none.

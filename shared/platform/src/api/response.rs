@@ -27,6 +27,12 @@ pub trait ApiResponseExt: Sized {
     /// 202: stored, and work has begun.
     fn accepted(body: &impl Serialize, location: String) -> Self;
 
+    /// The same, of what has no address.
+    fn accepted_without_location(body: &impl Serialize) -> Self;
+
+    /// 204: done, nothing to show.
+    fn no_content() -> Self;
+
     /// Sets a header. A value that no header may have is left out.
     ///
     /// # Panics
@@ -70,7 +76,17 @@ impl ApiResponseExt for Response {
     }
 
     fn accepted(body: &impl Serialize, location: String) -> Response {
-        json(StatusCode::ACCEPTED, "application/json", body).with_header("location", location)
+        Response::accepted_without_location(body).with_header("location", location)
+    }
+
+    fn accepted_without_location(body: &impl Serialize) -> Response {
+        json(StatusCode::ACCEPTED, "application/json", body)
+    }
+
+    fn no_content() -> Response {
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response
     }
 
     fn with_header(mut self, name: &'static str, value: impl AsRef<str>) -> Response {

@@ -13,8 +13,8 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, CancellationReason, Put, ReturnValue, ReturnValuesOnConditionCheckFailure as OnFailure,
-    TransactWriteItem, Update,
+    AttributeValue, CancellationReason, ConditionCheck, Delete, Put, ReturnValue,
+    ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem, Update,
 };
 
 use super::edit::Edit;
@@ -60,6 +60,8 @@ struct Write<'a, R> {
 enum What {
     Put(Item),
     Edit(Edit),
+    Delete,
+    Check,
 }
 
 impl<'a, R> Commit<'a, R> {
@@ -92,6 +94,22 @@ impl<'a, R> Commit<'a, R> {
         refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
     ) -> Commit<'a, R> {
         self.with(key, What::Edit(edit), when, Box::new(refused))
+    }
+
+    /// Deletes an item. `refused` is given the item as it is; none if there is none.
+    pub(super) fn delete(
+        self, key: Key, when: Vec<Test>,
+        refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
+    ) -> Commit<'a, R> {
+        self.with(key, What::Delete, when, Box::new(refused))
+    }
+
+    /// Checks an item, and writes nothing of it. It must stand beside a write.
+    pub(super) fn check(
+        self, key: Key, when: Vec<Test>,
+        refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
+    ) -> Commit<'a, R> {
+        self.with(key, What::Check, when, Box::new(refused))
     }
 
     /// Others write one of the items at the same time: conflicts are retried for longer.
@@ -146,6 +164,8 @@ impl Store {
         let written = match what {
             What::Put(item) => self.put(item, when).await,
             What::Edit(edit) => self.update(&key, edit, when, ReturnValue::None).await.map(drop),
+            // Nothing is deleted or checked alone: the transaction's token would be missing.
+            What::Delete | What::Check => return Err(StoreError::Refused("it stands beside no write".to_owned())),
         };
         match self.unless_refused(written)? {
             Ok(()) => Ok(Committed::Done),
@@ -275,6 +295,11 @@ impl Store {
             What::Edit(edit) => {
                 let update = Update::builder().set_key(at).update_expression(expression.update(edit));
                 action.update(guarded!(update.set_condition_expression(condition)))
+            }
+            What::Delete => action.delete(guarded!(Delete::builder().set_key(at).set_condition_expression(condition))),
+            What::Check => {
+                let check = ConditionCheck::builder().set_key(at).set_condition_expression(condition);
+                action.condition_check(guarded!(check))
             }
         };
         Ok(action.build())

@@ -30,6 +30,8 @@ pub struct StoredEvent {
     pub data: String,
     /// The object's id.
     pub source: ObjectId,
+    /// The one endpoint that it is for. None if it is for all that want events of its type.
+    pub only: Option<EndpointId>,
     /// The request that began it.
     pub request_id: String,
     /// When it is deleted, and its deliveries with it.
@@ -42,21 +44,31 @@ pub struct StoredEvent {
 impl Store {
     /// The item of a new event, due itself until every endpoint has it. It shows its object as `object` is.
     pub(super) fn event_item(&self, tenant: &Tenant, event: &Event, object: &impl Shown) -> Result<Item, StoreError> {
+        self.stored_event_item(tenant, &self.stored_event(event, object)?)
+    }
+
+    /// The same, of an event as stored.
+    pub(super) fn stored_event_item(&self, tenant: &Tenant, event: &StoredEvent) -> Result<Item, StoreError> {
+        let key = keys::event(tenant, &event.id);
+        let mut item = to_item(&key, event)?;
+        item.extend(self.due(&key, self.first_due(event.timestamp)?));
+        Ok(item)
+    }
+
+    /// A new event as it will be stored.
+    pub(super) fn stored_event(&self, event: &Event, object: &impl Shown) -> Result<StoredEvent, StoreError> {
         let data = serde_json::to_string(&object.shown());
-        let stored = StoredEvent {
+        Ok(StoredEvent {
             id: event.id.clone(),
             event_type: event.event_type,
             timestamp: event.timestamp,
             data: data.map_err(|error| StoreError::Corrupt(error.to_string()))?,
             source: event.source.clone(),
+            only: event.only.clone(),
             request_id: event.request_id.clone(),
             expires_at: Expiry::after(event.timestamp, self.event_retention_days()?),
             due: None,
-        };
-        let key = keys::event(tenant, &event.id);
-        let mut item = to_item(&key, &stored)?;
-        item.extend(self.due(&key, self.first_due(event.timestamp)?));
-        Ok(item)
+        })
     }
 
     /// An event of this tenant.

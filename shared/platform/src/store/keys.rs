@@ -16,6 +16,7 @@
 //!   final, failed once                                                    T#we_…#deliveries, evt_…
 //! webhook endpoint  T#webhooks             we_…
 //!   how many        T#webhooks             count
+//!   deleted         T#webhooks             gone#we_…
 //! sandbox call      sandbox#pay_…          the idempotency key
 //! ```
 //!
@@ -120,7 +121,7 @@ pub fn listing<T: Resource>(resource: &T) -> Listing {
         Some(parent) => listings_under::<T>(&meta.owner, &parent),
         None => listings::<T>(&meta.owner, meta.shard),
     };
-    Listing { partition, sort: format!("{}#{}", meta.created_at, meta.id) }
+    Listing { partition, sort: meta.position() }
 }
 
 /// The index in which a merchant's own value finds resources, and the attribute that is its partition there. The sort key
@@ -225,6 +226,11 @@ pub fn webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> Key {
 /// Where a tenant's webhook endpoints are counted.
 pub fn webhook_endpoint_count(tenant: &Tenant) -> Key {
     Key::new(webhook_endpoints(tenant), "count")
+}
+
+/// Where it is kept that a webhook endpoint was deleted: beside the endpoints, and not among them.
+pub fn deleted_webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> Key {
+    Key::new(webhook_endpoints(tenant), format!("gone#{id}"))
 }
 
 /// Where a merchant is.

@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(wrong("number", None), "missing field `number`");
         for (name, told) in [
             ("number", "Expected num"),
-            ("status", "unknown variant"),
+            ("status", "unknown EndpointStatus"),
             ("currency", "not a three-letter upper-case ISO 4217 currency code"),
         ] {
             assert_eq!(wrong(name, Some("whsec_secret")), told);

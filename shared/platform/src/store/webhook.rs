@@ -1,16 +1,23 @@
 //! Webhook endpoints.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use spillway_domain::event::{Event, EventType};
 use spillway_domain::id::EndpointId;
 use spillway_domain::tenant::Tenant;
-use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::{ENABLED_MAX, ENDPOINTS_MAX, Endpoint, EndpointLimit, EndpointStatus, PROBE_EVERY_MS};
+use spillway_domain::time::{Expiry, Timestamp};
+use spillway_domain::webhook::{
+    ENABLED_MAX, ENDPOINTS_MAX, Endpoint, EndpointLimit, EndpointStatus, LastTest, PROBE_EVERY_MS,
+};
 
 use super::commit::{Commit, Committed};
 use super::edit::Edit;
 use super::expression::{Comparison, Test};
-use super::{Created, Readable, Store, StoreError, WAKE, attribute, keys, number, text, to_item};
+use super::{Readable, Store, StoreError, StoredEvent, WAKE, attribute, keys, number, text, to_item};
+
+/// Days for which it is kept that an endpoint was deleted: for so long its creation, sent again, makes no second one.
+const DELETED_DAYS: u32 = 30;
+/// What tells how an endpoint does. It moves without the version.
+const HEALTH: [&str; 3] = ["failing_since", "probe_at", "works_since"];
 
 /// How many endpoints a tenant has, as stored.
 #[derive(Debug, Default, Deserialize)]
@@ -19,30 +26,134 @@ struct Count {
     endpoints: usize,
 }
 
+/// What is kept of a deleted endpoint.
+#[derive(Debug, Serialize)]
+struct Deleted {
+    deleted_at: Timestamp,
+    expires_at: Expiry,
+}
+
+/// Why an endpoint was not created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotCreated {
+    /// The same request made it before.
+    Existing(Box<Endpoint>),
+    /// The same request made one that was deleted since.
+    Deleted,
+    /// There are too many.
+    Limit(EndpointLimit),
+}
+
+/// Why an endpoint was not changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotUpdated {
+    /// It has moved on since it was read, or is gone.
+    Stale,
+    /// It was to be enabled, and there are too many.
+    Limit(EndpointLimit),
+}
+
 impl Store {
-    /// Stores a new endpoint and counts it, in one transaction, or returns the one that its id names. Refused if the
-    /// tenant has [`ENABLED_MAX`] that are enabled, or [`ENDPOINTS_MAX`] in all.
-    pub async fn create_webhook_endpoint(
-        &self, endpoint: &Endpoint,
-    ) -> Result<Result<Created<Endpoint>, EndpointLimit>, StoreError> {
-        let key = keys::webhook_endpoint(&endpoint.meta.owner, &endpoint.meta.id);
-        let count = Edit::new().add("endpoints", 1).add("enabled", 1);
-        let below = |name, most| Test::LacksOrCompares(name, Comparison::Below, number(most));
+    /// Stores a new endpoint and counts it, in one transaction. Refused if the tenant has [`ENABLED_MAX`] that are
+    /// enabled, or [`ENDPOINTS_MAX`] in all.
+    pub async fn create_webhook_endpoint(&self, endpoint: &Endpoint) -> Result<Committed<NotCreated>, StoreError> {
+        let (owner, id) = (&endpoint.meta.owner, &endpoint.meta.id);
         let room = vec![below("endpoints", ENDPOINTS_MAX), below("enabled", ENABLED_MAX)];
         let commit = Commit::new()
-            .create(to_item(&key, endpoint)?, |store, found| {
-                store.read(found).map(|found| Refused::Existing(Box::new(found)))
+            .create(to_item(&keys::webhook_endpoint(owner, id), endpoint)?, |store, found| {
+                store.read(found).map(|found| NotCreated::Existing(Box::new(found)))
             })?
-            .edit(keys::webhook_endpoint_count(&endpoint.meta.owner), count, room, |store, found| {
-                let count: Count = found.map(|found| store.read(found)).transpose()?.unwrap_or_default();
-                // Below the limit of all, it was the other.
-                let limit = if count.endpoints >= ENDPOINTS_MAX { EndpointLimit::All } else { EndpointLimit::Enabled };
-                Ok(Refused::Limit(limit))
-            });
+            .check(keys::deleted_webhook_endpoint(owner, id), vec![Test::Absent], |_, _| Ok(NotCreated::Deleted))
+            .edit(
+                keys::webhook_endpoint_count(owner),
+                Edit::new().add("endpoints", 1).add("enabled", 1),
+                room,
+                |store, found| {
+                    let count: Count = found.map(|found| store.read(found)).transpose()?.unwrap_or_default();
+                    // Below the limit of all, it was the other.
+                    let all = count.endpoints >= ENDPOINTS_MAX;
+                    Ok(NotCreated::Limit(if all { EndpointLimit::All } else { EndpointLimit::Enabled }))
+                },
+            );
+        self.commit(commit).await
+    }
+
+    /// Changes an endpoint from what was read to what it becomes, on condition that its version has not moved. If it is
+    /// enabled or disabled by that, it is counted so, in one transaction; there may be [`ENABLED_MAX`] enabled ones.
+    pub async fn update_webhook_endpoint(
+        &self, before: &Endpoint, after: &Endpoint,
+    ) -> Result<Committed<NotUpdated>, StoreError> {
+        let owner = &after.meta.owner;
+        let key = keys::webhook_endpoint(owner, &after.meta.id);
+        let counts_as_working = before.works_since != after.works_since;
+        // Its health may have moved since it was read.
+        let always: &[&str] = if counts_as_working { &HEALTH } else { &[] };
+        let edit = Edit::between(&to_item(&key, before)?, &to_item(&key, after)?, always);
+        // What waits for it is sent now.
+        let edit = if counts_as_working { edit.add(WAKE, 1) } else { edit };
+        let when = vec![Test::is("version", number(before.meta.version))];
+        let commit = Commit::new().edit(key, edit, when, |_, _| Ok(NotUpdated::Stale));
+        let count = |enabled, room| {
+            let edit = Edit::new().add("enabled", enabled);
+            let refused = |_: &Store, _| Ok(NotUpdated::Limit(EndpointLimit::Enabled));
+            (keys::webhook_endpoint_count(owner), edit, room, refused)
+        };
+        let counted = match (before.status, after.status) {
+            (EndpointStatus::Enabled, EndpointStatus::Disabled) => Some(count(-1, Vec::new())),
+            (EndpointStatus::Disabled, EndpointStatus::Enabled) => Some(count(1, vec![below("enabled", ENABLED_MAX)])),
+            _ => None,
+        };
+        let commit = match counted {
+            Some((key, edit, room, refused)) => commit.edit(key, edit, room, refused),
+            None => commit,
+        };
+        self.commit(commit).await
+    }
+
+    /// Deletes an endpoint, notes that it was there, and counts it no more, in one transaction. Refused if its status has
+    /// moved since it was read, or it is gone.
+    pub async fn delete_webhook_endpoint(
+        &self, endpoint: &Endpoint, now: Timestamp,
+    ) -> Result<Committed<()>, StoreError> {
+        let (owner, id) = (&endpoint.meta.owner, &endpoint.meta.id);
+        let as_read = vec![Test::is("status", attribute(&endpoint.status)?)];
+        let deleted = Deleted { deleted_at: now, expires_at: Expiry::after(now, DELETED_DAYS) };
+        let enabled = if endpoint.status == EndpointStatus::Enabled { -1 } else { 0 };
+        let count = Edit::new().add("endpoints", -1).add("enabled", enabled);
+        let commit = Commit::new()
+            .delete(keys::webhook_endpoint(owner, id), as_read, |_, _| Ok(()))
+            .follow(to_item(&keys::deleted_webhook_endpoint(owner, id), &deleted)?)?
+            .edit(keys::webhook_endpoint_count(owner), count, Vec::new(), |_, _| Ok(()));
+        self.commit(commit).await
+    }
+
+    /// Whether an endpoint was deleted of late.
+    pub async fn webhook_endpoint_was_deleted(&self, tenant: &Tenant, id: &EndpointId) -> Result<bool, StoreError> {
+        Ok(self.get_item(&keys::deleted_webhook_endpoint(tenant, id)).await?.is_some())
+    }
+
+    /// Stores the event of a test, and notes the test with the endpoint, in one transaction. Gives the event as stored. If
+    /// the same request was accepted before, or the endpoint is disabled or gone, gives the endpoint as it is.
+    pub async fn test_webhook_endpoint(
+        &self, endpoint: &Endpoint, test: &LastTest, event: &Event,
+    ) -> Result<Result<StoredEvent, Option<Endpoint>>, StoreError> {
+        let owner = &endpoint.meta.owner;
+        let event = self.stored_event(event, endpoint)?;
+        let when = vec![
+            Test::is("status", attribute(&EndpointStatus::Enabled)?),
+            Test::LacksOrCompares("last_test.key", Comparison::IsNot, attribute(&test.key)?),
+        ];
+        let commit = Commit::new()
+            .edit(
+                keys::webhook_endpoint(owner, &endpoint.meta.id),
+                Edit::new().set("last_test", attribute(test)?),
+                when,
+                |store, found| found.map(|found| store.read(found)).transpose(),
+            )
+            .follow(self.stored_event_item(owner, &event)?)?;
         Ok(match self.commit(commit).await? {
-            Committed::Done => Ok(Created::New),
-            Committed::Refused(Refused::Existing(existing)) => Ok(Created::Existing(*existing)),
-            Committed::Refused(Refused::Limit(limit)) => Err(limit),
+            Committed::Done => Ok(event),
+            Committed::Refused(as_it_is) => Err(as_it_is),
         })
     }
 
@@ -118,8 +229,7 @@ impl Store {
     }
 }
 
-/// Why an endpoint was not created.
-enum Refused {
-    Existing(Box<Endpoint>),
-    Limit(EndpointLimit),
+/// The number is not there, or below this limit.
+fn below(name: &'static str, limit: usize) -> Test {
+    Test::LacksOrCompares(name, Comparison::Below, number(limit))
 }

@@ -1,9 +1,11 @@
 //! Webhooks on the wire: Standard Webhooks 1.0.0 signatures, allowed addresses, one attempt.
 
 mod address;
+mod fields;
 mod send;
 mod sign;
 
 pub use address::{AddressError, URL_LENGTH_MAX, check_url};
+pub use fields::{Addresses, EVENT_TYPES, URL};
 pub use send::{NoClient, Sender};
 pub use sign::{Signed, new_secret, sign};

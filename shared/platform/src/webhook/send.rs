@@ -126,7 +126,6 @@ mod tests {
     use spillway_domain::idempotency::Fingerprint;
     use spillway_domain::resource::{Cause, Meta};
     use spillway_domain::tenant::Tenant;
-    use spillway_domain::webhook::EndpointStatus;
 
     use super::*;
 
@@ -134,16 +133,8 @@ mod tests {
         let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode };
         let at = Timestamp::from_millis(0);
         let cause = Cause { request_id: "req-1".to_owned(), fingerprint: Fingerprint::of(b"{}"), at };
-        Endpoint {
-            meta: Meta::new(EndpointId::derive(&["w"]), owner, 0, cause),
-            url: url.to_owned(),
-            event_types: Vec::new(),
-            secrets: Vec::new(),
-            status: EndpointStatus::Enabled,
-            failing_since: None,
-            probe_at: None,
-            works_since: None,
-        }
+        let meta = Meta::new(EndpointId::derive(&["w"]), owner, 0, cause);
+        Endpoint::new(meta, url.to_owned(), Vec::new(), String::new())
     }
 
     #[tokio::test]

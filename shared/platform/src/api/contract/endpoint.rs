@@ -9,6 +9,7 @@ use super::super::caller::Caller;
 use super::super::fields::Fields;
 use super::super::json::Json;
 use super::super::problem::Problem;
+use super::super::request::ApiRequestExt as _;
 use super::field::FieldSpec;
 use super::parameter::{PathIdSpec, QuerySpec};
 use super::problem_type::{ProblemType, problem_types};
@@ -36,7 +37,7 @@ pub struct Endpoint<A> {
     pub path_ids: &'static [PathIdSpec],
     /// The parameters of its query, if it refuses all others. None if it ignores its query.
     pub query: Option<&'static [QuerySpec]>,
-    /// The fields of its body. Empty if it takes no body.
+    /// The fields of its body. Empty if it takes no body: a POST then takes an empty object too.
     pub body: &'static [FieldSpec],
     /// The answer to a request that it accepts.
     pub success: Success,
@@ -120,6 +121,12 @@ impl Success {
         Success::new(204, description)
     }
 
+    /// The same without `Location`: there is no address of what was made.
+    #[must_use]
+    pub const fn without_location(self) -> Success {
+        Success { has_location: false, ..self }
+    }
+
     /// The same with `ETag`.
     #[must_use]
     pub const fn with_etag(self) -> Success {
@@ -157,6 +164,16 @@ impl<A> Endpoint<A> {
         Endpoint { idempotency_key: true, ..Endpoint::new(Method::Post, path, access, success) }
     }
 
+    /// A PATCH. It demands `If-Match`, as every PATCH does.
+    pub const fn patch(path: &'static str, access: Access, success: Success) -> Endpoint<A> {
+        Endpoint { if_match: true, ..Endpoint::new(Method::Patch, path, access, success) }
+    }
+
+    /// A DELETE.
+    pub const fn delete(path: &'static str, access: Access, success: Success) -> Endpoint<A> {
+        Endpoint::new(Method::Delete, path, access, success)
+    }
+
     /// The same declaration, whatever it shows.
     pub const fn erased(&self) -> Endpoint<()> {
         Endpoint {
@@ -179,6 +196,14 @@ impl<A> Endpoint<A> {
     /// The fields of a body, to be read one by one.
     pub fn fields(&self, body: Json) -> Fields {
         Fields::declared(body, self.body)
+    }
+
+    /// Reads the body of a request that has no fields: none, or an empty object. Every field of it is a fault.
+    pub fn takes_nothing(&self, request: &Request) -> Result<(), Problem> {
+        match self.fields(request.no_json()?).finish() {
+            none if none.is_empty() => Ok(()),
+            faults => Err(Problem::invalid_request(faults)),
+        }
     }
 
     /// The path below the version, which names a list: `payments`.
@@ -209,7 +234,7 @@ impl<A> Endpoint<A> {
             of(!query.is_empty(), &[problem_types::INVALID_PARAMETERS]),
             of(query.iter().any(QuerySpec::is_cursor), &[problem_types::INVALID_CURSOR]),
             of(self.idempotency_key, &[problem_types::IDEMPOTENCY_KEY_MISSING, problem_types::IDEMPOTENCY_KEY_INVALID]),
-            of(!self.body.is_empty(), &problem_types::OF_BODIES),
+            of(matches!(self.method, Method::Post | Method::Patch), &problem_types::OF_BODIES),
             of(self.idempotency_key && !self.body.is_empty(), &[problem_types::IDEMPOTENCY_KEY_REUSED]),
             of(has_key, &[problem_types::UNAUTHORIZED, problem_types::INSUFFICIENT_SCOPE]),
             of(starts, &[problem_types::MERCHANT_SUSPENDED]),

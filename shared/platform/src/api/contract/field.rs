@@ -199,16 +199,14 @@ impl<T: Words> Field<OneOf<T>> {
         self.spec_of(FieldKind::OneOf(T::words))
     }
 
-    /// Its value, `missing` if it is missing or no text. None if it is another word.
-    pub fn read(&self, fields: &mut Fields, missing: T) -> Option<T> {
+    /// Its value. None if it has a fault, or is missing.
+    pub fn read(&self, fields: &mut Fields) -> Option<T> {
         fields.asked_for(self.name);
-        match fields.optional_text(self.name, ONE_OF_LENGTH_MAX) {
-            None => Some(missing),
-            Some(text) => T::of_word(&text).or_else(|| {
-                let words: Vec<String> = T::words().iter().map(|word| format!("\"{word}\"")).collect();
-                fields.fault(self.name, format!("must be {}", alternatives(&words)))
-            }),
-        }
+        let text = fields.optional_text(self.name, ONE_OF_LENGTH_MAX)?;
+        T::of_word(&text).or_else(|| {
+            let words: Vec<String> = T::words().iter().map(|word| format!("\"{word}\"")).collect();
+            fields.fault(self.name, format!("must be {}", alternatives(&words)))
+        })
     }
 }
 
@@ -229,10 +227,16 @@ impl Field<List> {
         self.spec_of(FieldKind::List(self.kind))
     }
 
-    /// What `parse` makes of each entry. An entry with a fault is left out. None if the whole list has a fault.
+    /// What `parse` makes of each entry. An entry with a fault is left out. None if the whole list has a fault,
+    /// or is missing.
     pub fn read<T>(&self, fields: &mut Fields, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
         fields.asked_for(self.name);
-        fields.list(self.name, self.kind.count_max, self.kind.expected, parse)
+        let List { count_max, expected, .. } = self.kind;
+        if self.is_required {
+            fields.list(self.name, count_max, expected, parse)
+        } else {
+            fields.optional_list(self.name, count_max, expected, parse)
+        }
     }
 }
 
@@ -281,7 +285,7 @@ mod tests {
     fn read(text: &str) -> Read {
         let mut fields = fields(text);
         let (amount, token) = (AMOUNT.read(&mut fields), TOKEN.read(&mut fields));
-        let status = STATUS.read(&mut fields, Status::Processing);
+        let status = STATUS.read(&mut fields);
         let faults = fields.finish();
         (amount, token, status, faults.into_iter().map(|fault| fault.detail).collect())
     }
@@ -290,7 +294,7 @@ mod tests {
     fn values_are_read_as_they_are_declared() {
         let all = read(r#"{"amount":7,"token":"abc","status":"failed"}"#);
         assert_eq!(all, (Some(7), Some("abc".to_owned()), Some(Status::Failed), Vec::new()));
-        assert_eq!(read(r#"{"amount":7,"token":null}"#), (Some(7), None, Some(Status::Processing), Vec::new()));
+        assert_eq!(read(r#"{"amount":7,"token":null}"#), (Some(7), None, None, Vec::new()));
     }
 
     #[test]

@@ -106,7 +106,7 @@ pub mod problem_types {
         409,
         "too_many_enabled_webhook_endpoints",
         "Too many enabled webhook endpoints",
-        "Disable an endpoint that is no longer needed: answer its next event with 410.",
+        "Disable or delete an endpoint that is no longer needed.",
     );
 
     /// 409: too many endpoints.
@@ -114,7 +114,7 @@ pub mod problem_types {
         409,
         "too_many_webhook_endpoints",
         "Too many webhook endpoints",
-        "Use an endpoint that is enabled, or ask the operator of this API.",
+        "Delete an endpoint that is no longer needed.",
     );
 
     /// 412: the object has another version by now.

@@ -186,3 +186,23 @@ fn repeated_keys_are_refused_with_their_places() {
     let expected = Problem::repeated_keys(vec![repeated("/amount"), repeated("/metadata/a")]);
     assert_eq!(body(r#"{"amount":1,"amount":100,"metadata":{"a":"1","a":"2"}}"#, false), Err(expected));
 }
+
+#[test]
+fn a_change_names_the_versions_that_it_may_be_based_on() {
+    let named = |values: &[&str]| read(json!({"multiValueHeaders": {"If-Match": values}}));
+    let verdict = |values: &[&str]| named(values).if_match().unwrap().check(2);
+    for right in [&["\"2\""][..], &["\"1\", \"2\""], &["\"1\"", "\"2\""], &["*"]] {
+        assert_eq!(verdict(right), Ok(()), "{right:?}");
+    }
+    for wrong in [&["\"1\""][..], &["2"], &["W/\"2\""], &[""]] {
+        assert_eq!(verdict(wrong), Err(Problem::precondition_failed()), "{wrong:?}");
+    }
+    assert_eq!(read(json!({})).if_match(), Err(Problem::precondition_required()));
+}
+
+#[test]
+fn a_request_that_takes_no_body_may_have_none_or_an_object() {
+    let no_json = |body: Value| read(json!({"headers": {"Content-Type": "application/json"}, "body": body})).no_json();
+    assert_eq!([Value::Null, json!(""), json!("{}")].map(no_json), [(); 3].map(|()| Ok(Json::Object(Vec::new()))));
+    assert!(no_json(json!("[]")).is_err());
+}

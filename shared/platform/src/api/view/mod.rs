@@ -2,6 +2,7 @@
 
 mod balance;
 mod balance_transaction;
+mod event;
 mod list;
 mod operator;
 mod payment;
@@ -13,12 +14,13 @@ use serde::Serialize;
 
 pub use balance::{BalanceView, balance};
 pub use balance_transaction::{BalanceTransactionView, balance_transaction};
+pub use event::{EventView, event};
 pub use list::{ListView, list};
 pub use operator::{ApiKeyView, ChangedView, MerchantView, api_key, changed, merchant};
 pub use payment::{PaymentView, payment};
 pub use refund::{RefundView, refund};
 pub use schema::id_pattern;
-pub use webhook_endpoint::{WebhookEndpointView, created_webhook_endpoint, webhook_endpoint};
+pub use webhook_endpoint::{WebhookEndpointView, webhook_endpoint, webhook_endpoint_with};
 
 /// What merchants see, in answers and in events.
 pub trait Shown {

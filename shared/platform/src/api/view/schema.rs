@@ -46,6 +46,8 @@ described! {
     Version => json_schema!({"type": "integer", "format": "int64", "minimum": 1});
     /// The merchant's own keys and values.
     MetadataValues => json_schema!({"type": "object", "additionalProperties": {"type": "string"}});
+    /// An object of any kind.
+    AnyObject => json_schema!({"type": "object"});
     /// A filter of events.
     EventFilterWord => json_schema!({"type": "string", "enum": event_filters()});
 }

@@ -5,12 +5,12 @@ use serde::Serialize;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::tenant::Mode;
 use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter};
+use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter, Secret};
 
 use super::Shown;
 use super::schema::{EventFilterWord, IdOf, Time, Version};
 
-/// The wire shape of an endpoint. The secret is in the answers to its creation only.
+/// The wire shape of an endpoint. The secret is in the answers to its creation and to its rotation only.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "WebhookEndpoint")]
 pub struct WebhookEndpointView<'a> {
@@ -28,7 +28,7 @@ pub struct WebhookEndpointView<'a> {
     /// Which events are posted.
     #[schemars(with = "Vec<EventFilterWord>")]
     event_types: &'a [EventFilter],
-    /// `whsec_…`: what signs the events. It is in the answers to the creation only.
+    /// `whsec_…`: what signs the events. It is in the answers to the creation and to a rotation only.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<&'a str>,
     /// Whether it gets events.
@@ -61,10 +61,9 @@ pub fn webhook_endpoint(endpoint: &Endpoint) -> WebhookEndpointView<'_> {
     }
 }
 
-/// The wire shape of an endpoint as it is, with its newest secret: the answer to the request that creates it.
-pub fn created_webhook_endpoint(endpoint: &Endpoint) -> WebhookEndpointView<'_> {
-    let secret = endpoint.secrets.first().map(|secret| secret.text.as_str());
-    WebhookEndpointView { secret, ..webhook_endpoint(endpoint) }
+/// The wire shape of an endpoint as it is, with a secret of it: the answer to the request that made the secret.
+pub fn webhook_endpoint_with<'a>(secret: Option<&'a Secret>, endpoint: &'a Endpoint) -> WebhookEndpointView<'a> {
+    WebhookEndpointView { secret: secret.map(|secret| secret.text.as_str()), ..webhook_endpoint(endpoint) }
 }
 
 impl Shown for Endpoint {

@@ -1,0 +1,60 @@
+//! `POST /v1/webhook-endpoints/{endpoint_id}/rotate-secret`: a new signing secret, beside which the old one signs for a
+//! day.
+
+use std::sync::Arc;
+
+use lambda_http::Request;
+use spillway_domain::api_key::Scope;
+use spillway_domain::id::EndpointKind;
+use spillway_domain::webhook::{Endpoint, Secret};
+use spillway_platform::api::contract::{Access, Endpoint as Declared, PathId, Success};
+use spillway_platform::api::view::{self, WebhookEndpointView};
+use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
+use spillway_platform::runtime::Context;
+use spillway_platform::store::Committed;
+use spillway_platform::webhook::new_secret;
+
+const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
+/// Tries while others change the endpoint.
+const TRIES_MAX: u32 = 5;
+
+/// The declaration.
+pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
+    summary: "Rotate the secret of a webhook endpoint",
+    description: "Makes a new secret, which the answer shows. For 24 hours events are signed by the old secret too: each \
+                  signature stands in `webhook-signature`, and a receiver accepts any that it can verify. At most three \
+                  secrets sign at the same time; one more rotation ends the oldest.\n\nSent again with the same \
+                  `Idempotency-Key`, the answer shows the secret that the first request made, while that secret signs.",
+    path_ids: &[WEBHOOK_ENDPOINT.spec()],
+    ..Declared::post(
+        "/v1/webhook-endpoints/{endpoint_id}/rotate-secret",
+        Access::Starts(Scope::WebhooksWrite),
+        Success::ok("The webhook endpoint with its new secret.").with_etag(),
+    )
+};
+
+/// Stores a new secret and answers with it; sent again with the same idempotency key, with the same.
+pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    let key = request.idempotency_key()?.hash();
+    ENDPOINT.takes_nothing(&request)?;
+    let id = WEBHOOK_ENDPOINT.read(&request)?;
+    for _ in 0..TRIES_MAX {
+        let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
+        let before = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
+        if let Some(secret) = before.rotated_by(&key) {
+            return Ok(shown(&before, Some(secret)).replayed(true));
+        }
+        let after = before.rotated(new_secret(context.random()), key.clone(), context.now());
+        if context.store.update_webhook_endpoint(&before, &after).await? == Committed::Done {
+            return Ok(shown(&after, after.secrets.first()));
+        }
+    }
+    Err(Problem::unavailable("others change the endpoint too often"))
+}
+
+fn shown(endpoint: &Endpoint, secret: Option<&Secret>) -> Response {
+    Response::ok(&view::webhook_endpoint_with(secret, endpoint))
+        .with_version(view::etag(endpoint.meta.version))
+        .never_cached()
+        .about(endpoint.meta.id.as_str())
+}

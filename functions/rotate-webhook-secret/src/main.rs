@@ -1,0 +1,6 @@
+//! `rotate-webhook-secret` as a Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_http::Error> {
+    spillway_platform::runtime::serve_endpoint(&rotate_webhook_secret::ENDPOINT, rotate_webhook_secret::handle).await
+}

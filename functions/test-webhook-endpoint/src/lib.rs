@@ -1,0 +1,83 @@
+//! `POST /v1/webhook-endpoints/{endpoint_id}/test`: an event for this endpoint alone.
+
+use std::sync::Arc;
+
+use lambda_http::Request;
+use spillway_domain::api_key::Scope;
+use spillway_domain::id::EndpointKind;
+use spillway_domain::webhook::LastTest;
+use spillway_platform::api::contract::{Access, Endpoint, PathId, ProblemType, Success, problem_types};
+use spillway_platform::api::view::{self, EventView};
+use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
+use spillway_platform::runtime::{self, SettingError, Start};
+use spillway_platform::store::{Store, StoredEvent};
+
+const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
+const WEBHOOK_ENDPOINT_DISABLED: ProblemType = ProblemType {
+    status: 409,
+    code: "webhook_endpoint_disabled",
+    title: "Webhook endpoint disabled",
+    remedy: "Enable the endpoint first.",
+};
+
+/// The declaration.
+pub const ENDPOINT: Endpoint<EventView<'static>> = Endpoint {
+    summary: "Test a webhook endpoint",
+    description: "Posts an event `webhook_endpoint.test` to this endpoint alone, whatever its `event_types` are. The event is \
+                  signed and tried again as every event is.\n\nSent again with the `Idempotency-Key` of the endpoint's last \
+                  test, the answer shows the event of that test, and nothing more is posted.",
+    path_ids: &[WEBHOOK_ENDPOINT.spec()],
+    problems: &[WEBHOOK_ENDPOINT_DISABLED, problem_types::IDEMPOTENCY_KEY_REUSED],
+    ..Endpoint::post(
+        "/v1/webhook-endpoints/{endpoint_id}/test",
+        Access::Starts(Scope::WebhooksWrite),
+        Success::accepted("The event is stored, and will be posted.").without_location(),
+    )
+};
+
+/// The store, for events that are due.
+pub struct Parts {
+    store: Store,
+}
+
+impl runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        Ok(Parts { store: Store::with_events(start)? })
+    }
+}
+
+type Context = runtime::Context<Parts>;
+
+/// Stores the event and answers 202 with it; sent again with the same idempotency key, with the same.
+pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    let key = request.idempotency_key()?.hash();
+    ENDPOINT.takes_nothing(&request)?;
+    let id = WEBHOOK_ENDPOINT.read(&request)?;
+    let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
+    let endpoint = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
+
+    let event = endpoint.test(&key, request.request_id(), context.now());
+    let test = LastTest { key, event: event.id.clone() };
+
+    let as_it_is = match context.store.test_webhook_endpoint(&endpoint, &test, &event).await? {
+        Ok(event) => return accepted(&event),
+        Err(as_it_is) => as_it_is.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?,
+    };
+    match as_it_is.last_test {
+        Some(first) if first.key == test.key => {
+            let first = context.store.event(&caller.tenant, &first.event).await?;
+            Ok(accepted(&first.ok_or_else(key_reused)?)?.replayed(true))
+        }
+        _ => Err(Problem::new(&WEBHOOK_ENDPOINT_DISABLED, "The endpoint is disabled: nothing is posted to it.")),
+    }
+}
+
+fn accepted(event: &StoredEvent) -> Result<Response, Problem> {
+    Ok(Response::accepted_without_location(&view::event(event)?).about(event.id.as_str()))
+}
+
+fn key_reused() -> Problem {
+    let detail =
+        "This Idempotency-Key was used for a test whose event is no longer kept. Use a new key for a new test.";
+    Problem::new(&problem_types::IDEMPOTENCY_KEY_REUSED, detail)
+}

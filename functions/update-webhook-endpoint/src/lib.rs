@@ -1,0 +1,89 @@
+//! `PATCH /v1/webhook-endpoints/{endpoint_id}`: changes where events are posted, and which.
+
+use std::sync::Arc;
+
+use lambda_http::Request;
+use spillway_domain::api_key::Scope;
+use spillway_domain::id::EndpointKind;
+use spillway_domain::webhook::{Endpoint, EndpointEdit, EndpointStatus, EventFilter};
+use spillway_platform::api::contract::{
+    Access, Endpoint as Declared, Field, List, OneOf, PathId, Success, Text, problem_types,
+};
+use spillway_platform::api::view::{self, WebhookEndpointView};
+use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
+use spillway_platform::runtime::{self, SettingError, Start};
+use spillway_platform::store::{Committed, NotUpdated, Store};
+use spillway_platform::webhook::{self, Addresses};
+
+const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
+const URL: Field<Text> = webhook::URL.optional();
+const EVENT_TYPES: Field<List> = webhook::EVENT_TYPES.optional();
+const STATUS: Field<OneOf<EndpointStatus>> = Field::one_of(
+    "status",
+    "`disabled`: it gets no more events. `enabled`: it gets those that happen from now on.",
+    "\"enabled\"",
+);
+
+/// The declaration.
+pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
+    summary: "Change a webhook endpoint",
+    description: "Changes what the body names; the rest stays. With another `url`, or enabled again, the endpoint counts as \
+                  working: what waits for it is sent at once.\n\nIf the endpoint is as the body says already, the answer \
+                  shows it, whatever `If-Match` names: so the same request may be sent again.",
+    path_ids: &[WEBHOOK_ENDPOINT.spec()],
+    body: &[URL.spec(), EVENT_TYPES.spec(), STATUS.spec()],
+    problems: &[problem_types::TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS],
+    ..Declared::patch(
+        "/v1/webhook-endpoints/{endpoint_id}",
+        Access::Starts(Scope::WebhooksWrite),
+        Success::ok("The webhook endpoint as it is now.").with_etag(),
+    )
+};
+
+/// The store, and which addresses are allowed.
+pub struct Parts {
+    store: Store,
+    addresses: Addresses,
+}
+
+impl runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        Ok(Parts { addresses: Addresses::new(&start.environment)?, store: Store::new(start)? })
+    }
+}
+
+type Context = runtime::Context<Parts>;
+
+/// Changes the endpoint if it has the version that the request is based on, and answers with it as it becomes.
+pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    let if_match = request.if_match()?;
+    let edit = parse(ENDPOINT.fields(request.json()?), context.addresses, &caller)?;
+    let id = WEBHOOK_ENDPOINT.read(&request)?;
+    let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
+    let before = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
+
+    let Some(after) = before.edited(edit, context.now()) else { return Ok(shown(&before)) };
+    if_match.check(before.meta.version)?;
+
+    match context.store.update_webhook_endpoint(&before, &after).await? {
+        Committed::Done => Ok(shown(&after)),
+        Committed::Refused(NotUpdated::Stale) => Err(Problem::precondition_failed()),
+        Committed::Refused(NotUpdated::Limit(limit)) => Err(Problem::too_many_webhook_endpoints(limit)),
+    }
+}
+
+fn shown(endpoint: &Endpoint) -> Response {
+    Response::ok(&view::webhook_endpoint(endpoint))
+        .with_version(view::etag(endpoint.meta.version))
+        .about(endpoint.meta.id.as_str())
+}
+
+fn parse(mut fields: Fields, addresses: Addresses, caller: &Caller) -> Result<EndpointEdit, Problem> {
+    let url = addresses.read(&URL, caller.tenant.mode, &mut fields);
+    let event_types = EVENT_TYPES.read(&mut fields, EventFilter::parse);
+    let status = STATUS.read(&mut fields);
+    match fields.finish() {
+        none if none.is_empty() => Ok(EndpointEdit { url, event_types, status }),
+        faults => Err(Problem::invalid_request(faults)),
+    }
+}

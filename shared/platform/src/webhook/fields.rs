@@ -1,0 +1,50 @@
+//! What a merchant says of an endpoint: the fields of its creation and of its change.
+
+use spillway_domain::tenant::Mode;
+
+use super::address::{URL_LENGTH_MAX, check_url};
+use crate::api::Fields;
+use crate::api::contract::{Field, List, Text, event_filters};
+use crate::runtime::SettingError;
+use crate::runtime::settings::{Environment, webhook_loopback};
+
+/// Where to post.
+pub const URL: Field<Text> = Field::text(
+    "url",
+    URL_LENGTH_MAX,
+    "Where to post events: an `https` address of a public host, without user and password.",
+    "\"https://shop.example.com/hook\"",
+)
+.of_format("uri");
+
+/// What to post.
+pub const EVENT_TYPES: Field<List> = Field::list(
+    "event_types",
+    20,
+    "must be \"*\", a resource such as \"payment.*\", or an event such as \"payment.succeeded\"",
+    event_filters,
+    "Which events to post: all (`*`), those of a resource (`payment.*`), or single ones.",
+    "[\"payment.*\"]",
+);
+
+/// Which addresses an endpoint may have.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    loopback_in_test: bool,
+}
+
+impl Addresses {
+    /// By the setting `WEBHOOK_LOOPBACK`.
+    pub fn new(environment: &Environment) -> Result<Addresses, SettingError> {
+        Ok(Addresses { loopback_in_test: webhook_loopback(environment)? })
+    }
+
+    /// The address in a field. None if it has a fault, or is missing.
+    pub fn read(self, field: &Field<Text>, mode: Mode, fields: &mut Fields) -> Option<String> {
+        let url = field.read(fields)?;
+        match check_url(&url, self.loopback_in_test && mode == Mode::Test) {
+            Ok(parsed) => Some(parsed.to_string()),
+            Err(why) => fields.fault(field.name, why.to_string()),
+        }
+    }
+}
