@@ -6,6 +6,9 @@ use spillway_platform::api::contract::{Access, Method};
 use crate::endpoints::{Described, tag};
 use crate::{body, problems};
 
+/// Idempotency keys: visible ASCII characters, bare or as a quoted string of RFC 8941.
+const KEY_PATTERN: &str = r#"^([!#-~][!-~]*|"([!#-\[\]-~]|\\["\\])+")$"#;
+
 /// The operation object of an endpoint.
 pub fn operation(endpoint: &Described) -> Value {
     let contract = &endpoint.contract;
@@ -56,7 +59,7 @@ fn parameters(endpoint: &Described) -> Vec<Value> {
             "required": true,
             "description": "A key of your own for this request, such as the number of the order. The same request with the \
                             same key is done once, however often it is sent. Keys never expire.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": KEY_PATTERN},
             "example": "order-1001",
         }));
     }
@@ -65,8 +68,9 @@ fn parameters(endpoint: &Described) -> Vec<Value> {
             "name": "If-Match",
             "in": "header",
             "required": true,
-            "description": "The `ETag` of the version that the change is based on.",
-            "schema": {"type": "string"},
+            "description": "The `ETag` of the version that the change is based on; `*` for any version.",
+            "schema": {"type": "string", "pattern": "^(\\*|\"[0-9]+\")$"},
+            "example": "\"1\"",
         }));
     }
     if has_not_modified(endpoint) {

@@ -58,9 +58,12 @@ async fn a_change_needs_the_version_that_it_is_based_on() {
     let request = client.webhook_endpoint_change(id, 1, &change);
 
     request.clone().without("if-match").send().await.expect_problem(428, "precondition_required");
-    for wrong in ["\"2\"", "1", "W/\"1\"", ""] {
-        let request = request.clone().without("if-match").header("if-match", wrong);
-        request.send().await.expect_problem(412, "precondition_failed");
+    let with = |tag: &str| request.clone().without("if-match").header("if-match", tag);
+    for no_tag in ["1", ""] {
+        with(no_tag).send().await.expect_problem(428, "precondition_required");
+    }
+    for wrong in ["\"2\"", "W/\"1\""] {
+        with(wrong).send().await.expect_problem(412, "precondition_failed");
     }
     assert_eq!(client.webhook_endpoint(id).await["version"], 1);
 

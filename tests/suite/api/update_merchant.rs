@@ -97,7 +97,11 @@ async fn a_new_delay_is_for_what_is_captured_from_then_on() {
 }
 
 /// Every route that writes: its method, its path, and what it takes.
-const WRITING: [(&str, &str, &str); 3] = [
+const WRITING: [(&str, &str, &str); 7] = [
+    ("PATCH", "/webhook-endpoints/{endpoint_id}", r#"{"status": "disabled"}"#),
+    ("DELETE", "/webhook-endpoints/{endpoint_id}", ""),
+    ("POST", "/webhook-endpoints/{endpoint_id}/rotate-secret", "{}"),
+    ("POST", "/webhook-endpoints/{endpoint_id}/test", "{}"),
     ("POST", "/payments/{payment_id}/refunds", r#"{"amount":1}"#),
     ("POST", "/payments", r#"{"amount": 1250, "currency": "USD", "token": "tok_visa"}"#),
     ("POST", "/webhook-endpoints", r#"{"url": "https://example.com/hook", "event_types": ["*"]}"#),

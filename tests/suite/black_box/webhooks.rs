@@ -34,6 +34,43 @@ async fn an_idempotency_key_makes_one_endpoint_and_belongs_to_one_body() {
 }
 
 #[tokio::test]
+async fn an_endpoint_is_changed_tested_rotated_and_deleted() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    let receiver = Receiver::start().await;
+    let create = client.webhook_endpoint_request(&unique(), "https://example.com/hook", &["payment.*"]);
+    let created = create.send().await.expect(201);
+    let id = created.id();
+
+    let change = client.webhook_endpoint_change(id, 1, &json!({"url": receiver.url()}));
+    change.clone().without("if-match").send().await.expect_problem(428, "precondition_required");
+    let changed = change.send().await.expect(200);
+    assert_eq!((&changed.body["version"], changed.header("etag")), (&json!(2), "\"2\""));
+    let stale = client.webhook_endpoint_change(id, 1, &json!({"status": "disabled"}));
+    stale.send().await.expect_problem(412, "precondition_failed");
+    let listed = client.get("/webhook-endpoints").await.expect(200);
+    assert_eq!(listed.body["data"], json!([changed.body]));
+
+    let rotation = client.webhook_endpoint_action(id, "rotate-secret", &unique());
+    let rotated = rotation.send().await.expect(200);
+    assert_eq!(rotation.send().await.expect(200).body, rotated.body);
+    let test = client.webhook_endpoint_action(id, "test", &unique());
+    let sent = test.send().await.expect(202);
+    assert_eq!(test.send().await.expect(202).body, sent.body);
+    let attempts = receiver.attempts_at_least(1, Deadline::LATER).await;
+    assert_eq!((attempts[0].id(), &attempts[0].json()["type"]), (sent.id(), &json!("webhook_endpoint.test")));
+    for shown in [&created.body, &rotated.body] {
+        attempts[0].verify(shown["secret"].as_str().unwrap()).unwrap();
+    }
+
+    for _ in 0..2 {
+        assert_eq!(client.webhook_endpoint_deletion(id).send().await.expect(204).text, "");
+    }
+    client.get(&format!("/webhook-endpoints/{id}")).await.expect_problem(404, "not_found");
+    create.send().await.expect_problem(409, "webhook_endpoint_deleted");
+}
+
+#[tokio::test]
 async fn an_endpoint_is_read_where_its_creation_says() {
     let target = Target::start().await;
     let (merchant, other) = (target.new_merchant().await, target.new_merchant().await);

@@ -78,7 +78,7 @@ async fn cargo_lambda_invoke_shows_why_the_runner_refuses_a_call() {
     let unknown = told("get-helth", &make::root().join("events/get-health/health.json")).await;
     let functions = "authenticate,call-processor,create-merchant,";
     let sentence = format!("ResourceNotFoundException×Functionnotfound:get-helth.Thereare:{functions}");
-    assert!(unknown.contains(&sentence) && unknown.contains(",revoke-api-key,update-merchant"), "{unknown}");
+    assert!(unknown.contains(&sentence) && unknown.contains(",update-merchant,update-webhook-endpoint"), "{unknown}");
     let broken = stack.data().join("broken.json");
     fs::write(&broken, "{").unwrap();
     let refused = told("get-health", &broken).await;

@@ -188,7 +188,8 @@ impl Problem {
 
     /// 428: a change needs the version that it is based on.
     pub fn precondition_required() -> Problem {
-        let detail = "A change needs the ETag of the object that it is based on, in the header If-Match.";
+        let detail =
+            "A change needs the ETag of the object that it is based on, with its quotes, in the header If-Match.";
         Problem::new(&types::PRECONDITION_REQUIRED, detail)
     }
 

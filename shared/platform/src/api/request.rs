@@ -132,7 +132,7 @@ pub trait ApiRequestExt {
     /// The idempotency key, which every POST must have. 400 if it is missing, repeated or malformed.
     fn idempotency_key(&self) -> Result<IdempotencyKey, Problem>;
 
-    /// The versions that a change may be based on. 428 if the request names none.
+    /// The versions that a change may be based on. 428 if the request names none, or what is no entity tag.
     fn if_match(&self) -> Result<IfMatch, Problem>;
 
     /// The body, a JSON object in which no key is repeated. 415, 413 and 400 in this order.
@@ -187,8 +187,11 @@ impl ApiRequestExt for Request {
     }
 
     fn if_match(&self) -> Result<IfMatch, Problem> {
-        let named = tags(self, "if-match").map(str::to_owned).collect();
-        if self.headers().contains_key("if-match") { Ok(IfMatch(named)) } else { Err(Problem::precondition_required()) }
+        let named: Vec<String> = tags(self, "if-match").map(str::to_owned).collect();
+        let quoted = |tag: &str| tag.strip_prefix('"')?.strip_suffix('"').map(|inside| !inside.contains('"'));
+        let is_tag = |tag: &String| tag == "*" || quoted(tag.strip_prefix("W/").unwrap_or(tag)) == Some(true);
+        let all = !named.is_empty() && named.iter().all(is_tag);
+        if all { Ok(IfMatch(named)) } else { Err(Problem::precondition_required()) }
     }
 
     fn no_json(&self) -> Result<Json, Problem> {

@@ -50,8 +50,10 @@ async fn a_method_that_a_path_does_not_take_is_not_allowed() {
         ("/health", "GET, HEAD", vec![Method::POST]),
         ("/payments", "GET, POST", vec![Method::DELETE, Method::PUT, Method::PATCH]),
         ("/payments/pay_00000000000000000000000000", "GET", vec![Method::POST, Method::DELETE, Method::HEAD]),
-        ("/webhook-endpoints", "POST", vec![Method::GET]),
-        ("/webhook-endpoints/we_00000000000000000000000000", "GET", vec![Method::POST, Method::DELETE]),
+        ("/webhook-endpoints", "GET, POST", vec![Method::PUT, Method::DELETE]),
+        ("/webhook-endpoints/we_00000000000000000000000000", "DELETE, GET, PATCH", vec![Method::POST, Method::PUT]),
+        ("/webhook-endpoints/we_00000000000000000000000000/test", "POST", vec![Method::GET]),
+        ("/webhook-endpoints/we_00000000000000000000000000/rotate-secret", "POST", vec![Method::GET]),
     ] {
         for method in others {
             let request = client.request(method.clone(), path);

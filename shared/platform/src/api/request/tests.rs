@@ -194,10 +194,12 @@ fn a_change_names_the_versions_that_it_may_be_based_on() {
     for right in [&["\"2\""][..], &["\"1\", \"2\""], &["\"1\"", "\"2\""], &["*"]] {
         assert_eq!(verdict(right), Ok(()), "{right:?}");
     }
-    for wrong in [&["\"1\""][..], &["2"], &["W/\"2\""], &[""]] {
+    for wrong in [&["\"1\""][..], &["W/\"2\""], &["\"\""]] {
         assert_eq!(verdict(wrong), Err(Problem::precondition_failed()), "{wrong:?}");
     }
-    assert_eq!(read(json!({})).if_match(), Err(Problem::precondition_required()));
+    for none in [&[][..], &[""], &["2"], &["\""], &["\"2\" \"2\""], &["\"2\"", "2"]] {
+        assert_eq!(named(none).if_match(), Err(Problem::precondition_required()), "{none:?}");
+    }
 }
 
 #[test]
