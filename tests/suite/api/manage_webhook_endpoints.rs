@@ -3,6 +3,7 @@
 use futures::future::join_all;
 use serde_json::{Value, json};
 use spillway_tests::receiver::{Receiver, Reply};
+use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::table::Item;
 use spillway_tests::{Client, Deadline, Merchant, Options, Stack, Template, clock, eventually, pages, unique};
 
@@ -202,6 +203,42 @@ async fn deletions_at_once_count_once() {
 }
 
 #[tokio::test]
+async fn a_deletion_that_meets_a_change_of_the_status_counts_the_endpoint_as_it_is() {
+    let stack = Stack::start(Options::new().store_proxy().unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");
+    let held = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems").with("gone#"));
+    let deletion = merchant.client.webhook_endpoint_deletion(&id);
+    let disabling = async {
+        held.reached(1).await;
+        let change = merchant.client.webhook_endpoint_change(&id, 1, &json!({"status": "disabled"}));
+        change.send().await.expect(200);
+        held.forward();
+    };
+    let (deleted, ()) = tokio::join!(deletion.send(), disabling);
+    deleted.expect(204);
+    assert_eq!(count(&stack, &merchant).await, (json!(0), json!(0)));
+}
+
+#[tokio::test]
+async fn a_change_that_meets_another_is_refused() {
+    let stack = Stack::start(Options::new().store_proxy().unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");
+    let held = stack.store_proxy().hold(1, Matching::operation("UpdateItem").with("refund.failed"));
+    let first = merchant.client.webhook_endpoint_change(&id, 1, &json!({"event_types": ["refund.failed"]}));
+    let disabling = async {
+        held.reached(1).await;
+        let change = merchant.client.webhook_endpoint_change(&id, 1, &json!({"status": "disabled"}));
+        change.send().await.expect(200);
+        held.forward();
+    };
+    let (refused, ()) = tokio::join!(first.send(), disabling);
+    refused.expect_problem(412, "precondition_failed");
+    assert_eq!(merchant.client.webhook_endpoint(&id).await["event_types"], json!(["*"]));
+}
+
+#[tokio::test]
 async fn after_a_rotation_both_secrets_sign_and_the_same_key_rotates_once() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
@@ -318,6 +355,38 @@ async fn what_waits_for_an_endpoint_is_sent_to_its_new_address_at_once() {
 }
 
 #[tokio::test]
+async fn a_test_is_not_put_off() {
+    let stack = Stack::start(Options::new().unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let broken = Receiver::scripted(vec![Reply::Status(500); 99]).await;
+    let id = down(&stack, &merchant, &broken).await;
+    let sent = merchant.client.webhook_endpoint_action(&id, "test", &unique()).send().await.expect(202);
+    eventually("the test is attempted", Deadline::SOON, async || {
+        let ids: Vec<String> = broken.attempts().iter().map(|attempt| attempt.id().to_owned()).collect();
+        if ids.iter().any(|id| id == sent.id()) { Ok(()) } else { Err(format!("{ids:?}")) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_endpoint_with_a_new_address_counts_as_working_whatever_was_noted_meanwhile() {
+    let stack = Stack::start(Options::new().store_proxy().unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");
+    let held = stack.store_proxy().hold(1, Matching::operation("UpdateItem").with("example.org"));
+    let change = merchant.client.webhook_endpoint_change(&id, 1, &json!({"url": "https://example.org/"}));
+    let failing = async {
+        held.reached(1).await;
+        stack.fails_since(&merchant, &id, 3600).await;
+        held.forward();
+    };
+    let (changed, ()) = tokio::join!(change.send(), failing);
+    changed.expect(200);
+    let endpoint = stored(&stack, &merchant, &id).await;
+    assert!(!endpoint.contains_key("failing_since"), "{endpoint:?}");
+}
+
+#[tokio::test]
 async fn what_waits_for_a_deleted_endpoint_is_given_up() {
     let options = Options::new().knob("WEBHOOK_WAITS_SECONDS", "1,1").knob("FIRST_DUE_SECONDS", 1).unkilled();
     let stack = Stack::start(options).await;
@@ -342,7 +411,6 @@ async fn what_waits_for_a_deleted_endpoint_is_given_up() {
 
 #[tokio::test]
 async fn a_deletion_whose_reply_is_lost_counts_once() {
-    use spillway_tests::store_proxy::{Fault, Matching};
     let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
     let merchant = stack.new_merchant().await;
     let client: &Client = &merchant.client;
