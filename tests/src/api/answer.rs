@@ -92,6 +92,7 @@ impl Answer {
 
 /// Most characters of a body that is no problem, in a sentence.
 const DESCRIBED_MAX: usize = 200;
+const FAILED: &str = "the connection failed";
 
 /// How a request fared that was sent until it was served.
 #[derive(Debug)]
@@ -102,15 +103,23 @@ pub struct Served {
     pub tries: u32,
     /// How long the last try took.
     pub took: Duration,
+    /// What each try before the last met: the status, or that there was no answer.
+    pub errors: Vec<String>,
 }
 
 impl Served {
     /// The answer if it is not one after which the client has to come again; else what came last, for people.
     pub fn answer(self) -> Result<Answer, String> {
-        match self.last {
+        self.answered()?;
+        self.last.map_err(|_| FAILED.to_owned())
+    }
+
+    /// The same, to be looked at.
+    pub fn answered(&self) -> Result<&Answer, String> {
+        match &self.last {
             Ok(answer) if answer.says_later() => Err(answer.described()),
             Ok(answer) => Ok(answer),
-            Err(_) => Err("the connection failed".to_owned()),
+            Err(_) => Err(FAILED.to_owned()),
         }
     }
 }
