@@ -73,6 +73,11 @@ impl Answer {
         self.header("retry-after").parse().ok().map(Duration::from_secs)
     }
 
+    /// Status and code of a problem: `429 rate_limited`.
+    pub fn named(&self) -> String {
+        format!("{} {}", self.status.as_u16(), self.body["code"].as_str().unwrap_or("without a code"))
+    }
+
     /// For people, in a few words: `429 rate_limited: …`.
     pub fn described(&self) -> String {
         let status = self.status.as_u16();
@@ -103,7 +108,7 @@ pub struct Served {
     pub tries: u32,
     /// How long the last try took.
     pub took: Duration,
-    /// What each try before the last met: the status, or that there was no answer.
+    /// What each try before the last met: status and code, or that there was no answer.
     pub errors: Vec<String>,
 }
 

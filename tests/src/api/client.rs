@@ -244,7 +244,7 @@ impl Request {
             if Instant::now() + wait >= until {
                 return Served { last, tries, took, errors };
             }
-            errors.push(last.map_or_else(|_| "no answer".to_owned(), |answer| answer.status.as_u16().to_string()));
+            errors.push(last.map_or_else(|_| "no answer".to_owned(), |answer| answer.named()));
             tokio::time::sleep(wait).await;
         }
     }

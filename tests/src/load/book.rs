@@ -59,7 +59,7 @@ pub struct Accepted {
     pub took: Duration,
 }
 
-/// How often each passing error was answered, by its status; `no answer` where the connection failed.
+/// How often each passing error was answered, by status and code; `no answer` where the connection failed.
 pub type Errors = BTreeMap<String, usize>;
 
 /// All that the clients of one merchant know.

@@ -272,7 +272,7 @@ const SPOILS: &[Spoil] = &[
             (refund.accepted, refund.refused) = (None, Some("amount_exceeds_refundable".to_owned()));
         },
         Kind::Wrong,
-        " were paid, 0 given back",
+        "-refund-1 was refused ",
     ),
     (
         "two requests that became one refund",
