@@ -23,13 +23,13 @@ watch: $(CARGO_LAMBDA_READY)
 trace:
 	@cargo run --quiet --package spillway-tests --bin trace -- $(ID)
 
-# A merchant, 1,000 payments (PAYMENTS=), every webhook, the books: on the running stack, or one of its own. JSON=1 for machines.
+# A merchant, 1,000 payments (PAYMENTS=), refunds, every webhook, the books: on the running stack, or one of its own. JSON=1 for machines.
 .PHONY: demo
 demo:
 	@cargo build --quiet --workspace --bins
 	@"$${CARGO_TARGET_DIR:-target}/debug/demo"
 
-# Load while processes die, messages are lost and the store fails (MINUTES=10 CLIENTS=4 SEED=); then an oracle looks for damage.
+# Load while processes die, messages are lost, writes conflict and the store fails (MINUTES=10 CLIENTS=4 SEED=); then an oracle looks for damage.
 .PHONY: chaos
 chaos:
 	@cargo build --quiet --workspace --bins

@@ -20,7 +20,7 @@ pub use api::{client, clock, event, pages, terms};
 pub use books::{difference, oracle, queues, table, units, violation};
 pub use doubles::{inbox, queue_proxy, receiver, server, store_proxy};
 pub(crate) use doubles::{store_conflicts, store_errors};
-pub use load::{book, chaos, judge, outcomes, percentiles, shop, workload};
+pub use load::{asked, book, chaos, judge, outcomes, percentiles, refunds, shop, workload};
 pub use stack::live::Live;
 pub use stack::options::Options;
 pub use stack::template::Template;

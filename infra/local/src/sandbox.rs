@@ -4,12 +4,13 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use spillway_domain::api_key::Scope;
 
 use crate::files;
 use crate::invoke::{Functions, InvokeError};
 
 /// What its key may do: all there is.
-const SCOPES: [&str; 5] = ["payments:write", "payments:read", "refunds:write", "balance:read", "webhooks:write"];
+const SCOPES: &[Scope] = Scope::ALL;
 
 /// Tries to have the functions make the merchant and its key. On a machine with little to give, the first can be too late
 /// for the functions' own deadlines.
@@ -90,7 +91,7 @@ async fn is_valid(functions: &Functions, api_key: &str) -> Result<bool, SandboxE
     match call(functions, "authenticate", &request).await {
         Ok(answer) => {
             let scopes = answer["context"]["scopes"].as_str().unwrap_or_default();
-            Ok(SCOPES.iter().all(|scope| scopes.split(' ').any(|held| held == *scope)))
+            Ok(SCOPES.iter().all(|scope| scopes.split(' ').any(|held| held == scope.as_str())))
         }
         Err(SandboxError::Function(_, error)) if error.says_unauthorized() => Ok(false),
         Err(error) => Err(error),

@@ -73,6 +73,11 @@ impl Answer {
         self.header("retry-after").parse().ok().map(Duration::from_secs)
     }
 
+    /// Status and code of a problem: `429 rate_limited`.
+    pub fn named(&self) -> String {
+        format!("{} {}", self.status.as_u16(), self.body["code"].as_str().unwrap_or("without a code"))
+    }
+
     /// For people, in a few words: `429 rate_limited: …`.
     pub fn described(&self) -> String {
         let status = self.status.as_u16();
@@ -92,6 +97,7 @@ impl Answer {
 
 /// Most characters of a body that is no problem, in a sentence.
 const DESCRIBED_MAX: usize = 200;
+const FAILED: &str = "the connection failed";
 
 /// How a request fared that was sent until it was served.
 #[derive(Debug)]
@@ -102,15 +108,23 @@ pub struct Served {
     pub tries: u32,
     /// How long the last try took.
     pub took: Duration,
+    /// What each try before the last met: status and code, or that there was no answer.
+    pub errors: Vec<String>,
 }
 
 impl Served {
     /// The answer if it is not one after which the client has to come again; else what came last, for people.
     pub fn answer(self) -> Result<Answer, String> {
-        match self.last {
+        self.answered()?;
+        self.last.map_err(|_| FAILED.to_owned())
+    }
+
+    /// The same, to be looked at.
+    pub fn answered(&self) -> Result<&Answer, String> {
+        match &self.last {
             Ok(answer) if answer.says_later() => Err(answer.described()),
             Ok(answer) => Ok(answer),
-            Err(_) => Err("the connection failed".to_owned()),
+            Err(_) => Err(FAILED.to_owned()),
         }
     }
 }

@@ -247,7 +247,7 @@ impl Request {
     /// `Retry-After` says, unless that is past `patience`. It is sent once at least.
     pub async fn send_patiently(&self, patience: Duration) -> Served {
         let until = Instant::now() + patience;
-        let mut tries = 0;
+        let (mut tries, mut errors) = (0, Vec::new());
         loop {
             tries += 1;
             let began = Instant::now();
@@ -255,13 +255,14 @@ impl Request {
             let took = began.elapsed();
             let wait = match &last {
                 Ok(answer) if answer.says_later() => answer.retry_after().unwrap_or(PAUSE),
-                Ok(_) => return Served { last, tries, took },
+                Ok(_) => return Served { last, tries, took, errors },
                 Err(_) => PAUSE,
             };
             let wait = wait + spread();
             if Instant::now() + wait >= until {
-                return Served { last, tries, took };
+                return Served { last, tries, took, errors };
             }
+            errors.push(last.map_or_else(|_| "no answer".to_owned(), |answer| answer.named()));
             tokio::time::sleep(wait).await;
         }
     }

@@ -28,10 +28,16 @@ pub(crate) fn merchant(changes: &Value) -> Value {
     changed(request, changes)
 }
 
+/// Every scope, as the sample event of issue-api-key has them.
+pub fn scopes() -> Vec<String> {
+    let sample: Value = serde_json::from_str(include_str!("../../../events/issue-api-key/test-mode.json")).unwrap();
+    sample["scopes"].as_array().unwrap().iter().map(|scope| scope.as_str().unwrap().to_owned()).collect()
+}
+
 /// The request to issue-api-key, for a test key with every scope; the fields of `changes` replace its own.
 pub(crate) fn key(merchant: &str, changes: &Value) -> Value {
-    let request = json!({"merchant": merchant, "mode": "test", "reference": unique(),
-        "scopes": ["payments:write", "payments:read", "refunds:write", "balance:read", "webhooks:write"], "expires_at": null});
+    let request = json!({"merchant": merchant, "mode": "test", "reference": unique(), "scopes": scopes(),
+        "expires_at": null});
     changed(request, changes)
 }
 

@@ -49,14 +49,15 @@ fn line(progress: &Progress) -> String {
         Some(left) => format!("{:>4} s left", left.as_secs()),
         None => "faults over, waiting".to_owned(),
     };
-    let [accepted, settled, told] = [progress.accepted, progress.settled, progress.told].map(count);
+    let [accepted, refunds, events, told] =
+        [progress.accepted, progress.refunds, progress.events, progress.told].map(count);
     let of = |part: &str| {
         let faults = progress.faults.iter().filter(|(kind, _)| kind.starts_with(part));
         count(faults.map(|(_, times)| times).sum())
     };
     let [functions, stacks, messages, store] = ["function killed", "whole stack", "message lost", "store"].map(of);
     format!(
-        "{when} · {accepted} accepted · {settled} settled · {told} webhooks · killed: functions {functions}, whole \
-         stack {stacks} · lost: messages {messages} · store faults {store}"
+        "{when} · {accepted} payments, {refunds} refunds · {events} events, {told} acknowledged · killed: functions \
+         {functions}, whole stack {stacks} · lost: messages {messages} · store faults {store}"
     )
 }

@@ -1,4 +1,4 @@
-//! `make demo`: a merchant, 1,000 payments and their webhooks, and whether the books are right afterwards. It uses the
+//! `make demo`: a merchant, 1,000 payments, refunds of some, their webhooks, and whether the books are right afterwards. It uses the
 //! stack that runs on `DATA`, or one that it starts and ends itself.
 
 use std::path::PathBuf;
@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::join;
 use futures::{StreamExt, stream};
 use spillway_tests::Options;
+use spillway_tests::book::Repeat;
 use spillway_tests::demo_report::DemoReport;
 use spillway_tests::inbox::Inbox;
 use spillway_tests::judge::{Judged, judge};
@@ -17,6 +19,7 @@ use spillway_tests::shop::{Shop, all_told};
 use spillway_tests::tool::{self, OwnStack, count};
 use spillway_tests::verdict::verdict;
 use spillway_tests::workload::{self, Order, Workload};
+use tokio::sync::mpsc;
 
 /// How long a client tries to make one payment, and how long the last webhooks may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -83,9 +86,11 @@ async fn demo() -> Result<bool, String> {
 /// Reads everything back and compares it with what was sent. Under a plan of a few requests a second that takes as long
 /// as the payments did.
 async fn look_back(settings: &Settings, live: &Live, shop: &Arc<Shop>, alone: bool) -> Judged {
-    let mut progress = Bar::of(settings.payments, settings.json);
+    let objects = shop.book.count() + shop.book.refunds_count();
+    let mut progress = Bar::of(u64::try_from(objects).unwrap_or_default(), settings.json);
     let judged = judge(live, std::slice::from_ref(shop), QUIET_LIMIT, alone, |read| {
-        progress.set(u64::try_from(read).unwrap_or_default(), &format!("{} payments read back", count(read)));
+        progress
+            .set(u64::try_from(read).unwrap_or_default(), &format!("{} payments and refunds read back", count(read)));
     });
     let judged = judged.await;
     progress.clear();
@@ -110,26 +115,38 @@ fn opening(settings: &Settings, live: &Live, shop: &Shop, own: bool) -> String {
             "  webhooks   {}, each signature checked with the standardwebhooks crate\n",
             shop.inbox.url(shop.number)
         ),
-        "Sending them, and waiting for every webhook …".to_owned(),
+        "Sending them, refunding some, and waiting for every webhook …".to_owned(),
     ]
     .join("\n")
 }
 
-/// Sends all payments and waits for their webhooks, as far as they come.
+/// Sends all payments, refunds of those that were paid, and waits for their webhooks, as far as they come.
 async fn pay(settings: &Settings, live: &Live, shop: &Arc<Shop>) -> Result<(), String> {
     let payments = usize::try_from(settings.payments).unwrap_or(usize::MAX);
     let clients = usize::try_from(settings.clients).unwrap_or(1);
     let orders: Vec<Order> = Workload::new(settings.seed, "order", workload::USUAL).take(payments).collect();
+    let refunds: usize = orders.iter().map(|order| order.refunds.amounts.len()).sum();
     let paying = async {
-        let orders = orders.into_iter().enumerate().map(|(number, order)| (Arc::clone(shop), number, order));
-        let placed = stream::iter(orders).for_each_concurrent(clients, |(shop, number, order)| async move {
+        let (paid, to_be_refunded) = mpsc::unbounded_channel();
+        let orders = orders.into_iter().enumerate().map(move |(number, order)| (paid.clone(), number, order));
+        let placed = stream::iter(orders).for_each_concurrent(clients, |(paid, number, order)| async move {
             // Each twentieth is repeated after its answer, as a client does that has lost it.
-            shop.book.place(&shop.client, order, PATIENCE, number % 20 == 7).await;
+            let repeat = if number % 20 == 7 { Repeat::After } else { Repeat::Never };
+            if let Some(payment) = shop.book.place(&shop.client, order.clone(), PATIENCE, repeat).await {
+                // The receiver lives as long as this.
+                let _ = paid.send((order, payment));
+            }
         });
-        placed.await;
+        let refunded = stream::unfold(to_be_refunded, async |mut paid| Some((paid.recv().await?, paid)));
+        let refunded = refunded.for_each_concurrent(None, async |(order, payment)| {
+            shop.give_back(&order, &payment, PATIENCE).await;
+        });
+        join(placed, refunded).await;
         all_told(std::slice::from_ref(shop), PATIENCE).await
     };
-    let mut progress = Bar::of(settings.payments * 3, settings.json);
+    // Each request, and twice each event: of a payment one, of a refund two.
+    let steps = payments + refunds + 2 * (payments + 2 * refunds);
+    let mut progress = Bar::of(u64::try_from(steps).unwrap_or_default(), settings.json);
     let done = tokio::select! {
         _ = paying => Ok(()),
         sentence = watch(live, shop, payments, &mut progress) => Err(sentence),
@@ -142,16 +159,17 @@ async fn pay(settings: &Settings, live: &Live, shop: &Arc<Shop>) -> Result<(), S
 async fn watch(live: &Live, shop: &Shop, payments: usize, progress: &mut Bar) -> String {
     let table = live.table();
     let mut in_vain = 0;
-    let mut settled = 0;
+    let mut events = 0;
     while in_vain < LOOKS_IN_VAIN {
-        match shop.settled(&table).await {
-            Some(events) => (settled, in_vain) = (events, 0),
+        match shop.events(&table).await {
+            Some(now) => (events, in_vain) = (now, 0),
             None => in_vain += 1,
         }
-        let (accepted, told) = (shop.book.count(), shop.inbox.counts().2);
-        let done = u64::try_from(accepted + settled + told).unwrap_or_default();
-        let [accepted, payments, settled, told] = [accepted, payments, settled, told].map(count);
-        progress.set(done, &format!("{accepted} of {payments} accepted · {settled} settled · {told} webhooks"));
+        let (accepted, refunds, told) = (shop.book.count(), shop.book.refunds_count(), shop.inbox.counts().2);
+        let done = u64::try_from(accepted + refunds + events + told).unwrap_or_default();
+        let [accepted, payments, refunds, events, told] = [accepted, payments, refunds, events, told].map(count);
+        let line = format!("{accepted} of {payments} payments · {refunds} refunds · {events} events · {told} webhooks");
+        progress.set(done, &line);
         tokio::time::sleep(LOOK_EVERY).await;
     }
     "The stack has ended in the middle of the demo.".to_owned()

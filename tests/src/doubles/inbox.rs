@@ -42,6 +42,15 @@ impl Received {
     }
 }
 
+/// That an event of this type tells of this object: (`pay_…`, `payment.succeeded`).
+pub type Told = (String, String);
+
+/// What the body of a webhook tells of what.
+pub fn told_by(body: &Value) -> Told {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    (text(&body["data"]["id"]), text(&body["type"]))
+}
+
 /// The events of one merchant by `webhook-id`.
 pub type Webhooks = BTreeMap<String, Received>;
 
@@ -52,8 +61,10 @@ pub type Faults = BTreeMap<&'static str, usize>;
 struct Merchant {
     secret: String,
     webhooks: Webhooks,
-    /// Payments of which an event was acknowledged.
-    acknowledged: BTreeSet<String>,
+    /// Objects of which an event came.
+    known: BTreeSet<String>,
+    /// What was acknowledged.
+    acknowledged: BTreeSet<Told>,
     /// By currency, the net of all payments that succeeded as the webhooks say, in minor units.
     earned: BTreeMap<String, i64>,
 }
@@ -114,7 +125,7 @@ impl Inbox {
         self.shared.merchants.lock().unwrap()[merchant].webhooks.clone()
     }
 
-    /// How many events came to all merchants, how often they came, and of how many payments one was acknowledged.
+    /// How many events came to all merchants, how often they came, and how many were acknowledged.
     pub fn counts(&self) -> (usize, usize, usize) {
         let merchants = self.shared.merchants.lock().unwrap();
         let attempts = |merchant: &Merchant| merchant.webhooks.values().map(|told| told.attempts).sum::<usize>();
@@ -125,10 +136,16 @@ impl Inbox {
         )
     }
 
-    /// Those of the payments of which no event was acknowledged.
-    pub fn missing(&self, merchant: usize, payments: &BTreeSet<String>) -> BTreeSet<String> {
+    /// Of the events that the merchant has to be told, those that were not acknowledged.
+    pub fn missing<Since>(&self, merchant: usize, mut to_be_told: BTreeMap<Told, Since>) -> BTreeMap<Told, Since> {
         let merchants = self.shared.merchants.lock().unwrap();
-        payments.difference(&merchants[merchant].acknowledged).cloned().collect()
+        to_be_told.retain(|told, _| !merchants[merchant].acknowledged.contains(told));
+        to_be_told
+    }
+
+    /// Whether any event of this object came to the merchant.
+    pub fn knows(&self, merchant: usize, object: &str) -> bool {
+        self.shared.merchants.lock().unwrap()[merchant].known.contains(object)
     }
 
     /// What the merchant has earned in this currency as the webhooks so far say, in minor units.
@@ -184,6 +201,7 @@ impl Shared {
         let verified = Webhook::new(&merchant.secret).and_then(|webhook| webhook.verify(&text, headers));
         let told = merchant.webhooks.entry(id.to_owned()).or_insert_with(|| {
             let body = read(&text);
+            merchant.known.insert(body["data"]["id"].as_str().unwrap_or_default().to_owned());
             if let ("payment.succeeded", Some(amount), Some(currency)) = (
                 body["type"].as_str().unwrap_or_default(),
                 body["data"]["amount"].as_i64(),
@@ -210,8 +228,7 @@ impl Shared {
         let merchant = &mut merchants[number];
         if let Some(told) = merchant.webhooks.get_mut(id) {
             told.acknowledged = true;
-            let payment = told.body()["data"]["id"].as_str().unwrap_or_default().to_owned();
-            merchant.acknowledged.insert(payment);
+            merchant.acknowledged.insert(told_by(&told.body()));
         }
     }
 

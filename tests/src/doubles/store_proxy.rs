@@ -80,7 +80,7 @@ impl Fault {
     fn name(&self) -> &'static str {
         match self {
             Fault::Error("InternalServerError") => "store call failed",
-            Fault::Error("TransactionConflictException") | Fault::Canceled(..) => IN_CONFLICT,
+            Fault::Error("TransactionConflictException") | Fault::Canceled(..) => "store conflict feigned",
             Fault::Error(_) => "store call throttled",
             Fault::Close => "store connection closed",
             Fault::LoseReply => "store reply lost",

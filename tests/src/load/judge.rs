@@ -21,7 +21,7 @@ pub struct Judged {
 }
 
 /// Lets the oracle look at these merchants, each time when the queues are empty or `quiet` has passed. `alone` says
-/// that nobody else uses the stack's processor. `tell` is called with how many payments were read in this look.
+/// that nobody else uses the stack's processor. `tell` is called with how many payments and refunds were read in this look.
 pub async fn judge(
     live: &Live, shops: &[Arc<Shop>], quiet: Duration, alone: bool, mut tell: impl FnMut(usize),
 ) -> Judged {
@@ -32,7 +32,7 @@ pub async fn judge(
         judged.evidence.clear();
         for shop in shops {
             let evidence = oracle::gather(shop, &table, |of_shop| tell(read + of_shop)).await;
-            read += evidence.accepted().len();
+            read += evidence.shown.len();
             judged.evidence.push(evidence);
         }
         judged.violations = judged.evidence.iter().flat_map(Evidence::violations).collect();

@@ -1,31 +1,45 @@
-//! What became of payments, counted.
+//! What became of payments and refunds, counted.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::asked::Asked;
+use crate::book::Sent;
 use crate::oracle::Evidence;
 use crate::tool::count;
+use crate::workload::Behaviour;
 
 /// How often each outcome occurred, by the card's behaviour.
 pub type Outcomes = BTreeMap<&'static str, BTreeMap<String, usize>>;
 
 /// What became of all payments, as the API shows it.
-pub fn outcomes<'each>(evidence: impl IntoIterator<Item = &'each Evidence>) -> Outcomes {
+pub fn of_payments<'each>(evidence: impl IntoIterator<Item = &'each Evidence>) -> Outcomes {
     let mut outcomes = Outcomes::new();
     for each in evidence {
-        for sent in &each.sent {
-            let payment = sent.accepted.as_ref().and_then(|accepted| each.shown.get(&accepted.id));
-            let read = |value: &Value| value.as_str().map(str::to_owned);
-            let outcome = payment.and_then(|shown| read(&shown["failure"]["code"]).or_else(|| read(&shown["status"])));
-            let outcome = outcome.unwrap_or_else(|| "not accepted".to_owned());
-            *outcomes.entry(sent.order.card.name).or_default().entry(outcome).or_default() += 1;
-        }
+        each.sent.iter().for_each(|sent| note(&mut outcomes, each, sent, sent.asked.card));
     }
     outcomes
 }
 
-/// A line for each behaviour of a card: how many payments, and what became of them.
+/// What became of all refunds: as the API shows it, or why it was refused.
+pub fn of_refunds<'each>(evidence: impl IntoIterator<Item = &'each Evidence>) -> Outcomes {
+    let mut outcomes = Outcomes::new();
+    for each in evidence {
+        each.refunds.iter().for_each(|sent| note(&mut outcomes, each, sent, sent.asked.order.card));
+    }
+    outcomes
+}
+
+fn note<Of: Asked>(outcomes: &mut Outcomes, evidence: &Evidence, sent: &Sent<Of>, card: Behaviour) {
+    let shown = sent.accepted.as_ref().and_then(|accepted| evidence.shown.get(&accepted.id));
+    let read = |value: &Value| value.as_str().map(str::to_owned);
+    let outcome = shown.and_then(|shown| read(&shown["failure"]["code"]).or_else(|| read(&shown["status"])));
+    let outcome = outcome.or_else(|| sent.refused.clone()).unwrap_or_else(|| "not accepted".to_owned());
+    *outcomes.entry(card.name).or_default().entry(outcome).or_default() += 1;
+}
+
+/// A line for each behaviour of a card: how many there were, and what became of them.
 pub fn outcome_lines(outcomes: &Outcomes) -> Vec<String> {
     let line = |(card, outcomes): (&&str, &BTreeMap<String, usize>)| {
         let listed: Vec<String> =

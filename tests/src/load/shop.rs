@@ -1,22 +1,26 @@
 //! A merchant of a run: its key, its client's book, and its place in the inbox.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::Merchant;
 use crate::book::Book;
 use crate::client::{Client, unique};
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Told};
 use crate::live::Live;
 use crate::oracle::Balances;
+use crate::refunds::{Refund, Refunds};
 use crate::table::Table;
 use crate::terms::SHARDS;
+use crate::workload::Order;
 
 /// What its webhook endpoint takes.
-pub const EVENT_TYPES: [&str; 1] = ["payment.*"];
+pub const EVENT_TYPES: [&str; 2] = ["payment.*", "refund.*"];
 /// How long the stack may take to take a webhook endpoint.
 const OPENING: Duration = Duration::from_secs(60);
 /// Between two looks at what is still missing.
@@ -58,27 +62,49 @@ impl Shop {
         format!("{}#test", self.id)
     }
 
-    /// How many of its payments are settled: each then has an event. `None` if the table does not answer.
-    pub async fn settled(&self, table: &Table) -> Option<usize> {
-        let mut settled = 0;
-        for shard in 0..SHARDS {
-            settled += table.try_count(&format!("{}#events#{shard}", self.tenant())).await.ok()?;
+    /// Waits until a webhook has told what became of the order's payment, but no longer than `patience`. Then asks for
+    /// the order's refunds, each until it is accepted or refused.
+    pub async fn give_back(&self, order: &Order, payment: &str, patience: Duration) {
+        let until = Instant::now() + patience;
+        while !self.inbox.knows(self.number, payment) {
+            if Instant::now() > until {
+                return;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        Some(settled)
+        let Refunds { at_once, repeat, .. } = order.refunds;
+        let refunds = Refund::all_of(order, payment).into_iter();
+        let each = refunds.map(|refund| self.book.give_back(&self.client, refund, patience, repeat));
+        if at_once {
+            join_all(each).await;
+        } else {
+            for refund in each {
+                refund.await;
+            }
+        }
     }
 
-    /// How many accepted payments have no acknowledged webhook yet.
+    /// How many events it has. `None` if the table does not answer.
+    pub async fn events(&self, table: &Table) -> Option<usize> {
+        let mut events = 0;
+        for shard in 0..SHARDS {
+            events += table.try_count(&format!("{}#events#{shard}", self.tenant())).await.ok()?;
+        }
+        Some(events)
+    }
+
+    /// How many events must still come of what was accepted, or are not acknowledged yet.
     pub fn untold(&self) -> usize {
-        self.inbox.missing(self.number, &self.book.accepted()).len()
+        self.missing().len()
     }
 
-    /// How long ago the oldest payment without an acknowledged webhook was accepted; zero if there is none.
+    /// How long ago the oldest request was accepted of which an event is missing; zero if there is none.
     pub fn oldest_untold(&self) -> Duration {
-        let untold = self.inbox.missing(self.number, &self.book.accepted());
-        let sent = self.book.sent();
-        let accepted = sent.iter().filter_map(|sent| sent.accepted.as_ref());
-        let ages = accepted.filter(|accepted| untold.contains(&accepted.id)).map(|accepted| accepted.at.elapsed());
-        ages.max().unwrap_or_default()
+        self.missing().values().map(Instant::elapsed).max().unwrap_or_default()
+    }
+
+    fn missing(&self) -> BTreeMap<Told, Instant> {
+        self.inbox.missing(self.number, self.book.to_be_told())
     }
 
     /// The balance that the API shows, by currency (available, pending), without zeros. `Err` is what it answered instead
@@ -97,8 +123,8 @@ impl Shop {
     }
 }
 
-/// Waits until every accepted payment of these shops has an acknowledged webhook. False if none came for as long as
-/// `silence`.
+/// Waits until every event that must come of what these shops were accepted is acknowledged. False if none came for as
+/// long as `silence`.
 pub async fn all_told(shops: &[Arc<Shop>], silence: Duration) -> bool {
     let untold = || shops.iter().map(|shop| shop.untold()).sum::<usize>();
     let (mut left, mut since) = (untold(), Instant::now());

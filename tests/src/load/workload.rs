@@ -2,6 +2,9 @@
 
 use serde_json::{Value, json};
 
+use crate::asked::Asked;
+use crate::client::{Client, Request};
+use crate::refunds::Refunds;
 use crate::terms::{CURRENCIES, expected_fee};
 
 /// What must come of a payment.
@@ -26,20 +29,27 @@ pub struct Behaviour {
     pub outcome: Outcome,
     /// Whether the processor answers at once, and says what it did.
     pub is_prompt: bool,
+    /// Whether the processor refuses to give the money back.
+    pub refunds_fail: bool,
 }
 
 const fn prompt(token: &'static str, name: &'static str, percent: u32, outcome: Outcome) -> Behaviour {
-    Behaviour { token, name, percent, outcome, is_prompt: true }
+    Behaviour { token, name, percent, outcome, is_prompt: true, refunds_fail: false }
 }
 
 const fn late(token: &'static str, name: &'static str, percent: u32, outcome: Outcome) -> Behaviour {
-    Behaviour { token, name, percent, outcome, is_prompt: false }
+    Behaviour { token, name, percent, outcome, is_prompt: false, refunds_fail: false }
+}
+
+const fn kept(token: &'static str, name: &'static str, percent: u32) -> Behaviour {
+    Behaviour { token, name, percent, outcome: Outcome::Succeeded, is_prompt: true, refunds_fail: true }
 }
 
 /// For a stack that waits as long as it does by default.
 pub const USUAL: &[Behaviour] = &[
-    prompt("tok_visa", "approved", 58, Outcome::Succeeded),
+    prompt("tok_visa", "approved", 53, Outcome::Succeeded),
     prompt("tok_mastercard", "approved", 20, Outcome::Succeeded),
+    kept("tok_refund_fails", "refund fails", 5),
     prompt("tok_declined", "declined", 5, Outcome::Failed("card_declined")),
     prompt("tok_insufficient_funds", "declined", 5, Outcome::Failed("insufficient_funds")),
     prompt("tok_expired_card", "declined", 4, Outcome::Failed("expired_card")),
@@ -49,8 +59,9 @@ pub const USUAL: &[Behaviour] = &[
 
 /// For a stack with short waits: with cards that are asked for four times.
 pub const EVERYTHING: &[Behaviour] = &[
-    prompt("tok_visa", "approved", 50, Outcome::Succeeded),
+    prompt("tok_visa", "approved", 45, Outcome::Succeeded),
     prompt("tok_mastercard", "approved", 18, Outcome::Succeeded),
+    kept("tok_refund_fails", "refund fails", 5),
     prompt("tok_declined", "declined", 6, Outcome::Failed("card_declined")),
     prompt("tok_insufficient_funds", "declined", 5, Outcome::Failed("insufficient_funds")),
     prompt("tok_expired_card", "declined", 5, Outcome::Failed("expired_card")),
@@ -80,6 +91,8 @@ pub struct Order {
     pub currency: &'static str,
     /// How its card behaves.
     pub card: Behaviour,
+    /// What is to be given back of it once its payment has ended.
+    pub refunds: Refunds,
 }
 
 impl Order {
@@ -94,11 +107,6 @@ impl Order {
         self.card.outcome == Outcome::Succeeded
     }
 
-    /// The entries that must be posted for it: type and amount in minor units.
-    pub fn entries(&self) -> Vec<(&'static str, i64)> {
-        if self.succeeds() { vec![("capture", self.amount)] } else { Vec::new() }
-    }
-
     /// What must be charged for it, in minor units: nothing if it fails.
     pub fn fee(&self) -> i64 {
         if self.succeeds() { expected_fee(self.amount) } else { 0 }
@@ -107,6 +115,36 @@ impl Order {
     /// What must be left of it for the merchant, in minor units: nothing if it fails.
     pub fn net(&self) -> i64 {
         if self.succeeds() { self.amount - self.fee() } else { 0 }
+    }
+}
+
+impl Asked for Order {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn currency(&self) -> &'static str {
+        self.currency
+    }
+
+    fn request(&self, client: &Client) -> Request {
+        client.payment_request(&self.key, &self.body())
+    }
+
+    fn answer(&self) -> Value {
+        json!({"amount": self.amount, "currency": self.currency, "status": "processing"})
+    }
+
+    fn refusals(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    fn entries(&self) -> Vec<(&'static str, i64)> {
+        if self.succeeds() { vec![("capture", self.amount)] } else { Vec::new() }
+    }
+
+    fn events(&self) -> Vec<&'static str> {
+        vec![if self.succeeds() { "payment.succeeded" } else { "payment.failed" }]
     }
 }
 
@@ -141,6 +179,7 @@ impl Iterator for Workload {
         // Some are so small that the fee takes all of it.
         let amount = if self.random.u8(0..50) == 0 { self.random.i64(1..40) } else { self.random.i64(40..250_000) };
         let currency = CURRENCIES[self.random.usize(0..CURRENCIES.len())];
-        Some(Order { key: format!("{}-{}", self.name, self.given), amount, currency, card: *card? })
+        let refunds = Refunds::draw(&mut self.random, amount, card?);
+        Some(Order { key: format!("{}-{}", self.name, self.given), amount, currency, card: *card?, refunds })
     }
 }

@@ -1,12 +1,15 @@
 //! What a demo has shown, as text for people and as JSON for machines.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::asked::Asked;
+use crate::book::Sent;
+use crate::inbox::{Told, told_by};
 use crate::oracle::{Balances, Evidence, expected_balances};
-use crate::outcomes::{Outcomes, outcome_lines, outcomes};
+use crate::outcomes::{self, outcome_lines};
 use crate::percentiles::Percentiles;
 use crate::tool::{count, grouped, shown};
 use crate::violation::{Kind, Violation};
@@ -28,6 +31,8 @@ struct Latencies {
     post: Percentiles,
     prompt: Percentiles,
     waiting: Percentiles,
+    refund: Percentiles,
+    refunded: Percentiles,
 }
 
 impl DemoReport<'_> {
@@ -38,21 +43,25 @@ impl DemoReport<'_> {
     }
 
     fn counts(&self) -> Vec<String> {
-        let outcomes = self.outcomes();
+        let (outcomes, refunds) = (outcomes::of_payments([self.evidence]), outcomes::of_refunds([self.evidence]));
         let settled = |(outcome, times): (&String, &usize)| {
             if ["processing", "not accepted"].contains(&outcome.as_str()) { 0 } else { *times }
         };
         let settled = outcomes.values().flatten().map(settled).sum();
-        let [accepted, settled, webhooks] =
-            [self.evidence.accepted().len(), settled, self.evidence.webhooks.len()].map(count);
+        let evidence = self.evidence;
+        let [accepted, settled, refunded, webhooks] =
+            [evidence.accepted().len(), settled, evidence.accepted_refunds().len(), evidence.webhooks.len()].map(count);
         let (took, per_second) = (shown(self.took), self.per_second());
         let mut lines = vec![
             format!(
-                "  {accepted} accepted · {settled} settled · {webhooks} webhooks · in {took}, {per_second} a second"
+                "  {accepted} accepted · {settled} settled · {refunded} refunds · {webhooks} webhooks · in {took}, \
+                 {per_second} payments a second"
             ),
             format!("\n{:<14}{:>8}   outcome", "Payments", "sent"),
         ];
         lines.extend(outcome_lines(&outcomes));
+        lines.push(format!("\n{:<14}{:>8}   outcome", "Refunds", "sent"));
+        lines.extend(outcome_lines(&refunds));
         lines
     }
 
@@ -108,11 +117,14 @@ impl DemoReport<'_> {
             "seed": self.seed,
             "sent": self.evidence.sent.len(),
             "accepted": self.evidence.accepted().len(),
+            "refunds_sent": self.evidence.refunds.len(),
+            "refunds": self.evidence.accepted_refunds().len(),
             "webhooks": self.evidence.webhooks.len(),
             "entries": self.evidence.books.entries.len(),
             "took_ms": u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
             "payments_per_second": self.per_second(),
-            "outcomes": self.outcomes(),
+            "outcomes": outcomes::of_payments([self.evidence]),
+            "refund_outcomes": outcomes::of_refunds([self.evidence]),
             "pending": pending(&self.evidence.balance.clone().unwrap_or_default()),
             "pending_expected": pending(&self.expected()),
             "latency_us": latencies,
@@ -126,41 +138,50 @@ impl DemoReport<'_> {
     }
 
     fn expected(&self) -> Balances {
-        expected_balances(self.evidence.sent.iter().filter(|sent| sent.accepted.is_some()).map(|sent| &sent.order))
-    }
-
-    fn outcomes(&self) -> Outcomes {
-        outcomes([self.evidence])
+        expected_balances(self.evidence)
     }
 
     fn latencies(&self) -> Latencies {
-        let mut told: BTreeMap<String, std::time::Instant> = BTreeMap::new();
-        for webhook in self.evidence.webhooks.values() {
-            let payment = webhook.body()["data"]["id"].as_str().unwrap_or_default().to_owned();
-            told.insert(payment, webhook.first_at);
-        }
-        let accepted =
-            || self.evidence.sent.iter().filter_map(|sent| Some((sent.accepted.as_ref()?, &sent.order.card)));
-        let until_told = |is_prompt: bool| {
-            let these = accepted().filter(move |(_, card)| card.is_prompt == is_prompt);
-            // A webhook may come before its client has read the 202.
-            these.filter_map(|(accepted, _)| Some(told.get(&accepted.id)?.saturating_duration_since(accepted.at)))
-        };
+        let webhooks = self.evidence.webhooks.values();
+        let told: BTreeMap<Told, Instant> =
+            webhooks.map(|webhook| (told_by(&webhook.body()), webhook.first_at)).collect();
+        let (payments, refunds) = (&self.evidence.sent, &self.evidence.refunds);
+        let of_cards = |is_prompt: bool| payments.iter().filter(move |sent| sent.asked.card.is_prompt == is_prompt);
         Latencies {
-            post: Percentiles::of(accepted().map(|(accepted, _)| accepted.took)),
-            prompt: Percentiles::of(until_told(true)),
-            waiting: Percentiles::of(until_told(false)),
+            post: until_answered(payments),
+            prompt: until_told(of_cards(true), &told),
+            waiting: until_told(of_cards(false), &told),
+            refund: until_answered(refunds),
+            refunded: until_told(refunds.iter(), &told),
         }
     }
 }
 
+/// How long each accepted request took.
+fn until_answered<Of>(sent: &[Sent<Of>]) -> Percentiles {
+    Percentiles::of(sent.iter().filter_map(|sent| Some(sent.accepted.as_ref()?.took)))
+}
+
+/// How long after each acceptance the webhook of its end came.
+fn until_told<'sent, Of: Asked + 'sent>(
+    sent: impl Iterator<Item = &'sent Sent<Of>>, told: &BTreeMap<Told, Instant>,
+) -> Percentiles {
+    Percentiles::of(sent.filter_map(|sent| {
+        let (accepted, end) = (sent.accepted.as_ref()?, sent.asked.events().pop()?.to_owned());
+        // A webhook may come before its client has read the 202.
+        Some(told.get(&(accepted.id.clone(), end))?.saturating_duration_since(accepted.at))
+    }))
+}
+
 impl Latencies {
     /// Each with its name in JSON and its name for people.
-    fn named(&self) -> [(&'static str, &'static str, &Percentiles); 3] {
+    fn named(&self) -> [(&'static str, &'static str, &Percentiles); 5] {
         [
             ("post", "POST /v1/payments", &self.post),
             ("webhook", "accepted → webhook", &self.prompt),
             ("webhook_slow_cards", "the same, slow cards", &self.waiting),
+            ("refund", "POST …/refunds", &self.refund),
+            ("refund_webhook", "accepted → refund's webhook", &self.refunded),
         ]
     }
 }

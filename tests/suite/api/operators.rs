@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 use spillway_tests::clock::at_the_ends_of_the_calendar;
-use spillway_tests::{Options, Stack, unique};
+use spillway_tests::{Options, Stack, terms, unique};
 
 /// The sentence with which a function refuses this payload.
 async fn refusal(stack: &Stack, function: &str, payload: &str) -> String {
@@ -82,7 +82,7 @@ async fn a_new_key_with_a_member_twice_or_unknown_is_refused() {
     let twice = r#""scopes": ["balance:read"], "scopes": ["payments:write", "payments:read"]"#;
     refused(&stack, "issue-api-key", &with(twice), &[&format!("/scopes {TWICE}")]).await;
     let wrong = r#""scopes": ["balance:read", 7, "balance:write"], "mode": "live", "expires": "2030-01-01T00:00:00Z""#;
-    let scopes = "must be one of payments:write, payments:read, refunds:write, balance:read, webhooks:write";
+    let scopes = format!("must be one of {}", terms::scopes().join(", "));
     let faults = [
         &format!("/mode {TWICE}"),
         "/scopes/1 must be a string, not a whole number",

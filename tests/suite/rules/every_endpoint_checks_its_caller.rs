@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use reqwest::Method;
 use serde_json::{Value, json};
 use spillway_tests::clock::in_seconds;
+use spillway_tests::terms::scopes;
 use spillway_tests::{Client, Deadline, Options, Stack, Template, eventually, unique};
 
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
-const SCOPES: [&str; 5] = ["payments:write", "payments:read", "refunds:write", "balance:read", "webhooks:write"];
 
 /// An endpoint as the document has it.
 struct Endpoint {
@@ -135,8 +135,8 @@ async fn every_endpoint_refuses_every_caller_that_may_not() {
             endpoint.send(&stack.client(secret), &owned).await.expect_problem(401, "unauthorized");
         }
         endpoint.send(&expired, &owned).await.expect_problem(401, "unauthorized");
-        let others: Vec<&str> = SCOPES.into_iter().filter(|known| *known != scope).collect();
-        assert_eq!(others.len(), SCOPES.len() - 1, "{name} needs an unknown scope: {scope}");
+        let others: Vec<String> = scopes().into_iter().filter(|known| known != scope).collect();
+        assert_eq!(others.len(), scopes().len() - 1, "{name} needs an unknown scope: {scope}");
         let narrow = stack.new_key(&merchant.id, json!({"scopes": others})).await;
         endpoint.send(&narrow, &owned).await.expect_problem(403, "insufficient_scope");
         let alone = stack.new_key(&merchant.id, json!({"scopes": [scope]})).await;

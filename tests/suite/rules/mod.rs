@@ -9,6 +9,7 @@ mod card_numbers_never_enter;
 mod cargo_lambda_works;
 mod chaos_finds_nothing;
 mod conflicts_are_retried;
+mod conflicts_lose_nothing;
 mod disorder_changes_nothing;
 mod documented_commands_work;
 mod every_endpoint_checks_its_caller;

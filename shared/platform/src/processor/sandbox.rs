@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::config::{AsyncSleep as _, SharedAsyncSleep};
 use spillway_domain::operation::{Answer, Failure, Operation, PaymentMethod, Receipt, Target, Verb};
 
 use crate::runtime::{Clock, Outside};
-use crate::store::{SandboxCall, SandboxMove, Store, StoreError};
+use crate::store::{SandboxCall, Store, StoreError};
 
 /// Its name, as stored in payments.
 pub(super) const NAME: &str = "sandbox";
@@ -98,8 +98,8 @@ impl Sandbox {
 
     /// Looks for what was taken or given under the operation's reference.
     pub(super) async fn look_up(&self, operation: &Operation) -> Answer {
-        let calls = self.store.sandbox_calls(operation.reference.as_str()).await;
-        let answer = calls.map(|calls| match calls.iter().any(|call| call.charges > 0 || call.refunds > 0) {
+        let calls = self.store.sandbox_calls(operation).await;
+        let answer = calls.map(|calls| match calls.iter().any(|call| call.is_done) {
             true => Answer::Done(receipt(operation)),
             false => Answer::Absent,
         });
@@ -118,7 +118,7 @@ impl Sandbox {
             Some(Behaviour::Slow) => self.sleep.sleep(SLOW).await,
             Some(_) => {}
         }
-        self.move_money(SandboxMove::Charge, operation).await?;
+        self.move_money(operation).await?;
         if behaviour == Some(Behaviour::TimeOutOnceAfterCharging) && call.calls == 1 {
             return Ok(Answer::Unknown);
         }
@@ -127,7 +127,7 @@ impl Sandbox {
 
     /// Counts the call, and tells how many there were.
     async fn count(&self, operation: &Operation) -> Result<SandboxCall, StoreError> {
-        self.store.count_sandbox_call(operation.reference.as_str(), &operation.key, (self.now)()).await
+        self.store.count_sandbox_call(operation, (self.now)()).await
     }
 
     async fn refund(&self, operation: &Operation) -> Result<Answer, StoreError> {
@@ -135,15 +135,15 @@ impl Sandbox {
         if matches!(&operation.target, Target::Charge(charge) if charge.starts_with(CHARGE_WITHOUT_REFUNDS)) {
             return Ok(refused("refund_refused", "The sandbox refuses refunds of this payment."));
         }
-        self.move_money(SandboxMove::Refund, operation).await?;
+        self.move_money(operation).await?;
         Ok(Answer::Done(receipt(operation)))
     }
 
     /// Takes or gives the money, unless that was done under the same key while the key is known.
-    async fn move_money(&self, moved: SandboxMove, operation: &Operation) -> Result<(), StoreError> {
+    async fn move_money(&self, operation: &Operation) -> Result<(), StoreError> {
         let now = (self.now)();
         let remembered_since = now.plus_millis(-self.repeatable_for_ms);
-        self.store.sandbox_move(moved, operation.reference.as_str(), &operation.key, remembered_since, now).await
+        self.store.sandbox_move(operation, remembered_since, now).await
     }
 }
 

@@ -44,7 +44,7 @@ pub use kinds::{Kind, QueueName, stream_filters, wakes};
 pub use reading::Readable;
 pub use reason::{Conflicts, StoreError};
 pub use resource::{Created, Creation, Listed, Stale};
-pub use sandbox::{SandboxCall, SandboxMove};
+pub use sandbox::SandboxCall;
 pub use webhook::{NotCreated, NotUpdated};
 pub use work_item::WorkItem;
 

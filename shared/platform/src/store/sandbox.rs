@@ -1,11 +1,12 @@
 //! What the sandbox processor was made to do: its own books, apart from Spillway's, so that a double charge shows.
 
 use serde::Deserialize;
+use spillway_domain::operation::{Operation, Verb};
 use spillway_domain::time::{Expiry, Timestamp};
 
 use super::edit::Edit;
 use super::expression::{Comparison, Test};
-use super::{EXPIRES_AT, Store, StoreError, keys, number, text};
+use super::{EXPIRES_AT, Item, Store, StoreError, keys, number, text};
 
 /// Days for which the sandbox keeps its books: longer than anybody asks for an outcome.
 const KEPT_DAYS: u32 = 30;
@@ -16,59 +17,58 @@ const KEPT_DAYS: u32 = 30;
 pub struct SandboxCall {
     /// How often it was asked.
     pub calls: u32,
-    /// How often it took the money.
-    #[serde(default)]
-    pub charges: u32,
-    /// When it last took the money.
-    pub charged_at: Option<Timestamp>,
-    /// How often it gave money of a charge back.
-    #[serde(default)]
-    pub refunds: u32,
+    /// Whether money was moved.
+    #[serde(skip)]
+    pub is_done: bool,
 }
 
-/// What the sandbox does with money.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SandboxMove {
-    /// Takes it from a card.
-    Charge,
-    /// Gives it back.
-    Refund,
+/// Two attributes: how often the operation of this verb was done, and when it was done last. None if it moves no money in
+/// the sandbox: what it takes back stays counted.
+fn counter(verb: Verb) -> Option<(&'static str, &'static str)> {
+    match verb {
+        Verb::Authorize => Some(("charges", "charged_at")),
+        Verb::Refund => Some(("refunds", "refunded_at")),
+        Verb::Undo => None,
+    }
 }
 
 impl Store {
     /// Counts a call and tells how many there were. Sent again because its reply was lost, it counts once.
-    pub async fn count_sandbox_call(
-        &self, reference: &str, idempotency_key: &str, now: Timestamp,
-    ) -> Result<SandboxCall, StoreError> {
+    pub async fn count_sandbox_call(&self, operation: &Operation, now: Timestamp) -> Result<SandboxCall, StoreError> {
         let edit = Edit::new()
             .add("calls", 1)
             .set("schema", number(super::SCHEMA))
             .set_once("called_at", text(now.to_string()))
             .set(EXPIRES_AT, number(Expiry::after(now, KEPT_DAYS).seconds()));
-        match self.edited(&keys::sandbox_call(reference, idempotency_key), edit, Vec::new()).await? {
-            Some(item) => self.read(item),
+        match self.edited(&key(operation), edit, Vec::new()).await? {
+            Some(item) => self.sandbox_call(item),
             None => Err(StoreError::Unavailable("the call was not counted".to_owned())),
         }
     }
 
-    /// Takes or gives the money under this key, unless that was done after `remembered_since`: of two calls at once, one
+    /// Moves the operation's money, unless that was done under its key after `remembered_since`: of two calls at once, one
     /// does.
     pub async fn sandbox_move(
-        &self, moved: SandboxMove, reference: &str, idempotency_key: &str, remembered_since: Timestamp, now: Timestamp,
+        &self, operation: &Operation, remembered_since: Timestamp, now: Timestamp,
     ) -> Result<(), StoreError> {
-        let (count, at) = match moved {
-            SandboxMove::Charge => ("charges", "charged_at"),
-            SandboxMove::Refund => ("refunds", "refunded_at"),
-        };
+        let Some((count, at)) = counter(operation.verb) else { return Ok(()) };
         let edit = Edit::new().set(at, text(now.to_string())).add(count, 1);
         let since = text(remembered_since.to_string());
         let when = vec![Test::LacksOrCompares(at, Comparison::Below, since)];
-        self.edit(&keys::sandbox_call(reference, idempotency_key), edit, when).await.map(drop)
+        self.edit(&key(operation), edit, when).await.map(drop)
     }
 
-    /// What was done for a reference, under whatever key.
-    pub async fn sandbox_calls(&self, reference: &str) -> Result<Vec<SandboxCall>, StoreError> {
-        let partition = keys::sandbox_call(reference, "").pk;
-        self.query(&partition, "", None, |item| self.read(item)).await?.complete()
+    /// What was done for the operation's reference, under whatever key.
+    pub async fn sandbox_calls(&self, operation: &Operation) -> Result<Vec<SandboxCall>, StoreError> {
+        self.query(&key(operation).pk, "", None, |item| self.sandbox_call(item)).await?.complete()
     }
+
+    fn sandbox_call(&self, item: Item) -> Result<SandboxCall, StoreError> {
+        let is_done = Verb::ALL.iter().filter_map(|verb| counter(*verb)).any(|(count, _)| item.contains_key(count));
+        Ok(SandboxCall { is_done, ..self.read(item)? })
+    }
+}
+
+fn key(operation: &Operation) -> keys::Key {
+    keys::sandbox_call(operation.reference.as_str(), &operation.key)
 }

@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
+use crate::book::{Errors, Repeat};
 use crate::inbox::Inbox;
 use crate::judge::{Judged, judge};
 use crate::live::Live;
 use crate::options::Options;
-use crate::outcomes::outcomes;
+use crate::outcomes;
 use crate::queues;
 use crate::shop::Shop;
 use crate::stack::{Stack, free_port};
@@ -43,6 +44,8 @@ const DUE_EVERY: Duration = Duration::from_secs(2);
 const SEEN_MAX: usize = 50;
 /// Between two looks of one merchant at its balance.
 const BALANCE_EVERY: Duration = Duration::from_millis(300);
+/// While faults are injected, a write holds its items for so long, and other writes of them are in conflict with it.
+const WRITES_TAKE: Duration = Duration::from_millis(15);
 /// Between two faults, in milliseconds.
 const FAULTS_EVERY_MS: Range<u64> = 200..1_400;
 
@@ -69,8 +72,10 @@ pub struct Progress {
     /// Payments that were accepted.
     pub accepted: usize,
     /// Events that came to their merchants.
-    pub settled: usize,
-    /// Payments whose webhook was acknowledged.
+    pub events: usize,
+    /// Refunds that were accepted or refused.
+    pub refunds: usize,
+    /// Events that were acknowledged.
     pub told: usize,
     /// Faults so far by kind.
     pub faults: Met,
@@ -110,6 +115,7 @@ pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report,
     let mut injector = Injector::new(fastrand::Rng::with_seed(plan.seed));
     let began = Instant::now();
     run.inbox.set_failing(true);
+    stack.store_proxy().set_conflicts(WRITES_TAKE);
     if let Err(log) = inject(&run, &mut stack, &mut injector, &mut tell).await {
         let why = log.lines().last().unwrap_or_default().to_owned();
         let kept = keep(&mut stack, plan.seed).await.unwrap_or_default();
@@ -183,19 +189,26 @@ async fn inject(
     Ok(())
 }
 
-/// One client: payment after payment, each until it is accepted.
+/// One client: payment after payment, each until it is accepted, and refunds of those that were paid.
 async fn send(run: Arc<Run>, number: usize) {
     let shop = &run.shops[number % run.shops.len()];
     let workload = Workload::new(run.plan.seed, &format!("client-{number}"), workload::EVERYTHING);
     let mut random = fastrand::Rng::with_seed(run.plan.seed.wrapping_add(u64::try_from(number).unwrap_or_default()));
+    let mut refunds = JoinSet::new();
     for order in workload {
-        let repeat = random.u8(0..20) == 0;
-        shop.book.place(&shop.client, order, PATIENCE, repeat).await;
+        let repeat = if random.u8(0..20) == 0 { Repeat::After } else { Repeat::Never };
+        if let Some(payment) = shop.book.place(&shop.client, order.clone(), PATIENCE, repeat).await {
+            let shop = Arc::clone(shop);
+            refunds.spawn(async move { shop.give_back(&order, &payment, PATIENCE).await });
+        }
+        // Those that have ended are forgotten.
+        while refunds.try_join_next().is_some() {}
         tokio::time::sleep(Duration::from_millis(random.u64(run.plan.pauses_ms.clone()))).await;
         if run.ended.load(Ordering::Relaxed) {
-            return;
+            break;
         }
     }
+    while refunds.join_next().await.is_some() {}
 }
 
 /// Puts what is overdue on its queue, as the schedule would, only more often. A failure is one of the faults.
@@ -207,17 +220,20 @@ async fn run_due(live: Live) {
 }
 
 /// Looks at a merchant's balance the whole time. Whatever was committed before a look is in it: so it is never less
-/// than what the merchant had been told of before, nor more than what was asked for until then.
+/// than what the merchant had been told of before, without all that was to be given back until then; nor more than what
+/// was asked for until then, without what was certainly given back before.
 async fn watch_balance(run: Arc<Run>, shop: Arc<Shop>) {
     loop {
-        let least = CURRENCIES.map(|currency| shop.inbox.earned(shop.number, currency));
+        let before = CURRENCIES
+            .map(|currency| (shop.inbox.earned(shop.number, currency), shop.book.sums(currency).given_at_least));
         if let Ok(balance) = shop.balance(Duration::ZERO).await {
-            for (currency, least) in CURRENCIES.into_iter().zip(least) {
+            for (currency, (earned, given)) in CURRENCIES.into_iter().zip(before) {
                 let (available, pending) = balance.get(currency).copied().unwrap_or_default();
-                let (told, most) = (available + pending, shop.book.promised(currency));
+                let (told, sums) = (available + pending, shop.book.sums(currency));
+                let (least, most) = (earned - sums.given_at_most, sums.promised - given);
                 if told < least || told > most {
                     let sentence = format!(
-                        "{}'s balance told {told} {currency} when {least} were earned and {most} asked for",
+                        "{}'s balance told {told} {currency} when it had to be {least} at least and {most} at most",
                         shop.id
                     );
                     let mut seen = run.seen.lock().unwrap();
@@ -237,9 +253,10 @@ impl Run {
     }
 
     fn progress(&self, injector: &Injector, left: Option<Duration>) -> Progress {
-        let (settled, _, told) = self.inbox.counts();
+        let (events, _, told) = self.inbox.counts();
         let accepted = self.shops.iter().map(|shop| shop.book.count()).sum();
-        Progress { left, accepted, settled, told, faults: injector.happened().clone() }
+        let refunds = self.shops.iter().map(|shop| shop.book.refunds_count()).sum();
+        Progress { left, accepted, refunds, events, told, faults: injector.happened().clone() }
     }
 }
 
@@ -249,17 +266,21 @@ async fn conclude(run: &Run, live: &Live, injector: &Injector, took: Duration, a
     let Judged { evidence, violations: found } = judged;
     let mut violations = std::mem::take(&mut *run.seen.lock().unwrap());
     violations.extend(found);
-    let repetitions = run.shops.iter().map(|shop| shop.book.repetitions());
-    let (again, repeated) = repetitions.fold((0, 0), |sum, each| (sum.0 + each.0, sum.1 + each.1));
+    let mut errors = Errors::new();
+    for (error, times) in run.shops.iter().flat_map(|shop| shop.book.errors()) {
+        *errors.entry(error).or_default() += times;
+    }
     let (webhooks, attempts, _) = run.inbox.counts();
     Report {
         seed: run.plan.seed,
         took,
         awaited,
         payments: evidence.iter().map(|each| each.accepted().len()).sum(),
-        outcomes: outcomes(&evidence),
-        again,
-        repeated,
+        refunds: evidence.iter().map(|each| each.accepted_refunds().len()).sum(),
+        outcomes: outcomes::of_payments(&evidence),
+        refund_outcomes: outcomes::of_refunds(&evidence),
+        errors,
+        repeated: run.shops.iter().map(|shop| shop.book.repeated()).sum(),
         faults: injector.happened().clone(),
         receiver_faults: run.inbox.faults(),
         webhooks,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::book::Errors;
 use crate::inbox::Faults;
 use crate::outcomes::{Outcomes, outcome_lines};
 use crate::store_proxy::Met;
@@ -23,11 +24,15 @@ pub struct Report {
     pub awaited: Duration,
     /// How many payments were accepted.
     pub payments: usize,
+    /// How many refunds were accepted.
+    pub refunds: usize,
     /// What became of the payments, as the API shows it.
     pub outcomes: Outcomes,
-    /// How often a request was sent again because no 202 had come.
-    pub again: usize,
-    /// How often a request was sent again after its 202, on purpose.
+    /// What became of the refunds, as the API shows it, and why others were refused.
+    pub refund_outcomes: Outcomes,
+    /// The passing errors after which requests were sent again.
+    pub errors: Errors,
+    /// How often a request was sent again, or twice at once, on purpose.
     pub repeated: usize,
     /// How often each kind of fault happened.
     pub faults: Met,
@@ -48,16 +53,18 @@ pub struct Report {
 impl Report {
     /// Everything, laid out to be read.
     pub fn text(&self) -> String {
-        let times = |(what, times): (&str, &usize)| format!("{:>10} × {what}", count(*times));
+        let times = |what: &str, times: &usize| format!("{:>10} × {what}", count(*times));
         let took = format!("in {}, the last {} of it without faults", shown(self.took), shown(self.awaited));
         let mut lines = vec![format!("{:<14}{:>8}   {took}", "Payments", count(self.payments))];
         lines.extend(outcome_lines(&self.outcomes));
+        lines.push(format!("\n{:<14}{:>8}", "Refunds", count(self.refunds)));
+        lines.extend(outcome_lines(&self.refund_outcomes));
         lines.push("\nRequests sent again".to_owned());
-        lines.push(times(("because of an error, or no answer", &self.again)));
-        lines.push(times(("after the answer, which must then be the same", &self.repeated)));
+        lines.extend(self.errors.iter().map(|(error, number)| times(&format!("after {error}"), number)));
+        lines.push(times("on purpose: the answer must then be the same", &self.repeated));
         lines.push("\nFaults".to_owned());
         let faults = self.faults.iter().chain(&self.receiver_faults);
-        lines.extend(faults.map(|(what, number)| times((what, number))));
+        lines.extend(faults.map(|(what, number)| times(what, number)));
         let again = count(self.attempts.saturating_sub(self.webhooks));
         lines.push(format!("\n{:<14}{:>8}   posted again {again} times", "Webhooks", count(self.webhooks)));
         lines.push(format!("{:<14}{:>8}", "Entries", count(self.entries)));
@@ -77,7 +84,9 @@ impl Report {
             "awaited_ms": millis(self.awaited),
             "payments": self.payments,
             "outcomes": self.outcomes,
-            "requests_again": self.again,
+            "refunds": self.refunds,
+            "refund_outcomes": self.refund_outcomes,
+            "errors": self.errors,
             "requests_repeated": self.repeated,
             "faults": self.faults,
             "receiver_faults": self.receiver_faults,

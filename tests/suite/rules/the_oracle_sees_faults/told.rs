@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper::Response;
 use serde_json::{Value, json};
-use spillway_tests::book::Book;
+use spillway_tests::book::{Book, Repeat, Sent};
 use spillway_tests::inbox::Inbox;
 use spillway_tests::oracle::{Evidence, gather, strangers};
+use spillway_tests::refunds::Refund;
 use spillway_tests::server::Server;
 use spillway_tests::shop::{Shop, all_quiet, all_told};
 use spillway_tests::violation::Kind;
-use spillway_tests::workload::{USUAL, Workload};
+use spillway_tests::workload::{Order, USUAL, Workload};
 use spillway_tests::{Deadline, Live, Options, Stack};
 
 use super::assert_named;
@@ -25,23 +26,36 @@ async fn good_evidence() -> Evidence {
     let inbox = Arc::new(Inbox::start(1).await.unwrap());
     let shop = Arc::new(Shop::open(&stack, &inbox, "Acme").await.unwrap());
     for order in Workload::new(1, "order", USUAL).take(PAYMENTS) {
-        shop.book.place(&shop.client, order, Deadline::SOON, true).await;
+        let payment = shop.book.place(&shop.client, order.clone(), Deadline::SOON, Repeat::After).await.unwrap();
+        shop.give_back(&order, &payment, Deadline::SOON).await;
     }
     assert!(all_told(std::slice::from_ref(&shop), Deadline::LATER).await);
     all_quiet(&stack, Deadline::SOON).await;
     gather(&shop, &stack.table(), |_| ()).await
 }
 
-/// The id of a payment that succeeded at once, for more than its fee.
+/// The id of a payment that succeeded at once, for more than its fee, and of which nothing was given back.
 fn paid(evidence: &Evidence) -> String {
-    let paid = evidence.sent.iter().find(|sent| sent.order.card.token == "tok_visa" && sent.order.net() > 1);
-    paid.unwrap().accepted.as_ref().unwrap().id.clone()
+    let paid = evidence.sent.iter().map(|sent| (&sent.asked, sent));
+    let mut paid = paid.filter(|(order, _)| order.card.token == "tok_visa" && order.net() > 1);
+    paid.find(|(order, _)| order.refunds.amounts.is_empty()).unwrap().1.accepted.as_ref().unwrap().id.clone()
 }
 
 /// The id of a payment that was declined.
 fn declined(evidence: &Evidence) -> String {
-    let declined = evidence.sent.iter().find(|sent| !sent.order.succeeds());
+    let declined = evidence.sent.iter().find(|sent| !sent.asked.succeeds());
     declined.unwrap().accepted.as_ref().unwrap().id.clone()
+}
+
+/// A refund that succeeded.
+fn refund(evidence: &mut Evidence) -> &mut Sent<Refund> {
+    let given = evidence.refunds.iter_mut().find(|sent| sent.accepted.is_some() && !sent.asked.fails());
+    given.unwrap()
+}
+
+/// Its id.
+fn refund_id(evidence: &Evidence) -> String {
+    refund(&mut evidence.clone()).accepted.as_ref().unwrap().id.clone()
 }
 
 /// The id of the webhook that told of this payment.
@@ -50,7 +64,7 @@ fn told(evidence: &Evidence, payment: &str) -> String {
     told.unwrap().0.clone()
 }
 
-/// What is changed, and what must be said of it, with `PAID`, `DECLINED` and `EVENT` for ids.
+/// What is changed, and what must be said of it, with `PAID`, `DECLINED`, `REFUND` and `EVENT` for ids.
 type Spoil = (&'static str, fn(&mut Evidence), Kind, &'static str);
 
 const SPOILS: &[Spoil] = &[
@@ -224,6 +238,103 @@ const SPOILS: &[Spoil] = &[
         "PAID is succeeded, and no event payment.succeeded tells of it",
     ),
     (
+        "a refund that was never told",
+        |evidence| {
+            let id = refund_id(evidence);
+            let told = |body: &Value| body["data"]["id"] == id.as_str() && body["type"] == "refund.succeeded";
+            evidence.webhooks.retain(|_, webhook| !told(&webhook.body()));
+        },
+        Kind::Lost,
+        "no webhook told refund.succeeded of REFUND",
+    ),
+    (
+        "a refund of which no client was told",
+        |evidence| {
+            let id = refund_id(evidence);
+            evidence.refunds.retain(|sent| sent.accepted.as_ref().is_none_or(|accepted| accepted.id != id));
+        },
+        Kind::Wrong,
+        "REFUND is in the table and no client was told of it",
+    ),
+    (
+        "a refund that was never answered",
+        |evidence| {
+            let refund = refund(evidence);
+            (refund.accepted, refund.tries) = (None, 3);
+        },
+        Kind::Lost,
+        " was not accepted in 3 tries",
+    ),
+    (
+        "a refund that was refused and not too much",
+        |evidence| {
+            let refund = refund(evidence);
+            (refund.accepted, refund.refused) = (None, Some("amount_exceeds_refundable".to_owned()));
+        },
+        Kind::Wrong,
+        "-refund-1 was refused ",
+    ),
+    (
+        "two requests that became one refund",
+        |evidence| {
+            let first = refund(evidence).clone();
+            evidence.refunds.push(first);
+        },
+        Kind::Lost,
+        " requests became ",
+    ),
+    (
+        "a refund that the API does not show",
+        |evidence| drop(evidence.shown.insert(refund_id(evidence), json!("404 not_found: no such refund"))),
+        Kind::Lost,
+        "REFUND was accepted, and its GET is answered 404 not_found: no such refund",
+    ),
+    (
+        "a refund that never ends",
+        |evidence| evidence.shown.get_mut(&refund_id(evidence)).unwrap()["status"] = json!("pending"),
+        Kind::Lost,
+        "REFUND (TOKEN) is still pending",
+    ),
+    (
+        "a refund with another outcome",
+        |evidence| evidence.shown.get_mut(&refund_id(evidence)).unwrap()["status"] = json!("failed"),
+        Kind::Wrong,
+        "REFUND (TOKEN): status is failed, not succeeded",
+    ),
+    (
+        "a refunded payment that does not say so",
+        |evidence| {
+            let payment = refund(evidence).asked.payment.clone();
+            evidence.shown.get_mut(&payment).unwrap()["amount_refunded"] = json!(7);
+        },
+        Kind::Wrong,
+        "): amount_refunded is 7, not ",
+    ),
+    (
+        "a list of refunds that misses one",
+        |evidence| {
+            let payment = refund(evidence).asked.payment.clone();
+            evidence.lists.refunds.insert(payment, Ok(Vec::new()));
+        },
+        Kind::Lost,
+        "REFUND is not in the list of refunds of pay_",
+    ),
+    (
+        "a list of refunds that the API does not show",
+        |evidence| {
+            let payment = refund(evidence).asked.payment.clone();
+            evidence.lists.refunds.insert(payment, Err("503 unavailable".to_owned()));
+        },
+        Kind::Wrong,
+        " was answered 503 unavailable",
+    ),
+    (
+        "what the client noticed of a refund",
+        |evidence| refund(evidence).oddities.push("order-1-refund-1 was answered 401".to_owned()),
+        Kind::Wrong,
+        "order-1-refund-1 was answered 401",
+    ),
+    (
         "what the client noticed",
         |evidence| evidence.sent[0].oddities.push("order-1 was answered 401".to_owned()),
         Kind::Wrong,
@@ -247,22 +358,27 @@ fn show(evidence: &mut Evidence, field: &str, value: Value) {
 async fn each_spoil_of_what_was_told_is_named() {
     let good = good_evidence().await;
     assert_eq!(good.violations(), []);
-    let (paid, declined) = (paid(&good), declined(&good));
+    let mut asked = good.clone();
+    let (paid, declined, id) = (paid(&good), declined(&good), refund_id(&good));
+    let token = refund(&mut asked).asked.order.card.token;
     let event = told(&good, &paid);
     for (name, spoil, kind, sentence) in SPOILS {
         let mut spoiled = good.clone();
         spoil(&mut spoiled);
         let sentence = sentence.replace("PAID", &paid).replace("DECLINED", &declined).replace("EVENT", &event);
+        let sentence = sentence.replace("REFUND", &id).replace("TOKEN", token);
         let found = spoiled.violations();
         assert_named(name, &found, *kind, &sentence);
         assert!(found.iter().all(|each| !each.what.contains(['{', '\\'])), "in words: {found:#?}");
     }
     lists(&good);
     assert_eq!(strangers(std::slice::from_ref(&good)), []);
-    let mut asked = good;
-    asked.books.charges.insert("pay_x".to_owned(), Vec::new());
-    let found = strangers(&[asked]);
-    assert_named("a stranger", &found, Kind::Wrong, "the processor was asked for pay_x, which no client sent");
+    for stranger in ["pay_x", "re_x"] {
+        asked.books.charges.insert(stranger.to_owned(), Vec::new());
+        let found = strangers(std::slice::from_ref(&asked));
+        let sentence = format!("the processor was asked for {stranger}, which no client sent");
+        assert_named("a stranger", &found, Kind::Wrong, &sentence);
+    }
 }
 
 /// Each list, with something missing, doubled, turned or changed: this is named, and nothing else.
@@ -304,7 +420,7 @@ async fn the_inbox_notes_forged_signatures_and_changed_bodies() {
 }
 
 /// What is odd to a client whose requests are answered like this: status, and body by the number of the request.
-async fn oddities(status: u16, body: impl Fn(usize) -> Value + Send + Sync + 'static) -> String {
+async fn oddities(status: u16, repeat: Repeat, body: impl Fn(usize) -> Value + Send + Sync + 'static) -> String {
     let (answers, body) = (Arc::new(AtomicUsize::new(0)), Arc::new(body));
     let server = Server::start(move |_| {
         let body = body(answers.fetch_add(1, Ordering::Relaxed)).to_string();
@@ -313,21 +429,45 @@ async fn oddities(status: u16, body: impl Fn(usize) -> Value + Send + Sync + 'st
     let server = server.await.unwrap();
     let client = Live::of(json!({"base_url": server.url()})).client("sk_test_liar");
     let (book, order) = (Book::default(), Workload::new(2, "order", USUAL).next().unwrap());
-    book.place(&client, order, Deadline::SOON, true).await;
+    book.place(&client, order, Deadline::SOON, repeat).await;
     book.sent()[0].oddities.join("\n")
 }
 
 #[tokio::test]
 async fn the_book_notes_refusals_and_replays_unlike_the_first_answer() {
-    let refused = oddities(401, |_| json!({"code": "unauthorized"})).await;
+    let refused = oddities(401, Repeat::After, |_| json!({"code": "unauthorized"})).await;
     assert!(refused.contains("order-1 was answered 401"), "{refused}");
     // An API that accepts the same payment twice, as two.
-    let order = Workload::new(2, "order", USUAL).next().unwrap();
-    let doubled = oddities(202, move |number| {
-        let (amount, currency) = (order.amount, order.currency);
-        json!({"id": format!("pay_{number}"), "amount": amount, "currency": currency, "status": "processing"})
-    })
-    .await;
+    let Order { amount, currency, .. } = Workload::new(2, "order", USUAL).next().unwrap();
+    let payment = move |number| json!({"id": format!("pay_{number}"), "amount": amount, "currency": currency, "status": "processing"});
+    let doubled = oddities(202, Repeat::After, payment).await;
     assert!(doubled.contains("order-1 was repeated and answered otherwise: id is pay_1, not pay_0"), "{doubled}");
     assert!(doubled.contains("order-1 was repeated and not answered as a replay"), "{doubled}");
+    let at_once = oddities(202, Repeat::AtOnce, payment).await;
+    assert!(at_once.contains("order-1 was accepted twice, and neither time as a replay"), "{at_once}");
+    let other = oddities(202, Repeat::Never, |_| json!({"id": "pay_1", "amount": 1, "currency": "XXX"})).await;
+    assert!(other.contains("order-1 was accepted as something else: amount is 1, not "), "{other}");
+}
+
+/// Refused for another reason than its payment gives, or with another status than 409.
+#[tokio::test]
+async fn the_book_notes_refunds_that_are_refused_for_no_good_reason() {
+    for (status, code, is_odd) in [
+        (409, "amount_exceeds_refundable", false),
+        (409, "payment_not_refundable", true),
+        (422, "amount_exceeds_refundable", true),
+    ] {
+        let body = json!({"code": code}).to_string();
+        let server = Server::start(move |_| {
+            std::future::ready(Ok(Response::builder().status(status).body(body.clone().into()).unwrap()))
+        });
+        let server = server.await.unwrap();
+        let client = Live::of(json!({"base_url": server.url()})).client("sk_test_liar");
+        let order = Workload::new(2, "order", USUAL).find(Order::succeeds).unwrap();
+        let refund = Refund { key: "refund-1".to_owned(), payment: "pay_1".to_owned(), amount: order.amount, order };
+        let book = Book::default();
+        book.give_back(&client, refund, Deadline::SOON, Repeat::Never).await;
+        let [sent] = book.refunds().try_into().unwrap();
+        assert_eq!((sent.oddities.is_empty(), sent.refused.is_some()), (!is_odd, !is_odd), "{status} {code}");
+    }
 }

@@ -34,9 +34,15 @@ mod tests {
 
     #[test]
     fn every_filter_of_events_can_be_read() {
-        for filter in event_filters() {
-            assert_eq!(EventFilter::parse(&filter).unwrap().to_string(), filter);
+        let filters = event_filters();
+        for filter in &filters {
+            assert_eq!(EventFilter::parse(filter).unwrap().to_string(), *filter);
         }
-        assert_eq!(event_filters()[..3], ["*", "payment.*", "refund.*"]);
+        for event in EventType::ALL {
+            for filter in ["*".to_owned(), format!("{}.*", event.resource()), event.to_string()] {
+                let times = filters.iter().filter(|each| **each == filter).count();
+                assert_eq!(times, 1, "{filter} in {filters:?}");
+            }
+        }
     }
 }

@@ -8,31 +8,27 @@ use super::super::rules::EntryType;
 use super::super::sums::{fee_of, net_of};
 use super::super::text;
 use super::{Evidence, Kind, Violation};
+use crate::asked::Asked;
 use crate::book::Sent;
 use crate::difference::{differences, shown as plain};
 use crate::table::Item;
-use crate::workload::Outcome;
+use crate::workload::{Order, Outcome};
 
-pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec<Violation>) {
-    for sent in &evidence.sent {
-        found.extend(sent.oddities.iter().map(|oddity| Kind::Wrong.of(oddity.clone())));
-        if sent.accepted.is_none() && sent.oddities.is_empty() {
-            let last = sent.gave_up.as_ref().map(|last| format!("; the last answer: {last}")).unwrap_or_default();
-            found.push(Kind::Lost.of(format!("{} was not accepted in {} tries{last}", sent.order.key, sent.tries)));
-        }
-    }
+pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent<Order>>, found: &mut Vec<Violation>) {
+    evidence.sent.iter().for_each(|sent| answered(sent, found));
     let asked_for = evidence.sent.iter().filter(|sent| sent.accepted.is_some()).count();
     if accepted.len() != asked_for {
         found.push(Kind::Lost.of(format!("{asked_for} orders became {} payments", accepted.len())));
     }
     for (id, sent) in accepted {
         let shown = evidence.shown.get(*id).unwrap_or(&Value::Null);
-        found.extend(payment(id, sent, shown));
+        found.extend(payment(id, &sent.asked, refunded(evidence, id), shown));
     }
     for object in evidence.books.objects() {
         found.extend(as_stored(object.id, object.item, evidence.shown.get(object.id)));
     }
-    for stranger in evidence.books.payments.keys().filter(|id| !accepted.contains_key(id.as_str())) {
+    let told_of = evidence.all_accepted();
+    for stranger in evidence.books.objects().map(|object| object.id).filter(|id| !told_of.contains_key(id)) {
         found.push(Kind::Wrong.of(format!("{stranger} is in the table and no client was told of it")));
     }
     let payments =
@@ -42,6 +38,22 @@ pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found
     let listed = entries.filter(|entry| EntryType::named(text(entry, "type")).is_none_or(EntryType::is_the_merchants));
     let transactions = listed.map(|entry| (json!(text(entry, "sk")), transaction(entry))).collect();
     list("the list of transactions", &evidence.lists.transactions, transactions, found);
+}
+
+/// What the client noticed, and that it got no answer that stays.
+pub(super) fn answered<Of: Asked>(sent: &Sent<Of>, found: &mut Vec<Violation>) {
+    found.extend(sent.oddities.iter().map(|oddity| Kind::Wrong.of(oddity.clone())));
+    if sent.accepted.is_none() && sent.refused.is_none() && sent.oddities.is_empty() {
+        let last = sent.gave_up.as_ref().map(|last| format!("; the last answer: {last}")).unwrap_or_default();
+        let sentence = format!("{} was not accepted in {} tries{last}", sent.asked.key(), sent.tries);
+        found.push(Kind::Lost.of(sentence));
+    }
+}
+
+/// What must have been given back of a payment, in minor units.
+fn refunded(evidence: &Evidence, payment: &str) -> i64 {
+    let accepted = evidence.accepted_refunds();
+    accepted.values().filter(|sent| sent.asked.payment == payment).map(|sent| sent.asked.given()).sum()
 }
 
 /// A journal entry as the API must list it.
@@ -66,8 +78,7 @@ fn as_stored(id: &str, item: &Item, shown: Option<&Value>) -> Option<Violation> 
 }
 
 /// What is wrong with the payment as the API shows it at the end.
-fn payment(id: &str, sent: &Sent, shown: &Value) -> Option<Violation> {
-    let order = &sent.order;
+fn payment(id: &str, order: &Order, refunded: i64, shown: &Value) -> Option<Violation> {
     if shown["id"] != id {
         // In the place of a payment that the API does not show is what it answered.
         let answer = if shown.is_object() { &shown["id"] } else { shown };
@@ -82,7 +93,10 @@ fn payment(id: &str, sent: &Sent, shown: &Value) -> Option<Violation> {
     };
     let mut expected = order.body();
     expected.as_object_mut().unwrap().remove("token");
-    for (name, value) in [("status", json!(status)), ("amount_captured", json!(captured)), ("fee", fee)] {
+    for (name, value) in [("amount_captured", captured), ("amount_refunded", refunded)] {
+        expected[name] = json!(value);
+    }
+    for (name, value) in [("status", json!(status)), ("fee", fee)] {
         expected[name] = value;
     }
     let mut told: Value =
@@ -94,7 +108,9 @@ fn payment(id: &str, sent: &Sent, shown: &Value) -> Option<Violation> {
 }
 
 /// What is wrong with a list: it holds each of the expected once, as it has to be, the newest first.
-fn list(name: &str, listed: &Result<Vec<Value>, String>, expected: Vec<(Value, Value)>, found: &mut Vec<Violation>) {
+pub(super) fn list(
+    name: &str, listed: &Result<Vec<Value>, String>, expected: Vec<(Value, Value)>, found: &mut Vec<Violation>,
+) {
     let listed = match listed {
         Ok(listed) => listed,
         Err(answer) => return found.push(Kind::Wrong.of(format!("{name} was answered {answer}"))),

@@ -9,7 +9,9 @@ use serde_json::Value;
 
 use super::super::rules::Resource;
 use super::{Books, Evidence, Lists};
+use crate::book::Sent;
 use crate::client::Client;
+use crate::refunds::Refund;
 use crate::shop::{EVENT_TYPES, Shop};
 use crate::table::Table;
 
@@ -21,15 +23,14 @@ const PAGE: usize = 100;
 /// How long one question may take: a merchant's plan may allow a few requests a second.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// All that is to be known about the merchant. `tell` is called with how many payments were read so far.
+/// All that is to be known about the merchant. `tell` is called with how many payments and refunds were read so far.
 pub async fn gather(shop: &Shop, table: &Table, mut tell: impl FnMut(usize)) -> Evidence {
-    let sent = shop.book.sent();
+    let (sent, refunds) = (shop.book.sent(), shop.book.refunds());
     let books = Books::read(table, &shop.tenant()).await;
-    let payments = Resource::named("payment").map_or("", |resource| resource.path);
-    let accepted = sent.iter().filter_map(|sent| Some(format!("{payments}{}", sent.accepted.as_ref()?.id)));
-    let others = books.objects().filter(|object| object.resource.path != payments);
+    let told_of = accepted("payment", &sent).chain(accepted("refund", &refunds));
+    let stored = books.objects().filter(|object| object.resource.name != "payment");
     let paths: BTreeSet<String> =
-        accepted.chain(others.map(|object| format!("{}{}", object.resource.path, object.id))).collect();
+        told_of.chain(stored.map(|object| format!("{}{}", object.resource.path, object.id))).collect();
     let mut reading = stream::iter(paths.into_iter().map(|path| (shop.client.clone(), path)))
         .map(|(client, path)| async move {
             let shown = shown(&client, &path).await.unwrap_or_else(Value::String);
@@ -43,7 +44,6 @@ pub async fn gather(shop: &Shop, table: &Table, mut tell: impl FnMut(usize)) -> 
     }
     Evidence {
         tenant: shop.tenant(),
-        sent,
         webhooks: shop.inbox.webhooks(shop.number),
         subscribed: EVENT_TYPES.to_vec(),
         shown: objects,
@@ -51,9 +51,30 @@ pub async fn gather(shop: &Shop, table: &Table, mut tell: impl FnMut(usize)) -> 
         lists: Lists {
             payments: list(&shop.client, "/payments").await,
             transactions: list(&shop.client, "/balance/transactions").await,
+            refunds: lists_of_refunds(shop, &refunds).await,
         },
+        sent,
+        refunds,
         books,
     }
+}
+
+/// Where the API shows what was accepted of these.
+fn accepted<Of>(resource: &str, sent: &[Sent<Of>]) -> impl Iterator<Item = String> {
+    let path = Resource::named(resource).map_or("", |resource| resource.path);
+    sent.iter().filter_map(move |sent| Some(format!("{path}{}", sent.accepted.as_ref()?.id)))
+}
+
+/// The refunds of each payment of which one was accepted.
+async fn lists_of_refunds(shop: &Shop, refunds: &[Sent<Refund>]) -> BTreeMap<String, Result<Vec<Value>, String>> {
+    let accepted = refunds.iter().filter(|sent| sent.accepted.is_some());
+    let payments: BTreeSet<String> = accepted.map(|sent| sent.asked.payment.clone()).collect();
+    let lists = stream::iter(payments.into_iter().map(|payment| (shop.client.clone(), payment)));
+    let lists = lists.map(|(client, payment)| async move {
+        let listed = list(&client, &format!("/payments/{payment}/refunds")).await;
+        (payment, listed)
+    });
+    lists.buffer_unordered(AT_ONCE).collect().await
 }
 
 /// What a GET shows; `Err` is what was answered instead of 200, for people.

@@ -4,6 +4,7 @@
 mod answers;
 mod gather;
 mod money;
+mod refunds;
 mod webhooks;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +12,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Balances, Books, Kind, Violation};
+use crate::asked::Asked;
 use crate::book::Sent;
 use crate::inbox::Webhooks;
+use crate::refunds::Refund;
+use crate::workload::Order;
 
 pub use gather::gather;
 pub use money::expected_balances;
@@ -22,15 +26,17 @@ pub use money::expected_balances;
 pub struct Evidence {
     /// `mer_…#test`
     pub tenant: String,
-    /// The client's book.
-    pub sent: Vec<Sent>,
+    /// The client's book: orders.
+    pub sent: Vec<Sent<Order>>,
+    /// The client's book: refunds.
+    pub refunds: Vec<Sent<Refund>>,
     /// The receiver's book.
     pub webhooks: Webhooks,
     /// What the merchant's endpoint takes: types of events, or `payment.*`, or `*`.
     pub subscribed: Vec<&'static str>,
     /// The table as read, with the sandbox's book.
     pub books: Books,
-    /// Each accepted payment, and whatever else the books hold that the API shows, as the API shows it, by id; its problem
+    /// Each accepted payment and refund, and whatever else the books hold that the API shows, as the API shows it, by id; its problem
     /// where it does not.
     pub shown: BTreeMap<String, Value>,
     /// The balance as the API shows it; its problem where it does not.
@@ -46,6 +52,8 @@ pub struct Lists {
     pub payments: Result<Vec<Value>, String>,
     /// Of `/balance/transactions`.
     pub transactions: Result<Vec<Value>, String>,
+    /// Of `/payments/{id}/refunds`, by the id of each payment of which a refund was accepted.
+    pub refunds: BTreeMap<String, Result<Vec<Value>, String>>,
 }
 
 impl Evidence {
@@ -54,6 +62,7 @@ impl Evidence {
         let accepted = self.accepted();
         let mut found = self.books.violations();
         answers::check(self, &accepted, &mut found);
+        refunds::check(self, &mut found);
         webhooks::check(self, &mut found);
         money::check(self, &accepted, &mut found);
         found.sort();
@@ -62,17 +71,29 @@ impl Evidence {
     }
 
     /// The accepted orders by the payment's id.
-    pub fn accepted(&self) -> BTreeMap<&str, &Sent> {
-        let accepted = self.sent.iter().filter_map(|sent| Some((sent.accepted.as_ref()?.id.as_str(), sent)));
-        accepted.collect()
+    pub fn accepted(&self) -> BTreeMap<&str, &Sent<Order>> {
+        by_id(&self.sent)
     }
+
+    /// The accepted refunds by the refund's id.
+    pub fn accepted_refunds(&self) -> BTreeMap<&str, &Sent<Refund>> {
+        by_id(&self.refunds)
+    }
+
+    /// All that was accepted, by id.
+    fn all_accepted(&self) -> BTreeMap<&str, &dyn Asked> {
+        let payments = self.accepted().into_iter().map(|(id, sent)| (id, &sent.asked as &dyn Asked));
+        payments.chain(self.accepted_refunds().into_iter().map(|(id, sent)| (id, &sent.asked as &dyn Asked))).collect()
+    }
+}
+
+fn by_id<Of>(sent: &[Sent<Of>]) -> BTreeMap<&str, &Sent<Of>> {
+    sent.iter().filter_map(|sent| Some((sent.accepted.as_ref()?.id.as_str(), sent))).collect()
 }
 
 /// What the processor did that none of these merchants asked for; only where nobody else uses it.
 pub fn strangers(evidence: &[Evidence]) -> Vec<Violation> {
-    let accepted = evidence.iter().flat_map(|each| each.accepted().into_keys());
-    let others = evidence.iter().flat_map(|each| each.books.others.keys().map(String::as_str));
-    let known: BTreeSet<&str> = accepted.chain(others).collect();
+    let known: BTreeSet<&str> = evidence.iter().flat_map(|each| each.all_accepted().into_keys()).collect();
     let asked = evidence.iter().flat_map(|each| each.books.charges.keys());
     let unknown: BTreeSet<&String> = asked.filter(|reference| !known.contains(reference.as_str())).collect();
     let named =

@@ -8,33 +8,34 @@ use serde_json::json;
 use super::super::rules::EntryType;
 use super::super::sums::shown;
 use super::{Balances, Evidence, Kind, Violation};
+use crate::asked::Asked;
 use crate::book::Sent;
 use crate::difference::differences;
 use crate::oracle::Accounts;
 use crate::workload::Order;
 
-pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec<Violation>) {
-    let declined = accepted.iter().filter(|(_, sent)| !sent.order.succeeds());
+pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent<Order>>, found: &mut Vec<Violation>) {
+    let declined = accepted.iter().filter(|(_, sent)| !sent.asked.succeeds());
     let undone = declined.filter(|(payment, _)| evidence.books.undone(payment));
     let sentence = |payment| format!("{payment} has to be declined, and a charge of it was undone");
     found.extend(undone.map(|(payment, _)| Kind::Wrong.of(sentence(payment))));
-    posted(evidence, accepted, found);
-    counted(evidence, accepted, found);
+    posted(evidence, found);
+    counted(evidence, found);
 }
 
-/// The legs that must be posted for an order, debits above zero.
-fn expected_legs(order: &Order) -> Vec<(String, i64)> {
-    let entries = order.entries().into_iter().filter_map(|(kind, amount)| Some((EntryType::named(kind)?, amount)));
+/// The legs that must be posted for what was accepted, debits above zero.
+fn expected_legs(asked: &dyn Asked) -> Vec<(String, i64)> {
+    let entries = asked.entries().into_iter().filter_map(|(kind, amount)| Some((EntryType::named(kind)?, amount)));
     entries.flat_map(|(kind, amount)| kind.legs(amount, kind.fee_by_terms(amount))).collect()
 }
 
 /// In each account all entries together sum to what the clients' requests say.
-fn posted(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec<Violation>) {
+fn posted(evidence: &Evidence, found: &mut Vec<Violation>) {
     let posted = evidence.books.accounts();
     let mut expected = Accounts::new();
-    for order in accepted.values().map(|sent| &sent.order) {
-        for (account, amount) in expected_legs(order) {
-            *expected.entry(order.currency.to_owned()).or_default().entry(account).or_default() += amount;
+    for asked in evidence.all_accepted().into_values() {
+        for (account, amount) in expected_legs(asked) {
+            *expected.entry(asked.currency().to_owned()).or_default().entry(account).or_default() += amount;
         }
     }
     for currency in expected.keys().chain(posted.keys()).collect::<BTreeSet<&String>>() {
@@ -47,10 +48,10 @@ fn posted(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec
     }
 }
 
-/// The balance is the sum of what is left of each order, as the journal says and as the API tells. Nothing of it is
+/// The balance is the sum of what is left of each order and refund, as the journal says and as the API tells. Nothing of it is
 /// available yet, because no run lasts until the payments' value date.
-fn counted(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Vec<Violation>) {
-    let expected = expected_balances(accepted.values().map(|sent| &sent.order));
+fn counted(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let expected = expected_balances(evidence);
     let unlike = |name: &str, balances: &Balances| {
         let sentence = || format!("the balance {name} is {}, not {}", shown(balances), shown(&expected));
         (*balances != expected).then(|| Kind::Wrong.of(sentence()))
@@ -62,12 +63,12 @@ fn counted(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent>, found: &mut Ve
     }
 }
 
-/// What the merchant of these orders must have, by currency: (0, the sum of what each leaves).
-pub fn expected_balances<'order>(orders: impl Iterator<Item = &'order Order>) -> Balances {
+/// What the merchant must have after all that was accepted, by currency: (0, the sum of what each leaves).
+pub fn expected_balances(evidence: &Evidence) -> Balances {
     let mut balances = Balances::new();
-    for order in orders {
-        for (_, amount) in expected_legs(order).into_iter().filter(|(account, _)| account == "merchant") {
-            balances.entry(order.currency.to_owned()).or_default().1 -= amount;
+    for asked in evidence.all_accepted().into_values() {
+        for (_, amount) in expected_legs(asked).into_iter().filter(|(account, _)| account == "merchant") {
+            balances.entry(asked.currency().to_owned()).or_default().1 -= amount;
         }
     }
     balances.retain(|_, amounts| *amounts != (0, 0));

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::super::{events, text};
 use super::{Evidence, Kind, Violation};
 use crate::difference::{differences, shown as plain};
-use crate::inbox::Received;
+use crate::inbox::{Received, Told, told_by};
 use crate::table::Item;
 
 pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
@@ -23,11 +23,24 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
         let ids: Vec<&str> = ids.iter().copied().collect();
         found.push(Kind::Doubled.of(format!("{} webhooks told of {change}: {}", ids.len(), ids.join(", "))));
     }
-    let untold = events.iter().filter(|(id, event)| takes(evidence, event) && !evidence.webhooks.contains_key(**id));
-    found.extend(untold.map(|(_, event)| {
+    untold(evidence, found);
+    let missing = events.iter().filter(|(id, event)| takes(evidence, event) && !evidence.webhooks.contains_key(**id));
+    found.extend(missing.map(|(_, event)| {
         let (kind, source) = (text(event, "type"), text(event, "source"));
         Kind::Lost.of(format!("no webhook told {kind} of {source}"))
     }));
+}
+
+/// Names each event that must come of what the client was accepted, and never came.
+fn untold(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let came: BTreeSet<Told> = evidence.webhooks.values().map(|webhook| told_by(&webhook.body())).collect();
+    for (id, asked) in evidence.all_accepted() {
+        let must = asked.events().into_iter().map(|event| (id.to_owned(), event.to_owned()));
+        found.extend(
+            must.filter(|told| !came.contains(told))
+                .map(|(id, event)| Kind::Lost.of(format!("no webhook told {event} of {id}"))),
+        );
+    }
 }
 
 /// Which change a body tells of: two bodies of one change are the same event.

@@ -1,0 +1,68 @@
+//! The refunds that were asked for: each was accepted or refused as it had to be, and ended as its card has it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::answers::{answered, list};
+use super::{Evidence, Kind, Violation};
+use crate::difference::{differences, shown as plain};
+use crate::refunds::Refund;
+
+pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let accepted = evidence.accepted_refunds();
+    let asked_for = evidence.refunds.iter().filter(|sent| sent.accepted.is_some()).count();
+    if accepted.len() != asked_for {
+        found.push(Kind::Lost.of(format!("{asked_for} requests became {} refunds", accepted.len())));
+    }
+    let mut of_payments: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (id, sent) in &accepted {
+        let shown = evidence.shown.get(*id).unwrap_or(&Value::Null);
+        found.extend(refund(id, &sent.asked, shown));
+        of_payments.entry(&sent.asked.payment).or_default().push(id);
+    }
+    for sent in &evidence.refunds {
+        answered(sent, found);
+        let of_payment = of_payments.get(sent.asked.payment.as_str()).into_iter().flatten();
+        if sent.refused.is_some() {
+            found.extend(refused(&sent.asked, of_payment.map(|id| accepted[id].asked.amount).sum()));
+        }
+    }
+    let missing = Err("by nothing".to_owned());
+    for (payment, ids) in of_payments {
+        let shown = |id: &str| (json!(id), evidence.shown.get(id).cloned().unwrap_or_default());
+        let listed = evidence.lists.refunds.get(payment).unwrap_or(&missing);
+        list(&format!("the list of refunds of {payment}"), listed, ids.into_iter().map(shown).collect(), found);
+    }
+}
+
+/// What is wrong with a refund as the API shows it at the end.
+fn refund(id: &str, asked: &Refund, shown: &Value) -> Option<Violation> {
+    let token = asked.order.card.token;
+    if shown["id"] != id {
+        // In the place of a refund that the API does not show is what it answered.
+        let answer = if shown.is_object() { &shown["id"] } else { shown };
+        return Some(Kind::Lost.of(format!("{id} was accepted, and its GET is answered {}", plain(answer))));
+    }
+    if shown["status"] == "pending" {
+        return Some(Kind::Lost.of(format!("{id} ({token}) is still pending")));
+    }
+    let (status, code) = if asked.fails() { ("failed", json!("refund_refused")) } else { ("succeeded", Value::Null) };
+    let expected = json!({"payment": asked.payment, "amount": asked.amount, "currency": asked.order.currency,
+        "status": status, "failure.code": code});
+    let told = json!({"payment": shown["payment"], "amount": shown["amount"], "currency": shown["currency"],
+        "status": shown["status"], "failure.code": shown["failure"]["code"]});
+    let differences = differences(&told, &expected);
+    (!differences.is_empty()).then(|| Kind::Wrong.of(format!("{id} ({token}): {differences}")))
+}
+
+/// Only what would have been too much is refused: `accepted` is the sum of all that was accepted of the payment.
+fn refused(asked: &Refund, accepted: i64) -> Option<Violation> {
+    let paid = asked.order.amount;
+    let is_too_much = accepted + asked.amount > paid;
+    (asked.order.succeeds() && !is_too_much).then(|| {
+        let (key, amount, payment) = (&asked.key, asked.amount, &asked.payment);
+        let sentence = format!("{key} was refused {amount} of {payment}: {paid} were paid, {accepted} given back");
+        Kind::Wrong.of(sentence)
+    })
+}
