@@ -8,7 +8,7 @@ use spillway_domain::change::Change;
 use spillway_domain::currency::Currency;
 use spillway_domain::id::{PaymentKind, shard_of};
 use spillway_domain::money::{AMOUNT_MAX, Minor};
-use spillway_domain::payment::{CaptureMethod, NewPayment, Payment};
+use spillway_domain::payment::{CUSTOMER_LENGTH_MAX, CaptureMethod, NewPayment, Payment, REFERENCE_LENGTH_MAX};
 use spillway_domain::resource::{Cause, Meta, Resource as _};
 use spillway_platform::api::contract::{
     Access, Endpoint, Field, Integer, Metadata, OneOf, Success, Text, problem_types,
@@ -46,12 +46,13 @@ const CAPTURE_METHOD: Field<OneOf<CaptureMethod>> = Field::one_of(
 const DESCRIPTION: Field<Text> = Field::text("description", 500, "For people.", "\"Order 1001\"").optional();
 const REFERENCE: Field<Text> = Field::text(
     "reference",
-    255,
+    REFERENCE_LENGTH_MAX,
     "Your own number of the order. Begin it with a letter: a number of digits alone can look like a card number.",
     "\"order-1001\"",
 )
 .optional();
-const CUSTOMER: Field<Text> = Field::text("customer", 255, "Your own id of the customer.", "\"cus_77\"").optional();
+const CUSTOMER: Field<Text> =
+    Field::text("customer", CUSTOMER_LENGTH_MAX, "Your own id of the customer.", "\"cus_77\"").optional();
 const METADATA: Field<Metadata> = Field::METADATA;
 
 /// The declaration.

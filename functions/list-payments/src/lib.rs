@@ -5,9 +5,10 @@ use std::sync::Arc;
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::page::Filter;
-use spillway_domain::payment::{Payment, Status};
+use spillway_domain::payment::{CUSTOMER_LENGTH_MAX, Payment, REFERENCE_LENGTH_MAX, Status};
+use spillway_domain::resource::Finder;
 use spillway_platform::api::contract::{
-    self, Access, CREATED_BEFORE, CREATED_FROM, CURRENCY, CURSOR, Endpoint, LIMIT, Success,
+    self, Access, CREATED_BEFORE, CREATED_FROM, CURRENCY, CURSOR, Endpoint, LIMIT, Success, TextFilter,
 };
 use spillway_platform::api::view::{self, ListView, PaymentView};
 use spillway_platform::api::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
@@ -15,12 +16,25 @@ use spillway_platform::runtime::Context;
 use spillway_platform::store::Listed;
 
 const STATUS: contract::Filter<Status> = contract::Filter::one_of("status", "Only payments with this status.");
+const REFERENCE: TextFilter =
+    TextFilter::new("reference", REFERENCE_LENGTH_MAX, "Only payments with exactly this `reference`.");
+const CUSTOMER: TextFilter =
+    TextFilter::new("customer", CUSTOMER_LENGTH_MAX, "Only payments with exactly this `customer`.");
 
 /// The declaration.
 pub const ENDPOINT: Endpoint<ListView<PaymentView<'static>>> = Endpoint {
     summary: "List payments",
     description: "The payments, newest first.",
-    query: Some(&[LIMIT, CURSOR, STATUS.spec(), CURRENCY, CREATED_FROM, CREATED_BEFORE]),
+    query: Some(&[
+        LIMIT,
+        CURSOR,
+        STATUS.spec(),
+        CURRENCY,
+        REFERENCE.spec(),
+        CUSTOMER.spec(),
+        CREATED_FROM,
+        CREATED_BEFORE,
+    ]),
     ..Endpoint::get("/v1/payments", Access::Reads(Scope::PaymentsRead), Success::ok("A page of payments."))
 };
 
@@ -29,12 +43,25 @@ pub async fn handle(context: Arc<Context>, caller: Caller, _: Request, query: Pa
     let mut query = ListQuery::of(query, &caller.tenant, &ENDPOINT);
     let status = query.one_of(&STATUS);
     let filter = Filter { status, currency: query.currency() };
+    let (reference, customer) = (query.text(&REFERENCE), query.text(&CUSTOMER));
     let page = query.finish()?;
 
-    let (shards, passes) =
-        (caller.shards.largest(), |payment: &Payment| filter.passes(&payment.status, payment.asked.currency));
-    let payments =
-        context.store.resources(&caller.tenant, &Listed::All, shards, &page.asked, filter.is_open(), passes).await?;
+    // One index at most is read. A reference has fewer payments than a customer.
+    let listed = match (&reference, &customer) {
+        (Some(reference), _) => Listed::FoundBy(Finder::Reference, reference),
+        (None, Some(customer)) => Listed::FoundBy(Finder::Customer, customer),
+        (None, None) => Listed::All,
+    };
+    let everything = filter.is_open() && (reference.is_none() || customer.is_none());
+    let has = |wanted: &Option<String>, value: &Option<String>| wanted.is_none() || wanted == value;
+    let passes = |payment: &Payment| {
+        let asked = &payment.asked;
+        filter.passes(&payment.status, asked.currency)
+            && has(&reference, &asked.reference)
+            && has(&customer, &asked.customer)
+    };
+    let shards = caller.shards.largest();
+    let payments = context.store.resources(&caller.tenant, &listed, shards, &page.asked, everything, passes).await?;
 
     let next_cursor = payments.next.map(|position| page.cursor(position));
     Ok(Response::ok(&view::list(payments.items.iter().map(view::payment), next_cursor)))

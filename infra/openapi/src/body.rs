@@ -81,6 +81,9 @@ pub fn query(parameter: &QuerySpec) -> Value {
         QueryKind::Time => json!({"type": "string", "format": "date-time"}),
         QueryKind::Currency => json!({"type": "string", "pattern": "^[A-Z]{3}$"}),
         QueryKind::OneOf(words) => json!({"type": "string", "enum": words()}),
+        QueryKind::Text { length_max } => {
+            json!({"type": "string", "minLength": 1, "maxLength": length_max, "pattern": PLAIN})
+        }
     };
     json!({"name": parameter.name, "in": "query", "description": parameter.about, "schema": schema})
 }

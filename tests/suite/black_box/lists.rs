@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use spillway_tests::clock::at_the_ends_of_the_calendar;
 use spillway_tests::pages::{cursor, data, ids};
-use spillway_tests::{Answer, Client, Deadline, Target, eventually};
+use spillway_tests::{Answer, Client, Deadline, Target, eventually, unique};
 
 /// The list as soon as it has this many items: lists lag.
 async fn listed(client: &Client, path: &str, count: usize) -> Answer {
@@ -40,6 +40,85 @@ async fn payments_are_listed_as_each_is_shown_with_the_newest_first() {
         let answer = client.get(&format!("/payments?{filters}")).await.expect(200);
         let expected: Vec<&Value> = places.iter().map(|place| &payments[*place]).collect();
         assert_eq!(answer.body, json!({"data": expected, "has_more": false, "next_cursor": null}), "{filters}");
+    }
+}
+
+/// A payment for this reference and this customer, as it is when it is final.
+async fn paid_for(client: &Client, reference: &str, customer: &str, token: &str) -> Value {
+    let payment =
+        json!({"amount": 1250, "currency": "USD", "token": token, "reference": reference, "customer": customer});
+    let id = client.create_payment(&unique(), &payment).await.expect(202).id().to_owned();
+    client.finished(&id).await
+}
+
+/// The value as it stands in a query.
+fn encoded(value: &str) -> String {
+    let hex = |byte: u8| format!("%{byte:02X}");
+    value.bytes().map(hex).collect()
+}
+
+#[tokio::test]
+async fn payments_are_found_by_the_merchants_own_values() {
+    let target = Target::start().await;
+    let (client, other) = (target.new_merchant().await.client, target.new_merchant().await.client);
+    let (odd, long) = ("a#1 & ü/%+", "é".repeat(255));
+    let payments = [
+        paid_for(&client, "order-1", "cus_77", "tok_declined").await,
+        paid_for(&client, "order-1", "cus_77", "tok_visa").await,
+        paid_for(&client, "order-2", "cus_77", "tok_visa").await,
+        paid_for(&client, "order-1", "cus_78", "tok_visa").await,
+        paid_for(&client, odd, &long, "tok_visa").await,
+        client.paid(300, "USD").await,
+    ];
+    let theirs = paid_for(&other, "order-1", "cus_77", "tok_visa").await;
+    listed(&client, "/payments", 6).await;
+    for (filters, places) in [
+        ("reference=order-1".to_owned(), &[3, 1, 0][..]),
+        ("customer=cus_77".to_owned(), &[2, 1, 0]),
+        ("customer=cus_77&reference=order-1".to_owned(), &[1, 0]),
+        ("customer=cus_78&reference=order-2".to_owned(), &[]),
+        ("reference=order-1&status=failed".to_owned(), &[0]),
+        ("customer=cus_77&status=succeeded".to_owned(), &[2, 1]),
+        ("reference=order-1&currency=EUR".to_owned(), &[]),
+        (format!("reference={}", encoded(odd)), &[4]),
+        (format!("customer={}", encoded(&long)), &[4]),
+        // No part of a value finds it, nor does another case of its letters.
+        ("reference=order".to_owned(), &[]),
+        ("reference=ORDER-1".to_owned(), &[]),
+        ("reference=a".to_owned(), &[]),
+    ] {
+        let answer = listed(&client, &format!("/payments?{filters}"), places.len()).await;
+        let expected: Vec<&Value> = places.iter().map(|place| &payments[*place]).collect();
+        assert_eq!(answer.body, json!({"data": expected, "has_more": false, "next_cursor": null}), "{filters}");
+    }
+    for filters in ["reference=order-1", "customer=cus_77"] {
+        let answer = listed(&other, &format!("/payments?{filters}"), 1).await;
+        assert_eq!(data(&answer), [theirs.clone()], "{filters}");
+    }
+
+    let first = client.get("/payments?limit=1&reference=order-1").await.expect(200);
+    let next = cursor(&first).unwrap();
+    let rest = client.get(&format!("/payments?cursor={next}")).await.expect(200);
+    assert_eq!(ids(data(&rest)), ids(&payments[..2].iter().rev().cloned().collect::<Vec<_>>()));
+    for filter in ["reference=order-2", "customer=cus_77"] {
+        client.get(&format!("/payments?{filter}&cursor={next}")).await.expect_problem(400, "invalid_cursor");
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_no_payment_can_have_is_a_fault() {
+    let target = Target::start().await;
+    let client = target.new_merchant().await.client;
+    let too_long = "é".repeat(256);
+    for name in ["reference", "customer"] {
+        for (value, told) in [
+            (encoded(&too_long), "must have at most 255 characters"),
+            (encoded("a\nb"), "must not hold control characters"),
+            (String::new(), "must not be empty"),
+            (format!("a&{name}=a"), "must be there only once"),
+        ] {
+            assert_eq!(faults(client.get(&format!("/payments?{name}={value}")).await), [[name, told]]);
+        }
     }
 }
 
@@ -87,10 +166,10 @@ async fn unknown_parameters_alone_have_a_code_of_their_own() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     for list in ["/payments", "/balance/transactions"] {
-        let answer = client.get(&format!("{list}?customer=cus_77&limit=1&a&b")).await;
+        let answer = client.get(&format!("{list}?custmer=cus_77&limit=1&a&b")).await;
         let problem = answer.expect_problem(400, "unknown_parameter").body;
         let named = |name: &str| json!({"parameter": name, "detail": "is no parameter of this request"});
-        assert_eq!(problem["errors"], json!([named("a"), named("b"), named("customer")]), "{list}");
+        assert_eq!(problem["errors"], json!([named("a"), named("b"), named("custmer")]), "{list}");
     }
 }
 

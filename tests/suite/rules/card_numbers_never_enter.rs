@@ -46,6 +46,12 @@ async fn a_card_number_in_any_field_is_refused_and_neither_stored_nor_logged() {
             let answer = client.create_payment(&unique(), &all).await.expect_problem(422, "invalid_request");
             assert!(!answer.text.contains(number), "{}", answer.text);
         }
+        for name in ["reference", "customer"] {
+            let answer = client.get(&format!("/payments?{name}={number}")).await;
+            let answer = answer.expect_problem(400, "invalid_parameters");
+            assert_eq!(answer.body["errors"][0]["parameter"], name, "{}", answer.text);
+            assert!(!answer.text.contains(number), "{}", answer.text);
+        }
     }
     assert_eq!(stack.table().items().await.len(), stored);
     // As an idempotency key a number is harmless, as long as only its hash is kept.

@@ -104,6 +104,11 @@ async fn plant(stack: &Stack, tenant: &str, count: usize, status: impl Fn(usize)
 
 /// The same on the first `shards` shards.
 async fn plant_on(stack: &Stack, tenant: &str, shards: usize, count: usize, status: impl Fn(usize) -> &'static str) {
+    plant_with(stack, tenant, shards, count, |n, item| item["status"] = json!({"S": status(n)})).await;
+}
+
+/// The same, where `change` makes each item what it has to be.
+async fn plant_with(stack: &Stack, tenant: &str, shards: usize, count: usize, change: impl Fn(usize, &mut Value)) {
     let merchant = stack.client(stack.developers_key());
     let id = merchant.pay(1250, "USD", "tok_visa").await;
     let like = stack.table().raw_item(&format!("{}#test#{id}", stack.developers_merchant()), "payment").await;
@@ -117,7 +122,6 @@ async fn plant_on(stack: &Stack, tenant: &str, shards: usize, count: usize, stat
                 ("pk", format!("{tenant}#{id}")),
                 ("listing", format!("{tenant}#payments#{}", n % shards)),
                 ("listing_at", format!("{at}#{id}")),
-                ("status", status(n).to_owned()),
                 ("owner", tenant.to_owned()),
                 ("created_at", at),
                 ("id", id),
@@ -125,6 +129,7 @@ async fn plant_on(stack: &Stack, tenant: &str, shards: usize, count: usize, stat
             for (name, value) in changed {
                 item[name] = json!({"S": value});
             }
+            change(n, &mut item);
             item
         })
         .collect();
@@ -257,6 +262,54 @@ async fn a_page_costs_one_query_a_shard_and_one_strong_read_of_its_items() {
     fresh.get("/payments").await.expect(200);
     let calls = operations(&stack, &fresh, "/payments").await;
     assert_eq!(calls.iter().filter(|call| *call == "Query").count(), 6, "{calls:?}");
+}
+
+#[tokio::test]
+async fn a_reference_and_a_customer_are_each_found_by_their_index() {
+    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    let tenant = merchant.tenant();
+    // A hundred payments of the customer, of which every fifth has the reference; and twenty of another customer with it.
+    let (mine, named) = (|n: usize| n < 100, |n: usize| n >= 100 || n % 5 == 0);
+    plant_with(&stack, &tenant, 4, 120, |n, item| {
+        let shard = n % 4;
+        let mut found_by = |name: &str, value: &str| {
+            item["asked"]["M"][name] = json!({"S": value});
+            item[&format!("by_{name}")] = json!({"S": format!("{tenant}#{name}#{value}#{shard}")});
+        };
+        found_by("customer", if mine(n) { "cus_77" } else { "cus_78" });
+        if named(n) {
+            found_by("reference", "order-1001");
+        }
+    })
+    .await;
+    let expected = |has: &dyn Fn(usize) -> bool| (0..120).rev().filter(|n| has(*n)).map(planted).collect::<Vec<_>>();
+    let both = |n| mine(n) && named(n);
+    let cases: [(&str, &dyn Fn(usize) -> bool, &str); 3] = [
+        ("&reference=order-1001", &named, "reference"),
+        ("&customer=cus_77", &mine, "customer"),
+        ("&customer=cus_77&reference=order-1001", &both, "reference"),
+    ];
+    for (filters, has, index) in cases {
+        let expected = expected(has);
+        for limit in [1, 7, 20, 40, 100] {
+            let pages = walk(&merchant.client, "/payments", limit, filters).await;
+            assert_eq!(ids(pages.iter().flatten()), expected, "{filters} by {limit}");
+            assert_eq!(pages.len(), expected.len().div_ceil(limit), "{filters} by {limit}");
+        }
+        let page = format!("/payments?limit=20{filters}");
+        let calls = operations(&stack, &merchant.client, &page).await;
+        assert_eq!(calls[..5], ["Query", "Query", "Query", "Query", "BatchGetItem!"], "{page}");
+        let of_index = Matching::operation("Query").with(&format!("\"IndexName\":\"{index}\""));
+        let queries = calls.iter().filter(|call| *call == "Query").count();
+        assert_eq!(stack.store_proxy().count(&of_index), queries, "{page}");
+    }
+    // What one index finds alone is read as it is; where the other value narrows it, all with that reference are read.
+    for (filters, read) in [("customer=cus_77", 10), ("customer=cus_77&reference=order-1001", 40)] {
+        stack.store_proxy().forget_calls();
+        merchant.client.get(&format!("/payments?{filters}")).await.expect(200);
+        assert_eq!(keys_read(stack.store_proxy()), read, "{filters}");
+    }
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ async fn nothing_secret_or_personal_is_in_the_log_even_at_trace() {
     wrong["token"] = json!("5555555555554444");
     merchant.client.create_payment(&key, &wrong).await.expect_problem(422, "invalid_request");
     merchant.client.get("/payments?jane.roe=1").await.expect_problem(400, "unknown_parameter");
+    merchant.client.get("/payments?reference=reference-4711&customer=jane.roe@example.com").await.expect(200);
     merchant.client.get("/payments/jane.roe").await.expect_problem(404, "not_found");
     let mut named = json!({"reference": "Jane Roe", "name": "Jane Roe's shop", "plan": "standard",
         "currencies": {"USD": {"fee_basis_points": 290, "fee_fixed": 30}}});

@@ -174,7 +174,8 @@ async fn merchants_manage_endpoints(merchant: &Merchant) {
 /// What a merchant asks for.
 async fn merchants_look(merchant: &Merchant, endpoint: &str) {
     merchant.client.webhook_endpoint(endpoint).await;
-    let paths = ["/payments", "/balance", "/balance/transactions", "/health"];
+    let paths =
+        ["/payments", "/payments?reference=1", "/payments?customer=1", "/balance", "/balance/transactions", "/health"];
     for answer in join_all(paths.map(|path| merchant.client.get(path))).await {
         let id = answer.expect(200).body["data"][0]["id"].as_str().map(str::to_owned);
         if let Some(payment) = id.filter(|id| id.starts_with("pay_")) {

@@ -52,6 +52,11 @@ pub const REFUNDABLE: &str = "refundable";
 /// The field of what was given back.
 pub const AMOUNT_REFUNDED: &str = "amount_refunded";
 
+/// Characters of a merchant's own number of a payment, at most.
+pub const REFERENCE_LENGTH_MAX: usize = 255;
+/// Characters of a merchant's own id of a customer, at most.
+pub const CUSTOMER_LENGTH_MAX: usize = 255;
+
 /// The failure code of a payment whose outcome the processor never knew.
 pub const PROCESSOR_UNAVAILABLE: &str = "processor_unavailable";
 

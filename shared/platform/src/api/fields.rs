@@ -316,19 +316,28 @@ impl Fields {
 
     fn checked_possibly_empty(&mut self, name: &str, value: Json, length_max: usize) -> Option<String> {
         match value {
-            Json::Text(text) if text.chars().count() > length_max => {
-                self.fault(name, format!("must have at most {length_max} characters"))
-            }
-            Json::Text(text) if text.chars().any(char::is_control) => {
-                self.fault(name, "must not hold control characters")
-            }
-            Json::Text(text) => Some(text),
+            Json::Text(text) => match wrong_text(&text, length_max) {
+                None => Some(text),
+                Some(wrong) => self.fault(name, wrong),
+            },
             other => self.wrong_kind(name, "a string", &other),
         }
     }
 
     fn wrong_kind<T>(&mut self, name: &str, expected: &str, found: &Json) -> Option<T> {
         self.fault(name, format!("must be {expected}, not {}", found.kind()))
+    }
+}
+
+/// What is wrong with a text of a request. None if nothing is: it has at most `length_max` characters, none of them a
+/// control character. (Card numbers are looked for apart.)
+pub(super) fn wrong_text(text: &str, length_max: usize) -> Option<String> {
+    if text.chars().count() > length_max {
+        Some(format!("must have at most {length_max} characters"))
+    } else if text.chars().any(char::is_control) {
+        Some("must not hold control characters".to_owned())
+    } else {
+        None
     }
 }
 

@@ -7,15 +7,18 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use spillway_domain::card::holds_card_number;
 use spillway_domain::currency::Currency;
 use spillway_domain::id::hash;
 use spillway_domain::page::{Asked, LIMIT_MAX, Limit};
 use spillway_domain::tenant::Tenant;
 
 use super::contract::{
-    CREATED_BEFORE, CREATED_FROM, CURRENCY, CURRENCY_EXPECTED, CURSOR, Endpoint, Filter, LIMIT, Words, alternatives,
-    time_expected,
+    CREATED_BEFORE, CREATED_FROM, CURRENCY, CURRENCY_EXPECTED, CURSOR, Endpoint, Filter, LIMIT, TextFilter, Words,
+    alternatives, time_expected,
 };
+use super::faults::CARD_NUMBER;
+use super::fields::wrong_text;
 use super::parameters::Parameters;
 use super::problem::Problem;
 
@@ -107,19 +110,32 @@ impl ListQuery {
 
     /// A filter: as it was sent, else as the cursor keeps it. `expected` is what is said of a value that is none.
     fn filter<T: Serialize + DeserializeOwned>(&mut self, name: &str, expected: &str) -> Option<T> {
-        self.filter_by(name, expected, from_text)
+        self.filter_by(name, |text| from_text(text).ok_or(expected))
     }
 
     /// A filter that takes one of a few words.
     pub fn one_of<T: Words>(&mut self, filter: &Filter<T>) -> Option<T> {
-        self.filter_by(filter.name, &format!("must be {}", alternatives(&T::words())), T::of_word)
+        let expected = || format!("must be {}", alternatives(&T::words()));
+        self.filter_by(filter.name, |text| T::of_word(text).ok_or_else(expected))
     }
 
-    fn filter_by<T: Serialize>(&mut self, name: &str, expected: &str, parse: impl Fn(&str) -> Option<T>) -> Option<T> {
+    /// A filter that takes a text of the merchant's own. A card number is refused as it is in a body, where the text came
+    /// from.
+    pub fn text(&mut self, filter: &TextFilter) -> Option<String> {
+        self.filter_by(filter.name, |text| match wrong_text(text, filter.length_max) {
+            Some(wrong) => Err(wrong),
+            None if holds_card_number(text) => Err(CARD_NUMBER.to_owned()),
+            None => Ok(text.to_owned()),
+        })
+    }
+
+    fn filter_by<T: Serialize, E: AsRef<str>>(
+        &mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
         #[cfg(debug_assertions)]
         self.declared.1.push(name.to_owned());
-        let sent: Option<T> = self.parameters.read(name, expected, &parse);
-        let kept = || self.cursor.as_ref()?.as_ref().ok()?.filters.get(name).and_then(|text| parse(text));
+        let sent: Option<T> = self.parameters.checked(name, &parse);
+        let kept = || self.cursor.as_ref()?.as_ref().ok()?.filters.get(name).and_then(|text| parse(text).ok());
         let value = sent.or_else(kept)?;
         self.filters.insert(name.to_owned(), to_text(&value)?);
         Some(value)

@@ -27,9 +27,19 @@ impl Parameters {
 
     /// A parameter's value, none if it is missing. `expected` is what is said of a value that does not parse.
     pub(super) fn read<T>(&mut self, name: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        self.checked(name, |text| parse(text).ok_or(expected))
+    }
+
+    /// The same, where `parse` itself tells what is wrong with a value.
+    pub(super) fn checked<T, E: AsRef<str>>(
+        &mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
         match self.left.remove(name)?.as_slice() {
             [value] if value.is_empty() => self.fault(name, "must not be empty"),
-            [value] => parse(value).or_else(|| self.fault(name, expected)),
+            [value] => match parse(value) {
+                Ok(value) => Some(value),
+                Err(wrong) => self.fault(name, wrong.as_ref()),
+            },
             _ => self.fault(name, "must be there only once"),
         }
     }

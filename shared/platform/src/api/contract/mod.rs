@@ -10,7 +10,7 @@ mod words;
 pub use endpoint::{Access, Endpoint, Method, Success};
 pub use field::{Field, FieldKind, FieldSpec, Flag, Integer, List, Metadata, OneOf, Text};
 pub use parameter::{
-    CREATED_BEFORE, CREATED_FROM, CURRENCY, CURSOR, Filter, LIMIT, PathId, PathIdSpec, QueryKind, QuerySpec,
+    CREATED_BEFORE, CREATED_FROM, CURRENCY, CURSOR, Filter, LIMIT, PathId, PathIdSpec, QueryKind, QuerySpec, TextFilter,
 };
 pub(crate) use parameter::{CURRENCY_EXPECTED, time_expected};
 pub use problem_type::{ProblemType, problem_types};

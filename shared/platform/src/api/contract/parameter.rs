@@ -91,6 +91,11 @@ pub enum QueryKind {
     Currency,
     /// One of these words.
     OneOf(fn() -> Vec<String>),
+    /// A text that is not empty and holds no control character.
+    Text {
+        /// Characters at most.
+        length_max: usize,
+    },
 }
 
 impl QuerySpec {
@@ -117,6 +122,28 @@ impl<T: Words> Filter<T> {
     /// For the declaration.
     pub const fn spec(&self) -> QuerySpec {
         QuerySpec { name: self.name, kind: QueryKind::OneOf(T::words), about: self.about }
+    }
+}
+
+/// A filter that takes a text of the merchant's own, as the field of that name of a body does.
+#[derive(Debug)]
+pub struct TextFilter {
+    /// Its name.
+    pub name: &'static str,
+    /// Characters at most.
+    pub length_max: usize,
+    about: &'static str,
+}
+
+impl TextFilter {
+    /// A filter of this name, of a text of 1 to `length_max` characters, none of them a control character.
+    pub const fn new(name: &'static str, length_max: usize, about: &'static str) -> TextFilter {
+        TextFilter { name, length_max, about }
+    }
+
+    /// For the declaration.
+    pub const fn spec(&self) -> QuerySpec {
+        QuerySpec { name: self.name, kind: QueryKind::Text { length_max: self.length_max }, about: self.about }
     }
 }
 
