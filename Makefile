@@ -37,8 +37,13 @@ chaos:
 
 # Everything that has to hold, on this machine.
 .PHONY: test
-test: lint-template lint-openapi $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY)
+test: lint-template lint-openapi deny $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY)
 	@tests/run.sh
+
+# Licences and sources of all crates, by deny.toml. DENY_CHECKS=advisories fetches RustSec's database.
+.PHONY: deny
+deny: $(CARGO_DENY_READY)
+	@$(CARGO_DENY) --log-level error check --hide-inclusion-graph $(or $(DENY_CHECKS),licenses bans sources)
 
 # Writes the OpenAPI document anew, from what the endpoints declare, into docs/openapi.json.
 .PHONY: openapi

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Format, lints, unit and property tests, and the black-box suite against real stacks. Says what it is doing.
+# Format, lints, documentation, unit and property tests, and the black-box suite against real stacks. Says what it is doing.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,6 +18,9 @@ step "format"
 cargo fmt --all --check || fail "Some files are not formatted: cargo fmt."
 step "lints"
 cargo clippy --workspace --all-targets -- -D warnings
+step "documentation"
+RUSTDOCFLAGS="-D warnings -A rustdoc::private_intra_doc_links" \
+    cargo doc --workspace --no-deps --document-private-items --quiet
 # The suite runs the functions, the runner and the examples as they are in the target folder.
 step "build"
 cargo build --workspace --bins --examples

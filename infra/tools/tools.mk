@@ -4,12 +4,14 @@
 #   a target that runs $(SAM) or cfn-lint     depends on $(SAM_READY)
 #   a target that runs $(CARGO_LAMBDA)        depends on $(CARGO_LAMBDA_READY)
 #   a target that runs the AWS emulator       depends on $(MINISTACK_READY)
+#   a target that runs $(CARGO_DENY)          depends on $(CARGO_DENY_READY)
 #   a target that runs schemathesis           depends on $(SCHEMATHESIS_READY)
 #   a target that runs $(REDOCLY)             depends on $(REDOCLY_READY); it is a Node.js tool from npm
 
 TOOLS := .local/tools
 SAM_READY := $(TOOLS)/sam/.stamp
 CARGO_LAMBDA_READY := $(TOOLS)/cargo-lambda/.stamp
+CARGO_DENY_READY := $(TOOLS)/cargo-deny/.stamp
 MINISTACK_READY := $(TOOLS)/ministack/.stamp
 SCHEMATHESIS_READY := $(TOOLS)/schemathesis/.stamp
 REDOCLY_READY := $(TOOLS)/redocly/.stamp
@@ -17,6 +19,7 @@ REDOCLY_READY := $(TOOLS)/redocly/.stamp
 # The SAM CLI finds cargo-lambda on the PATH, and no account, profile or metadata service is asked for
 # anything that a check does not need.
 CARGO_LAMBDA := PATH="$(CURDIR)/$(TOOLS)/cargo-lambda/bin:$$PATH" cargo lambda
+CARGO_DENY := PATH="$(CURDIR)/$(TOOLS)/cargo-deny/bin:$$PATH" cargo deny
 SAM := PATH="$(CURDIR)/$(TOOLS)/cargo-lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(CURDIR)/$(TOOLS)/sam/bin/sam
 
 REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(CURDIR)/$(TOOLS)/redocly/node_modules/.bin/redocly

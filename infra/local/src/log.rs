@@ -150,7 +150,7 @@ impl Log {
     }
 }
 
-/// Whether lines have colours: https://no-color.org.
+/// Whether lines have colours: <https://no-color.org>.
 fn coloured(terminal: bool, no_color: Option<OsString>) -> bool {
     terminal && no_color.is_none_or(|value| value.is_empty())
 }
