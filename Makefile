@@ -67,7 +67,7 @@ reference:
 bench:
 	@tests/bench/run.sh
 
-# Puts the last run's figures into docs/performance.md.
+# Puts the last run's figures into docs/performance.md, and where `make cost` finds them.
 .PHONY: performance
 performance:
 	@cargo run --quiet --package spillway-bench --bin bench -- docs/performance.md
@@ -76,11 +76,6 @@ performance:
 .PHONY: cost
 cost:
 	@cargo run --quiet --package spillway-bench --bin cost
-
-# Puts the last run's figures, and what they come to, into docs/cost.md.
-.PHONY: cost-page
-cost-page:
-	@cargo run --quiet --package spillway-bench --bin cost -- docs/cost.md
 
 # Calls one function of the running stack: make invoke FUNCTION=create-merchant EVENT=events/create-merchant/acme.json
 .PHONY: invoke

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use spillway_bench::cost::figures::Run;
 
 use crate::show::{between, count, mb, ms, none, ratio, table};
 use crate::single::{EMPTY, FUNCTIONS};
@@ -165,7 +166,8 @@ fn instructions(figures: &Value) -> String {
     table(&["function", "start", "each event"], &["create-payment", EMPTY].map(row))
 }
 
-/// Writes the tables of the run in `json` between the markers in `page`. The error is a sentence.
+/// Writes the tables of the run in `json` between the markers in `page`, and its figures to where `make cost` finds them.
+/// The error is a sentence.
 pub fn write(json: &Path, page: &Path) -> Result<(), String> {
     let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
     let figures = read(json).map_err(|why| format!("{why}: run `make bench` first"))?;
@@ -173,7 +175,8 @@ pub fn write(json: &Path, page: &Path) -> Result<(), String> {
     let text = read(page)?;
     let written =
         between(&text, BEGIN, &tables(&figures)).ok_or_else(|| format!("{} lacks its markers", page.display()))?;
-    fs::write(page, written).map_err(|error| format!("{}: {error}", page.display()))
+    fs::write(page, written).map_err(|error| format!("{}: {error}", page.display()))?;
+    Run::of_bench(json).map_or(Ok(()), |run| run.commit())
 }
 
 #[cfg(test)]

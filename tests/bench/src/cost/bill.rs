@@ -46,11 +46,4 @@ impl Bill {
     pub fn dollars(&self, what: &str) -> Money {
         self.lines.iter().filter(|line| line.what == what).map(|line| line.dollars).sum()
     }
-
-    /// The lines from the dearest on.
-    pub fn dearest(&self) -> Vec<&Line> {
-        let mut lines: Vec<&Line> = self.lines.iter().collect();
-        lines.sort_by_key(|line| std::cmp::Reverse(line.dollars));
-        lines
-    }
 }

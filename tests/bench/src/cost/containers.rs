@@ -8,7 +8,7 @@ use super::bill::Bill;
 use super::deployed::Deployed;
 use super::figures::Figures;
 use super::load::{HOURS, Load};
-use super::money::{Money, Quantity};
+use super::money::Quantity;
 use super::prices::Prices;
 use super::serverless::{BYTES_OF_A_LINE, GB, PROCESSOR_BYTES};
 
@@ -125,25 +125,6 @@ fn answers(load: &Load, figures: &Figures, name: &str) -> Quantity {
     load.of_requests(percent).share(u128::from(measured.all().bytes_out), u128::from(measured.count))
 }
 
-/// From how many requests a day on Spillway is the dearer one, for good: none where it never is, up to a billion.
-pub fn crossover(dearer: impl Fn(u64) -> bool) -> Option<u64> {
-    let (mut requests, mut found) = (1_000, None);
-    while requests < 1_000_000_000 {
-        match dearer(requests) {
-            true => found = found.or(Some(requests)),
-            false => found = None,
-        }
-        requests += requests / 50;
-    }
-    found
-}
-
-/// The larger one's part of a sum, in words.
-pub fn times(larger: Money, smaller: Money) -> String {
-    let tenths = (larger * 10).per(smaller);
-    format!("{}.{}", tenths / 10, tenths % 10)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,13 +155,5 @@ mod tests {
         is("NAT gateways", "65.70");
         is("RDS PostgreSQL, Multi-AZ, db.t4g.medium", "94.90");
         is("RDS PostgreSQL, Multi-AZ: gp3 storage", "4.60");
-    }
-
-    #[test]
-    fn a_crossover_is_where_one_is_dearer_for_good() {
-        assert_eq!(crossover(|_| true), Some(1_000));
-        assert_eq!(crossover(|_| false), None);
-        // 1,000 and 1,020, then dearer for a moment; from 1,061 on for good: 1,040 + 20 is 1,060, + 21 is 1,081.
-        assert_eq!(crossover(|requests| requests == 1_020 || requests >= 1_061), Some(1_081));
     }
 }

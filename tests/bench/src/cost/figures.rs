@@ -7,8 +7,10 @@ use std::{fs, ops};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The figures in the repository, for who has measured none.
+/// The figures in the repository, for a machine without figures of its own.
 const COMMITTED: &str = include_str!("../../figures.json");
+/// Where they are.
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/figures.json");
 
 /// What a function has used over some invocations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,8 +142,12 @@ impl Run {
         serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
     }
 
-    /// As it is written to a file.
-    pub fn text(&self) -> Result<String, String> {
-        serde_json::to_string_pretty(self).map(|text| text + "\n").map_err(|error| error.to_string())
+    /// Makes a whole run the figures of the repository; a quick run does not change them. `Err` is a sentence.
+    pub fn commit(&self) -> Result<(), String> {
+        if self.quick {
+            return Ok(());
+        }
+        let text = serde_json::to_string_pretty(self).map_err(|error| error.to_string())?;
+        fs::write(FILE, text + "\n").map_err(|error| format!("{FILE}: {error}"))
     }
 }

@@ -1,13 +1,11 @@
 //! `make cost`: what so many requests a day cost a month, and what the same costs with containers and a database.
 
 pub mod bill;
-pub mod changes;
 pub mod containers;
 pub mod deployed;
 pub mod figures;
 pub mod load;
 pub mod money;
-pub mod page;
 pub mod prices;
 pub mod report;
 pub mod serverless;

@@ -1,7 +1,7 @@
 //! Dollars and quantities without fractions: what costs a ten-millionth of a cent must not be rounded a billion times.
 
 use std::iter::Sum;
-use std::ops::{Add, AddAssign, Div, Mul, Sub};
+use std::ops::{Add, AddAssign, Div, Mul};
 
 use spillway_tests::tool::grouped;
 
@@ -44,24 +44,9 @@ impl Money {
         format!("{}.{:02}", grouped(dollars), cents % 100)
     }
 
-    /// Without its cents.
-    pub fn shown_whole(self) -> String {
-        grouped(i64::try_from((self.0 + PER_DOLLAR / 2) / PER_DOLLAR).unwrap_or(i64::MAX))
-    }
-
     /// Whole microdollars, for machines.
     pub fn micros(self) -> u64 {
         u64::try_from(self.0 / (PER_DOLLAR / 1_000_000)).unwrap_or(u64::MAX)
-    }
-
-    /// How often it holds `part`, without the rest.
-    pub fn per(self, part: Money) -> u128 {
-        self.0.checked_div(part.0).unwrap_or_default()
-    }
-
-    /// How many percent of `whole` it is.
-    pub fn percent_of(self, whole: Money) -> u128 {
-        (self * 100).per(whole)
     }
 }
 
@@ -131,15 +116,6 @@ impl Add for Money {
     }
 }
 
-impl Sub for Money {
-    type Output = Money;
-
-    /// Nothing where `other` is more.
-    fn sub(self, other: Money) -> Money {
-        Money(self.0.saturating_sub(other.0))
-    }
-}
-
 impl Sum for Money {
     fn sum<I: Iterator<Item = Money>>(all: I) -> Money {
         all.fold(Money::default(), Add::add)
@@ -196,7 +172,6 @@ mod tests {
         // 1,234.565 $ is rounded up, 1,234.564 $ down.
         assert_eq!(Money(1_234_565_000_000_000).shown(), "1,234.57");
         assert_eq!(Money(1_234_564_000_000_000).shown(), "1,234.56");
-        assert_eq!(Money(1_234_565_000_000_000).shown_whole(), "1,235");
         assert_eq!((Money(9_999_999_999).shown(), Money(0).shown()), ("< 0.01".to_owned(), "0.00".to_owned()));
     }
 
