@@ -45,6 +45,16 @@ test: lint-template lint-openapi deny $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY
 deny: $(CARGO_DENY_READY)
 	@$(CARGO_DENY) --log-level error check --hide-inclusion-graph $(or $(DENY_CHECKS),licenses bans sources)
 
+# Whether the unit tests of shared/domain notice small changes of its code; at most 15 may survive. It takes half an hour.
+.PHONY: mutants
+mutants:
+	@tests/mutants.sh
+
+# The same for the lines that differ from the commit before (BASE=): none may survive.
+.PHONY: mutants-changed
+mutants-changed:
+	@tests/mutants.sh changed
+
 # Writes the OpenAPI document anew, from what the endpoints declare, into docs/openapi.json.
 .PHONY: openapi
 openapi:

@@ -7,6 +7,9 @@
 #   a target that runs $(CARGO_DENY)          depends on $(CARGO_DENY_READY)
 #   a target that runs schemathesis           depends on $(SCHEMATHESIS_READY)
 #   a target that runs $(REDOCLY)             depends on $(REDOCLY_READY); it is a Node.js tool from npm
+#
+# cargo-mutants is built from crates.io, pinned in cargo-mutants.crate; tests/mutants.sh installs it when there is something
+# to test.
 
 TOOLS := .local/tools
 SAM_READY := $(TOOLS)/sam/.stamp
