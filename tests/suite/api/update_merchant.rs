@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use spillway_tests::clock::in_seconds;
 use spillway_tests::oracle::{Books, in_days, settled};
 use spillway_tests::store_proxy::{Fault, Matching};
+use spillway_tests::table::Item;
 use spillway_tests::{Merchant, Options, Stack, Template, event, unique};
 
 /// How many payments [`charged`] makes.
@@ -119,6 +120,20 @@ fn no_route_that_writes_is_missing_here() {
     assert_eq!(written.collect::<BTreeSet<_>>(), BTreeSet::from(expected));
 }
 
+/// What requests make and change, without what consumers note there meanwhile: that an event was delivered, that an
+/// endpoint fails.
+async fn made(stack: &Stack) -> Vec<Item> {
+    let mut items = stack.table().items().await;
+    items.retain(|item| {
+        let [pk, sk] = ["pk", "sk"].map(|name| item[name].as_str().unwrap());
+        ["payment", "refund"].contains(&sk) || pk.ends_with("#webhooks") || pk.contains("#events#")
+    });
+    for item in &mut items {
+        item.retain(|name, _| !["due", "due_at", "due_claims", "failing_since", "writer"].contains(&name.as_str()));
+    }
+    items
+}
+
 #[tokio::test]
 async fn a_suspended_merchant_reads_and_starts_nothing_until_that_ends() {
     let stack = uncached().await;
@@ -128,13 +143,13 @@ async fn a_suspended_merchant_reads_and_starts_nothing_until_that_ends() {
     assert_eq!(update(&stack, &merchant, json!({"suspended": true})).await["suspended"], true);
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     merchant.client.create_payment("order-2", &payment).await.expect_problem(403, "merchant_suspended");
-    let stored = stack.table().items().await;
+    let stored = made(&stack).await;
     for (method, path, body) in WRITING {
         let request = merchant.client.request(method.parse().unwrap(), path).header("idempotency-key", &unique());
         let request = request.header("content-type", "application/json").body(body.to_owned());
         request.send().await.expect_problem(403, "merchant_suspended");
     }
-    assert_eq!(stack.table().items().await, stored);
+    assert_eq!(made(&stack).await, stored);
     assert_eq!(merchant.client.payment(paid["id"].as_str().unwrap()).await, paid);
     endpoint.as_object_mut().unwrap().remove("secret");
     assert_eq!(merchant.client.webhook_endpoint(endpoint["id"].as_str().unwrap()).await, endpoint);
