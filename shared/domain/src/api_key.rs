@@ -235,6 +235,23 @@ mod tests {
     }
 
     #[test]
+    fn a_key_has_32_characters_of_ascii_and_then_its_checksum() {
+        // 31 characters, and the checksum of these. Then as many bytes as a key has; the checksum would begin within the ü.
+        for wrong in ["sk_test_0000000000000000000000000000000yy3ahm", "sk_test_0000000000000000000000000000000ü00000"]
+        {
+            assert_eq!(ApiKeySecret::parse(wrong), Err(InvalidApiKey), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_stored_of_a_key_is_the_sha_256_of_its_text() {
+        let key = ApiKeySecret::new(Mode::Test, [7; 20]);
+        assert_eq!(key.reveal(), "sk_test_0w3ge1r70w3ge1r70w3ge1r70w3ge1r7kdak4f");
+        // printf of that text | sha256sum
+        assert_eq!(key.sha256(), "a4a767d56f0f96689715d5d3ca5d867549000c143895d06528c54695a8090428");
+    }
+
+    #[test]
     fn the_scopes_that_write_are_those_that_say_so() {
         for scope in Scope::ALL.iter().copied() {
             assert_eq!(scope.writes(), scope.as_str().ends_with(":write"), "{scope:?}");

@@ -180,6 +180,28 @@ mod tests {
     }
 
     #[test]
+    fn four_shards_make_a_part() {
+        assert_eq!([0, 3, 4, 7, 8, 1023].map(part_of), [0, 0, 1, 1, 2, 255]);
+        // A merchant without shards would have one part all the same.
+        assert_eq!([0, 1, 4, 5, 8, 1024].map(parts), [1, 1, 1, 2, 2, 256]);
+    }
+
+    #[test]
+    fn parts_of_a_balance_add_up() {
+        assert_eq!(reading(100, 5).plus(reading(-30, 7)), Ok(reading(70, 12)));
+        assert_eq!(reading(i64::MAX, 0).plus(reading(1, 0)), Err(Inexact::OutOfRange(OutOfRange)));
+    }
+
+    #[test]
+    fn a_balance_matures_on_the_first_of_its_value_dates() {
+        let movements = [movement("a", "2026-02-04", 7), movement("b", "2026-02-09", 1)];
+        let balance = folded(&Balance::EMPTY, &movements, day("2026-02-02"));
+        let matured = ["2026-02-03", "2026-02-04", "2026-02-05"].map(|today| balance.has_matured(day(today)));
+        assert_eq!(matured, [false, true, true]);
+        assert!(!Balance::EMPTY.has_matured(day("2026-02-04")));
+    }
+
+    #[test]
     fn a_fold_makes_available_what_is_due_and_keeps_the_rest_by_day() {
         let today = day("2026-02-02");
         let movements =

@@ -80,6 +80,12 @@ mod tests {
         assert_eq!(fee(5000, 0, 7), 4); // 3.5
     }
 
+    #[test]
+    fn a_price_is_logged_in_basis_points_and_minor_units() {
+        let pricing = Pricing { fee_basis_points: 290, fee_fixed: Minor::new(30) };
+        assert_eq!(pricing.to_string(), "290 bp + 30");
+    }
+
     proptest! {
         #[test]
         fn a_fee_is_never_negative_and_never_above_the_amount(

@@ -20,6 +20,8 @@ pub mod page;
 pub mod payment;
 pub mod refund;
 pub mod resource;
+#[cfg(test)]
+mod samples;
 pub mod tenant;
 pub mod text;
 pub mod time;

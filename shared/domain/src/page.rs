@@ -234,8 +234,10 @@ mod tests {
         assert_eq!(nothing_passed.cut(), Some(Page { items: vec![], next: Some("8".to_owned()) }));
         let mut overflowed = filling();
         for (position, item) in [("8", Some(8)), ("7", None), ("6", Some(6)), ("5", Some(5))] {
+            assert!(!overflowed.overflowed());
             overflowed.consider(position.to_owned(), item);
         }
+        assert!(overflowed.overflowed());
         assert_eq!(overflowed.cut(), Some(Page { items: vec![8, 6], next: Some("6".to_owned()) }));
     }
 

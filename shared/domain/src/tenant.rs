@@ -68,3 +68,29 @@ impl<'de> Deserialize<'de> for Tenant {
         Tenant::parse(&text).ok_or_else(|| serde::de::Error::custom("not a tenant"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tenant_is_written_as_merchant_and_mode_and_read_back() {
+        let merchant = MerchantId::parse("mer_7ccpzn4gffpza71gj3mr6qsffj").unwrap();
+        for (mode, text) in
+            [(Mode::Test, "mer_7ccpzn4gffpza71gj3mr6qsffj#test"), (Mode::Live, "mer_7ccpzn4gffpza71gj3mr6qsffj#live")]
+        {
+            let tenant = Tenant { merchant: merchant.clone(), mode };
+            assert_eq!((tenant.to_string().as_str(), Tenant::parse(text)), (text, Some(tenant.clone())));
+            assert_eq!(serde_json::to_value(&tenant).unwrap(), text);
+            assert_eq!(serde_json::from_value::<Tenant>(text.into()).unwrap(), tenant);
+        }
+    }
+
+    #[test]
+    fn a_text_without_a_merchant_or_a_mode_is_no_tenant() {
+        for wrong in ["", "test", "mer_7ccpzn4gffpza71gj3mr6qsffj", "mer_7ccpzn4gffpza71gj3mr6qsffj#prod", "mer_x#test"]
+        {
+            assert_eq!(Tenant::parse(wrong), None, "{wrong}");
+        }
+    }
+}

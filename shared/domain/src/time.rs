@@ -238,6 +238,21 @@ mod tests {
         }
     }
 
+    #[test]
+    fn seconds_are_added_and_counted_whole() {
+        let noon = Timestamp::parse("2026-01-31T12:00:00.999Z").unwrap();
+        assert_eq!(noon.plus_seconds(90).to_string(), "2026-01-31T12:01:30.999Z");
+        // date -u -d 2026-01-31T12:00:00Z +%s. Before 1970 the count goes down to the second that has begun.
+        assert_eq!((noon.seconds(), Timestamp::from_millis(-1).seconds()), (1_769_860_800, -1));
+    }
+
+    #[test]
+    fn an_item_expires_whole_days_after_a_time() {
+        let noon = Timestamp::parse("2026-01-31T12:00:00.999Z").unwrap();
+        // date -u -d 2026-03-02T12:00:00Z +%s
+        assert_eq!(Expiry::after(noon, 30).seconds(), 1_772_452_800);
+    }
+
     /// A time, with right and wrong values for each of its parts.
     fn like_a_time() -> impl Strategy<Value = String> {
         let year = prop_oneof![

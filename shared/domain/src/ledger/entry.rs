@@ -285,6 +285,18 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_between_the_platforms_accounts_stays_on_its_shard_and_changes_no_balance() {
+        let sent = Draft::of(EntryType::RefundSent, usd())
+            .debit(Account::RefundsPayable, Minor::new(10))
+            .credit(Account::ProcessorReceivable, Minor::new(10));
+        let (entry, movement) = sent.post(Posted { shard: 7, ..posted() }).unwrap();
+        assert_eq!((entry.changes_the_balance(), movement, entry.id.shard()), (false, None, 7));
+        // A fee that takes the whole amount moves no balance either, but the merchant has paid it.
+        let [all_fee, no_fee] = [capture(10, 0, 10), capture(10, 10, 0)].map(|made| made.unwrap().0);
+        assert_eq!([all_fee, no_fee].map(|entry| entry.changes_the_balance()), [true, true]);
+    }
+
+    #[test]
     fn a_wrong_entry_can_not_be_made() {
         assert_eq!(capture(10, 9, 0).unwrap_err(), LedgerError::Unbalanced);
         assert_eq!(capture(10, -1, 11).unwrap_err(), LedgerError::Negative);

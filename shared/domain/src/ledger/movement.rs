@@ -59,3 +59,31 @@ impl<'de> Deserialize<'de> for MovementKey {
         MovementKey::parse(&text).ok_or_else(|| serde::de::Error::custom("not the key of a movement"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "USD#2026-02-02#txn_7ccpzn4gffpza71gj3mr6qsffj";
+
+    #[test]
+    fn a_key_is_written_as_currency_value_date_and_entry_and_read_back() {
+        let key = MovementKey {
+            currency: Currency::parse("USD").unwrap(),
+            value_date: Day::parse("2026-02-02").unwrap(),
+            entry: EntryId::parse("txn_7ccpzn4gffpza71gj3mr6qsffj").unwrap(),
+        };
+        assert_eq!((key.to_string().as_str(), MovementKey::parse(TEXT)), (TEXT, Some(key.clone())));
+        assert_eq!(serde_json::to_value(&key).unwrap(), TEXT);
+        assert_eq!(serde_json::from_value::<MovementKey>(TEXT.into()).unwrap(), key);
+    }
+
+    #[test]
+    fn a_text_that_lacks_a_part_or_has_a_wrong_one_is_no_key() {
+        for wrong in
+            ["", "USD", "USD#2026-02-02", &TEXT.replace("USD", "usd"), &TEXT.replace("02-02", "02-30"), &TEXT[..40]]
+        {
+            assert_eq!(MovementKey::parse(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -138,6 +138,13 @@ fn currencies_are_added_or_repriced_and_never_taken_away() {
 }
 
 #[test]
+fn the_terms_of_a_capture_are_those_of_its_currency() {
+    let pricing = Pricing { fee_basis_points: 290, fee_fixed: Minor::new(30) };
+    assert_eq!(acme().terms(currency("USD")), Some(Terms { pricing, settlement_delay_days: 2 }));
+    assert_eq!(acme().terms(currency("EUR")), None);
+}
+
+#[test]
 fn raised_shards_are_in_force_from_the_instant_that_is_given() {
     let raised = changed(MerchantChange { shards: Some(16), ..nothing() }).unwrap().unwrap();
     let at = Timestamp::from_millis;

@@ -1,27 +1,8 @@
 use super::*;
-
-const HOUR: i64 = 3_600_000;
-
-fn policy() -> UnknownOutcomePolicy {
-    UnknownOutcomePolicy {
-        waits_s: vec![10, 60, 86_400],
-        repeatable_for_ms: 24 * HOUR,
-        absent_again_ms: HOUR,
-        last_look_ms: 24 * HOUR,
-    }
-}
-
-fn noon() -> Timestamp {
-    Timestamp::parse("2026-01-31T12:00:00Z").unwrap()
-}
+use crate::samples::{HOUR, noon, policy, receipt};
 
 fn after(hours: i64) -> Timestamp {
     noon().plus_millis(hours * HOUR)
-}
-
-fn receipt() -> Receipt {
-    let method = PaymentMethod { method_type: "card".into(), brand: "visa".into(), last4: "4242".into() };
-    Receipt { reference: "ch_1".into(), method: Some(method) }
 }
 
 fn refusal() -> Failure {
@@ -49,6 +30,12 @@ fn an_authorization_is_called_while_the_key_is_kept() {
 #[test]
 fn an_undo_looks_first() {
     assert_eq!(asking(Verb::Undo).next(noon(), &policy()), Ask::LookUp);
+}
+
+#[test]
+fn each_verb_looks_first_and_is_priced_as_the_table_says() {
+    let manners = [Verb::Authorize, Verb::Undo, Verb::Refund].map(|verb| (verb.looks_first(), verb.is_priced()));
+    assert_eq!(manners, [(false, true), (true, false), (false, false)]);
 }
 
 #[test]

@@ -1,55 +1,15 @@
 use super::*;
-use crate::fee::Pricing;
-use crate::id::{MerchantId, PaymentId};
-use crate::idempotency::Fingerprint;
+use crate::id::PaymentId;
 use crate::ledger::{Posting, Side};
 use crate::operation::Ask;
-use crate::resource::Cause;
-use crate::tenant::{Mode, Tenant};
-
-const HOUR: i64 = 3_600_000;
-
-fn policy() -> UnknownOutcomePolicy {
-    UnknownOutcomePolicy {
-        waits_s: vec![10],
-        repeatable_for_ms: 24 * HOUR,
-        absent_again_ms: HOUR,
-        last_look_ms: 24 * HOUR,
-    }
-}
-
-fn noon() -> Timestamp {
-    Timestamp::parse("2026-01-31T12:00:00Z").unwrap()
-}
+use crate::samples::{HOUR, noon, policy, receipt, terms};
 
 fn payment(amount: i64) -> Payment {
-    let asked = NewPayment {
-        amount: Minor::new(amount),
-        currency: Currency::parse("USD").unwrap(),
-        token: "tok_visa".into(),
-        capture_method: CaptureMethod::Automatic,
-        description: None,
-        reference: None,
-        customer: None,
-        metadata: BTreeMap::new(),
-    };
-    let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test };
-    let cause = Cause { request_id: "req-1".into(), fingerprint: Fingerprint::of(b"{}"), at: noon() };
-    let meta = Meta::new(PaymentId::derive(&["p"]), owner, 3, cause);
-    Payment::accept(meta, asked, "sandbox".into())
-}
-
-fn receipt() -> Receipt {
-    let method = PaymentMethod { method_type: "card".into(), brand: "visa".into(), last4: "4242".into() };
-    Receipt { reference: "ch_1".into(), method: Some(method) }
+    crate::samples::payment(3, amount, "USD")
 }
 
 fn failure() -> Failure {
     Failure { code: "card_declined".into(), message: "Declined.".into() }
-}
-
-fn terms() -> Terms {
-    Terms { pricing: Pricing { fee_basis_points: 290, fee_fixed: Minor::new(30) }, settlement_delay_days: 2 }
 }
 
 fn settled(payment: &Payment, ending: Ending, at: Timestamp) -> Change<Payment> {
@@ -138,6 +98,25 @@ fn the_processor_is_asked_under_the_payments_own_key() {
     assert_eq!((operation.amount.units(), operation.currency.code()), (1250, "USD"));
     let paid = settled(&payment(1), Ending::Done(receipt()), noon()).after;
     assert_eq!(paid.operation(), None);
+}
+
+#[test]
+fn a_payment_is_found_by_its_reference_and_its_customer() {
+    assert_eq!(payment(1).found_by(), []);
+    let mut payment = payment(1);
+    payment.asked = NewPayment {
+        reference: Some("order-1".to_owned()),
+        customer: Some("jane".to_owned()),
+        ..payment.asked.clone()
+    };
+    assert_eq!(payment.found_by(), [(Finder::Reference, "order-1"), (Finder::Customer, "jane")]);
+}
+
+#[test]
+fn a_payment_is_listed_by_the_time_of_its_creation() {
+    let paid = settled(&payment(1), Ending::Done(receipt()), noon().plus_millis(9)).after;
+    // The id is the head of the hash of "p".
+    assert_eq!(paid.meta.position(), "2026-01-31T12:00:00.000Z#pay_byy4p3cb6xgc7vedbyg6yxg30j");
 }
 
 #[test]

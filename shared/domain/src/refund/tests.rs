@@ -1,44 +1,13 @@
 use super::*;
-use crate::fee::Pricing;
-use crate::id::{MerchantId, PaymentId, shard_of};
-use crate::idempotency::Fingerprint;
+use crate::id::shard_of;
 use crate::ledger::Side;
-use crate::operation::{PaymentMethod, Receipt};
-use crate::payment::{CaptureMethod, NewPayment};
-use crate::tenant::{Mode, Tenant};
-
-fn noon() -> Timestamp {
-    Timestamp::parse("2026-01-31T12:00:00Z").unwrap()
-}
-
-fn policy() -> UnknownOutcomePolicy {
-    UnknownOutcomePolicy { waits_s: vec![10], repeatable_for_ms: 1000, absent_again_ms: 1000, last_look_ms: 1000 }
-}
-
-fn cause(at: Timestamp) -> Cause {
-    Cause { request_id: "req-1".into(), fingerprint: Fingerprint::of(b"{}"), at }
-}
+use crate::operation::Receipt;
+use crate::samples::{cause, noon, payment, policy, receipt, terms};
 
 /// A payment on this shard, captured at noon in this currency, available on 2026-02-02.
 fn paid(shard: u16, amount: i64, currency: &str) -> Payment {
-    let asked = NewPayment {
-        amount: Minor::new(amount),
-        currency: Currency::parse(currency).unwrap(),
-        token: "tok_visa".into(),
-        capture_method: CaptureMethod::Automatic,
-        description: None,
-        reference: None,
-        customer: None,
-        metadata: BTreeMap::new(),
-    };
-    let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test };
-    let meta = Meta::new(PaymentId::derive(&["p"]), owner, shard, cause(noon()));
-    let method = PaymentMethod { method_type: "card".into(), brand: "visa".into(), last4: "4242".into() };
-    let receipt = Receipt { reference: "ch_1".into(), method: Some(method) };
-    let terms =
-        Terms { pricing: Pricing { fee_basis_points: 290, fee_fixed: Minor::new(30) }, settlement_delay_days: 2 };
-    let payment = Payment::accept(meta, asked, "sandbox".into());
-    payment.settle(Ending::Done(receipt), Some(&terms), noon(), &policy()).unwrap().after
+    let accepted = payment(shard, amount, currency);
+    accepted.settle(Ending::Done(receipt()), Some(&terms()), noon(), &policy()).unwrap().after
 }
 
 fn begun_at(payment: &Payment, amount: i64, at: Timestamp) -> Change<Refund> {
@@ -153,6 +122,14 @@ fn nothing_is_refunded_of_a_payment_that_was_not_captured() {
     let asked = NewRefund { amount: Minor::new(1), reason: None, metadata: BTreeMap::new() };
     let begun = Refund::begin(&not_captured, RefundId::derive(&["r"]), asked, cause(noon()));
     assert_eq!(begun, Err(NotBegun::NotCaptured));
+}
+
+#[test]
+fn a_refund_is_listed_under_its_payment_while_the_processor_is_asked() {
+    let pending = begun_at(&paid(0, 1000, "USD"), 400, noon()).after;
+    assert_eq!(pending.parent(), Some(PaymentId::derive(&["p"]).into()));
+    assert_eq!(pending.asking(), Some(&Asking::begin(Verb::Refund, noon())));
+    assert_eq!(settled(&pending, Ending::Refused(failure())).after.asking(), None);
 }
 
 #[test]

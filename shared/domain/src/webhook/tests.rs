@@ -25,6 +25,9 @@ fn filters_match_all_a_resource_or_one_type() {
     assert!(
         matches("payment.failed", EventType::PaymentFailed) && !matches("payment.failed", EventType::PaymentSucceeded)
     );
+    for text in ["*", "payment.*", "payment.failed"] {
+        assert_eq!(EventFilter::parse(text).map(|filter| filter.to_string()).as_deref(), Some(text));
+    }
     for wrong in ["", "payment", "payments.*", "payment.lost", ".*", "**"] {
         assert_eq!(EventFilter::parse(wrong), None, "{wrong}");
     }
@@ -156,6 +159,38 @@ fn only_2xx_is_a_success_and_410_ends_it() {
 }
 
 #[test]
+fn a_delivery_says_what_its_last_attempt_was_answered() {
+    for (attempt, expected) in [(answered(404), "404"), (Attempt::Unreachable("timed out"), "timed out")] {
+        assert_eq!(after(None, &attempt, 1000).last_answer, expected);
+    }
+}
+
+#[test]
+fn a_delivery_is_stored_with_its_early_attempts_if_it_had_any() {
+    let first = after(None, &answered(500), 1000);
+    let stored = |delivery: &Delivery| serde_json::to_value(delivery).unwrap().get("early_attempts").cloned();
+    let early = first.claimed(Timestamp::from_millis(15_000));
+    let early = early.after(&answered(500), &WAITS, 1000, Timestamp::from_millis(1_000));
+    assert_eq!([stored(&first), stored(&early)], [None, Some(1.into())]);
+}
+
+#[test]
+fn a_disabled_endpoint_is_a_version_of_its_own_and_wants_nothing() {
+    let disabled = endpoint(None, None).disabled(at(3));
+    assert_eq!(
+        (disabled.status, disabled.meta.version, disabled.meta.updated_at),
+        (EndpointStatus::Disabled, 2, at(3))
+    );
+    assert!(endpoint(None, None).wants(EventType::PaymentFailed, None));
+    assert!(!disabled.wants(EventType::PaymentFailed, None));
+}
+
+#[test]
+fn an_endpoint_is_disabled_after_five_days_and_tried_each_minute_while_it_is_down() {
+    assert_eq!((DISABLED_AFTER_MS, PROBE_EVERY_MS), (432_000_000, 60_000));
+}
+
+#[test]
 fn retry_after_is_honoured_up_to_a_day() {
     let next = |status, seconds| {
         let attempt = Attempt::Answered { status, retry_after_s: Some(seconds) };
@@ -180,7 +215,7 @@ fn an_older_secret_signs_until_its_time_is_over() {
     for (minute, expected) in [(59, vec!["new", "old"]), (60, vec!["new"])] {
         assert_eq!(endpoint.signing(at(minute)).collect::<Vec<_>>(), expected, "{minute}");
     }
-    assert!(!format!("{endpoint:?}").contains("new"));
+    assert_eq!(format!("{:?}", endpoint.secrets[1]), "Secret { generation: 1, until: Some(Timestamp(3600000)), .. }");
 }
 
 /// What a merchant changes, each time something else.
