@@ -1,4 +1,4 @@
-//! `POST /v1/webhook-endpoints`: where a merchant wants its events.
+//! `POST /v1/webhook-endpoints`: creates a webhook endpoint.
 
 use std::sync::Arc;
 

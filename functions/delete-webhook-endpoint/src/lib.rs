@@ -1,25 +1,26 @@
-//! `DELETE /v1/webhook-endpoints/{endpoint_id}`: ends a webhook endpoint.
+//! `DELETE /v1/webhook-endpoints/{endpoint_id}`: deletes a webhook endpoint.
 
 use std::sync::Arc;
 
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
-use spillway_platform::api::contract::{Access, Endpoint, PathId, Success};
-use spillway_platform::api::{ApiResponseExt as _, Caller, Problem, Response};
+use spillway_platform::api::contract::{Access, Endpoint, PathId, Success, problem_types};
+use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
 use spillway_platform::runtime::Context;
 use spillway_platform::store::Committed;
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
-/// Tries while the endpoint is enabled and disabled at the same time.
+/// Tries when concurrent requests change the endpoint.
 const TRIES_MAX: u32 = 5;
 
 /// The declaration.
 pub const ENDPOINT: Endpoint<()> = Endpoint {
     summary: "Delete a webhook endpoint",
-    description: "The endpoint gets no more events, and no more attempts of those that wait for it. Sent again within 30 \
-                  days, the answer is the same.",
+    description: "No event is delivered to the endpoint any more. An attempt that is under way may still arrive. With \
+                  `If-Match`, only that version is deleted. Sent again within 30 days, the answer is the same.",
     path_ids: &[WEBHOOK_ENDPOINT.spec()],
+    problems: &[problem_types::PRECONDITION_FAILED],
     ..Endpoint::delete(
         "/v1/webhook-endpoints/{endpoint_id}",
         Access::Starts(Scope::WebhooksWrite),
@@ -27,20 +28,25 @@ pub const ENDPOINT: Endpoint<()> = Endpoint {
     )
 };
 
-/// Deletes the endpoint, whatever its version, and answers 204, as for one that was deleted before.
+/// Deletes the endpoint, and answers 204 for one that was deleted before too.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+    let if_match = if request.headers().contains_key("if-match") { Some(request.if_match()?) } else { None };
     let id = WEBHOOK_ENDPOINT.read(&request)?;
     for _ in 0..TRIES_MAX {
-        let Some(endpoint) = context.store.webhook_endpoint(&caller.tenant, &id).await? else {
+        let Some(endpoint) = context.store.deletable_webhook_endpoint(&caller.tenant, &id).await? else {
             return if context.store.webhook_endpoint_was_deleted(&caller.tenant, &id).await? {
                 Ok(Response::no_content())
             } else {
                 Err(WEBHOOK_ENDPOINT.not_found())
             };
         };
-        if context.store.delete_webhook_endpoint(&endpoint, context.now()).await? == Committed::Done {
+        if let Some(if_match) = &if_match {
+            if_match.check(endpoint.version().unwrap_or_default())?;
+        }
+        let deleted = context.store.delete_webhook_endpoint(&caller.tenant, &id, endpoint, context.now()).await?;
+        if deleted == Committed::Done {
             return Ok(Response::no_content());
         }
     }
-    Err(Problem::unavailable("the endpoint's status moves too often"))
+    Err(Problem::unavailable("the endpoint moves too often"))
 }

@@ -74,10 +74,14 @@ pub async fn retry(
         return Ok(Done::new("tried by another copy of the message").begun_by(&delivery.request_id));
     };
     let stored = context.store.event(tenant, event).await?;
-    let (Some(endpoint), Some(stored)) = (wanted, stored) else { return give_up(context, tenant, &claimed).await };
-    if !is_wanted(&stored, endpoint) {
-        return give_up(context, tenant, &claimed).await;
+    let Some(stored) = stored else { return give_up(context, tenant, &claimed).await };
+    let mut wanting = wanted.filter(|endpoint| is_wanted(&stored, endpoint)).cloned();
+    if wanting.is_none() {
+        // It may have been enabled since the batch was read.
+        let as_it_is = context.store.webhook_endpoint(tenant, endpoint).await?;
+        wanting = as_it_is.filter(|endpoint| is_wanted(&stored, endpoint));
     }
+    let Some(endpoint) = &wanting else { return give_up(context, tenant, &claimed).await };
     let attempt = attempt(context, &stored, endpoint).await?;
     let after = claimed.after(&attempt, &context.webhooks.waits_s, jitter(context), context.now());
     let done = if context.store.replace_delivery(tenant, &claimed, &after).await? {
@@ -116,7 +120,7 @@ pub fn put_off(delivery: &Delivery, now: Timestamp) -> Done {
     Done::new(format!("put off, the endpoint fails: in {} s", wait_s(delivery, now)))
 }
 
-/// Begun seconds until the next attempt.
+/// Seconds until the next attempt, rounded up.
 fn wait_s(delivery: &Delivery, now: Timestamp) -> u32 {
     let wait_ms = delivery.next_attempt_at.map_or(0, |next| next.since(now).max(0));
     u32::try_from(wait_ms.saturating_add(999) / 1000).unwrap_or(u32::MAX)
@@ -133,8 +137,8 @@ pub async fn follow_up(
         send_message(context, &endpoint.meta.owner, delivery, next.since(now)).await;
     }
     let outcome = outcome(delivery, now);
-    let untold = |_: &WorkError| Done::new(&outcome).with(&endpoint.meta.id).log(&delivery.event);
-    let disabled = note_health(context, endpoint, attempt, now).await.inspect_err(untold)?;
+    let log_outcome = |_: &WorkError| Done::new(&outcome).with(&endpoint.meta.id).log(&delivery.event);
+    let disabled = note_health(context, endpoint, attempt, now).await.inspect_err(log_outcome)?;
     Ok(Done::new(outcome + if disabled { ", endpoint disabled" } else { "" }))
 }
 
@@ -168,7 +172,7 @@ async fn note_health(
         (false, Some(since)) if now.since(since) >= DISABLED_AFTER_MS => {
             return disable(context, endpoint, Some(since), now).await;
         }
-        (false, None) => context.store.endpoint_fails(tenant, id, now).await?,
+        (false, None) => context.store.endpoint_fails(endpoint, now).await?,
         (false, Some(_)) => {}
     }
     Ok(false)

@@ -71,8 +71,6 @@ async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoi
     let new = Delivery::new(&event.id, &endpoint.meta.id, &event.request_id, event.expires_at, now);
     let told = |done: Done| delivery::of_event(done.with(&endpoint.meta.id), event);
     let attempted = match endpoint.first_step(now) {
-        // A test is to find out now.
-        _ if event.only.is_some() => true,
         FirstStep::Attempt => true,
         FirstStep::Probe => context.store.claim_probe(endpoint, now).await?,
         FirstStep::PutOff => false,

@@ -7,7 +7,7 @@ use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::webhook::{Endpoint, Secret};
-use spillway_platform::api::contract::{Access, Endpoint as Declared, PathId, Success};
+use spillway_platform::api::contract::{Access, Endpoint as Declared, PathId, Success, problem_types};
 use spillway_platform::api::view::{self, WebhookEndpointView};
 use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
 use spillway_platform::runtime::Context;
@@ -15,8 +15,10 @@ use spillway_platform::store::Committed;
 use spillway_platform::webhook::new_secret;
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
-/// Tries while others change the endpoint.
+/// Tries when concurrent requests change the endpoint.
 const TRIES_MAX: u32 = 5;
+/// Why a key is refused whose secret has ended.
+const ENDED: &str = "The secret that was made under this Idempotency-Key has ended. Use a new key for a new secret.";
 
 /// The declaration.
 pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
@@ -24,8 +26,10 @@ pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
     description: "Makes a new secret, which the answer shows. For 24 hours events are signed by the old secret too: each \
                   signature stands in `webhook-signature`, and a receiver accepts any that it can verify. At most three \
                   secrets sign at the same time; one more rotation ends the oldest.\n\nSent again with the same \
-                  `Idempotency-Key`, the answer shows the secret that the first request made, while that secret signs.",
+                  `Idempotency-Key`, the answer shows the secret that the first request made, while that secret signs. Do not \
+                  use a key again later: a key is forgotten some time after its secret has ended.",
     path_ids: &[WEBHOOK_ENDPOINT.spec()],
+    problems: &[problem_types::IDEMPOTENCY_KEY_REUSED],
     ..Declared::post(
         "/v1/webhook-endpoints/{endpoint_id}/rotate-secret",
         Access::Starts(Scope::WebhooksWrite),
@@ -41,10 +45,14 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     for _ in 0..TRIES_MAX {
         let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
         let before = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
-        if let Some(secret) = before.rotated_by(&key) {
-            return Ok(shown(&before, Some(secret)).replayed(true));
+        let now = context.now();
+        match before.rotated_by(&key) {
+            Some(secret) if secret.signs(now) => return Ok(shown(&before, Some(secret)).replayed(true)),
+            // The receiver must not be given a secret that verifies nothing.
+            Some(_) => return Err(Problem::new(&problem_types::IDEMPOTENCY_KEY_REUSED, ENDED)),
+            None => {}
         }
-        let after = before.rotated(new_secret(context.random()), key.clone(), context.now());
+        let after = before.rotated(new_secret(context.random()), key.clone(), now);
         if context.store.update_webhook_endpoint(&before, &after).await? == Committed::Done {
             return Ok(shown(&after, after.secrets.first()));
         }

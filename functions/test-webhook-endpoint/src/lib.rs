@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
-use spillway_domain::webhook::LastTest;
+use spillway_domain::webhook::{EndpointStatus, LastTest};
 use spillway_platform::api::contract::{Access, Endpoint, PathId, ProblemType, Success, problem_types};
 use spillway_platform::api::view::{self, EventView};
 use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
@@ -13,6 +13,8 @@ use spillway_platform::runtime::{self, SettingError, Start};
 use spillway_platform::store::{Store, StoredEvent};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
+/// Tries when concurrent requests change the endpoint.
+const TRIES_MAX: u32 = 5;
 const WEBHOOK_ENDPOINT_DISABLED: ProblemType = ProblemType {
     status: 409,
     code: "webhook_endpoint_disabled",
@@ -24,7 +26,7 @@ const WEBHOOK_ENDPOINT_DISABLED: ProblemType = ProblemType {
 pub const ENDPOINT: Endpoint<EventView<'static>> = Endpoint {
     summary: "Test a webhook endpoint",
     description: "Posts an event `webhook_endpoint.test` to this endpoint alone, whatever its `event_types` are. The event is \
-                  signed and tried again as every event is.\n\nSent again with the `Idempotency-Key` of the endpoint's last \
+                  signed and tried again as every event is. To an endpoint that is down it is posted when that is tried next.\n\nSent again with the `Idempotency-Key` of the endpoint's last \
                   test, the answer shows the event of that test, and nothing more is posted.",
     path_ids: &[WEBHOOK_ENDPOINT.spec()],
     problems: &[WEBHOOK_ENDPOINT_DISABLED, problem_types::IDEMPOTENCY_KEY_REUSED],
@@ -53,23 +55,24 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     let key = request.idempotency_key()?.hash();
     ENDPOINT.takes_nothing(&request)?;
     let id = WEBHOOK_ENDPOINT.read(&request)?;
-    let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
-    let endpoint = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
-
-    let event = endpoint.test(&key, request.request_id(), context.now());
-    let test = LastTest { key, event: event.id.clone() };
-
-    let as_it_is = match context.store.test_webhook_endpoint(&endpoint, &test, &event).await? {
-        Ok(event) => return accepted(&event),
-        Err(as_it_is) => as_it_is.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?,
-    };
-    match as_it_is.last_test {
-        Some(first) if first.key == test.key => {
-            let first = context.store.event(&caller.tenant, &first.event).await?;
-            Ok(accepted(&first.ok_or_else(key_reused)?)?.replayed(true))
+    for _ in 0..TRIES_MAX {
+        let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
+        let endpoint = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
+        if let Some(first) = endpoint.last_test.as_ref().filter(|first| first.key == key) {
+            let event = context.store.event(&caller.tenant, &first.event).await?;
+            return Ok(accepted(&event.ok_or_else(key_reused)?)?.replayed(true));
         }
-        _ => Err(Problem::new(&WEBHOOK_ENDPOINT_DISABLED, "The endpoint is disabled: nothing is posted to it.")),
+        if endpoint.status == EndpointStatus::Disabled {
+            return Err(Problem::new(&WEBHOOK_ENDPOINT_DISABLED, "The endpoint is disabled: nothing is posted to it."));
+        }
+
+        let event = endpoint.test(&key, request.request_id(), context.now());
+        let test = LastTest { key: key.clone(), event: event.id.clone() };
+        if let Some(event) = context.store.test_webhook_endpoint(&endpoint, &test, &event).await? {
+            return accepted(&event);
+        }
     }
+    Err(Problem::unavailable("others change the endpoint too often"))
 }
 
 fn accepted(event: &StoredEvent) -> Result<Response, Problem> {

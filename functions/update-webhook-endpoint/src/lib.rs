@@ -20,7 +20,7 @@ const URL: Field<Text> = webhook::URL.optional();
 const EVENT_TYPES: Field<List> = webhook::EVENT_TYPES.optional();
 const STATUS: Field<OneOf<EndpointStatus>> = Field::one_of(
     "status",
-    "`disabled`: it gets no more events. `enabled`: it gets those that happen from now on.",
+    "`disabled`: no more events are delivered to it. `enabled`: events from now on are delivered.",
     "\"enabled\"",
 );
 
@@ -28,7 +28,8 @@ const STATUS: Field<OneOf<EndpointStatus>> = Field::one_of(
 pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
     summary: "Change a webhook endpoint",
     description: "Changes what the body names; the rest stays. With another `url`, or enabled again, the endpoint counts as \
-                  working: what waits for it is sent at once.\n\nIf the endpoint is as the body says already, the answer \
+                  working: what waits for it is sent at once. An event that waits and whose type is no longer among the \
+                  `event_types` is given up.\n\nIf the endpoint is as the body says already, the answer \
                   shows it, whatever `If-Match` names: so the same request may be sent again.",
     path_ids: &[WEBHOOK_ENDPOINT.spec()],
     body: &[URL.spec(), EVENT_TYPES.spec(), STATUS.spec()],
@@ -62,12 +63,20 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
     let before = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
 
-    let Some(after) = before.edited(edit, context.now()) else { return Ok(shown(&before)) };
+    let Some(after) = before.edited(edit.clone(), context.now()) else { return Ok(shown(&before)) };
     if_match.check(before.meta.version)?;
 
     match context.store.update_webhook_endpoint(&before, &after).await? {
         Committed::Done => Ok(shown(&after)),
-        Committed::Refused(NotUpdated::Stale) => Err(Problem::precondition_failed()),
+        // Another request moved it, or this very one whose first answer was lost.
+        Committed::Refused(NotUpdated::Stale) => {
+            let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
+            let as_it_is = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
+            match as_it_is.edited(edit, context.now()) {
+                None => Ok(shown(&as_it_is)),
+                Some(_) => Err(Problem::precondition_failed()),
+            }
+        }
         Committed::Refused(NotUpdated::Limit(limit)) => Err(Problem::too_many_webhook_endpoints(limit)),
     }
 }

@@ -44,9 +44,9 @@ const SECRETS_MAX: usize = 3;
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum EndpointStatus {
-    /// It does.
+    /// Events are delivered to it.
     Enabled,
-    /// It does not: it failed for too long, answered 410, or was disabled by its merchant.
+    /// No events are delivered: it failed for too long, answered 410, or was disabled by its merchant.
     Disabled,
 }
 
@@ -65,6 +65,13 @@ pub struct Secret {
     /// The key of the rotation that made it. None for the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotation: Option<KeyHash>,
+}
+
+impl Secret {
+    /// Whether it signs at `now`.
+    pub fn signs(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
 }
 
 /// Without the secret itself, which is never logged.
@@ -101,7 +108,7 @@ pub struct Endpoint {
     pub last_test: Option<LastTest>,
 }
 
-/// A test of an endpoint, so that the same request sends no second one.
+/// The last test, kept so that a repeated request posts no second event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastTest {
     /// The request's key.
@@ -150,8 +157,7 @@ impl Endpoint {
 
     /// The secrets that sign at `now`, the newest first.
     pub fn signing(&self, now: Timestamp) -> impl Iterator<Item = &str> {
-        let signs = move |secret: &&Secret| secret.until.is_none_or(|until| now < until);
-        self.secrets.iter().filter(signs).map(|secret| secret.text.as_str())
+        self.secrets.iter().filter(move |secret| secret.signs(now)).map(|secret| secret.text.as_str())
     }
 
     /// Whether an event is to be delivered to it. `only`: the one endpoint that the event is for, if it is for one.
@@ -212,7 +218,7 @@ impl Endpoint {
         Endpoint { secrets, meta: self.meta.moved(now), ..self.clone() }
     }
 
-    /// The secret that the rotation with this key made. None if there was none, or its secret signs no more.
+    /// The secret that the rotation with this key made. None if it is not known, or was dropped. The secret may have ended.
     pub fn rotated_by(&self, rotation: &KeyHash) -> Option<&Secret> {
         self.secrets.iter().find(|secret| secret.rotation.as_ref() == Some(rotation))
     }

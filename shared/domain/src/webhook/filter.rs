@@ -11,14 +11,14 @@ use crate::event::EventType;
 pub enum EventFilter {
     /// Every event.
     All,
-    /// All of a resource, of which this is one.
+    /// Every event of this event's resource.
     Resource(EventType),
     /// This one.
     One(EventType),
 }
 
 impl EventFilter {
-    /// Reads a filter; one that no event can match is none.
+    /// Reads a filter. None if the text is not a filter, or no event can match it.
     pub fn parse(text: &str) -> Option<EventFilter> {
         if text == "*" {
             return Some(EventFilter::All);

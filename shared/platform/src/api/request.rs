@@ -132,7 +132,7 @@ pub trait ApiRequestExt {
     /// The idempotency key, which every POST must have. 400 if it is missing, repeated or malformed.
     fn idempotency_key(&self) -> Result<IdempotencyKey, Problem>;
 
-    /// The versions that a change may be based on. 428 if the request names none, or what is no entity tag.
+    /// The versions that a change may be based on. 428 if the header is missing or is not a list of entity tags.
     fn if_match(&self) -> Result<IfMatch, Problem>;
 
     /// The body, a JSON object in which no key is repeated. 415, 413 and 400 in this order.
@@ -147,7 +147,7 @@ pub trait ApiRequestExt {
 pub struct IfMatch(Vec<String>);
 
 impl IfMatch {
-    /// 412 unless this version is named, or `*` stands for every one. A weak tag names none (RFC 9110, section 13.1.1).
+    /// 412 unless this version is named, or `*` stands for every one. A weak tag never matches (RFC 9110, section 13.1.1).
     pub fn check(&self, version: u64) -> Result<(), Problem> {
         let etag = view::etag(version);
         let is_named = self.0.iter().any(|named| *named == etag || named == "*");

@@ -45,7 +45,7 @@ pub use reading::Readable;
 pub use reason::{Conflicts, StoreError};
 pub use resource::{Created, Creation, Listed, Stale};
 pub use sandbox::SandboxCall;
-pub use webhook::{NotCreated, NotUpdated};
+pub use webhook::{DeletableEndpoint, NotCreated, NotUpdated};
 pub use work_item::WorkItem;
 
 use self::commit::Commit;

@@ -1,5 +1,6 @@
 //! Webhook endpoints.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use spillway_domain::event::{Event, EventType};
 use spillway_domain::id::EndpointId;
@@ -16,7 +17,7 @@ use super::{Readable, Store, StoreError, StoredEvent, WAKE, attribute, keys, num
 
 /// Days for which it is kept that an endpoint was deleted: for so long its creation, sent again, makes no second one.
 const DELETED_DAYS: u32 = 30;
-/// What tells how an endpoint does. It moves without the version.
+/// Health attributes. Writing them does not raise `version`.
 const HEALTH: [&str; 3] = ["failing_since", "probe_at", "works_since"];
 
 /// How many endpoints a tenant has, as stored.
@@ -42,6 +43,20 @@ pub enum NotCreated {
     Deleted,
     /// There are too many.
     Limit(EndpointLimit),
+}
+
+/// An endpoint as a deletion needs it: attributes as they are stored.
+#[derive(Debug, Clone)]
+pub struct DeletableEndpoint {
+    version: Option<AttributeValue>,
+    status: Option<AttributeValue>,
+}
+
+impl DeletableEndpoint {
+    /// Its version. None if it can't be read.
+    pub fn version(&self) -> Option<u64> {
+        self.version.as_ref()?.as_n().ok()?.parse().ok()
+    }
 }
 
 /// Why an endpoint was not changed.
@@ -93,54 +108,66 @@ impl Store {
         let edit = if counts_as_working { edit.add(WAKE, 1) } else { edit };
         let when = vec![Test::is("version", number(before.meta.version))];
         let commit = Commit::new().edit(key, edit, when, |_, _| Ok(NotUpdated::Stale));
-        let count = |enabled, room| {
+        let counted = |commit: Commit<'static, NotUpdated>, enabled, room| {
             let edit = Edit::new().add("enabled", enabled);
             let refused = |_: &Store, _| Ok(NotUpdated::Limit(EndpointLimit::Enabled));
-            (keys::webhook_endpoint_count(owner), edit, room, refused)
+            commit.edit(keys::webhook_endpoint_count(owner), edit, room, refused)
         };
-        let counted = match (before.status, after.status) {
-            (EndpointStatus::Enabled, EndpointStatus::Disabled) => Some(count(-1, Vec::new())),
-            (EndpointStatus::Disabled, EndpointStatus::Enabled) => Some(count(1, vec![below("enabled", ENABLED_MAX)])),
-            _ => None,
-        };
-        let commit = match counted {
-            Some((key, edit, room, refused)) => commit.edit(key, edit, room, refused),
-            None => commit,
+        let commit = match (before.status, after.status) {
+            (EndpointStatus::Enabled, EndpointStatus::Disabled) => counted(commit, -1, Vec::new()),
+            (EndpointStatus::Disabled, EndpointStatus::Enabled) => {
+                counted(commit, 1, vec![below("enabled", ENABLED_MAX)])
+            }
+            _ => commit,
         };
         self.commit(commit).await
     }
 
-    /// Deletes an endpoint, notes that it was there, and counts it no more, in one transaction. Refused if its status has
-    /// moved since it was read, or it is gone.
+    /// What a deletion needs to know of an endpoint, read strongly: an endpoint that this version can't read may be deleted
+    /// too. None if there is none.
+    pub async fn deletable_webhook_endpoint(
+        &self, tenant: &Tenant, id: &EndpointId,
+    ) -> Result<Option<DeletableEndpoint>, StoreError> {
+        let item = self.get_item(&keys::webhook_endpoint(tenant, id)).await?;
+        Ok(item.map(|item| DeletableEndpoint {
+            version: item.get("version").cloned(),
+            status: item.get("status").cloned(),
+        }))
+    }
+
+    /// Deletes an endpoint, keeps for some days that it was there, and counts it no more, in one transaction. Refused if its
+    /// version or status has moved since it was read, or it is gone.
     pub async fn delete_webhook_endpoint(
-        &self, endpoint: &Endpoint, now: Timestamp,
+        &self, owner: &Tenant, id: &EndpointId, as_read: DeletableEndpoint, now: Timestamp,
     ) -> Result<Committed<()>, StoreError> {
-        let (owner, id) = (&endpoint.meta.owner, &endpoint.meta.id);
-        let as_read = vec![Test::is("status", attribute(&endpoint.status)?)];
+        let DeletableEndpoint { version, status } = as_read;
         let deleted = Deleted { deleted_at: now, expires_at: Expiry::after(now, DELETED_DAYS) };
-        let enabled = if endpoint.status == EndpointStatus::Enabled { -1 } else { 0 };
-        let count = Edit::new().add("endpoints", -1).add("enabled", enabled);
+        let is_enabled = status == Some(attribute(&EndpointStatus::Enabled)?);
+        let count = Edit::new().add("endpoints", -1).add("enabled", if is_enabled { -1 } else { 0 });
+        let unmoved = |name, value: Option<_>| value.map_or(Test::Lacks(name), |value| Test::is(name, value));
+        let when = vec![Test::Exists, unmoved("version", version), unmoved("status", status)];
         let commit = Commit::new()
-            .delete(keys::webhook_endpoint(owner, id), as_read, |_, _| Ok(()))
-            .follow(to_item(&keys::deleted_webhook_endpoint(owner, id), &deleted)?)?
+            .delete(keys::webhook_endpoint(owner, id), when, |_, _| Ok(()))
+            // Another deletion may have put it there.
+            .create(to_item(&keys::deleted_webhook_endpoint(owner, id), &deleted)?, |_, _| Ok(()))?
             .edit(keys::webhook_endpoint_count(owner), count, Vec::new(), |_, _| Ok(()));
         self.commit(commit).await
     }
 
-    /// Whether an endpoint was deleted of late.
+    /// Whether an endpoint was deleted in the last [`DELETED_DAYS`].
     pub async fn webhook_endpoint_was_deleted(&self, tenant: &Tenant, id: &EndpointId) -> Result<bool, StoreError> {
         Ok(self.get_item(&keys::deleted_webhook_endpoint(tenant, id)).await?.is_some())
     }
 
-    /// Stores the event of a test, and notes the test with the endpoint, in one transaction. Gives the event as stored. If
-    /// the same request was accepted before, or the endpoint is disabled or gone, gives the endpoint as it is.
+    /// Stores the event of a test, and notes the test with the endpoint, in one transaction. Returns the event as stored. None
+    /// if the endpoint's version has moved since it was read, the endpoint is gone, or the same request was accepted before.
     pub async fn test_webhook_endpoint(
         &self, endpoint: &Endpoint, test: &LastTest, event: &Event,
-    ) -> Result<Result<StoredEvent, Option<Endpoint>>, StoreError> {
+    ) -> Result<Option<StoredEvent>, StoreError> {
         let owner = &endpoint.meta.owner;
         let event = self.stored_event(event, endpoint)?;
         let when = vec![
-            Test::is("status", attribute(&EndpointStatus::Enabled)?),
+            Test::is("version", number(endpoint.meta.version)),
             Test::LacksOrCompares("last_test.key", Comparison::IsNot, attribute(&test.key)?),
         ];
         let commit = Commit::new()
@@ -148,12 +175,12 @@ impl Store {
                 keys::webhook_endpoint(owner, &endpoint.meta.id),
                 Edit::new().set("last_test", attribute(test)?),
                 when,
-                |store, found| found.map(|found| store.read(found)).transpose(),
+                |_, _| Ok(()),
             )
-            .follow(self.stored_event_item(owner, &event)?)?;
+            .create(self.stored_event_item(owner, &event)?, |_, _| Ok(()))?;
         Ok(match self.commit(commit).await? {
-            Committed::Done => Ok(event),
-            Committed::Refused(as_it_is) => Err(as_it_is),
+            Committed::Done => Some(event),
+            Committed::Refused(()) => None,
         })
     }
 
@@ -168,11 +195,13 @@ impl Store {
         self.query(&keys::webhook_endpoints(tenant), "we_", None, |item| self.read(item)).await
     }
 
-    /// Notes since when an endpoint fails; an earlier note stays.
-    pub async fn endpoint_fails(&self, tenant: &Tenant, id: &EndpointId, since: Timestamp) -> Result<(), StoreError> {
+    /// Notes since when an endpoint fails. An earlier note stays. Nothing is noted if the version has moved since the endpoint
+    /// was read: its address may be another.
+    pub async fn endpoint_fails(&self, endpoint: &Endpoint, since: Timestamp) -> Result<(), StoreError> {
         let edit = Edit::new().set("failing_since", text(since.to_string()));
-        let when = vec![Test::Exists, Test::Lacks("failing_since")];
-        self.edit(&keys::webhook_endpoint(tenant, id), edit, when).await.map(drop)
+        let when = vec![Test::is("version", number(endpoint.meta.version)), Test::Lacks("failing_since")];
+        let key = keys::webhook_endpoint(&endpoint.meta.owner, &endpoint.meta.id);
+        self.edit(&key, edit, when).await.map(drop)
     }
 
     /// Notes that an endpoint works again.
@@ -224,7 +253,8 @@ impl Store {
         let commit = Commit::new()
             .edit(keys::webhook_endpoint(owner, &disabled.meta.id), edit, when, |_, _| Ok(()))
             .edit(keys::webhook_endpoint_count(owner), count, Vec::new(), |_, _| Ok(()))
-            .follow(self.event_item(owner, &event, &disabled)?)?;
+            .follow(self.event_item(owner, &event, &disabled)?)?
+            .shared();
         Ok(self.commit(commit).await? == Committed::Done)
     }
 }

@@ -1,4 +1,4 @@
-//! What a merchant says of an endpoint: the fields of its creation and of its change.
+//! The body fields of a webhook endpoint's creation and change.
 
 use spillway_domain::tenant::Mode;
 

@@ -1,5 +1,7 @@
 //! A webhook endpoint as its merchant sees it.
 
+use std::fmt;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 use spillway_domain::id::EndpointKind;
@@ -11,7 +13,7 @@ use super::Shown;
 use super::schema::{EventFilterWord, IdOf, Time, Version};
 
 /// The wire shape of an endpoint. The secret is in the answers to its creation and to its rotation only.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Serialize, JsonSchema)]
 #[schemars(rename = "WebhookEndpoint")]
 pub struct WebhookEndpointView<'a> {
     /// Follows from the merchant, the mode and the `Idempotency-Key`.
@@ -42,6 +44,13 @@ pub struct WebhookEndpointView<'a> {
     /// The time of the last change.
     #[schemars(with = "Time")]
     updated_at: Timestamp,
+}
+
+/// Without the secret, which is never logged.
+impl fmt::Debug for WebhookEndpointView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookEndpointView").field("id", &self.id).finish_non_exhaustive()
+    }
 }
 
 /// The wire shape of an endpoint as it is.
