@@ -120,11 +120,14 @@ fn every_problem_of_the_gateway_is_in_the_table() {
 
 #[test]
 fn every_scope_stands_where_keys_are_issued() {
-    let written = Scope::ALL.iter().map(|scope| format!("\"{scope}\"")).collect::<Vec<_>>().join(", ");
-    let lists = ["infra/local/src/sandbox.rs", "tests/src/api/terms.rs"];
-    for file in lists.into_iter().chain(["tests/suite/rules/every_endpoint_checks_its_caller.rs"]) {
-        assert!(read(file).contains(&format!("[{written}]")), "{file} does not list {written}");
+    let all = json!(Scope::ALL);
+    // The suite's lists are read from the first of them.
+    for sample in ["test-mode", "second"] {
+        let sample = format!("events/issue-api-key/{sample}.json");
+        assert_eq!(serde_json::from_str::<Value>(&read(&sample)).unwrap()["scopes"], all, "{sample}");
     }
+    let command = format!("\"scopes\":{all}");
+    assert!(read("infra/template.yaml").contains(&command), "IssueApiKeyCommand of the template lacks {command}");
 }
 
 #[test]

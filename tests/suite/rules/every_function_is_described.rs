@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use spillway_tests::terms::scopes;
 use spillway_tests::{Options, Stack, Template, cargo_lambda};
 
 fn root() -> PathBuf {
@@ -71,16 +70,6 @@ fn the_template_has_exactly_these_routes_and_triggers() {
     let mut expected = [routes(), others.to_vec()].concat();
     expected.sort();
     assert_eq!(described, expected);
-}
-
-/// Of the samples' list the function itself says whether it is complete: `a_new_key_with_a_member_twice_or_unknown_is_refused`.
-#[test]
-fn the_samples_and_the_template_issue_keys_with_every_scope() {
-    let second = fs::read_to_string(root().join("events/issue-api-key/second.json")).unwrap();
-    let second: Value = serde_json::from_str(&second).unwrap();
-    assert_eq!(second["scopes"], json!(scopes()));
-    let command = format!(r#""scopes":{}"#, json!(scopes()));
-    assert!(Template::read().text().contains(&command), "the template's IssueApiKeyCommand lacks {command}");
 }
 
 /// What comes of a sample.

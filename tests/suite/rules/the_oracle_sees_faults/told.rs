@@ -329,6 +329,16 @@ const SPOILS: &[Spoil] = &[
         " was answered 503 unavailable",
     ),
     (
+        "an event that was neither written nor told",
+        |evidence| {
+            let id = refund_id(evidence);
+            evidence.webhooks.retain(|_, webhook| webhook.body()["data"]["id"] != id.as_str());
+            evidence.books.events.retain(|event| event["source"] != id.as_str());
+        },
+        Kind::Lost,
+        "no webhook told refund.created of REFUND",
+    ),
+    (
         "what the client noticed of a refund",
         |evidence| refund(evidence).oddities.push("order-1-refund-1 was answered 401".to_owned()),
         Kind::Wrong,
