@@ -23,13 +23,12 @@ const GROUPS_MAX: usize = 5;
 ///
 /// No card number is what touches a letter, a part of a longer number, and a part of an IBAN.
 pub fn holds_card_number(text: &str) -> bool {
-    if text.chars().filter(|c| groups::digit(*c).is_some()).take(LENGTH_MIN).count() < LENGTH_MIN {
+    if text.chars().filter_map(groups::digit).nth(LENGTH_MIN - 1).is_none() {
         return false;
     }
     let groups = groups::of(text);
     let mut at = 0;
-    while at < groups.len() {
-        let (before, from) = groups.split_at(at);
+    while let Some((before, from @ [_, ..])) = groups.split_at_checked(at) {
         if starts_card_number(before, from) {
             return true;
         }

@@ -76,11 +76,11 @@ impl<K: Kind> Id<K> {
         Id::new(&base32(&hash(parts), LENGTH))
     }
 
-    /// An id that sorts by `time` and names its `shard`; the hash of `parts` tells apart what happened in the same
+    /// An id that sorts by `time` and names its `shard`, below [`SHARDS_MAX`]; the hash of `parts` tells apart what happened in the same
     /// millisecond on the same shard.
     pub fn ordered(time: Timestamp, shard: u16, parts: &[&str]) -> Id<K> {
         let time = u64::try_from(time.millis()).unwrap_or_default();
-        let head = digits(time, TIME_LENGTH) + &digits(u64::from(shard % SHARDS_MAX), SHARD_LENGTH);
+        let head = digits(time, TIME_LENGTH) + &digits(shard.into(), SHARD_LENGTH);
         Id::new(&(head + &base32(&hash(parts), LENGTH - TIME_LENGTH - SHARD_LENGTH)))
     }
 
@@ -222,6 +222,13 @@ fn is_tail(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ids_show_as_their_text_also_in_debug_output() {
+        let id = PaymentId::derive(&["a"]);
+        let text = "pay_7ccpzn4gffpza71gj3mr6qsffj";
+        assert_eq!([id.to_string(), format!("{id:?}"), ObjectId::from(id).to_string()], [text; 3]);
+    }
 
     #[test]
     fn an_object_id_is_an_id_of_any_kind() {

@@ -115,7 +115,7 @@ pub trait Resource: Serialize + DeserializeOwned + Debug + Clone + Send + Sync +
 
     /// The merchant's own values that find it.
     fn found_by(&self) -> Vec<(Finder, &str)> {
-        Vec::new()
+        vec![]
     }
 }
 

@@ -156,7 +156,7 @@ impl Draft {
             if !accounts.contains(&leg.account) {
                 return Err(LedgerError::WrongAccount);
             }
-            if leg.amount < Minor::ZERO {
+            if leg.amount <= Minor::ZERO {
                 return Err(LedgerError::Negative);
             }
         }
@@ -279,8 +279,8 @@ mod tests {
 
     #[test]
     fn what_takes_from_the_merchant_goes_to_the_first_part() {
-        let shards = [(0, 5), (0, -5), (3, -5), (4, 5), (4, -5), (1023, 5), (1023, -5)];
-        let expected = [0, 0, 3, 4, 0, 1023, 3];
+        let shards = [(0, 5), (0, -5), (3, -5), (4, 5), (4, 0), (4, -5), (1023, 5), (1023, -5)];
+        let expected = [0, 0, 3, 4, 4, 0, 1023, 3];
         assert_eq!(shards.map(|(shard, net)| shard_for(shard, Minor::new(net))), expected);
     }
 

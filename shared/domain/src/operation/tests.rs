@@ -70,6 +70,7 @@ fn each_answer_has_one_conclusion() {
         (asking(Verb::Undo), Ask::Call, Done(receipt()), 0, ended(Ending::Done(receipt()))),
         (asking(Verb::Undo), Ask::Call, Refused(refusal()), 0, again.clone()),
         (asking(Verb::Undo), Ask::Call, Unknown, 0, again.clone()),
+        (asking(Verb::Undo), Ask::Call, Refused(refusal()), 0, again.clone()),
         (asking(Verb::Refund), Ask::Call, Done(receipt()), 0, ended(Ending::Done(receipt()))),
         (asking(Verb::Refund), Ask::Call, Refused(refusal()), 0, ended(Ending::Refused(refusal()))),
         (asking(Verb::Refund), Ask::LookUp, Done(receipt()), 30, ended(Ending::Done(receipt()))),

@@ -23,7 +23,8 @@ fn a_captured_payment_of_1250_is_posted_with_a_fee_of_66() {
     assert_eq!((paid.status, paid.meta.version, change.before), (Status::Succeeded, 2, Some(payment(1250))));
     assert_eq!((paid.amount_captured.units(), paid.refundable.units(), paid.fee), (1250, 1250, Some(Minor::new(66))));
     assert_eq!(paid.available_on.unwrap().to_string(), "2026-02-02");
-    assert_eq!((&paid.asking, paid.processor_reference.as_deref()), (&None, Some("ch_1")));
+    assert_eq!((paid.asking(), paid.processor_reference.as_deref()), (None, Some("ch_1")));
+    assert_eq!((&paid.payment_method, &payment(1250).payment_method), (&receipt().method, &None));
     let [(entry, Some(movement))] = change.entries.as_slice() else { panic!("{:?}", change.entries) };
     let leg = |account, side, amount| Posting { account, side, amount: Minor::new(amount) };
     assert_eq!(
@@ -92,7 +93,9 @@ fn only_a_processing_payment_moves() {
 
 #[test]
 fn the_processor_is_asked_under_the_payments_own_key() {
-    let operation = payment(1250).operation().unwrap();
+    let accepted = payment(1250);
+    assert_eq!(accepted.asking(), Some(&Asking::begin(Verb::Authorize, noon())));
+    let operation = accepted.operation().unwrap();
     let id = PaymentId::derive(&["p"]);
     assert_eq!((operation.verb, operation.key), (Verb::Authorize, format!("{id}/authorize")));
     assert_eq!((operation.amount.units(), operation.currency.code()), (1250, "USD"));

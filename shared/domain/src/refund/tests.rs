@@ -135,7 +135,9 @@ fn a_refund_is_listed_under_its_payment_while_the_processor_is_asked() {
 #[test]
 fn a_repeated_request_is_answered_as_the_first_one_was() {
     let pending = begun_at(&paid(0, 1000, "USD"), 400, noon()).after;
-    assert_eq!(settled(&pending, Ending::Refused(failure())).after.as_accepted(), pending);
+    for ending in [Ending::Refused(failure()), Ending::Done(receipt())] {
+        assert_eq!(settled(&pending, ending).after.as_accepted(), pending);
+    }
     let operation = pending.operation().unwrap();
     assert_eq!(operation.key, format!("{}/refund", pending.meta.id));
     assert_eq!(operation.target, Target::Charge("ch_1".into()));

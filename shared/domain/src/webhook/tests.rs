@@ -148,6 +148,22 @@ fn a_failed_early_attempt_leaves_the_plan_as_it_was() {
 }
 
 #[test]
+fn an_attempt_is_early_more_than_a_second_before_its_time() {
+    let claimed = after(None, &answered(500), 1000).claimed(Timestamp::from_millis(15_000));
+    // Planned for 5 s.
+    let early_attempts = |ms| claimed.after(&answered(500), &WAITS, 1000, Timestamp::from_millis(ms)).early_attempts;
+    assert_eq!([3_999, 4_000].map(early_attempts), [1, 0]);
+}
+
+#[test]
+fn a_delivery_that_is_given_up_has_no_next_attempt() {
+    let claimed = after(None, &answered(500), 1000).claimed(Timestamp::from_millis(15_000));
+    let given_up = claimed.given_up();
+    assert_eq!((given_up.status, given_up.attempts), (DeliveryStatus::Failed, 1));
+    assert_eq!((given_up.next_attempt_at, given_up.planned_at), (None, None));
+}
+
+#[test]
 fn only_2xx_is_a_success_and_410_ends_it() {
     for status in [200, 204, 299] {
         assert_eq!(after(None, &answered(status), 1000).status, DeliveryStatus::Succeeded);
