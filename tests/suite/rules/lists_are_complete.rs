@@ -270,7 +270,7 @@ async fn a_reference_and_a_customer_are_each_found_by_their_index() {
     let merchant = stack.new_merchant().await;
     let tenant = merchant.tenant();
     // A hundred payments of the customer, of which every fifth has the reference; and twenty of another customer with it.
-    let (mine, named) = (|n: usize| n < 100, |n: usize| n >= 100 || n % 5 == 0);
+    let (mine, named) = (|n: usize| n < 100, |n: usize| n >= 100 || n.is_multiple_of(5));
     plant_with(&stack, &tenant, 4, 120, |n, item| {
         let shard = n % 4;
         let mut found_by = |name: &str, value: &str| {
