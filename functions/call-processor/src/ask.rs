@@ -29,10 +29,10 @@ pub async fn ask<T: Asks + Shown>(context: &Context, item: &WorkItem) -> Result<
 }
 
 async fn asked<T: Asks + Shown>(context: &Context, item: &WorkItem, mut read: T) -> Result<Done, WorkError> {
-    let (Some(operation), Some(asking)) = (read.operation(), read.asking().cloned()) else {
+    let (Some(operation), Some(mut asking)) = (read.operation(), read.asking().cloned()) else {
         return Ok(Done::new("nothing is to be asked"));
     };
-    let Some(conclusion) = conclude(context, &operation, &asking).await else {
+    let Some(mut conclusion) = conclude(context, &operation, &asking).await else {
         return Ok(Done::new("not yet to be asked again"));
     };
     let terms = match &conclusion {
@@ -48,11 +48,16 @@ async fn asked<T: Asks + Shown>(context: &Context, item: &WorkItem, mut read: T)
             }
             return Ok(done(&asking, &conclusion, &change, context));
         }
-        // Somebody changed it since it was read. If it still waits for this very answer, the answer is applied to what it
-        // is now: the processor is not asked again.
-        match context.store.resource::<T>(item.tenant(), &read.meta().id).await? {
-            Some(changed) if changed.asking() == Some(&asking) => read = changed,
-            _ => return Ok(Done::new("settled meanwhile by another copy of the message")),
+        // It was changed since it was read. What the answer means for what it is now is stored: the processor is not asked
+        // again.
+        let changed = context.store.resource::<T>(item.tenant(), &read.meta().id).await?;
+        let carried_over = changed.and_then(|changed| {
+            let now = changed.asking()?.clone();
+            Some((conclusion.carried_over(&asking, &now)?, now, changed))
+        });
+        match carried_over {
+            Some(carried_over) => (conclusion, asking, read) = carried_over,
+            None => return Ok(Done::new("settled meanwhile by another copy of the message")),
         }
     }
     Err(WorkError::Refused(format!("{item} changed during every one of {TRIES} commits")))
@@ -146,6 +151,7 @@ fn done<T: Asks>(asking: &Asking, conclusion: &Conclusion, change: &Change<T>, c
         Conclusion::Ended(Ending::Done(_)) => change.after.status().to_string(),
         Conclusion::Ended(Ending::Refused(failure)) => format!("declined {}", failure.code),
         Conclusion::Ended(Ending::NeverDone) => "never done".to_owned(),
+        Conclusion::AskAgain(Asking { next_at: None, .. }) => "done after it was given up, to be undone".to_owned(),
         Conclusion::AskAgain(next) => {
             let is_first_absence = next.absent_since.is_some() && asking.absent_since.is_none();
             let answer = if is_first_absence { "nothing found" } else { "no answer" };

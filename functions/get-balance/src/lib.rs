@@ -20,8 +20,8 @@ pub const ENDPOINT: Endpoint<BalanceView> = Endpoint {
     summary: "Get the balance",
     description: "The exact balance in each of the merchant's currencies. It includes everything that was committed before \
                   the request began. An amount is `pending` until its value date, and `available` from then on.\n\nA \
-                  balance that can't be told exactly has `null` as `available` and `pending`, and an `error`; the other \
-                  currencies are exact.",
+                  balance of which something stored can't be read has `null` as `available` and `pending`, and an \
+                  `error`; the other currencies are exact. While a balance moves too fast to be read, the answer is 503.",
     ..Endpoint::get("/v1/balance", Access::Reads(Scope::BalanceRead), Success::ok("The balance in every currency."))
 };
 
@@ -33,21 +33,18 @@ type Balances = Readable<BalancePart>;
 type Readings = BTreeMap<String, Result<Reading, Inexact>>;
 
 /// Reads balances, movements and balances again, until no more than one fold came in between. What was committed
-/// before the request began is in the answer, and nothing is in it twice. A currency whose balance is not exact has an
-/// error; the others are answered.
+/// before the request began is in the answer, and nothing is in it twice. A currency of which an item can't be read has
+/// an error; the others are answered. 503 if a balance moves during every try.
 pub async fn handle(context: Arc<Context>, caller: Caller, _: Request) -> Result<Response, Problem> {
     let (tenant, shards) = (&caller.tenant, caller.shards.largest());
 
     let mut first = context.store.balances(tenant, shards).await?;
-    let mut tries_left = TRIES;
-    loop {
-        tries_left -= 1;
+    for _ in 0..TRIES {
         let movements = context.store.movements(tenant, shards).await?;
         let second = context.store.balances(tenant, shards).await?;
         let now = context.now();
         let readings = read(&caller.currencies, &first, &movements, &second, now.day());
-        let moved = readings.values().any(|reading| *reading == Err(Inexact::Moved));
-        if !moved || tries_left == 0 {
+        if readings.values().all(|reading| *reading != Err(Inexact::Moved)) {
             for (currency, why) in readings.iter().filter_map(|(currency, reading)| Some((currency, reading.err()?))) {
                 tracing::error!(target: "spillway", currency, %why, "a balance is not exact");
             }
@@ -55,6 +52,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, _: Request) -> Result
         }
         first = second;
     }
+    Err(Problem::unavailable("a balance moved during every read"))
 }
 
 /// The readings of all currencies that the merchant has, or ever had money in.

@@ -51,7 +51,7 @@ struct Manner {
 /// What it means that a look-up finds nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Absence {
-    /// There is nothing to do.
+    /// There is nothing to do, if the time of the last look has come. Until then it may still appear.
     IsTheEnd,
     /// It was never done, if a second look-up finds nothing either, long enough after the first.
     TwiceIsTheEnd,
@@ -223,6 +223,23 @@ pub enum Conclusion {
     AskAgain(Asking),
 }
 
+impl Conclusion {
+    /// What follows for an object that waited for `then` when the processor was asked, and that waits for `now` since
+    /// another copy of the message changed it. None if nothing is left to do.
+    pub fn carried_over(&self, then: &Asking, now: &Asking) -> Option<Conclusion> {
+        match self {
+            _ if then == now => Some(self.clone()),
+            // A final answer holds, whatever the other copy noted of an answer that told nothing.
+            Conclusion::Ended(Ending::Done(_) | Ending::Refused(_)) if then.verb == now.verb => Some(self.clone()),
+            // The other copy gave up, but it was done: it is undone at once. The last look would come much later.
+            Conclusion::Ended(Ending::Done(_)) if now.verb == Verb::Undo && now.next_at.is_some() => {
+                Some(Conclusion::AskAgain(Asking { next_at: None, ..now.clone() }))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A resource for which a card processor is asked.
 pub trait Asks: Resource {
     /// What the processor is asked to do. None if nothing.
@@ -279,13 +296,20 @@ impl Asking {
             (_, Answer::Done(receipt)) => Conclusion::Ended(Ending::Done(receipt)),
             (_, Answer::Refused(failure)) if may_be_refused => Conclusion::Ended(Ending::Refused(failure)),
             (Ask::LookUp, Answer::Absent) => match absence {
-                Absence::IsTheEnd => Conclusion::Ended(Ending::NeverDone),
+                Absence::IsTheEnd => match self.since.plus_millis(policy.last_look_ms) {
+                    last_look if last_look.since(now) > CLOCK_SKEW_MS => Conclusion::AskAgain(self.again_at(last_look)),
+                    _ => Conclusion::Ended(Ending::NeverDone),
+                },
                 Absence::TwiceIsTheEnd if self.was_absent_long_ago(now, policy) => Conclusion::Ended(Ending::NeverDone),
                 Absence::TwiceIsCalledAgain if self.was_absent_long_ago(now, policy) => Conclusion::Call,
                 Absence::TwiceIsTheEnd | Absence::TwiceIsCalledAgain => again(true),
             },
             (_, Answer::Refused(_) | Answer::Absent | Answer::Unknown) => again(false),
         }
+    }
+
+    fn again_at(&self, at: Timestamp) -> Asking {
+        Asking { asks: self.asks.saturating_add(1), next_at: Some(at), ..self.clone() }
     }
 
     fn was_absent_long_ago(&self, now: Timestamp, policy: &UnknownOutcomePolicy) -> bool {
@@ -304,12 +328,8 @@ impl Asking {
             at if now < last_call_at => at.min(last_call_at),
             at => at,
         };
-        Asking {
-            asks: self.asks.saturating_add(1),
-            next_at: Some(next_at),
-            absent_since: if absent { self.absent_since.or(Some(now)) } else { self.absent_since },
-            ..self.clone()
-        }
+        let absent_since = if absent { self.absent_since.or(Some(now)) } else { self.absent_since };
+        Asking { absent_since, ..self.again_at(next_at) }
     }
 }
 

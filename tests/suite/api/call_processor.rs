@@ -1,8 +1,9 @@
-//! `call-processor`: the terms of a capture.
+//! `call-processor`: the terms of a capture, and commits that are refused.
 
+use futures::future::join;
 use serde_json::json;
 use spillway_tests::oracle::{Books, figures};
-use spillway_tests::store_proxy::Matching;
+use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Merchant, Options, Stack, Template, event};
 
 /// Accepts a payment of 1250 and has its processor asked; gives its id and what became of the message.
@@ -73,4 +74,42 @@ async fn a_payment_without_a_price_is_not_posted_until_there_is_one() {
     assert_eq!(merchant.client.payment(&id).await["fee"], 17);
     let books = Books::read(&stack.table(), &merchant.tenant()).await;
     assert_eq!((books.charged(&id), books.entries_of(&id).len()), (1, 1));
+}
+
+/// AWS does not promise to report every condition that failed.
+#[tokio::test]
+async fn an_outcome_that_comes_second_is_stale_also_where_only_a_later_put_is_told() {
+    let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+    let (proxy, commits) = (stack.store_proxy(), Matching::operation("TransactWriteItems").with(&id));
+    // One copy of the message is on its way to commit while the other commits. What the store says of the entry then is
+    // all that it says.
+    let first = proxy.hold(1, commits.clone());
+    proxy.fault_after(1, 1, commits.clone(), Fault::Canceled(1, "ConditionalCheckFailed"));
+    let other = async {
+        first.reached(1).await;
+        let answer = ask(&stack, &merchant, &id).await;
+        first.close();
+        answer
+    };
+    let done = json!({"batchItemFailures": []});
+    assert_eq!(join(ask(&stack, &merchant, &id), other).await, (done.clone(), done));
+    assert_eq!(proxy.count(&commits), 3);
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
+    assert_eq!((books.charged(&id), books.entries_of(&id).len(), books.faults()), (1, 1, Vec::new()));
+}
+
+#[tokio::test]
+async fn a_put_that_is_refused_beside_a_payment_that_did_not_move_is_told() {
+    let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let commits = Matching::operation("TransactWriteItems");
+    stack.store_proxy().fault(1, commits, Fault::Canceled(1, "ConditionalCheckFailed"));
+    let (id, answer) = charge(&stack, &merchant, "USD").await;
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": "m0"}]}));
+    assert_eq!(merchant.client.payment(&id).await["status"], "processing");
+    assert!(stack.log().contains("an item can't be read"), "{}", stack.log());
+    assert_eq!(ask(&stack, &merchant, &id).await, json!({"batchItemFailures": []}));
+    assert_eq!(merchant.client.payment(&id).await["status"], "succeeded");
 }

@@ -1,9 +1,11 @@
 //! `GET /v1/balance`
 
+use std::time::Duration;
+
 use futures::future::join;
 use serde_json::json;
 use spillway_tests::oracle::settled;
-use spillway_tests::store_proxy::Matching;
+use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Options, Stack, Template, event};
 
 #[tokio::test]
@@ -17,7 +19,7 @@ async fn without_a_settlement_delay_the_amount_is_available_at_once() {
 }
 
 #[tokio::test]
-async fn a_currency_that_moves_during_every_read_has_an_error() {
+async fn a_balance_that_moves_during_every_read_is_not_told() {
     const TRIES: usize = 5;
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
@@ -45,11 +47,23 @@ async fn a_currency_that_moves_during_every_read_has_an_error() {
         read.forward();
     };
     let (answer, ()) = join(merchant.client.get("/balance"), moving).await;
-    let answer = answer.expect(200).body;
-    let line = |currency: &str| answer["balances"].as_array().unwrap().iter().find(|line| line["currency"] == currency);
-    assert_eq!(line("EUR"), Some(&json!({"currency": "EUR", "available": 0, "pending": 1184})));
-    let dollars = line("USD").unwrap();
-    assert_eq!((&dollars["available"], &dollars["pending"]), (&json!(null), &json!(null)), "{answer}");
-    assert_eq!(dollars["error"]["code"], "unavailable", "{answer}");
+    let refused = answer.expect_problem(503, "unavailable");
+    assert_eq!(refused.header("retry-after"), "1");
     assert_eq!(merchant.client.balance("USD").await, (0, 1184));
+}
+
+#[tokio::test]
+async fn a_slow_read_of_the_balance_is_503_before_the_function_ends() {
+    // Three reads one after the other, each within the store's deadline. The function has 3 s, of which the last half
+    // second is kept for the answer.
+    let hurried = Template::still().with(&["Globals", "Function", "Timeout"], "3");
+    let stack = Stack::start(Options::new().store_proxy().template(hurried)).await;
+    let merchant = stack.new_merchant().await;
+    assert_eq!(merchant.client.balance("USD").await, (0, 0));
+    let slow = Fault::Delay(Duration::from_millis(900));
+    stack.store_proxy().fault(usize::MAX, Matching::operation("Query").with(&merchant.tenant()), slow);
+    let refused = merchant.client.get("/balance").await.expect_problem(503, "unavailable");
+    assert_eq!(refused.header("retry-after"), "1");
+    stack.store_proxy().heal();
+    assert_eq!(merchant.client.balance("USD").await, (0, 0));
 }

@@ -4,7 +4,7 @@
 use serde_json::json;
 use spillway_tests::oracle::settled;
 use spillway_tests::store_proxy::{Fault, Matching};
-use spillway_tests::{Answer, Merchant, Options, Stack};
+use spillway_tests::{Answer, Merchant, Options, Stack, Template};
 
 const ALWAYS: usize = usize::MAX;
 
@@ -89,4 +89,24 @@ async fn one_lost_answer_is_not_noticed() {
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     merchant.client.create_payment("order-1", &payment).await.expect(202);
     settled(&stack, &merchant.tenant(), 1).await;
+}
+
+#[tokio::test]
+async fn a_refund_that_takes_longer_than_its_function_is_503_and_the_same_key_succeeds_later() {
+    // The transaction alone may take 8 s; the function has 3.
+    let hurried = Template::read().with(&["Globals", "Function", "Timeout"], "3");
+    let stack = Stack::start(Options::new().store_proxy().template(hurried)).await;
+    let merchant = stack.new_merchant().await;
+    let payment = merchant.client.paid(1000, "USD").await["id"].as_str().unwrap().to_owned();
+    let request = merchant.client.refund_request(&payment, "refund-1", 400);
+    let transaction = Matching::operation("TransactWriteItems").with("refundable");
+    let hold = stack.store_proxy().hold(ALWAYS, transaction);
+    unavailable(request.send().await);
+    assert!(hold.count() > 0);
+    // Now what nobody waits for any more goes through.
+    hold.forward();
+    stack.store_proxy().heal();
+    request.send_until_served().await.unwrap().expect(202);
+    settled(&stack, &merchant.tenant(), 1).await;
+    assert_eq!(merchant.client.payment(&payment).await["amount_refunded"], 400);
 }

@@ -1,5 +1,6 @@
 //! An unknown outcome is never guessed: the identical call while the processor keeps the key, later only a look-up.
 
+use futures::future::join;
 use serde_json::json;
 use spillway_tests::oracle::{Books, settled, settled_by_due};
 use spillway_tests::queues::copies;
@@ -90,6 +91,52 @@ async fn a_charge_that_appears_after_the_payment_failed_is_undone_and_alarmed() 
     let log = stack.log();
     let alarm = log.lines().find(|line| line.contains(&id) && line.contains("undone"));
     assert!(alarm.is_some(), "no alarm in the log:\n{log}");
+}
+
+#[tokio::test]
+async fn a_charge_that_is_found_while_another_copy_gives_up_is_undone_at_once() {
+    // Only look-ups, and every wait is over at once, but for that of the last look: a day.
+    let knobs = ["REPEATABLE_FOR_SECONDS", "PROCESSOR_WAITS_SECONDS", "ABSENT_AGAIN_SECONDS"];
+    let options = knobs.into_iter().fold(Options::new(), |options, name| options.knob(name, 0));
+    let stack = Stack::start(options.store_proxy().template(Template::still()).unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+    let (pk, message) =
+        (format!("{}#{id}", merchant.tenant()), event::sqs(&[event::payment_message(&merchant.id, &id)]));
+    // It is absent once.
+    stack.invoke("call-processor", &message).await.unwrap();
+    let proxy = stack.store_proxy();
+    let commits = || Matching::operation("TransactWriteItems").with(&id);
+    let gives_up = proxy.hold(1, commits());
+    let finding = async {
+        gives_up.reached(1).await;
+        // The processor took the money after all.
+        let late = json!({"Key": {"pk": {"S": format!("sandbox#{id}")}, "sk": {"S": format!("{id}/authorize")}},
+            "UpdateExpression": "SET charges = :one, calls = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}});
+        stack.table().call("UpdateItem", late).await;
+        let finds = proxy.hold(usize::MAX, commits());
+        let after_the_other = async {
+            finds.reached(1).await;
+            gives_up.forward();
+            eventually("the payment has failed", Deadline::SOON, async || {
+                let payment = merchant.client.payment(&id).await;
+                if payment["status"] == "failed" { Ok(()) } else { Err(payment.to_string()) }
+            })
+            .await;
+            finds.forward();
+        };
+        join(stack.invoke("call-processor", &message), after_the_other).await.0.unwrap();
+    };
+    join(stack.invoke("call-processor", &message), finding).await.0.unwrap();
+    let failed = merchant.client.payment(&id).await;
+    let waiting = stack.table().item(&pk, "payment").await.unwrap();
+    assert_eq!((&waiting["asking"]["verb"], waiting["asking"].get("next_at")), (&json!("undo"), None), "{waiting:?}");
+    // Its message is on the queue; this is the same.
+    stack.invoke("call-processor", &message).await.unwrap();
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
+    assert!(books.undone(&id), "{:?}", books.charges);
+    assert_eq!(merchant.client.payment(&id).await, failed);
+    assert_eq!(merchant.client.balance("USD").await, (0, 0));
 }
 
 #[tokio::test]

@@ -65,7 +65,8 @@ fn each_answer_has_one_conclusion() {
         (absent_before.clone(), Ask::LookUp, Unknown, 1, again.clone()),
         (absent_before, Ask::LookUp, Absent, 0, again.clone()),
         (asking(Verb::Undo), Ask::LookUp, Done(receipt()), 0, Some(Conclusion::Call)),
-        (asking(Verb::Undo), Ask::LookUp, Absent, 0, ended(Ending::NeverDone)),
+        (asking(Verb::Undo), Ask::LookUp, Absent, 0, again.clone()),
+        (asking(Verb::Undo), Ask::LookUp, Absent, 24, ended(Ending::NeverDone)),
         (asking(Verb::Undo), Ask::LookUp, Unknown, 0, again.clone()),
         (asking(Verb::Undo), Ask::Call, Done(receipt()), 0, ended(Ending::Done(receipt()))),
         (asking(Verb::Undo), Ask::Call, Refused(refusal()), 0, again.clone()),
@@ -83,6 +84,48 @@ fn each_answer_has_one_conclusion() {
             (Conclusion::AskAgain(next), None) => assert_eq!(next.asks, asking.asks + 1, "{row}"),
             (concluded, expected) => assert_eq!(Some(concluded), expected, "{row}"),
         }
+    }
+}
+
+#[test]
+fn the_last_look_is_not_before_its_time() {
+    let undo = asking(Verb::Undo);
+    let conclude = |now| undo.conclude(Ask::LookUp, Answer::Absent, now, &policy(), 0);
+    let early = again(conclude(after(24).plus_millis(-1_001)));
+    assert_eq!((early.asks, early.next_at), (1, Some(after(24))));
+    // A message may come a second before its time.
+    assert_eq!(conclude(after(24).plus_millis(-1_000)), Conclusion::Ended(Ending::NeverDone));
+}
+
+#[test]
+fn a_conclusion_is_carried_over_to_what_another_copy_left() {
+    let first = asking(Verb::Authorize);
+    let asked_again = Asking { asks: 1, next_at: Some(after(1)), ..first.clone() };
+    let last_look = Asking::begin_at(Verb::Undo, after(1), after(25));
+    let at_once = Asking { next_at: None, ..last_look.clone() };
+    let done = Conclusion::Ended(Ending::Done(receipt()));
+    let refused = Conclusion::Ended(Ending::Refused(refusal()));
+    let never_done = Conclusion::Ended(Ending::NeverDone);
+    let ask_again = Conclusion::AskAgain(asked_again.clone());
+    for (conclusion, now, expected) in [
+        // Another write changed it, and not its asking.
+        (&done, &first, Some(&done)),
+        (&refused, &first, Some(&refused)),
+        (&never_done, &first, Some(&never_done)),
+        (&ask_again, &first, Some(&ask_again)),
+        // Another copy was told nothing.
+        (&done, &asked_again, Some(&done)),
+        (&refused, &asked_again, Some(&refused)),
+        (&never_done, &asked_again, None),
+        (&ask_again, &asked_again, None),
+        // Another copy gave up.
+        (&done, &last_look, Some(&Conclusion::AskAgain(at_once.clone()))),
+        (&refused, &last_look, None),
+        (&never_done, &last_look, None),
+        (&ask_again, &last_look, None),
+        (&done, &at_once, None),
+    ] {
+        assert_eq!(conclusion.carried_over(&first, now).as_ref(), expected, "{conclusion:?} {now:?}");
     }
 }
 

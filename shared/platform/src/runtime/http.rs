@@ -1,12 +1,15 @@
 //! Endpoints behind API Gateway: `lambda_http`'s requests come in, its responses go out.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures::future::{Either, ready};
+use futures::future::{Either, ready, select};
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use lambda_http::{Error, Request};
 use serde_json::value::RawValue;
+use spillway_domain::time::Timestamp;
 use tracing::Instrument as _;
 
 use super::context::{Context, Parts};
@@ -14,6 +17,9 @@ use super::line::Told;
 use super::serve::{UNREADABLE, caught, during, refused, run};
 use crate::api::{self, ApiRequestExt as _, Parameters, Problem, Response, Unreadable};
 use crate::work::Subject;
+
+/// Milliseconds of an invocation that are kept for the answer to be sent in.
+const ANSWER_MS: i64 = 500;
 
 /// Serves an endpoint behind API Gateway whose query has no parameters: any is refused, before anything is done.
 pub async fn serve_http<P, F, Fut>(handle: F) -> Result<(), Error>
@@ -31,21 +37,22 @@ where
 
 /// Serves an endpoint behind API Gateway that reads its query.
 ///
-/// A refusal and a panic are answers too: an error would be a 502 of the gateway. Only an event that is none of API
-/// Gateway's is an error.
+/// A refusal and a panic are answers too: an error would be a 502 of the gateway. So is a handler that takes longer than
+/// its invocation may last: 503, and not a time-out. Only an event that is none of API Gateway's is an error.
 pub async fn serve_http_with_query<P, F, Fut>(handle: F) -> Result<(), Error>
 where
     P: Parts,
     F: Fn(Arc<Context<P>>, Request, Parameters) -> Fut,
     Fut: Future<Output = Result<Response, Problem>>,
 {
-    run(|context, invocation, payload: Box<RawValue>| {
+    run(|context: Arc<Context<P>>, invocation, payload: Box<RawValue>| {
         let mut told = Told::default();
         let answer = match api::read_request(payload.get()) {
             Ok(request) => {
                 told = told_of(&request);
                 let query = Parameters::of(&request);
-                Some(Either::Left(caught(handle(context, request, query))))
+                let answer = handle(context.clone(), request, query);
+                Some(Either::Left(caught(in_time(context, invocation.deadline, answer))))
             }
             Err(Unreadable::Request { request_id, why }) => {
                 told.request_id = request_id;
@@ -71,6 +78,19 @@ where
         handled.instrument(during)
     })
     .await
+}
+
+/// The handler's answer, or 503 when the invocation is about to end. What the handler has sent to the store by then may
+/// still be written: the same request may be sent again, as after any 503.
+async fn in_time<P>(
+    context: Arc<Context<P>>, deadline: Timestamp, answer: impl Future<Output = Result<Response, Problem>>,
+) -> Result<Response, Problem> {
+    let left_ms = deadline.plus_millis(-ANSWER_MS).since(context.now());
+    let end = context.sleep(Duration::from_millis(u64::try_from(left_ms).unwrap_or_default()));
+    match select(pin!(answer), pin!(end)).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => Err(Problem::unavailable("the invocation's time is up")),
+    }
 }
 
 /// What the log line tells of a request before it is answered.

@@ -218,11 +218,11 @@ impl Store {
 
     async fn write_all<R>(&self, writes: Vec<Write<'_, R>>, shared: bool) -> Result<Committed<R>, StoreError> {
         let mut request = self.client.transact_write_items().client_request_token(self.random_text::<16>());
+        let first = writes.first().map(|write| (write.key.clone(), write.when.clone()));
         let mut refusals = Vec::with_capacity(writes.len());
         for Write { key, what, when, refused } in writes {
-            let creates = matches!(what, What::Put(_));
             request = request.transact_items(self.action(&key, what, when)?);
-            refusals.push((key, creates, refused));
+            refusals.push(refused);
         }
         let reasons: Vec<CancellationReason> = match self.send(request, shared).await {
             Ok(()) => return Ok(Committed::Done),
@@ -230,18 +230,18 @@ impl Store {
             Err(TransactionFailed::Error(error)) => return Err(error),
         };
         let failed = reason::first_failed_condition(&reasons)?;
-        // AWS does not promise to report every failed condition: what the first write creates may be there all the same,
-        // and then the answer is that, whatever else was refused.
-        let first = match refusals.first() {
-            Some((key, true, _)) if failed != 0 => self.get_item(key).await?,
+        // AWS does not promise to report every failed condition: those of the first write may not hold either, and then its
+        // refusal is the answer, whatever else was refused.
+        let first = match first {
+            Some((key, when)) if failed != 0 => Some(self.get_item(&key).await?).filter(|found| fails(&when, found)),
             _ => None,
         };
         let (index, found) = match first {
-            Some(found) => (0, Some(found)),
+            Some(found) => (0, found),
             None => (failed, reasons.into_iter().nth(failed).and_then(|reason| reason.item)),
         };
         match refusals.into_iter().nth(index) {
-            Some((_, _, refused)) => refused(self, found).map(Committed::Refused),
+            Some(refused) => refused(self, found).map(Committed::Refused),
             None => Err(StoreError::Refused("a reason without its action".to_owned())),
         }
     }
@@ -316,6 +316,11 @@ enum TransactionFailed {
     /// For these reasons, one for each of its actions.
     Canceled(Vec<CancellationReason>),
     Error(StoreError),
+}
+
+/// Whether one of the tests does not hold for what was found.
+fn fails(when: &[Test], found: &Option<Item>) -> bool {
+    !when.iter().all(|test| test.holds(found.as_ref()))
 }
 
 /// The item that a failed condition found, if the write itself had left it there.

@@ -1,6 +1,7 @@
 //! The texts of a write's conditions and changes, with the names and values that they speak of. (An attribute's name may be
 //! a reserved word of DynamoDB, so that each has a placeholder.)
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -26,7 +27,7 @@ pub(super) enum Test {
 }
 
 /// How an attribute compares with a value. Times have a fixed width: their texts compare as the times do.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparison {
     Is,
     IsNot,
@@ -47,12 +48,62 @@ impl Comparison {
             Comparison::AtLeast => ">=",
         }
     }
+
+    /// Whether an attribute compares so. One that is missing is only unlike every value.
+    fn holds(self, found: Option<&AttributeValue>, value: &AttributeValue) -> bool {
+        let Some(found) = found else { return self == Comparison::IsNot };
+        let ordering = ordering(found, value);
+        let is_equal = ordering == Some(Ordering::Equal) || found == value;
+        match self {
+            Comparison::Is => is_equal,
+            Comparison::IsNot => !is_equal,
+            Comparison::Below => ordering.is_some_and(Ordering::is_lt),
+            Comparison::AtMost => ordering.is_some_and(Ordering::is_le),
+            Comparison::Above => ordering.is_some_and(Ordering::is_gt),
+            Comparison::AtLeast => ordering.is_some_and(Ordering::is_ge),
+        }
+    }
+}
+
+/// The order of two whole numbers or two texts. None of other values.
+fn ordering(one: &AttributeValue, other: &AttributeValue) -> Option<Ordering> {
+    match (one, other) {
+        (AttributeValue::N(one), AttributeValue::N(other)) => {
+            Some(one.parse::<i128>().ok()?.cmp(&other.parse::<i128>().ok()?))
+        }
+        (AttributeValue::S(one), AttributeValue::S(other)) => Some(one.cmp(other)),
+        _ => None,
+    }
 }
 
 impl Test {
     /// The attribute has this value.
     pub(super) fn is(name: &'static str, value: AttributeValue) -> Test {
         Test::Compares(name, Comparison::Is, value)
+    }
+
+    /// Whether an item passes, judged as DynamoDB does. None stands for no item.
+    pub(super) fn holds(&self, item: Option<&Item>) -> bool {
+        let attribute = |name: &str| item.and_then(|item| item.get(name));
+        match self {
+            Test::Absent => item.is_none(),
+            Test::Exists => item.is_some(),
+            Test::Has(name) => attribute(name).is_some(),
+            Test::Lacks(name) => attribute(name).is_none(),
+            Test::Compares(name, comparison, value) => comparison.holds(attribute(name), value),
+            Test::LacksOrCompares(path, comparison, value) => {
+                let found = item.and_then(|item| at(item, path));
+                found.is_none_or(|found| comparison.holds(Some(found), value))
+            }
+        }
+    }
+}
+
+/// The attribute to which the path leads, where each dot leads into a map.
+fn at<'item>(item: &'item Item, path: &str) -> Option<&'item AttributeValue> {
+    match path.split_once('.') {
+        Some((map, rest)) => at(item.get(map)?.as_m().ok()?, rest),
+        None => item.get(path),
     }
 }
 
@@ -150,5 +201,51 @@ mod tests {
         let condition = expression.condition(vec![Test::Exists, Test::is("version", number(2)), above]).unwrap();
         assert_eq!(condition, "attribute_exists(pk) AND #0 = :0 AND (attribute_not_exists(#1.#2) OR #1.#2 > :1)");
         assert_eq!(Expression::default().condition(Vec::new()), None);
+    }
+
+    #[test]
+    fn a_test_judges_an_item_as_dynamodb_does() {
+        let number = |value: &str| AttributeValue::N(value.to_owned());
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let compares = |comparison, value| Test::Compares("version", comparison, value);
+        let inner = Item::from([("at".to_owned(), text("2026-01-31"))]);
+        let item = Item::from([
+            ("pk".to_owned(), text("p")),
+            ("version".to_owned(), number("10")),
+            ("revoked".to_owned(), AttributeValue::M(inner)),
+        ]);
+        let later = |path| Test::LacksOrCompares(path, Comparison::Above, text("2026-01-30"));
+        let earlier = |path| Test::LacksOrCompares(path, Comparison::Below, text("2026-01-30"));
+        // The test, and whether it holds for the item, and for none.
+        for (test, of_item, of_none) in [
+            (Test::Absent, false, true),
+            (Test::Exists, true, false),
+            (Test::Has("version"), true, false),
+            (Test::Has("other"), false, false),
+            (Test::Lacks("version"), false, true),
+            (Test::Lacks("other"), true, true),
+            (compares(Comparison::Is, number("10")), true, false),
+            (compares(Comparison::Is, number("9")), false, false),
+            (compares(Comparison::Is, text("10")), false, false),
+            (compares(Comparison::IsNot, number("9")), true, true),
+            (compares(Comparison::IsNot, number("10")), false, true),
+            // By value, and not by digits.
+            (compares(Comparison::Above, number("9")), true, false),
+            (compares(Comparison::Above, number("10")), false, false),
+            (compares(Comparison::AtLeast, number("10")), true, false),
+            (compares(Comparison::AtLeast, number("11")), false, false),
+            (compares(Comparison::Below, number("11")), true, false),
+            (compares(Comparison::Below, number("10")), false, false),
+            (compares(Comparison::AtMost, number("10")), true, false),
+            (compares(Comparison::AtMost, number("9")), false, false),
+            (compares(Comparison::AtMost, text("9")), false, false),
+            (Test::is("revoked", item["revoked"].clone()), true, false),
+            (later("revoked.at"), true, true),
+            (earlier("revoked.at"), false, true),
+            (earlier("revoked.by"), true, true),
+            (earlier("other.at"), true, true),
+        ] {
+            assert_eq!((test.holds(Some(&item)), test.holds(None)), (of_item, of_none), "{test:?}");
+        }
     }
 }

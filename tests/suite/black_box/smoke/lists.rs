@@ -29,7 +29,7 @@ async fn a_cursor_that_no_list_gave_is_refused_and_so_is_an_unknown_parameter() 
     let target = Target::start().await;
     let client = target.any_client().await;
     client.get("/payments?cursor=x").await.expect_problem(400, "invalid_cursor");
-    client.get("/payments?customer=cus_77").await.expect_problem(400, "unknown_parameter");
+    client.get("/payments?custmer=cus_77").await.expect_problem(400, "unknown_parameter");
     for query in ["limit=0", "limit=101", "status=Failed", "created_from=yesterday"] {
         client.get(&format!("/payments?{query}")).await.expect_problem(400, "invalid_parameters");
     }

@@ -31,21 +31,21 @@ struct CurrencyBalance {
     /// The ISO 4217 code.
     #[schemars(with = "CurrencyCode")]
     currency: String,
-    /// Minor units whose value date has come. `null` if they can't be told exactly.
+    /// Minor units whose value date has come. `null` if something stored can't be read.
     #[schemars(with = "Option<SignedAmount>")]
     available: Option<Minor>,
-    /// Minor units whose value date is to come. `null` if they can't be told exactly.
+    /// Minor units whose value date is to come. `null` if something stored can't be read.
     #[schemars(with = "Option<SignedAmount>")]
     pending: Option<Minor>,
-    /// Why the amounts can't be told exactly. Missing if they can.
+    /// Why the amounts are `null`. Missing if they are not.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<BalanceError>,
 }
 
-/// Why a balance can't be told exactly.
+/// Why a balance is not told.
 #[derive(Debug, Serialize, JsonSchema)]
 struct BalanceError {
-    /// For programs: `unavailable` or `internal_error`, as in problems.
+    /// For programs: `internal_error`, as in problems.
     code: &'static str,
     /// For people.
     detail: &'static str,
@@ -59,21 +59,13 @@ pub fn balance(
         currency,
         available: reading.ok().map(|reading| reading.available),
         pending: reading.ok().map(|reading| reading.pending),
-        error: reading.err().map(error),
+        error: reading.is_err().then_some(UNREADABLE),
     });
     BalanceView { object: "balance", mode, as_of, balances: balances.collect() }
 }
 
-/// The codes are those of the problems 503 and 500.
-fn error(inexact: Inexact) -> BalanceError {
-    match inexact {
-        Inexact::Moved => BalanceError {
-            code: "unavailable",
-            detail: "This balance moved while it was read. The same request may be sent again.",
-        },
-        Inexact::Unreadable | Inexact::OutOfRange(_) => BalanceError {
-            code: "internal_error",
-            detail: "Something failed on our side: this balance can't be told exactly.",
-        },
-    }
-}
+/// The code is that of the problem 500.
+const UNREADABLE: BalanceError = BalanceError {
+    code: "internal_error",
+    detail: "Something failed on our side: this balance can't be told exactly.",
+};
