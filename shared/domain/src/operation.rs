@@ -297,7 +297,10 @@ impl Asking {
             (_, Answer::Refused(failure)) if may_be_refused => Conclusion::Ended(Ending::Refused(failure)),
             (Ask::LookUp, Answer::Absent) => match absence {
                 Absence::IsTheEnd => match self.since.plus_millis(policy.last_look_ms) {
-                    last_look if last_look.since(now) > CLOCK_SKEW_MS => Conclusion::AskAgain(self.again_at(last_look)),
+                    last_look if last_look.since(now) > CLOCK_SKEW_MS => {
+                        let absent_since = self.absent_since.or(Some(now));
+                        Conclusion::AskAgain(Asking { absent_since, ..self.again_at(last_look) })
+                    }
                     _ => Conclusion::Ended(Ending::NeverDone),
                 },
                 Absence::TwiceIsTheEnd if self.was_absent_long_ago(now, policy) => Conclusion::Ended(Ending::NeverDone),

@@ -285,13 +285,11 @@ async fn a_reference_and_a_customer_are_each_found_by_their_index() {
     .await;
     let expected = |has: &dyn Fn(usize) -> bool| (0..120).rev().filter(|n| has(*n)).map(planted).collect::<Vec<_>>();
     let both = |n| mine(n) && named(n);
-    let cases: [(&str, &dyn Fn(usize) -> bool, &str); 3] = [
-        ("&reference=order-1001", &named, "reference"),
-        ("&customer=cus_77", &mine, "customer"),
-        ("&customer=cus_77&reference=order-1001", &both, "reference"),
-    ];
-    for (filters, has, index) in cases {
-        let expected = expected(has);
+    for (filters, expected, index) in [
+        ("&reference=order-1001", expected(&named), "reference"),
+        ("&customer=cus_77", expected(&mine), "customer"),
+        ("&customer=cus_77&reference=order-1001", expected(&both), "reference"),
+    ] {
         for limit in [1, 7, 20, 40, 100] {
             let pages = walk(&merchant.client, "/payments", limit, filters).await;
             assert_eq!(ids(pages.iter().flatten()), expected, "{filters} by {limit}");

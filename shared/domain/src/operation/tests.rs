@@ -93,6 +93,7 @@ fn the_last_look_is_not_before_its_time() {
     let conclude = |now| undo.conclude(Ask::LookUp, Answer::Absent, now, &policy(), 0);
     let early = again(conclude(after(24).plus_millis(-1_001)));
     assert_eq!((early.asks, early.next_at), (1, Some(after(24))));
+    assert!(early.absent_since.is_some(), "the log tells that nothing was found");
     // A message may come a second before its time.
     assert_eq!(conclude(after(24).plus_millis(-1_000)), Conclusion::Ended(Ending::NeverDone));
 }
