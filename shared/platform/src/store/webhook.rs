@@ -89,7 +89,8 @@ impl Store {
                     let all = count.endpoints >= ENDPOINTS_MAX;
                     Ok(NotCreated::Limit(if all { EndpointLimit::All } else { EndpointLimit::Enabled }))
                 },
-            );
+            )
+            .shared();
         self.commit(commit).await
     }
 
@@ -111,7 +112,7 @@ impl Store {
         let counted = |commit: Commit<'static, NotUpdated>, enabled, room| {
             let edit = Edit::new().add("enabled", enabled);
             let refused = |_: &Store, _| Ok(NotUpdated::Limit(EndpointLimit::Enabled));
-            commit.edit(keys::webhook_endpoint_count(owner), edit, room, refused)
+            commit.edit(keys::webhook_endpoint_count(owner), edit, room, refused).shared()
         };
         let commit = match (before.status, after.status) {
             (EndpointStatus::Enabled, EndpointStatus::Disabled) => counted(commit, -1, Vec::new()),
@@ -150,7 +151,8 @@ impl Store {
             .delete(keys::webhook_endpoint(owner, id), when, |_, _| Ok(()))
             // Another deletion may have put it there.
             .create(to_item(&keys::deleted_webhook_endpoint(owner, id), &deleted)?, |_, _| Ok(()))?
-            .edit(keys::webhook_endpoint_count(owner), count, Vec::new(), |_, _| Ok(()));
+            .edit(keys::webhook_endpoint_count(owner), count, Vec::new(), |_, _| Ok(()))
+            .shared();
         self.commit(commit).await
     }
 
