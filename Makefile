@@ -37,7 +37,7 @@ chaos:
 
 # Everything that has to hold, on this machine.
 .PHONY: test
-test: lint-template lint-openapi deny $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY)
+test: lint-template lint-openapi deny $(EXAMPLES_READY) $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY)
 	@tests/run.sh
 
 # Licences and sources of all crates, by deny.toml. DENY_CHECKS=advisories fetches RustSec's database.

@@ -6,6 +6,7 @@
 #   a target that runs the AWS emulator       depends on $(MINISTACK_READY)
 #   a target that runs $(CARGO_DENY)          depends on $(CARGO_DENY_READY)
 #   a target that runs schemathesis           depends on $(SCHEMATHESIS_READY)
+#   a target that runs the examples           depends on $(EXAMPLES_READY)
 #   a target that runs $(REDOCLY)             depends on $(REDOCLY_READY); it is a Node.js tool from npm
 #
 # cargo-mutants is built from crates.io, pinned in cargo-mutants.crate; tests/mutants.sh installs it when there is something
@@ -18,6 +19,7 @@ CARGO_DENY_READY := $(TOOLS)/cargo-deny/.stamp
 MINISTACK_READY := $(TOOLS)/ministack/.stamp
 SCHEMATHESIS_READY := $(TOOLS)/schemathesis/.stamp
 REDOCLY_READY := $(TOOLS)/redocly/.stamp
+EXAMPLES_READY := $(TOOLS)/examples-python/.stamp $(TOOLS)/examples-node/.stamp
 
 # The SAM CLI finds cargo-lambda on the PATH, and no account, profile or metadata service is asked for
 # anything that a check does not need.
@@ -30,6 +32,8 @@ REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(CURDIR)/$
 # Before the rule for every list of PyPI's packages, which would match too.
 $(REDOCLY_READY): infra/tools/redocly/package.json
 	@infra/tools/install-npm redocly
+$(TOOLS)/examples-node/.stamp: infra/tools/examples-node/package.json
+	@infra/tools/install-npm examples-node
 
 $(TOOLS)/%/.stamp: infra/tools/%.txt
 	@infra/tools/install $*

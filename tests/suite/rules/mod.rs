@@ -17,6 +17,7 @@ mod every_function_is_described;
 mod every_id_is_in_the_log;
 mod every_post_may_be_repeated;
 mod everything_finishes_after_a_kill;
+mod examples_work;
 mod first_slice;
 mod folds_lose_nothing;
 mod lists_are_complete;
