@@ -254,6 +254,9 @@ mod tests {
         assert_eq!(items, [vec![5, 4], vec![3, 2], vec![1]]);
         let between = Asked { created_from: Some(at(2)), created_before: Some(at(4)), ..asked };
         assert_eq!(Page::of(list(), &between), Page { items: vec![3, 2], next: None });
+        // Also where a position is nothing but the time.
+        let bare = list().map(|(_, second)| (at(second).to_string(), second));
+        assert_eq!(Page::of(bare, &between).items, [3, 2]);
     }
 
     #[test]

@@ -102,6 +102,8 @@ fn a_refund_that_failed_gives_money_and_right_back() {
     let [adjust] = change.adjusts.as_slice() else { panic!("{:?}", change.adjusts) };
     assert_eq!(adjust.adds, [("refundable", Minor::new(400)), ("amount_refunded", Minor::new(-400))]);
     assert_eq!((adjust.needs.len(), adjust.refused), (0, None));
+    let [event] = change.events.as_slice() else { panic!("{:?}", change.events) };
+    assert_eq!((event.event_type, event.source.as_str()), (EventType::RefundFailed, refund.meta.id.as_str()));
 }
 
 #[test]
@@ -130,6 +132,15 @@ fn a_refund_is_listed_under_its_payment_while_the_processor_is_asked() {
     assert_eq!(pending.parent(), Some(PaymentId::derive(&["p"]).into()));
     assert_eq!(pending.asking(), Some(&Asking::begin(Verb::Refund, noon())));
     assert_eq!(settled(&pending, Ending::Refused(failure())).after.asking(), None);
+}
+
+#[test]
+fn asking_again_changes_nothing_that_is_rendered() {
+    let pending = begun_at(&paid(0, 1000, "USD"), 400, noon()).after;
+    let next = Asking { asks: 1, ..Asking::begin_at(Verb::Refund, noon(), noon().plus_millis(8_000)) };
+    let change = pending.ask_again(next.clone());
+    assert_eq!(change.after, Refund { asking: Some(next), ..pending.clone() });
+    assert_eq!((change.before, change.events.len(), change.entries.len()), (Some(pending), 0, 0));
 }
 
 #[test]

@@ -133,6 +133,7 @@ fn a_failed_early_attempt_leaves_the_plan_as_it_was() {
     assert_eq!(early.next_attempt_at, Some(Timestamp::from_millis(15_000)));
     let failed = early.after(&answered(500), &WAITS, 1000, Timestamp::from_millis(1_000));
     assert_eq!((failed.attempts, failed.early_attempts, failed.planned_at), (2, 1, None));
+    assert_eq!(failed.updated_at, Timestamp::from_millis(1_000));
     assert_eq!((failed.status, failed.next_attempt_at), (DeliveryStatus::Pending, first.next_attempt_at));
     // At its time it uses up the next wait, and then the last.
     let second = failed.claimed(Timestamp::from_millis(20_000));
