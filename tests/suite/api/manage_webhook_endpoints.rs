@@ -300,7 +300,7 @@ async fn a_rotation_whose_secret_has_ended_is_not_repeated() {
 async fn a_failure_of_the_old_address_is_not_noted_of_the_new_one() {
     let stack = Stack::start(Options::new().store_proxy().unkilled()).await;
     let merchant = stack.new_merchant().await;
-    let [broken, works] = [Receiver::scripted([Reply::Status(500)]).await, Receiver::start().await];
+    let [broken, works] = [Receiver::scripted(vec![Reply::Status(500); 99]).await, Receiver::start().await];
     let id = text(&merchant.client.create_webhook_endpoint(broken.url(), &["payment.*"]).await, "id");
     let noted = stack.store_proxy().hold(1, Matching::operation("UpdateItem").with("failing_since").with(&id));
     merchant.client.paid(1250, "USD").await;
