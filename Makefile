@@ -45,7 +45,7 @@ test: lint-template lint-openapi deny $(EXAMPLES_READY) $(SCHEMATHESIS_READY) $(
 deny: $(CARGO_DENY_READY)
 	@$(CARGO_DENY) --log-level error check --hide-inclusion-graph $(or $(DENY_CHECKS),licenses bans sources)
 
-# Whether the unit tests of shared/domain notice small changes of its code; at most 15 may survive. It takes half an hour.
+# Whether the unit tests of shared/domain notice small changes of its code; at most 15 may survive.
 .PHONY: mutants
 mutants:
 	@tests/mutants.sh

@@ -15,8 +15,7 @@ use spillway_platform::api::contract::{
 };
 use spillway_platform::api::view::RefundView;
 use spillway_platform::api::{self, ApiRequestExt as _, Caller, Json, Problem, Response};
-use spillway_platform::runtime::{self, SettingError, Start};
-use spillway_platform::store::Store;
+use spillway_platform::runtime::{self, StoreWithEvents};
 
 const PAYMENT: PathId<PaymentKind> = PathId::new("payment_id", "payment");
 const AMOUNT: Field<Integer> =
@@ -53,18 +52,7 @@ pub const ENDPOINT: Endpoint<RefundView<'static>> = Endpoint {
     )
 };
 
-/// The store, for refunds that are due.
-pub struct Parts {
-    store: Store,
-}
-
-impl runtime::Parts for Parts {
-    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
-        Ok(Parts { store: Store::with_events(start)? })
-    }
-}
-
-type Context = runtime::Context<Parts>;
+type Context = runtime::Context<StoreWithEvents>;
 
 /// Stores the refund and answers 202, or answers as the first request with this idempotency key was answered.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {

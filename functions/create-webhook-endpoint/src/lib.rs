@@ -10,9 +10,9 @@ use spillway_domain::webhook::{Endpoint, EventFilter};
 use spillway_platform::api::contract::{Access, Endpoint as Declared, ProblemType, Success, problem_types};
 use spillway_platform::api::view::{self, WebhookEndpointView};
 use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
-use spillway_platform::runtime::{self, SettingError, Start};
-use spillway_platform::store::{Committed, NotCreated, Store};
-use spillway_platform::webhook::{Addresses, EVENT_TYPES, URL, new_secret};
+use spillway_platform::runtime;
+use spillway_platform::store::{Committed, NotCreated};
+use spillway_platform::webhook::{Addresses, EVENT_TYPES, EndpointParts, URL, new_secret};
 
 const WEBHOOK_ENDPOINT_DELETED: ProblemType = ProblemType {
     status: 409,
@@ -41,19 +41,7 @@ pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
     )
 };
 
-/// The store, and which addresses are allowed.
-pub struct Parts {
-    store: Store,
-    addresses: Addresses,
-}
-
-impl runtime::Parts for Parts {
-    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
-        Ok(Parts { addresses: Addresses::new(&start.environment)?, store: Store::new(start)? })
-    }
-}
-
-type Context = runtime::Context<Parts>;
+type Context = runtime::Context<EndpointParts>;
 
 /// Stores the endpoint and answers 201 with its signing secret. Sent again with the same idempotency key, the answer
 /// has the newest secret and shows the endpoint as it is now.

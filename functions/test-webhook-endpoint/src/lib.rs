@@ -9,8 +9,8 @@ use spillway_domain::webhook::{EndpointStatus, LastTest};
 use spillway_platform::api::contract::{Access, Endpoint, PathId, ProblemType, Success, problem_types};
 use spillway_platform::api::view::{self, EventView};
 use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
-use spillway_platform::runtime::{self, SettingError, Start};
-use spillway_platform::store::{Store, StoredEvent};
+use spillway_platform::runtime::{self, StoreWithEvents};
+use spillway_platform::store::StoredEvent;
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
 /// Tries when concurrent requests change the endpoint.
@@ -37,18 +37,7 @@ pub const ENDPOINT: Endpoint<EventView<'static>> = Endpoint {
     )
 };
 
-/// The store, for events that are due.
-pub struct Parts {
-    store: Store,
-}
-
-impl runtime::Parts for Parts {
-    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
-        Ok(Parts { store: Store::with_events(start)? })
-    }
-}
-
-type Context = runtime::Context<Parts>;
+type Context = runtime::Context<StoreWithEvents>;
 
 /// Stores the event and answers 202 with it; sent again with the same idempotency key, with the same.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {

@@ -11,9 +11,9 @@ use spillway_platform::api::contract::{
 };
 use spillway_platform::api::view::{self, WebhookEndpointView};
 use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
-use spillway_platform::runtime::{self, SettingError, Start};
-use spillway_platform::store::{Committed, NotUpdated, Store};
-use spillway_platform::webhook::{self, Addresses};
+use spillway_platform::runtime;
+use spillway_platform::store::{Committed, NotUpdated};
+use spillway_platform::webhook::{self, Addresses, EndpointParts};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
 const URL: Field<Text> = webhook::URL.optional();
@@ -41,19 +41,7 @@ pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
     )
 };
 
-/// The store, and which addresses are allowed.
-pub struct Parts {
-    store: Store,
-    addresses: Addresses,
-}
-
-impl runtime::Parts for Parts {
-    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
-        Ok(Parts { addresses: Addresses::new(&start.environment)?, store: Store::new(start)? })
-    }
-}
-
-type Context = runtime::Context<Parts>;
+type Context = runtime::Context<EndpointParts>;
 
 /// Changes the endpoint if it has the version that the request is based on, and answers with it as it becomes.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {

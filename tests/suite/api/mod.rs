@@ -13,7 +13,7 @@ mod get_balance;
 mod issue_api_key;
 mod list_balance_transactions;
 mod list_payments;
-mod manage_webhook_endpoints;
 mod operators;
 mod revoke_api_key;
 mod update_merchant;
+mod webhook_endpoints;

@@ -100,6 +100,19 @@ impl Parts for StoreOnly {
     }
 }
 
+/// The store of a function that writes events.
+#[derive(Debug)]
+pub struct StoreWithEvents {
+    /// The table.
+    pub store: Store,
+}
+
+impl Parts for StoreWithEvents {
+    fn new(start: &Start<'_>) -> Result<StoreWithEvents, SettingError> {
+        Ok(StoreWithEvents { store: Store::with_events(start)? })
+    }
+}
+
 /// Parts that send messages, or let one wait that was received.
 pub trait HasQueues {
     /// The queues.

@@ -14,7 +14,7 @@ mod serve;
 pub mod settings;
 
 pub use cache::Cache;
-pub use context::{Clock, Context, HasQueues, Outside, Parts, Random, Start, StoreOnly};
+pub use context::{Clock, Context, HasQueues, Outside, Parts, Random, Start, StoreOnly, StoreWithEvents};
 pub use endpoint::{serve_endpoint, serve_list};
 pub use http::{serve_http, serve_http_with_query};
 pub use merchants::Merchants;

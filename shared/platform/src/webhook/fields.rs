@@ -5,8 +5,9 @@ use spillway_domain::tenant::Mode;
 use super::address::{URL_LENGTH_MAX, check_url};
 use crate::api::Fields;
 use crate::api::contract::{Field, List, Text, event_filters};
-use crate::runtime::SettingError;
 use crate::runtime::settings::{Environment, webhook_loopback};
+use crate::runtime::{Parts, SettingError, Start};
+use crate::store::Store;
 
 /// Where to post.
 pub const URL: Field<Text> = Field::text(
@@ -27,6 +28,21 @@ pub const EVENT_TYPES: Field<List> = Field::list(
     "[\"payment.*\"]",
 );
 
+/// The parts of a function that takes addresses of endpoints.
+#[derive(Debug)]
+pub struct EndpointParts {
+    /// The table.
+    pub store: Store,
+    /// Which addresses are allowed.
+    pub addresses: Addresses,
+}
+
+impl Parts for EndpointParts {
+    fn new(start: &Start<'_>) -> Result<EndpointParts, SettingError> {
+        Ok(EndpointParts { addresses: Addresses::new(&start.environment)?, store: Store::new(start)? })
+    }
+}
+
 /// Which addresses an endpoint may have.
 #[derive(Debug, Clone, Copy)]
 pub struct Addresses {
@@ -35,7 +51,7 @@ pub struct Addresses {
 
 impl Addresses {
     /// By the setting `WEBHOOK_LOOPBACK`.
-    pub fn new(environment: &Environment) -> Result<Addresses, SettingError> {
+    fn new(environment: &Environment) -> Result<Addresses, SettingError> {
         Ok(Addresses { loopback_in_test: webhook_loopback(environment)? })
     }
 

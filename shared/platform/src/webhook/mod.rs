@@ -6,6 +6,6 @@ mod send;
 mod sign;
 
 pub use address::{AddressError, URL_LENGTH_MAX, check_url};
-pub use fields::{Addresses, EVENT_TYPES, URL};
+pub use fields::{Addresses, EVENT_TYPES, EndpointParts, URL};
 pub use send::{NoClient, Sender};
 pub use sign::{Signed, new_secret, sign};
