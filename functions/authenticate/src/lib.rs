@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use spillway_domain::api_key::{ApiKey, ApiKeySecret};
 use spillway_domain::merchant::Merchant;
-use spillway_platform::runtime::{Answered, Context, Invocation, UNAUTHORIZED};
-use spillway_platform::store::StoreError;
-use spillway_platform::work::Subject;
+use spillway_lambda::{Answered, Invocation, UNAUTHORIZED};
+use spillway_runtime::Context;
+use spillway_store::{StoreError, StoreOnly};
+use spillway_work::Subject;
 
 /// The event of a REQUEST authorizer: the fields that are used.
 #[derive(Debug, Deserialize)]
@@ -60,7 +61,7 @@ pub enum AuthenticateError {
 
 /// Finds the key and its merchant, strongly read, so that a new key works at once and a revoked one does no longer.
 pub async fn handle(
-    context: Arc<Context>, _: Invocation, event: AuthorizerEvent,
+    context: Arc<Context<StoreOnly>>, _: Invocation, event: AuthorizerEvent,
 ) -> Result<Answered<AuthorizerAnswer>, AuthenticateError> {
     let secret = bearer(&event).ok_or(AuthenticateError::Unauthorized)?;
     let key = context.store.api_key(&secret).await?.ok_or(AuthenticateError::Unauthorized)?;

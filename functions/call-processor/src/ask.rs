@@ -7,10 +7,10 @@ use spillway_domain::change::Change;
 use spillway_domain::event::EventType;
 use spillway_domain::fee::Terms;
 use spillway_domain::operation::{Answer, Ask, Asking, Asks, Conclusion, Ending, Operation, Verb};
-use spillway_platform::api::view::Shown;
-use spillway_platform::runtime::Metric;
-use spillway_platform::store::Committed;
-use spillway_platform::work::{Done, Outgoing, WorkError, WorkItem};
+use spillway_runtime::Metric;
+use spillway_store::{Committed, WorkItem};
+use spillway_wire::view::Shown;
+use spillway_work::{Done, Outgoing, WorkError};
 
 use crate::Context;
 
@@ -175,7 +175,7 @@ async fn send_again(context: &Context, item: &WorkItem, next: &Asking) {
     let delay_s = wait_s(context, next);
     if delay_s <= Outgoing::DELAY_S_MAX {
         let again = Outgoing { item: item.clone(), delay_s };
-        if let Some((_, error)) = context.queues().send(&[again]).await.pop() {
+        if let Some((_, error)) = context.queues.send(&[again]).await.pop() {
             // Its due time brings it back.
             tracing::warn!(target: "spillway", subject = %item, %error, "the next try's message was not sent");
         }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use spillway_domain::operation::UnknownOutcomePolicy;
 use spillway_domain::payment::Payment;
 use spillway_domain::refund::Refund;
-use spillway_platform::processor::Processors;
-use spillway_platform::runtime::{self, HasQueues, Invocation, Merchants, SettingError, Start, settings};
-use spillway_platform::store::Store;
-use spillway_platform::work::{Done, Kind, QueueName, Queues, WorkError, WorkItem, each};
+use spillway_lambda::Invocation;
+use spillway_processors::Processors;
+use spillway_runtime::{SettingError, Start};
+use spillway_store::{Kind, Merchants, QueueName, Store, WorkItem};
+use spillway_work::{Done, HasQueues, Queues, WorkError, each};
 
 /// The store, the processors and what they may leave open.
 pub struct Parts {
@@ -21,10 +22,10 @@ pub struct Parts {
     unknown_outcome: UnknownOutcomePolicy,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let store = Store::with_events(start)?;
-        let unknown_outcome = settings::unknown_outcome(&start.environment)?;
+        let unknown_outcome = spillway_processors::unknown_outcome(&start.environment)?;
         Ok(Parts {
             merchants: Merchants::new(start, &store)?,
             queues: Queues::new(start, &[QueueName::Processor])?,
@@ -41,7 +42,7 @@ impl HasQueues for Parts {
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
 /// Works on each object by itself.
 pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Done, WorkError>> {

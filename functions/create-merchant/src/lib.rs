@@ -9,12 +9,13 @@ use spillway_domain::id::SHARDS_MAX;
 use spillway_domain::merchant::{
     Merchant, MerchantRefusal, NewMerchant, Plan, SETTLEMENT_DELAY_DAYS_MAX, TEXT_LENGTH_MAX,
 };
-use spillway_platform::api::view::{self, MerchantView};
-use spillway_platform::api::{Asked, Fields, prices};
-use spillway_platform::plan_key::{self, PlanKeyError, PlanKeys};
-use spillway_platform::runtime::{self, Answered, Invocation, SettingError, Start};
-use spillway_platform::store::{Created, Store, StoreError};
-use spillway_platform::work::{Done, Subject};
+use spillway_lambda::{Answered, Invocation};
+use spillway_plan_keys::{PlanKeyError, PlanKeys};
+use spillway_runtime::{SettingError, Start};
+use spillway_store::{Created, Store, StoreError};
+use spillway_wire::view::{self, MerchantView};
+use spillway_wire::{Asked, Fields, prices};
+use spillway_work::{Done, Subject};
 
 /// The store and the gateway.
 pub struct Parts {
@@ -22,7 +23,7 @@ pub struct Parts {
     plan_keys: PlanKeys,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let store = Store::new(start)?;
         Ok(Parts { plan_keys: PlanKeys::new(start, &store)?, store })
@@ -35,7 +36,7 @@ impl AsRef<PlanKeys> for Parts {
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
 /// What an operator asks for.
 #[derive(Debug, Clone)]
@@ -92,14 +93,14 @@ pub enum CreateMerchantError {
 pub async fn handle(
     context: Arc<Context>, invocation: Invocation, asked: CreateMerchant,
 ) -> Result<Answered<MerchantView>, CreateMerchantError> {
-    let plan_key = plan_key::new_value(context.random());
+    let plan_key = spillway_plan_keys::new_value(context.random());
     let merchant = Merchant::create(asked.into(), plan_key, &invocation.request_id, context.now())?;
     let (merchant, outcome) = match context.store.create_merchant(&merchant).await? {
         Created::New => (merchant, "created"),
         Created::Existing(first) if first.fingerprint == merchant.fingerprint => (first, "created before"),
         Created::Existing(_) => return Err(CreateMerchantError::ReferenceTaken),
     };
-    plan_key::provide(&context, &merchant, invocation.deadline).await?;
+    spillway_plan_keys::provide(&context, &merchant, invocation.deadline).await?;
     let about = log_subject(outcome, &merchant);
     Ok(Answered::new(view::merchant(merchant), about))
 }

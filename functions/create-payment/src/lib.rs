@@ -10,14 +10,11 @@ use spillway_domain::id::{PaymentKind, shard_of};
 use spillway_domain::money::{AMOUNT_MAX, Minor};
 use spillway_domain::payment::{CUSTOMER_LENGTH_MAX, CaptureMethod, NewPayment, Payment, REFERENCE_LENGTH_MAX};
 use spillway_domain::resource::{Cause, Meta, Resource as _};
-use spillway_platform::api::contract::{
-    Access, Endpoint, Field, Integer, Metadata, OneOf, Success, Text, problem_types,
-};
-use spillway_platform::api::view::PaymentView;
-use spillway_platform::api::{self, ApiRequestExt as _, Caller, Json, Problem, Response};
-use spillway_platform::processor;
-use spillway_platform::runtime::{self, SettingError, Start};
-use spillway_platform::store::Store;
+use spillway_runtime::{SettingError, Start};
+use spillway_store::Store;
+use spillway_wire::contract::{Access, Endpoint, Field, Integer, Metadata, OneOf, Success, Text, problem_types};
+use spillway_wire::view::PaymentView;
+use spillway_wire::{ApiRequestExt as _, Caller, Json, Problem, Response};
 
 const AMOUNT: Field<Integer> =
     Field::integer("amount", 1, AMOUNT_MAX, "What to charge, in minor units: cents, yen, fils.", "1250");
@@ -84,13 +81,13 @@ pub struct Parts {
     store: Store,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         Ok(Parts { store: Store::with_due_times(start)? })
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
 /// Stores the payment and answers 202, or answers as the first request with this idempotency key was answered.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
@@ -99,7 +96,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     let body = request.json()?;
     let fingerprint = body.fingerprint();
     let asked = parse(body, &caller)?;
-    let processor = processor::for_mode(caller.tenant.mode).ok_or_else(Problem::processor_not_configured)?;
+    let processor = spillway_processors::for_mode(caller.tenant.mode).ok_or_else(Problem::processor_not_configured)?;
 
     let id = key.id_for::<PaymentKind>(&caller.tenant, Payment::NAME, "");
     let shard = shard_of(id.as_str(), caller.shards.in_force(now));
@@ -108,7 +105,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
         Change::creation(Payment::accept(Meta::new(id, caller.tenant, shard, cause), asked, processor.to_owned()));
 
     let creation = context.store.create(&change).await?;
-    api::creation(&request, &change.after, creation, |never| match never {})
+    spillway_wire::creation(&request, &change.after, creation, |never| match never {})
 }
 
 fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {
@@ -121,7 +118,7 @@ fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {
         None => (None, true),
     };
     let token = match TOKEN.read(&mut fields) {
-        Some(token) if !processor::knows_token(caller.tenant.mode, &token) => {
+        Some(token) if !spillway_processors::knows_token(caller.tenant.mode, &token) => {
             fields.fault(TOKEN.name, "is no token that the processor knows")
         }
         token => token,

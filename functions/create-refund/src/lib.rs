@@ -10,12 +10,10 @@ use spillway_domain::money::{AMOUNT_MAX, Minor};
 use spillway_domain::payment::Payment;
 use spillway_domain::refund::{ExceedsRefundable, NewRefund, NotBegun, Refund};
 use spillway_domain::resource::{Cause, Resource as _};
-use spillway_platform::api::contract::{
-    Access, Endpoint, Field, Integer, Metadata, PathId, ProblemType, Success, Text,
-};
-use spillway_platform::api::view::RefundView;
-use spillway_platform::api::{self, ApiRequestExt as _, Caller, Json, Problem, Response};
-use spillway_platform::runtime::{self, StoreWithEvents};
+use spillway_store::StoreWithEvents;
+use spillway_wire::contract::{Access, Endpoint, Field, Integer, Metadata, PathId, ProblemType, Success, Text};
+use spillway_wire::view::RefundView;
+use spillway_wire::{ApiRequestExt as _, Caller, Json, Problem, Response};
 
 const PAYMENT: PathId<PaymentKind> = PathId::new("payment_id", "payment");
 const AMOUNT: Field<Integer> =
@@ -52,7 +50,7 @@ pub const ENDPOINT: Endpoint<RefundView<'static>> = Endpoint {
     )
 };
 
-type Context = runtime::Context<StoreWithEvents>;
+type Context = spillway_runtime::Context<StoreWithEvents>;
 
 /// Stores the refund and answers 202, or answers as the first request with this idempotency key was answered.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
@@ -74,7 +72,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     })?;
 
     let creation = context.store.create(&change).await?;
-    api::creation(&request, &change.after, creation, |ExceedsRefundable| {
+    spillway_wire::creation(&request, &change.after, creation, |ExceedsRefundable| {
         let detail = format!("Less than {} is left to refund of this payment.", change.after.asked.amount.units());
         Problem::new(&AMOUNT_EXCEEDS_REFUNDABLE, &detail)
     })

@@ -7,12 +7,11 @@ use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::resource::{Cause, Meta};
 use spillway_domain::webhook::{Endpoint, EventFilter};
-use spillway_platform::api::contract::{Access, Endpoint as Declared, ProblemType, Success, problem_types};
-use spillway_platform::api::view::{self, WebhookEndpointView};
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
-use spillway_platform::runtime;
-use spillway_platform::store::{Committed, NotCreated};
-use spillway_platform::webhook::{Addresses, EVENT_TYPES, EndpointParts, URL, new_secret};
+use spillway_store::{Committed, NotCreated};
+use spillway_webhooks::{Addresses, EVENT_TYPES, EndpointParts, URL, new_secret};
+use spillway_wire::contract::{Access, Endpoint as Declared, ProblemType, Success, problem_types};
+use spillway_wire::view::{self, WebhookEndpointView};
+use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
 
 const WEBHOOK_ENDPOINT_DELETED: ProblemType = ProblemType {
     status: 409,
@@ -41,7 +40,7 @@ pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
     )
 };
 
-type Context = runtime::Context<EndpointParts>;
+type Context = spillway_runtime::Context<EndpointParts>;
 
 /// Stores the endpoint and answers 201 with its signing secret. Sent again with the same idempotency key, the answer
 /// has the newest secret and shows the endpoint as it is now.

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
-use spillway_platform::api::contract::{Access, Endpoint, PathId, Success, problem_types};
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
-use spillway_platform::runtime::Context;
-use spillway_platform::store::Committed;
+use spillway_runtime::Context;
+use spillway_store::{Committed, StoreOnly};
+use spillway_wire::contract::{Access, Endpoint, PathId, Success, problem_types};
+use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
 /// Tries when concurrent requests change the endpoint.
@@ -29,7 +29,7 @@ pub const ENDPOINT: Endpoint<()> = Endpoint {
 };
 
 /// Deletes the endpoint, and answers 204 for one that was deleted before too.
-pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let if_match = if request.headers().contains_key("if-match") { Some(request.if_match()?) } else { None };
     let id = WEBHOOK_ENDPOINT.read(&request)?;
     for _ in 0..TRIES_MAX {

@@ -7,10 +7,10 @@ use spillway_domain::id::{EndpointId, EventId};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, Endpoint, JitterPermille};
-use spillway_platform::runtime::Metric;
-use spillway_platform::store::{StoredEvent, keys};
-use spillway_platform::webhook::sign;
-use spillway_platform::work::{Done, Outgoing, WorkError, WorkItem};
+use spillway_runtime::Metric;
+use spillway_store::{StoredEvent, WorkItem, keys};
+use spillway_webhooks::sign;
+use spillway_work::{Done, Outgoing, WorkError};
 
 use crate::Context;
 use crate::endpoints::Endpoints;
@@ -149,7 +149,7 @@ pub async fn send_message(context: &Context, tenant: &Tenant, delivery: &Deliver
         return;
     }
     let Some(item) = WorkItem::of(&keys::delivery(tenant, &delivery.event, &delivery.endpoint)) else { return };
-    if let Some((_, error)) = context.queues().send(&[Outgoing { item, delay_s }]).await.pop() {
+    if let Some((_, error)) = context.queues.send(&[Outgoing { item, delay_s }]).await.pop() {
         // Its due time brings it back.
         tracing::warn!(target: "spillway", event = %delivery.event, error = %error, "the next attempt's message was not sent");
     }

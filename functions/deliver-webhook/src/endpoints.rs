@@ -5,8 +5,7 @@ use std::collections::{HashMap, HashSet};
 use spillway_domain::id::EndpointId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::webhook::Endpoint;
-use spillway_platform::store::{Readable, StoreError};
-use spillway_platform::work::WorkItem;
+use spillway_store::{Readable, StoreError, WorkItem};
 
 use crate::Context;
 

@@ -6,9 +6,9 @@ use spillway_domain::id::EventId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Delivery, Endpoint, FirstStep};
-use spillway_platform::runtime::Metric;
-use spillway_platform::store::{Created, StoredEvent};
-use spillway_platform::work::{Done, WorkError};
+use spillway_runtime::Metric;
+use spillway_store::{Created, StoredEvent};
+use spillway_work::{Done, WorkError};
 
 use crate::Context;
 use crate::delivery;

@@ -8,11 +8,11 @@ mod recovery;
 
 use std::sync::Arc;
 
-use spillway_platform::runtime::settings::Webhooks;
-use spillway_platform::runtime::{self, HasQueues, Invocation, SettingError, Start};
-use spillway_platform::store::Store;
-use spillway_platform::webhook::Sender;
-use spillway_platform::work::{Done, Kind, QueueName, Queues, WorkError, WorkItem, each};
+use spillway_lambda::Invocation;
+use spillway_runtime::{SettingError, Start};
+use spillway_store::{Kind, QueueName, Store, WorkItem};
+use spillway_webhooks::{self as webhooks, Sender};
+use spillway_work::{Done, HasQueues, Queues, WorkError, each};
 
 use endpoints::Endpoints;
 
@@ -20,15 +20,15 @@ use endpoints::Endpoints;
 pub struct Parts {
     store: Store,
     queues: Queues,
-    webhooks: Webhooks,
+    webhooks: webhooks::Settings,
     sender: Sender,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let store = Store::with_events(start)?;
         let queues = Queues::new(start, &[QueueName::Webhooks])?;
-        let webhooks = Webhooks::read(&start.environment)?;
+        let webhooks = webhooks::Settings::read(&start.environment)?;
         Ok(Parts { store, queues, sender: Sender::new(&webhooks), webhooks })
     }
 }
@@ -39,7 +39,7 @@ impl HasQueues for Parts {
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
 /// Delivers each event and each retry by itself; the endpoints of a merchant are read once for the batch.
 pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Vec<Done>, WorkError>> {

@@ -2,8 +2,8 @@
 
 use spillway_domain::id::EndpointId;
 use spillway_domain::webhook::EndpointStatus;
-use spillway_platform::store::keys;
-use spillway_platform::work::{Done, Outgoing, WorkError, WorkItem};
+use spillway_store::{WorkItem, keys};
+use spillway_work::{Done, Outgoing, WorkError};
 
 use crate::Context;
 use crate::endpoints::Endpoints;
@@ -39,7 +39,7 @@ pub async fn send_pending(
 
 /// Sends all of them, or fails with the first error.
 async fn send(context: &Context, messages: &[Outgoing]) -> Result<(), WorkError> {
-    match context.queues().send(messages).await.into_iter().next() {
+    match context.queues.send(messages).await.into_iter().next() {
         None => Ok(()),
         Some((_, error)) => Err(error),
     }

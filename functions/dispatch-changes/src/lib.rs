@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use spillway_platform::runtime::{self, SettingError, Start};
-use spillway_platform::work::{Kind, Outgoing, QueueName, Queues, StreamChange, WorkError, WorkItem};
+use spillway_runtime::{SettingError, Start};
+use spillway_store::{Kind, QueueName, WorkItem};
+use spillway_work::{Outgoing, Queues, StreamChange, WorkError};
 
 /// The queues, and how long movements gather before a fold.
 pub struct Parts {
@@ -12,14 +13,14 @@ pub struct Parts {
     fold_delay_s: u32,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let queues = Queues::new(start, &QueueName::ALL)?;
         Ok(Parts { queues, fold_delay_s: start.environment.number("FOLD_DELAY_SECONDS")? })
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
 /// Sends one message for each item that needs work. A change that can't be read or sent ends the batch there: it and
 /// those after it come again.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use spillway_domain::time::Timestamp;
-use spillway_platform::runtime::{self, Invocation, Metric, SettingError, Start};
-use spillway_platform::store::{Claim, DueSpace, SWEEP_MAX, Store, StoreError};
-use spillway_platform::work::{Outgoing, QueueName, Queues, WorkError, WorkItem};
+use spillway_lambda::Invocation;
+use spillway_runtime::{Metric, SettingError, Start};
+use spillway_store::{Claim, DueSpace, QueueName, SWEEP_MAX, Store, StoreError, WorkItem};
+use spillway_work::{Outgoing, Queues, WorkError};
 
 /// Partitions that are swept at once, and claims that are made at once.
 const AT_ONCE: usize = 16;
@@ -24,7 +25,7 @@ pub struct Parts {
     claim_s: u32,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let store = Store::new(start)?;
         let queues = Queues::new(start, &QueueName::ALL)?;
@@ -32,7 +33,7 @@ impl runtime::Parts for Parts {
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
 /// Sweeps the three spaces, money first, each with its share of the time that is left, so that a backlog of one delays
 /// no other. Gives what was enqueued, and how much that is.

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use spillway_domain::id::{EntryId, shard_of};
 use spillway_domain::time::Timestamp;
-use spillway_platform::runtime::{self, HasQueues, Invocation, Metric, SettingError, Start};
-use spillway_platform::store::Store;
-use spillway_platform::work::{Done, Outgoing, QueueName, Queues, WorkError, WorkItem, each};
+use spillway_lambda::Invocation;
+use spillway_runtime::{Metric, SettingError, Start};
+use spillway_store::{QueueName, Store, WorkItem};
+use spillway_work::{Done, HasQueues, Outgoing, Queues, WorkError, each};
 
 /// A fold begins only if this much time is left.
 const RESERVE_MS: i64 = 5_000;
@@ -20,7 +21,7 @@ pub struct Parts {
     queues: Queues,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let store = Store::new(start)?;
         let queues = Queues::new(start, &[QueueName::Folds])?;
@@ -34,7 +35,7 @@ impl HasQueues for Parts {
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
 /// Folds each balance by itself.
 pub async fn handle(
@@ -66,7 +67,7 @@ async fn fold(
         let now = context.now();
         if deadline.since(now) < RESERVE_MS {
             let more = Outgoing { item: item.clone(), delay_s: 0 };
-            let unsent = context.queues().send(&[more]).await.pop();
+            let unsent = context.queues.send(&[more]).await.pop();
             return unsent.map_or(Ok(", and a message goes on"), |(_, error)| Err(error));
         }
         let (balance, due) = context.store.balance(tenant, currency, part).await?;
@@ -102,7 +103,8 @@ fn next_look(item: &WorkItem, now: Timestamp) -> Timestamp {
 
 #[cfg(test)]
 mod tests {
-    use spillway_platform::store::Key;
+
+    use spillway_store::Key;
 
     use super::*;
 

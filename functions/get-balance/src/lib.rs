@@ -9,11 +9,11 @@ use spillway_domain::balance::{Balance, Inexact, Reading, part_of};
 use spillway_domain::currency::Currency;
 use spillway_domain::ledger::Movement;
 use spillway_domain::time::Day;
-use spillway_platform::api::contract::{Access, Endpoint, Success};
-use spillway_platform::api::view::{self, BalanceView};
-use spillway_platform::api::{ApiResponseExt as _, Caller, Problem, Response};
-use spillway_platform::runtime::Context;
-use spillway_platform::store::{BalancePart, Readable};
+use spillway_runtime::Context;
+use spillway_store::{BalancePart, Readable, StoreOnly};
+use spillway_wire::contract::{Access, Endpoint, Success};
+use spillway_wire::view::{self, BalanceView};
+use spillway_wire::{ApiResponseExt as _, Caller, Problem, Response};
 
 /// The declaration.
 pub const ENDPOINT: Endpoint<BalanceView> = Endpoint {
@@ -35,7 +35,7 @@ type Readings = BTreeMap<String, Result<Reading, Inexact>>;
 /// Reads balances, movements and balances again, until no more than one fold came in between. What was committed
 /// before the request began is in the answer, and nothing is in it twice. A currency of which an item can't be read has
 /// an error; the others are answered. 503 if a balance moves during every try.
-pub async fn handle(context: Arc<Context>, caller: Caller, _: Request) -> Result<Response, Problem> {
+pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, _: Request) -> Result<Response, Problem> {
     let (tenant, shards) = (&caller.tenant, caller.shards.largest());
 
     let mut first = context.store.balances(tenant, shards).await?;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use lambda_http::Request;
 use schemars::JsonSchema;
 use serde::Serialize;
-use spillway_platform::api::contract::{Access, Endpoint, Success};
-use spillway_platform::api::{ApiResponseExt as _, Parameters, Problem, Response};
-use spillway_platform::runtime::Context;
+use spillway_runtime::Context;
+use spillway_wire::contract::{Access, Endpoint, Success};
+use spillway_wire::{ApiResponseExt as _, Parameters, Problem, Response};
 
 /// The declaration.
 pub const ENDPOINT: Endpoint<Health> = Endpoint {

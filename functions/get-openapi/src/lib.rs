@@ -7,9 +7,9 @@ use lambda_http::Request;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use spillway_platform::api::contract::{Access, Endpoint, Success};
-use spillway_platform::api::{ApiResponseExt as _, Parameters, Problem, Response};
-use spillway_platform::runtime::Context;
+use spillway_runtime::Context;
+use spillway_wire::contract::{Access, Endpoint, Success};
+use spillway_wire::{ApiResponseExt as _, Parameters, Problem, Response};
 
 /// What `make openapi` writes.
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");

@@ -6,10 +6,11 @@ use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::PaymentKind;
 use spillway_domain::payment::Payment;
-use spillway_platform::api::contract::{Access, Endpoint, PathId, Success};
-use spillway_platform::api::view::PaymentView;
-use spillway_platform::api::{self, Caller, Problem, Response};
-use spillway_platform::runtime::Context;
+use spillway_runtime::Context;
+use spillway_store::StoreOnly;
+use spillway_wire::contract::{Access, Endpoint, PathId, Success};
+use spillway_wire::view::PaymentView;
+use spillway_wire::{Caller, Problem, Response};
 
 const PAYMENT: PathId<PaymentKind> = PathId::new("payment_id", "payment");
 
@@ -27,11 +28,11 @@ pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
 
 /// Answers with the payment, or 304 if the client has this version. A malformed, a missing and a foreign id get the
 /// same 404.
-pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let id = PAYMENT.read(&request)?;
 
     let payment: Option<Payment> = context.store.resource(&caller.tenant, &id).await?;
     let payment = payment.ok_or_else(|| PAYMENT.not_found())?;
 
-    Ok(api::resource(&payment, &request))
+    Ok(spillway_wire::resource(&payment, &request))
 }

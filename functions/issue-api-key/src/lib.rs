@@ -6,11 +6,12 @@ use spillway_domain::api_key::{ApiKey, ApiKeySecret, Scope};
 use spillway_domain::id::{ApiKeyId, MerchantId};
 use spillway_domain::tenant::{Mode, Tenant};
 use spillway_domain::time::Timestamp;
-use spillway_platform::api::view::{self, ApiKeyView};
-use spillway_platform::api::{Asked, Fields};
-use spillway_platform::runtime::{Answered, Context, Invocation};
-use spillway_platform::store::{Created, StoreError};
-use spillway_platform::work::{Done, Subject};
+use spillway_lambda::{Answered, Invocation};
+use spillway_runtime::Context;
+use spillway_store::{Created, StoreError, StoreOnly};
+use spillway_wire::view::{self, ApiKeyView};
+use spillway_wire::{Asked, Fields};
+use spillway_work::{Done, Subject};
 
 const REFERENCE_LENGTH_MAX: usize = 200;
 
@@ -59,7 +60,7 @@ pub enum IssueApiKeyError {
 
 /// Stores the key's hash and answers with the key, this once. Repeated, the answer has the same id and no secret.
 pub async fn handle(
-    context: Arc<Context>, invocation: Invocation, asked: IssueApiKey,
+    context: Arc<Context<StoreOnly>>, invocation: Invocation, asked: IssueApiKey,
 ) -> Result<Answered<ApiKeyView>, IssueApiKeyError> {
     let key = decide(asked, invocation.request_id, context.now())?;
     if context.store.merchant(&key.tenant.merchant).await?.is_none() {

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::money::OutOfRange;
-use spillway_platform::api::contract::{
-    Access, CREATED_BEFORE, CREATED_FROM, CURRENCY, CURSOR, Endpoint, LIMIT, Success,
-};
-use spillway_platform::api::view::{self, BalanceTransactionView, ListView};
-use spillway_platform::api::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
-use spillway_platform::runtime::Context;
+use spillway_runtime::Context;
+use spillway_store::StoreOnly;
+use spillway_wire::contract::{Access, CREATED_BEFORE, CREATED_FROM, CURRENCY, CURSOR, Endpoint, LIMIT, Success};
+use spillway_wire::view::{self, BalanceTransactionView, ListView};
+use spillway_wire::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
 
 /// The declaration.
 pub const ENDPOINT: Endpoint<ListView<BalanceTransactionView<'static>>> = Endpoint {
@@ -25,7 +24,9 @@ pub const ENDPOINT: Endpoint<ListView<BalanceTransactionView<'static>>> = Endpoi
 };
 
 /// Answers with a page of the journal as the merchant sees it, and the cursor of the next if there is one.
-pub async fn handle(context: Arc<Context>, caller: Caller, _: Request, query: Parameters) -> Result<Response, Problem> {
+pub async fn handle(
+    context: Arc<Context<StoreOnly>>, caller: Caller, _: Request, query: Parameters,
+) -> Result<Response, Problem> {
     let mut query = ListQuery::of(query, &caller.tenant, &ENDPOINT);
     let currency = query.currency();
     let page = query.finish()?;

@@ -7,13 +7,13 @@ use spillway_domain::api_key::Scope;
 use spillway_domain::page::Filter;
 use spillway_domain::payment::{CUSTOMER_LENGTH_MAX, Payment, REFERENCE_LENGTH_MAX, Status};
 use spillway_domain::resource::Finder;
-use spillway_platform::api::contract::{
+use spillway_runtime::Context;
+use spillway_store::{Listed, StoreOnly};
+use spillway_wire::contract::{
     self, Access, CREATED_BEFORE, CREATED_FROM, CURRENCY, CURSOR, Endpoint, LIMIT, Success, TextFilter,
 };
-use spillway_platform::api::view::{self, ListView, PaymentView};
-use spillway_platform::api::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
-use spillway_platform::runtime::Context;
-use spillway_platform::store::Listed;
+use spillway_wire::view::{self, ListView, PaymentView};
+use spillway_wire::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
 
 const STATUS: contract::Filter<Status> = contract::Filter::one_of("status", "Only payments with this status.");
 const REFERENCE: TextFilter =
@@ -39,7 +39,9 @@ pub const ENDPOINT: Endpoint<ListView<PaymentView<'static>>> = Endpoint {
 };
 
 /// Answers with a page of payments, and the cursor of the next if there is one. A suspended merchant may read.
-pub async fn handle(context: Arc<Context>, caller: Caller, _: Request, query: Parameters) -> Result<Response, Problem> {
+pub async fn handle(
+    context: Arc<Context<StoreOnly>>, caller: Caller, _: Request, query: Parameters,
+) -> Result<Response, Problem> {
     let mut query = ListQuery::of(query, &caller.tenant, &ENDPOINT);
     let status = query.one_of(&STATUS);
     let filter = Filter { status, currency: query.currency() };

@@ -7,13 +7,11 @@ use spillway_domain::api_key::Scope;
 use spillway_domain::id::PaymentKind;
 use spillway_domain::payment::Payment;
 use spillway_domain::refund::{Refund, Status};
-use spillway_platform::api::contract::{
-    Access, CREATED_BEFORE, CREATED_FROM, CURSOR, Endpoint, Filter, LIMIT, PathId, Success,
-};
-use spillway_platform::api::view::{self, ListView, RefundView};
-use spillway_platform::api::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
-use spillway_platform::runtime::Context;
-use spillway_platform::store::Listed;
+use spillway_runtime::Context;
+use spillway_store::{Listed, StoreOnly};
+use spillway_wire::contract::{Access, CREATED_BEFORE, CREATED_FROM, CURSOR, Endpoint, Filter, LIMIT, PathId, Success};
+use spillway_wire::view::{self, ListView, RefundView};
+use spillway_wire::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
 
 const PAYMENT: PathId<PaymentKind> = PathId::new("payment_id", "payment");
 const STATUS: Filter<Status> = Filter::one_of("status", "Only refunds with this status.");
@@ -33,7 +31,7 @@ pub const ENDPOINT: Endpoint<ListView<RefundView<'static>>> = Endpoint {
 
 /// Answers with a page of refunds, and the cursor of the next if there is one.
 pub async fn handle(
-    context: Arc<Context>, caller: Caller, request: Request, query: Parameters,
+    context: Arc<Context<StoreOnly>>, caller: Caller, request: Request, query: Parameters,
 ) -> Result<Response, Problem> {
     let id = PAYMENT.read(&request)?;
     let mut query = ListQuery::under(query, &caller.tenant, &ENDPOINT, id.as_str());

@@ -6,12 +6,11 @@ use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::page::Page;
 use spillway_domain::webhook::EndpointStatus;
-use spillway_platform::api::contract::{
-    Access, CREATED_BEFORE, CREATED_FROM, CURSOR, Endpoint, Filter, LIMIT, Success,
-};
-use spillway_platform::api::view::{self, ListView, WebhookEndpointView};
-use spillway_platform::api::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
-use spillway_platform::runtime::Context;
+use spillway_runtime::Context;
+use spillway_store::StoreOnly;
+use spillway_wire::contract::{Access, CREATED_BEFORE, CREATED_FROM, CURSOR, Endpoint, Filter, LIMIT, Success};
+use spillway_wire::view::{self, ListView, WebhookEndpointView};
+use spillway_wire::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
 
 const STATUS: Filter<EndpointStatus> = Filter::one_of("status", "Only endpoints with this status.");
 
@@ -28,7 +27,9 @@ pub const ENDPOINT: Endpoint<ListView<WebhookEndpointView<'static>>> = Endpoint 
 };
 
 /// Answers with a page of endpoints, and the cursor of the next if there is one. All are read, strongly: they are few.
-pub async fn handle(context: Arc<Context>, caller: Caller, _: Request, query: Parameters) -> Result<Response, Problem> {
+pub async fn handle(
+    context: Arc<Context<StoreOnly>>, caller: Caller, _: Request, query: Parameters,
+) -> Result<Response, Problem> {
     let mut query = ListQuery::of(query, &caller.tenant, &ENDPOINT);
     let status = query.one_of(&STATUS);
     let page = query.finish()?;

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use spillway_domain::api_key::ApiKey;
 use spillway_domain::id::{ApiKeyId, MerchantId};
 use spillway_domain::time::Timestamp;
-use spillway_platform::api::view::{self, ApiKeyView, ChangedView};
-use spillway_platform::api::{Asked, Fields};
-use spillway_platform::runtime::settings::Remembered;
-use spillway_platform::runtime::{self, Answered, Invocation, SettingError, Start};
-use spillway_platform::store::{Store, StoreError};
-use spillway_platform::work::{Done, Subject};
+use spillway_lambda::{Answered, Invocation};
+use spillway_runtime::{SettingError, Start};
+use spillway_store::{Remembered, Store, StoreError};
+use spillway_wire::view::{self, ApiKeyView, ChangedView};
+use spillway_wire::{Asked, Fields};
+use spillway_work::{Done, Subject};
 
 /// Another revocation of the same key only ever leaves less to do.
 const TRIES: u32 = 8;
@@ -21,13 +21,13 @@ pub struct Parts {
     remembered: Remembered,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         Ok(Parts { store: Store::new(start)?, remembered: Remembered::read(&start.environment)? })
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
 /// What an operator asks for.
 #[derive(Debug)]

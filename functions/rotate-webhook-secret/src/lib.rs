@@ -7,12 +7,12 @@ use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::webhook::{Endpoint, Secret};
-use spillway_platform::api::contract::{Access, Endpoint as Declared, PathId, Success, problem_types};
-use spillway_platform::api::view::{self, WebhookEndpointView};
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
-use spillway_platform::runtime::Context;
-use spillway_platform::store::Committed;
-use spillway_platform::webhook::new_secret;
+use spillway_runtime::Context;
+use spillway_store::{Committed, StoreOnly};
+use spillway_webhooks::new_secret;
+use spillway_wire::contract::{Access, Endpoint as Declared, PathId, Success, problem_types};
+use spillway_wire::view::{self, WebhookEndpointView};
+use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
 /// Tries when concurrent requests change the endpoint.
@@ -38,7 +38,7 @@ pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
 };
 
 /// Stores a new secret and answers with it; sent again with the same idempotency key, with the same.
-pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let key = request.idempotency_key()?.hash();
     ENDPOINT.takes_nothing(&request)?;
     let id = WEBHOOK_ENDPOINT.read(&request)?;

@@ -6,11 +6,10 @@ use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::webhook::{EndpointStatus, LastTest};
-use spillway_platform::api::contract::{Access, Endpoint, PathId, ProblemType, Success, problem_types};
-use spillway_platform::api::view::{self, EventView};
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
-use spillway_platform::runtime::{self, StoreWithEvents};
-use spillway_platform::store::StoredEvent;
+use spillway_store::{StoreWithEvents, StoredEvent};
+use spillway_wire::contract::{Access, Endpoint, PathId, ProblemType, Success, problem_types};
+use spillway_wire::view::EventView;
+use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
 /// Tries when concurrent requests change the endpoint.
@@ -37,7 +36,7 @@ pub const ENDPOINT: Endpoint<EventView<'static>> = Endpoint {
     )
 };
 
-type Context = runtime::Context<StoreWithEvents>;
+type Context = spillway_runtime::Context<StoreWithEvents>;
 
 /// Stores the event and answers 202 with it; sent again with the same idempotency key, with the same.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
@@ -65,7 +64,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
 }
 
 fn accepted(event: &StoredEvent) -> Result<Response, Problem> {
-    Ok(Response::accepted_without_location(&view::event(event)?).about(event.id.as_str()))
+    Ok(Response::accepted_without_location(&event.view()?).about(event.id.as_str()))
 }
 
 fn key_reused() -> Problem {

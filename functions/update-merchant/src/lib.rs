@@ -8,12 +8,12 @@ use spillway_domain::currency::Currency;
 use spillway_domain::fee::Pricing;
 use spillway_domain::id::{MerchantId, SHARDS_MAX};
 use spillway_domain::merchant::{MerchantChange, MerchantRefusal, SETTLEMENT_DELAY_DAYS_MAX, TEXT_LENGTH_MAX};
-use spillway_platform::api::view::{self, ChangedView, MerchantView};
-use spillway_platform::api::{Asked, Fields, prices};
-use spillway_platform::runtime::settings::{Remembered, ShardsAhead};
-use spillway_platform::runtime::{self, Answered, Invocation, SettingError, Start};
-use spillway_platform::store::{Store, StoreError};
-use spillway_platform::work::{Done, Subject};
+use spillway_lambda::{Answered, Invocation};
+use spillway_runtime::{SettingError, Start};
+use spillway_store::{Remembered, ShardsAhead, Store, StoreError};
+use spillway_wire::view::{self, ChangedView, MerchantView};
+use spillway_wire::{Asked, Fields, prices};
+use spillway_work::{Done, Subject};
 
 /// Others who change the same merchant at once are operators: so many of them are none.
 const TRIES: u32 = 8;
@@ -25,7 +25,7 @@ pub struct Parts {
     shards_ahead: ShardsAhead,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         Ok(Parts {
             store: Store::new(start)?,
@@ -35,7 +35,7 @@ impl runtime::Parts for Parts {
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
 /// What an operator asks for.
 #[derive(Debug)]

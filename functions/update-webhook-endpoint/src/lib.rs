@@ -6,18 +6,15 @@ use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::webhook::{Endpoint, EndpointEdit, EndpointStatus, EventFilter};
-use spillway_platform::api::contract::{
-    Access, Endpoint as Declared, Field, List, OneOf, PathId, Success, Text, problem_types,
-};
-use spillway_platform::api::view::{self, WebhookEndpointView};
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
-use spillway_platform::runtime;
-use spillway_platform::store::{Committed, NotUpdated};
-use spillway_platform::webhook::{self, Addresses, EndpointParts};
+use spillway_store::{Committed, NotUpdated};
+use spillway_webhooks::{Addresses, EndpointParts};
+use spillway_wire::contract::{Access, Endpoint as Declared, Field, List, OneOf, PathId, Success, Text, problem_types};
+use spillway_wire::view::{self, WebhookEndpointView};
+use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
-const URL: Field<Text> = webhook::URL.optional();
-const EVENT_TYPES: Field<List> = webhook::EVENT_TYPES.optional();
+const URL: Field<Text> = spillway_webhooks::URL.optional();
+const EVENT_TYPES: Field<List> = spillway_webhooks::EVENT_TYPES.optional();
 const STATUS: Field<OneOf<EndpointStatus>> = Field::one_of(
     "status",
     "`disabled`: no more events are delivered to it. `enabled`: events from now on are delivered.",
@@ -41,7 +38,7 @@ pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
     )
 };
 
-type Context = runtime::Context<EndpointParts>;
+type Context = spillway_runtime::Context<EndpointParts>;
 
 /// Changes the endpoint if it has the version that the request is based on, and answers with it as it becomes.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {

@@ -1,8 +1,8 @@
 //! The schemas of what endpoints take: the fields of a body, the parameters of a query, the ids of a path.
 
 use serde_json::{Map, Value, json};
-use spillway_platform::api::contract::{FieldKind, FieldSpec, PathIdSpec, QueryKind, QuerySpec};
-use spillway_platform::api::view::id_pattern;
+use spillway_wire::contract::{FieldKind, FieldSpec, PathIdSpec, QueryKind, QuerySpec};
+use spillway_wire::view::id_pattern;
 
 /// A text without control characters.
 const PLAIN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";

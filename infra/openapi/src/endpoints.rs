@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
-use spillway_platform::api::contract::Endpoint;
+use spillway_wire::contract::Endpoint;
 
 /// What the groups of endpoints are for, by the first part of their paths below the version.
 const GROUPS: [(&str, &str); 6] = [

@@ -1,7 +1,7 @@
 //! One endpoint in the document.
 
 use serde_json::{Map, Value, json};
-use spillway_platform::api::contract::{Access, Method};
+use spillway_wire::contract::{Access, Method};
 
 use crate::endpoints::{Described, tag};
 use crate::{body, problems};

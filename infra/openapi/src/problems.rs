@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::{JsonSchema as _, SchemaGenerator};
 use serde_json::{Map, Value, json};
-use spillway_platform::api::ProblemBody;
-use spillway_platform::api::contract::{Access, Endpoint, ProblemType, problem_types};
+use spillway_wire::ProblemBody;
+use spillway_wire::contract::{Access, Endpoint, ProblemType, problem_types};
 
 use crate::endpoints::Described;
 use crate::operation::references;

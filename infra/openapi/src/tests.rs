@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use schemars::SchemaGenerator;
 use spillway_domain::api_key::Scope;
 use spillway_domain::event::EventType;
-use spillway_platform::api::contract::Access;
+use spillway_wire::contract::Access;
 
 use super::*;
 
@@ -132,7 +132,7 @@ fn every_scope_stands_where_keys_are_issued() {
 
 #[test]
 fn every_problem_of_the_code_is_in_the_table() {
-    let source = read("shared/platform/src/api/contract/problem_type.rs");
+    let source = read("shared/wire/src/contract/problem_type.rs");
     let table = problems::table(&all());
     let codes = source.split("kind(").skip(2).filter_map(|call| call.split('"').nth(1));
     for code in codes {

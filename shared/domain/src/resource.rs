@@ -128,3 +128,22 @@ pub struct ForbiddenMove;
 pub fn allow<T: Resource>(from: T::Status, to: T::Status) -> Result<(), ForbiddenMove> {
     if T::MOVES.contains(&(from, to)) { Ok(()) } else { Err(ForbiddenMove) }
 }
+
+/// How the creation of a resource that a client asked for ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Creation<T: Resource> {
+    /// It is stored now.
+    New,
+    /// The same request was accepted before, and made this. `by_itself`: it was an earlier try of this very request, whose
+    /// reply was lost.
+    Repeated {
+        /// The resource as it was accepted.
+        first: T,
+        /// Whether the client sent it once.
+        by_itself: bool,
+    },
+    /// The id is taken by another request.
+    KeyReused,
+    /// Another resource does not allow it. Nothing was written.
+    Refused(T::Refusal),
+}

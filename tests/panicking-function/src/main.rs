@@ -8,8 +8,9 @@ use std::sync::{Arc, OnceLock};
 use lambda_http::Request;
 use serde::Serialize;
 use spillway_domain::id::hex;
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Problem, Response};
-use spillway_platform::runtime::{Context, serve_http};
+use spillway_lambda::serve_http;
+use spillway_runtime::Context;
+use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Problem, Response};
 
 /// Who answered.
 #[derive(Serialize)]

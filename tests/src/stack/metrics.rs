@@ -10,7 +10,7 @@ pub const OWN: (&str, &str) = ("Spillway", "Stack");
 /// Their names.
 pub fn emitted() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let code = fs::read_to_string(root.join("shared/platform/src/runtime/metric.rs")).unwrap();
+    let code = fs::read_to_string(root.join("shared/runtime/src/metric.rs")).unwrap();
     assert!(code.contains(&format!("\"{}\"", OWN.0)) && code.contains(&format!("\"{}\"", OWN.1)));
     let (_, variants) = code.split_once("pub enum Metric {").unwrap();
     let (variants, _) = variants.split_once("\n}").unwrap();

@@ -71,5 +71,5 @@ async fn a_panicking_message_fails_alone_and_the_process_serves_on() {
     assert_eq!(failed(&["USD", "EUR"]).await, [""; 0]);
     let after = stack.function_pids("panics-at-messages");
     assert!(before.len() == 1 && after.contains(&before[0]), "{before:?}, then {after:?}");
-    told(&stack, "panics-at-messages", "shared/platform/examples/panics-at-messages.rs").await;
+    told(&stack, "panics-at-messages", "shared/lambda/examples/panics-at-messages.rs").await;
 }

@@ -1,0 +1,296 @@
+//! The loop around a function: parses the event, catches panics, answers, and writes the log line. One entry for each
+//! kind of trigger; that of the gateway is in `http.rs`.
+
+use std::env;
+use std::fmt::Display;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use futures::FutureExt as _;
+use lambda_runtime::{Diagnostic, Error, LambdaEvent, service_fn};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use spillway_domain::time::Timestamp;
+use tracing::{Instrument as _, Span};
+
+use super::line::{self, Told};
+use spillway_runtime::settings::Environment;
+use spillway_runtime::{Context, Metric, Outside, Parts, log};
+use spillway_store::WorkItem;
+use spillway_wire::Asked;
+use spillway_work::{
+    Batch, BatchResponse, ChangesEvent, Done, HasQueues, MessagesEvent, StreamChange, Subject, WorkError,
+};
+
+/// One run of a function.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    /// Lambda's own id of it.
+    pub request_id: String,
+    /// When Lambda will end it.
+    pub deadline: Timestamp,
+}
+
+/// The error of an authorizer that makes API Gateway answer 401; any other error makes it answer 500.
+pub const UNAUTHORIZED: &str = "Unauthorized";
+pub(super) const UNREADABLE: &str = "The request can't be read";
+
+/// Milliseconds an invocation is taken to have where its deadline is missing (`cargo lambda watch` sends one of 1970).
+const DEADLINE_FALLBACK_MS: i64 = 10_000;
+
+/// Serves a queue's messages. `handle` answers for each distinct thing of the batch, in order; a message whose thing
+/// failed comes again, later each time. What was done for each is told in the line.
+pub async fn serve_batch<P, F, Fut, D>(handle: F) -> Result<(), Error>
+where
+    P: Parts + HasQueues,
+    F: Fn(Arc<Context<P>>, Invocation, Vec<WorkItem>) -> Fut,
+    Fut: Future<Output = Vec<Result<D, WorkError>>>,
+    D: Into<Vec<Done>>,
+{
+    run(|context: Arc<Context<P>>, invocation: Invocation, event: MessagesEvent| {
+        let batch = Batch::from(event);
+        let mut told = Told { request_id: invocation.request_id.clone(), ..Told::default() };
+        told.source = batch.queue_name().to_owned();
+        let during = during(&told.request_id);
+        let results = caught(handle(context.clone(), invocation, batch.items()));
+        let handled = async move {
+            // A panic outside a single message's own work fails them all; they come again.
+            let results: Vec<_> =
+                results.await.unwrap_or_default().into_iter().map(|result| result.map(Into::into)).collect();
+            told.subjects = batch.subjects(&results);
+            let (response, faults) = batch.response(&results);
+            for fault in &faults {
+                tracing::warn!(subject = %fault.subject, error = %fault.error, "message failed");
+            }
+            context.metrics.add_all(Metric::WorkFailed, faults.len());
+            spillway_work::back_off(&context, &faults).await;
+            (told.failed, told.outcome) = outcome(batch.len(), faults.len());
+            (Ok::<BatchResponse, Diagnostic>(response), told)
+        };
+        handled.instrument(during)
+    })
+    .await
+}
+
+/// Serves the table's stream. `handle` forwards the changes in order and answers at the first that failed, by its
+/// index: that one and all after it come again.
+///
+/// Lambda repeats what a partial answer names as one batch, and in the end gives up that whole batch. So when the first
+/// of several failed, the answer is an error: only that makes Lambda halve the batch, until the poison is alone and its
+/// neighbours are through.
+pub async fn serve_changes<P, F, Fut>(handle: F) -> Result<(), Error>
+where
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Vec<StreamChange>) -> Fut,
+    Fut: Future<Output = Result<(), (usize, WorkError)>>,
+{
+    run(|context: Arc<Context<P>>, invocation: Invocation, event: ChangesEvent| {
+        let changes = event.changes();
+        let mut told = Told { request_id: invocation.request_id, source: "stream".to_owned(), ..Told::default() };
+        told.subjects = changes.iter().map(StreamChange::subject).collect();
+        let during = during(&told.request_id);
+        let handled = caught(handle(context.clone(), changes.clone()));
+        let handled = async move {
+            let handled = handled.await.unwrap_or(Err((0, WorkError::Panicked)));
+            let (failed, response) = match handled {
+                Ok(()) => (0, Ok(BatchResponse::default())),
+                Err((index, error)) => {
+                    tracing::warn!(index, error = %error, "change failed");
+                    context.metrics.add(Metric::WorkFailed, 1);
+                    let unsent = told.subjects.split_off(index.min(changes.len()));
+                    told.subjects.extend(unsent.into_iter().map(|subject| subject.done(Done::new("not sent"))));
+                    let from = changes.get(index).map(|change| change.sequence.clone());
+                    let halve = index == 0 && changes.len() > 1;
+                    let response =
+                        if halve { Err(refused(error.to_string())) } else { Ok(BatchResponse::failed(from)) };
+                    (changes.len() - index.min(changes.len()), response)
+                }
+            };
+            (told.failed, told.outcome) = outcome(changes.len(), failed);
+            (response, told)
+        };
+        handled.instrument(during)
+    })
+    .await
+}
+
+/// What a function that is invoked directly answers, and what it was about.
+#[derive(Debug)]
+pub struct Answered<Out> {
+    answer: Out,
+    about: Subject,
+}
+
+impl<Out> Answered<Out> {
+    /// `about` is for the log.
+    pub fn new(answer: Out, about: Subject) -> Answered<Out> {
+        Answered { answer, about }
+    }
+}
+
+/// Serves a function that an operator invokes: its error's text is the function's error.
+pub async fn serve_direct<P, F, Fut, In, Out, E>(handle: F) -> Result<(), Error>
+where
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
+    Fut: Future<Output = Result<Answered<Out>, E>>,
+    In: Asked,
+    Out: Serialize,
+    E: Display,
+{
+    serve_read(handle, |payload| spillway_wire::read_asked(payload)).await
+}
+
+/// Serves the gateway's authorizer: its error's text is the function's error.
+pub async fn serve_authorizer<P, F, Fut, In, Out, E>(handle: F) -> Result<(), Error>
+where
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
+    Fut: Future<Output = Result<Answered<Out>, E>>,
+    In: DeserializeOwned,
+    Out: Serialize,
+    E: Display,
+{
+    serve_read(handle, |payload| serde_json::from_str(payload).map_err(|wrong| format!("{UNREADABLE}: {wrong}."))).await
+}
+
+/// Serves a function that is given what `read` makes of the payload.
+async fn serve_read<P, F, Fut, In, Out, E>(handle: F, read: impl Fn(&str) -> Result<In, String>) -> Result<(), Error>
+where
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
+    Fut: Future<Output = Result<Answered<Out>, E>>,
+    Out: Serialize,
+    E: Display,
+{
+    run(|context, invocation: Invocation, payload: Box<RawValue>| {
+        let request_id = invocation.request_id.clone();
+        let mut told = Told { request_id, source: "invoke".to_owned(), ..Told::default() };
+        let parsed = read(payload.get());
+        let unreadable = parsed.is_err();
+        let during = during(&told.request_id);
+        let handled = parsed.map(|input| caught(handle(context, invocation, input)));
+        let handled = async move {
+            let result = match handled {
+                Err(wrong) => Err(wrong),
+                Ok(handled) => match handled.await {
+                    Ok(result) => result.map_err(|error| error.to_string()),
+                    Err(_) => Err("Something failed on our side.".to_owned()),
+                },
+            };
+            // A wrong key is no failure of ours.
+            told.failed = result.as_ref().is_err_and(|message| message != UNAUTHORIZED);
+            told.outcome = match &result {
+                Ok(_) => "ok".to_owned(),
+                // Its text may repeat what was sent.
+                Err(_) if unreadable => UNREADABLE.to_owned(),
+                Err(message) => message.clone(),
+            };
+            let result = result.map(|Answered { answer, about }| {
+                told.subjects.push(about);
+                answer
+            });
+            (result.map_err(refused), told)
+        };
+        handled.instrument(during)
+    })
+    .await
+}
+
+/// Serves a schedule. `handle` answers what it worked on, and what it did in a few words, or why it could not do it all.
+pub async fn serve_tick<P, F, Fut, E>(handle: F) -> Result<(), Error>
+where
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Invocation) -> Fut,
+    Fut: Future<Output = (Vec<WorkItem>, Result<String, E>)>,
+    E: Display,
+{
+    run(|context, invocation: Invocation, _: Value| {
+        let mut told =
+            Told { request_id: invocation.request_id.clone(), source: "schedule".to_owned(), ..Told::default() };
+        let during = during(&told.request_id);
+        let handled = caught(handle(context, invocation));
+        let handled = async move {
+            let result = match handled.await {
+                Ok((things, result)) => {
+                    told.subjects = things.iter().map(Subject::from).collect();
+                    result.map_err(|error| error.to_string())
+                }
+                Err(_) => Err("panic".to_owned()),
+            };
+            told.failed = result.is_err();
+            told.outcome = match &result {
+                Ok(done) => done.clone(),
+                Err(error) => error.clone(),
+            };
+            (result.map_err(refused), told)
+        };
+        handled.instrument(during)
+    })
+    .await
+}
+
+/// Lines that are written in it, a panic's too, carry the request id.
+pub(super) fn during(request_id: &str) -> Span {
+    tracing::info_span!("during", request_id)
+}
+
+/// The future's output, or that it panicked. Boxed, because the SDK's futures nest too deep for the compiler.
+pub(super) fn caught<T>(future: impl Future<Output = T>) -> impl Future<Output = std::thread::Result<T>> {
+    AssertUnwindSafe(Box::pin(future)).catch_unwind()
+}
+
+pub(super) fn refused(message: String) -> Diagnostic {
+    Diagnostic { error_type: "Spillway".to_owned(), error_message: message }
+}
+
+fn outcome(all: usize, failed: usize) -> (bool, String) {
+    match failed {
+        0 => (false, format!("ok {all}")),
+        failed => (true, format!("failed {failed} of {all}")),
+    }
+}
+
+/// Builds the context once, before the first event, and answers events until the environment ends.
+pub(super) async fn run<P, In, Out, F, Fut>(handle: F) -> Result<(), Error>
+where
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
+    Fut: Future<Output = (Result<Out, Diagnostic>, Told)>,
+    In: DeserializeOwned,
+    Out: Serialize,
+{
+    let environment = |name: &str| env::var(name).ok();
+    let outside = Outside::real()?;
+    let aws = spillway_runtime::config(&outside).await;
+    let context = Arc::new(Context::<P>::new(Environment::new(&environment), outside, &aws)?);
+    let level = context.process.log_level;
+    log::init(level, context.outside());
+    // A panic's message may hold data; its place is enough.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panic");
+    }));
+    let cold = AtomicBool::new(true);
+    let (context, handle, cold) = (&context, &handle, &cold);
+    let service = service_fn(move |event: LambdaEvent<In>| {
+        let began = Instant::now();
+        context.meter.reset();
+        let now = context.now();
+        let deadline = Timestamp::from_millis(i64::try_from(event.context.deadline).unwrap_or(i64::MAX));
+        let deadline = if deadline > now { deadline } else { now.plus_millis(DEADLINE_FALLBACK_MS) };
+        let invocation = Invocation { request_id: event.context.request_id, deadline };
+        let handled = handle(context.clone(), invocation, event.payload);
+        async move {
+            let (result, told) = handled.await;
+            line::write(context, told, began.elapsed(), cold.swap(false, Ordering::Relaxed), level);
+            result
+        }
+    });
+    lambda_runtime::run(service).await
+}

@@ -1,0 +1,85 @@
+//! Processors: who really moves the money. Each file knows the units and the words of one.
+
+mod sandbox;
+
+use std::fmt;
+
+use spillway_domain::operation::{Answer, Operation, UnknownOutcomePolicy};
+use spillway_domain::tenant::Mode;
+
+use sandbox::Sandbox;
+use spillway_runtime::settings::Environment;
+use spillway_runtime::{SettingError, Start};
+use spillway_store::Store;
+
+/// The name of the processor that takes payments of this mode. None if there is none.
+pub fn for_mode(mode: Mode) -> Option<&'static str> {
+    match mode {
+        Mode::Test => Some(sandbox::NAME),
+        Mode::Live => None,
+    }
+}
+
+/// Whether the processor of this mode can know this token.
+pub fn knows_token(mode: Mode, token: &str) -> bool {
+    match mode {
+        Mode::Test => sandbox::knows_token(token),
+        // Only the live processor itself can tell.
+        Mode::Live => true,
+    }
+}
+
+/// How long and how often the processor is asked what became of a charge.
+pub fn unknown_outcome(environment: &Environment<'_>) -> Result<UnknownOutcomePolicy, SettingError> {
+    let milliseconds = |name| environment.number(name).map(|seconds| i64::from(seconds) * 1000);
+    Ok(UnknownOutcomePolicy {
+        waits_s: environment.numbers("PROCESSOR_WAITS_SECONDS")?,
+        repeatable_for_ms: milliseconds("REPEATABLE_FOR_SECONDS")?,
+        absent_again_ms: milliseconds("ABSENT_AGAIN_SECONDS")?,
+        last_look_ms: milliseconds("LAST_LOOK_SECONDS")?,
+    })
+}
+
+/// The processors of one deployment.
+pub struct Processors {
+    sandbox: Sandbox,
+}
+
+impl fmt::Debug for Processors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Processors")
+    }
+}
+
+impl Processors {
+    /// The sandbox alone so far.
+    pub fn new(start: &Start<'_>, store: &Store, policy: &UnknownOutcomePolicy) -> Processors {
+        Processors { sandbox: Sandbox::new(store.clone(), policy.repeatable_for_ms, start.outside) }
+    }
+
+    /// Does the operation, under its own idempotency key.
+    pub async fn call(&self, operation: &Operation) -> Answer {
+        match self.of(operation) {
+            Some(sandbox) => sandbox.call(operation).await,
+            None => Answer::Unknown,
+        }
+    }
+
+    /// Looks for what was done under the operation's reference.
+    pub async fn look_up(&self, operation: &Operation) -> Answer {
+        match self.of(operation) {
+            Some(sandbox) => sandbox.look_up(operation).await,
+            None => Answer::Unknown,
+        }
+    }
+
+    /// The processor that the object was accepted for, whatever the settings say now.
+    fn of(&self, operation: &Operation) -> Option<&Sandbox> {
+        if operation.processor == sandbox::NAME {
+            return Some(&self.sandbox);
+        }
+        let Operation { reference, processor, .. } = operation;
+        tracing::error!(%reference, processor, "no such processor is configured");
+        None
+    }
+}

@@ -1,0 +1,104 @@
+//! What all clients of the AWS SDK have in common.
+
+use std::time::Duration;
+
+use aws_config::environment::{EnvironmentVariableCredentialsProvider, EnvironmentVariableRegionProvider};
+use aws_config::meta::region::ProvideRegion as _;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_http_client::HttpClientError;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+use super::context::{Outside, Start};
+use super::meter::Metering;
+use super::settings::SettingError;
+
+/// Tries of one operation, all within its deadline. Conflicts and throttles are among what is retried.
+const ATTEMPTS_MAX: u32 = 8;
+
+/// What all clients have in common. Region and credentials are in the environment of every function; no file is read and
+/// no metadata service is asked.
+///
+/// `aws_config::defaults(…).load()` would give the same. But it links every other source of credentials, with a client of
+/// STS, and that is 0.9 MB of each function: docs/decisions/0001.
+pub async fn config(outside: &Outside) -> SdkConfig {
+    let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
+    config_with(EnvironmentVariableRegionProvider::new().region().await, credentials, outside)
+}
+
+/// The same with this region and these credentials: for tests, whose own environment has neither.
+pub fn config_with(region: Option<Region>, credentials: SharedCredentialsProvider, outside: &Outside) -> SdkConfig {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS_MAX)
+        .with_initial_backoff(Duration::from_millis(25))
+        .with_max_backoff(Duration::from_millis(500));
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::v2026_01_12())
+        .region(region)
+        .credentials_provider(credentials)
+        .http_client(outside.http_client.clone())
+        .sleep_impl(outside.sleep.clone())
+        .retry_config(retries)
+        // The timeouts of each client are shorter than this protection's grace.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
+}
+
+impl Start<'_> {
+    /// The configuration of one service's client. `address` is the variable that replaces the service's address.
+    pub fn service(&self, address: &'static str) -> Result<SdkConfig, SettingError> {
+        if self.aws.region().is_none() {
+            return Err(SettingError::Missing("AWS_REGION"));
+        }
+        let deadline = self.environment.store_deadline()?;
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(deadline)
+            // A socket that died while the environment was frozen must cost one attempt, not the operation.
+            .operation_attempt_timeout(deadline / 3)
+            .connect_timeout(deadline / 6)
+            .build();
+        let mut service = self.aws.to_builder().timeout_config(timeouts);
+        let address = self.environment.service_address(address)?;
+        service.set_endpoint_url(address.map(|url| url.as_str().trim_end_matches('/').to_owned()));
+        Ok(service.build())
+    }
+
+    /// Counts the calls of a client in the invocation's meter.
+    pub fn metering(&self) -> Metering {
+        Metering(self.meter.clone())
+    }
+}
+
+/// The roots of every certificate of AWS. To read all that a machine trusts was nine tenths of a function's start:
+/// docs/decisions/0006.
+const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
+
+/// The HTTPS client of a deployed function, which trusts AWS alone: an error rather than a client that trusts others
+/// too. Connections that were idle for long are dropped: they may have died while the environment was frozen.
+pub(super) fn https_client() -> Result<SharedHttpClient, HttpClientError> {
+    let trusted = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+    let client = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(TlsContext::builder().with_trust_store(trusted).build()?)
+        .pool_idle_timeout(Duration::from_secs(20));
+    Ok(client.build_https())
+}
+
+/// What AWS says of a right that is missing: who may not do what to which resource. None of anything else: another
+/// message may repeat what was sent.
+pub fn missing_right(error: &impl ProvideErrorMetadata) -> Option<String> {
+    let code = error.code().filter(|code| code.contains("AccessDenied"))?;
+    Some(error.message().map_or_else(|| code.to_owned(), |message| format!("{code}: {message}")))
+}
+
+/// Waits with tokio's timer.
+pub(super) fn tokio_sleep() -> SharedAsyncSleep {
+    SharedAsyncSleep::new(TokioSleep::new())
+}

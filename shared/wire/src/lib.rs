@@ -1,0 +1,31 @@
+//! HTTP: requests as API Gateway hands them over, who calls, what bodies may hold, what is answered. And what operators
+//! ask of functions, which is read as bodies are.
+
+mod asked;
+mod caller;
+pub mod contract;
+mod faults;
+mod fields;
+mod json;
+mod page;
+mod parameters;
+mod problem;
+mod request;
+mod resource;
+mod response;
+pub mod view;
+
+pub use asked::read_asked;
+pub use asked::{Asked, prices};
+pub use caller::Caller;
+pub use faults::{Invalid, Place};
+pub use fields::Fields;
+pub use json::Json;
+pub use page::{ListQuery, PageAsked};
+pub use parameters::Parameters;
+pub use problem::{Problem, ProblemBody};
+pub use request::{ApiRequestExt, IfMatch};
+pub use request::{Unreadable, claimed_merchant, ids_in_path, read_request};
+pub use resource::{creation, resource};
+pub use response::{ApiResponseExt, Response};
+pub use response::{render, subject};
