@@ -144,7 +144,7 @@ mod tests {
         let here = format!("http://{}/", inside.local_addr().unwrap());
         let signed = Signed { timestamp: 0, signature: "v1,".to_owned() };
         for (loopback, mode) in [(false, Mode::Test), (true, Mode::Live)] {
-            let sender = Sender::new(&Webhooks { waits_s: Vec::new(), deadline_ms: 500, loopback });
+            let sender = Sender::new(&Settings { waits_s: Vec::new(), deadline_ms: 500, loopback });
             for url in [here.as_str(), "https://10.0.0.1/", "https://[::1]/"] {
                 let (endpoint, now) = (endpoint(mode, url), Timestamp::from_millis(0));
                 let attempt = sender.attempt(&endpoint, "evt_1", &signed, String::new(), now).await.unwrap();
