@@ -55,9 +55,9 @@ def deployed(stack, region):
     except ClientError as error:
         if error.response["Error"]["Code"] == "ValidationError":
             return {}
-        sys.exit(f"AWS refuses to describe the stack {stack}: {error}")
+        sys.exit(f"The stack {stack} can't be described: {error}")
     except BotoCoreError as error:
-        sys.exit(f"AWS can't be reached to describe the stack {stack}: {error}")
+        sys.exit(f"The stack {stack} can't be described: {error}")
     return {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in described.get("Parameters", [])}
 
 
