@@ -15,7 +15,7 @@ fail() {
 # Prints the emulator's process id if it runs. After a kill, the file may have an id that another program has now.
 running_pid() {
     pid=$(cat "$pid_file" 2>/dev/null || true)
-    if [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q ministack; then echo "$pid"; fi
+    if [ -n "$pid" ] && tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q ministack; then echo "$pid"; fi
 }
 
 # Succeeds if a program listens on the port.
