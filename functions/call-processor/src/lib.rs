@@ -10,7 +10,7 @@ use spillway_domain::refund::Refund;
 use spillway_lambda::Invocation;
 use spillway_processors::Processors;
 use spillway_runtime::{SettingError, Start};
-use spillway_store::{Kind, Merchants, QueueName, Store, WorkItem};
+use spillway_store::{Merchants, QueueName, Store, WorkItem, WorkKind};
 use spillway_work::{Done, HasQueues, Queues, WorkError, each};
 
 /// The store, the processors and what they may leave open.
@@ -51,8 +51,8 @@ pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) 
 
 async fn work(context: &Context, item: WorkItem) -> Result<Done, WorkError> {
     match item.kind {
-        Kind::Payment => ask::ask::<Payment>(context, &item).await,
-        Kind::Refund => ask::ask::<Refund>(context, &item).await,
+        WorkKind::Payment => ask::ask::<Payment>(context, &item).await,
+        WorkKind::Refund => ask::ask::<Refund>(context, &item).await,
         _ => Err(WorkError::UnknownKey),
     }
 }

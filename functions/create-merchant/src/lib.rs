@@ -14,7 +14,7 @@ use spillway_plan_keys::{PlanKeyError, PlanKeys};
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{Created, Store, StoreError};
 use spillway_wire::view::{self, MerchantView};
-use spillway_wire::{Asked, Fields, prices};
+use spillway_wire::{Fields, OperatorRequest, prices};
 use spillway_work::{Done, Subject};
 
 /// The store and the gateway.
@@ -49,7 +49,7 @@ pub struct CreateMerchant {
     shards: Option<u16>,
 }
 
-impl Asked for CreateMerchant {
+impl OperatorRequest for CreateMerchant {
     fn read(fields: &mut Fields) -> Option<CreateMerchant> {
         let reference = fields.text("reference", TEXT_LENGTH_MAX);
         let name = fields.text("name", TEXT_LENGTH_MAX);

@@ -6,10 +6,10 @@ use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::resource::{Cause, Meta};
-use spillway_domain::webhook::{Endpoint, EventFilter};
+use spillway_domain::webhook::{EventFilter, WebhookEndpoint};
 use spillway_store::{Committed, NotCreated};
 use spillway_webhooks::{Addresses, EVENT_TYPES, EndpointParts, URL, new_secret};
-use spillway_wire::contract::{Access, Endpoint as Declared, ProblemType, Success, problem_types};
+use spillway_wire::contract::{Access, Endpoint, ProblemType, Success, problem_types};
 use spillway_wire::view::{self, WebhookEndpointView};
 use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
 
@@ -21,7 +21,7 @@ const WEBHOOK_ENDPOINT_DELETED: ProblemType = ProblemType {
 };
 
 /// The declaration.
-pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
+pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     summary: "Create a webhook endpoint",
     description: "Has events posted to a server of yours. The answer shows the secret that signs them: keep it, because \
                   only the answers to this request show it.\n\nSent again with the same `Idempotency-Key` and the same \
@@ -33,7 +33,7 @@ pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
         problem_types::TOO_MANY_WEBHOOK_ENDPOINTS,
         WEBHOOK_ENDPOINT_DELETED,
     ],
-    ..Declared::post(
+    ..Endpoint::post(
         "/v1/webhook-endpoints",
         Access::Starts(Scope::WebhooksWrite),
         Success::created("The endpoint gets events from now on.").with_etag(),
@@ -54,7 +54,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     let cause = Cause { request_id: request.request_id().to_owned(), fingerprint, at: context.now() };
     // Endpoints are few: their events are all on the first shard.
     let meta = Meta::new(id, caller.tenant, 0, cause);
-    let endpoint = Endpoint::new(meta, url, event_types, new_secret(context.random()));
+    let endpoint = WebhookEndpoint::new(meta, url, event_types, new_secret(context.random()));
 
     match context.store.create_webhook_endpoint(&endpoint).await? {
         Committed::Done => Ok(created(&request, &endpoint, false)),
@@ -63,14 +63,15 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
             Ok(created(&request, &first, replayed))
         }
         Committed::Refused(NotCreated::Existing(_)) => Err(Problem::idempotency_key_reused()),
-        Committed::Refused(NotCreated::Deleted) => {
-            Err(Problem::new(&WEBHOOK_ENDPOINT_DELETED, "The endpoint that this Idempotency-Key made was deleted."))
-        }
+        Committed::Refused(NotCreated::Deleted) => Err(Problem::new(
+            &WEBHOOK_ENDPOINT_DELETED,
+            "The endpoint that this Idempotency-TableKey made was deleted.",
+        )),
         Committed::Refused(NotCreated::Limit(limit)) => Err(Problem::too_many_webhook_endpoints(limit)),
     }
 }
 
-fn created(request: &Request, endpoint: &Endpoint, replayed: bool) -> Response {
+fn created(request: &Request, endpoint: &WebhookEndpoint, replayed: bool) -> Response {
     let shown = view::webhook_endpoint_with(endpoint.secrets.first(), endpoint);
     Response::created(&shown, request.location(endpoint.meta.id.as_str()))
         .with_version(view::etag(endpoint.meta.version))

@@ -6,7 +6,7 @@ use spillway_domain::event::EventType;
 use spillway_domain::id::{EndpointId, EventId};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, Endpoint, JitterPermille};
+use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, JitterPermille, WebhookEndpoint};
 use spillway_runtime::Metric;
 use spillway_store::{StoredEvent, WorkItem, keys};
 use spillway_webhooks::sign;
@@ -29,7 +29,7 @@ struct Body<'a> {
 }
 
 /// Posts an event to an endpoint once. What fails on our side is an error, and does not count as an attempt.
-pub async fn attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Result<Attempt, WorkError> {
+pub async fn attempt(context: &Context, event: &StoredEvent, endpoint: &WebhookEndpoint) -> Result<Attempt, WorkError> {
     let ours = |what: &str| WorkError::Refused(format!("{}: {what}", event.id));
     let data = serde_json::from_str(&event.data).map_err(|_| ours("its data can't be read"))?;
     let body = Body { id: &event.id, event_type: event.event_type, timestamp: event.timestamp, data };
@@ -47,7 +47,7 @@ pub fn jitter(context: &Context) -> JitterPermille {
 }
 
 /// Whether an event is to be delivered to this endpoint.
-pub fn is_wanted(event: &StoredEvent, endpoint: &Endpoint) -> bool {
+pub fn is_wanted(event: &StoredEvent, endpoint: &WebhookEndpoint) -> bool {
     endpoint.wants(event.event_type, event.only.as_ref())
 }
 
@@ -129,7 +129,7 @@ fn wait_s(delivery: &Delivery, now: Timestamp) -> u32 {
 /// After a stored attempt: it is counted, the next one's message is sent, and the endpoint's health is noted. Gives what
 /// came of the attempt.
 pub async fn follow_up(
-    context: &Context, endpoint: &Endpoint, delivery: &Delivery, attempt: &Attempt,
+    context: &Context, endpoint: &WebhookEndpoint, delivery: &Delivery, attempt: &Attempt,
 ) -> Result<Done, WorkError> {
     context.metrics.add(if attempt.succeeded() { Metric::WebhooksDelivered } else { Metric::WebhooksFailed }, 1);
     let now = context.now();
@@ -157,7 +157,7 @@ pub async fn send_message(context: &Context, tenant: &Tenant, delivery: &Deliver
 
 /// Written only when it changes: since when an endpoint fails, that it works again, or that it is given up: true then.
 async fn note_health(
-    context: &Context, endpoint: &Endpoint, attempt: &Attempt, now: Timestamp,
+    context: &Context, endpoint: &WebhookEndpoint, attempt: &Attempt, now: Timestamp,
 ) -> Result<bool, WorkError> {
     let (tenant, id) = (&endpoint.meta.owner, &endpoint.meta.id);
     match (attempt.succeeded(), endpoint.failing_since) {
@@ -180,7 +180,7 @@ async fn note_health(
 
 /// Gives the endpoint up: it is gone, or has failed since then. False if it was given up before, or works again.
 async fn disable(
-    context: &Context, endpoint: &Endpoint, failing_since: Option<Timestamp>, now: Timestamp,
+    context: &Context, endpoint: &WebhookEndpoint, failing_since: Option<Timestamp>, now: Timestamp,
 ) -> Result<bool, WorkError> {
     let disabled = context.store.disable_endpoint(endpoint, failing_since, now).await?;
     if disabled {

@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use spillway_domain::id::EndpointId;
 use spillway_domain::tenant::Tenant;
-use spillway_domain::webhook::Endpoint;
+use spillway_domain::webhook::WebhookEndpoint;
 use spillway_store::{Readable, StoreError, WorkItem};
 
 use crate::Context;
 
 /// Read strongly, after the batch was received: an event that was made after an endpoint finds it.
-pub struct Endpoints(HashMap<Tenant, Result<Readable<Endpoint>, StoreError>>);
+pub struct Endpoints(HashMap<Tenant, Result<Readable<WebhookEndpoint>, StoreError>>);
 
 impl Endpoints {
     /// One query for each tenant of the batch.
@@ -23,7 +23,7 @@ impl Endpoints {
     }
 
     /// Those of a tenant.
-    pub fn of(&self, tenant: &Tenant) -> Result<&Readable<Endpoint>, StoreError> {
+    pub fn of(&self, tenant: &Tenant) -> Result<&Readable<WebhookEndpoint>, StoreError> {
         match self.0.get(tenant) {
             Some(Ok(endpoints)) => Ok(endpoints),
             Some(Err(error)) => Err(error.clone()),
@@ -32,7 +32,7 @@ impl Endpoints {
     }
 
     /// One of a tenant. None if there is none.
-    pub fn get(&self, tenant: &Tenant, id: &EndpointId) -> Result<Option<&Endpoint>, StoreError> {
+    pub fn get(&self, tenant: &Tenant, id: &EndpointId) -> Result<Option<&WebhookEndpoint>, StoreError> {
         Ok(self.of(tenant)?.items.iter().find(|endpoint| endpoint.meta.id == *id))
     }
 }

@@ -5,7 +5,7 @@ use futures::future::join_all;
 use spillway_domain::id::EventId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::{Delivery, Endpoint, FirstStep};
+use spillway_domain::webhook::{Delivery, FirstStep, WebhookEndpoint};
 use spillway_runtime::Metric;
 use spillway_store::{Created, StoredEvent};
 use spillway_work::{Done, WorkError};
@@ -36,7 +36,7 @@ async fn to_all(
     context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &StoredEvent, done: &mut Vec<Done>,
 ) -> Result<(), WorkError> {
     let endpoints = endpoints.of(tenant)?;
-    let wanting: Vec<&Endpoint> =
+    let wanting: Vec<&WebhookEndpoint> =
         endpoints.items.iter().filter(|endpoint| delivery::is_wanted(event, endpoint)).collect();
     if wanting.is_empty() && endpoints.unreadable.is_empty() {
         done.push(delivery::of_event(Done::new("no endpoint wants it"), event));
@@ -66,7 +66,7 @@ async fn to_all(
     Ok(())
 }
 
-async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Result<Done, WorkError> {
+async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &WebhookEndpoint) -> Result<Done, WorkError> {
     let now = context.now();
     let new = Delivery::new(&event.id, &endpoint.meta.id, &event.request_id, event.expires_at, now);
     let told = |done: Done| delivery::of_event(done.with(&endpoint.meta.id), event);
@@ -101,7 +101,9 @@ async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoi
 
 /// Stores the delivery without an attempt. If the endpoint has recovered since it was read, that has sent only what was
 /// stored before: so it is read again, and the delivery is sent at once.
-async fn put_off(context: &Context, endpoint: &Endpoint, new: &Delivery, now: Timestamp) -> Result<Done, WorkError> {
+async fn put_off(
+    context: &Context, endpoint: &WebhookEndpoint, new: &Delivery, now: Timestamp,
+) -> Result<Done, WorkError> {
     let later = new.put_off(delivery::jitter(context), now);
     if let Created::Existing(_) = context.store.create_delivery(&endpoint.meta.owner, &later).await? {
         return Ok(Done::new("another copy of the message was faster, and its result counts"));

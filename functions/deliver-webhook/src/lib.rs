@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use spillway_lambda::Invocation;
 use spillway_runtime::{SettingError, Start};
-use spillway_store::{Kind, QueueName, Store, WorkItem};
+use spillway_store::{QueueName, Store, WorkItem, WorkKind};
 use spillway_webhooks::{self as webhooks, Sender};
 use spillway_work::{Done, HasQueues, Queues, WorkError, each};
 
@@ -49,11 +49,11 @@ pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) 
 
 async fn work(context: &Context, endpoints: &Endpoints, item: WorkItem) -> Result<Vec<Done>, WorkError> {
     match (item.kind, item.event(), item.endpoint()) {
-        (Kind::Event, Some(event), _) => event::deliver(context, endpoints, item.tenant(), &event).await,
-        (Kind::Delivery, Some(event), Some(endpoint)) => {
+        (WorkKind::Event, Some(event), _) => event::deliver(context, endpoints, item.tenant(), &event).await,
+        (WorkKind::Delivery, Some(event), Some(endpoint)) => {
             delivery::retry(context, endpoints, item.tenant(), &event, &endpoint).await.map(Into::into)
         }
-        (Kind::WebhookEndpoint, _, Some(endpoint)) => {
+        (WorkKind::WebhookEndpoint, _, Some(endpoint)) => {
             recovery::send_pending(context, endpoints, &item, &endpoint).await.map(Into::into)
         }
         _ => Err(WorkError::UnknownKey),

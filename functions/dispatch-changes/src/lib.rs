@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use spillway_runtime::{SettingError, Start};
-use spillway_store::{Kind, QueueName, WorkItem};
+use spillway_store::{QueueName, WorkItem, WorkKind};
 use spillway_work::{Outgoing, Queues, StreamChange, WorkError};
 
 /// The queues, and how long movements gather before a fold.
@@ -50,12 +50,12 @@ pub async fn handle(context: Arc<Context>, changes: Vec<StreamChange>) -> Result
 }
 
 /// Seconds before a message of this kind may be received.
-fn delay_s(context: &Context, kind: Kind) -> u32 {
+fn delay_s(context: &Context, kind: WorkKind) -> u32 {
     match kind {
         // One message for each balance and batch, so that folds are large and few.
-        Kind::Balance => context.fold_delay_s,
+        WorkKind::Balance => context.fold_delay_s,
         // What was put off for the endpoint an instant ago is in the index by then.
-        Kind::WebhookEndpoint => 1,
+        WorkKind::WebhookEndpoint => 1,
         _ => 0,
     }
 }

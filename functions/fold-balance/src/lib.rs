@@ -104,14 +104,14 @@ fn next_look(item: &WorkItem, now: Timestamp) -> Timestamp {
 #[cfg(test)]
 mod tests {
 
-    use spillway_store::Key;
+    use spillway_store::TableKey;
 
     use super::*;
 
     #[test]
     fn a_balance_is_looked_at_the_next_day_after_a_quarter_past_midnight() {
         let pk = format!("{}#test#balances", spillway_domain::id::MerchantId::derive(&["m"]));
-        let item = WorkItem::of(&Key { pk, sk: "USD".to_owned() }).unwrap();
+        let item = WorkItem::of(&TableKey { pk, sk: "USD".to_owned() }).unwrap();
         let now = Timestamp::parse("2026-01-31T23:59:59Z").unwrap();
         let look = next_look(&item, now);
         assert!(look >= Timestamp::parse("2026-02-01T00:15:00Z").unwrap());

@@ -10,7 +10,7 @@ use spillway_lambda::{Answered, Invocation};
 use spillway_runtime::Context;
 use spillway_store::{Created, StoreError, StoreOnly};
 use spillway_wire::view::{self, ApiKeyView};
-use spillway_wire::{Asked, Fields};
+use spillway_wire::{Fields, OperatorRequest};
 use spillway_work::{Done, Subject};
 
 const REFERENCE_LENGTH_MAX: usize = 200;
@@ -25,7 +25,7 @@ pub struct IssueApiKey {
     expires_at: Option<Timestamp>,
 }
 
-impl Asked for IssueApiKey {
+impl OperatorRequest for IssueApiKey {
     fn read(fields: &mut Fields) -> Option<IssueApiKey> {
         let merchant = fields.merchant("merchant");
         let mode = fields.parsed("mode", "must be \"test\" or \"live\"", Mode::parse);

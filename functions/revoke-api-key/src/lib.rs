@@ -9,7 +9,7 @@ use spillway_lambda::{Answered, Invocation};
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{Remembered, Store, StoreError};
 use spillway_wire::view::{self, ApiKeyView, ChangedView};
-use spillway_wire::{Asked, Fields};
+use spillway_wire::{Fields, OperatorRequest};
 use spillway_work::{Done, Subject};
 
 /// Another revocation of the same key only ever leaves less to do.
@@ -37,7 +37,7 @@ pub struct RevokeApiKey {
     at: Option<Timestamp>,
 }
 
-impl Asked for RevokeApiKey {
+impl OperatorRequest for RevokeApiKey {
     fn read(fields: &mut Fields) -> Option<RevokeApiKey> {
         let merchant = fields.merchant("merchant");
         let key =

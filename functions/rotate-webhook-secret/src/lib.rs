@@ -6,11 +6,11 @@ use std::sync::Arc;
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
-use spillway_domain::webhook::{Endpoint, Secret};
+use spillway_domain::webhook::{Secret, WebhookEndpoint};
 use spillway_runtime::Context;
 use spillway_store::{Committed, StoreOnly};
 use spillway_webhooks::new_secret;
-use spillway_wire::contract::{Access, Endpoint as Declared, PathId, Success, problem_types};
+use spillway_wire::contract::{Access, Endpoint, PathId, Success, problem_types};
 use spillway_wire::view::{self, WebhookEndpointView};
 use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
 
@@ -18,10 +18,11 @@ const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webho
 /// Tries when concurrent requests change the endpoint.
 const TRIES_MAX: u32 = 5;
 /// Why a key is refused whose secret has ended.
-const ENDED: &str = "The secret that was made under this Idempotency-Key has ended. Use a new key for a new secret.";
+const ENDED: &str =
+    "The secret that was made under this Idempotency-TableKey has ended. Use a new key for a new secret.";
 
 /// The declaration.
-pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
+pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     summary: "Rotate the secret of a webhook endpoint",
     description: "Makes a new secret, which the answer shows. For 24 hours events are signed by the old secret too: each \
                   signature stands in `webhook-signature`, and a receiver accepts any that it can verify. At most three \
@@ -30,7 +31,7 @@ pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
                   use a key again later: a key is forgotten some time after its secret has ended.",
     path_ids: &[WEBHOOK_ENDPOINT.spec()],
     problems: &[problem_types::IDEMPOTENCY_KEY_REUSED],
-    ..Declared::post(
+    ..Endpoint::post(
         "/v1/webhook-endpoints/{endpoint_id}/rotate-secret",
         Access::Starts(Scope::WebhooksWrite),
         Success::ok("The webhook endpoint with its new secret.").with_etag(),
@@ -60,7 +61,7 @@ pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: R
     Err(Problem::unavailable("others change the endpoint too often"))
 }
 
-fn shown(endpoint: &Endpoint, secret: Option<&Secret>) -> Response {
+fn shown(endpoint: &WebhookEndpoint, secret: Option<&Secret>) -> Response {
     Response::ok(&view::webhook_endpoint_with(secret, endpoint))
         .with_version(view::etag(endpoint.meta.version))
         .never_cached()

@@ -69,6 +69,6 @@ fn accepted(event: &StoredEvent) -> Result<Response, Problem> {
 
 fn key_reused() -> Problem {
     let detail =
-        "This Idempotency-Key was used for a test whose event is no longer kept. Use a new key for a new test.";
+        "This Idempotency-TableKey was used for a test whose event is no longer kept. Use a new key for a new test.";
     Problem::new(&problem_types::IDEMPOTENCY_KEY_REUSED, detail)
 }

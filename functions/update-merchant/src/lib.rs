@@ -12,7 +12,7 @@ use spillway_lambda::{Answered, Invocation};
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{Remembered, ShardsAhead, Store, StoreError};
 use spillway_wire::view::{self, ChangedView, MerchantView};
-use spillway_wire::{Asked, Fields, prices};
+use spillway_wire::{Fields, OperatorRequest, prices};
 use spillway_work::{Done, Subject};
 
 /// Others who change the same merchant at once are operators: so many of them are none.
@@ -48,7 +48,7 @@ pub struct UpdateMerchant {
     suspended: Option<bool>,
 }
 
-impl Asked for UpdateMerchant {
+impl OperatorRequest for UpdateMerchant {
     fn read(fields: &mut Fields) -> Option<UpdateMerchant> {
         let merchant = fields.merchant("merchant");
         let name = fields.optional_text("name", TEXT_LENGTH_MAX);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
-use spillway_domain::webhook::{Endpoint, EndpointEdit, EndpointStatus, EventFilter};
+use spillway_domain::webhook::{EndpointEdit, EndpointStatus, EventFilter, WebhookEndpoint};
 use spillway_store::{Committed, NotUpdated};
 use spillway_webhooks::{Addresses, EndpointParts};
-use spillway_wire::contract::{Access, Endpoint as Declared, Field, List, OneOf, PathId, Success, Text, problem_types};
+use spillway_wire::contract::{Access, Endpoint, Field, List, OneOf, PathId, Success, Text, problem_types};
 use spillway_wire::view::{self, WebhookEndpointView};
 use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
 
@@ -22,7 +22,7 @@ const STATUS: Field<OneOf<EndpointStatus>> = Field::one_of(
 );
 
 /// The declaration.
-pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
+pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     summary: "Change a webhook endpoint",
     description: "Changes what the body names; the rest stays. With another `url`, or enabled again, the endpoint counts as \
                   working: what waits for it is sent at once. An event that waits and whose type is no longer among the \
@@ -31,7 +31,7 @@ pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
     path_ids: &[WEBHOOK_ENDPOINT.spec()],
     body: &[URL.spec(), EVENT_TYPES.spec(), STATUS.spec()],
     problems: &[problem_types::TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS],
-    ..Declared::patch(
+    ..Endpoint::patch(
         "/v1/webhook-endpoints/{endpoint_id}",
         Access::Starts(Scope::WebhooksWrite),
         Success::ok("The webhook endpoint as it is now.").with_etag(),
@@ -66,7 +66,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     }
 }
 
-fn shown(endpoint: &Endpoint) -> Response {
+fn shown(endpoint: &WebhookEndpoint) -> Response {
     Response::ok(&view::webhook_endpoint(endpoint))
         .with_version(view::etag(endpoint.meta.version))
         .about(endpoint.meta.id.as_str())

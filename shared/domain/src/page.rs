@@ -6,7 +6,7 @@ use crate::time::Timestamp;
 /// The most items of a page.
 pub const LIMIT_MAX: u16 = 100;
 /// The most items that are considered for one page: so many are read for a filter that hardly anything passes, then
-/// the page ends. On a slow store it ends earlier, with [`Filling::cut`].
+/// the page ends. On a slow store it ends earlier, with [`PageBuilder::cut`].
 pub const CANDIDATES_MAX: usize = 1000;
 /// The most items that are considered before the page looks again at what it has.
 const STEP_MAX: usize = 100;
@@ -27,7 +27,7 @@ impl Limit {
 
 /// A part of a list, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct PageRequest {
     /// The most items.
     pub limit: Limit,
     /// Only what was created then or later.
@@ -71,7 +71,7 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// The page of a list that was read as a whole, each with its position. A position begins with the time of creation.
-    pub fn of(list: impl Iterator<Item = (String, T)>, asked: &Asked) -> Page<T> {
+    pub fn of(list: impl Iterator<Item = (String, T)>, asked: &PageRequest) -> Page<T> {
         let from = asked.created_from.map(|time| time.to_string());
         let before = asked.created_before.map(|time| time.to_string());
         let mut left: Vec<(String, T)> = list
@@ -94,7 +94,7 @@ impl<T> Page<T> {
 /// search goes on for one more that passes, so that the list is not said to go on where nothing follows; that one is
 /// left to the next page, and all that did not pass before it is never considered again.
 #[derive(Debug)]
-pub struct Filling<T> {
+pub struct PageBuilder<T> {
     limit: usize,
     everything: bool,
     items: Vec<T>,
@@ -103,11 +103,11 @@ pub struct Filling<T> {
     overflowed: bool,
 }
 
-impl<T> Filling<T> {
+impl<T> PageBuilder<T> {
     /// An empty page of a list of which `everything` passes, or not.
-    pub fn new(limit: Limit, everything: bool) -> Filling<T> {
+    pub fn new(limit: Limit, everything: bool) -> PageBuilder<T> {
         let limit = usize::from(limit.0);
-        Filling { limit, everything, items: Vec::new(), considered: 0, position: None, overflowed: false }
+        PageBuilder { limit, everything, items: Vec::new(), considered: 0, position: None, overflowed: false }
     }
 
     /// How many candidates to consider next. 0: the page is complete.
@@ -168,17 +168,17 @@ mod tests {
         let mut pages = Vec::new();
         let mut from = 0;
         loop {
-            let mut filling = Filling::new(Limit::new(limit).unwrap(), passing.is_none());
+            let mut builder = PageBuilder::new(Limit::new(limit).unwrap(), passing.is_none());
             let mut given = from;
-            while filling.wanted() > 0 && given < length {
-                let until = length.min(given + filling.wanted());
+            while builder.wanted() > 0 && given < length {
+                let until = length.min(given + builder.wanted());
                 for candidate in given..until {
                     let item = passing.is_none_or(|passing| passing.contains(&candidate)).then_some(candidate);
-                    filling.consider(candidate.to_string(), item);
+                    builder.consider(candidate.to_string(), item);
                 }
                 given = until;
             }
-            let page = filling.finish(given < length);
+            let page = builder.finish(given < length);
             pages.push((page.items, given - from));
             match page.next {
                 Some(position) => from = position.parse::<usize>().unwrap() + 1,
@@ -215,11 +215,11 @@ mod tests {
 
     #[test]
     fn steps_grow_with_what_was_considered() {
-        let mut filling: Filling<()> = Filling::new(Limit::DEFAULT, false);
+        let mut builder: PageBuilder<()> = PageBuilder::new(Limit::DEFAULT, false);
         let mut steps = Vec::new();
-        while filling.wanted() > 0 {
-            steps.push(filling.wanted());
-            (0..filling.wanted()).for_each(|_| filling.consider(String::new(), None));
+        while builder.wanted() > 0 {
+            steps.push(builder.wanted());
+            (0..builder.wanted()).for_each(|_| builder.consider(String::new(), None));
         }
         // 11 × 2^n up to 100, and what is left of a thousand.
         assert_eq!(steps, [11, 22, 44, 88, 100, 100, 100, 100, 100, 100, 100, 100, 35]);
@@ -227,12 +227,12 @@ mod tests {
 
     #[test]
     fn a_page_that_is_cut_goes_on_behind_what_was_considered_and_one_of_nothing_is_none() {
-        let filling = || Filling::new(Limit::new(2).unwrap(), false);
-        assert_eq!(filling().cut(), None::<Page<u8>>);
-        let mut nothing_passed: Filling<u8> = filling();
+        let builder = || PageBuilder::new(Limit::new(2).unwrap(), false);
+        assert_eq!(builder().cut(), None::<Page<u8>>);
+        let mut nothing_passed: PageBuilder<u8> = builder();
         nothing_passed.consider("8".to_owned(), None);
         assert_eq!(nothing_passed.cut(), Some(Page { items: vec![], next: Some("8".to_owned()) }));
-        let mut overflowed = filling();
+        let mut overflowed = builder();
         for (position, item) in [("8", Some(8)), ("7", None), ("6", Some(6)), ("5", Some(5))] {
             assert!(!overflowed.overflowed());
             overflowed.consider(position.to_owned(), item);
@@ -245,14 +245,15 @@ mod tests {
     fn a_list_that_was_read_as_a_whole_is_shown_newest_first_within_its_times() {
         let at = |second: i64| Timestamp::from_millis(second * 1000);
         let list = || [3, 1, 5, 2, 4].map(|second| (format!("{}#x", at(second)), second)).into_iter();
-        let asked = Asked { limit: Limit::new(2).unwrap(), created_from: None, created_before: None, position: None };
+        let asked =
+            PageRequest { limit: Limit::new(2).unwrap(), created_from: None, created_before: None, position: None };
         let mut pages = vec![Page::of(list(), &asked)];
         while let Some(position) = pages.last().unwrap().next.clone() {
-            pages.push(Page::of(list(), &Asked { position: Some(position), ..asked.clone() }));
+            pages.push(Page::of(list(), &PageRequest { position: Some(position), ..asked.clone() }));
         }
         let items: Vec<_> = pages.into_iter().map(|page| page.items).collect();
         assert_eq!(items, [vec![5, 4], vec![3, 2], vec![1]]);
-        let between = Asked { created_from: Some(at(2)), created_before: Some(at(4)), ..asked };
+        let between = PageRequest { created_from: Some(at(2)), created_before: Some(at(4)), ..asked };
         assert_eq!(Page::of(list(), &between), Page { items: vec![3, 2], next: None });
         // Also where a position is nothing but the time.
         let bare = list().map(|(_, second)| (at(second).to_string(), second));

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use spillway_domain::time::Timestamp;
 use tracing::Instrument as _;
 
-use super::line::Told;
+use super::line::InvocationSummary;
 use super::serve::{UNREADABLE, caught, during, refused, run};
 use spillway_runtime::{Context, Parts};
 use spillway_wire::{ApiRequestExt as _, Parameters, Problem, Response, Unreadable};
@@ -46,34 +46,34 @@ where
     Fut: Future<Output = Result<Response, Problem>>,
 {
     run(|context: Arc<Context<P>>, invocation, payload: Box<RawValue>| {
-        let mut told = Told::default();
+        let mut summary = InvocationSummary::default();
         let answer = match spillway_wire::read_request(payload.get()) {
             Ok(request) => {
-                told = told_of(&request);
+                summary = summary_of(&request);
                 let query = Parameters::of(&request);
                 let answer = handle(context.clone(), request, query);
                 Some(Either::Left(caught(in_time(context, invocation.deadline, answer))))
             }
             Err(Unreadable::Request { request_id, why }) => {
-                told.request_id = request_id;
-                told.source = "http".to_owned();
+                summary.request_id = request_id;
+                summary.source = "http".to_owned();
                 Some(Either::Right(ready(Ok(Err(Problem::malformed_request(why))))))
             }
             Err(Unreadable::Event) => {
-                told.request_id = invocation.request_id;
-                told.source = "http".to_owned();
+                summary.request_id = invocation.request_id;
+                summary.source = "http".to_owned();
                 None
             }
         };
-        let during = during(&told.request_id);
+        let during = during(&summary.request_id);
         let handled = async move {
             let Some(answer) = answer else {
-                told.failed = true;
-                told.outcome = UNREADABLE.to_owned();
-                return (Err(refused(format!("{UNREADABLE}: it is no event of API Gateway's REST API."))), told);
+                summary.failed = true;
+                summary.outcome = UNREADABLE.to_owned();
+                return (Err(refused(format!("{UNREADABLE}: it is no event of API Gateway's REST API."))), summary);
             };
             let result = answer.await.unwrap_or_else(|_| Err(Problem::internal_error("panic")));
-            (Ok(rendered(result, &mut told)), told)
+            (Ok(rendered(result, &mut summary)), summary)
         };
         handled.instrument(during)
     })
@@ -94,30 +94,30 @@ async fn in_time<P>(
 }
 
 /// What the log line tells of a request before it is answered.
-fn told_of(request: &Request) -> Told {
-    Told {
+fn summary_of(request: &Request) -> InvocationSummary {
+    InvocationSummary {
         request_id: request.request_id().to_owned(),
         merchant: spillway_wire::claimed_merchant(request).to_owned(),
         source: format!("{} {}", request.method(), request.route()),
         subjects: spillway_wire::ids_in_path(request).map(Subject::new).collect(),
-        ..Told::default()
+        ..InvocationSummary::default()
     }
 }
 
-/// The answer as the gateway takes it. What came of the request is told.
-fn rendered(result: Result<Response, Problem>, told: &mut Told) -> ApiGatewayProxyResponse {
+/// The answer as the gateway takes it. The summary takes what came of the request.
+fn rendered(result: Result<Response, Problem>, summary: &mut InvocationSummary) -> ApiGatewayProxyResponse {
     if let Err(problem) = &result {
-        told.failed = problem.is_ours();
-        told.outcome = problem.for_log();
+        summary.failed = problem.is_ours();
+        summary.outcome = problem.for_log();
     }
-    let response = result.unwrap_or_else(|problem| problem.into_response(&told.request_id));
+    let response = result.unwrap_or_else(|problem| problem.into_response(&summary.request_id));
     if let Some(subject) =
-        spillway_wire::subject(&response).map(Subject::new).filter(|one| !told.subjects.contains(one))
+        spillway_wire::subject(&response).map(Subject::new).filter(|one| !summary.subjects.contains(one))
     {
-        told.subjects.push(subject);
+        summary.subjects.push(subject);
     }
-    if told.outcome.is_empty() {
-        told.outcome = response.status().as_u16().to_string();
+    if summary.outcome.is_empty() {
+        summary.outcome = response.status().as_u16().to_string();
     }
-    spillway_wire::render(response, &told.request_id)
+    spillway_wire::render(response, &summary.request_id)
 }

@@ -13,7 +13,7 @@ use spillway_work::{Subject, in_lines};
 
 /// What the handler's kind tells of an invocation.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct InvocationSummary {
     pub(super) request_id: String,
     pub(super) merchant: String,
     pub(super) source: String,
@@ -33,7 +33,7 @@ struct Of<'a> {
 
 /// What every invocation tells.
 #[derive(Serialize)]
-struct Summary<'a> {
+struct Measures<'a> {
     source: &'a str,
     outcome: &'a str,
     store_ms: u64,
@@ -54,7 +54,7 @@ struct Line<'a> {
     #[serde(flatten)]
     of: Option<Of<'a>>,
     #[serde(flatten)]
-    summary: Option<Summary<'a>>,
+    measures: Option<Measures<'a>>,
     /// Behind the rest: of a line's members CloudWatch makes only the first 200 fields to ask for.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     subjects: &'a [Subject],
@@ -68,24 +68,26 @@ fn is_nothing<T: Default + PartialEq>(value: &T) -> bool {
 
 /// Writes the invocation's line to standard output, and takes the metrics with it: in the line itself they cost the
 /// fewest bytes. A `level` that hides the line hides no metrics: they are then written by themselves.
-pub(super) fn write<P>(context: &Context<P>, mut told: Told, total: Duration, cold: bool, level: LevelFilter) {
+pub(super) fn write<P>(
+    context: &Context<P>, mut summary: InvocationSummary, total: Duration, cold: bool, level: LevelFilter,
+) {
     let now = context.now();
-    let (merchant, subjects) = in_lines(std::mem::take(&mut told.subjects));
+    let (merchant, subjects) = in_lines(std::mem::take(&mut summary.subjects));
     if let Some(merchant) = merchant {
-        told.merchant = merchant;
+        summary.merchant = merchant;
     }
-    let of = Of { function: &context.process.function, request_id: &told.request_id, merchant: &told.merchant };
-    let summary = Summary {
-        source: &told.source,
-        outcome: &told.outcome,
+    let of = Of { function: &context.process.function, request_id: &summary.request_id, merchant: &summary.merchant };
+    let measures = Measures {
+        source: &summary.source,
+        outcome: &summary.outcome,
         store_ms: context.meter.store_ms(),
         processor_ms: context.meter.processor_ms(),
         total_ms: u64::try_from(total.as_millis()).unwrap_or(u64::MAX),
         cold,
         retries: context.meter.retries(),
     };
-    let severity = if told.failed { tracing::Level::ERROR } else { tracing::Level::INFO };
-    let shown = (severity <= level).then_some((of, summary, subjects.as_slice()));
+    let severity = if summary.failed { tracing::Level::ERROR } else { tracing::Level::INFO };
+    let shown = (severity <= level).then_some((of, measures, subjects.as_slice()));
     let mut out = std::io::stdout().lock();
     for line in lines(severity, shown, context.metrics.take(&context.process.stack, now), now) {
         // Who reads the lines may be gone; the work was done all the same.
@@ -95,29 +97,29 @@ pub(super) fn write<P>(context: &Context<P>, mut told: Told, total: Duration, co
 
 /// The whole lines, each with its end. `shown`: the invocation's own, where the level shows it.
 fn lines(
-    severity: tracing::Level, shown: Option<(Of<'_>, Summary<'_>, &[Vec<Subject>])>, metrics: Vec<Embedded<'_>>,
+    severity: tracing::Level, shown: Option<(Of<'_>, Measures<'_>, &[Vec<Subject>])>, metrics: Vec<Embedded<'_>>,
     now: Timestamp,
 ) -> Vec<String> {
     let mut metrics = metrics.into_iter();
     let mut lines = Vec::new();
-    if let Some((of, summary, pages)) = shown {
+    if let Some((of, measures, pages)) = shown {
         let level = severity.as_str();
-        let line = |message, summary, subjects, metrics| Line {
+        let line = |message, measures, subjects, metrics| Line {
             timestamp: now,
             level,
             message,
             of: Some(of),
-            summary,
+            measures,
             subjects,
             metrics,
         };
         let (first, further) = pages.split_first().map_or((&[][..], &[][..]), |(first, rest)| (first.as_slice(), rest));
-        lines.push(line("invocation", Some(summary), first, metrics.next()));
+        lines.push(line("invocation", Some(measures), first, metrics.next()));
         lines.extend(further.iter().map(|subjects| line("subjects", None, subjects.as_slice(), None)));
     }
     lines.extend(metrics.map(|metrics| {
-        let (of, summary, metrics) = (None, None, Some(metrics));
-        Line { timestamp: now, level: "INFO", message: "metrics", of, summary, subjects: &[], metrics }
+        let (of, measures, metrics) = (None, None, Some(metrics));
+        Line { timestamp: now, level: "INFO", message: "metrics", of, measures, subjects: &[], metrics }
     }));
     // None of the values can fail to be written as JSON.
     lines.iter().filter_map(|line| serde_json::to_string(line).ok()).map(|line| line + "\n").collect()
@@ -133,19 +135,23 @@ mod tests {
         Timestamp::from_millis(1_769_860_800_123)
     }
 
-    fn of_told(told: &Told) -> (Of<'_>, Summary<'_>) {
-        let of = Of { function: "spillway-fold-balance", request_id: "req-1", merchant: &told.merchant };
-        let (source, outcome) = (told.source.as_str(), told.outcome.as_str());
-        let summary = Summary { source, outcome, store_ms: 3, processor_ms: 0, total_ms: 4, cold: true, retries: 0 };
-        (of, summary)
+    fn of_summary(summary: &InvocationSummary) -> (Of<'_>, Measures<'_>) {
+        let of = Of { function: "spillway-fold-balance", request_id: "req-1", merchant: &summary.merchant };
+        let (source, outcome) = (summary.source.as_str(), summary.outcome.as_str());
+        let measures = Measures { source, outcome, store_ms: 3, processor_ms: 0, total_ms: 4, cold: true, retries: 0 };
+        (of, measures)
     }
 
     fn written(shown: bool, severity: tracing::Level, counted: u64) -> String {
-        let told = Told { source: "queue".to_owned(), outcome: "ok 1".to_owned(), ..Told::default() };
+        let summary = InvocationSummary {
+            source: "queue".to_owned(),
+            outcome: "ok 1".to_owned(),
+            ..InvocationSummary::default()
+        };
         let metrics = Metrics::default();
         metrics.add(Metric::MovementsFolded, counted);
-        let (of, summary) = of_told(&told);
-        lines(severity, shown.then_some((of, summary, &[])), metrics.take("acme", now()), now()).concat()
+        let (of, measures) = of_summary(&summary);
+        lines(severity, shown.then_some((of, measures, &[])), metrics.take("acme", now()), now()).concat()
     }
 
     const METRICS: &str = concat!(
@@ -183,9 +189,9 @@ mod tests {
     /// The parsed lines of an invocation that worked on these.
     fn lines_about(subjects: Vec<Subject>) -> Vec<serde_json::Value> {
         let (merchant, pages) = in_lines(subjects);
-        let told = Told { merchant: merchant.unwrap_or_default(), ..Told::default() };
-        let (of, summary) = of_told(&told);
-        let lines = lines(tracing::Level::INFO, Some((of, summary, &pages)), Vec::new(), now());
+        let summary = InvocationSummary { merchant: merchant.unwrap_or_default(), ..InvocationSummary::default() };
+        let (of, measures) = of_summary(&summary);
+        let lines = lines(tracing::Level::INFO, Some((of, measures, &pages)), Vec::new(), now());
         lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 

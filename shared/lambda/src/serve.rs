@@ -18,11 +18,11 @@ use serde_json::value::RawValue;
 use spillway_domain::time::Timestamp;
 use tracing::{Instrument as _, Span};
 
-use super::line::{self, Told};
+use super::line::{self, InvocationSummary};
 use spillway_runtime::settings::Environment;
-use spillway_runtime::{Context, Metric, Outside, Parts, log};
+use spillway_runtime::{Context, Effects, Metric, Parts, log};
 use spillway_store::WorkItem;
-use spillway_wire::Asked;
+use spillway_wire::OperatorRequest;
 use spillway_work::{
     Batch, BatchResponse, ChangesEvent, Done, HasQueues, MessagesEvent, StreamChange, Subject, WorkError,
 };
@@ -44,7 +44,7 @@ pub(super) const UNREADABLE: &str = "The request can't be read";
 const DEADLINE_FALLBACK_MS: i64 = 10_000;
 
 /// Serves a queue's messages. `handle` answers for each distinct thing of the batch, in order; a message whose thing
-/// failed comes again, later each time. What was done for each is told in the line.
+/// failed comes again, later each time. The line says what was done for each item.
 pub async fn serve_batch<P, F, Fut, D>(handle: F) -> Result<(), Error>
 where
     P: Parts + HasQueues,
@@ -54,23 +54,24 @@ where
 {
     run(|context: Arc<Context<P>>, invocation: Invocation, event: MessagesEvent| {
         let batch = Batch::from(event);
-        let mut told = Told { request_id: invocation.request_id.clone(), ..Told::default() };
-        told.source = batch.queue_name().to_owned();
-        let during = during(&told.request_id);
+        let mut summary =
+            InvocationSummary { request_id: invocation.request_id.clone(), ..InvocationSummary::default() };
+        summary.source = batch.queue_name().to_owned();
+        let during = during(&summary.request_id);
         let results = caught(handle(context.clone(), invocation, batch.items()));
         let handled = async move {
             // A panic outside a single message's own work fails them all; they come again.
             let results: Vec<_> =
                 results.await.unwrap_or_default().into_iter().map(|result| result.map(Into::into)).collect();
-            told.subjects = batch.subjects(&results);
+            summary.subjects = batch.subjects(&results);
             let (response, faults) = batch.response(&results);
             for fault in &faults {
                 tracing::warn!(subject = %fault.subject, error = %fault.error, "message failed");
             }
             context.metrics.add_all(Metric::WorkFailed, faults.len());
             spillway_work::back_off(&context, &faults).await;
-            (told.failed, told.outcome) = outcome(batch.len(), faults.len());
-            (Ok::<BatchResponse, Diagnostic>(response), told)
+            (summary.failed, summary.outcome) = outcome(batch.len(), faults.len());
+            (Ok::<BatchResponse, Diagnostic>(response), summary)
         };
         handled.instrument(during)
     })
@@ -91,9 +92,13 @@ where
 {
     run(|context: Arc<Context<P>>, invocation: Invocation, event: ChangesEvent| {
         let changes = event.changes();
-        let mut told = Told { request_id: invocation.request_id, source: "stream".to_owned(), ..Told::default() };
-        told.subjects = changes.iter().map(StreamChange::subject).collect();
-        let during = during(&told.request_id);
+        let mut summary = InvocationSummary {
+            request_id: invocation.request_id,
+            source: "stream".to_owned(),
+            ..InvocationSummary::default()
+        };
+        summary.subjects = changes.iter().map(StreamChange::subject).collect();
+        let during = during(&summary.request_id);
         let handled = caught(handle(context.clone(), changes.clone()));
         let handled = async move {
             let handled = handled.await.unwrap_or(Err((0, WorkError::Panicked)));
@@ -102,8 +107,8 @@ where
                 Err((index, error)) => {
                     tracing::warn!(index, error = %error, "change failed");
                     context.metrics.add(Metric::WorkFailed, 1);
-                    let unsent = told.subjects.split_off(index.min(changes.len()));
-                    told.subjects.extend(unsent.into_iter().map(|subject| subject.done(Done::new("not sent"))));
+                    let unsent = summary.subjects.split_off(index.min(changes.len()));
+                    summary.subjects.extend(unsent.into_iter().map(|subject| subject.done(Done::new("not sent"))));
                     let from = changes.get(index).map(|change| change.sequence.clone());
                     let halve = index == 0 && changes.len() > 1;
                     let response =
@@ -111,8 +116,8 @@ where
                     (changes.len() - index.min(changes.len()), response)
                 }
             };
-            (told.failed, told.outcome) = outcome(changes.len(), failed);
-            (response, told)
+            (summary.failed, summary.outcome) = outcome(changes.len(), failed);
+            (response, summary)
         };
         handled.instrument(during)
     })
@@ -139,11 +144,11 @@ where
     P: Parts,
     F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
     Fut: Future<Output = Result<Answered<Out>, E>>,
-    In: Asked,
+    In: OperatorRequest,
     Out: Serialize,
     E: Display,
 {
-    serve_read(handle, |payload| spillway_wire::read_asked(payload)).await
+    serve_read(handle, |payload| spillway_wire::read_operator_request(payload)).await
 }
 
 /// Serves the gateway's authorizer: its error's text is the function's error.
@@ -170,10 +175,10 @@ where
 {
     run(|context, invocation: Invocation, payload: Box<RawValue>| {
         let request_id = invocation.request_id.clone();
-        let mut told = Told { request_id, source: "invoke".to_owned(), ..Told::default() };
+        let mut summary = InvocationSummary { request_id, source: "invoke".to_owned(), ..InvocationSummary::default() };
         let parsed = read(payload.get());
         let unreadable = parsed.is_err();
-        let during = during(&told.request_id);
+        let during = during(&summary.request_id);
         let handled = parsed.map(|input| caught(handle(context, invocation, input)));
         let handled = async move {
             let result = match handled {
@@ -184,18 +189,18 @@ where
                 },
             };
             // A wrong key is no failure of ours.
-            told.failed = result.as_ref().is_err_and(|message| message != UNAUTHORIZED);
-            told.outcome = match &result {
+            summary.failed = result.as_ref().is_err_and(|message| message != UNAUTHORIZED);
+            summary.outcome = match &result {
                 Ok(_) => "ok".to_owned(),
                 // Its text may repeat what was sent.
                 Err(_) if unreadable => UNREADABLE.to_owned(),
                 Err(message) => message.clone(),
             };
             let result = result.map(|Answered { answer, about }| {
-                told.subjects.push(about);
+                summary.subjects.push(about);
                 answer
             });
-            (result.map_err(refused), told)
+            (result.map_err(refused), summary)
         };
         handled.instrument(during)
     })
@@ -211,24 +216,27 @@ where
     E: Display,
 {
     run(|context, invocation: Invocation, _: Value| {
-        let mut told =
-            Told { request_id: invocation.request_id.clone(), source: "schedule".to_owned(), ..Told::default() };
-        let during = during(&told.request_id);
+        let mut summary = InvocationSummary {
+            request_id: invocation.request_id.clone(),
+            source: "schedule".to_owned(),
+            ..InvocationSummary::default()
+        };
+        let during = during(&summary.request_id);
         let handled = caught(handle(context, invocation));
         let handled = async move {
             let result = match handled.await {
                 Ok((things, result)) => {
-                    told.subjects = things.iter().map(Subject::from).collect();
+                    summary.subjects = things.iter().map(Subject::from).collect();
                     result.map_err(|error| error.to_string())
                 }
                 Err(_) => Err("panic".to_owned()),
             };
-            told.failed = result.is_err();
-            told.outcome = match &result {
+            summary.failed = result.is_err();
+            summary.outcome = match &result {
                 Ok(done) => done.clone(),
                 Err(error) => error.clone(),
             };
-            (result.map_err(refused), told)
+            (result.map_err(refused), summary)
         };
         handled.instrument(during)
     })
@@ -261,16 +269,16 @@ pub(super) async fn run<P, In, Out, F, Fut>(handle: F) -> Result<(), Error>
 where
     P: Parts,
     F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
-    Fut: Future<Output = (Result<Out, Diagnostic>, Told)>,
+    Fut: Future<Output = (Result<Out, Diagnostic>, InvocationSummary)>,
     In: DeserializeOwned,
     Out: Serialize,
 {
     let environment = |name: &str| env::var(name).ok();
-    let outside = Outside::real()?;
-    let aws = spillway_runtime::config(&outside).await;
-    let context = Arc::new(Context::<P>::new(Environment::new(&environment), outside, &aws)?);
+    let effects = Effects::real()?;
+    let aws = spillway_runtime::config(&effects).await;
+    let context = Arc::new(Context::<P>::new(Environment::new(&environment), effects, &aws)?);
     let level = context.process.log_level;
-    log::init(level, context.outside());
+    log::init(level, context.effects());
     // A panic's message may hold data; its place is enough.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -287,8 +295,8 @@ where
         let invocation = Invocation { request_id: event.context.request_id, deadline };
         let handled = handle(context.clone(), invocation, event.payload);
         async move {
-            let (result, told) = handled.await;
-            line::write(context, told, began.elapsed(), cold.swap(false, Ordering::Relaxed), level);
+            let (result, summary) = handled.await;
+            line::write(context, summary, began.elapsed(), cold.swap(false, Ordering::Relaxed), level);
             result
         }
     });

@@ -20,7 +20,7 @@ use spillway_domain::time::Timestamp;
 use super::*;
 use aws_sdk_apigateway::config::{Credentials, Region, SharedCredentialsProvider};
 use spillway_runtime::settings::Environment;
-use spillway_runtime::{Outside, Parts, config_with};
+use spillway_runtime::{Effects, Parts, config_with};
 
 const PLAN: &str = "plan-standard";
 const OTHER_PLAN: &str = "plan-high";
@@ -232,15 +232,15 @@ fn context_at(gateway: &Gateway, plan: &str, time: Time) -> Context<PlanKeys> {
         };
         Some(value.to_owned())
     };
-    let outside = Outside {
+    let effects = Effects {
         sleep: SharedAsyncSleep::new(time.clone()),
         now: Arc::new(move || time.now()),
         random: Arc::new(|bytes| bytes.fill(7)),
         http_client: gateway.client(),
     };
     let credentials = SharedCredentialsProvider::new(Credentials::new("key", "secret", None, None, "tests"));
-    let aws = config_with(Some(Region::from_static("eu-central-1")), credentials, &outside);
-    Context::new(Environment::new(&environment), outside, &aws).unwrap()
+    let aws = config_with(Some(Region::from_static("eu-central-1")), credentials, &effects);
+    Context::new(Environment::new(&environment), effects, &aws).unwrap()
 }
 
 fn merchant() -> Merchant {

@@ -54,7 +54,7 @@ impl fmt::Debug for Processors {
 impl Processors {
     /// The sandbox alone so far.
     pub fn new(start: &Start<'_>, store: &Store, policy: &UnknownOutcomePolicy) -> Processors {
-        Processors { sandbox: Sandbox::new(store.clone(), policy.repeatable_for_ms, start.outside) }
+        Processors { sandbox: Sandbox::new(store.clone(), policy.repeatable_for_ms, start.effects) }
     }
 
     /// Does the operation, under its own idempotency key.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_smithy_async::rt::sleep::{AsyncSleep as _, SharedAsyncSleep};
 use spillway_domain::operation::{Answer, Failure, Operation, PaymentMethod, Receipt, Target, Verb};
 
-use spillway_runtime::{Clock, Outside};
+use spillway_runtime::{Clock, Effects};
 use spillway_store::{SandboxCall, Store, StoreError};
 
 /// Its name, as stored in payments.
@@ -82,8 +82,8 @@ pub(super) struct Sandbox {
 }
 
 impl Sandbox {
-    pub(super) fn new(store: Store, repeatable_for_ms: i64, outside: &Outside) -> Sandbox {
-        Sandbox { repeatable_for_ms, store, sleep: outside.sleep.clone(), now: outside.now.clone() }
+    pub(super) fn new(store: Store, repeatable_for_ms: i64, effects: &Effects) -> Sandbox {
+        Sandbox { repeatable_for_ms, store, sleep: effects.sleep.clone(), now: effects.now.clone() }
     }
 
     /// Does the operation.

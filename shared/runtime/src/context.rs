@@ -23,7 +23,7 @@ pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
 /// What comes from outside the program. Replacing these drives a whole function from a seed.
 #[derive(Clone)]
-pub struct Outside {
+pub struct Effects {
     /// The time.
     pub now: Clock,
     /// Randomness.
@@ -34,10 +34,10 @@ pub struct Outside {
     pub http_client: SharedHttpClient,
 }
 
-impl Outside {
+impl Effects {
     /// The real world; an error if there is no way to AWS that trusts AWS alone.
-    pub fn real() -> Result<Outside, HttpClientError> {
-        Ok(Outside {
+    pub fn real() -> Result<Effects, HttpClientError> {
+        Ok(Effects {
             now: Arc::new(|| {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
@@ -59,8 +59,8 @@ impl Outside {
 pub struct Start<'a> {
     /// Its variables.
     pub environment: Environment<'a>,
-    /// What comes from outside.
-    pub outside: &'a Outside,
+    /// What comes from effects.
+    pub effects: &'a Effects,
     pub(super) aws: &'a SdkConfig,
     pub(super) meter: &'a Arc<Meter>,
     /// The counts of the invocation.
@@ -95,7 +95,7 @@ pub struct Context<P> {
     pub metrics: Arc<Metrics>,
     /// What every function reads.
     pub process: Process,
-    outside: Outside,
+    effects: Effects,
     parts: P,
 }
 
@@ -116,34 +116,34 @@ impl<P> Deref for Context<P> {
 impl<P: Parts> Context<P> {
     /// Reads the environment; `aws` is what all clients of AWS have in common. The parts come first: of several
     /// variables that are missing, theirs tell most.
-    pub fn new(environment: Environment<'_>, outside: Outside, aws: &SdkConfig) -> Result<Context<P>, SettingError> {
+    pub fn new(environment: Environment<'_>, effects: Effects, aws: &SdkConfig) -> Result<Context<P>, SettingError> {
         let meter = Arc::new(Meter::default());
         let metrics = Arc::new(Metrics::default());
-        let parts = P::new(&Start { environment, outside: &outside, aws, meter: &meter, metrics: &metrics })?;
-        Ok(Context { meter, metrics, process: Process::read(&environment)?, outside, parts })
+        let parts = P::new(&Start { environment, effects: &effects, aws, meter: &meter, metrics: &metrics })?;
+        Ok(Context { meter, metrics, process: Process::read(&environment)?, effects, parts })
     }
 }
 
 impl<P> Context<P> {
-    /// What comes from outside.
-    pub fn outside(&self) -> &Outside {
-        &self.outside
+    /// What comes from effects.
+    pub fn effects(&self) -> &Effects {
+        &self.effects
     }
 
     /// The time.
     pub fn now(&self) -> Timestamp {
-        (self.outside.now)()
+        (self.effects.now)()
     }
 
     /// Waits.
     pub async fn sleep(&self, wait: Duration) {
-        self.outside.sleep.sleep(wait).await;
+        self.effects.sleep.sleep(wait).await;
     }
 
     /// Random bytes, good enough for secrets.
     pub fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
-        (self.outside.random)(&mut bytes);
+        (self.effects.random)(&mut bytes);
         bytes
     }
 

@@ -8,7 +8,7 @@ mod metric;
 mod sdk;
 pub mod settings;
 
-pub use context::{Clock, Context, Outside, Parts, Random, Start};
+pub use context::{Clock, Context, Effects, Parts, Random, Start};
 pub use meter::{Meter, Metering};
 pub use metric::{Embedded, Metric, Metrics, Unit};
 pub use sdk::{config, config_with, missing_right};

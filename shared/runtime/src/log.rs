@@ -10,10 +10,10 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use spillway_domain::time::Timestamp;
 
-use super::context::Outside;
+use super::context::Effects;
 
 /// The lines' `timestamp`, from the clock that was passed in.
-struct Stamp(Outside);
+struct Stamp(Effects);
 
 impl FormatTime for Stamp {
     fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
@@ -24,14 +24,14 @@ impl FormatTime for Stamp {
 
 /// Sends what is traced by Spillway's own code to standard output. Lines of libraries are dropped: they may hold what
 /// a log must not.
-pub fn init(level: LevelFilter, outside: &Outside) {
+pub fn init(level: LevelFilter, effects: &Effects) {
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(true)
         .with_span_list(false)
         .with_target(false)
-        .with_timer(Stamp(outside.clone()))
+        .with_timer(Stamp(effects.clone()))
         .with_writer(std::io::stdout)
         .with_filter(tracing_subscriber::filter::filter_fn(move |metadata| {
             metadata.target().starts_with("spillway") && *metadata.level() <= level

@@ -16,7 +16,7 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::context::{Outside, Start};
+use super::context::{Effects, Start};
 use super::meter::Metering;
 use super::settings::SettingError;
 
@@ -28,13 +28,13 @@ const ATTEMPTS_MAX: u32 = 8;
 ///
 /// `aws_config::defaults(…).load()` would give the same. But it links every other source of credentials, with a client of
 /// STS, and that is 0.9 MB of each function: docs/decisions/0001.
-pub async fn config(outside: &Outside) -> SdkConfig {
+pub async fn config(effects: &Effects) -> SdkConfig {
     let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
-    config_with(EnvironmentVariableRegionProvider::new().region().await, credentials, outside)
+    config_with(EnvironmentVariableRegionProvider::new().region().await, credentials, effects)
 }
 
 /// The same with this region and these credentials: for tests, whose own environment has neither.
-pub fn config_with(region: Option<Region>, credentials: SharedCredentialsProvider, outside: &Outside) -> SdkConfig {
+pub fn config_with(region: Option<Region>, credentials: SharedCredentialsProvider, effects: &Effects) -> SdkConfig {
     let retries = RetryConfig::standard()
         .with_max_attempts(ATTEMPTS_MAX)
         .with_initial_backoff(Duration::from_millis(25))
@@ -43,8 +43,8 @@ pub fn config_with(region: Option<Region>, credentials: SharedCredentialsProvide
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(region)
         .credentials_provider(credentials)
-        .http_client(outside.http_client.clone())
-        .sleep_impl(outside.sleep.clone())
+        .http_client(effects.http_client.clone())
+        .sleep_impl(effects.sleep.clone())
         .retry_config(retries)
         // The timeouts of each client are shorter than this protection's grace.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())

@@ -16,7 +16,7 @@ use spillway_domain::time::{Day, Timestamp};
 use super::due::Due;
 use super::edit::Edit;
 use super::expression::Test;
-use super::{Item, Key, Readable, Store, StoreError, keys, number, to_item};
+use super::{Item, Readable, Store, StoreError, TableKey, keys, number, to_item};
 
 /// Most requests of one BatchWriteItem.
 const BATCH_MAX: usize = 25;
@@ -116,7 +116,7 @@ impl Store {
     /// Reads a movement. An item in another partition than its entry's id names is an error: a fold would add it, delete
     /// nothing, and add it again.
     fn movement(&self, tenant: &Tenant, item: Item) -> Result<Movement, StoreError> {
-        let place = Key::of(&item);
+        let place = TableKey::of(&item);
         let stored: StoredMovement = self.read(item)?;
         let key = stored.sk.strip_prefix(keys::MOVEMENT_PREFIX).and_then(MovementKey::parse);
         match key.filter(|key| place.as_ref() == Some(&keys::movement(tenant, key))) {

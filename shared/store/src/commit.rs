@@ -20,7 +20,7 @@ use aws_sdk_dynamodb::types::{
 use super::edit::Edit;
 use super::expression::{Comparison, Expression, Test};
 use super::reason::{self, Failed};
-use super::{Item, Key, Store, StoreError, text};
+use super::{Item, Store, StoreError, TableKey, text};
 
 /// The attribute that tells a plain write from all others: random text, new with each write.
 const WRITER: &str = "writer";
@@ -51,7 +51,7 @@ pub(super) struct Commit<'a, R> {
 }
 
 struct Write<'a, R> {
-    key: Key,
+    key: TableKey,
     what: What,
     when: Vec<Test>,
     refused: Refusal<'a, R>,
@@ -74,7 +74,7 @@ impl<'a, R> Commit<'a, R> {
     pub(super) fn create(
         self, item: Item, refused: impl FnOnce(&Store, Item) -> Result<R, StoreError> + Send + 'a,
     ) -> Result<Commit<'a, R>, StoreError> {
-        let key = Key::of(&item).ok_or_else(|| StoreError::Corrupt("an item has no key".to_owned()))?;
+        let key = TableKey::of(&item).ok_or_else(|| StoreError::Corrupt("an item has no key".to_owned()))?;
         let refused = |store: &Store, found: Option<Item>| match found {
             Some(found) => refused(store, found),
             None => Err(StoreError::Corrupt("a failed condition came without its item".to_owned())),
@@ -84,13 +84,13 @@ impl<'a, R> Commit<'a, R> {
 
     /// Puts an item whose key can't be taken, because it follows from another write of this commit.
     pub(super) fn follow(self, item: Item) -> Result<Commit<'a, R>, StoreError> {
-        let named = Key::of(&item).map(|key| format!("{} {}", key.pk, key.sk)).unwrap_or_default();
+        let named = TableKey::of(&item).map(|key| format!("{} {}", key.pk, key.sk)).unwrap_or_default();
         self.create(item, move |_, _| Err(StoreError::Corrupt(format!("{named} is there already"))))
     }
 
     /// Edits an item. `refused` is given the item as it is; none if there is none.
     pub(super) fn edit(
-        self, key: Key, edit: Edit, when: Vec<Test>,
+        self, key: TableKey, edit: Edit, when: Vec<Test>,
         refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
     ) -> Commit<'a, R> {
         self.with(key, What::Edit(edit), when, Box::new(refused))
@@ -98,7 +98,7 @@ impl<'a, R> Commit<'a, R> {
 
     /// Deletes an item. `refused` is given the item as it is; none if there is none.
     pub(super) fn delete(
-        self, key: Key, when: Vec<Test>,
+        self, key: TableKey, when: Vec<Test>,
         refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
     ) -> Commit<'a, R> {
         self.with(key, What::Delete, when, Box::new(refused))
@@ -106,7 +106,7 @@ impl<'a, R> Commit<'a, R> {
 
     /// Checks an item, and writes nothing of it. It must stand beside a write.
     pub(super) fn check(
-        self, key: Key, when: Vec<Test>,
+        self, key: TableKey, when: Vec<Test>,
         refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
     ) -> Commit<'a, R> {
         self.with(key, What::Check, when, Box::new(refused))
@@ -118,7 +118,7 @@ impl<'a, R> Commit<'a, R> {
         self
     }
 
-    fn with(mut self, key: Key, what: What, when: Vec<Test>, refused: Refusal<'a, R>) -> Commit<'a, R> {
+    fn with(mut self, key: TableKey, what: What, when: Vec<Test>, refused: Refusal<'a, R>) -> Commit<'a, R> {
         self.writes.push(Write { key, what, when, refused });
         self
     }
@@ -139,13 +139,13 @@ impl Store {
     }
 
     /// Edits one item. False if a test did not hold: then nothing was written.
-    pub(super) async fn edit(&self, key: &Key, edit: Edit, when: Vec<Test>) -> Result<bool, StoreError> {
+    pub(super) async fn edit(&self, key: &TableKey, edit: Edit, when: Vec<Test>) -> Result<bool, StoreError> {
         let edited = self.update(key, edit, when, ReturnValue::None).await;
         self.unless_refused(edited).map(|edited| edited.is_ok())
     }
 
     /// Edits one item and gives it as it is then. None if a test did not hold: then nothing was written.
-    pub(super) async fn edited(&self, key: &Key, edit: Edit, when: Vec<Test>) -> Result<Option<Item>, StoreError> {
+    pub(super) async fn edited(&self, key: &TableKey, edit: Edit, when: Vec<Test>) -> Result<Option<Item>, StoreError> {
         let edited = self.update(key, edit, when, ReturnValue::AllNew).await;
         self.unless_refused(edited).map(Result::ok)
     }
@@ -191,7 +191,9 @@ impl Store {
     }
 
     /// Gives what `returned` asks for, or the whole item if it was found written already.
-    async fn update(&self, key: &Key, edit: Edit, mut when: Vec<Test>, returned: ReturnValue) -> Result<Item, Failed> {
+    async fn update(
+        &self, key: &TableKey, edit: Edit, mut when: Vec<Test>, returned: ReturnValue,
+    ) -> Result<Item, Failed> {
         let writer = self.writer();
         if !edit.adds.is_empty() {
             when.push(Test::LacksOrCompares(WRITER, Comparison::IsNot, writer.clone()));
@@ -271,7 +273,7 @@ impl Store {
     }
 
     /// The part of a transaction that a write is.
-    fn action(&self, key: &Key, what: What, when: Vec<Test>) -> Result<TransactWriteItem, StoreError> {
+    fn action(&self, key: &TableKey, what: What, when: Vec<Test>) -> Result<TransactWriteItem, StoreError> {
         let mut expression = Expression::default();
         let condition = expression.condition(when);
         let action = TransactWriteItem::builder();

@@ -7,7 +7,7 @@ use spillway_domain::time::Timestamp;
 use super::edit::Edit;
 use super::expression::{Comparison, Test};
 use super::kinds::due_space;
-use super::{EXPIRES_AT, Item, Key, Store, StoreError, WorkItem, keys, number, text};
+use super::{EXPIRES_AT, Item, Store, StoreError, TableKey, WorkItem, keys, number, text};
 
 /// Most keys read from one partition of the index at a time.
 pub const SWEEP_MAX: u16 = 200;
@@ -101,7 +101,7 @@ impl Store {
     }
 
     /// The attributes that make the item with this key due; its claims begin anew. None for a kind of item that never is.
-    pub(super) fn due(&self, key: &Key, at: Timestamp) -> Vec<(String, AttributeValue)> {
+    pub(super) fn due(&self, key: &TableKey, at: Timestamp) -> Vec<(String, AttributeValue)> {
         let Some(space) = due_space(key) else { return Vec::new() };
         let values = [text(keys::due_partition(space, key)), text(at.to_string()), number(0)];
         DUE.into_iter().map(str::to_owned).zip(values).collect()
@@ -136,7 +136,7 @@ impl Store {
     }
 
     fn overdue_row(&self, row: &Item) -> Option<Overdue> {
-        let key = Key::of(row);
+        let key = TableKey::of(row);
         let overdue = key.as_ref().and_then(|key| Some(Overdue { item: WorkItem::of(key)?, due: Due::of(row)? }));
         if overdue.is_none() {
             self.unreadable(key, "it is due, but nothing can be done for it");
@@ -158,7 +158,7 @@ impl Store {
     }
 
     /// Removes the due time that was read with an item, if it was not set anew since.
-    pub(super) async fn remove_due(&self, key: &Key, due: &Due) -> Result<(), StoreError> {
+    pub(super) async fn remove_due(&self, key: &TableKey, due: &Due) -> Result<(), StoreError> {
         let edit = DUE.into_iter().fold(Edit::new(), Edit::remove);
         self.edit(key, edit, vec![Test::is("due_at", due.seen())]).await.map(drop)
     }

@@ -3,7 +3,7 @@
 use spillway_domain::currency::Currency;
 use spillway_domain::id::EntryId;
 use spillway_domain::ledger::JournalEntry;
-use spillway_domain::page::{Asked, Page};
+use spillway_domain::page::{Page, PageRequest};
 use spillway_domain::tenant::Tenant;
 
 use super::listing::{List, Rows};
@@ -13,7 +13,7 @@ impl Store {
     /// A page of the entries of a tenant's journal that change its balance, over `shards` shards, read strongly: in one currency, or in all. An entry that can't
     /// be read is left out.
     pub async fn journal_entries(
-        &self, tenant: &Tenant, shards: u16, asked: &Asked, currency: Option<Currency>,
+        &self, tenant: &Tenant, shards: u16, asked: &PageRequest, currency: Option<Currency>,
     ) -> Result<Page<JournalEntry>, StoreError> {
         let list = List {
             rows: Rows::TABLE,

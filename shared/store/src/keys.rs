@@ -65,22 +65,22 @@ impl Listing {
 
 /// The key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Key {
+pub struct TableKey {
     /// Partition key.
     pub pk: String,
     /// Sort key.
     pub sk: String,
 }
 
-impl Key {
-    fn new(pk: impl Into<String>, sk: impl Into<String>) -> Key {
-        Key { pk: pk.into(), sk: sk.into() }
+impl TableKey {
+    fn new(pk: impl Into<String>, sk: impl Into<String>) -> TableKey {
+        TableKey { pk: pk.into(), sk: sk.into() }
     }
 
     /// Of an item, or of a row of an index.
-    pub(super) fn of(item: &Item) -> Option<Key> {
+    pub(super) fn of(item: &Item) -> Option<TableKey> {
         let text = |name| item.get(name)?.as_s().ok().cloned();
-        Some(Key { pk: text("pk")?, sk: text("sk")? })
+        Some(TableKey { pk: text("pk")?, sk: text("sk")? })
     }
 
     /// The movement whose key it is. None if it is not a movement's.
@@ -95,13 +95,13 @@ impl Key {
 }
 
 /// Where a resource is.
-pub fn resource<T: Resource>(owner: &Tenant, id: &Id<T::Kind>) -> Key {
+pub fn resource<T: Resource>(owner: &Tenant, id: &Id<T::Kind>) -> TableKey {
     object(owner, id.as_str(), T::NAME)
 }
 
 /// Where the resource with this id and of this type is.
-pub(super) fn object(owner: &Tenant, id: &str, name: &str) -> Key {
-    Key::new(format!("{owner}#{id}"), name)
+pub(super) fn object(owner: &Tenant, id: &str, name: &str) -> TableKey {
+    TableKey::new(format!("{owner}#{id}"), name)
 }
 
 /// The partition of a shard's resources of one type in the index `listing`.
@@ -144,8 +144,8 @@ pub fn journal(tenant: &Tenant, shard: u16) -> String {
 }
 
 /// Where a journal entry is.
-pub fn journal_entry(tenant: &Tenant, id: &EntryId) -> Key {
-    Key::new(journal(tenant, id.shard()), id.as_str())
+pub fn journal_entry(tenant: &Tenant, id: &EntryId) -> TableKey {
+    TableKey::new(journal(tenant, id.shard()), id.as_str())
 }
 
 /// The partition of a shard's movements.
@@ -154,8 +154,8 @@ pub fn movements(tenant: &Tenant, shard: u16) -> String {
 }
 
 /// Where a movement is: on the shard that its entry's id names.
-pub fn movement(tenant: &Tenant, key: &MovementKey) -> Key {
-    Key::new(movements(tenant, key.entry.shard()), format!("{MOVEMENT_PREFIX}{key}"))
+pub fn movement(tenant: &Tenant, key: &MovementKey) -> TableKey {
+    TableKey::new(movements(tenant, key.entry.shard()), format!("{MOVEMENT_PREFIX}{key}"))
 }
 
 /// What the sort keys of one currency's movements begin with.
@@ -179,13 +179,13 @@ pub fn balances(tenant: &Tenant, part: u16) -> String {
 }
 
 /// Where one part of a balance is.
-pub fn balance(tenant: &Tenant, currency: Currency, part: u16) -> Key {
-    Key::new(balances(tenant, part), currency.code())
+pub fn balance(tenant: &Tenant, currency: Currency, part: u16) -> TableKey {
+    TableKey::new(balances(tenant, part), currency.code())
 }
 
 /// Where an event is: on the shard that its id names.
-pub fn event(tenant: &Tenant, id: &EventId) -> Key {
-    Key::new(format!("{tenant}#events#{}", id.shard()), id.as_str())
+pub fn event(tenant: &Tenant, id: &EventId) -> TableKey {
+    TableKey::new(format!("{tenant}#events#{}", id.shard()), id.as_str())
 }
 
 /// The partition of an event's deliveries.
@@ -194,8 +194,8 @@ pub fn deliveries(tenant: &Tenant, event: &EventId) -> String {
 }
 
 /// Where the delivery of an event to an endpoint is.
-pub fn delivery(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Key {
-    Key::new(deliveries(tenant, event), endpoint.as_str())
+pub fn delivery(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> TableKey {
+    TableKey::new(deliveries(tenant, event), endpoint.as_str())
 }
 
 /// The partition of an endpoint's pending deliveries in the index `listing`.
@@ -219,23 +219,23 @@ pub fn webhook_endpoints(tenant: &Tenant) -> String {
 }
 
 /// Where a webhook endpoint is.
-pub fn webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> Key {
-    Key::new(webhook_endpoints(tenant), id.as_str())
+pub fn webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> TableKey {
+    TableKey::new(webhook_endpoints(tenant), id.as_str())
 }
 
 /// Where a tenant's webhook endpoints are counted.
-pub fn webhook_endpoint_count(tenant: &Tenant) -> Key {
-    Key::new(webhook_endpoints(tenant), "count")
+pub fn webhook_endpoint_count(tenant: &Tenant) -> TableKey {
+    TableKey::new(webhook_endpoints(tenant), "count")
 }
 
 /// Where it is kept that a webhook endpoint was deleted: beside the endpoints, and not among them.
-pub fn deleted_webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> Key {
-    Key::new(webhook_endpoints(tenant), format!("gone#{id}"))
+pub fn deleted_webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> TableKey {
+    TableKey::new(webhook_endpoints(tenant), format!("gone#{id}"))
 }
 
 /// Where a merchant is.
-pub fn merchant(id: &MerchantId) -> Key {
-    Key::new(id.as_str(), "merchant")
+pub fn merchant(id: &MerchantId) -> TableKey {
+    TableKey::new(id.as_str(), "merchant")
 }
 
 /// Where the index `listing` has a merchant.
@@ -244,22 +244,22 @@ pub fn merchant_listing(created_at: Timestamp, id: &MerchantId) -> Listing {
 }
 
 /// Where an API key is found by what a client sends.
-pub fn api_key(sha256: &str) -> Key {
-    Key::new(format!("key#{sha256}"), "key")
+pub fn api_key(sha256: &str) -> TableKey {
+    TableKey::new(format!("key#{sha256}"), "key")
 }
 
 /// Where an API key is found by its id, so that issuing it twice makes one.
-pub fn api_key_id(merchant: &MerchantId, id: &str) -> Key {
-    Key::new(format!("{merchant}#keys"), id)
+pub fn api_key_id(merchant: &MerchantId, id: &str) -> TableKey {
+    TableKey::new(format!("{merchant}#keys"), id)
 }
 
 /// Where the sandbox keeps what it was asked to do for a reference under one idempotency key.
-pub fn sandbox_call(reference: &str, idempotency_key: &str) -> Key {
-    Key::new(format!("sandbox#{reference}"), idempotency_key)
+pub fn sandbox_call(reference: &str, idempotency_key: &str) -> TableKey {
+    TableKey::new(format!("sandbox#{reference}"), idempotency_key)
 }
 
 /// The partition of the index `due` for an item: always the same one for it.
-pub fn due_partition(space: DueSpace, key: &Key) -> String {
+pub fn due_partition(space: DueSpace, key: &TableKey) -> String {
     due_partition_at(space, shard_of(&format!("{}#{}", key.pk, key.sk), space.shards()))
 }
 

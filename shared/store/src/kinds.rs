@@ -10,12 +10,12 @@ use spillway_domain::resource::Resource;
 use spillway_domain::tenant::Tenant;
 
 use super::due::DueSpace;
-use super::keys::{self, Key};
+use super::keys::{self, TableKey};
 
 /// A kind of item that may need work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Kind {
+pub enum WorkKind {
     /// A payment.
     Payment,
     /// A refund.
@@ -92,7 +92,7 @@ pub(super) enum Name {
 /// What is known of one form of key.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Work {
-    pub(super) kind: Kind,
+    pub(super) kind: WorkKind,
     /// The part of the partition key behind the tenant, without the shard that may follow it.
     pub(super) partition: Pattern,
     sort: Pattern,
@@ -108,10 +108,10 @@ pub(super) struct Work {
 
 /// The one table.
 const WORK: &[Work] = &[
-    resource::<Payment>(Kind::Payment, "pay_"),
-    resource::<Refund>(Kind::Refund, "re_"),
+    resource::<Payment>(WorkKind::Payment, "pay_"),
+    resource::<Refund>(WorkKind::Refund, "re_"),
     Work {
-        kind: Kind::Balance,
+        kind: WorkKind::Balance,
         partition: Pattern::Is("movements"),
         sort: Pattern::Begins(keys::MOVEMENT_PREFIX),
         name: Name::ModeAndCurrency,
@@ -121,7 +121,7 @@ const WORK: &[Work] = &[
         due: None,
     },
     Work {
-        kind: Kind::Balance,
+        kind: WorkKind::Balance,
         partition: Pattern::Is("balances"),
         sort: Pattern::Currency,
         name: Name::ModeAndCurrency,
@@ -131,7 +131,7 @@ const WORK: &[Work] = &[
         due: Some(DueSpace::Money),
     },
     Work {
-        kind: Kind::Event,
+        kind: WorkKind::Event,
         partition: Pattern::Is("events"),
         sort: Pattern::Begins("evt_"),
         name: Name::Sort,
@@ -141,7 +141,7 @@ const WORK: &[Work] = &[
         due: Some(DueSpace::Events),
     },
     Work {
-        kind: Kind::Delivery,
+        kind: WorkKind::Delivery,
         partition: Pattern::Begins("evt_"),
         sort: Pattern::Begins("we_"),
         name: Name::Both,
@@ -151,7 +151,7 @@ const WORK: &[Work] = &[
         due: Some(DueSpace::Deliveries),
     },
     Work {
-        kind: Kind::WebhookEndpoint,
+        kind: WorkKind::WebhookEndpoint,
         partition: Pattern::Is("webhooks"),
         sort: Pattern::Begins("we_"),
         name: Name::Sort,
@@ -163,7 +163,7 @@ const WORK: &[Work] = &[
 ];
 
 /// What is known of a resource for which a card processor is asked.
-const fn resource<T: Resource>(kind: Kind, id_prefix: &'static str) -> Work {
+const fn resource<T: Resource>(kind: WorkKind, id_prefix: &'static str) -> Work {
     Work {
         kind,
         partition: Pattern::Begins(id_prefix),
@@ -178,12 +178,12 @@ const fn resource<T: Resource>(kind: Kind, id_prefix: &'static str) -> Work {
 
 /// Whether the stream's record of this item leads to a message. `inserted`: the item is new. `woken`: its counter `wake`
 /// moved.
-pub fn wakes(key: &Key, inserted: bool, woken: bool) -> bool {
+pub fn wakes(key: &TableKey, inserted: bool, woken: bool) -> bool {
     known(key).is_some_and(|(_, work)| inserted && work.inserted || woken && work.woken)
 }
 
 /// Where an item with this key is due. None if it never is.
-pub(super) fn due_space(key: &Key) -> Option<DueSpace> {
+pub(super) fn due_space(key: &TableKey) -> Option<DueSpace> {
     known(key).and_then(|(_, work)| work.due)
 }
 
@@ -225,7 +225,7 @@ impl Parsed {
 }
 
 /// What is known of a key. None if no work is known for it.
-pub(super) fn known(key: &Key) -> Option<(Parsed, &'static Work)> {
+pub(super) fn known(key: &TableKey) -> Option<(Parsed, &'static Work)> {
     let parsed = Parsed::of(&key.pk)?;
     let work = WORK.iter().find(|work| work.partition.matches(&parsed.partition) && work.sort.matches(&key.sk))?;
     Some((parsed, work))
@@ -249,25 +249,25 @@ mod tests {
         Currency::parse("USD").unwrap()
     }
 
-    fn movement(shard: u16) -> Key {
+    fn movement(shard: u16) -> TableKey {
         let entry = EntryId::ordered(Timestamp::from_millis(1), shard, &["x"]);
         let value_date = Day::parse("2026-02-02").unwrap();
         keys::movement(&tenant(), &MovementKey { currency: usd(), value_date, entry })
     }
 
     /// One key of each form, with its kind and the names in the log.
-    fn each() -> Vec<(Key, Kind, Vec<String>)> {
+    fn each() -> Vec<(TableKey, WorkKind, Vec<String>)> {
         let tenant = tenant();
         let (pay, re) = (PaymentId::derive(&["p"]), RefundId::derive(&["r"]));
         let (evt, we) = (EventId::derive(&["e"]), EndpointId::derive(&["w"]));
         vec![
-            (keys::resource::<Payment>(&tenant, &pay), Kind::Payment, vec![pay.to_string()]),
-            (keys::balance(&tenant, usd(), 2), Kind::Balance, vec!["test USD".to_owned()]),
-            (movement(7), Kind::Balance, vec!["test USD".to_owned()]),
-            (keys::event(&tenant, &evt), Kind::Event, vec![evt.to_string()]),
-            (keys::delivery(&tenant, &evt, &we), Kind::Delivery, vec![evt.to_string(), we.to_string()]),
-            (keys::webhook_endpoint(&tenant, &we), Kind::WebhookEndpoint, vec![we.to_string()]),
-            (keys::resource::<Refund>(&tenant, &re), Kind::Refund, vec![re.to_string()]),
+            (keys::resource::<Payment>(&tenant, &pay), WorkKind::Payment, vec![pay.to_string()]),
+            (keys::balance(&tenant, usd(), 2), WorkKind::Balance, vec!["test USD".to_owned()]),
+            (movement(7), WorkKind::Balance, vec!["test USD".to_owned()]),
+            (keys::event(&tenant, &evt), WorkKind::Event, vec![evt.to_string()]),
+            (keys::delivery(&tenant, &evt, &we), WorkKind::Delivery, vec![evt.to_string(), we.to_string()]),
+            (keys::webhook_endpoint(&tenant, &we), WorkKind::WebhookEndpoint, vec![we.to_string()]),
+            (keys::resource::<Refund>(&tenant, &re), WorkKind::Refund, vec![re.to_string()]),
         ]
     }
 
@@ -292,7 +292,7 @@ mod tests {
     fn no_work_is_known_for_other_keys() {
         let tenant = tenant();
         let merchant_id = MerchantId::derive(&["m"]);
-        let other = |pk: String, sk: &str| Key { pk, sk: sk.to_owned() };
+        let other = |pk: String, sk: &str| TableKey { pk, sk: sk.to_owned() };
         for key in [
             keys::merchant(&merchant_id),
             keys::api_key("00"),

@@ -43,8 +43,8 @@ pub use balance::BalancePart;
 pub use commit::Committed;
 pub use due::{Claim, Due, DueSpace, Overdue, SWEEP_MAX};
 pub use event::StoredEvent;
-pub use keys::Key;
-pub use kinds::{Kind, QueueName, stream_filters, wakes};
+pub use keys::TableKey;
+pub use kinds::{QueueName, WorkKind, stream_filters, wakes};
 pub use merchants::Merchants;
 pub use parts::{StoreOnly, StoreWithEvents};
 pub use reading::Readable;
@@ -101,10 +101,10 @@ impl Store {
             client: Client::from_conf(client.build()),
             first_due_s: None,
             event_retention_days: None,
-            now: start.outside.now.clone(),
+            now: start.effects.now.clone(),
             deadline: start.environment.store_deadline()?,
-            random: start.outside.random.clone(),
-            sleep: start.outside.sleep.clone(),
+            random: start.effects.random.clone(),
+            sleep: start.effects.sleep.clone(),
             metrics: start.metrics.clone(),
         })
     }
@@ -138,18 +138,18 @@ impl Store {
     }
 
     /// Reads one item strongly. None if there is none.
-    async fn get<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<T>, StoreError> {
+    async fn get<T: DeserializeOwned>(&self, key: &TableKey) -> Result<Option<T>, StoreError> {
         self.get_item(key).await?.map(|item| self.read(item)).transpose()
     }
 
     /// Reads one item strongly, with its due time. None if there is none.
-    async fn get_with_due<T: DeserializeOwned>(&self, key: &Key) -> Result<Option<(T, Option<Due>)>, StoreError> {
+    async fn get_with_due<T: DeserializeOwned>(&self, key: &TableKey) -> Result<Option<(T, Option<Due>)>, StoreError> {
         let Some(item) = self.get_item(key).await? else { return Ok(None) };
         let due = Due::of(&item);
         Ok(Some((self.read(item)?, due)))
     }
 
-    async fn get_item(&self, key: &Key) -> Result<Option<Item>, StoreError> {
+    async fn get_item(&self, key: &TableKey) -> Result<Option<Item>, StoreError> {
         let request =
             self.client.get_item().table_name(&self.table).consistent_read(true).set_key(Some(key.attributes()));
         let item = request.send().await.map_err(StoreError::from_sdk)?.item;
@@ -195,7 +195,7 @@ fn number(value: impl fmt::Display) -> AttributeValue {
 }
 
 /// The stored form of a value at its key.
-fn to_item(key: &Key, value: &impl Serialize) -> Result<Item, StoreError> {
+fn to_item(key: &TableKey, value: &impl Serialize) -> Result<Item, StoreError> {
     let item: Item = serde_dynamo::to_item(value).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     // An absent attribute costs nothing and reads as none.
     let mut item: Item = item.into_iter().filter(|(_, value)| !matches!(value, AttributeValue::Null(_))).collect();

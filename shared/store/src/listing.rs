@@ -6,11 +6,11 @@ use std::pin::pin;
 use aws_sdk_dynamodb::config::AsyncSleep as _;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::future::{Either, select, try_join_all};
-use spillway_domain::page::{Asked, Filling, Page};
+use spillway_domain::page::{Page, PageBuilder, PageRequest};
 use spillway_domain::resource::Finder;
 
 use super::keys::{self, ENDS};
-use super::{Item, Key, Store, StoreError, text};
+use super::{Item, Store, StoreError, TableKey, text};
 
 /// The most keys of one BatchGetItem.
 const BATCH_GET_MAX: usize = 100;
@@ -69,49 +69,49 @@ impl Store {
     /// it thrown away, a list with a rare filter would never get past the same place. Unavailable if nothing was
     /// considered. (The last call's own time-out may come first.)
     pub(super) async fn page<T>(
-        &self, list: List, asked: &Asked, everything: bool,
+        &self, list: List, asked: &PageRequest, everything: bool,
         load: impl AsyncFn(Vec<Item>) -> Result<Vec<Option<T>>, StoreError>,
     ) -> Result<Page<T>, StoreError> {
-        let mut filling = Filling::new(asked.limit, everything);
+        let mut builder = PageBuilder::new(asked.limit, everything);
         let filled = {
-            let fill = pin!(self.fill(list, asked, &mut filling, load));
+            let fill = pin!(self.fill(list, asked, &mut builder, load));
             match select(fill, self.sleep.sleep(self.deadline)).await {
                 Either::Left((filled, _)) => filled,
                 Either::Right(_) => Err(StoreError::Unavailable("nothing was read in time".to_owned())),
             }
         };
         match filled {
-            Ok(more) => Ok(filling.finish(more)),
-            Err(StoreError::Unavailable(why)) => filling.cut().ok_or(StoreError::Unavailable(why)),
+            Ok(more) => Ok(builder.finish(more)),
+            Err(StoreError::Unavailable(why)) => builder.cut().ok_or(StoreError::Unavailable(why)),
             Err(other) => Err(other),
         }
     }
 
     /// Fills the page until it is complete. Whether there are candidates behind those considered.
     async fn fill<T>(
-        &self, list: List, asked: &Asked, filling: &mut Filling<T>,
+        &self, list: List, asked: &PageRequest, builder: &mut PageBuilder<T>,
         load: impl AsyncFn(Vec<Item>) -> Result<Vec<Option<T>>, StoreError>,
     ) -> Result<bool, StoreError> {
         let mut merge = Merge::new(self, list, asked.position.clone());
-        while filling.wanted() > 0 {
-            let rows = merge.take(filling.wanted()).await?;
+        while builder.wanted() > 0 {
+            let rows = merge.take(builder.wanted()).await?;
             if rows.is_empty() {
                 break;
             }
             let positions: Vec<String> = rows.iter().map(|row| merge.rows.key(row).to_owned()).collect();
             for (position, item) in positions.into_iter().zip(load(rows).await?) {
-                filling.consider(position, item);
+                builder.consider(position, item);
             }
         }
-        Ok(filling.overflowed() || merge.has_more().await?)
+        Ok(builder.overflowed() || merge.has_more().await?)
     }
 
     /// The items at these keys, read strongly, in the order of the keys; none where there is no item.
-    pub(super) async fn get_all(&self, keys: &[Key]) -> Result<Vec<Option<Item>>, StoreError> {
-        let mut found: HashMap<Key, Item> = HashMap::new();
+    pub(super) async fn get_all(&self, keys: &[TableKey]) -> Result<Vec<Option<Item>>, StoreError> {
+        let mut found: HashMap<TableKey, Item> = HashMap::new();
         for batch in keys.chunks(BATCH_GET_MAX) {
-            let items = self.batch_get(batch.iter().map(Key::attributes).collect()).await?;
-            found.extend(items.into_iter().filter_map(|item| Some((Key::of(&item)?, item))));
+            let items = self.batch_get(batch.iter().map(TableKey::attributes).collect()).await?;
+            found.extend(items.into_iter().filter_map(|item| Some((TableKey::of(&item)?, item))));
         }
         Ok(keys.iter().map(|key| found.remove(key)).collect())
     }

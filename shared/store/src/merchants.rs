@@ -27,7 +27,7 @@ impl Merchants {
     /// Those of the store.
     pub fn new(start: &Start<'_>, store: &Store) -> Result<Merchants, SettingError> {
         let known = Cache::new(start.environment.number("CACHE_SECONDS")?);
-        Ok(Merchants { store: store.clone(), known, now: start.outside.now.clone() })
+        Ok(Merchants { store: store.clone(), known, now: start.effects.now.clone() })
     }
 
     /// A merchant as it was at most `CACHE_SECONDS` ago. None if there is none.

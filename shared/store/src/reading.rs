@@ -3,7 +3,7 @@
 
 use serde::de::DeserializeOwned;
 
-use super::{Item, Key, Store, StoreError, text};
+use super::{Item, Store, StoreError, TableKey, text};
 use spillway_runtime::Metric;
 
 /// What could be read of several items.
@@ -44,13 +44,13 @@ impl<T> Readable<T> {
 impl Store {
     /// Reads an item. An error if it does not read as a `T`, which is then named and counted.
     pub(super) fn read<T: DeserializeOwned>(&self, item: Item) -> Result<T, StoreError> {
-        let key = Key::of(&item);
+        let key = TableKey::of(&item);
         serde_dynamo::from_item(item).map_err(|error| self.unreadable(key, what_is_wrong(&error.to_string())))
     }
 
     /// Names an item that can't be read, and counts it.
-    pub(super) fn unreadable(&self, key: Option<Key>, why: &str) -> StoreError {
-        let Key { pk, sk } = key.unwrap_or(Key { pk: String::new(), sk: String::new() });
+    pub(super) fn unreadable(&self, key: Option<TableKey>, why: &str) -> StoreError {
+        let TableKey { pk, sk } = key.unwrap_or(TableKey { pk: String::new(), sk: String::new() });
         tracing::error!(target: "spillway", pk, sk, why, "an item can't be read");
         self.metrics.add(Metric::ItemsUnreadable, 1);
         StoreError::Corrupt(format!("{pk} {sk}: {why}"))
@@ -82,7 +82,7 @@ impl Store {
             };
             let page = request.send().await.map_err(StoreError::from_sdk)?;
             for item in page.items.unwrap_or_default().into_iter().filter(|item| !self.has_expired(item)) {
-                let key = Key::of(&item);
+                let key = TableKey::of(&item);
                 match read(item) {
                     Ok(value) => found.items.push(value),
                     Err(_) => found.unreadable.extend(key.map(|key| key.sk)),

@@ -3,7 +3,7 @@
 use spillway_domain::change::{Adjust, Change};
 use spillway_domain::id::{Id, ObjectId};
 use spillway_domain::operation::Asking;
-use spillway_domain::page::{Asked, Page};
+use spillway_domain::page::{Page, PageRequest};
 use spillway_domain::resource::{Creation, Finder, Resource};
 use spillway_domain::tenant::Tenant;
 
@@ -13,7 +13,7 @@ use super::due::DUE;
 use super::edit::Edit;
 use super::expression::{Comparison, Test};
 use super::listing::{List, Rows};
-use super::{Item, Key, Store, StoreError, attribute, keys, number, text, to_item};
+use super::{Item, Store, StoreError, TableKey, attribute, keys, number, text, to_item};
 use spillway_wire::view::Shown;
 
 /// How a creation ended.
@@ -81,7 +81,7 @@ impl Store {
     /// are comes from an index, so that one which was accepted an instant ago may be missing. What they are is read
     /// strongly. One that can't be read is left out.
     pub async fn resources<T: Resource>(
-        &self, tenant: &Tenant, listed: &Listed<'_>, shards: u16, asked: &Asked, everything: bool,
+        &self, tenant: &Tenant, listed: &Listed<'_>, shards: u16, asked: &PageRequest, everything: bool,
         passes: impl Fn(&T) -> bool,
     ) -> Result<Page<T>, StoreError> {
         let each = |partition: &dyn Fn(u16) -> String| (0..shards).map(partition).collect();
@@ -101,7 +101,7 @@ impl Store {
         };
         self.page(list, asked, everything, async |rows| {
             let unreadable = || StoreError::Corrupt("a row of the index has no key".to_owned());
-            let keys: Option<Vec<Key>> = rows.iter().map(Key::of).collect();
+            let keys: Option<Vec<TableKey>> = rows.iter().map(TableKey::of).collect();
             let items = self.get_all(&keys.ok_or_else(unreadable)?).await?;
             let read = items.into_iter().map(|item| item.and_then(|item| self.read(item).ok()).filter(&passes));
             Ok(read.collect())
@@ -168,7 +168,7 @@ impl Store {
 
     /// A resource as stored, with its due time while the processor is asked: some time after the next ask, whose message
     /// comes earlier, if it comes.
-    fn with_due_time<T: Resource>(&self, key: &Key, resource: &T) -> Result<Item, StoreError> {
+    fn with_due_time<T: Resource>(&self, key: &TableKey, resource: &T) -> Result<Item, StoreError> {
         let mut item = to_item(key, resource)?;
         if let Some(asking) = resource.asking() {
             item.extend(self.due(key, self.first_due(next_ask(asking))?));

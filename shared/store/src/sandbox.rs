@@ -69,6 +69,6 @@ impl Store {
     }
 }
 
-fn key(operation: &Operation) -> keys::Key {
+fn key(operation: &Operation) -> keys::TableKey {
     keys::sandbox_call(operation.reference.as_str(), &operation.key)
 }

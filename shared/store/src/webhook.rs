@@ -7,7 +7,7 @@ use spillway_domain::id::EndpointId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::{Expiry, Timestamp};
 use spillway_domain::webhook::{
-    ENABLED_MAX, ENDPOINTS_MAX, Endpoint, EndpointLimit, EndpointStatus, LastTest, PROBE_EVERY_MS,
+    ENABLED_MAX, ENDPOINTS_MAX, EndpointLimit, EndpointStatus, LastTest, PROBE_EVERY_MS, WebhookEndpoint,
 };
 
 use super::commit::{Commit, Committed};
@@ -38,7 +38,7 @@ struct Deleted {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotCreated {
     /// The same request made it before.
-    Existing(Box<Endpoint>),
+    Existing(Box<WebhookEndpoint>),
     /// The same request made one that was deleted since.
     Deleted,
     /// There are too many.
@@ -71,7 +71,9 @@ pub enum NotUpdated {
 impl Store {
     /// Stores a new endpoint and counts it, in one transaction. Refused if the tenant has [`ENABLED_MAX`] that are
     /// enabled, or [`ENDPOINTS_MAX`] in all.
-    pub async fn create_webhook_endpoint(&self, endpoint: &Endpoint) -> Result<Committed<NotCreated>, StoreError> {
+    pub async fn create_webhook_endpoint(
+        &self, endpoint: &WebhookEndpoint,
+    ) -> Result<Committed<NotCreated>, StoreError> {
         let (owner, id) = (&endpoint.meta.owner, &endpoint.meta.id);
         let room = vec![below("endpoints", ENDPOINTS_MAX), below("enabled", ENABLED_MAX)];
         let commit = Commit::new()
@@ -97,7 +99,7 @@ impl Store {
     /// Changes an endpoint from what was read to what it becomes, on condition that its version has not moved. If it is
     /// enabled or disabled by that, it is counted so, in one transaction; there may be [`ENABLED_MAX`] enabled ones.
     pub async fn update_webhook_endpoint(
-        &self, before: &Endpoint, after: &Endpoint,
+        &self, before: &WebhookEndpoint, after: &WebhookEndpoint,
     ) -> Result<Committed<NotUpdated>, StoreError> {
         let owner = &after.meta.owner;
         let key = keys::webhook_endpoint(owner, &after.meta.id);
@@ -164,7 +166,7 @@ impl Store {
     /// Stores the event of a test, and notes the test with the endpoint, in one transaction. Returns the event as stored. None
     /// if the endpoint's version has moved since it was read, the endpoint is gone, or the same request was accepted before.
     pub async fn test_webhook_endpoint(
-        &self, endpoint: &Endpoint, test: &LastTest, event: &Event,
+        &self, endpoint: &WebhookEndpoint, test: &LastTest, event: &Event,
     ) -> Result<Option<StoredEvent>, StoreError> {
         let owner = &endpoint.meta.owner;
         let event = self.stored_event(event, endpoint)?;
@@ -187,19 +189,21 @@ impl Store {
     }
 
     /// An endpoint of this tenant, read strongly. None if there is none: a foreign one is as missing as any.
-    pub async fn webhook_endpoint(&self, tenant: &Tenant, id: &EndpointId) -> Result<Option<Endpoint>, StoreError> {
+    pub async fn webhook_endpoint(
+        &self, tenant: &Tenant, id: &EndpointId,
+    ) -> Result<Option<WebhookEndpoint>, StoreError> {
         self.get(&keys::webhook_endpoint(tenant, id)).await
     }
 
     /// All endpoints of a tenant, read strongly, so that an event made after an endpoint reaches it; of those that can't
     /// be read, the ids.
-    pub async fn webhook_endpoints(&self, tenant: &Tenant) -> Result<Readable<Endpoint>, StoreError> {
+    pub async fn webhook_endpoints(&self, tenant: &Tenant) -> Result<Readable<WebhookEndpoint>, StoreError> {
         self.query(&keys::webhook_endpoints(tenant), "we_", None, |item| self.read(item)).await
     }
 
     /// Notes since when an endpoint fails. An earlier note stays. Nothing is noted if the version has moved since the endpoint
     /// was read: its address may be another.
-    pub async fn endpoint_fails(&self, endpoint: &Endpoint, since: Timestamp) -> Result<(), StoreError> {
+    pub async fn endpoint_fails(&self, endpoint: &WebhookEndpoint, since: Timestamp) -> Result<(), StoreError> {
         let edit = Edit::new().set("failing_since", text(since.to_string()));
         let when = vec![Test::is("version", number(endpoint.meta.version)), Test::Lacks("failing_since")];
         let key = keys::webhook_endpoint(&endpoint.meta.owner, &endpoint.meta.id);
@@ -226,7 +230,7 @@ impl Store {
     }
 
     /// Claims the right to try an endpoint that is down, and puts the next try off. False if another has it.
-    pub async fn claim_probe(&self, endpoint: &Endpoint, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn claim_probe(&self, endpoint: &WebhookEndpoint, now: Timestamp) -> Result<bool, StoreError> {
         let edit = Edit::new().set("probe_at", text(now.plus_millis(PROBE_EVERY_MS).to_string()));
         let may_probe = Test::LacksOrCompares("probe_at", Comparison::AtMost, text(now.to_string()));
         let when = vec![Test::Has("failing_since"), may_probe];
@@ -237,7 +241,7 @@ impl Store {
     /// is written, if it was disabled already, or has worked since the `failing_since` for which it is given up (None if
     /// it answered 410).
     pub async fn disable_endpoint(
-        &self, endpoint: &Endpoint, failing_since: Option<Timestamp>, now: Timestamp,
+        &self, endpoint: &WebhookEndpoint, failing_since: Option<Timestamp>, now: Timestamp,
     ) -> Result<bool, StoreError> {
         let disabled = endpoint.disabled(now);
         let owner = &disabled.meta.owner;

@@ -8,16 +8,16 @@ use spillway_domain::currency::Currency;
 use spillway_domain::id::{EndpointId, EventId, Id, Kind as IdKind, ObjectId};
 use spillway_domain::tenant::Tenant;
 
-use super::keys::{self, Key};
-use super::kinds::{Kind, Name, Parsed, Pattern, QueueName, known};
+use super::keys::{self, TableKey};
+use super::kinds::{Name, Parsed, Pattern, QueueName, WorkKind, known};
 
 /// An item that may need work, as a message names it: by its key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct WorkItem {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: WorkKind,
     #[serde(flatten)]
-    key: Key,
+    key: TableKey,
     /// Of a webhook endpoint: the event behind which the next page of its deliveries begins. None for the first page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<EventId>,
@@ -28,7 +28,7 @@ pub struct WorkItem {
 impl WorkItem {
     /// The item with this key, or the balance that a movement with this key changes. None if no work is known for such a
     /// key.
-    pub fn of(key: &Key) -> Option<WorkItem> {
+    pub fn of(key: &TableKey) -> Option<WorkItem> {
         let (parsed, work) = known(key)?;
         let key = match work.partition {
             Pattern::Is("movements") => {
@@ -48,7 +48,7 @@ impl WorkItem {
     }
 
     /// Its key.
-    pub fn key(&self) -> &Key {
+    pub fn key(&self) -> &TableKey {
         &self.key
     }
 
@@ -123,7 +123,7 @@ impl<'de> Deserialize<'de> for WorkItem {
         #[derive(Deserialize)]
         struct Message {
             #[serde(flatten)]
-            key: Key,
+            key: TableKey,
             #[serde(default)]
             after: Option<EventId>,
         }

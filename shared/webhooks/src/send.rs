@@ -8,7 +8,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
 use spillway_domain::tenant::Mode;
 use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::{Attempt, Endpoint};
+use spillway_domain::webhook::{Attempt, WebhookEndpoint};
 
 use super::address::{check_url, is_allowed};
 use super::sign::Signed;
@@ -41,7 +41,7 @@ impl Sender {
 
     /// Posts `body` once. Only the answer's status and Retry-After are read.
     pub async fn attempt(
-        &self, endpoint: &Endpoint, webhook_id: &str, signed: &Signed, body: String, now: Timestamp,
+        &self, endpoint: &WebhookEndpoint, webhook_id: &str, signed: &Signed, body: String, now: Timestamp,
     ) -> Result<Attempt, NoClient> {
         let loopback = self.loopback_in_test && endpoint.meta.owner.mode == Mode::Test;
         // Checked again: the setting may have changed, and an address written as numbers is not resolved.
@@ -129,12 +129,12 @@ mod tests {
 
     use super::*;
 
-    fn endpoint(mode: Mode, url: &str) -> Endpoint {
+    fn endpoint(mode: Mode, url: &str) -> WebhookEndpoint {
         let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode };
         let at = Timestamp::from_millis(0);
         let cause = Cause { request_id: "req-1".to_owned(), fingerprint: Fingerprint::of(b"{}"), at };
         let meta = Meta::new(EndpointId::derive(&["w"]), owner, 0, cause);
-        Endpoint::new(meta, url.to_owned(), Vec::new(), String::new())
+        WebhookEndpoint::new(meta, url.to_owned(), Vec::new(), String::new())
     }
 
     #[tokio::test]

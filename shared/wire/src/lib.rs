@@ -1,12 +1,12 @@
 //! HTTP: requests as API Gateway hands them over, who calls, what bodies may hold, what is answered. And what operators
 //! ask of functions, which is read as bodies are.
 
-mod asked;
 mod caller;
 pub mod contract;
 mod faults;
 mod fields;
 mod json;
+mod operator_request;
 mod page;
 mod parameters;
 mod problem;
@@ -15,13 +15,13 @@ mod resource;
 mod response;
 pub mod view;
 
-pub use asked::read_asked;
-pub use asked::{Asked, prices};
 pub use caller::Caller;
 pub use faults::{Invalid, Place};
 pub use fields::Fields;
 pub use json::Json;
-pub use page::{ListQuery, PageAsked};
+pub use operator_request::read_operator_request;
+pub use operator_request::{OperatorRequest, prices};
+pub use page::{ListPage, ListQuery};
 pub use parameters::Parameters;
 pub use problem::{Problem, ProblemBody};
 pub use request::{ApiRequestExt, IfMatch};

@@ -10,7 +10,7 @@ use serde_json::Value;
 use spillway_domain::card::holds_card_number;
 use spillway_domain::currency::Currency;
 use spillway_domain::id::hash;
-use spillway_domain::page::{Asked, LIMIT_MAX, Limit};
+use spillway_domain::page::{LIMIT_MAX, Limit, PageRequest};
 use spillway_domain::tenant::Tenant;
 
 use super::contract::{
@@ -33,9 +33,9 @@ const POSITION_LENGTH_MAX: usize = 100;
 #[derive(Debug)]
 pub struct ListQuery {
     parameters: Parameters,
-    scope: Scope,
+    scope: CursorScope,
     /// What the cursor keeps. An error: it is not one of this list.
-    cursor: Option<Result<Kept, Unreadable>>,
+    cursor: Option<Result<CursorContent, Unreadable>>,
     filters: Filters,
     /// The parameters that the endpoint declares, and those that were read. Only tests look at them.
     #[cfg(debug_assertions)]
@@ -44,10 +44,10 @@ pub struct ListQuery {
 
 /// The part of a list that a request asks for, with what the next cursor has to keep.
 #[derive(Debug)]
-pub struct PageAsked {
+pub struct ListPage {
     /// For the store.
-    pub asked: Asked,
-    scope: Scope,
+    pub asked: PageRequest,
+    scope: CursorScope,
     filters: Filters,
 }
 
@@ -56,7 +56,7 @@ type Filters = BTreeMap<String, String>;
 
 /// Whose list it is, and which.
 #[derive(Debug)]
-struct Scope {
+struct CursorScope {
     tenant: String,
     list: String,
 }
@@ -64,7 +64,7 @@ struct Scope {
 /// What a cursor keeps: all but the limit.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Kept {
+struct CursorContent {
     filters: Filters,
     position: String,
 }
@@ -96,7 +96,7 @@ impl ListQuery {
 
     /// Of a request for the list of this name.
     fn of_list(mut parameters: Parameters, tenant: &Tenant, list: &str) -> ListQuery {
-        let scope = Scope { tenant: tenant.to_string(), list: list.to_owned() };
+        let scope = CursorScope { tenant: tenant.to_string(), list: list.to_owned() };
         let cursor = parameters.read(CURSOR.name, "", |text| Some(scope.read(text)));
         ListQuery {
             parameters,
@@ -148,7 +148,7 @@ impl ListQuery {
 
     /// What is asked for; 400 with every fault of the parameters, then 400 for a cursor that is not one of this list
     /// with these filters.
-    pub fn finish(mut self) -> Result<PageAsked, Problem> {
+    pub fn finish(mut self) -> Result<ListPage, Problem> {
         let expected = format!("must be a whole number from 1 to {LIMIT_MAX}");
         let limit = self.parameters.read(LIMIT.name, &expected, limit).unwrap_or(Limit::DEFAULT);
         let time = time_expected();
@@ -165,8 +165,8 @@ impl ListQuery {
             Some(Ok(kept)) if kept.filters == self.filters => Some(kept.position),
             Some(_) => return Err(Problem::invalid_cursor()),
         };
-        let asked = Asked { limit, created_from, created_before, position };
-        Ok(PageAsked { asked, scope: self.scope, filters: self.filters })
+        let asked = PageRequest { limit, created_from, created_before, position };
+        Ok(ListPage { asked, scope: self.scope, filters: self.filters })
     }
 }
 
@@ -182,20 +182,20 @@ impl ListQuery {
     }
 }
 
-impl PageAsked {
+impl ListPage {
     /// The cursor by which this list goes on behind `position`.
     pub fn cursor(&self, position: String) -> String {
-        self.scope.write(&Kept { filters: self.filters.clone(), position })
+        self.scope.write(&CursorContent { filters: self.filters.clone(), position })
     }
 }
 
-impl Scope {
+impl CursorScope {
     /// base64url of the version, the head of a hash, and what is kept as JSON.
     ///
     /// The hash tells a cursor that was cut, changed, or taken from another list or tenant. It is no signature: whoever
     /// forges one only moves within what its key may read anyway, because the tenant comes from the authorizer and
     /// stands in every key that is read.
-    fn write(&self, kept: &Kept) -> String {
+    fn write(&self, kept: &CursorContent) -> String {
         // Writing texts to memory can't fail.
         let kept = serde_json::to_string(kept).unwrap_or_default();
         let mut bytes = vec![VERSION];
@@ -204,7 +204,7 @@ impl Scope {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    fn read(&self, cursor: &str) -> Result<Kept, Unreadable> {
+    fn read(&self, cursor: &str) -> Result<CursorContent, Unreadable> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| Unreadable)?;
         let bytes = bytes.strip_prefix(&[VERSION]).ok_or(Unreadable)?;
         let (found, kept) = bytes.split_at_checked(HASH_LENGTH).ok_or(Unreadable)?;
@@ -212,7 +212,7 @@ impl Scope {
         if found != self.hash(kept) {
             return Err(Unreadable);
         }
-        let read: Kept = serde_json::from_str(kept).map_err(|_| Unreadable)?;
+        let read: CursorContent = serde_json::from_str(kept).map_err(|_| Unreadable)?;
         // A repeated key would be read, but is never written.
         let is_ours = serde_json::to_string(&read).is_ok_and(|written| written == kept);
         let fits = (1..=POSITION_LENGTH_MAX).contains(&read.position.len());
@@ -254,7 +254,7 @@ mod tests {
     }
 
     /// Reads a query of the list `payments`.
-    fn read(query: &[(&str, &str)]) -> Result<PageAsked, Problem> {
+    fn read(query: &[(&str, &str)]) -> Result<ListPage, Problem> {
         let query: HashMap<String, String> =
             query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let parameters = Parameters::of(&Request::default().with_query_string_parameters(query));
@@ -310,8 +310,8 @@ mod tests {
 
     #[test]
     fn a_cursor_of_another_list_or_tenant_or_too_long_is_refused() {
-        let kept = |position: &str| Kept { filters: Filters::new(), position: position.to_owned() };
-        let scope = |mode, list: &str| Scope { tenant: tenant(mode).to_string(), list: list.to_owned() };
+        let kept = |position: &str| CursorContent { filters: Filters::new(), position: position.to_owned() };
+        let scope = |mode, list: &str| CursorScope { tenant: tenant(mode).to_string(), list: list.to_owned() };
         let own = scope(Mode::Test, "payments");
         read(&[("cursor", &own.write(&kept(&"p".repeat(POSITION_LENGTH_MAX))))]).unwrap();
         for cursor in [
@@ -326,7 +326,7 @@ mod tests {
 
     #[test]
     fn a_cursor_with_a_time_outside_the_calendar_is_refused() {
-        let own = Scope { tenant: tenant(Mode::Test).to_string(), list: "payments".to_owned() };
+        let own = CursorScope { tenant: tenant(Mode::Test).to_string(), list: "payments".to_owned() };
         for (time, is_good) in [
             ("2026-01-31T12:00:00.000Z", true),
             ("9999-12-31T23:59:59.999Z", true),
@@ -338,7 +338,7 @@ mod tests {
         ] {
             for name in ["created_from", "created_before"] {
                 let filters = Filters::from([(name.to_owned(), time.to_owned())]);
-                let cursor = own.write(&Kept { filters, position: "p".to_owned() });
+                let cursor = own.write(&CursorContent { filters, position: "p".to_owned() });
                 let read = read(&[("cursor", &cursor)]);
                 assert_eq!(read.as_ref().err(), (!is_good).then(Problem::invalid_cursor).as_ref(), "{name}={time}");
             }
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_cursor_is_read_only_as_it_is_written() {
-        let own = Scope { tenant: tenant(Mode::Test).to_string(), list: "payments".to_owned() };
+        let own = CursorScope { tenant: tenant(Mode::Test).to_string(), list: "payments".to_owned() };
         let encoded =
             |kept: &str| URL_SAFE_NO_PAD.encode([&[VERSION][..], &own.hash(kept)[..], kept.as_bytes()].concat());
         read(&[("cursor", &encoded(r#"{"filters":{"status":"failed"},"position":"p"}"#))]).unwrap();

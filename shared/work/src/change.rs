@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::subject::Subject;
-use spillway_store::{Key, WAKE, WorkItem, wakes};
+use spillway_store::{TableKey, WAKE, WorkItem, wakes};
 
 /// The event that Lambda sends for a stream: the fields that are used.
 #[derive(Debug, Deserialize)]
@@ -53,7 +53,7 @@ pub struct StreamChange {
     /// Its place in the stream.
     pub sequence: String,
     /// Of which item.
-    pub key: Key,
+    pub key: TableKey,
     /// The item is new.
     inserted: bool,
     /// The item's counter `wake` moved.
@@ -86,7 +86,7 @@ impl From<Record> for StreamChange {
         let StreamRecord { keys, new_image, old_image, sequence_number } = dynamodb;
         StreamChange {
             sequence: sequence_number,
-            key: Key { pk: keys.pk.text, sk: keys.sk.text },
+            key: TableKey { pk: keys.pk.text, sk: keys.sk.text },
             inserted: event_name == "INSERT",
             woken: new_image.get(WAKE).is_some_and(|wake| old_image.get(WAKE) != Some(wake)),
         }

@@ -146,8 +146,8 @@ mod tests {
     use super::*;
     use aws_sdk_sqs::config::{Credentials, Region, SharedCredentialsProvider};
     use spillway_runtime::settings::Environment;
-    use spillway_runtime::{Context, Outside, Parts, config_with};
-    use spillway_store::Key;
+    use spillway_runtime::{Context, Effects, Parts, config_with};
+    use spillway_store::TableKey;
 
     struct FoldsQueue(Queues);
 
@@ -191,17 +191,18 @@ mod tests {
             };
             Some(value.to_owned())
         };
-        let outside = Outside {
+        let effects = Effects {
             now: Arc::new(|| Timestamp::from_millis(0)),
             random: Arc::new(|bytes| bytes.fill(7)),
             sleep: SharedAsyncSleep::new(TokioSleep::new()),
             http_client: http_client_fn(move |_, _| connector.clone()),
         };
         let credentials = SharedCredentialsProvider::new(Credentials::new("key", "secret", None, None, "tests"));
-        let aws = config_with(Some(Region::from_static("eu-central-1")), credentials, &outside);
-        let context: Context<FoldsQueue> = Context::new(Environment::new(&environment), outside, &aws).unwrap();
+        let aws = config_with(Some(Region::from_static("eu-central-1")), credentials, &effects);
+        let context: Context<FoldsQueue> = Context::new(Environment::new(&environment), effects, &aws).unwrap();
         let message = |currency: &str| {
-            let key = Key { pk: "mer_00000000000000000000000000#test#balances".to_owned(), sk: currency.to_owned() };
+            let key =
+                TableKey { pk: "mer_00000000000000000000000000#test#balances".to_owned(), sk: currency.to_owned() };
             Outgoing { item: WorkItem::of(&key).unwrap(), delay_s: 0 }
         };
         let unsent = context.queues().send(&["USD", "EUR", "JPY"].map(message)).await;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::attempt::Attempt;
-use super::endpoint::Endpoint;
+use super::endpoint::WebhookEndpoint;
 use crate::id::{EndpointId, EventId};
 use crate::operation::CLOCK_SKEW_MS;
 use crate::time::{Expiry, Timestamp};
@@ -83,7 +83,7 @@ impl Delivery {
     /// Whether an attempt may begin: its time has come, or the endpoint has recovered. One that was put off waits only
     /// while the endpoint is down; one that has failed gets one early attempt for each recovery. An attempt that is
     /// under way keeps others off.
-    pub fn may_begin(&self, endpoint: Option<&Endpoint>, now: Timestamp) -> bool {
+    pub fn may_begin(&self, endpoint: Option<&WebhookEndpoint>, now: Timestamp) -> bool {
         let due = self.next_attempt_at.is_some_and(|next| next.since(now) <= CLOCK_SKEW_MS);
         let recovered = endpoint.filter(|endpoint| !endpoint.is_down(now)).is_some_and(|endpoint| {
             self.is_put_off() || endpoint.works_since.is_some_and(|since| since > self.updated_at)

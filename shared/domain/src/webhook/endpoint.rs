@@ -86,7 +86,7 @@ impl fmt::Debug for Secret {
 
 /// A webhook endpoint as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
+pub struct WebhookEndpoint {
     /// Id, owner, version and times.
     #[serde(flatten)]
     pub meta: Meta<EndpointKind>,
@@ -139,10 +139,12 @@ pub enum FirstStep {
     PutOff,
 }
 
-impl Endpoint {
+impl WebhookEndpoint {
     /// A new one, which gets events signed by this secret.
-    pub fn new(meta: Meta<EndpointKind>, url: String, event_types: Vec<EventFilter>, secret: String) -> Endpoint {
-        Endpoint {
+    pub fn new(
+        meta: Meta<EndpointKind>, url: String, event_types: Vec<EventFilter>, secret: String,
+    ) -> WebhookEndpoint {
+        WebhookEndpoint {
             meta,
             url,
             event_types,
@@ -184,13 +186,13 @@ impl Endpoint {
     }
 
     /// The endpoint as disabled at `now`.
-    pub fn disabled(&self, now: Timestamp) -> Endpoint {
-        Endpoint { status: EndpointStatus::Disabled, meta: self.meta.moved(now), ..self.clone() }
+    pub fn disabled(&self, now: Timestamp) -> WebhookEndpoint {
+        WebhookEndpoint { status: EndpointStatus::Disabled, meta: self.meta.moved(now), ..self.clone() }
     }
 
     /// The endpoint as its merchant changes it at `now`. None if nothing changes. With another address, or enabled again,
     /// it counts as working until an attempt fails.
-    pub fn edited(&self, edit: EndpointEdit, now: Timestamp) -> Option<Endpoint> {
+    pub fn edited(&self, edit: EndpointEdit, now: Timestamp) -> Option<WebhookEndpoint> {
         let EndpointEdit { url, event_types, status } = edit;
         let mut after = self.clone();
         after.url = url.unwrap_or(after.url);
@@ -204,18 +206,18 @@ impl Endpoint {
             after.probe_at = None;
             after.works_since = Some(now);
         }
-        Some(Endpoint { meta: self.meta.moved(now), ..after })
+        Some(WebhookEndpoint { meta: self.meta.moved(now), ..after })
     }
 
     /// The endpoint with a new secret. Those before it sign for [`OVERLAP_MS`] more, at most [`SECRETS_MAX`] in all.
-    pub fn rotated(&self, text: String, rotation: KeyHash, now: Timestamp) -> Endpoint {
+    pub fn rotated(&self, text: String, rotation: KeyHash, now: Timestamp) -> WebhookEndpoint {
         let generation = self.secrets.first().map_or(1, |newest| newest.generation + 1);
         let end = now.plus_millis(OVERLAP_MS);
         let ending = |secret: &Secret| Secret { until: Some(secret.until.unwrap_or(end)), ..secret.clone() };
         let old = self.secrets.iter().map(ending).filter(|secret| secret.until.is_some_and(|until| now < until));
         let new = Secret { generation, text, until: None, rotation: Some(rotation) };
         let secrets = [new].into_iter().chain(old).take(SECRETS_MAX).collect();
-        Endpoint { secrets, meta: self.meta.moved(now), ..self.clone() }
+        WebhookEndpoint { secrets, meta: self.meta.moved(now), ..self.clone() }
     }
 
     /// The secret that the rotation with this key made. None if it is not known, or was dropped. The secret may have ended.

@@ -60,19 +60,20 @@ fn at(minute: i64) -> Timestamp {
 }
 
 /// An endpoint that fails since this minute, or works since that one.
-fn endpoint(failing_since: Option<i64>, works_since: Option<i64>) -> Endpoint {
+fn endpoint(failing_since: Option<i64>, works_since: Option<i64>) -> WebhookEndpoint {
     let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test };
     let cause = Cause { request_id: "r".to_owned(), fingerprint: Fingerprint::of(b"{}"), at: at(0) };
     let meta = Meta::new(EndpointId::derive(&["w"]), owner, 0, cause);
-    let new = Endpoint::new(meta, "https://example.com/".to_owned(), vec![EventFilter::All], "whsec_1".to_owned());
-    Endpoint { failing_since: failing_since.map(at), works_since: works_since.map(at), ..new }
+    let new =
+        WebhookEndpoint::new(meta, "https://example.com/".to_owned(), vec![EventFilter::All], "whsec_1".to_owned());
+    WebhookEndpoint { failing_since: failing_since.map(at), works_since: works_since.map(at), ..new }
 }
 
 #[test]
 fn a_down_endpoint_gets_a_new_event_each_minute() {
     let step = |failing_since, probe_at: Option<i64>, minute| {
         let probe_at = probe_at.map(at);
-        Endpoint { probe_at, ..endpoint(failing_since, None) }.first_step(at(minute))
+        WebhookEndpoint { probe_at, ..endpoint(failing_since, None) }.first_step(at(minute))
     };
     for (failing_since, probe_at, minute, expected) in [
         (None, None, 100, FirstStep::Attempt),
@@ -228,7 +229,7 @@ fn an_older_secret_signs_until_its_time_is_over() {
         rotation: None,
     };
     let secrets = vec![secret(2, "new", None), secret(1, "old", Some(60))];
-    let endpoint = Endpoint { secrets, ..endpoint(None, None) };
+    let endpoint = WebhookEndpoint { secrets, ..endpoint(None, None) };
     for (minute, expected) in [(59, vec!["new", "old"]), (60, vec!["new"])] {
         assert_eq!(endpoint.signing(at(minute)).collect::<Vec<_>>(), expected, "{minute}");
     }
@@ -249,9 +250,9 @@ fn a_change_that_changes_nothing_is_none() {
 
 #[test]
 fn with_another_address_or_enabled_again_an_endpoint_counts_as_working() {
-    let down = || Endpoint { probe_at: Some(at(2)), ..endpoint(Some(1), Some(0)) };
-    let disabled = Endpoint { status: EndpointStatus::Disabled, ..down() };
-    let health = |endpoint: &Endpoint| (endpoint.failing_since, endpoint.probe_at, endpoint.works_since);
+    let down = || WebhookEndpoint { probe_at: Some(at(2)), ..endpoint(Some(1), Some(0)) };
+    let disabled = WebhookEndpoint { status: EndpointStatus::Disabled, ..down() };
+    let health = |endpoint: &WebhookEndpoint| (endpoint.failing_since, endpoint.probe_at, endpoint.works_since);
     let works = (None, None, Some(at(9)));
     let moved = down().edited(edit(Some("https://example.org/"), None, None), at(9)).unwrap();
     assert_eq!((moved.url.as_str(), health(&moved)), ("https://example.org/", works));
@@ -304,12 +305,12 @@ fn a_test_is_wanted_by_its_endpoint_alone_and_whatever_that_wants() {
     let [tested, other] = ["w", "v"].map(|name| {
         let endpoint = endpoint(None, None);
         let meta = Meta { id: EndpointId::derive(&[name]), ..endpoint.meta.clone() };
-        Endpoint { meta, event_types: vec![EventFilter::One(EventType::RefundFailed)], ..endpoint }
+        WebhookEndpoint { meta, event_types: vec![EventFilter::One(EventType::RefundFailed)], ..endpoint }
     });
     let event = tested.test(&key("k"), "req", at(5));
-    let wanted = |endpoint: &Endpoint| endpoint.wants(event.event_type, event.only.as_ref());
+    let wanted = |endpoint: &WebhookEndpoint| endpoint.wants(event.event_type, event.only.as_ref());
     assert_eq!([wanted(&tested), wanted(&other)], [true, false]);
-    assert!(!wanted(&Endpoint { status: EndpointStatus::Disabled, ..tested.clone() }));
+    assert!(!wanted(&WebhookEndpoint { status: EndpointStatus::Disabled, ..tested.clone() }));
     assert_eq!(
         (event.timestamp, event.request_id.as_str(), event.source.as_str()),
         (at(5), "req", tested.meta.id.as_str())

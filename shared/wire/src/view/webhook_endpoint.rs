@@ -7,7 +7,7 @@ use serde::Serialize;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::tenant::Mode;
 use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::{Endpoint, EndpointStatus, EventFilter, Secret};
+use spillway_domain::webhook::{EndpointStatus, EventFilter, Secret, WebhookEndpoint};
 
 use super::Shown;
 use super::schema::{EventFilterWord, IdOf, Time, Version};
@@ -54,7 +54,7 @@ impl fmt::Debug for WebhookEndpointView<'_> {
 }
 
 /// The wire shape of an endpoint as it is.
-pub fn webhook_endpoint(endpoint: &Endpoint) -> WebhookEndpointView<'_> {
+pub fn webhook_endpoint(endpoint: &WebhookEndpoint) -> WebhookEndpointView<'_> {
     let meta = &endpoint.meta;
     WebhookEndpointView {
         id: meta.id.as_str(),
@@ -71,11 +71,11 @@ pub fn webhook_endpoint(endpoint: &Endpoint) -> WebhookEndpointView<'_> {
 }
 
 /// The wire shape of an endpoint as it is, with a secret of it: the answer to the request that made the secret.
-pub fn webhook_endpoint_with<'a>(secret: Option<&'a Secret>, endpoint: &'a Endpoint) -> WebhookEndpointView<'a> {
+pub fn webhook_endpoint_with<'a>(secret: Option<&'a Secret>, endpoint: &'a WebhookEndpoint) -> WebhookEndpointView<'a> {
     WebhookEndpointView { secret: secret.map(|secret| secret.text.as_str()), ..webhook_endpoint(endpoint) }
 }
 
-impl Shown for Endpoint {
+impl Shown for WebhookEndpoint {
     fn shown(&self) -> impl Serialize {
         webhook_endpoint(self)
     }

@@ -10,13 +10,13 @@ use super::json::Json;
 use super::request::BODY_MAX;
 
 /// What an operator asks of a function.
-pub trait Asked: Sized {
+pub trait OperatorRequest: Sized {
     /// Reads the fields. None only if one of them has a fault.
     fn read(fields: &mut Fields) -> Option<Self>;
 }
 
 /// What the payload asks. An error is one sentence with every fault, and what to do.
-pub fn read_asked<T: Asked>(payload: &str) -> Result<T, String> {
+pub fn read_operator_request<T: OperatorRequest>(payload: &str) -> Result<T, String> {
     if payload.len() > BODY_MAX {
         return Err(format!("The request may have at most {BODY_MAX} bytes; nothing was done."));
     }
@@ -65,7 +65,7 @@ mod tests {
         prices: Vec<(Currency, Pricing)>,
     }
 
-    impl Asked for Sample {
+    impl OperatorRequest for Sample {
         fn read(fields: &mut Fields) -> Option<Sample> {
             let number = fields.integer("number", 1..=9);
             let prices = fields.objects("prices", prices);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     fn read(payload: &str) -> Result<Sample, String> {
-        read_asked(payload)
+        read_operator_request(payload)
     }
 
     #[test]
