@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::api::eventually::{Deadline, eventually};
 use crate::client;
-use crate::make::{self, Output};
+use crate::make;
 use crate::process;
 use crate::stack::free_port;
 
@@ -37,18 +37,8 @@ pub fn port() -> u16 {
 /// Calls the function `name` of the stack at `port` with the event in `file`; gives its answer, or its error. It is
 /// called where `cargo lambda invoke` looks for it unless it is told otherwise, if this machine has such an address.
 pub async fn invoke(name: &str, port: u16, file: &Path) -> Value {
-    answer(try_invoke(name, port, file).await)
-}
-
-/// The same, and how the command ended.
-pub async fn try_invoke(name: &str, port: u16, file: &Path) -> Output {
     let address = if TcpListener::bind("[::1]:0").is_ok() { None } else { Some("127.0.0.1") };
     invoke_at(address, name, port, file).await
-}
-
-fn answer(output: Output) -> Value {
-    assert!(output.succeeded, "{output:#?}");
-    serde_json::from_str(&output.shown).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
 }
 
 /// The arguments by which `cargo lambda invoke` finds the stack at `port`.
@@ -56,11 +46,13 @@ pub fn address_of(port: u16) -> String {
     format!("--invoke-address 127.0.0.1 --invoke-port {port}")
 }
 
-async fn invoke_at(address: Option<&str>, name: &str, port: u16, file: &Path) -> Output {
+async fn invoke_at(address: Option<&str>, name: &str, port: u16, file: &Path) -> Value {
     let mut invoke = command();
     invoke.args(["invoke", name, "--invoke-port", &port.to_string()]).arg("--data-file").arg(file);
     invoke.args(address.map(|address| ["--invoke-address", address]).into_iter().flatten());
-    make::output(invoke).await
+    let output = make::output(invoke).await;
+    assert!(output.succeeded, "{output:#?}");
+    serde_json::from_str(&output.shown).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
 }
 
 /// A running `cargo lambda watch`. Dropped, it ends with its functions.
@@ -91,7 +83,7 @@ impl Watch {
 
     /// Calls the function `name` with the event in `file`; gives its answer.
     pub async fn invoke(&self, name: &str, file: &Path) -> Value {
-        answer(invoke_at(Some("127.0.0.1"), name, self.port, file).await)
+        invoke_at(Some("127.0.0.1"), name, self.port, file).await
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use spillway_tests::cargo_lambda::{self, Watch};
 use spillway_tests::make::{self, MadeStack};
-use spillway_tests::{Client, Options, Stack, process, unique};
+use spillway_tests::{Client, Options, Stack, unique};
 
 /// The sample event of `create-payment` in a file, changed to come from the stack's sandbox merchant.
 fn payment_event(stack: &Stack) -> PathBuf {
@@ -64,39 +63,4 @@ async fn cargo_lambda_invoke_calls_the_functions_of_a_running_stack() {
     assert_eq!(answer["statusCode"], 200, "{answer}");
     let answer = cargo_lambda::invoke("create-payment", stack.port(), &payment_event(&stack)).await;
     succeeds(&stack, &answer).await;
-}
-
-#[tokio::test]
-async fn cargo_lambda_invoke_shows_why_the_runner_refuses_a_call() {
-    let stack = Stack::start(Options::new()).await;
-    // It breaks its lines as it likes.
-    let told = async |name: &str, file: &Path| {
-        let output = cargo_lambda::try_invoke(name, stack.port(), file).await;
-        assert!(!output.succeeded, "{output:#?}");
-        output.told.replace(|letter: char| letter.is_whitespace() || letter == '│', "")
-    };
-    let unknown = told("get-helth", &make::root().join("events/get-health/health.json")).await;
-    let functions = "authenticate,call-processor,create-merchant,";
-    let sentence = format!("ResourceNotFoundException×Functionnotfound:get-helth.Thereare:{functions}");
-    assert!(unknown.contains(&sentence) && unknown.contains(",update-merchant,update-webhook-endpoint"), "{unknown}");
-    let broken = stack.data().join("broken.json");
-    fs::write(&broken, "{").unwrap();
-    let refused = told("get-health", &broken).await;
-    let sentence = "InvalidRequestContentException×Couldnotparserequestbodyintojson:EOFwhileparsing";
-    assert!(refused.contains(sentence), "{refused}");
-}
-
-#[tokio::test]
-async fn make_watch_on_a_taken_port_is_one_clear_sentence() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
-    let data = std::env::temp_dir().join(format!("spillway-{}", unique()));
-    let mut make = make::command("make");
-    make.args(["watch", "DETACH=1", "PORT=0", &format!("WATCH_PORT={port}"), &format!("DATA={}", data.display())]);
-    let output = make::output(make).await;
-    let told = output.told.lines().find(|line| line.contains(&port.to_string()));
-    assert!(!output.succeeded && told.is_some_and(|told| told.contains("WATCH_PORT=")), "{output:#?}");
-    let left = process::with_variable("DATA", &data.display().to_string());
-    assert!(left.is_empty(), "{left:?}");
-    fs::remove_dir_all(&data).unwrap();
 }

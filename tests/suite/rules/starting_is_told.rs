@@ -1,55 +1,35 @@
-//! A runner that can't start says why in one sentence, and one that starts tells where it is and what it begins with.
+//! The runner starts on what its folder holds, describes itself in `dev.json`, and refuses what would cost money or data.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::json;
-use spillway_tests::make::{self, Output};
 use spillway_tests::refusal::refusal;
 use spillway_tests::{Options, Stack, unique};
 
-/// A path where nothing is yet.
-fn elsewhere() -> PathBuf {
+/// A path that does not exist yet.
+fn new_folder() -> PathBuf {
     std::env::temp_dir().join(format!("spillway-{}", unique()))
 }
 
 #[tokio::test]
-async fn a_taken_port_of_the_api_or_the_queues_is_one_clear_sentence() {
-    for name in ["PORT", "SQS_PORT"] {
-        taken_is_told(name).await;
-    }
-}
-
-#[tokio::test]
-async fn a_taken_port_of_the_table_is_one_clear_sentence() {
-    taken_is_told("DYNAMODB_PORT").await;
-}
-
-async fn taken_is_told(name: &str) {
+async fn a_taken_port_is_named_in_one_sentence() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let data = elsewhere();
-    let told = refusal(&data, &[(name, &port)]).await;
-    assert!(told.contains(&port), "{name}: {told}");
-    fs::remove_dir_all(&data).unwrap();
-}
-
-#[tokio::test]
-async fn a_setting_that_makes_no_sense_is_one_clear_sentence() {
-    let data = elsewhere();
-    for (name, value) in [("PORT", "ninethousand"), ("FRESH", "maybe"), ("FIRST_DUE_SECONDS", "soon")] {
-        let told = refusal(&data, &[(name, value)]).await;
-        assert!(told.contains(value), "{name}: {told}");
+    let data = new_folder();
+    for name in ["PORT", "SQS_PORT", "DYNAMODB_PORT"] {
+        let refusal = refusal(&data, &[(name, &port)]).await;
+        assert!(refusal.contains(&port), "{name}: {refusal}");
     }
-    let _ = fs::remove_dir_all(&data);
+    fs::remove_dir_all(&data).unwrap();
 }
 
 /// Tests take seconds by such values. On a stack with money a charge would be given up, or counted too late.
 #[tokio::test]
 async fn a_wait_that_is_too_short_for_money_is_one_clear_sentence() {
-    let data = elsewhere();
+    let data = new_folder();
     for (name, value) in
         [("SHARDS_AHEAD_SECONDS", "59"), ("ABSENT_AGAIN_SECONDS", "299"), ("LAST_LOOK_SECONDS", "3599")]
     {
@@ -107,36 +87,4 @@ async fn dev_json_says_where_everything_is() {
     }
     let items = stack.table().items().await;
     assert!(items.iter().any(|item| item["pk"] == json!(stack.developers_merchant())));
-}
-
-/// Runs the script behind `make dev` where only these programs can be found.
-async fn dev_with(programs: &[&str]) -> Output {
-    let folder = elsewhere();
-    fs::create_dir_all(&folder).unwrap();
-    for name in programs {
-        std::os::unix::fs::symlink(find(name), folder.join(name)).unwrap();
-    }
-    let mut script = make::command(make::root().join("infra/local/dev.sh"));
-    script.arg("dev").env("PATH", &folder).env("PORT", "0").env("DATA", folder.join("data"));
-    let output = make::output(script).await;
-    fs::remove_dir_all(&folder).unwrap();
-    output
-}
-
-fn find(program: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap();
-    let found =
-        std::env::split_paths(&path).map(|folder: PathBuf| folder.join(program)).find(|file| Path::exists(file));
-    found.unwrap_or_else(|| panic!("{program} is not to be found"))
-}
-
-#[tokio::test]
-async fn a_missing_toolchain_is_one_clear_sentence() {
-    for (programs, missing) in
-        [(&["dirname"][..], "cargo is missing"), (&["dirname", "cargo"], "C compiler is missing")]
-    {
-        let output = dev_with(programs).await;
-        assert!(!output.succeeded && output.told.contains(missing), "{output:#?}");
-        assert_eq!((output.told.lines().count(), output.shown.as_str()), (1, ""), "{output:#?}");
-    }
 }
