@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::asked::Asked;
-use crate::book::Sent;
+use crate::money_request::MoneyRequest;
 use crate::oracle::Evidence;
+use crate::request_log::Sent;
 use crate::tool::count;
 use crate::workload::Behaviour;
 
@@ -17,7 +17,7 @@ pub type Outcomes = BTreeMap<&'static str, BTreeMap<String, usize>>;
 pub fn of_payments<'each>(evidence: impl IntoIterator<Item = &'each Evidence>) -> Outcomes {
     let mut outcomes = Outcomes::new();
     for each in evidence {
-        each.sent.iter().for_each(|sent| note(&mut outcomes, each, sent, sent.asked.card));
+        each.sent.iter().for_each(|sent| note(&mut outcomes, each, sent, sent.request.card));
     }
     outcomes
 }
@@ -26,12 +26,12 @@ pub fn of_payments<'each>(evidence: impl IntoIterator<Item = &'each Evidence>) -
 pub fn of_refunds<'each>(evidence: impl IntoIterator<Item = &'each Evidence>) -> Outcomes {
     let mut outcomes = Outcomes::new();
     for each in evidence {
-        each.refunds.iter().for_each(|sent| note(&mut outcomes, each, sent, sent.asked.order.card));
+        each.refunds.iter().for_each(|sent| note(&mut outcomes, each, sent, sent.request.order.card));
     }
     outcomes
 }
 
-fn note<Of: Asked>(outcomes: &mut Outcomes, evidence: &Evidence, sent: &Sent<Of>, card: Behaviour) {
+fn note<Of: MoneyRequest>(outcomes: &mut Outcomes, evidence: &Evidence, sent: &Sent<Of>, card: Behaviour) {
     let shown = sent.accepted.as_ref().and_then(|accepted| evidence.shown.get(&accepted.id));
     let read = |value: &Value| value.as_str().map(str::to_owned);
     let outcome = shown.and_then(|shown| read(&shown["failure"]["code"]).or_else(|| read(&shown["status"])));

@@ -3,9 +3,9 @@
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use crate::asked::Asked;
-use crate::book::Repeat;
 use crate::client::{Client, Request};
+use crate::money_request::MoneyRequest;
+use crate::request_log::Repeat;
 use crate::workload::{Behaviour, Order};
 
 /// How money of an order is given back.
@@ -81,7 +81,7 @@ impl Refund {
     }
 }
 
-impl Asked for Refund {
+impl MoneyRequest for Refund {
     fn key(&self) -> &str {
         &self.key
     }

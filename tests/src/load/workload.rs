@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::asked::Asked;
 use crate::client::{Client, Request};
+use crate::money_request::MoneyRequest;
 use crate::refunds::Refunds;
 use crate::terms::{CURRENCIES, expected_fee};
 
@@ -118,7 +118,7 @@ impl Order {
     }
 }
 
-impl Asked for Order {
+impl MoneyRequest for Order {
     fn key(&self) -> &str {
         &self.key
     }

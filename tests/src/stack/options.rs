@@ -57,7 +57,7 @@ impl Options {
         self
     }
 
-    /// Has the examples' binaries (of shared/platform) among the functions', for a template that names one.
+    /// Has the examples' binaries (of tests/panicking-function) among the functions', for a template that names one.
     pub fn examples(mut self) -> Options {
         self.functions = Functions::WithExamples;
         self

@@ -14,7 +14,7 @@ use std::env;
 use crate::client::{self, Client};
 
 use super::operator::Operator;
-use super::outside::Outside;
+use super::system::System;
 
 /// What test keys begin with.
 const TEST_KEY: &str = "sk_test_";
@@ -22,7 +22,7 @@ const TEST_KEY: &str = "sk_test_";
 /// A stack that somebody has deployed.
 pub struct Deployed {
     /// How it is reached.
-    pub outside: Outside,
+    pub system: System,
     /// The client of the one key that was given.
     pub only: Option<Client>,
 }
@@ -39,7 +39,7 @@ impl Deployed {
             let operator = variable("SPILLWAY_REGION").into_iter().fold(operator, Operator::in_region);
             let sends = variable("SPILLWAY_PLAN_KEY_HEADER").is_some_and(|value| value == "1");
             let operator = if sends { operator.sending_plan_keys() } else { operator };
-            return Ok(Some(Deployed { outside: Outside::new(&http, url, Some(operator)), only: None }));
+            return Ok(Some(Deployed { system: System::new(&http, url, Some(operator)), only: None }));
         }
         let key =
             variable("SPILLWAY_KEY").ok_or("SPILLWAY_URL needs SPILLWAY_LAMBDA_URL or SPILLWAY_KEY beside it.")?;
@@ -54,9 +54,9 @@ impl Deployed {
         if !key.starts_with(TEST_KEY) {
             return Err(format!("The key does not begin with {TEST_KEY}: only test mode is touched."));
         }
-        let outside = Outside::new(&client::http_to(url), url, None);
-        let only = Some(outside.client(key).with_plan_key(plan_key).waiting_its_turn());
-        Ok(Deployed { outside, only })
+        let system = System::new(&client::http_to(url), url, None);
+        let only = Some(system.client(key).with_plan_key(plan_key).waiting_its_turn());
+        Ok(Deployed { system, only })
     }
 }
 

@@ -3,8 +3,8 @@
 
 pub mod environment;
 pub mod operator;
-pub mod outside;
 pub mod parameters;
+pub mod system;
 
 use std::ops::Deref;
 
@@ -14,11 +14,11 @@ use crate::stack::Stack;
 use crate::template;
 
 use environment::Deployed;
-use outside::{Merchant, Outside};
+use system::{Merchant, System};
 
 /// The system under test.
 pub struct Target {
-    outside: Outside,
+    system: System,
     /// The one key that there is, where no merchant can be made.
     only: Option<Client>,
     /// Ends when it is dropped.
@@ -26,10 +26,10 @@ pub struct Target {
 }
 
 impl Deref for Target {
-    type Target = Outside;
+    type Target = System;
 
-    fn deref(&self) -> &Outside {
-        &self.outside
+    fn deref(&self) -> &System {
+        &self.system
     }
 }
 
@@ -37,10 +37,10 @@ impl Target {
     /// The stack that the environment names, or one of this test's own with the parameters of a deployed one.
     pub async fn start() -> Target {
         match Deployed::named().unwrap_or_else(|sentence| panic!("{sentence}")) {
-            Some(deployed) => Target { outside: deployed.outside, only: deployed.only, _own: None },
+            Some(deployed) => Target { system: deployed.system, only: deployed.only, _own: None },
             None => {
                 let stack = Stack::start(parameters::read().into_iter().fold(Options::new(), set)).await;
-                Target { outside: Outside::clone(&stack), only: None, _own: Some(stack) }
+                Target { system: System::clone(&stack), only: None, _own: Some(stack) }
             }
         }
     }

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::asked::Asked;
-use crate::book::Sent;
-use crate::inbox::{Told, told_by};
+use crate::deliveries::{EventRef, event_ref};
+use crate::money_request::MoneyRequest;
 use crate::oracle::{Balances, Evidence, expected_balances};
 use crate::outcomes::{self, outcome_lines};
 use crate::percentiles::Percentiles;
+use crate::request_log::Sent;
 use crate::tool::{count, grouped, shown};
 use crate::violation::{Kind, Violation};
 
@@ -143,10 +143,10 @@ impl DemoReport<'_> {
 
     fn latencies(&self) -> Latencies {
         let webhooks = self.evidence.webhooks.values();
-        let told: BTreeMap<Told, Instant> =
-            webhooks.map(|webhook| (told_by(&webhook.body()), webhook.first_at)).collect();
+        let told: BTreeMap<EventRef, Instant> =
+            webhooks.map(|webhook| (event_ref(&webhook.body()), webhook.first_at)).collect();
         let (payments, refunds) = (&self.evidence.sent, &self.evidence.refunds);
-        let of_cards = |is_prompt: bool| payments.iter().filter(move |sent| sent.asked.card.is_prompt == is_prompt);
+        let of_cards = |is_prompt: bool| payments.iter().filter(move |sent| sent.request.card.is_prompt == is_prompt);
         Latencies {
             post: until_answered(payments),
             prompt: until_told(of_cards(true), &told),
@@ -163,11 +163,11 @@ fn until_answered<Of>(sent: &[Sent<Of>]) -> Percentiles {
 }
 
 /// How long after each acceptance the webhook of its end came.
-fn until_told<'sent, Of: Asked + 'sent>(
-    sent: impl Iterator<Item = &'sent Sent<Of>>, told: &BTreeMap<Told, Instant>,
+fn until_told<'sent, Of: MoneyRequest + 'sent>(
+    sent: impl Iterator<Item = &'sent Sent<Of>>, told: &BTreeMap<EventRef, Instant>,
 ) -> Percentiles {
     Percentiles::of(sent.filter_map(|sent| {
-        let (accepted, end) = (sent.accepted.as_ref()?, sent.asked.events().pop()?.to_owned());
+        let (accepted, end) = (sent.accepted.as_ref()?, sent.request.events().pop()?.to_owned());
         // A webhook may come before its client has read the 202.
         Some(told.get(&(accepted.id.clone(), end))?.saturating_duration_since(accepted.at))
     }))

@@ -2,6 +2,7 @@
 
 mod a_due_set_meanwhile_stays;
 mod a_flood_hurts_only_itself;
+mod a_panic_fails_one_message;
 mod a_payment_can_be_traced;
 mod alarms_name_real_metrics;
 mod answers_are_bounded;
@@ -35,7 +36,6 @@ mod one_line_for_each_invocation;
 mod one_store_call;
 mod one_unreadable_item_spoils_nothing;
 mod operators_may_repeat;
-mod panics_are_survived;
 mod poison_hurts_nobody_else;
 mod refunds_never_exceed_the_payment;
 mod roles_are_exact;

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 use spillway_bench::cost::figures::Used;
-use spillway_tests::queue_proxy::QueueProxy;
 use spillway_tests::receiver::Receiver;
 use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::units::{Consumed, Cost};
 use spillway_tests::{Answer, Deadline, Merchant, Options, Stack, Template, eventually};
 
+use super::queue_proxy::QueueProxy;
 use super::sizes;
 
 /// What a line tells of its invocation; where it holds metrics, those are the rest.

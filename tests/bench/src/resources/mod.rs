@@ -4,6 +4,7 @@
 //! what. Store and queues take as long as AWS's do, because an invocation is billed while it waits for them.
 
 mod meter;
+mod queue_proxy;
 mod sizes;
 mod walk;
 

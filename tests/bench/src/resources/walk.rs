@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use spillway_bench::cost::figures::{Measured, Used};
-use spillway_tests::queue_proxy::billed;
 use spillway_tests::terms::SHARDS;
 use spillway_tests::{event, unique};
 
 use super::meter::{Scene, answer_bytes};
+use super::queue_proxy::billed;
 
 const CLIENTS: usize = 8;
 /// The largest batch of the stream's trigger in the template.

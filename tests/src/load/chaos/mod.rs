@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::book::{Errors, Repeat};
-use crate::inbox::Inbox;
+use crate::deliveries::Deliveries;
 use crate::judge::{Judged, judge};
-use crate::live::Live;
+use crate::load_merchant::LoadMerchant;
 use crate::options::Options;
 use crate::outcomes;
 use crate::queues;
-use crate::shop::Shop;
+use crate::request_log::{Errors, Repeat};
+use crate::running::RunningStack;
 use crate::stack::{Stack, free_port};
 use crate::store_proxy::Met;
 use crate::template::Template;
@@ -84,8 +84,8 @@ pub struct Progress {
 /// Everything that the tasks of a run share.
 struct Run {
     plan: Plan,
-    shops: Vec<Arc<Shop>>,
-    inbox: Arc<Inbox>,
+    merchants: Vec<Arc<LoadMerchant>>,
+    deliveries: Arc<Deliveries>,
     ended: AtomicBool,
     /// Violations that were seen in the middle of the run.
     seen: Mutex<Vec<Violation>>,
@@ -94,34 +94,37 @@ struct Run {
 /// Carries the plan out and tells about once a second how far it has come. `Err` is a sentence: the stack can't start.
 pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report, String> {
     let mut stack = OwnStack::start(options()).await?;
-    let live = Live::clone(&stack);
-    let inbox = Inbox::start(plan.seed).await.map_err(|error| format!("There is no port for webhooks: {error}."))?;
-    let inbox = Arc::new(inbox);
-    let mut shops = Vec::new();
+    let running = RunningStack::clone(&stack);
+    let deliveries =
+        Deliveries::start(plan.seed).await.map_err(|error| format!("There is no free port for webhooks: {error}."))?;
+    let deliveries = Arc::new(deliveries);
+    let mut merchants = Vec::new();
     for number in 0..plan.merchants {
-        shops.push(Arc::new(Shop::open(&live, &inbox, &format!("Chaos {number}")).await?));
+        merchants.push(Arc::new(LoadMerchant::create(&running, &deliveries, &format!("Chaos {number}")).await?));
     }
     let (ended, seen) = (AtomicBool::new(false), Mutex::default());
-    let run = Arc::new(Run { plan: plan.clone(), shops, inbox, ended, seen });
+    let run = Arc::new(Run { plan: plan.clone(), merchants, deliveries, ended, seen });
 
     let mut clients = JoinSet::new();
     for number in 0..plan.clients {
         clients.spawn(send(Arc::clone(&run), number));
     }
     let mut helpers = JoinSet::new();
-    helpers.spawn(run_due(live.clone()));
-    run.shops.iter().for_each(|shop| drop(helpers.spawn(watch_balance(Arc::clone(&run), Arc::clone(shop)))));
+    helpers.spawn(run_due(running.clone()));
+    run.merchants
+        .iter()
+        .for_each(|merchant| drop(helpers.spawn(watch_balance(Arc::clone(&run), Arc::clone(merchant)))));
 
     let mut injector = Injector::new(fastrand::Rng::with_seed(plan.seed));
     let began = Instant::now();
-    run.inbox.set_failing(true);
+    run.deliveries.set_failing(true);
     stack.store_proxy().set_conflicts(WRITES_TAKE);
     if let Err(log) = inject(&run, &mut stack, &mut injector, &mut tell).await {
         let why = log.lines().last().unwrap_or_default().to_owned();
         let kept = keep(&mut stack, plan.seed).await.unwrap_or_default();
         return Err(format!("The stack did not start again: {why} (its data is kept in {})", kept.display()));
     }
-    run.inbox.set_failing(false);
+    run.deliveries.set_failing(false);
     stack.store_proxy().heal();
     injector.note_met(&stack);
     run.ended.store(true, Ordering::Relaxed);
@@ -129,19 +132,20 @@ pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report,
     let calm = Instant::now();
     // A client ends with its last payment, at the end of its patience at the latest.
     while clients.join_next().await.is_some() {}
-    let standstill = STANDSTILL + run.shops.iter().map(|shop| shop.oldest_untold()).max().unwrap_or_default();
-    let (mut counts, mut changed) = (run.inbox.counts(), Instant::now());
-    while run.untold() > 0 && changed.elapsed() < standstill {
+    let standstill =
+        STANDSTILL + run.merchants.iter().map(|merchant| merchant.oldest_undelivered()).max().unwrap_or_default();
+    let (mut counts, mut changed) = (run.deliveries.counts(), Instant::now());
+    while run.undelivered() > 0 && changed.elapsed() < standstill {
         tell(&run.progress(&injector, None));
         tokio::time::sleep(Duration::from_secs(1)).await;
-        if counts != run.inbox.counts() {
-            (counts, changed) = (run.inbox.counts(), Instant::now());
+        if counts != run.deliveries.counts() {
+            (counts, changed) = (run.deliveries.counts(), Instant::now());
         }
     }
     let awaited = calm.elapsed();
     helpers.shutdown().await;
 
-    let report = conclude(&run, &Live::clone(&stack), &injector, began.elapsed(), awaited).await;
+    let report = conclude(&run, &RunningStack::clone(&stack), &injector, began.elapsed(), awaited).await;
     if report.violations.is_empty() {
         Ok(report)
     } else {
@@ -191,15 +195,15 @@ async fn inject(
 
 /// One client: payment after payment, each until it is accepted, and refunds of those that were paid.
 async fn send(run: Arc<Run>, number: usize) {
-    let shop = &run.shops[number % run.shops.len()];
+    let merchant = &run.merchants[number % run.merchants.len()];
     let workload = Workload::new(run.plan.seed, &format!("client-{number}"), workload::EVERYTHING);
     let mut random = fastrand::Rng::with_seed(run.plan.seed.wrapping_add(u64::try_from(number).unwrap_or_default()));
     let mut refunds = JoinSet::new();
     for order in workload {
         let repeat = if random.u8(0..20) == 0 { Repeat::After } else { Repeat::Never };
-        if let Some(payment) = shop.book.place(&shop.client, order.clone(), PATIENCE, repeat).await {
-            let shop = Arc::clone(shop);
-            refunds.spawn(async move { shop.give_back(&order, &payment, PATIENCE).await });
+        if let Some(payment) = merchant.requests.pay(&merchant.client, order.clone(), PATIENCE, repeat).await {
+            let merchant = Arc::clone(merchant);
+            refunds.spawn(async move { merchant.refund(&order, &payment, PATIENCE).await });
         }
         // Those that have ended are forgotten.
         while refunds.try_join_next().is_some() {}
@@ -212,9 +216,9 @@ async fn send(run: Arc<Run>, number: usize) {
 }
 
 /// Puts what is overdue on its queue, as the schedule would, only more often. A failure is one of the faults.
-async fn run_due(live: Live) {
+async fn run_due(stack: RunningStack) {
     loop {
-        let _ = live.try_run_due().await;
+        let _ = stack.try_run_due().await;
         tokio::time::sleep(DUE_EVERY).await;
     }
 }
@@ -222,19 +226,20 @@ async fn run_due(live: Live) {
 /// Looks at a merchant's balance the whole time. Whatever was committed before a look is in it: so it is never less
 /// than what the merchant had been told of before, without all that was to be given back until then; nor more than what
 /// was asked for until then, without what was certainly given back before.
-async fn watch_balance(run: Arc<Run>, shop: Arc<Shop>) {
+async fn watch_balance(run: Arc<Run>, merchant: Arc<LoadMerchant>) {
     loop {
-        let before = CURRENCIES
-            .map(|currency| (shop.inbox.earned(shop.number, currency), shop.book.sums(currency).given_at_least));
-        if let Ok(balance) = shop.balance(Duration::ZERO).await {
+        let before = CURRENCIES.map(|currency| {
+            (merchant.deliveries.earned(merchant.number, currency), merchant.requests.sums(currency).refunded_at_least)
+        });
+        if let Ok(balance) = merchant.balance(Duration::ZERO).await {
             for (currency, (earned, given)) in CURRENCIES.into_iter().zip(before) {
                 let (available, pending) = balance.get(currency).copied().unwrap_or_default();
-                let (told, sums) = (available + pending, shop.book.sums(currency));
-                let (least, most) = (earned - sums.given_at_most, sums.promised - given);
+                let (told, sums) = (available + pending, merchant.requests.sums(currency));
+                let (least, most) = (earned - sums.refunded_at_most, sums.earned_at_most - given);
                 if told < least || told > most {
                     let sentence = format!(
                         "{}'s balance told {told} {currency} when it had to be {least} at least and {most} at most",
-                        shop.id
+                        merchant.id
                     );
                     let mut seen = run.seen.lock().unwrap();
                     if seen.len() < SEEN_MAX {
@@ -248,29 +253,29 @@ async fn watch_balance(run: Arc<Run>, shop: Arc<Shop>) {
 }
 
 impl Run {
-    fn untold(&self) -> usize {
-        self.shops.iter().map(|shop| shop.untold()).sum()
+    fn undelivered(&self) -> usize {
+        self.merchants.iter().map(|merchant| merchant.undelivered()).sum()
     }
 
     fn progress(&self, injector: &Injector, left: Option<Duration>) -> Progress {
-        let (events, _, told) = self.inbox.counts();
-        let accepted = self.shops.iter().map(|shop| shop.book.count()).sum();
-        let refunds = self.shops.iter().map(|shop| shop.book.refunds_count()).sum();
+        let (events, _, told) = self.deliveries.counts();
+        let accepted = self.merchants.iter().map(|merchant| merchant.requests.accepted()).sum();
+        let refunds = self.merchants.iter().map(|merchant| merchant.requests.refunds_count()).sum();
         Progress { left, accepted, refunds, events, told, faults: injector.happened().clone() }
     }
 }
 
 /// Asks the oracle.
-async fn conclude(run: &Run, live: &Live, injector: &Injector, took: Duration, awaited: Duration) -> Report {
-    let judged = judge(live, &run.shops, QUIET_LIMIT, true, |_| ()).await;
+async fn conclude(run: &Run, stack: &RunningStack, injector: &Injector, took: Duration, awaited: Duration) -> Report {
+    let judged = judge(stack, &run.merchants, QUIET_LIMIT, true, |_| ()).await;
     let Judged { evidence, violations: found } = judged;
     let mut violations = std::mem::take(&mut *run.seen.lock().unwrap());
     violations.extend(found);
     let mut errors = Errors::new();
-    for (error, times) in run.shops.iter().flat_map(|shop| shop.book.errors()) {
+    for (error, times) in run.merchants.iter().flat_map(|merchant| merchant.requests.errors()) {
         *errors.entry(error).or_default() += times;
     }
-    let (webhooks, attempts, _) = run.inbox.counts();
+    let (webhooks, attempts, _) = run.deliveries.counts();
     Report {
         seed: run.plan.seed,
         took,
@@ -280,9 +285,9 @@ async fn conclude(run: &Run, live: &Live, injector: &Injector, took: Duration, a
         outcomes: outcomes::of_payments(&evidence),
         refund_outcomes: outcomes::of_refunds(&evidence),
         errors,
-        repeated: run.shops.iter().map(|shop| shop.book.repeated()).sum(),
+        repeated: run.merchants.iter().map(|merchant| merchant.requests.repeated()).sum(),
         faults: injector.happened().clone(),
-        receiver_faults: run.inbox.faults(),
+        receiver_faults: run.deliveries.faults(),
         webhooks,
         attempts,
         entries: evidence.iter().map(|each| each.books.entries.len()).sum(),

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::book::Errors;
-use crate::inbox::Faults;
+use crate::deliveries::Faults;
 use crate::outcomes::{Outcomes, outcome_lines};
+use crate::request_log::Errors;
 use crate::store_proxy::Met;
 use crate::tool::{count, shown};
 use crate::verdict::verdict;

@@ -5,15 +5,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hyper::Response;
 use serde_json::{Value, json};
-use spillway_tests::book::{Book, Repeat, Sent};
-use spillway_tests::inbox::Inbox;
+use spillway_tests::deliveries::Deliveries;
+use spillway_tests::load_merchant::{LoadMerchant, all_delivered, queues_empty};
 use spillway_tests::oracle::{Evidence, gather, strangers};
 use spillway_tests::refunds::Refund;
+use spillway_tests::request_log::{Repeat, RequestLog, Sent};
 use spillway_tests::server::Server;
-use spillway_tests::shop::{Shop, all_quiet, all_told};
 use spillway_tests::violation::Kind;
 use spillway_tests::workload::{Order, USUAL, Workload};
-use spillway_tests::{Deadline, Live, Options, Stack};
+use spillway_tests::{Deadline, Options, RunningStack, Stack};
 
 use super::assert_named;
 
@@ -23,33 +23,34 @@ const PAYMENTS: usize = 40;
 async fn good_evidence() -> Evidence {
     let knobs = Options::new().knob("FOLD_DELAY_SECONDS", 0).knob("PROCESSOR_WAITS_SECONDS", 1);
     let stack = Stack::start(knobs).await;
-    let inbox = Arc::new(Inbox::start(1).await.unwrap());
-    let shop = Arc::new(Shop::open(&stack, &inbox, "Acme").await.unwrap());
+    let deliveries = Arc::new(Deliveries::start(1).await.unwrap());
+    let merchant = Arc::new(LoadMerchant::create(&stack, &deliveries, "Acme").await.unwrap());
     for order in Workload::new(1, "order", USUAL).take(PAYMENTS) {
-        let payment = shop.book.place(&shop.client, order.clone(), Deadline::SOON, Repeat::After).await.unwrap();
-        shop.give_back(&order, &payment, Deadline::SOON).await;
+        let payment =
+            merchant.requests.pay(&merchant.client, order.clone(), Deadline::SOON, Repeat::After).await.unwrap();
+        merchant.refund(&order, &payment, Deadline::SOON).await;
     }
-    assert!(all_told(std::slice::from_ref(&shop), Deadline::LATER).await);
-    all_quiet(&stack, Deadline::SOON).await;
-    gather(&shop, &stack.table(), |_| ()).await
+    assert!(all_delivered(std::slice::from_ref(&merchant), Deadline::LATER).await);
+    queues_empty(&stack, Deadline::SOON).await;
+    gather(&merchant, &stack.table(), |_| ()).await
 }
 
 /// The id of a payment that succeeded at once, for more than its fee, and of which nothing was given back.
 fn paid(evidence: &Evidence) -> String {
-    let paid = evidence.sent.iter().map(|sent| (&sent.asked, sent));
+    let paid = evidence.sent.iter().map(|sent| (&sent.request, sent));
     let mut paid = paid.filter(|(order, _)| order.card.token == "tok_visa" && order.net() > 1);
     paid.find(|(order, _)| order.refunds.amounts.is_empty()).unwrap().1.accepted.as_ref().unwrap().id.clone()
 }
 
 /// The id of a payment that was declined.
 fn declined(evidence: &Evidence) -> String {
-    let declined = evidence.sent.iter().find(|sent| !sent.asked.succeeds());
+    let declined = evidence.sent.iter().find(|sent| !sent.request.succeeds());
     declined.unwrap().accepted.as_ref().unwrap().id.clone()
 }
 
 /// A refund that succeeded.
 fn refund(evidence: &mut Evidence) -> &mut Sent<Refund> {
-    let given = evidence.refunds.iter_mut().find(|sent| sent.accepted.is_some() && !sent.asked.fails());
+    let given = evidence.refunds.iter_mut().find(|sent| sent.accepted.is_some() && !sent.request.fails());
     given.unwrap()
 }
 
@@ -117,7 +118,7 @@ const SPOILS: &[Spoil] = &[
         "unlike its event: data.amount_refunded is 7, not 0",
     ),
     (
-        "what the inbox noticed",
+        "what the deliveries noticed",
         |evidence| {
             let id = told(evidence, &paid(evidence));
             evidence.webhooks.get_mut(&id).unwrap().faults.push("its signature is wrong".to_owned());
@@ -304,7 +305,7 @@ const SPOILS: &[Spoil] = &[
     (
         "a refunded payment that does not say so",
         |evidence| {
-            let payment = refund(evidence).asked.payment.clone();
+            let payment = refund(evidence).request.payment.clone();
             evidence.shown.get_mut(&payment).unwrap()["amount_refunded"] = json!(7);
         },
         Kind::Wrong,
@@ -313,7 +314,7 @@ const SPOILS: &[Spoil] = &[
     (
         "a list of refunds that misses one",
         |evidence| {
-            let payment = refund(evidence).asked.payment.clone();
+            let payment = refund(evidence).request.payment.clone();
             evidence.lists.refunds.insert(payment, Ok(Vec::new()));
         },
         Kind::Lost,
@@ -322,7 +323,7 @@ const SPOILS: &[Spoil] = &[
     (
         "a list of refunds that the API does not show",
         |evidence| {
-            let payment = refund(evidence).asked.payment.clone();
+            let payment = refund(evidence).request.payment.clone();
             evidence.lists.refunds.insert(payment, Err("503 unavailable".to_owned()));
         },
         Kind::Wrong,
@@ -370,7 +371,7 @@ async fn each_spoil_of_what_was_told_is_named() {
     assert_eq!(good.violations(), []);
     let mut asked = good.clone();
     let (paid, declined, id) = (paid(&good), declined(&good), refund_id(&good));
-    let token = refund(&mut asked).asked.order.card.token;
+    let token = refund(&mut asked).request.order.card.token;
     let event = told(&good, &paid);
     for (name, spoil, kind, sentence) in SPOILS {
         let mut spoiled = good.clone();
@@ -413,18 +414,18 @@ fn lists(good: &Evidence) {
 
 #[tokio::test]
 async fn the_inbox_notes_forged_signatures_and_changed_bodies() {
-    let inbox = Inbox::start(1).await.unwrap();
-    let number = inbox.add_merchant();
-    inbox.set_secret(number, "whsec_c2VjcmV0IG9mIHRoZSBtZXJjaGFudA==");
+    let deliveries = Deliveries::start(1).await.unwrap();
+    let number = deliveries.add_merchant();
+    deliveries.set_secret(number, "whsec_c2VjcmV0IG9mIHRoZSBtZXJjaGFudA==");
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     // Posted by somebody who does not know the secret.
     let forge = |body: Value| {
-        let request = http.post(inbox.url(number)).header("webhook-id", "evt_1").header("webhook-timestamp", "1");
+        let request = http.post(deliveries.url(number)).header("webhook-id", "evt_1").header("webhook-timestamp", "1");
         request.header("webhook-signature", "v1,AAAA").body(body.to_string()).send()
     };
     forge(json!({"data": {"id": "pay_1"}})).await.unwrap();
     forge(json!({"data": {"id": "pay_2"}})).await.unwrap();
-    let faults = inbox.webhooks(number)["evt_1"].faults.join("\n");
+    let faults = deliveries.webhooks(number)["evt_1"].faults.join("\n");
     assert!(faults.contains("its signature is wrong"), "{faults}");
     assert!(faults.contains("its body is not always the same: data.id is pay_2, not pay_1"), "{faults}");
 }
@@ -437,10 +438,10 @@ async fn oddities(status: u16, repeat: Repeat, body: impl Fn(usize) -> Value + S
         std::future::ready(Ok(Response::builder().status(status).body(body.into()).unwrap()))
     });
     let server = server.await.unwrap();
-    let client = Live::of(json!({"base_url": server.url()})).client("sk_test_liar");
-    let (book, order) = (Book::default(), Workload::new(2, "order", USUAL).next().unwrap());
-    book.place(&client, order, Deadline::SOON, repeat).await;
-    book.sent()[0].oddities.join("\n")
+    let client = RunningStack::of(json!({"base_url": server.url()})).client("sk_test_liar");
+    let (requests, order) = (RequestLog::default(), Workload::new(2, "order", USUAL).next().unwrap());
+    requests.pay(&client, order, Deadline::SOON, repeat).await;
+    requests.sent()[0].oddities.join("\n")
 }
 
 #[tokio::test]
@@ -472,12 +473,12 @@ async fn the_book_notes_refunds_that_are_refused_for_no_good_reason() {
             std::future::ready(Ok(Response::builder().status(status).body(body.clone().into()).unwrap()))
         });
         let server = server.await.unwrap();
-        let client = Live::of(json!({"base_url": server.url()})).client("sk_test_liar");
+        let client = RunningStack::of(json!({"base_url": server.url()})).client("sk_test_liar");
         let order = Workload::new(2, "order", USUAL).find(Order::succeeds).unwrap();
         let refund = Refund { key: "refund-1".to_owned(), payment: "pay_1".to_owned(), amount: order.amount, order };
-        let book = Book::default();
-        book.give_back(&client, refund, Deadline::SOON, Repeat::Never).await;
-        let [sent] = book.refunds().try_into().unwrap();
+        let requests = RequestLog::default();
+        requests.refund(&client, refund, Deadline::SOON, Repeat::Never).await;
+        let [sent] = requests.refunds().try_into().unwrap();
         assert_eq!((sent.oddities.is_empty(), sent.refused.is_some()), (!is_odd, !is_odd), "{status} {code}");
     }
 }

@@ -264,7 +264,7 @@ impl Resource {
     }
 
     /// The places that the event of this type tells of.
-    pub fn told_by(&self, event_type: &str) -> Vec<&'static str> {
+    pub fn statuses_of(&self, event_type: &str) -> Vec<&'static str> {
         let event = event_type.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('.'));
         let by = self.transitions.iter().filter(|transition| transition.event.is_some() && transition.event == event);
         by.map(|transition| transition.to).collect()

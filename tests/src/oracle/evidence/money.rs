@@ -8,14 +8,14 @@ use serde_json::json;
 use super::super::rules::EntryType;
 use super::super::sums::shown;
 use super::{Balances, Evidence, Kind, Violation};
-use crate::asked::Asked;
-use crate::book::Sent;
 use crate::difference::differences;
+use crate::money_request::MoneyRequest;
 use crate::oracle::Accounts;
+use crate::request_log::Sent;
 use crate::workload::Order;
 
 pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent<Order>>, found: &mut Vec<Violation>) {
-    let declined = accepted.iter().filter(|(_, sent)| !sent.asked.succeeds());
+    let declined = accepted.iter().filter(|(_, sent)| !sent.request.succeeds());
     let undone = declined.filter(|(payment, _)| evidence.books.undone(payment));
     let sentence = |payment| format!("{payment} has to be declined, and a charge of it was undone");
     found.extend(undone.map(|(payment, _)| Kind::Wrong.of(sentence(payment))));
@@ -24,8 +24,8 @@ pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent<Order>>
 }
 
 /// The legs that must be posted for what was accepted, debits above zero.
-fn expected_legs(asked: &dyn Asked) -> Vec<(String, i64)> {
-    let entries = asked.entries().into_iter().filter_map(|(kind, amount)| Some((EntryType::named(kind)?, amount)));
+fn expected_legs(request: &dyn MoneyRequest) -> Vec<(String, i64)> {
+    let entries = request.entries().into_iter().filter_map(|(kind, amount)| Some((EntryType::named(kind)?, amount)));
     entries.flat_map(|(kind, amount)| kind.legs(amount, kind.fee_by_terms(amount))).collect()
 }
 
@@ -33,9 +33,9 @@ fn expected_legs(asked: &dyn Asked) -> Vec<(String, i64)> {
 fn posted(evidence: &Evidence, found: &mut Vec<Violation>) {
     let posted = evidence.books.accounts();
     let mut expected = Accounts::new();
-    for asked in evidence.all_accepted().into_values() {
-        for (account, amount) in expected_legs(asked) {
-            *expected.entry(asked.currency().to_owned()).or_default().entry(account).or_default() += amount;
+    for request in evidence.all_accepted().into_values() {
+        for (account, amount) in expected_legs(request) {
+            *expected.entry(request.currency().to_owned()).or_default().entry(account).or_default() += amount;
         }
     }
     for currency in expected.keys().chain(posted.keys()).collect::<BTreeSet<&String>>() {
@@ -66,9 +66,9 @@ fn counted(evidence: &Evidence, found: &mut Vec<Violation>) {
 /// What the merchant must have after all that was accepted, by currency: (0, the sum of what each leaves).
 pub fn expected_balances(evidence: &Evidence) -> Balances {
     let mut balances = Balances::new();
-    for asked in evidence.all_accepted().into_values() {
-        for (_, amount) in expected_legs(asked).into_iter().filter(|(account, _)| account == "merchant") {
-            balances.entry(asked.currency().to_owned()).or_default().1 -= amount;
+    for request in evidence.all_accepted().into_values() {
+        for (_, amount) in expected_legs(request).into_iter().filter(|(account, _)| account == "merchant") {
+            balances.entry(request.currency().to_owned()).or_default().1 -= amount;
         }
     }
     balances.retain(|_, amounts| *amounts != (0, 0));

@@ -8,9 +8,9 @@ use super::super::rules::EntryType;
 use super::super::sums::{fee_of, net_of};
 use super::super::text;
 use super::{Evidence, Kind, Violation};
-use crate::asked::Asked;
-use crate::book::Sent;
 use crate::difference::{differences, shown as plain};
+use crate::money_request::MoneyRequest;
+use crate::request_log::Sent;
 use crate::table::Item;
 use crate::workload::{Order, Outcome};
 
@@ -22,7 +22,7 @@ pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent<Order>>
     }
     for (id, sent) in accepted {
         let shown = evidence.shown.get(*id).unwrap_or(&Value::Null);
-        found.extend(payment(id, &sent.asked, refunded(evidence, id), shown));
+        found.extend(payment(id, &sent.request, refunded(evidence, id), shown));
     }
     for object in evidence.books.objects() {
         found.extend(as_stored(object.id, object.item, evidence.shown.get(object.id)));
@@ -41,11 +41,11 @@ pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent<Order>>
 }
 
 /// What the client noticed, and that it got no answer that stays.
-pub(super) fn answered<Of: Asked>(sent: &Sent<Of>, found: &mut Vec<Violation>) {
+pub(super) fn answered<Of: MoneyRequest>(sent: &Sent<Of>, found: &mut Vec<Violation>) {
     found.extend(sent.oddities.iter().map(|oddity| Kind::Wrong.of(oddity.clone())));
     if sent.accepted.is_none() && sent.refused.is_none() && sent.oddities.is_empty() {
         let last = sent.gave_up.as_ref().map(|last| format!("; the last answer: {last}")).unwrap_or_default();
-        let sentence = format!("{} was not accepted in {} tries{last}", sent.asked.key(), sent.tries);
+        let sentence = format!("{} was not accepted in {} tries{last}", sent.request.key(), sent.tries);
         found.push(Kind::Lost.of(sentence));
     }
 }
@@ -53,7 +53,7 @@ pub(super) fn answered<Of: Asked>(sent: &Sent<Of>, found: &mut Vec<Violation>) {
 /// What must have been given back of a payment, in minor units.
 fn refunded(evidence: &Evidence, payment: &str) -> i64 {
     let accepted = evidence.accepted_refunds();
-    accepted.values().filter(|sent| sent.asked.payment == payment).map(|sent| sent.asked.given()).sum()
+    accepted.values().filter(|sent| sent.request.payment == payment).map(|sent| sent.request.given()).sum()
 }
 
 /// A journal entry as the API must list it.

@@ -10,42 +10,42 @@ use crate::client;
 use crate::queues::Queues;
 use crate::table::Table;
 use crate::target::operator::Operator;
-use crate::target::outside::Outside;
+use crate::target::system::System;
 
 /// How long a stack may take to say that it is there.
 const HEALTH_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running stack.
 #[derive(Debug, Clone)]
-pub struct Live {
+pub struct RunningStack {
     http: reqwest::Client,
     description: Value,
-    outside: Outside,
+    system: System,
 }
 
 /// What can be done from outside; here, what needs its table and its queues.
-impl Deref for Live {
-    type Target = Outside;
+impl Deref for RunningStack {
+    type Target = System;
 
-    fn deref(&self) -> &Outside {
-        &self.outside
+    fn deref(&self) -> &System {
+        &self.system
     }
 }
 
-impl Live {
+impl RunningStack {
     /// The stack that this `dev.json` describes.
-    pub fn of(description: Value) -> Live {
+    pub fn of(description: Value) -> RunningStack {
         let http = client::http();
         let base_url = description["base_url"].as_str().unwrap_or_default();
         let operator = Operator::new(&http, base_url.trim_end_matches("/v1"));
-        let outside = Outside::new(&http, base_url, Some(operator));
-        Live { http, description, outside }
+        let system = System::new(&http, base_url, Some(operator));
+        RunningStack { http, description, system }
     }
 
     /// The stack on the folder `data`, if one runs there.
-    pub async fn find(data: &Path) -> Option<Live> {
+    pub async fn find(data: &Path) -> Option<RunningStack> {
         let description = std::fs::read_to_string(data.join("dev.json")).ok()?;
-        let live = Live::of(serde_json::from_str(&description).ok()?);
+        let live = RunningStack::of(serde_json::from_str(&description).ok()?);
         // Left behind by one that was killed, the file names an address where nobody answers.
         let health = client::http_within(HEALTH_LIMIT).get(format!("{}/health", live.base_url())).send().await.ok()?;
         health.status().is_success().then_some(live)

@@ -30,16 +30,16 @@ impl Merchant {
 
 /// A system from outside.
 #[derive(Debug, Clone)]
-pub struct Outside {
+pub struct System {
     http: reqwest::Client,
     base_url: String,
     operator: Option<Operator>,
 }
 
-impl Outside {
+impl System {
     /// The system whose API answers at `base_url`, `…/v1`.
-    pub(crate) fn new(http: &reqwest::Client, base_url: &str, operator: Option<Operator>) -> Outside {
-        Outside { http: http.clone(), base_url: base_url.to_owned(), operator }
+    pub(crate) fn new(http: &reqwest::Client, base_url: &str, operator: Option<Operator>) -> System {
+        System { http: http.clone(), base_url: base_url.to_owned(), operator }
     }
 
     /// `http://127.0.0.1:PORT/v1`

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::super::{events, text};
 use super::{Evidence, Kind, Violation};
+use crate::deliveries::{EventRef, ReceivedEvent, event_ref};
 use crate::difference::{differences, shown as plain};
-use crate::inbox::{Received, Told, told_by};
 use crate::table::Item;
 
 pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
@@ -23,7 +23,7 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
         let ids: Vec<&str> = ids.iter().copied().collect();
         found.push(Kind::Doubled.of(format!("{} webhooks told of {change}: {}", ids.len(), ids.join(", "))));
     }
-    untold(evidence, found);
+    undelivered(evidence, found);
     let missing = events.iter().filter(|(id, event)| takes(evidence, event) && !evidence.webhooks.contains_key(**id));
     found.extend(missing.map(|(_, event)| {
         let (kind, source) = (text(event, "type"), text(event, "source"));
@@ -32,10 +32,10 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
 }
 
 /// Names each event that must come of what the client was accepted, and never came.
-fn untold(evidence: &Evidence, found: &mut Vec<Violation>) {
-    let came: BTreeSet<Told> = evidence.webhooks.values().map(|webhook| told_by(&webhook.body())).collect();
-    for (id, asked) in evidence.all_accepted() {
-        let must = asked.events().into_iter().map(|event| (id.to_owned(), event.to_owned()));
+fn undelivered(evidence: &Evidence, found: &mut Vec<Violation>) {
+    let came: BTreeSet<EventRef> = evidence.webhooks.values().map(|webhook| event_ref(&webhook.body())).collect();
+    for (id, request) in evidence.all_accepted() {
+        let must = request.events().into_iter().map(|event| (id.to_owned(), event.to_owned()));
         found.extend(
             must.filter(|told| !came.contains(told))
                 .map(|(id, event)| Kind::Lost.of(format!("no webhook told {event} of {id}"))),
@@ -58,7 +58,7 @@ fn takes(evidence: &Evidence, event: &Item) -> bool {
 }
 
 /// What is wrong with one webhook.
-fn one(evidence: &Evidence, event: Option<&Item>, id: &str, webhook: &Received, body: &Value) -> Vec<Violation> {
+fn one(evidence: &Evidence, event: Option<&Item>, id: &str, webhook: &ReceivedEvent, body: &Value) -> Vec<Violation> {
     let told = change(body);
     let Some(event) = event else {
         return vec![Kind::Wrong.of(format!("webhook {id} told {told}, and no such event was written"))];

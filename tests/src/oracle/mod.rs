@@ -3,6 +3,7 @@
 //! [`Books`] are the table's items, as values. [`Books::violations`] names every promise that they break by themselves,
 //! as the tables in `rules` say. [`Evidence`] adds what was asked for and told outside: requests, answers, webhooks.
 
+pub mod difference;
 mod entries;
 mod events;
 mod evidence;
@@ -11,6 +12,7 @@ mod payments;
 mod processor;
 mod rules;
 mod sums;
+pub mod violation;
 
 use std::collections::BTreeMap;
 

@@ -49,9 +49,9 @@ fn faults(object: &Object, event: &Item, data: &Item) -> Vec<String> {
         ("id", object.id.into()),
         ("updated_at", event.get("timestamp").cloned().unwrap_or_default()),
     ];
-    let told_by = object.resource.told_by(text(event, "type"));
+    let statuses_of = object.resource.statuses_of(text(event, "type"));
     // A return leaves the status as it was.
-    if let Some(place) = told_by.first().filter(|place| **place != RETURNED) {
+    if let Some(place) = statuses_of.first().filter(|place| **place != RETURNED) {
         must.push(("status", (*place).into()));
     }
     let (told, now) = (number(data, "version"), number(object.item, "version"));

@@ -1,4 +1,4 @@
-//! The refunds that were asked for: each was accepted or refused as it had to be, and ended as its card has it.
+//! The refunds that were sent: each was accepted or refused as it had to be, and ended as its card has it.
 
 use std::collections::BTreeMap;
 
@@ -18,14 +18,14 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     let mut of_payments: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (id, sent) in &accepted {
         let shown = evidence.shown.get(*id).unwrap_or(&Value::Null);
-        found.extend(refund(id, &sent.asked, shown));
-        of_payments.entry(&sent.asked.payment).or_default().push(id);
+        found.extend(refund(id, &sent.request, shown));
+        of_payments.entry(&sent.request.payment).or_default().push(id);
     }
     for sent in &evidence.refunds {
         answered(sent, found);
-        let of_payment = of_payments.get(sent.asked.payment.as_str()).into_iter().flatten();
+        let of_payment = of_payments.get(sent.request.payment.as_str()).into_iter().flatten();
         if sent.refused.is_some() {
-            found.extend(refused(&sent.asked, of_payment.map(|id| accepted[id].asked.amount).sum()));
+            found.extend(refused(&sent.request, of_payment.map(|id| accepted[id].request.amount).sum()));
         }
     }
     let missing = Err("by nothing".to_owned());
@@ -37,8 +37,8 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
 }
 
 /// What is wrong with a refund as the API shows it at the end.
-fn refund(id: &str, asked: &Refund, shown: &Value) -> Option<Violation> {
-    let token = asked.order.card.token;
+fn refund(id: &str, request: &Refund, shown: &Value) -> Option<Violation> {
+    let token = request.order.card.token;
     if shown["id"] != id {
         // In the place of a refund that the API does not show is what it answered.
         let answer = if shown.is_object() { &shown["id"] } else { shown };
@@ -47,8 +47,8 @@ fn refund(id: &str, asked: &Refund, shown: &Value) -> Option<Violation> {
     if shown["status"] == "pending" {
         return Some(Kind::Lost.of(format!("{id} ({token}) is still pending")));
     }
-    let (status, code) = if asked.fails() { ("failed", json!("refund_refused")) } else { ("succeeded", Value::Null) };
-    let expected = json!({"payment": asked.payment, "amount": asked.amount, "currency": asked.order.currency,
+    let (status, code) = if request.fails() { ("failed", json!("refund_refused")) } else { ("succeeded", Value::Null) };
+    let expected = json!({"payment": request.payment, "amount": request.amount, "currency": request.order.currency,
         "status": status, "failure.code": code});
     let told = json!({"payment": shown["payment"], "amount": shown["amount"], "currency": shown["currency"],
         "status": shown["status"], "failure.code": shown["failure"]["code"]});
@@ -57,11 +57,11 @@ fn refund(id: &str, asked: &Refund, shown: &Value) -> Option<Violation> {
 }
 
 /// Only what would have been too much is refused: `accepted` is the sum of all that was accepted of the payment.
-fn refused(asked: &Refund, accepted: i64) -> Option<Violation> {
-    let paid = asked.order.amount;
-    let is_too_much = accepted + asked.amount > paid;
-    (asked.order.succeeds() && !is_too_much).then(|| {
-        let (key, amount, payment) = (&asked.key, asked.amount, &asked.payment);
+fn refused(request: &Refund, accepted: i64) -> Option<Violation> {
+    let paid = request.order.amount;
+    let is_too_much = accepted + request.amount > paid;
+    (request.order.succeeds() && !is_too_much).then(|| {
+        let (key, amount, payment) = (&request.key, request.amount, &request.payment);
         let sentence = format!("{key} was refused {amount} of {payment}: {paid} were paid, {accepted} given back");
         Kind::Wrong.of(sentence)
     })

@@ -1,4 +1,4 @@
-//! A way to the queues that counts requests as SQS bills them, and takes as long as one is told that SQS does.
+//! A proxy before the queues that counts requests as SQS bills them, and delays each by a given time.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -8,10 +8,9 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::{Request, Response};
 
-use crate::client;
-use crate::server::{Answered, Closed, Server};
+use spillway_tests::server::{Answered, Closed, Server};
 
-/// What counts as one request: a batch of messages too, but for each so many bytes of it.
+/// SQS bills a request, also of a batch, once for each started part of this size.
 const CHUNK_BYTES: usize = 64 * 1024;
 
 /// The proxy. It ends when it is dropped.
@@ -28,32 +27,37 @@ struct Shared {
 }
 
 impl QueueProxy {
-    /// A proxy where each request takes so much longer. It has to be told where the queues are.
+    /// A proxy that delays each request by `delay`. It answers none before [`QueueProxy::set_upstream`].
     pub async fn start(delay: Duration) -> QueueProxy {
         let (upstream, requests) = (OnceLock::new(), Mutex::default());
-        let shared = Arc::new(Shared { delay, upstream, http: client::http(), requests });
+        let shared = Arc::new(Shared {
+            delay,
+            upstream,
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            requests,
+        });
         let of_server = Arc::clone(&shared);
         let server = Server::start(move |request| pass(Arc::clone(&of_server), request)).await.unwrap();
         QueueProxy { server, shared }
     }
 
-    /// Where the functions find it.
+    /// The address that the functions use.
     pub fn url(&self) -> &str {
         self.server.url()
     }
 
-    /// Where the queues are.
+    /// Sets the address of the queues.
     pub fn set_upstream(&self, url: &str) {
         self.shared.upstream.set(url.to_owned()).unwrap();
     }
 
-    /// Takes how often which action (`SendMessageBatch`, …) was billed since the last taking.
+    /// Billed requests by action (`SendMessageBatch`, …) since the last call.
     pub fn take_requests(&self) -> BTreeMap<String, u64> {
         std::mem::take(&mut self.shared.requests.lock().unwrap())
     }
 }
 
-/// How many requests are billed for one whose messages have so many bytes.
+/// Billed requests for one whose messages have so many bytes.
 pub fn billed(bytes: usize) -> u64 {
     u64::try_from(bytes.div_ceil(CHUNK_BYTES).max(1)).unwrap_or(u64::MAX)
 }

@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::super::rules::Resource;
 use super::{Books, Evidence, Lists};
-use crate::book::Sent;
 use crate::client::Client;
+use crate::load_merchant::{EVENT_TYPES, LoadMerchant};
 use crate::refunds::Refund;
-use crate::shop::{EVENT_TYPES, Shop};
+use crate::request_log::Sent;
 use crate::table::Table;
 
 /// Objects that are read at once.
@@ -24,14 +24,14 @@ const PAGE: usize = 100;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// All that is to be known about the merchant. `tell` is called with how many payments and refunds were read so far.
-pub async fn gather(shop: &Shop, table: &Table, mut tell: impl FnMut(usize)) -> Evidence {
-    let (sent, refunds) = (shop.book.sent(), shop.book.refunds());
-    let books = Books::read(table, &shop.tenant()).await;
+pub async fn gather(merchant: &LoadMerchant, table: &Table, mut tell: impl FnMut(usize)) -> Evidence {
+    let (sent, refunds) = (merchant.requests.sent(), merchant.requests.refunds());
+    let books = Books::read(table, &merchant.tenant()).await;
     let told_of = accepted("payment", &sent).chain(accepted("refund", &refunds));
     let stored = books.objects().filter(|object| object.resource.name != "payment");
     let paths: BTreeSet<String> =
         told_of.chain(stored.map(|object| format!("{}{}", object.resource.path, object.id))).collect();
-    let mut reading = stream::iter(paths.into_iter().map(|path| (shop.client.clone(), path)))
+    let mut reading = stream::iter(paths.into_iter().map(|path| (merchant.client.clone(), path)))
         .map(|(client, path)| async move {
             let shown = shown(&client, &path).await.unwrap_or_else(Value::String);
             (path.rsplit('/').next().unwrap_or_default().to_owned(), shown)
@@ -43,15 +43,15 @@ pub async fn gather(shop: &Shop, table: &Table, mut tell: impl FnMut(usize)) -> 
         tell(objects.len());
     }
     Evidence {
-        tenant: shop.tenant(),
-        webhooks: shop.inbox.webhooks(shop.number),
+        tenant: merchant.tenant(),
+        webhooks: merchant.deliveries.webhooks(merchant.number),
         subscribed: EVENT_TYPES.to_vec(),
         shown: objects,
-        balance: shop.balance(PATIENCE).await,
+        balance: merchant.balance(PATIENCE).await,
         lists: Lists {
-            payments: list(&shop.client, "/payments").await,
-            transactions: list(&shop.client, "/balance/transactions").await,
-            refunds: lists_of_refunds(shop, &refunds).await,
+            payments: list(&merchant.client, "/payments").await,
+            transactions: list(&merchant.client, "/balance/transactions").await,
+            refunds: lists_of_refunds(merchant, &refunds).await,
         },
         sent,
         refunds,
@@ -66,10 +66,12 @@ fn accepted<Of>(resource: &str, sent: &[Sent<Of>]) -> impl Iterator<Item = Strin
 }
 
 /// The refunds of each payment of which one was accepted.
-async fn lists_of_refunds(shop: &Shop, refunds: &[Sent<Refund>]) -> BTreeMap<String, Result<Vec<Value>, String>> {
+async fn lists_of_refunds(
+    merchant: &LoadMerchant, refunds: &[Sent<Refund>],
+) -> BTreeMap<String, Result<Vec<Value>, String>> {
     let accepted = refunds.iter().filter(|sent| sent.accepted.is_some());
-    let payments: BTreeSet<String> = accepted.map(|sent| sent.asked.payment.clone()).collect();
-    let lists = stream::iter(payments.into_iter().map(|payment| (shop.client.clone(), payment)));
+    let payments: BTreeSet<String> = accepted.map(|sent| sent.request.payment.clone()).collect();
+    let lists = stream::iter(payments.into_iter().map(|payment| (merchant.client.clone(), payment)));
     let lists = lists.map(|(client, payment)| async move {
         let listed = list(&client, &format!("/payments/{payment}/refunds")).await;
         (payment, listed)

@@ -12,10 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::{Balances, Books, Kind, Violation};
-use crate::asked::Asked;
-use crate::book::Sent;
-use crate::inbox::Webhooks;
+use crate::deliveries::Webhooks;
+use crate::money_request::MoneyRequest;
 use crate::refunds::Refund;
+use crate::request_log::Sent;
 use crate::workload::Order;
 
 pub use gather::gather;
@@ -81,9 +81,11 @@ impl Evidence {
     }
 
     /// All that was accepted, by id.
-    fn all_accepted(&self) -> BTreeMap<&str, &dyn Asked> {
-        let payments = self.accepted().into_iter().map(|(id, sent)| (id, &sent.asked as &dyn Asked));
-        payments.chain(self.accepted_refunds().into_iter().map(|(id, sent)| (id, &sent.asked as &dyn Asked))).collect()
+    fn all_accepted(&self) -> BTreeMap<&str, &dyn MoneyRequest> {
+        let payments = self.accepted().into_iter().map(|(id, sent)| (id, &sent.request as &dyn MoneyRequest));
+        payments
+            .chain(self.accepted_refunds().into_iter().map(|(id, sent)| (id, &sent.request as &dyn MoneyRequest)))
+            .collect()
     }
 }
 
