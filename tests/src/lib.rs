@@ -17,7 +17,7 @@ pub mod tools;
 // By their short names: every test uses some.
 pub use api::client::{Answer, Client, unique};
 pub use api::eventually::{Deadline, eventually};
-pub use api::{client, clock, event, pages, terms};
+pub use api::{client, clock, document, event, pages, terms};
 pub use aws::{queues, table, units};
 pub use doubles::{receiver, server, store_proxy};
 pub(crate) use doubles::{store_conflicts, store_errors};

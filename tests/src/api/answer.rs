@@ -95,6 +95,17 @@ impl Answer {
     }
 }
 
+/// Fails the test unless all answers accept the same object, and all but one of them are replays.
+#[track_caller]
+pub fn expect_one_result(answers: &[Answer]) {
+    for answer in answers {
+        assert_eq!((answer.status.as_u16(), &answer.body), (202, &answers[0].body), "{}", answer.text);
+        assert_eq!(answer.header("location"), answers[0].header("location"));
+    }
+    let replayed = answers.iter().filter(|answer| answer.header("idempotent-replayed") == "true").count();
+    assert_eq!(replayed, answers.len() - 1);
+}
+
 /// Most characters of a body that is no problem, in a sentence.
 const DESCRIBED_MAX: usize = 200;
 const FAILED: &str = "the connection failed";

@@ -7,7 +7,7 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-pub use crate::api::answer::{Answer, Served};
+pub use crate::api::answer::{Answer, Served, expect_one_result};
 use crate::api::eventually::{Deadline, eventually};
 use crate::api::terms;
 

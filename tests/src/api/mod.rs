@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod client;
 pub mod clock;
+pub mod document;
 pub mod event;
 pub mod eventually;
 pub mod pages;

@@ -22,21 +22,6 @@ async fn the_same_request_makes_a_merchant_once_and_another_is_refused() {
 }
 
 #[tokio::test]
-async fn a_wrong_request_is_told_in_one_sentence() {
-    let target = Target::start().await;
-    for (function, request) in [
-        ("create-merchant", json!({})),
-        ("update-merchant", json!({"merchant": "nobody", "suspended": true})),
-        ("issue-api-key", json!({"merchant": "mer_00000000000000000000000000"})),
-        ("revoke-api-key", json!({"merchant": "mer_00000000000000000000000000", "key": "key_0"})),
-    ] {
-        let error = target.invoke(function, &request).await.unwrap_err();
-        let told = error["errorMessage"].as_str().unwrap();
-        assert!(told.ends_with('.') && told.lines().count() == 1, "{function}: {error}");
-    }
-}
-
-#[tokio::test]
 async fn whoever_remembers_the_merchant_goes_by_a_change_from_the_time_on_that_was_told() {
     let target = Target::start().await;
     let merchant = target.new_merchant().await;

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use spillway_tests::document::{Endpoint, endpoints};
 use spillway_tests::{Options, Stack, Template, cargo_lambda};
 
 fn root() -> PathBuf {
@@ -38,17 +39,13 @@ const TRIGGERS: [(&str, &str, &str); 6] = [
     ("GetHealth", "Api", "head /v1/health"),
 ];
 
-/// Every route of the OpenAPI document, in the same way. An operation's name is that of its function.
+/// Every route of the OpenAPI document, in the same form.
 fn routes() -> Vec<(String, String, String)> {
-    let document: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
-    let paths = document["paths"].as_object().unwrap();
-    let routes = paths.iter().flat_map(|(path, operations)| {
-        operations.as_object().unwrap().iter().map(move |(method, operation)| {
-            let name = operation["operationId"].as_str().unwrap();
-            (name[..1].to_uppercase() + &name[1..], "Api".to_owned(), format!("{method} {path}"))
-        })
-    });
-    routes.collect()
+    let route = |endpoint: Endpoint| {
+        let method = endpoint.method.as_str().to_lowercase();
+        (endpoint.function(), "Api".to_owned(), format!("{method} /v1{}", endpoint.path))
+    };
+    endpoints().into_iter().map(route).collect()
 }
 
 #[test]

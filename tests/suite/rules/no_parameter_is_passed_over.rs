@@ -1,68 +1,35 @@
-//! A parameter that a route does not read is refused: a misspelt one must not be answered as if nothing were asked.
+//! A query parameter that an endpoint does not read is refused: a misspelt filter must not return the whole list. Public
+//! endpoints ignore their queries, because monitors add parameters that bypass caches.
 
-use reqwest::Method;
 use serde_json::json;
-use spillway_tests::client::Request;
-use spillway_tests::{Client, Options, Stack, Template, unique};
-
-/// The public routes ignore their queries: monitors and tools add to them what gets their requests past caches.
-const IGNORE_THEIR_QUERIES: [&str; 2] = ["/health", "/openapi.json"];
-
-/// The method and the path below `/v1` of each route of the template.
-fn routes() -> Vec<(Method, String)> {
-    let template = Template::read();
-    let mut routes = Vec::new();
-    for function in template.keys(&["Resources"]) {
-        let events = ["Resources", function, "Properties", "Events"];
-        let names = if template.has(&events) { template.keys(&events) } else { Vec::new() };
-        for name in names {
-            if let [method, path] = template.values(&[events.as_slice(), &[name]].concat(), &["Method", "Path"])[..] {
-                let path = path.strip_prefix("/v1").unwrap().to_owned();
-                routes.push((method.to_ascii_uppercase().parse().unwrap(), path));
-            }
-        }
-    }
-    routes
-}
-
-/// A request that would be served: for the route that it leads to, if what is named in the path is there.
-fn right(client: &Client, method: Method, path: &str) -> Request {
-    let body = match (&method, path.split('?').next()) {
-        (&Method::POST, Some("/payments")) => json!({"amount": 1250, "currency": "USD", "token": "tok_visa"}),
-        (&Method::POST, _) => json!({"url": "https://example.com/hook", "event_types": ["payment.*"]}),
-        _ => return client.request(method, path),
-    };
-    let request = client.request(method, path).header("content-type", "application/json");
-    request.header("idempotency-key", &unique()).body(body.to_string())
-}
+use spillway_tests::document::endpoints;
+use spillway_tests::{Options, Stack};
 
 #[tokio::test]
-async fn every_route_refuses_a_parameter_that_it_does_not_read() {
+async fn every_endpoint_refuses_unknown_parameters() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let payment = client.paid(1250, "USD").await;
     let stored = stack.table().items().await.len();
-    let routes = routes();
-    assert!(routes.len() >= 7, "{routes:?}");
-    for (method, path) in routes {
-        let path = path.replace("{payment_id}", payment["id"].as_str().unwrap());
+    for endpoint in endpoints() {
+        let path = endpoint.path.replace("{payment_id}", payment["id"].as_str().unwrap());
         for (query, names) in [("surprise=1", &["surprise"][..]), ("b&a=1&a=2", &["a", "b"])] {
-            let answer = right(&client, method.clone(), &format!("{path}?{query}")).send().await;
-            if IGNORE_THEIR_QUERIES.contains(&path.as_str()) {
+            let answer = endpoint.request(&client, &format!("{path}?{query}")).send().await;
+            if endpoint.scope().is_none() {
                 answer.expect(200);
                 continue;
             }
             let problem = answer.expect_problem(400, "unknown_parameter").body;
             let named = |name: &&str| json!({"parameter": name, "detail": "is no parameter of this request"});
             let expected: Vec<_> = names.iter().map(named).collect();
-            assert_eq!(problem["errors"], json!(expected), "{method} {path}?{query}");
+            assert_eq!(problem["errors"], json!(expected), "{}?{query}", endpoint.name());
         }
     }
     assert_eq!(stack.table().items().await.len(), stored, "a refused request stored something");
 }
 
 #[tokio::test]
-async fn a_balance_is_not_given_as_of_another_day_or_in_one_currency() {
+async fn a_balance_refuses_a_date_and_a_currency() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     for (query, name) in [("as_of=nonsense", "as_of"), ("curency=USD", "curency"), ("limit=1", "limit"), ("=1", "")] {
@@ -71,7 +38,7 @@ async fn a_balance_is_not_given_as_of_another_day_or_in_one_currency() {
         assert_eq!(problem["errors"], expected, "{query}");
     }
     client.get("/balance?").await.expect(200);
-    // A number of a card is not repeated.
+    // A card number is not echoed.
     let answer = client.get("/balance?4242424242424242=1").await.expect_problem(400, "unknown_parameter");
     assert!(!answer.text.contains("4242"), "{}", answer.text);
 }

@@ -199,22 +199,3 @@ async fn live_mode_has_no_processor_yet() {
     })
     .await;
 }
-
-#[tokio::test]
-async fn a_key_without_the_scope_is_refused() {
-    refused(async |stack, _| {
-        let merchant = stack.new_merchant().await;
-        let reader = stack.new_key(&merchant.id, json!({"scopes": ["payments:read"]})).await;
-        let writer = stack.new_key(&merchant.id, json!({"scopes": ["payments:write"]})).await;
-        let hook = writer.webhook_endpoint_request(&unique(), "http://127.0.0.1:9/", &["payment.*"]);
-        let scope = "insufficient_scope";
-        vec![
-            (reader.payment_request(&unique(), &payment()), 403, scope, vec![]),
-            (writer.request(Method::GET, "/payments/pay_00000000000000000000000000"), 403, scope, vec![]),
-            (writer.request(Method::GET, "/balance"), 403, scope, vec![]),
-            (hook, 403, scope, vec![]),
-            (writer.request(Method::GET, "/webhook-endpoints/we_00000000000000000000000000"), 403, scope, vec![]),
-        ]
-    })
-    .await;
-}

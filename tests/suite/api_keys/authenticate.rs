@@ -92,17 +92,3 @@ async fn an_endpoint_refuses_a_second_authorization_header_whatever_the_cached_a
     assert_eq!(balance(&[&right, &right]).await, 401);
     assert_eq!(balance(&["Basic x", &right]).await, 401);
 }
-
-#[tokio::test]
-async fn a_suspended_merchant_reads_and_starts_nothing() {
-    let stack = Stack::start(Options::new()).await;
-    let merchant = stack.new_merchant().await;
-    let suspend = json!({"Key": {"pk": {"S": merchant.id}, "sk": {"S": "merchant"}},
-        "UpdateExpression": "SET suspended = :yes", "ExpressionAttributeValues": {":yes": {"BOOL": true}}});
-    stack.table().call("UpdateItem", suspend).await;
-    let stored = stack.table().items().await.len();
-    let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
-    merchant.client.create_payment("order-1", &payment).await.expect_problem(403, "merchant_suspended");
-    assert_eq!(stack.table().items().await.len(), stored);
-    assert_eq!(merchant.client.balance("USD").await, (0, 0));
-}

@@ -11,20 +11,6 @@ fn request(reference: &str) -> Value {
         "currencies": {"USD": {"fee_basis_points": 290, "fee_fixed": 30}}, "settlement_delay_days": 2, "shards": 4})
 }
 
-#[tokio::test]
-async fn the_same_request_again_gives_the_same_merchant() {
-    let stack = Stack::start(Options::new()).await;
-    let reference = unique();
-    let merchant = stack.invoke("create-merchant", &request(&reference)).await.unwrap();
-    assert!(merchant["id"].as_str().unwrap().starts_with("mer_"));
-    assert_eq!(merchant["object"], "merchant");
-    let stored = stack.table().items().await.len();
-    assert_eq!(stack.invoke("create-merchant", &request(&reference)).await.unwrap(), merchant);
-    assert_eq!(stack.table().items().await.len(), stored);
-    let other = stack.invoke("create-merchant", &request(&unique())).await.unwrap();
-    assert_ne!(other["id"], merchant["id"]);
-}
-
 /// API Gateway refuses to put a key into a plan while it does so for another.
 #[tokio::test]
 async fn fifty_merchants_made_at_once_can_all_pay() {

@@ -1,5 +1,6 @@
 //! `/v1/webhook-endpoints`: the list, and what holds of every operation on an endpoint.
 
+mod create;
 mod delete;
 mod rotate;
 mod test;

@@ -48,22 +48,6 @@ async fn items(stack: &Stack, merchant: &Merchant, key: &str) -> [Item; 2] {
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_refused_at_once_where_nothing_is_cached_and_no_other_key_is() {
-    let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 0)).await;
-    let (merchant, other) = (stack.new_merchant().await, stack.new_merchant().await);
-    let (key, client) = issue(&stack, &merchant, json!({})).await;
-    client.get("/balance").await.expect(200);
-    let revoked = revoke(&stack, &merchant, &key, None).await;
-    assert_eq!((&revoked["id"], &revoked["object"]), (&json!(key), &json!("api_key")), "{revoked}");
-    assert!(revoked["revoked_at"].as_str() < revoked["effective_at"].as_str(), "{revoked}");
-    assert!(revoked.get("secret").is_none(), "{revoked}");
-    client.expect_refused().await;
-    for client in [&merchant.client, &other.client] {
-        client.get("/balance").await.expect(200);
-    }
-}
-
-#[tokio::test]
 async fn the_time_that_is_told_lies_behind_a_whole_life_in_a_cache() {
     let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 300)).await;
     let merchant = stack.new_merchant().await;
