@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_that_lacks_something_still_has_tables() {
+    fn a_partial_run_still_has_tables() {
         assert!(tables(&Value::Null).contains("| create-payment "));
     }
 }

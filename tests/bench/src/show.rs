@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_written_for_people() {
+    fn figures_have_readable_units() {
         assert_eq!(ms(&1_234.into()), "1.23 ms");
         assert_eq!(ms(&Value::Null), "–");
         assert_eq!(mb(&5_432_100.into()), "5.43 MB");
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_between_the_markers_is_replaced() {
+    fn only_text_between_the_markers_is_replaced() {
         let page = format!("Why.\n<!-- begin -->\nold\n{END}\nBecause.\n");
         let replaced = format!("Why.\n<!-- begin -->\n\nnew\n\n{END}\nBecause.\n");
         assert_eq!(between(&page, "<!-- begin -->", "new\n"), Some(replaced));
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tables_columns_are_as_wide_as_they_must_be() {
+    fn table_columns_fit_their_widest_cell() {
         let rows = [vec!["ä".to_owned(), "1".to_owned()]];
         assert_eq!(table(&["what", "n"], &rows), "| what | n |\n| ---- | - |\n| ä    | 1 |\n");
     }

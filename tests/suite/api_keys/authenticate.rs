@@ -17,7 +17,7 @@ async fn expires(client: &Client) {
 }
 
 #[tokio::test]
-async fn an_expired_key_a_wrong_one_and_one_beside_another_get_the_same_answer_and_store_nothing() {
+async fn all_invalid_keys_get_the_same_answer_and_store_nothing() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let secret = merchant.client.secret().to_owned();
@@ -54,7 +54,7 @@ fn question(authorizations: &[&str]) -> Value {
 }
 
 #[tokio::test]
-async fn the_authorizer_itself_refuses_an_expired_key_and_a_second_authorization_header() {
+async fn the_authorizer_refuses_expired_keys_and_repeated_headers() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let right = format!("Bearer {}", merchant.client.secret());
@@ -77,7 +77,7 @@ async fn the_authorizer_itself_refuses_an_expired_key_and_a_second_authorization
 }
 
 #[tokio::test]
-async fn an_endpoint_refuses_a_second_authorization_header_whatever_the_cached_answer_says() {
+async fn endpoints_refuse_repeated_headers_despite_a_cached_answer() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let right = format!("Bearer {}", merchant.client.secret());

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use spillway_tests::{Options, Stack, unique};
 
 #[tokio::test]
-async fn a_secret_is_told_once_and_stored_never() {
+async fn a_secret_is_returned_once_and_never_stored() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     for mode in ["test", "live"] {
@@ -26,7 +26,7 @@ async fn a_secret_is_told_once_and_stored_never() {
 }
 
 #[tokio::test]
-async fn a_wrong_request_is_told_in_one_sentence() {
+async fn an_invalid_request_is_refused_and_stores_nothing() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let with = |field: &str, value: Value| {

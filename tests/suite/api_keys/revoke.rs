@@ -48,7 +48,7 @@ async fn items(stack: &Stack, merchant: &Merchant, key: &str) -> [Item; 2] {
 }
 
 #[tokio::test]
-async fn the_time_that_is_told_lies_behind_a_whole_life_in_a_cache() {
+async fn effective_at_follows_the_longest_cache_lifetime() {
     let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 300)).await;
     let merchant = stack.new_merchant().await;
     // 300 s in the cache and 10 s for the authorizer, beside the write.
@@ -64,7 +64,7 @@ async fn the_time_that_is_told_lies_behind_a_whole_life_in_a_cache() {
 }
 
 #[tokio::test]
-async fn two_keys_overlap_until_the_first_ends_to_the_moment_though_its_answer_is_cached() {
+async fn a_cached_key_ends_exactly_at_its_revocation_time() {
     let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 300)).await;
     let merchant = stack.new_merchant().await;
     let (first, old) = issue(&stack, &merchant, json!({})).await;
@@ -81,7 +81,7 @@ async fn two_keys_overlap_until_the_first_ends_to_the_moment_though_its_answer_i
 }
 
 #[tokio::test]
-async fn the_authorizer_refuses_a_key_whose_end_has_come_and_tells_the_earlier_of_its_ends() {
+async fn the_authorizer_uses_the_earlier_of_expiry_and_revocation() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let (late, early) = (in_seconds(2 * HOUR_SECONDS), in_seconds(HOUR_SECONDS));
@@ -102,7 +102,7 @@ async fn the_authorizer_refuses_a_key_whose_end_has_come_and_tells_the_earlier_o
 }
 
 #[tokio::test]
-async fn a_revocation_repeated_or_moved_later_has_the_same_answer_and_one_moved_earlier_holds() {
+async fn a_revocation_can_move_earlier_but_not_later() {
     let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
     let (key, client) = issue(&stack, &merchant, json!({})).await;
@@ -126,7 +126,7 @@ async fn a_revocation_repeated_or_moved_later_has_the_same_answer_and_one_moved_
 }
 
 #[tokio::test]
-async fn a_revocation_that_comes_too_late_does_not_move_an_earlier_one() {
+async fn a_delayed_write_does_not_postpone_an_earlier_revocation() {
     let stack = Stack::start(Options::new().store_proxy()).await;
     let merchant = stack.new_merchant().await;
     let (key, _) = issue(&stack, &merchant, json!({})).await;
@@ -147,7 +147,7 @@ async fn a_revocation_that_comes_too_late_does_not_move_an_earlier_one() {
 }
 
 #[tokio::test]
-async fn a_key_that_vanishes_while_it_is_revoked_does_not_come_back_as_a_revocation_alone() {
+async fn a_revocation_does_not_create_a_deleted_key() {
     let stack = Stack::start(Options::new().store_proxy()).await;
     let merchant = stack.new_merchant().await;
     let (key, _) = issue(&stack, &merchant, json!({})).await;
@@ -171,7 +171,7 @@ async fn a_key_that_vanishes_while_it_is_revoked_does_not_come_back_as_a_revocat
 }
 
 #[tokio::test]
-async fn a_foreign_key_is_as_missing_as_any() {
+async fn another_merchants_key_is_not_found() {
     let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 0)).await;
     let (merchant, other) = (stack.new_merchant().await, stack.new_merchant().await);
     let (key, client) = issue(&stack, &merchant, json!({})).await;
@@ -198,7 +198,7 @@ async fn a_foreign_key_is_as_missing_as_any() {
 }
 
 #[tokio::test]
-async fn a_revoked_keys_reference_is_of_no_more_use() {
+async fn a_revoked_keys_reference_can_not_be_reused() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     for at in [None, Some(in_seconds(HOUR_SECONDS))] {
@@ -214,7 +214,7 @@ async fn a_revoked_keys_reference_is_of_no_more_use() {
 }
 
 #[tokio::test]
-async fn a_stack_whose_own_key_was_revoked_starts_again_with_another() {
+async fn a_stack_replaces_its_revoked_sandbox_key_at_start() {
     let mut stack = Stack::start(Options::new()).await;
     let (merchant, old) = (stack.developers_merchant().to_owned(), stack.developers_key().to_owned());
     let keys = stack.table().partition(&format!("{merchant}#keys")).await;
@@ -231,7 +231,7 @@ async fn a_stack_whose_own_key_was_revoked_starts_again_with_another() {
 }
 
 #[tokio::test]
-async fn no_secret_is_in_an_answer_or_in_the_log() {
+async fn answers_and_logs_hold_no_secret() {
     let stack = Stack::start(Options::new().keep_lines().knob("LOG_LEVEL", "trace")).await;
     let merchant = stack.new_merchant().await;
     let (key, client) = issue(&stack, &merchant, json!({})).await;

@@ -8,7 +8,7 @@ use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Options, Stack, Template, event};
 
 #[tokio::test]
-async fn a_balance_that_moves_during_every_read_is_not_told() {
+async fn a_balance_that_changes_during_every_read_is_503() {
     const TRIES: usize = 5;
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
@@ -42,7 +42,7 @@ async fn a_balance_that_moves_during_every_read_is_not_told() {
 }
 
 #[tokio::test]
-async fn a_slow_read_of_the_balance_is_503_before_the_function_ends() {
+async fn a_slow_read_is_503_before_the_function_times_out() {
     // Three reads one after the other, each within the store's deadline. The function has 3 s, of which the last half
     // second is kept for the answer.
     let hurried = Template::still().with(&["Globals", "Function", "Timeout"], "3");

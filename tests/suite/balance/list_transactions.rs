@@ -7,7 +7,7 @@ use spillway_tests::pages::{data, ids, walk};
 use spillway_tests::{Options, Stack};
 
 #[tokio::test]
-async fn balance_transactions_are_the_journal_and_sum_to_the_balance() {
+async fn transactions_equal_the_journal_and_sum_to_the_balance() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let client = &merchant.client;

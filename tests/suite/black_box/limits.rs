@@ -25,7 +25,7 @@ async fn refused(client: &Client) -> Answer {
 }
 
 #[tokio::test]
-async fn past_the_plans_rate_requests_are_429_and_others_go_on() {
+async fn requests_beyond_the_plans_rate_are_429() {
     let target = Target::start().await;
     let (slow, other) = (target.limited_merchant().await, target.limited_merchant().await);
     let burst = number("StandardPlanBurst");
@@ -45,7 +45,7 @@ async fn past_the_plans_rate_requests_are_429_and_others_go_on() {
 }
 
 #[tokio::test]
-async fn while_one_merchant_is_refused_another_is_not() {
+async fn a_throttled_merchant_does_not_affect_another() {
     let target = Target::start().await;
     let (slow, other) = (target.limited_merchant().await, target.limited_merchant().await);
     told(refused(&slow.client).await);

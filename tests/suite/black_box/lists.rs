@@ -15,7 +15,7 @@ async fn listed(client: &Client, path: &str, count: usize) -> Answer {
 }
 
 #[tokio::test]
-async fn payments_are_listed_as_each_is_shown_with_the_newest_first() {
+async fn payments_are_listed_newest_first_as_get_shows_them() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let mut payments = vec![client.paid(1250, "USD").await, client.paid(300, "EUR").await];
@@ -58,7 +58,7 @@ fn encoded(value: &str) -> String {
 }
 
 #[tokio::test]
-async fn payments_are_found_by_the_merchants_own_values() {
+async fn payments_are_found_by_reference_and_customer() {
     let target = Target::start().await;
     let (client, other) = (target.new_merchant().await.client, target.new_merchant().await.client);
     let (odd, long) = ("a#1 & ü/%+", "é".repeat(255));
@@ -106,7 +106,7 @@ async fn payments_are_found_by_the_merchants_own_values() {
 }
 
 #[tokio::test]
-async fn a_value_that_no_payment_can_have_is_a_fault() {
+async fn an_impossible_filter_value_is_refused() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let too_long = "é".repeat(256);
@@ -138,7 +138,7 @@ const TIME: &str = "must be an RFC 3339 time such as 2026-01-31T12:00:00.000Z, o
     + as %2B";
 
 #[tokio::test]
-async fn a_time_at_the_end_of_the_calendar_is_taken_or_refused() {
+async fn times_outside_the_calendar_are_refused() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     client.paid(1250, "USD").await;
@@ -162,7 +162,7 @@ async fn a_time_at_the_end_of_the_calendar_is_taken_or_refused() {
 }
 
 #[tokio::test]
-async fn unknown_parameters_alone_have_a_code_of_their_own() {
+async fn unknown_parameters_have_their_own_code() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     for list in ["/payments", "/balance/transactions"] {
@@ -174,7 +174,7 @@ async fn unknown_parameters_alone_have_a_code_of_their_own() {
 }
 
 #[tokio::test]
-async fn every_fault_of_the_parameters_is_told_at_once() {
+async fn all_parameter_faults_are_named_at_once() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let limit = ["limit", "must be a whole number from 1 to 100"];
@@ -211,7 +211,7 @@ async fn every_fault_of_the_parameters_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn balance_transactions_have_no_status_to_filter_by() {
+async fn balance_transactions_have_no_status_filter() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let told = faults(client.get("/balance/transactions?status=succeeded&limit=0").await);
@@ -220,7 +220,7 @@ async fn balance_transactions_have_no_status_to_filter_by() {
 }
 
 #[tokio::test]
-async fn a_cursor_is_good_for_the_list_that_gave_it_and_for_nothing_else() {
+async fn a_cursor_is_valid_for_its_own_list_only() {
     let target = Target::start().await;
     let merchant = target.new_merchant().await;
     let client = &merchant.client;
@@ -261,7 +261,7 @@ async fn a_cursor_is_good_for_the_list_that_gave_it_and_for_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_merchant_sees_none_of_anothers_payments_and_in_one_mode_none_of_the_other() {
+async fn lists_show_one_merchant_in_one_mode_only() {
     let target = Target::start().await;
     let (one, two) = (target.new_merchant().await, target.new_merchant().await);
     let (mine, theirs) = (one.client.paid(1250, "USD").await, two.client.paid(1250, "USD").await);
@@ -278,7 +278,7 @@ async fn a_merchant_sees_none_of_anothers_payments_and_in_one_mode_none_of_the_o
 }
 
 #[tokio::test]
-async fn each_request_needs_its_scope() {
+async fn each_list_needs_its_scope() {
     let target = Target::start().await;
     let merchant = target.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;

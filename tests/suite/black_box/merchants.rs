@@ -5,7 +5,7 @@ use spillway_tests::clock::now;
 use spillway_tests::{Deadline, Target, eventually, unique};
 
 #[tokio::test]
-async fn the_same_request_makes_a_merchant_once_and_another_is_refused() {
+async fn a_reference_creates_one_merchant() {
     let target = Target::start().await;
     let mut request = json!({"reference": unique(), "name": "Acme", "plan": "high",
         "currencies": {"USD": {"fee_basis_points": 290, "fee_fixed": 30}}, "settlement_delay_days": 2, "shards": 4});
@@ -22,7 +22,7 @@ async fn the_same_request_makes_a_merchant_once_and_another_is_refused() {
 }
 
 #[tokio::test]
-async fn whoever_remembers_the_merchant_goes_by_a_change_from_the_time_on_that_was_told() {
+async fn cached_merchants_change_by_effective_at() {
     let target = Target::start().await;
     let merchant = target.new_merchant().await;
     let update = async |fields: Value| {

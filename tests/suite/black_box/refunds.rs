@@ -23,7 +23,7 @@ fn id_of(payment: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn a_part_and_then_the_rest_of_a_payment_is_refunded_and_fees_are_kept() {
+async fn partial_refunds_return_the_amount_but_not_the_fee() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let payment = client.paid(1000, "USD").await;
@@ -78,7 +78,7 @@ async fn a_part_and_then_the_rest_of_a_payment_is_refunded_and_fees_are_kept() {
 }
 
 #[tokio::test]
-async fn a_full_refund_is_made_once_and_its_repetition_has_the_first_answer() {
+async fn a_repeated_full_refund_is_replayed() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let payment = client.paid(1000, "USD").await;
@@ -93,7 +93,7 @@ async fn a_full_refund_is_made_once_and_its_repetition_has_the_first_answer() {
 }
 
 #[tokio::test]
-async fn a_refund_that_fails_gives_the_money_and_the_right_back() {
+async fn a_failed_refund_restores_balance_and_refundable_amount() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let id = client.pay(1000, "USD", "tok_refund_fails").await;
@@ -110,7 +110,7 @@ async fn a_refund_that_fails_gives_the_money_and_the_right_back() {
 }
 
 #[tokio::test]
-async fn refunds_in_currencies_of_no_and_of_three_decimals_are_exact() {
+async fn refunds_are_exact_in_currencies_with_0_and_3_decimals() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     // 290 basis points of 1000 are 29, and 30; of 1500 43.5, half to even 44, and 30.
@@ -123,7 +123,7 @@ async fn refunds_in_currencies_of_no_and_of_three_decimals_are_exact() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_refunded_is_refused() {
+async fn a_refund_needs_a_refundable_payment_of_the_merchant() {
     let target = Target::start().await;
     let (one, two) = (target.new_merchant().await.client, target.new_merchant().await.client);
     let declined = one.pay(1000, "USD", "tok_declined").await;

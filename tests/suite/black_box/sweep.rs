@@ -5,7 +5,7 @@ use spillway_tests::pages::walk;
 use spillway_tests::{Deadline, Target, event, eventually};
 
 #[tokio::test]
-async fn run_by_hand_again_and_again_it_finishes_what_is_open_and_repeats_nothing() {
+async fn repeated_sweeps_finish_open_work_once() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let id = client.pay(1250, "USD", "tok_unavailable").await;

@@ -4,7 +4,7 @@ use serde_json::json;
 use spillway_tests::Target;
 
 #[tokio::test]
-async fn a_foreign_a_missing_and_a_malformed_id_have_one_answer() {
+async fn foreign_missing_and_malformed_ids_get_one_answer() {
     let target = Target::start().await;
     let (one, two) = (target.new_merchant().await, target.new_merchant().await);
     let payment = one.client.paid(1250, "USD").await;
@@ -34,7 +34,7 @@ async fn a_foreign_a_missing_and_a_malformed_id_have_one_answer() {
 }
 
 #[tokio::test]
-async fn one_idempotency_key_at_two_merchants_makes_two_payments() {
+async fn two_merchants_may_use_the_same_idempotency_key() {
     let target = Target::start().await;
     let (one, two) = (target.new_merchant().await, target.new_merchant().await);
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});

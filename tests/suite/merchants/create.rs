@@ -13,7 +13,7 @@ fn request(reference: &str) -> Value {
 
 /// API Gateway refuses to put a key into a plan while it does so for another.
 #[tokio::test]
-async fn fifty_merchants_made_at_once_can_all_pay() {
+async fn fifty_merchants_created_at_once_can_all_pay() {
     let stack = Stack::start(Options::new().knob("STORE_DEADLINE_MS", 9000)).await;
     let merchants = join_all((0..AT_ONCE).map(|_| stack.new_merchant())).await;
     for merchant in merchants {
@@ -22,7 +22,7 @@ async fn fifty_merchants_made_at_once_can_all_pay() {
 }
 
 #[tokio::test]
-async fn a_wrong_request_is_told_in_one_sentence() {
+async fn an_invalid_request_is_refused_and_stores_nothing() {
     let stack = Stack::start(Options::new()).await;
     let stored = stack.table().items().await.len();
     let with = |field: &str, value: Value| {

@@ -43,7 +43,7 @@ fn fees(currency: &str, fee_basis_points: u16, fee_fixed: u64) -> Value {
 }
 
 #[tokio::test]
-async fn new_fees_are_for_what_is_captured_from_then_on() {
+async fn new_fees_apply_to_later_captures() {
     let stack = uncached().await;
     let merchant = stack.new_merchant().await;
     // 290 basis points of 1250 are 36.25, so 36; and 30.
@@ -58,7 +58,7 @@ async fn new_fees_are_for_what_is_captured_from_then_on() {
 }
 
 #[tokio::test]
-async fn the_time_that_is_told_lies_behind_a_whole_life_in_a_cache() {
+async fn effective_at_follows_the_longest_cache_lifetime() {
     let stack = Stack::start(Options::new().knob("CACHE_SECONDS", 300)).await;
     let merchant = stack.new_merchant().await;
     // 300 s in the cache and 10 s for the authorizer, beside the write.
@@ -68,7 +68,7 @@ async fn the_time_that_is_told_lies_behind_a_whole_life_in_a_cache() {
 }
 
 #[tokio::test]
-async fn a_currency_is_added_and_none_is_taken_away() {
+async fn currencies_are_added_and_never_removed() {
     let stack = uncached().await;
     let merchant = stack.new_merchant().await;
     let payment = json!({"amount": 1000, "currency": "GBP", "token": "tok_visa"});
@@ -83,7 +83,7 @@ async fn a_currency_is_added_and_none_is_taken_away() {
 }
 
 #[tokio::test]
-async fn a_new_delay_is_for_what_is_captured_from_then_on() {
+async fn a_new_settlement_delay_applies_to_later_captures() {
     let stack = uncached().await;
     let merchant = stack.new_merchant().await;
     // Read before and after, for a test that runs at midnight.
@@ -113,7 +113,7 @@ async fn made(stack: &Stack) -> Vec<Item> {
 }
 
 #[tokio::test]
-async fn a_suspended_merchant_reads_and_starts_nothing_until_that_ends() {
+async fn a_suspended_merchant_can_read_but_not_write() {
     let stack = uncached().await;
     let (merchant, other) = (stack.new_merchant().await, stack.new_merchant().await);
     let paid = merchant.client.paid(1250, "USD").await;
@@ -149,7 +149,7 @@ async fn charged(stack: &Stack, merchant: &Merchant) -> BTreeSet<u64> {
 }
 
 #[tokio::test]
-async fn the_balance_is_exact_across_a_raise_of_the_shards() {
+async fn the_balance_stays_exact_when_shards_are_raised() {
     let options = Options::new().knob("CACHE_SECONDS", 0).knob("SHARDS_AHEAD_SECONDS", 0);
     let stack = Stack::start(options.template(Template::still())).await;
     let merchant = stack.new_merchant_with(json!({"shards": 1})).await;
@@ -176,7 +176,7 @@ async fn the_balance_is_exact_across_a_raise_of_the_shards() {
 }
 
 #[tokio::test]
-async fn raised_shards_wait_until_no_reader_looks_at_fewer() {
+async fn raised_shards_wait_for_cached_readers() {
     // Though no time ahead is asked for.
     let options = Options::new().knob("CACHE_SECONDS", 300).knob("SHARDS_AHEAD_SECONDS", 0);
     let stack = Stack::start(options.template(Template::still())).await;
@@ -189,7 +189,7 @@ async fn raised_shards_wait_until_no_reader_looks_at_fewer() {
 }
 
 #[tokio::test]
-async fn a_wrong_change_is_told_in_one_sentence_and_changes_nothing() {
+async fn an_invalid_change_is_refused_and_changes_nothing() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     update(&stack, &merchant, json!({"shards": 8})).await;
@@ -218,7 +218,7 @@ async fn a_wrong_change_is_told_in_one_sentence_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn the_same_change_again_changes_nothing_and_writes_nothing() {
+async fn a_repeated_change_writes_nothing() {
     let stack = Stack::start(Options::new().store_proxy()).await;
     let (merchant, other) = (stack.new_merchant().await, stack.new_merchant().await);
     let untouched = stack.table().item(&other.id, "merchant").await;
@@ -240,7 +240,7 @@ async fn the_same_change_again_changes_nothing_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn two_changes_at_once_both_hold() {
+async fn two_concurrent_changes_both_apply() {
     let stack = Stack::start(Options::new().store_proxy()).await;
     let merchant = stack.new_merchant().await;
     let held = stack.store_proxy().hold(1, Matching::operation("UpdateItem").with("Overtaken Inc"));
@@ -261,7 +261,7 @@ async fn two_changes_at_once_both_hold() {
 }
 
 #[tokio::test]
-async fn who_is_overtaken_eight_times_is_told_so() {
+async fn eight_conflicts_refuse_the_change() {
     let stack = Stack::start(Options::new().store_proxy()).await;
     let merchant = stack.new_merchant().await;
     let update = || Matching::operation("UpdateItem");
@@ -272,7 +272,7 @@ async fn who_is_overtaken_eight_times_is_told_so() {
 }
 
 #[tokio::test]
-async fn the_request_that_created_a_merchant_is_still_harmless_after_a_change() {
+async fn the_creation_request_returns_the_changed_merchant() {
     let stack = Stack::start(Options::new()).await;
     let creation = json!({"reference": unique(), "name": "Acme", "plan": "standard",
         "currencies": fees("USD", 290, 30)["currencies"], "settlement_delay_days": 2, "shards": 4});

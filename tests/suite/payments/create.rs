@@ -23,7 +23,7 @@ async fn refused(make: impl AsyncFn(&Stack, &Client) -> Vec<(Request, u16, &'sta
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_object_is_malformed() {
+async fn a_body_that_is_no_json_object_is_malformed() {
     refused(async |_, client| {
         let bodies: [(&[u8], &[&str]); 18] = [
             (b"", &[]),
@@ -56,7 +56,7 @@ async fn a_body_that_is_no_object_is_malformed() {
 }
 
 #[tokio::test]
-async fn a_body_that_can_not_be_read_is_told_why() {
+async fn a_malformed_body_is_refused_with_its_reason() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let hook = client.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
@@ -84,7 +84,7 @@ async fn a_body_that_can_not_be_read_is_told_why() {
 }
 
 #[tokio::test]
-async fn wrong_fields_are_named_by_pointer() {
+async fn invalid_fields_are_named_by_pointer() {
     refused(async |_, client| {
         let many: Value = (0..51).map(|n| (format!("key{n}"), json!("v"))).collect::<serde_json::Map<_, _>>().into();
         let large = (0..20).map(|n| (format!("key{n}"), json!("x".repeat(450))));
@@ -140,7 +140,7 @@ async fn wrong_fields_are_named_by_pointer() {
 }
 
 #[tokio::test]
-async fn a_currency_that_the_merchant_does_not_have_is_refused() {
+async fn a_currency_without_a_price_is_refused() {
     refused(async |_, client| {
         let request = client.payment_request(&unique(), &json!({})).body(with("currency", json!("GBP")));
         vec![(request, 422, "currency_not_enabled", vec!["/currency"])]
@@ -149,7 +149,7 @@ async fn a_currency_that_the_merchant_does_not_have_is_refused() {
 }
 
 #[tokio::test]
-async fn a_wrong_idempotency_key_is_refused() {
+async fn an_invalid_idempotency_key_is_refused() {
     refused(async |_, client| {
         let request = client.payment_request("x", &payment()).without("idempotency-key");
         let key = |value: &[u8]| request.clone().header_bytes("idempotency-key", value);
@@ -175,7 +175,7 @@ async fn a_wrong_idempotency_key_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_or_of_another_type_is_refused() {
+async fn large_bodies_and_other_content_types_are_refused() {
     refused(async |_, client| {
         let request = client.payment_request(&unique(), &payment());
         let padded = format!("{}{}", payment(), " ".repeat(64 * 1024));

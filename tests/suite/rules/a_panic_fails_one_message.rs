@@ -8,7 +8,7 @@ use spillway_tests::{Options, Stack, Template};
 const CONSUMER: &str = "panicking-consumer";
 
 #[tokio::test]
-async fn a_panicking_message_fails_alone_and_the_process_serves_on() {
+async fn a_panic_fails_one_message_and_the_process_serves_on() {
     let fold_balance = ["Resources", "FoldBalance", "Properties", "CodeUri"];
     let template = Template::read().with(&fold_balance, &format!("../functions/{CONSUMER}"));
     let stack = Stack::start(Options::new().unkilled().examples().template(template)).await;

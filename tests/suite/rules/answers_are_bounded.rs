@@ -43,7 +43,7 @@ fn last(problem: &Value) -> &Value {
 }
 
 #[tokio::test]
-async fn faults_past_a_hundred_are_counted_and_long_keys_are_shortened() {
+async fn a_hundred_faults_are_named_and_the_rest_counted() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let body = card_numbers(9500, 656);
@@ -61,7 +61,7 @@ async fn faults_past_a_hundred_are_counted_and_long_keys_are_shortened() {
 }
 
 #[tokio::test]
-async fn the_largest_body_of_faults_has_a_short_answer() {
+async fn the_largest_faulty_body_gets_a_short_answer() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let (long, crabs) = ("k".repeat(500), "🦀".repeat(100));
@@ -88,7 +88,7 @@ async fn the_largest_body_of_faults_has_a_short_answer() {
 }
 
 #[tokio::test]
-async fn the_largest_query_of_faults_has_a_short_answer() {
+async fn the_largest_faulty_query_gets_a_short_answer() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let many: Vec<String> = (0..1000).map(|number| format!("p{number:04}")).collect();

@@ -16,7 +16,7 @@ const NUMBERS: [&str; 8] = [
 ];
 
 #[tokio::test]
-async fn a_card_number_in_any_field_is_refused_and_neither_stored_nor_logged() {
+async fn card_numbers_are_refused_and_neither_stored_nor_logged() {
     let stack = Stack::start(Options::new().keep_lines().knob("LOG_LEVEL", "trace")).await;
     let merchant = stack.new_merchant().await;
     let client = &merchant.client;

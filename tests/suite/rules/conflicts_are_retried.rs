@@ -24,7 +24,7 @@ fn put() -> Matching {
 }
 
 #[tokio::test]
-async fn a_put_that_meets_seven_conflicts_succeeds_and_one_that_meets_eight_is_503() {
+async fn a_put_survives_seven_conflicts_and_answers_503_at_eight() {
     let (stack, merchant) = start().await;
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     let proxy = stack.store_proxy();
@@ -40,7 +40,7 @@ async fn a_put_that_meets_seven_conflicts_succeeds_and_one_that_meets_eight_is_5
 }
 
 #[tokio::test]
-async fn a_transaction_canceled_by_a_conflict_or_throttle_at_any_place_is_retried() {
+async fn a_transaction_is_retried_after_a_conflict_or_throttle() {
     let (stack, merchant) = start().await;
     let commit = || Matching::operation("TransactWriteItems");
     let codes = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
@@ -58,7 +58,7 @@ async fn a_transaction_canceled_by_a_conflict_or_throttle_at_any_place_is_retrie
 }
 
 #[tokio::test]
-async fn a_commit_that_never_gets_through_fails_its_message_and_no_other() {
+async fn a_commit_in_constant_conflict_fails_its_message_only() {
     let (stack, merchant) = start().await;
     let (stuck, other) =
         (merchant.client.pay(1250, "USD", "tok_visa").await, merchant.client.pay(1250, "USD", "tok_visa").await);
@@ -80,7 +80,7 @@ async fn a_commit_that_never_gets_through_fails_its_message_and_no_other() {
 }
 
 #[tokio::test]
-async fn two_hundred_requests_at_once_while_the_store_conflicts_make_two_hundred_payments() {
+async fn concurrent_requests_in_conflict_all_create_payments() {
     const REQUESTS: usize = 200;
     let stack = Stack::start(Options::new().store_proxy()).await;
     let merchant = stack.new_merchant().await;
@@ -108,7 +108,7 @@ async fn two_hundred_requests_at_once_while_the_store_conflicts_make_two_hundred
 }
 
 #[tokio::test]
-async fn consumers_of_one_payment_that_conflict_post_it_once() {
+async fn consumers_in_conflict_post_a_payment_once() {
     let (stack, merchant) = start().await;
     let proxy = stack.store_proxy();
     proxy.set_conflicts(Duration::from_millis(15));

@@ -17,7 +17,7 @@ const CLIENTS: usize = 8;
 const HOLD: Duration = Duration::from_millis(15);
 
 #[tokio::test]
-async fn under_conflicts_clients_meet_nothing_but_503_and_nothing_is_lost_or_doubled() {
+async fn clients_see_503_only_and_nothing_is_lost_or_doubled() {
     let options = Options::new().knob("PROCESSOR_WAITS_SECONDS", 1).knob("FOLD_DELAY_SECONDS", 0).unkilled();
     let stack = Stack::start(options.store_proxy()).await;
     let deliveries = Arc::new(Deliveries::start(1).await.unwrap());

@@ -6,7 +6,7 @@ use spillway_tests::receiver::Receiver;
 use spillway_tests::{Deadline, Options, Stack, eventually};
 
 #[tokio::test]
-async fn payments_finish_once_each_when_every_message_comes_twice_and_out_of_order() {
+async fn payments_finish_once_with_doubled_unordered_messages() {
     let options = Options::new().knob("QUEUE_DISORDER", 1).knob("FOLD_DELAY_SECONDS", 0);
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;

@@ -19,7 +19,7 @@ fn folders(of: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn folders_template_and_sample_events_name_the_same_functions() {
+fn folders_template_and_samples_name_the_same_functions() {
     let functions = folders("functions");
     let template = Template::read().text();
     // `!Sub` makes SAM refuse to deploy the sources.
@@ -161,7 +161,7 @@ async fn response(stack: &Stack, name: &str) -> Value {
 
 /// The files as they lie: ids are derived from what a merchant sends, so each sample can name what another made.
 #[tokio::test]
-async fn every_sample_event_works_with_cargo_lambda_invoke() {
+async fn every_sample_event_works_with_cargo_lambda() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     for (name, outcome) in SAMPLES {
         let answer = answer(&stack, name).await;
@@ -193,7 +193,7 @@ async fn every_sample_event_works_with_cargo_lambda_invoke() {
 }
 
 #[tokio::test]
-async fn a_consumer_reports_what_it_can_not_read_by_its_id() {
+async fn a_consumer_reports_unreadable_messages_by_id() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     for name in ["call-processor/payments", "fold-balance/balance", "deliver-webhook/event", "deliver-webhook/delivery"]
     {

@@ -42,7 +42,7 @@ fn names(subject: &Value, ids: &[&str]) -> bool {
 }
 
 #[tokio::test]
-async fn each_of_many_payments_at_once_is_found_by_each_of_its_ids() {
+async fn each_concurrent_payment_is_found_by_each_of_its_ids() {
     let stack = Stack::start(Options::new().keep_lines().unkilled().knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
@@ -94,7 +94,7 @@ async fn each_of_many_payments_at_once_is_found_by_each_of_its_ids() {
 }
 
 #[tokio::test]
-async fn the_line_says_what_became_of_each_payment() {
+async fn a_line_names_the_outcome_of_each_payment() {
     let stack = Stack::start(Options::new().keep_lines().unkilled().knob("PROCESSOR_WAITS_SECONDS", "1")).await;
     let client = stack.new_merchant().await.client;
     let declined = client.pay(1250, "USD", "tok_declined").await;
@@ -117,7 +117,7 @@ fn to<'a>(endpoint: &'a str, begins: &'a str, ends: &'a str) -> impl Fn(&Value) 
 }
 
 #[tokio::test]
-async fn the_line_says_what_an_endpoint_answered_and_when_it_is_asked_again() {
+async fn a_line_names_the_receivers_answer_and_the_next_attempt() {
     let stack = Stack::start(Options::new().keep_lines().unkilled().knob("WEBHOOK_WAITS_SECONDS", "1")).await;
     let merchant = stack.new_merchant().await;
     let failing = Receiver::scripted([Reply::Status(500), Reply::Status(404)]).await;
@@ -141,7 +141,7 @@ async fn the_line_says_what_an_endpoint_answered_and_when_it_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_delivery_is_told_though_what_follows_it_fails() {
+async fn a_delivery_is_logged_although_its_write_fails() {
     let options = Options::new().keep_lines().unkilled().store_proxy().template(Template::still());
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
@@ -168,7 +168,7 @@ async fn a_delivery_is_told_though_what_follows_it_fails() {
 }
 
 #[tokio::test]
-async fn operators_lines_say_who_was_given_what() {
+async fn operator_lines_name_merchant_and_change() {
     let stack = Stack::start(Options::new().keep_lines().unkilled()).await;
     let created = json!({"reference": unique(), "name": "Jane Roe", "plan": "standard",
         "currencies": {"USD": {"fee_basis_points": 290, "fee_fixed": 30}}});
@@ -199,7 +199,7 @@ async fn operators_lines_say_who_was_given_what() {
 }
 
 #[tokio::test]
-async fn a_payment_that_is_not_there_is_named() {
+async fn an_unknown_payments_id_is_logged() {
     let stack = Stack::start(Options::new().keep_lines().unkilled()).await;
     let id = "pay_00000000000000000000000000";
     let merchant = stack.new_merchant().await;
@@ -208,7 +208,7 @@ async fn a_payment_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn the_sweep_names_what_it_enqueued() {
+async fn the_sweep_logs_the_enqueued_items() {
     let stack =
         Stack::start(Options::new().template(Template::still()).keep_lines().unkilled().knob("FIRST_DUE_SECONDS", 1))
             .await;

@@ -132,22 +132,22 @@ async fn kill_in_the_middle(queues_survive: bool, due: Due) {
 }
 
 #[tokio::test]
-async fn after_a_kill_every_accepted_payment_finishes() {
+async fn every_accepted_payment_finishes_after_a_kill() {
     kill_in_the_middle(true, Due::ByHand).await;
 }
 
 #[tokio::test]
-async fn with_the_queues_lost_every_accepted_payment_finishes() {
+async fn every_accepted_payment_finishes_without_its_messages() {
     kill_in_the_middle(false, Due::ByHand).await;
 }
 
 #[tokio::test]
-async fn with_the_queues_lost_the_schedule_alone_brings_everything_to_its_end() {
+async fn the_schedule_alone_finishes_all_work_after_lost_queues() {
     kill_in_the_middle(false, Due::BySchedule).await;
 }
 
 #[tokio::test]
-async fn a_kill_while_requests_come_in_loses_none_that_is_sent_again() {
+async fn requests_repeated_after_a_kill_are_not_lost() {
     let options = Options::new().store_proxy().knob("FIRST_DUE_SECONDS", 2).knob("CLAIM_SECONDS", 2);
     let mut stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;

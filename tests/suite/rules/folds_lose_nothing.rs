@@ -44,7 +44,7 @@ async fn fold_until(stack: &Stack, merchant: &Merchant, done: &AtomicBool) {
 }
 
 #[tokio::test]
-async fn two_thousand_payments_and_three_folds_at_once_give_the_exact_balance() {
+async fn concurrent_folds_of_2000_payments_are_exact() {
     const PAYMENTS: u64 = 2000;
     let stack = Stack::start(Options::new().knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
@@ -74,7 +74,7 @@ async fn two_thousand_payments_and_three_folds_at_once_give_the_exact_balance() 
 }
 
 #[tokio::test]
-async fn the_balance_read_at_any_moment_holds_all_that_was_posted_before_and_nothing_twice() {
+async fn a_balance_read_during_folds_counts_each_posting_once() {
     const PAYMENTS: u64 = 400;
     let stack = Stack::start(Options::new().knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
@@ -125,7 +125,7 @@ async fn post(stack: &Stack, merchant: &Merchant) {
 }
 
 #[tokio::test]
-async fn a_fold_that_comes_too_late_changes_nothing() {
+async fn a_late_fold_changes_nothing() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     // The late fold is the first of its balance, or a later one.
     for folds_before in [0, 1] {

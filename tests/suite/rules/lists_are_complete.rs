@@ -41,7 +41,7 @@ async fn comes_out_for_every_limit(client: &Client, expected: &[String]) {
 }
 
 #[tokio::test]
-async fn what_was_created_at_once_comes_out_for_every_limit() {
+async fn concurrent_payments_are_listed_with_every_limit() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     let client = stack.new_merchant().await.client;
     let expected = newest_first(create(&client, PAYMENTS).await);
@@ -49,7 +49,7 @@ async fn what_was_created_at_once_comes_out_for_every_limit() {
 }
 
 #[tokio::test]
-async fn what_was_there_comes_out_once_while_new_ones_arrive() {
+async fn existing_payments_are_listed_once_while_new_ones_arrive() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     let client = stack.new_merchant().await.client;
     let mut there = newest_first(create(&client, PAYMENTS).await);
@@ -75,7 +75,7 @@ async fn what_was_there_comes_out_once_while_new_ones_arrive() {
 }
 
 #[tokio::test]
-async fn a_raise_of_the_shards_leaves_the_list_whole() {
+async fn lists_stay_complete_when_shards_are_raised() {
     let options = Options::new().knob("CACHE_SECONDS", 0).knob("SHARDS_AHEAD_SECONDS", 0);
     let stack = Stack::start(options.template(Template::still())).await;
     let merchant = stack.new_merchant().await;
@@ -151,7 +151,7 @@ fn keys_read(proxy: &StoreProxy) -> usize {
 }
 
 #[tokio::test]
-async fn a_rare_status_is_found_in_pages_that_consider_a_thousand_at_most() {
+async fn a_page_reads_at_most_1000_items_for_a_rare_status() {
     // So long that no page of a busy machine ends for want of time.
     let options = Options::new().store_proxy().knob("STORE_DEADLINE_MS", 9000);
     let stack = Stack::start(options.template(Template::still())).await;
@@ -188,7 +188,7 @@ async fn a_rare_status_is_found_in_pages_that_consider_a_thousand_at_most() {
 }
 
 #[tokio::test]
-async fn bounds_hold_to_the_millisecond_and_equal_times_come_out_once() {
+async fn time_bounds_are_exact_to_the_millisecond() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 6, |_| "succeeded").await;
@@ -242,7 +242,7 @@ async fn operations(stack: &Stack, client: &Client, path: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_page_costs_one_query_a_shard_and_one_strong_read_of_its_items() {
+async fn a_page_costs_one_query_per_shard_and_one_batch_read() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 40, |_| "succeeded").await;
@@ -265,7 +265,7 @@ async fn a_page_costs_one_query_a_shard_and_one_strong_read_of_its_items() {
 }
 
 #[tokio::test]
-async fn a_reference_and_a_customer_are_each_found_by_their_index() {
+async fn reference_and_customer_have_their_own_index() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let tenant = merchant.tenant();
@@ -312,7 +312,7 @@ async fn a_reference_and_a_customer_are_each_found_by_their_index() {
 }
 
 #[tokio::test]
-async fn a_page_that_takes_all_that_was_read_knows_whether_more_follows() {
+async fn a_page_of_all_read_items_knows_whether_more_follow() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     // One of 64 shards holds everything, and is read four rows at a time: a page of 16 takes the last that was read.
     let merchant = stack.new_merchant_with(json!({"shards": 64})).await;
@@ -323,7 +323,7 @@ async fn a_page_that_takes_all_that_was_read_knows_whether_more_follows() {
 }
 
 #[tokio::test]
-async fn what_the_store_leaves_over_is_asked_for_again() {
+async fn unprocessed_keys_are_read_again() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 40, |_| "succeeded").await;
@@ -339,7 +339,7 @@ async fn what_the_store_leaves_over_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_store_that_stops_answering_ends_the_page_where_it_is_and_the_list_goes_on_there() {
+async fn a_silent_store_ends_the_page_and_the_cursor_continues() {
     // Two thirds of what the functions have; the store has far more than it needs for a few items.
     let options = Options::new().store_proxy().knob("STORE_DEADLINE_MS", 6000);
     let stack = Stack::start(options.template(Template::still())).await;
@@ -372,7 +372,7 @@ async fn a_store_that_stops_answering_ends_the_page_where_it_is_and_the_list_goe
 }
 
 #[tokio::test]
-async fn a_store_that_fails_in_the_middle_ends_the_page_there_too() {
+async fn a_failing_store_ends_the_page_and_the_cursor_continues() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 40, |n| if n == 3 || n == 39 { "failed" } else { "succeeded" }).await;

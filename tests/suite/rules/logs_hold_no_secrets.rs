@@ -18,7 +18,7 @@ async fn delivered(stack: &Stack) {
 }
 
 #[tokio::test]
-async fn nothing_secret_or_personal_is_in_the_log_even_at_trace() {
+async fn trace_logs_hold_no_secret_or_personal_data() {
     let options = Options::new().keep_lines().knob("LOG_LEVEL", "trace").knob("WEBHOOK_WAITS_SECONDS", "1,1");
     let stack = Stack::start(options.knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1)).await;
     let merchant = stack.new_merchant().await;

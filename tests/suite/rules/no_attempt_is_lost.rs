@@ -15,7 +15,7 @@ fn quick() -> Options {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_has_failed_for_120_hours_is_disabled() {
+async fn an_endpoint_is_disabled_after_failing_for_120_hours() {
     let stack = Stack::start(quick().knob("WEBHOOK_WAITS_SECONDS", "1,1,1,1,1,1,1,1,1")).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
@@ -39,7 +39,7 @@ async fn an_endpoint_that_has_failed_for_120_hours_is_disabled() {
 }
 
 #[tokio::test]
-async fn the_next_attempt_is_due_even_if_its_message_is_lost() {
+async fn the_next_attempt_is_due_without_its_message() {
     let stack = Stack::start(quick().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted([Reply::Status(500)]).await;
@@ -88,7 +88,7 @@ async fn an_event_stays_due_until_every_attempt_of_it_is_stored() {
 }
 
 #[tokio::test]
-async fn two_copies_of_a_retrys_message_make_one_attempt() {
+async fn two_copies_of_a_message_make_one_attempt() {
     let options = quick().knob("WEBHOOK_WAITS_SECONDS", 0).store_proxy();
     let stack = Stack::start(options.template(Template::still())).await;
     let merchant = stack.new_merchant().await;
@@ -153,7 +153,7 @@ async fn recover(stack: &Stack, (pk, sk): &(String, String)) {
 }
 
 #[tokio::test]
-async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
+async fn a_recovery_adds_one_early_attempt() {
     let FailedOnce { stack, receiver, retry, delivery, endpoint } = FailedOnce::start(Options::new()).await;
     let stored = async || stack.table().item(&delivery.0, &delivery.1).await.unwrap();
     let planned = stored().await["next_attempt_at"].clone();
@@ -185,7 +185,7 @@ async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
 /// The early attempt of one copy fails and leaves the delivery's time as it was. The other copy, which read the delivery
 /// before, must not take that for its own state.
 #[tokio::test]
-async fn a_late_claim_of_an_early_attempt_makes_no_other() {
+async fn a_late_claim_makes_no_second_early_attempt() {
     let FailedOnce { stack, receiver, retry, delivery, endpoint } = FailedOnce::start(Options::new().unkilled()).await;
     recover(&stack, &endpoint).await;
     let late = stack.store_proxy().hold(1, Matching::operation("UpdateItem").with("\"next_attempt_at\""));
@@ -202,7 +202,7 @@ async fn a_late_claim_of_an_early_attempt_makes_no_other() {
 }
 
 #[tokio::test]
-async fn what_waits_for_an_endpoint_is_sent_by_pages() {
+async fn waiting_events_are_sent_page_by_page() {
     const WAITING: usize = 230;
     let stack = Stack::start(quick().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
@@ -285,7 +285,7 @@ impl Down {
 }
 
 #[tokio::test]
-async fn what_is_put_off_while_the_endpoint_recovers_is_sent() {
+async fn events_postponed_during_a_recovery_are_sent() {
     let down = Down::new().await;
     let (pk, sk) = down.key();
     let key = json!({"pk": {"S": pk}, "sk": {"S": sk}});
@@ -309,7 +309,7 @@ async fn what_is_put_off_while_the_endpoint_recovers_is_sent() {
 }
 
 #[tokio::test]
-async fn a_recovery_whose_reply_was_lost_wakes_the_endpoint_once() {
+async fn a_recovery_with_a_lost_reply_wakes_the_endpoint_once() {
     let down = Down::new().await;
     let noted = Matching::operation("UpdateItem").with("works_since");
     down.stack.store_proxy().fault(1, noted, Fault::LoseReply);
@@ -324,7 +324,7 @@ async fn a_recovery_whose_reply_was_lost_wakes_the_endpoint_once() {
 }
 
 #[tokio::test]
-async fn a_copy_that_is_put_off_does_not_hide_the_attempt() {
+async fn a_postponed_copy_does_not_hide_the_attempt() {
     let down = Down::new().await;
     let held = down.hold(1);
     let copy = async {

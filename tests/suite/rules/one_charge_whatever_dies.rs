@@ -50,7 +50,7 @@ async fn killed_at(stack: &Stack, function: &str, payload: &Value, at: Held, ski
 }
 
 #[tokio::test]
-async fn a_consumer_killed_between_the_charge_and_the_commit_charges_once() {
+async fn a_kill_between_charge_and_commit_charges_once() {
     let options = Options::new().store_proxy().knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1);
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
@@ -169,7 +169,7 @@ async fn deliver_webhook_may_be_killed_at_any_store_call() {
 }
 
 #[tokio::test]
-async fn a_message_delivered_twice_or_in_two_copies_at_once_charges_once() {
+async fn repeated_and_concurrent_messages_charge_once() {
     let (stack, merchant) = still().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     // Both copies have the processor's answer before either may commit.
@@ -190,7 +190,7 @@ async fn a_message_delivered_twice_or_in_two_copies_at_once_charges_once() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_the_commit_posts_once() {
+async fn a_commit_with_a_lost_reply_posts_once() {
     let (stack, merchant) = still().await;
     for times in [1, 50] {
         let id = merchant.client.pay(1250, "USD", "tok_visa").await;
@@ -206,7 +206,7 @@ async fn a_lost_answer_to_the_commit_posts_once() {
 }
 
 #[tokio::test]
-async fn a_stream_batch_delivered_again_changes_nothing() {
+async fn a_repeated_stream_batch_changes_nothing() {
     let stack = Stack::start(Options::new().knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
     let payment = merchant.client.paid(1250, "USD").await;

@@ -9,7 +9,7 @@ use spillway_tests::{Options, Stack};
 const CONCURRENT: usize = 100;
 
 #[tokio::test]
-async fn a_hundred_equal_requests_at_once_make_one_payment_and_a_hundred_equal_answers() {
+async fn a_hundred_concurrent_equal_requests_create_one_payment() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let request =
@@ -30,7 +30,7 @@ async fn a_hundred_equal_requests_at_once_make_one_payment_and_a_hundred_equal_a
 }
 
 #[tokio::test]
-async fn of_a_hundred_different_bodies_at_once_one_is_accepted_and_the_rest_are_refused() {
+async fn of_a_hundred_concurrent_bodies_one_is_accepted() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let payment = |number: usize| json!({"amount": 1000 + number, "currency": "USD", "token": "tok_visa"});
@@ -47,7 +47,7 @@ async fn of_a_hundred_different_bodies_at_once_one_is_accepted_and_the_rest_are_
 }
 
 #[tokio::test]
-async fn one_key_in_test_and_live_does_not_meet() {
+async fn test_and_live_mode_may_use_the_same_key() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let live = stack.new_key(&merchant.id, json!({"mode": "live"})).await;

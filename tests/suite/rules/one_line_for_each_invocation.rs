@@ -51,7 +51,7 @@ fn assert_complete(name: &str, line: &Line) {
 }
 
 #[tokio::test]
-async fn requests_messages_changes_and_direct_calls_write_one_line_each() {
+async fn every_kind_of_invocation_writes_one_line() {
     let stack = Stack::start(Options::new().keep_lines().knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;

@@ -27,7 +27,7 @@ impl Listener {
 }
 
 #[tokio::test]
-async fn creating_a_payment_is_one_put_and_nothing_else() {
+async fn creating_a_payment_is_one_put() {
     // Whatever else it might call is one of these, or is found through a proxy.
     let others = [Listener::start(), Listener::start(), Listener::start()];
     let [queues, gateway, proxy] = others.each_ref().map(|other| other.url.clone());
@@ -74,7 +74,7 @@ async fn creating_a_payment_is_one_put_and_nothing_else() {
 }
 
 #[test]
-fn a_listener_counts_who_knocks() {
+fn the_listener_counts_connections() {
     let listener = Listener::start();
     let address = listener.socket.local_addr().unwrap();
     let _knocks = [std::net::TcpStream::connect(address).unwrap(), std::net::TcpStream::connect(address).unwrap()];

@@ -22,7 +22,7 @@ const TWICE: &str = "is there more than once";
 const UNKNOWN: &str = "is no field of this request";
 
 #[tokio::test]
-async fn a_new_merchant_with_a_member_twice_or_unknown_is_refused() {
+async fn create_merchant_refuses_repeated_and_unknown_members() {
     let stack = Stack::start(Options::new()).await;
     let reference = unique();
     let with = |currencies: &str, more: &str| {
@@ -72,7 +72,7 @@ async fn a_new_merchant_with_a_member_twice_or_unknown_is_refused() {
 }
 
 #[tokio::test]
-async fn a_new_key_with_a_member_twice_or_unknown_is_refused() {
+async fn issue_api_key_refuses_repeated_and_unknown_members() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let reference = unique();
@@ -95,7 +95,7 @@ async fn a_new_key_with_a_member_twice_or_unknown_is_refused() {
 }
 
 #[tokio::test]
-async fn a_change_with_a_member_twice_or_unknown_is_refused() {
+async fn update_merchant_refuses_repeated_and_unknown_members() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let with = |more: &str| format!(r#"{{"merchant": "{}", {more}}}"#, merchant.id);
@@ -111,7 +111,7 @@ async fn a_change_with_a_member_twice_or_unknown_is_refused() {
 }
 
 #[tokio::test]
-async fn a_revocation_with_a_member_twice_or_unknown_is_refused() {
+async fn revoke_api_key_refuses_repeated_and_unknown_members() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let (key, client) = stack.try_issue(&merchant.id, &json!({})).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_revocation_with_a_member_twice_or_unknown_is_refused() {
 }
 
 #[tokio::test]
-async fn a_payload_that_is_no_request_is_refused_in_a_bounded_sentence() {
+async fn a_payload_that_is_no_request_gets_a_short_refusal() {
     let stack = Stack::start(Options::new()).await;
     let unknown: Vec<String> = (0..4000).map(|n| format!("\"unknown{n}\":1")).collect();
     let many = format!("{{{}}}", unknown.join(","));
@@ -144,7 +144,7 @@ async fn a_payload_that_is_no_request_is_refused_in_a_bounded_sentence() {
 }
 
 #[tokio::test]
-async fn a_time_at_the_end_of_the_calendar_is_taken_or_refused() {
+async fn times_outside_the_calendar_are_refused() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let (key, _) = stack.try_issue(&merchant.id, &json!({})).await.unwrap();

@@ -31,7 +31,7 @@ fn keys(count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn of_fifty_racing_refunds_of_30_exactly_33_of_1000_are_accepted() {
+async fn of_50_concurrent_refunds_of_30_exactly_33_of_1000_pass() {
     let (stack, merchant, payment) = start(Options::new()).await;
     let keys = keys(50);
     stack.store_proxy().set_conflicts(HOLD);
@@ -51,7 +51,7 @@ async fn of_fifty_racing_refunds_of_30_exactly_33_of_1000_are_accepted() {
 }
 
 #[tokio::test]
-async fn none_of_sixteen_refunds_at_once_is_told_to_come_again() {
+async fn sixteen_concurrent_refunds_need_no_retry() {
     let (stack, merchant, payment) = start(Options::new()).await;
     stack.store_proxy().set_conflicts(HOLD);
     let answers = all_at_once(&merchant, &payment, &keys(16), 10).await;
@@ -62,7 +62,7 @@ async fn none_of_sixteen_refunds_at_once_is_told_to_come_again() {
 }
 
 #[tokio::test]
-async fn a_refund_whose_outcome_is_unknown_is_asked_for_under_the_same_key_until_it_is_known() {
+async fn an_unknown_refund_is_repeated_under_the_same_key() {
     let options = Options::new().knob("PROCESSOR_WAITS_SECONDS", "1").unkilled();
     let (stack, merchant, payment) = start(options).await;
     // The sandbox gives the money back, and its answer is lost.
@@ -76,7 +76,7 @@ async fn a_refund_whose_outcome_is_unknown_is_asked_for_under_the_same_key_until
 }
 
 #[tokio::test]
-async fn a_refund_that_the_processor_lost_is_called_again_and_never_fails_by_silence() {
+async fn a_refund_that_the_processor_lost_is_sent_again() {
     // Only look-ups, and every wait is a second.
     let options = Options::new()
         .knob("REPEATABLE_FOR_SECONDS", 0)
@@ -104,7 +104,7 @@ async fn a_refund_that_the_processor_lost_is_called_again_and_never_fails_by_sil
 }
 
 #[tokio::test]
-async fn a_change_of_the_refund_between_read_and_commit_delays_nothing_and_asks_nobody_again() {
+async fn a_change_between_read_and_commit_causes_no_second_call() {
     let (stack, merchant, payment) = start(Options::new().unkilled()).await;
     let commit = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems").with("refund_sent"));
     let changed = async {
@@ -131,7 +131,7 @@ async fn a_change_of_the_refund_between_read_and_commit_delays_nothing_and_asks_
 
 /// AWS does not promise to report every condition that failed.
 #[tokio::test]
-async fn a_refund_that_is_there_is_answered_also_where_only_the_guard_is_told() {
+async fn a_replay_is_recognized_by_the_guards_failure_alone() {
     let (stack, merchant, payment) = start(Options::new().unkilled()).await;
     let request = merchant.client.refund_request(&payment, "refund-1", 1000);
     let first = request.send().await.expect(202);

@@ -74,7 +74,7 @@ fn read(function: &str, given: &Variables) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_function_is_given_exactly_the_variables_that_it_reads() {
+fn a_function_has_exactly_the_variables_that_it_reads() {
     let given = given();
     assert!(given.len() >= 17, "{} functions", given.len());
     for (function, variables) in given {
@@ -83,7 +83,7 @@ fn a_function_is_given_exactly_the_variables_that_it_reads() {
 }
 
 #[test]
-fn a_function_without_the_stacks_environment_says_how_to_get_it() {
+fn a_function_without_variables_names_the_missing_one() {
     let told = refusal("create-payment", &Variables::new());
     let expected = "TABLE_NAME is not set. Run the stack with \"make dev\", then: \
                     cargo lambda watch --env-file .local/functions.env --invoke-port 9001";

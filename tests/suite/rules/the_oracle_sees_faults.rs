@@ -1,8 +1,8 @@
 //! An oracle that could not find anything would be worth nothing: here each promise is broken once, in memory, and the
 //! violation has to be named.
 
+mod evidence;
 mod good_books;
-mod told;
 
 use serde_json::{Value, json};
 use spillway_tests::oracle::Books;
@@ -22,7 +22,7 @@ fn assert_named(name: &str, found: &[Violation], kind: Kind, sentence: &str) {
 }
 
 #[test]
-fn the_good_books_break_no_promise_and_one_refund_is_under_way() {
+fn correct_books_break_no_promise() {
     assert_eq!(violations(items()), []);
     let books = Books::of(items(), TENANT);
     assert_eq!(books.faults(), ["re_4 is pending"]);
@@ -50,7 +50,7 @@ fn places(start: &str, these: impl Fn(&Item) -> bool) -> Vec<(usize, String, Str
 }
 
 #[test]
-fn an_entry_that_is_missing_doubled_turned_or_of_another_amount_is_named() {
+fn missing_doubled_reversed_and_wrong_entries_are_named() {
     let posted = posted();
     assert_eq!(posted.len(), 23);
     for (place, kind, source) in posted {
@@ -83,7 +83,7 @@ fn an_entry_that_is_missing_doubled_turned_or_of_another_amount_is_named() {
 }
 
 #[test]
-fn a_value_date_a_day_off_is_named_for_each_entry_that_moves_a_balance() {
+fn wrong_value_dates_are_named() {
     let moving = |item: &Item| item.get("postings").is_some_and(|legs| legs.to_string().contains("\"merchant\""));
     let moving = places("txn_", moving);
     assert_eq!(moving.len(), 18);
@@ -108,7 +108,7 @@ fn a_value_date_a_day_off_is_named_for_each_entry_that_moves_a_balance() {
 }
 
 #[test]
-fn an_event_that_is_missing_doubled_of_another_type_or_untrue_is_named() {
+fn missing_doubled_and_wrong_events_are_named() {
     let told = places("evt_", |item| item["source"] != "we_1");
     assert_eq!(told.len(), 31);
     for (place, kind, source) in told {
@@ -491,7 +491,7 @@ const SPOILS: &[Spoil] = &[
 ];
 
 #[test]
-fn each_spoil_of_the_books_is_named() {
+fn each_fault_of_the_books_is_named() {
     for (name, spoil, kind, sentence) in SPOILS {
         let mut spoiled = items();
         spoil(&mut spoiled);
@@ -500,7 +500,7 @@ fn each_spoil_of_the_books_is_named() {
 }
 
 #[test]
-fn no_item_of_the_books_can_be_emptied_unseen() {
+fn every_emptied_item_is_noticed() {
     for (place, item) in items().into_iter().enumerate() {
         let [pk, sk, _] = texts(&item, ["pk", "sk", "pk"]);
         // Who the merchant is, other tenants, endpoints, and calls that did nothing, promise nothing.

@@ -44,7 +44,7 @@ fn each_step_writes_what_it_may(steps: &Steps, payments: u64) {
 }
 
 #[tokio::test]
-async fn a_payment_alone_writes_at_most_nineteen_units() {
+async fn a_single_payment_writes_at_most_19_units() {
     let (stack, merchant, _receiver) = stack_and_merchant().await;
     // The balance is new, with a due time of its own.
     let first = walk(&stack, &merchant, 1).await;
@@ -63,7 +63,7 @@ async fn a_payment_alone_writes_at_most_nineteen_units() {
 }
 
 #[tokio::test]
-async fn a_reference_and_a_customer_write_a_unit_each() {
+async fn reference_and_customer_write_a_unit_each() {
     let (stack, merchant, _receiver) = stack_and_merchant().await;
     merchant.client.get("/balance").await.expect(200);
     let (_, plain) = documented(CREATE);
@@ -79,7 +79,7 @@ async fn a_reference_and_a_customer_write_a_unit_each() {
 }
 
 #[tokio::test]
-async fn payments_of_a_full_fold_write_seventeen_units_each() {
+async fn payments_of_a_full_fold_write_17_units_each() {
     let (stack, merchant, _receiver) = stack_and_merchant().await;
     let full = walk(&stack, &merchant, usize::try_from(FOLD).unwrap()).await;
     each_step_writes_what_it_may(&full, FOLD);

@@ -40,7 +40,7 @@ async fn during<T>(hold: Hold, meanwhile: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test]
-async fn of_two_transactions_on_one_item_the_later_is_canceled() {
+async fn the_later_of_two_transactions_is_canceled() {
     let stack = conflicting().await;
     let table = stack.proxied_table();
     let hold = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems"));
@@ -57,7 +57,7 @@ async fn of_two_transactions_on_one_item_the_later_is_canceled() {
 }
 
 #[tokio::test]
-async fn a_transaction_sent_again_while_it_is_on_its_way_is_in_progress() {
+async fn a_repeated_transaction_is_in_progress() {
     let stack = conflicting().await;
     let table = stack.proxied_table();
     let put = json!({"Put": {"TableName": table.name(), "Item": item("a", "1")}});
@@ -71,7 +71,7 @@ async fn a_transaction_sent_again_while_it_is_on_its_way_is_in_progress() {
 }
 
 #[tokio::test]
-async fn a_plain_write_that_meets_a_transaction_is_refused_and_a_read_is_not() {
+async fn a_transaction_refuses_plain_writes_but_no_reads() {
     let stack = conflicting().await;
     let table = stack.proxied_table();
     transact(&table, &["a"], "0").await.unwrap();
@@ -98,7 +98,7 @@ async fn a_plain_write_that_meets_a_transaction_is_refused_and_a_read_is_not() {
 }
 
 #[tokio::test]
-async fn two_plain_writes_of_one_item_go_one_after_the_other() {
+async fn plain_writes_of_one_item_wait_for_each_other() {
     let stack = conflicting().await;
     let table = stack.proxied_table();
     let put = |value: &str| table.try_call("PutItem", json!({"Item": item("a", value)}));

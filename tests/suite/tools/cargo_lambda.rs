@@ -31,7 +31,7 @@ async fn succeeds(stack: &Stack, answer: &Value) {
 }
 
 #[tokio::test]
-async fn make_watch_takes_a_payment_to_its_end_and_make_stop_leaves_no_process() {
+async fn make_watch_charges_and_make_stop_leaves_no_process() {
     let port = cargo_lambda::port().to_string();
     let stack = MadeStack::start("watch", vec![("WATCH_PORT", port)]).await;
     let client = stack.client();
@@ -46,7 +46,7 @@ async fn make_watch_takes_a_payment_to_its_end_and_make_stop_leaves_no_process()
 }
 
 #[tokio::test]
-async fn cargo_lambda_watch_serves_a_function_beside_a_running_stack() {
+async fn cargo_lambda_watch_serves_beside_a_running_stack() {
     let stack = Stack::start(Options::new()).await;
     let watch = Watch::start(stack.env_file(), &stack.data().join("watch.log")).await;
     let answer = watch.invoke("create-payment", &payment_event(&stack)).await;
@@ -56,7 +56,7 @@ async fn cargo_lambda_watch_serves_a_function_beside_a_running_stack() {
 }
 
 #[tokio::test]
-async fn cargo_lambda_invoke_calls_the_functions_of_a_running_stack() {
+async fn cargo_lambda_invoke_calls_a_running_stack() {
     let stack = Stack::start(Options::new()).await;
     let health = make::root().join("events/get-health/health.json");
     let answer = cargo_lambda::invoke("get-health", stack.port(), &health).await;

@@ -12,7 +12,7 @@ const SEED: u64 = 8;
 
 /// Four clients with long pauses: other tests run at the same time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_minute_of_chaos_loses_doubles_and_unbalances_nothing() {
+async fn a_minute_of_chaos_breaks_no_promise() {
     let plan = Plan { length: Duration::from_secs(60), seed: SEED, clients: 4, merchants: 3, pauses_ms: 200..600 };
     let report = chaos::run(&plan, |_| ()).await.unwrap();
     assert!(report.violations.is_empty(), "{}", report.text());
@@ -43,7 +43,7 @@ async fn a_minute_of_chaos_loses_doubles_and_unbalances_nothing() {
 }
 
 #[tokio::test]
-async fn a_stack_starts_again_while_its_store_is_to_fail() {
+async fn a_stack_restarts_despite_pending_store_faults() {
     let mut stack = Stack::start(Options::new().store_proxy()).await;
     stack.store_proxy().fault(usize::MAX, Matching::all(), Fault::Close);
     stack.kill().await;

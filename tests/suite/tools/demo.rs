@@ -12,7 +12,7 @@ async fn demo(data: &str, json: bool) -> Output {
 }
 
 #[tokio::test]
-async fn the_demo_on_a_stack_of_its_own_finds_nothing_wrong_and_ends_it() {
+async fn make_demo_starts_and_ends_its_own_stack() {
     let output = demo("/nowhere", false).await;
     assert!(output.succeeded, "{output:#?}");
     for shown in [
@@ -30,7 +30,7 @@ async fn the_demo_on_a_stack_of_its_own_finds_nothing_wrong_and_ends_it() {
 }
 
 #[tokio::test]
-async fn the_demo_on_a_running_stack_leaves_it_running_and_gives_machines_one_object() {
+async fn make_demo_prints_json_about_a_running_stack() {
     let stack = Stack::start(Options::new().unkilled()).await;
     let output = demo(&stack.data().display().to_string(), true).await;
     assert!(output.succeeded, "{output:#?}");

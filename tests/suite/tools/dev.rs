@@ -26,7 +26,7 @@ async fn run(lines: &[&str]) -> Vec<(u16, Value)> {
 }
 
 #[tokio::test]
-async fn the_three_lines_of_the_banner_charge_a_card_once_and_make_stop_ends_it_all() {
+async fn make_dev_prints_working_commands_and_make_stop_ends_it() {
     let stack = MadeStack::start("dev", vec![]).await;
     let log = stack.log();
     let lines = pasted(&log);

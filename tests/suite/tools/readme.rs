@@ -43,7 +43,7 @@ fn answers(shown: &str) -> Vec<(u16, Value)> {
 }
 
 #[tokio::test]
-async fn the_readmes_requests_charge_a_card_and_show_what_it_says() {
+async fn the_readmes_requests_get_the_shown_answers() {
     let (requests, _) = blocks("curl ");
     assert_eq!(requests.len(), 2);
     let stack = Stack::start(Options::new()).await;
@@ -72,7 +72,7 @@ async fn the_readmes_requests_charge_a_card_and_show_what_it_says() {
 }
 
 #[tokio::test]
-async fn the_readmes_operator_lines_end_as_they_began() {
+async fn the_readmes_operator_commands_work() {
     let (_, invocations) = blocks("curl ");
     assert_eq!(invocations.len(), 2);
     let stack = Stack::start(Options::new()).await;

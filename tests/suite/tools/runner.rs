@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 
 use serde_json::json;
+use spillway_tests::oracle::settled;
 use spillway_tests::refusal::refusal;
 use spillway_tests::{Options, Stack, unique};
 
@@ -28,7 +29,7 @@ async fn a_taken_port_is_named_in_one_sentence() {
 
 /// Tests take seconds by such values. On a stack with money a charge would be given up, or counted too late.
 #[tokio::test]
-async fn a_wait_that_is_too_short_for_money_is_one_clear_sentence() {
+async fn waits_too_short_for_money_are_refused() {
     let data = new_folder();
     for (name, value) in
         [("SHARDS_AHEAD_SECONDS", "59"), ("ABSENT_AGAIN_SECONDS", "299"), ("LAST_LOOK_SECONDS", "3599")]
@@ -40,7 +41,7 @@ async fn a_wait_that_is_too_short_for_money_is_one_clear_sentence() {
 }
 
 #[tokio::test]
-async fn a_second_runner_on_the_same_data_is_refused_and_the_first_goes_on() {
+async fn a_second_runner_on_the_same_data_is_refused() {
     let stack = Stack::start(Options::new()).await;
     let told = refusal(stack.data(), &[]).await;
     assert!(told.contains(&stack.data().display().to_string()) && told.contains("DATA="), "{told}");
@@ -49,7 +50,7 @@ async fn a_second_runner_on_the_same_data_is_refused_and_the_first_goes_on() {
 }
 
 #[tokio::test]
-async fn fresh_begins_with_nothing_of_before() {
+async fn fresh_starts_with_an_empty_table() {
     let mut stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let payment = merchant.client.paid(1250, "USD").await;
@@ -68,7 +69,7 @@ async fn fresh_begins_with_nothing_of_before() {
 }
 
 #[tokio::test]
-async fn dev_json_says_where_everything_is() {
+async fn dev_json_describes_the_stack() {
     let stack = Stack::start(Options::new()).await;
     let told = stack.description().as_object().unwrap();
     let fields = ["api_key", "base_url", "dynamodb_url", "env_file", "merchant_id", "pid", "sqs_url", "table"]
@@ -87,4 +88,32 @@ async fn dev_json_says_where_everything_is() {
     }
     let items = stack.table().items().await;
     assert!(items.iter().any(|item| item["pk"] == json!(stack.developers_merchant())));
+}
+
+#[tokio::test]
+async fn the_runner_prints_a_working_key() {
+    let stack = Stack::start(Options::new()).await;
+    let client = stack.client(stack.developers_key());
+    for currency in ["USD", "EUR", "JPY", "KWD"] {
+        let payment = client.paid(1250, currency).await;
+        assert_eq!((&payment["fee"], &payment["status"]), (&json!(66), &json!("succeeded")));
+    }
+    let tenant = format!("{}#test", stack.developers_merchant());
+    settled(&stack, &tenant, 4).await;
+    assert_eq!(client.balance("KWD").await, (0, 1184));
+    let log = stack.log();
+    for printed in [stack.base_url(), stack.developers_key(), "curl"] {
+        assert!(log.contains(printed), "{printed} is not in:\n{log}");
+    }
+}
+
+#[tokio::test]
+async fn ctrl_c_and_sigterm_leave_no_process() {
+    for signal in ["INT", "TERM"] {
+        let mut stack = Stack::start(Options::new()).await;
+        let merchant = stack.new_merchant().await;
+        merchant.client.create_payment(&unique(), &json!({"amount": 1, "currency": "USD", "token": "tok_visa"})).await;
+        assert_eq!(stack.end_by(signal).await, Some(0), "{signal}");
+        assert!(!stack.data().join("dev.json").exists(), "{signal}");
+    }
 }

@@ -15,7 +15,7 @@ use spillway_tests::refusal::refusal;
 use spillway_tests::{Deadline, Options, Stack, Template, eventually};
 
 #[tokio::test]
-async fn with_one_route_and_one_trigger_removed_exactly_those_are_gone() {
+async fn a_removed_route_and_trigger_are_gone() {
     let template = Template::without_events(&["GetBalance", "DeliverWebhook"]);
     // With its route the path goes: what is left would answer 405.
     let template = template.without(&["Resources", "Api", "Properties", "DefinitionBody", "paths", "/v1/balance"]);
@@ -93,7 +93,7 @@ async fn limits_come_from_the_template() {
 }
 
 #[tokio::test]
-async fn what_the_runner_does_not_understand_is_one_clear_error() {
+async fn an_unsupported_template_is_refused_in_one_sentence() {
     let folder = std::env::temp_dir().join(format!("spillway-{}", spillway_tests::unique()));
     fs::create_dir_all(&folder).unwrap();
     let odd = ["Resources", "Table", "Properties", "BillingMode"];

@@ -13,7 +13,7 @@ async fn smoke(url: &str, key: &str) -> Output {
 }
 
 #[tokio::test]
-async fn every_check_is_told_and_holds_on_a_stack_that_is_right() {
+async fn every_check_passes_on_a_correct_stack() {
     let stack = Stack::start(Options::new().unkilled()).await;
     let output = smoke(stack.base_url(), stack.developers_key()).await;
     assert!(output.succeeded, "{output:#?}");
@@ -26,7 +26,7 @@ async fn every_check_is_told_and_holds_on_a_stack_that_is_right() {
 }
 
 #[tokio::test]
-async fn a_check_that_does_not_hold_is_told_with_the_reason() {
+async fn a_failed_check_is_shown_with_its_reason() {
     // Whoever pays here is never told the end of it, and finds no list.
     let answer = |request: hyper::Request<hyper::body::Bytes>| async move {
         let body = match request.uri().path() {

@@ -5,7 +5,7 @@ use spillway_tests::receiver::{Receiver, Reply};
 use spillway_tests::{Deadline, Options, Stack, eventually, unique};
 
 #[tokio::test]
-async fn declined_unanswered_and_refused_read_so_on_the_terminal() {
+async fn outcomes_are_readable_on_the_terminal() {
     let stack = Stack::start(Options::new().unkilled().knob("PROCESSOR_WAITS_SECONDS", "1")).await;
     let client = stack.new_merchant().await.client;
     let failing = Receiver::scripted([Reply::Status(500)]).await;

@@ -18,7 +18,7 @@ async fn trace(data: &Path, id: &str) -> String {
 }
 
 #[tokio::test]
-async fn each_step_of_a_payment_is_shown_in_the_order_of_time() {
+async fn make_trace_shows_each_step_in_order() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;

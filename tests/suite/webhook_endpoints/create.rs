@@ -12,7 +12,7 @@ async fn create(client: &Client, body: &Value) -> Answer {
 }
 
 #[tokio::test]
-async fn a_wrong_endpoint_is_refused_and_not_stored() {
+async fn an_invalid_endpoint_is_refused_and_not_stored() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let right = json!({"url": "https://example.com/hook", "event_types": ["payment.*"]});
@@ -51,7 +51,7 @@ async fn a_wrong_endpoint_is_refused_and_not_stored() {
 }
 
 #[tokio::test]
-async fn loopback_is_for_test_mode_and_only_where_it_is_allowed() {
+async fn loopback_urls_need_test_mode_and_permission() {
     let loopback = json!({"url": "http://127.0.0.1:9/hook", "event_types": ["payment.*"]});
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
@@ -71,7 +71,7 @@ async fn loopback_is_for_test_mode_and_only_where_it_is_allowed() {
 }
 
 #[tokio::test]
-async fn however_many_are_asked_for_at_once_twenty_are_enabled() {
+async fn concurrent_creations_enable_twenty_at_most() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let request = |number: usize| {
@@ -100,7 +100,7 @@ async fn however_many_are_asked_for_at_once_twenty_are_enabled() {
 }
 
 #[tokio::test]
-async fn disabled_endpoints_make_room_until_there_are_a_hundred() {
+async fn disabled_endpoints_make_room_up_to_a_hundred() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let gone = Receiver::scripted(repeat_n(Reply::Status(410), 10_000)).await;

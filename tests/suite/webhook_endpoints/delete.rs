@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_deleted_endpoint_is_gone_and_its_creation_makes_no_second_one() {
+async fn a_deleted_endpoint_is_gone_and_its_key_stays_used() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let client = &merchant.client;
@@ -32,7 +32,7 @@ async fn a_deleted_endpoint_is_gone_and_its_creation_makes_no_second_one() {
 }
 
 #[tokio::test]
-async fn deletions_at_once_count_once() {
+async fn concurrent_deletions_count_once() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     merchant.client.create_webhook_endpoint(URL, &["*"]).await;
@@ -44,7 +44,7 @@ async fn deletions_at_once_count_once() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_meets_a_change_of_the_status_counts_the_endpoint_as_it_is() {
+async fn a_deletion_during_a_status_change_counts_correctly() {
     let stack = Stack::start(Options::new().store_proxy().unkilled()).await;
     let merchant = stack.new_merchant().await;
     let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");
@@ -62,7 +62,7 @@ async fn a_deletion_that_meets_a_change_of_the_status_counts_the_endpoint_as_it_
 }
 
 #[tokio::test]
-async fn a_deletion_may_name_the_version() {
+async fn a_deletion_accepts_if_match() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let id = text(&client.create_webhook_endpoint(URL, &["*"]).await, "id");
@@ -72,7 +72,7 @@ async fn a_deletion_may_name_the_version() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_can_not_be_read_can_be_deleted() {
+async fn an_unreadable_endpoint_can_be_deleted() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");
@@ -86,7 +86,7 @@ async fn an_endpoint_that_can_not_be_read_can_be_deleted() {
 }
 
 #[tokio::test]
-async fn what_waits_for_a_deleted_endpoint_is_given_up() {
+async fn a_deleted_endpoints_deliveries_are_given_up() {
     let options = Options::new().knob("WEBHOOK_WAITS_SECONDS", "1,1").knob("FIRST_DUE_SECONDS", 1).unkilled();
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;

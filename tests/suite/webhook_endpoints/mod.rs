@@ -35,7 +35,7 @@ async fn stored(stack: &Stack, merchant: &Merchant, id: &str) -> Item {
 }
 
 #[tokio::test]
-async fn a_list_has_every_endpoint_once_newest_first_and_no_secret() {
+async fn a_list_has_each_endpoint_once_and_no_secret() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let mut created = Vec::new();
@@ -56,7 +56,7 @@ async fn a_list_has_every_endpoint_once_newest_first_and_no_secret() {
 }
 
 #[tokio::test]
-async fn a_lost_reply_changes_nothing_twice() {
+async fn a_lost_reply_applies_no_change_twice() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
     let merchant = stack.new_merchant().await;
     let client: &Client = &merchant.client;

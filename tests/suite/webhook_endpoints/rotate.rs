@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_rotation_whose_secret_has_ended_is_not_repeated() {
+async fn a_rotation_is_not_replayed_after_its_secret_ended() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");
@@ -18,7 +18,7 @@ async fn a_rotation_whose_secret_has_ended_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn after_a_rotation_both_secrets_sign_and_the_same_key_rotates_once() {
+async fn a_rotation_signs_with_both_secrets_and_applies_once() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
@@ -48,7 +48,7 @@ async fn after_a_rotation_both_secrets_sign_and_the_same_key_rotates_once() {
 }
 
 #[tokio::test]
-async fn rotations_at_once_each_make_a_secret_and_the_newest_three_sign() {
+async fn concurrent_rotations_keep_the_newest_three_secrets() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");

@@ -8,7 +8,7 @@ fn types(receiver: &Receiver) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_test_is_posted_to_its_endpoint_alone_and_once_for_its_key() {
+async fn a_test_event_goes_to_its_endpoint_once() {
     let stack = Stack::start(Options::new().unkilled()).await;
     let merchant = stack.new_merchant().await;
     let [tested, other] = [Receiver::start().await, Receiver::start().await];

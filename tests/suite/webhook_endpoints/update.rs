@@ -3,7 +3,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_change_needs_the_version_that_it_is_based_on() {
+async fn a_change_needs_if_match_with_the_current_version() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let created = client.webhook_endpoint_request(&unique(), URL, &["payment.*"]).send().await.expect(201);
@@ -43,7 +43,7 @@ async fn a_change_needs_the_version_that_it_is_based_on() {
 }
 
 #[tokio::test]
-async fn a_change_is_read_as_strictly_as_a_creation() {
+async fn an_invalid_change_is_refused() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let id = text(&client.create_webhook_endpoint(URL, &["payment.*"]).await, "id");
@@ -70,7 +70,7 @@ async fn a_change_is_read_as_strictly_as_a_creation() {
 }
 
 #[tokio::test]
-async fn of_two_changes_on_one_version_one_is_made() {
+async fn one_of_two_changes_of_a_version_applies() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");
@@ -115,7 +115,7 @@ async fn enabled_endpoints_are_counted_through_every_change() {
 }
 
 #[tokio::test]
-async fn a_change_that_meets_another_is_refused() {
+async fn a_concurrent_change_is_refused() {
     let stack = Stack::start(Options::new().store_proxy().unkilled()).await;
     let merchant = stack.new_merchant().await;
     let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");
@@ -133,7 +133,7 @@ async fn a_change_that_meets_another_is_refused() {
 }
 
 #[tokio::test]
-async fn a_change_sent_twice_at_once_is_answered_200_twice() {
+async fn concurrent_equal_changes_both_answer_200() {
     let stack = Stack::start(Options::new().store_proxy().unkilled()).await;
     let merchant = stack.new_merchant().await;
     let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");
@@ -152,7 +152,7 @@ async fn a_change_sent_twice_at_once_is_answered_200_twice() {
 }
 
 #[tokio::test]
-async fn a_failure_of_the_old_address_is_not_noted_of_the_new_one() {
+async fn a_failure_of_the_old_url_does_not_count_for_the_new() {
     let stack = Stack::start(Options::new().store_proxy().unkilled()).await;
     let merchant = stack.new_merchant().await;
     let [broken, works] = [Receiver::scripted(vec![Reply::Status(500); 99]).await, Receiver::start().await];
@@ -190,7 +190,7 @@ async fn down(stack: &Stack, merchant: &Merchant, receiver: &Receiver) -> String
 }
 
 #[tokio::test]
-async fn what_waits_for_an_endpoint_is_sent_to_its_new_address_at_once() {
+async fn waiting_events_go_to_the_new_url_at_once() {
     let stack = Stack::start(Options::new().unkilled()).await;
     let merchant = stack.new_merchant().await;
     let [broken, works] = [Receiver::scripted(vec![Reply::Status(500); 99]).await, Receiver::start().await];
@@ -203,7 +203,7 @@ async fn what_waits_for_an_endpoint_is_sent_to_its_new_address_at_once() {
 }
 
 #[tokio::test]
-async fn an_endpoint_with_a_new_address_counts_as_working_whatever_was_noted_meanwhile() {
+async fn a_new_url_resets_the_failures() {
     let stack = Stack::start(Options::new().store_proxy().unkilled()).await;
     let merchant = stack.new_merchant().await;
     let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");

@@ -30,7 +30,7 @@ async fn add_pounds(stack: &Stack, merchant: &Merchant) -> Merchant {
 }
 
 #[tokio::test]
-async fn a_currency_added_after_the_merchant_was_cached_has_its_price() {
+async fn a_currency_added_after_caching_has_its_price() {
     // With the cache's own time.
     let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
     let merchant = stack.new_merchant().await;
@@ -56,7 +56,7 @@ async fn a_currency_added_after_the_merchant_was_cached_has_its_price() {
 }
 
 #[tokio::test]
-async fn a_payment_without_a_price_is_not_posted_until_there_is_one() {
+async fn a_payment_waits_for_its_price() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
     let merchant = add_pounds(&stack, &stack.new_merchant().await).await;
     let id = merchant.client.pay(1250, "GBP", "tok_visa").await;
@@ -78,7 +78,7 @@ async fn a_payment_without_a_price_is_not_posted_until_there_is_one() {
 
 /// AWS does not promise to report every condition that failed.
 #[tokio::test]
-async fn an_outcome_that_comes_second_is_stale_also_where_only_a_later_put_is_told() {
+async fn a_second_outcome_is_stale_by_any_failed_condition() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
@@ -101,7 +101,7 @@ async fn an_outcome_that_comes_second_is_stale_also_where_only_a_later_put_is_to
 }
 
 #[tokio::test]
-async fn a_put_that_is_refused_beside_a_payment_that_did_not_move_is_told() {
+async fn a_refused_put_of_an_unchanged_payment_is_an_error() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
     let merchant = stack.new_merchant().await;
     let commits = Matching::operation("TransactWriteItems");

@@ -42,7 +42,7 @@ async fn nothing_is_due(stack: &Stack, merchant: &Merchant) {
 }
 
 #[tokio::test]
-async fn after_two_failures_the_third_attempt_delivers_the_same_event() {
+async fn the_third_attempt_delivers_the_same_event() {
     let stack = Stack::start(quick()).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted([Reply::Status(500), Reply::Status(500)]).await;
@@ -67,7 +67,7 @@ async fn after_two_failures_the_third_attempt_delivers_the_same_event() {
 }
 
 #[tokio::test]
-async fn every_payment_is_delivered_once_to_a_receiver_that_accepts() {
+async fn every_payment_is_delivered_once() {
     let stack = Stack::start(quick()).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
@@ -96,7 +96,7 @@ async fn every_payment_is_delivered_once_to_a_receiver_that_accepts() {
 }
 
 #[tokio::test]
-async fn gone_disables_the_endpoint() {
+async fn a_410_disables_the_endpoint() {
     let stack = Stack::start(quick()).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(410), 20)).await;
@@ -117,7 +117,7 @@ async fn gone_disables_the_endpoint() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_has_worked_meanwhile_is_not_disabled_for_its_past() {
+async fn a_recovered_endpoint_is_not_disabled() {
     let stack = Stack::start(quick().store_proxy()).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
@@ -142,7 +142,7 @@ async fn an_endpoint_that_has_worked_meanwhile_is_not_disabled_for_its_past() {
 }
 
 #[tokio::test]
-async fn after_the_last_wait_nothing_is_attempted_any_more() {
+async fn no_attempt_follows_the_last_wait() {
     let stack = Stack::start(quick().knob("WEBHOOK_WAITS_SECONDS", "1")).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
@@ -186,7 +186,7 @@ async fn paid_and_stored(stack: &Stack, merchant: &Merchant) -> Vec<Item> {
 }
 
 #[tokio::test]
-async fn what_was_put_off_is_sent_when_the_endpoint_works() {
+async fn postponed_events_are_sent_when_the_endpoint_recovers() {
     // The first event is tried for longer than the test takes. A function that is killed right after it has noted the
     // recovery sends nothing.
     let options = quick().knob("WEBHOOK_WAITS_SECONDS", vec!["1"; 50].join(",")).unkilled();
@@ -215,7 +215,7 @@ async fn what_was_put_off_is_sent_when_the_endpoint_works() {
 }
 
 #[tokio::test]
-async fn a_new_event_tries_an_endpoint_that_is_down() {
+async fn a_new_event_probes_a_failing_endpoint() {
     let stack = Stack::start(quick().knob("WEBHOOK_WAITS_SECONDS", "1")).await;
     let merchant = stack.new_merchant().await;
     let receiver = failing().await;

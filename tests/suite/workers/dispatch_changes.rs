@@ -6,7 +6,7 @@ use spillway_tests::store_proxy::Matching;
 use spillway_tests::{Options, Stack, Template, event};
 
 #[tokio::test]
-async fn a_batch_is_forwarded_and_the_store_is_left_alone() {
+async fn a_batch_is_forwarded_without_store_calls() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
@@ -33,7 +33,7 @@ async fn a_batch_is_forwarded_and_the_store_is_left_alone() {
 }
 
 #[tokio::test]
-async fn it_stops_at_the_first_record_that_it_can_not_read() {
+async fn a_batch_stops_at_its_first_unreadable_record() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let payment = |number: usize| (format!("{}#pay_{number:026}", merchant.tenant()), "payment".to_owned());
@@ -45,7 +45,7 @@ async fn it_stops_at_the_first_record_that_it_can_not_read() {
 }
 
 #[tokio::test]
-async fn a_change_whose_message_can_not_be_sent_comes_again() {
+async fn a_change_is_retried_when_its_message_can_not_be_sent() {
     // The queue of payments is not there; the others are.
     let variables = ["Resources", "DispatchChanges", "Properties", "Environment", "Variables"];
     let url = [&variables[..], &["PROCESSOR_QUEUE_URL"]].concat();

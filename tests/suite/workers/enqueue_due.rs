@@ -17,7 +17,7 @@ fn eager(template: Template) -> Options {
 }
 
 #[tokio::test]
-async fn without_the_stream_everything_finishes_all_the_same() {
+async fn all_work_finishes_without_the_stream() {
     let stack = Stack::start(eager(Template::without_events(&["DispatchChanges"]))).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
@@ -36,7 +36,7 @@ async fn without_the_stream_everything_finishes_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_claim_pushes_the_due_time_forward_and_is_counted() {
+async fn a_claim_moves_the_due_time_and_is_counted() {
     let stack = Stack::start(eager(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
@@ -58,7 +58,7 @@ async fn a_claim_pushes_the_due_time_forward_and_is_counted() {
 }
 
 #[tokio::test]
-async fn what_was_finished_before_its_claim_is_not_claimed() {
+async fn finished_work_is_not_claimed() {
     let stack = Stack::start(eager(Template::still()).store_proxy()).await;
     let merchant = stack.new_merchant().await;
     let claim = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("\"due_claims\""));
@@ -84,7 +84,7 @@ async fn what_was_finished_before_its_claim_is_not_claimed() {
 }
 
 #[tokio::test]
-async fn a_sweep_with_no_more_time_than_cargo_lambda_watch_gives_sweeps_all_the_same() {
+async fn a_sweep_works_under_cargo_lambda_watch() {
     let short = Template::still().with(&["Resources", "EnqueueDue", "Properties", "Timeout"], "10");
     let stack = Stack::start(eager(short)).await;
     let merchant = stack.new_merchant().await;
@@ -99,7 +99,7 @@ async fn a_sweep_with_no_more_time_than_cargo_lambda_watch_gives_sweeps_all_the_
 }
 
 #[tokio::test]
-async fn a_sweep_whose_time_is_over_claims_nothing_more_and_the_next_one_goes_on() {
+async fn a_sweep_stops_in_time_and_the_next_continues() {
     const PAYMENTS: u64 = 40;
     // Half is kept in reserve: money has a third of eight seconds. A call of the store is tried again after three.
     let quick = Template::still().with(&["Resources", "EnqueueDue", "Properties", "Timeout"], "16");

@@ -11,7 +11,7 @@ fn limits(stack: &Stack) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn a_fold_over_many_shards_reads_about_as_much_as_it_takes() {
+async fn a_fold_reads_little_more_than_it_takes() {
     const SHARDS: usize = 16;
     const PAYMENTS: usize = 40;
     let options = Options::new().template(Template::without_events(&["FoldBalance"])).store_proxy().unkilled();

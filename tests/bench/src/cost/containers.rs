@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_sized_for_the_peak() {
+    fn containers_are_sized_for_the_peak() {
         let size = |requests| Size::of(&Load::of(requests)).shown();
         // 5,000 a day are 1 a second at the peak, 500,000 are 24, of which 12 pay.
         assert_eq!(size(5_000), "2 tasks of 0.25 vCPU, db.t4g.medium");
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_one_costs_what_its_parts_cost() {
+    fn a_small_stack_costs_the_sum_of_its_parts() {
         let bill = bill(&Load::of(5_000), &Figures::default(), &Deployed::read(), &Prices::read().unwrap());
         let is = |what: &str, dollars: &str| assert_eq!(bill.dollars(what).shown(), dollars, "{what}");
         // Two tasks, 730 hours: 365 vCPU-hours at 0.03238, 730 GB-hours at 0.00356.

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_template_and_the_code_are_read() {
+    fn template_and_code_give_the_deployed_resources() {
         let deployed = Deployed::read();
         assert_eq!((deployed.polled_queues, deployed.remembered_s), (3, 60));
         assert_eq!(deployed.memory("create-payment"), 256);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_with_memory_of_its_own_has_that() {
+    fn a_functions_own_memory_overrides_the_global() {
         let text = Template::read().text();
         let (before, after) =
             text.split_once("    Properties:\n      FunctionName: !Sub \"${AWS::StackName}-fold-balance\"").unwrap();

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_the_authorizer_serves_a_minute() {
+    fn an_authorizer_answer_is_cached_for_a_minute() {
         // One key, 86,400 a day, one a second: each answer serves 61 requests, itself and 60 seconds of others.
         let load = Load { keys: 1, ..Load::of(86_400) };
         assert_eq!(load.authorizations(60), load.requests().share(1, 61));

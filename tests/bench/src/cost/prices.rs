@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn each_tier_costs_its_own() {
+    fn each_tier_has_its_own_price() {
         // 333 million at 3.50 and 667 million at 2.80, then 500 million at 2.38: 1,165.50 + 1,867.60 + 1,190.00.
         assert_eq!(dollars("gateway_request", 1_500_000_000), "4,223.10");
         // 20 billion: 1,165.50 + 1,867.60 + 19,000 × 2.38; one million more at 1.51.
@@ -149,13 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn what_has_one_price_costs_that() {
+    fn a_single_price_covers_any_quantity() {
         assert_eq!(dollars("write_unit", 19_000_000), "11.88");
         assert_eq!(dollars("read_unit", 0), "0.00");
     }
 
     #[test]
-    fn tiers_that_make_no_sense_are_refused() {
+    fn unordered_tiers_are_refused() {
         let entry = |tiers: serde_json::Value| {
             let entry = serde_json::json!({"what": "", "unit": "", "tiers": tiers, "page": "https://aws.amazon.com"});
             Price::of(&serde_json::from_value(entry).unwrap())

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_others_is_billed_for_it() {
+    fn waiting_time_is_billed() {
         let used = Used { invocations: 2, ..Used::default() };
         // 730,000 × 0.5 s of a quarter GB; 0.2 s; nothing.
         for (function, gb_seconds) in
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_remains_without_requests_is_looked_after_every_minute() {
+    fn the_sweep_is_billed_every_minute_without_requests() {
         let tick = Used { invocations: 1, read_half_units: 144, ..Used::default() };
         let mut figures = figures("create-payment", Used { invocations: 2, write_units: 2, ..Used::default() });
         let measured = Measured { count: 1, functions: [("enqueue-due".to_owned(), tick)].into() };

@@ -5,7 +5,7 @@ use spillway_tests::client::Request;
 use spillway_tests::{Target, unique};
 
 #[tokio::test]
-async fn whoever_has_no_valid_key_gets_one_and_the_same_answer() {
+async fn all_invalid_keys_get_the_same_answer() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let secret = client.secret().to_owned();
@@ -39,7 +39,7 @@ async fn whoever_has_no_valid_key_gets_one_and_the_same_answer() {
 }
 
 #[tokio::test]
-async fn the_scheme_may_be_written_in_any_case() {
+async fn the_authorization_scheme_ignores_case() {
     let target = Target::start().await;
     let client = target.any_client().await;
     for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {

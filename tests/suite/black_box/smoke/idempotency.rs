@@ -8,7 +8,7 @@ use spillway_tests::{Target, unique};
 const CONCURRENT: usize = 10;
 
 #[tokio::test]
-async fn the_same_request_again_is_answered_as_before_though_the_payment_has_moved_on() {
+async fn a_repeated_request_returns_the_first_answer() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let (key, right) = (unique(), super::right(&client).await);
@@ -24,7 +24,7 @@ async fn the_same_request_again_is_answered_as_before_though_the_payment_has_mov
 }
 
 #[tokio::test]
-async fn a_used_key_belongs_to_what_was_sent_and_not_to_what_it_means_after_defaults() {
+async fn a_used_key_refuses_any_other_body() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let (key, bare) = (unique(), super::right(&client).await);
@@ -37,7 +37,7 @@ async fn a_used_key_belongs_to_what_was_sent_and_not_to_what_it_means_after_defa
 }
 
 #[tokio::test]
-async fn a_refused_request_leaves_its_key_free() {
+async fn a_refused_request_does_not_use_its_key() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let (key, right) = (unique(), super::right(&client).await);
@@ -49,7 +49,7 @@ async fn a_refused_request_leaves_its_key_free() {
 }
 
 #[tokio::test]
-async fn equal_requests_at_once_make_one_payment_and_equal_answers() {
+async fn concurrent_equal_requests_create_one_payment() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let request = client.payment_request(&unique(), &super::right(&client).await);

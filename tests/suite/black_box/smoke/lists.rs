@@ -4,7 +4,7 @@ use spillway_tests::pages::{ids, walk};
 use spillway_tests::{Deadline, Target, eventually};
 
 #[tokio::test]
-async fn a_list_comes_out_page_by_page_newest_first_and_each_payment_once() {
+async fn pages_show_each_payment_once_newest_first() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let currency = super::currency(&client).await;
@@ -25,7 +25,7 @@ async fn a_list_comes_out_page_by_page_newest_first_and_each_payment_once() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_no_list_gave_is_refused_and_so_is_an_unknown_parameter() {
+async fn invalid_cursors_and_parameters_are_refused() {
     let target = Target::start().await;
     let client = target.any_client().await;
     client.get("/payments?cursor=x").await.expect_problem(400, "invalid_cursor");

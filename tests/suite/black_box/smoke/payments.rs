@@ -48,7 +48,7 @@ async fn a_payment_is_accepted_and_charged() {
 }
 
 #[tokio::test]
-async fn a_declined_card_is_told_with_the_reason() {
+async fn a_declined_card_fails_the_payment_with_its_reason() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let mut request = super::right(&client).await;
@@ -81,7 +81,7 @@ async fn a_payment_carries_its_version_as_etag() {
 }
 
 #[tokio::test]
-async fn a_failed_payment_is_shown_with_its_version() {
+async fn a_failed_payment_carries_its_version_as_etag() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let id = client.pay(1250, &super::currency(&client).await, "tok_declined").await;
@@ -95,7 +95,7 @@ async fn a_failed_payment_is_shown_with_its_version() {
 }
 
 #[tokio::test]
-async fn a_payment_that_is_not_there_is_not_found() {
+async fn an_unknown_payment_is_not_found() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let answer = client.get("/payments/pay_00000000000000000000000000").await.expect_problem(404, "not_found");
@@ -136,7 +136,7 @@ async fn a_bad_request_is_refused_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_card_number_is_refused_wherever_it_stands_and_not_repeated() {
+async fn a_card_number_in_any_field_is_refused_and_not_echoed() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let right = super::right(&client).await;

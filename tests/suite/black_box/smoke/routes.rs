@@ -14,7 +14,7 @@ async fn health_needs_no_key() {
 }
 
 #[tokio::test]
-async fn head_of_health_is_get_without_a_body() {
+async fn head_of_health_has_no_body() {
     let target = Target::start().await;
     let nobody = target.client("");
     let get = nobody.request(Method::GET, "/health").without("authorization").send().await.expect(200);
@@ -44,7 +44,7 @@ async fn an_unknown_path_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_method_that_a_path_does_not_take_is_not_allowed() {
+async fn an_unknown_method_is_not_allowed() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let all = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"].map(|name| name.parse::<Method>().unwrap());

@@ -25,7 +25,7 @@ fn quick() -> Options {
 }
 
 #[tokio::test]
-async fn while_the_processor_keeps_the_key_the_identical_call_is_repeated() {
+async fn the_same_call_is_repeated_while_its_key_is_kept() {
     let stack = Stack::start(quick()).await;
     let merchant = stack.new_merchant().await;
     // Charged at the first call, told at the second; not charged three times; away three times.
@@ -40,7 +40,7 @@ async fn while_the_processor_keeps_the_key_the_identical_call_is_repeated() {
 }
 
 #[tokio::test]
-async fn later_a_charge_that_is_found_is_adopted() {
+async fn a_charge_found_later_is_adopted() {
     let stack = Stack::start(quick().knob("REPEATABLE_FOR_SECONDS", 1).knob("PROCESSOR_WAITS_SECONDS", "2")).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_timeout_then_ok").await;
@@ -56,7 +56,7 @@ fn absent() -> Options {
 }
 
 #[tokio::test]
-async fn later_a_charge_that_is_absent_twice_means_failed() {
+async fn a_charge_absent_twice_fails_the_payment() {
     let stack = Stack::start(absent()).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_timeout_unknown").await;
@@ -68,7 +68,7 @@ async fn later_a_charge_that_is_absent_twice_means_failed() {
 }
 
 #[tokio::test]
-async fn a_charge_that_appears_after_the_payment_failed_is_undone_and_alarmed() {
+async fn a_charge_after_failure_is_undone_and_raises_an_alarm() {
     let stack = Stack::start(absent().knob("LAST_LOOK_SECONDS", 86_400)).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_timeout_unknown").await;
@@ -94,7 +94,7 @@ async fn a_charge_that_appears_after_the_payment_failed_is_undone_and_alarmed() 
 }
 
 #[tokio::test]
-async fn a_charge_that_is_found_while_another_copy_gives_up_is_undone_at_once() {
+async fn a_charge_found_while_a_copy_gives_up_is_undone_at_once() {
     // Only look-ups, and every wait is over at once, but for that of the last look: a day.
     let knobs = ["REPEATABLE_FOR_SECONDS", "PROCESSOR_WAITS_SECONDS", "ABSENT_AGAIN_SECONDS"];
     let options = knobs.into_iter().fold(Options::new(), |options, name| options.knob(name, 0));
@@ -140,7 +140,7 @@ async fn a_charge_that_is_found_while_another_copy_gives_up_is_undone_at_once() 
 }
 
 #[tokio::test]
-async fn the_next_ask_is_due_even_if_its_message_is_lost() {
+async fn the_next_ask_is_due_without_its_message() {
     let stack = Stack::start(quick().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_unavailable").await;
@@ -157,7 +157,7 @@ async fn the_next_ask_is_due_even_if_its_message_is_lost() {
 }
 
 #[tokio::test]
-async fn a_look_up_that_is_not_answered_is_no_absence() {
+async fn an_unanswered_look_up_is_no_absence() {
     // Only look-ups, and every wait is over at once.
     let knobs = ["REPEATABLE_FOR_SECONDS", "PROCESSOR_WAITS_SECONDS", "ABSENT_AGAIN_SECONDS", "LAST_LOOK_SECONDS"];
     let options = knobs.into_iter().fold(Options::new(), |options, name| options.knob(name, 0));

@@ -26,7 +26,7 @@ async fn with_key(client: &Client, secret: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn a_hundred_requests_with_one_key_ask_once() {
+async fn a_hundred_requests_with_one_key_authorize_once() {
     // As long as a cache may be, so that no slow machine lives to see its end.
     let stack = Stack::start(Options::new().keep_lines().knob("CACHE_SECONDS", 300)).await;
     let merchant = stack.new_merchant().await;
@@ -41,7 +41,7 @@ async fn a_hundred_requests_with_one_key_ask_once() {
 }
 
 #[tokio::test]
-async fn a_remembered_key_opens_nothing_for_a_wrong_one_or_another_merchants() {
+async fn a_cached_answer_serves_its_own_key_only() {
     let stack = Stack::start(Options::new().keep_lines().knob("CACHE_SECONDS", 300)).await;
     let (first, second) = (stack.new_merchant().await, stack.new_merchant().await);
     let id = first.client.pay(1250, "USD", "tok_visa").await;
@@ -63,7 +63,7 @@ async fn a_remembered_key_opens_nothing_for_a_wrong_one_or_another_merchants() {
 }
 
 #[tokio::test]
-async fn past_its_time_the_authorizer_is_asked_again() {
+async fn an_expired_answer_is_authorized_again() {
     let stack = Stack::start(Options::new().keep_lines().knob("CACHE_SECONDS", 1)).await;
     let client = stack.new_merchant().await.client;
     eventually("the authorizer is asked three times", Deadline::SOON, async || {

@@ -37,7 +37,7 @@ fn plan_keys(stack: &Stack, merchant: &Value) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn many_at_once_do_it_once() {
+async fn concurrent_equal_requests_take_effect_once() {
     let stack = Stack::start(Options::new().unkilled()).await;
     let stored = stack.table().items().await.len();
     let merchants = at_once(&stack, "create-merchant", &merchant()).await;
@@ -67,7 +67,7 @@ async fn many_at_once_do_it_once() {
 }
 
 #[tokio::test]
-async fn a_merchant_whose_creation_was_cut_off_is_completed_by_the_same_request() {
+async fn a_repeated_request_completes_a_partial_creation() {
     let stack = Stack::start(Options::new().unkilled().store_proxy()).await;
     let request = merchant();
     let put = Matching::operation("PutItem").with(request["reference"].as_str().unwrap());
@@ -92,7 +92,7 @@ async fn a_merchant_whose_creation_was_cut_off_is_completed_by_the_same_request(
 }
 
 #[tokio::test]
-async fn an_answer_of_the_store_that_is_lost_loses_no_secret() {
+async fn a_lost_reply_of_the_store_loses_no_secret() {
     let stack = Stack::start(Options::new().unkilled().store_proxy()).await;
     let merchant = stack.invoke("create-merchant", &merchant()).await.unwrap();
     let stored = stack.table().items().await.len();

@@ -17,7 +17,7 @@ fn event(members: Value) -> (String, Value) {
 }
 
 #[tokio::test]
-async fn what_can_not_be_read_is_a_400_with_its_line() {
+async fn an_unreadable_request_is_400_and_logged() {
     let stack = Stack::start(Options::new().template(Template::still()).keep_lines().unkilled()).await;
     let cases = [
         (json!({"multiValueHeaders": {"X": ["a\u{7f}"]}}), "A header has a character that no header may have."),
@@ -44,7 +44,7 @@ async fn what_can_not_be_read_is_a_400_with_its_line() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_at_all_is_an_error_with_its_line() {
+async fn an_event_that_is_no_request_is_an_error_and_logged() {
     let stack = Stack::start(Options::new().template(Template::still()).keep_lines().unkilled()).await;
     let error = stack.invoke("create-payment", &json!({"amount": 1250})).await.unwrap_err();
     assert_eq!(error["errorMessage"], "The request can't be read: it is no event of API Gateway's REST API.");
@@ -57,7 +57,7 @@ async fn what_is_no_request_at_all_is_an_error_with_its_line() {
 }
 
 #[tokio::test]
-async fn headers_that_are_not_ascii_change_nothing() {
+async fn non_ascii_headers_are_ignored() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});

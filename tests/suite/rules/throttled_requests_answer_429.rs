@@ -7,7 +7,7 @@ use spillway_tests::{Deadline, Options, Stack, eventually};
 const CLIENTS: usize = 8;
 
 #[tokio::test]
-async fn past_the_stages_rate_everybody_is_told() {
+async fn requests_beyond_the_stages_rate_are_429() {
     let stack = Stack::start(Options::new().knob("STAGE_RATE", 1).knob("STAGE_BURST", 3)).await;
     let client = stack.new_merchant().await.client;
     let asking = |_| {

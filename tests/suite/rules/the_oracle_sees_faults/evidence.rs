@@ -366,7 +366,7 @@ fn show(evidence: &mut Evidence, field: &str, value: Value) {
 }
 
 #[tokio::test]
-async fn each_spoil_of_what_was_told_is_named() {
+async fn each_fault_of_the_evidence_is_named() {
     let good = good_evidence().await;
     assert_eq!(good.violations(), []);
     let mut asked = good.clone();
@@ -413,7 +413,7 @@ fn lists(good: &Evidence) {
 }
 
 #[tokio::test]
-async fn the_inbox_notes_forged_signatures_and_changed_bodies() {
+async fn deliveries_record_forged_signatures_and_changed_bodies() {
     let deliveries = Deliveries::start(1).await.unwrap();
     let number = deliveries.add_merchant();
     deliveries.set_secret(number, "whsec_c2VjcmV0IG9mIHRoZSBtZXJjaGFudA==");
@@ -445,7 +445,7 @@ async fn oddities(status: u16, repeat: Repeat, body: impl Fn(usize) -> Value + S
 }
 
 #[tokio::test]
-async fn the_book_notes_refusals_and_replays_unlike_the_first_answer() {
+async fn the_log_records_wrong_refusals_and_replays() {
     let refused = oddities(401, Repeat::After, |_| json!({"code": "unauthorized"})).await;
     assert!(refused.contains("order-1 was answered 401"), "{refused}");
     // An API that accepts the same payment twice, as two.
@@ -462,7 +462,7 @@ async fn the_book_notes_refusals_and_replays_unlike_the_first_answer() {
 
 /// Refused for another reason than its payment gives, or with another status than 409.
 #[tokio::test]
-async fn the_book_notes_refunds_that_are_refused_for_no_good_reason() {
+async fn the_log_records_refunds_refused_without_reason() {
     for (status, code, is_odd) in [
         (409, "amount_exceeds_refundable", false),
         (409, "payment_not_refundable", true),

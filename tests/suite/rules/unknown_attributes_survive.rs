@@ -23,7 +23,7 @@ async fn post(stack: &Stack, merchant: &Merchant) -> String {
 }
 
 #[tokio::test]
-async fn a_debit_between_a_folds_read_and_its_write_survives() {
+async fn a_debit_between_a_folds_read_and_write_survives() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     // The fold is the first of its balance, or a later one.
     for folds_before in [0, 1] {
@@ -52,7 +52,7 @@ async fn a_debit_between_a_folds_read_and_its_write_survives() {
 }
 
 #[tokio::test]
-async fn a_fold_adds_what_has_matured_and_keeps_what_it_does_not_know() {
+async fn a_fold_keeps_unknown_attributes() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let balances = format!("{}#balances", merchant.tenant());
@@ -74,7 +74,7 @@ async fn a_fold_adds_what_has_matured_and_keeps_what_it_does_not_know() {
 }
 
 #[tokio::test]
-async fn a_delivery_keeps_what_its_attempts_do_not_know() {
+async fn a_delivery_keeps_unknown_attributes() {
     let options = Options::new().knob("WEBHOOK_WAITS_SECONDS", "0,0").template(Template::still());
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
@@ -101,7 +101,7 @@ async fn a_delivery_keeps_what_its_attempts_do_not_know() {
 }
 
 #[tokio::test]
-async fn a_payment_keeps_what_its_commit_does_not_know() {
+async fn a_payment_keeps_unknown_attributes() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
@@ -114,7 +114,7 @@ async fn a_payment_keeps_what_its_commit_does_not_know() {
 }
 
 #[tokio::test]
-async fn a_commit_removes_a_next_ask_that_was_noted_meanwhile() {
+async fn a_commit_removes_a_concurrent_next_ask() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
@@ -135,7 +135,7 @@ async fn a_commit_removes_a_next_ask_that_was_noted_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_merchant_keeps_what_a_change_of_its_prices_does_not_know() {
+async fn a_merchant_keeps_unknown_attributes() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let fees = json!({":usd": {"N": "1500"}, ":eur": {"N": "1400"}});

@@ -172,7 +172,7 @@ async fn payments_folds_and_webhooks_are_counted_once_each() {
 }
 
 #[tokio::test]
-async fn a_late_charge_is_counted_even_where_the_log_level_hides_the_lines() {
+async fn a_late_charge_is_counted_at_any_log_level() {
     // Only look-ups, and every wait is over at once.
     let knobs = ["REPEATABLE_FOR_SECONDS", "PROCESSOR_WAITS_SECONDS", "ABSENT_AGAIN_SECONDS", "LAST_LOOK_SECONDS"];
     let options = knobs.into_iter().fold(Options::new(), |options, name| options.knob(name, 0));
@@ -214,7 +214,7 @@ async fn a_late_charge_is_counted_even_where_the_log_level_hides_the_lines() {
 }
 
 #[tokio::test]
-async fn what_is_claimed_a_third_time_is_overdue() {
+async fn an_item_claimed_three_times_is_overdue() {
     let options = Options::new().knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1).keep_lines().unkilled();
     let stack = Stack::start(options.template(Template::still())).await;
     let merchant = stack.new_merchant().await;
@@ -234,7 +234,7 @@ async fn what_is_claimed_a_third_time_is_overdue() {
 }
 
 #[tokio::test]
-async fn work_that_fails_is_counted_also_where_lambda_is_told_of_no_error() {
+async fn failed_work_is_counted_without_a_lambda_error() {
     let stack = Stack::start(Options::new().template(Template::still()).keep_lines().unkilled()).await;
     let rubbish = |count: usize| event::stream(&vec![("rubbish".to_owned(), "payment".to_owned()); count]);
     let counted = async |count: u64| tells(&stack, &[("WorkFailed", count..=count)]).await;

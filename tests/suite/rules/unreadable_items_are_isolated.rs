@@ -61,7 +61,7 @@ async fn names(stack: &Stack, function: &str, expected: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn a_list_of_payments_serves_those_that_can_be_read() {
+async fn a_list_of_payments_skips_unreadable_ones() {
     let (stack, merchant) = start(Options::new()).await;
     let mut paid = Vec::new();
     for _ in 0..5 {
@@ -86,7 +86,7 @@ async fn a_list_of_payments_serves_those_that_can_be_read() {
 }
 
 #[tokio::test]
-async fn a_list_of_balance_transactions_serves_those_that_can_be_read() {
+async fn a_list_of_balance_transactions_skips_unreadable_ones() {
     let (stack, merchant) = start(Options::new()).await;
     for _ in 0..5 {
         post(&stack, &merchant, "USD").await;
@@ -121,7 +121,7 @@ async fn folded(stack: &Stack, merchant: &Merchant, currency: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_movement_folds_by_its_key_and_its_amount_alone() {
+async fn a_fold_needs_only_a_movements_key_and_amount() {
     let (stack, merchant) = start(Options::new()).await;
     let unknown = json!({"amount": {"N": "100"}, "source": {"S": "re_not_known_yet"}, "reason": {"M": {}}});
     stack
@@ -137,7 +137,7 @@ async fn a_movement_folds_by_its_key_and_its_amount_alone() {
 }
 
 #[tokio::test]
-async fn an_unreadable_movement_stops_no_other() {
+async fn an_unreadable_movement_blocks_no_other() {
     // More than a fold looks at in each shard, in front of those that can be read.
     const UNREADABLE: usize = 251;
     let (stack, merchant) = start(Options::new()).await;
@@ -185,7 +185,7 @@ async fn only_unknown(merchant: &Merchant, currency: &str, usd: Value) {
 }
 
 #[tokio::test]
-async fn a_balance_that_is_not_exact_is_an_error_of_its_currency() {
+async fn an_inexact_balance_is_an_error_of_its_currency_only() {
     let (stack, merchant) = start(Options::new()).await;
     for currency in ["USD", "EUR", "JPY"] {
         post(&stack, &merchant, currency).await;
@@ -227,7 +227,7 @@ async fn a_balance_that_is_not_exact_is_an_error_of_its_currency() {
 }
 
 #[tokio::test]
-async fn a_movement_at_a_wrong_place_is_not_folded_again_and_again() {
+async fn a_misplaced_movement_is_not_folded_repeatedly() {
     let (stack, merchant) = start(Options::new()).await;
     // Its entry is on shard 1, where a fold would delete it.
     let mut stray = movement(&merchant, "USD", 0, json!({"amount": {"N": "100"}}));
@@ -242,7 +242,7 @@ async fn a_movement_at_a_wrong_place_is_not_folded_again_and_again() {
 }
 
 #[tokio::test]
-async fn a_due_item_that_nothing_can_be_done_for_stops_no_other() {
+async fn an_unknown_due_item_blocks_no_other() {
     // More than a page of the sweep, in front of each payment; some that the sweep has no right to, some with no time.
     const RUBBISH: usize = 210;
     let options = Options::new().knob("FIRST_DUE_SECONDS", 1).knob("STORE_DEADLINE_MS", 9000);
@@ -279,7 +279,7 @@ async fn a_due_item_that_nothing_can_be_done_for_stops_no_other() {
 }
 
 #[tokio::test]
-async fn an_unreadable_endpoint_stops_no_other_and_misses_no_event() {
+async fn an_unreadable_endpoint_blocks_no_other_and_misses_no_event() {
     let (stack, merchant) = start(Options::new()).await;
     let (receiver, other) = (Receiver::start().await, Receiver::start().await);
     let bad = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
@@ -327,7 +327,7 @@ async fn a_delivery_to_an_unreadable_endpoint_is_not_given_up() {
 }
 
 #[tokio::test]
-async fn an_unreadable_delivery_stops_no_other_and_is_not_made_again() {
+async fn an_unreadable_delivery_blocks_no_other() {
     let (stack, merchant) = start(Options::new()).await;
     let (receiver, other) = (Receiver::start().await, Receiver::start().await);
     let bad = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
@@ -345,7 +345,7 @@ async fn an_unreadable_delivery_stops_no_other_and_is_not_made_again() {
 }
 
 #[tokio::test]
-async fn a_page_passes_over_any_number_of_unreadable_items() {
+async fn a_page_skips_any_number_of_unreadable_items() {
     let (stack, merchant) = start(Options::new()).await;
     let oldest = merchant.client.pay(1250, "USD", "tok_visa").await;
     for _ in 0..3 {

@@ -53,7 +53,7 @@ async fn modest(client: &Client, stop: &AtomicBool) {
 }
 
 #[tokio::test]
-async fn three_times_the_plan_is_refused_in_part_and_another_merchant_in_nothing() {
+async fn a_flood_of_one_merchant_refuses_none_of_another() {
     let plan = Options::new().knob("STANDARD_PLAN_RATE", RATE).knob("STANDARD_PLAN_BURST", BURST);
     // The stage has room for both plans and no more, so that what the flood is refused must take nothing from it.
     let options = plan.knob("STAGE_RATE", 2 * RATE).knob("STAGE_BURST", 2 * BURST + 20);

@@ -27,7 +27,7 @@ async fn plant(stack: &Stack, hold: &Hold, payment: &str, part: &str) -> (String
 }
 
 #[tokio::test]
-async fn a_commit_that_would_overwrite_an_entry_a_movement_or_an_event_writes_nothing() {
+async fn a_commit_never_overwrites_a_posted_item() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     for part in ["#journal#", "#movements#", "#events#"] {

@@ -129,7 +129,7 @@ async fn items_and_messages_of_version_0_1_0_are_read() {
 }
 
 #[tokio::test]
-async fn a_movement_and_an_entry_of_a_newer_version_are_folded_and_shown() {
+async fn movements_and_entries_of_newer_versions_are_readable() {
     let (stack, merchant) = start().await;
     let (tenant, source) = (merchant.tenant(), "tol_7ccpzn4gffpza71gj3mr6qsffj");
     let id = "txn_01m8f8vhsn007ccpzn4gffpza7";
@@ -151,7 +151,7 @@ async fn a_movement_and_an_entry_of_a_newer_version_are_folded_and_shown() {
 }
 
 #[tokio::test]
-async fn an_event_that_has_expired_is_gone_before_the_table_deletes_it() {
+async fn an_expired_event_is_ignored_before_its_deletion() {
     let (stack, merchant) = start().await;
     let endpoint = merchant.client.create_webhook_endpoint("http://127.0.0.1:9/hook", &["payment.*"]).await;
     let payment = merchant.client.pay(1250, "USD", "tok_visa").await;

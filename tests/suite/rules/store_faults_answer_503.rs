@@ -27,7 +27,7 @@ async fn start() -> (Stack, Merchant) {
 }
 
 #[tokio::test]
-async fn while_the_store_fails_a_payment_is_503_and_the_same_key_succeeds_later_with_one_charge() {
+async fn a_failing_store_is_503_and_the_same_key_charges_once_later() {
     let faults = [
         Fault::Error("ThrottlingException"),
         Fault::Error("ProvisionedThroughputExceededException"),
@@ -50,7 +50,7 @@ async fn while_the_store_fails_a_payment_is_503_and_the_same_key_succeeds_later_
 }
 
 #[tokio::test]
-async fn a_store_that_is_slow_is_503_within_the_deadline_and_its_late_write_counts_once() {
+async fn a_slow_store_is_503_and_its_late_write_counts_once() {
     let (stack, merchant) = start().await;
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     let hold = stack.store_proxy().hold(ALWAYS, Matching::operation("PutItem").with("fingerprint"));
@@ -66,7 +66,7 @@ async fn a_store_that_is_slow_is_503_within_the_deadline_and_its_late_write_coun
 }
 
 #[tokio::test]
-async fn reads_and_the_authorizer_tell_it_too() {
+async fn reads_and_the_authorizer_answer_503_too() {
     let (stack, merchant) = start().await;
     let payment = merchant.client.paid(1250, "USD").await;
     let path = format!("/payments/{}", payment["id"].as_str().unwrap());
@@ -83,7 +83,7 @@ async fn reads_and_the_authorizer_tell_it_too() {
 }
 
 #[tokio::test]
-async fn one_lost_answer_is_not_noticed() {
+async fn one_lost_reply_goes_unnoticed() {
     let (stack, merchant) = start().await;
     stack.store_proxy().fault(1, Matching::operation("PutItem").with("fingerprint"), Fault::LoseReply);
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
@@ -92,7 +92,7 @@ async fn one_lost_answer_is_not_noticed() {
 }
 
 #[tokio::test]
-async fn a_refund_that_takes_longer_than_its_function_is_503_and_the_same_key_succeeds_later() {
+async fn a_slow_refund_is_503_and_the_same_key_succeeds_later() {
     // The transaction alone may take 8 s; the function has 3.
     let hurried = Template::read().with(&["Globals", "Function", "Timeout"], "3");
     let stack = Stack::start(Options::new().store_proxy().template(hurried)).await;

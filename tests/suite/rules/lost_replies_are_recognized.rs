@@ -38,7 +38,7 @@ async fn one_event(stack: &Stack, merchant: &Merchant) -> String {
 }
 
 #[tokio::test]
-async fn a_fold_whose_reply_is_lost_goes_on_to_the_next() {
+async fn a_fold_with_a_lost_reply_continues() {
     const MOVEMENTS: i64 = 501;
     let (stack, merchant) = start(Options::new().unkilled()).await;
     // More than twice what a fold takes of one of four shards.
@@ -58,7 +58,7 @@ async fn a_fold_whose_reply_is_lost_goes_on_to_the_next() {
 }
 
 #[tokio::test]
-async fn a_claim_of_the_sweep_whose_reply_is_lost_sends_its_message() {
+async fn a_sweeps_claim_with_a_lost_reply_sends_its_message() {
     let (stack, merchant) = start(Options::new().knob("FIRST_DUE_SECONDS", 1).unkilled()).await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let payment = stack.table().item(&format!("{}#{id}", merchant.tenant()), "payment").await.unwrap();
@@ -73,7 +73,7 @@ async fn a_claim_of_the_sweep_whose_reply_is_lost_sends_its_message() {
 }
 
 #[tokio::test]
-async fn a_claim_of_a_delivery_whose_reply_is_lost_makes_its_attempt() {
+async fn a_deliverys_claim_with_a_lost_reply_makes_its_attempt() {
     let (stack, merchant) = start(Options::new().knob("WEBHOOK_WAITS_SECONDS", 0).unkilled()).await;
     let receiver = Receiver::scripted([Reply::Status(500)]).await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
@@ -99,7 +99,7 @@ async fn status(stack: &Stack, merchant: &Merchant, endpoint: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_first_attempt_stored_without_a_reply_has_its_consequences() {
+async fn a_first_attempt_with_a_lost_reply_is_followed_up() {
     let (stack, merchant) = start(Options::new().unkilled()).await;
     let receiver = Receiver::scripted([Reply::Status(410)]).await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
@@ -113,7 +113,7 @@ async fn a_first_attempt_stored_without_a_reply_has_its_consequences() {
 }
 
 #[tokio::test]
-async fn a_later_attempt_stored_without_a_reply_has_its_consequences() {
+async fn a_later_attempt_with_a_lost_reply_is_followed_up() {
     let (stack, merchant) = start(Options::new().knob("WEBHOOK_WAITS_SECONDS", 0).unkilled()).await;
     let receiver = Receiver::scripted([Reply::Status(500), Reply::Status(410)]).await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
@@ -130,7 +130,7 @@ async fn a_later_attempt_stored_without_a_reply_has_its_consequences() {
 }
 
 #[tokio::test]
-async fn a_next_ask_noted_without_a_reply_has_its_message() {
+async fn a_next_ask_with_a_lost_reply_sends_its_message() {
     let (stack, merchant) = start(Options::new().unkilled()).await;
     let id = merchant.client.pay(1250, "USD", "tok_unavailable").await;
     losing(&stack, Matching::operation("UpdateItem").with("\"asking\""), async {
@@ -142,7 +142,7 @@ async fn a_next_ask_noted_without_a_reply_has_its_message() {
 }
 
 #[tokio::test]
-async fn a_payment_stored_without_a_reply_is_no_replay() {
+async fn a_payment_with_a_lost_reply_is_no_replay() {
     let (stack, merchant) = start(Options::new().unkilled()).await;
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     losing(&stack, Matching::operation("PutItem").with("fingerprint"), async {
@@ -156,7 +156,7 @@ async fn a_payment_stored_without_a_reply_is_no_replay() {
 
 /// The store's mark of its write is gone when the payment has been worked on before the write is sent again.
 #[tokio::test]
-async fn a_request_that_finds_its_own_payment_is_no_replay() {
+async fn a_request_that_finds_its_own_write_is_no_replay() {
     let stack = Stack::start(Options::new().template(Template::still()).unkilled()).await;
     let sample = include_str!("../../../events/create-payment/card.json");
     let event: Value = serde_json::from_str(sample).unwrap();
@@ -172,7 +172,7 @@ async fn a_request_that_finds_its_own_payment_is_no_replay() {
 }
 
 #[tokio::test]
-async fn a_change_of_a_merchant_stored_without_a_reply_is_made_once() {
+async fn a_merchants_change_with_a_lost_reply_applies_once() {
     let (stack, merchant) = start(Options::new().unkilled()).await;
     let change = json!({"merchant": merchant.id, "name": "Acme Inc"});
     let reads = Matching::operation("GetItem").with(&merchant.id).with("\"merchant\"");
@@ -187,7 +187,7 @@ async fn a_change_of_a_merchant_stored_without_a_reply_is_made_once() {
 }
 
 #[tokio::test]
-async fn a_write_of_another_copy_is_not_taken_for_ones_own() {
+async fn another_copys_write_is_not_mistaken_for_ones_own() {
     let (stack, merchant) = start(Options::new().knob("WEBHOOK_WAITS_SECONDS", 0).unkilled()).await;
     let receiver = Receiver::scripted([Reply::Status(500)]).await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;

@@ -33,7 +33,7 @@ async fn due_again(
 }
 
 #[tokio::test]
-async fn an_event_due_again_stays_due_when_it_was_handed_over() {
+async fn a_delivered_event_keeps_a_due_time_set_meanwhile() {
     let (stack, merchant) = start(Options::new()).await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
@@ -48,7 +48,7 @@ async fn an_event_due_again_stays_due_when_it_was_handed_over() {
 }
 
 #[tokio::test]
-async fn a_balance_due_again_stays_due_when_nothing_is_left() {
+async fn a_folded_balance_keeps_a_due_time_set_meanwhile() {
     let (stack, merchant) = start(Options::new()).await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
@@ -67,7 +67,7 @@ async fn a_balance_due_again_stays_due_when_nothing_is_left() {
 }
 
 #[tokio::test]
-async fn a_balance_that_was_not_claimed_is_written_once_per_fold() {
+async fn an_unclaimed_balance_is_written_once_per_fold() {
     let (stack, merchant) = start(Options::new()).await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
