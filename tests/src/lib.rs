@@ -1,7 +1,7 @@
-//! The black-box harness: a stack of one's own for every test, a client, a webhook receiver, a faulty way to the
-//! store, and an oracle that says what the books must be.
+//! The test harness: a stack for each test, a client, a webhook receiver, a store proxy that injects faults, and an
+//! oracle that says what the books must contain.
 //!
-//! It imports nothing of what it tests. It knows the HTTP API, `dev.json`, the APIs of DynamoDB, SQS and Lambda, and
+//! It imports none of the code under test. It knows the HTTP API, `dev.json`, the APIs of DynamoDB, SQS and Lambda, and
 //! the layout of the table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it exists only for tests")]
 
@@ -14,7 +14,7 @@ pub mod stack;
 pub mod target;
 pub mod tools;
 
-// By their short names: every test uses some.
+// Short names for all tests.
 pub use api::client::{Answer, Client, unique};
 pub use api::eventually::{Deadline, eventually};
 pub use api::{client, clock, document, event, pages, terms};

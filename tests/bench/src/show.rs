@@ -1,4 +1,4 @@
-//! How figures are written for people: from whole microseconds and bytes.
+//! Figures in readable units, from whole microseconds and bytes.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Half of them were as fast as `p50_us`, 99 of a hundred as fast as `p99_us`.
+/// Percentiles of durations as `p50_us` and `p99_us`.
 pub fn percentiles(of: &Percentiles) -> Value {
     serde_json::json!({"count": of.count(), "p50_us": micros(of.at(50)), "p99_us": micros(of.at(99))})
 }
@@ -39,12 +39,12 @@ pub fn ratio(part: u64, whole: u64) -> String {
     }
 }
 
-/// What stands where nothing was measured.
+/// Placeholder for a figure that was not measured.
 pub fn none() -> String {
     "–".to_owned()
 }
 
-/// A table as Markdown has it, with columns as wide as they must be.
+/// A Markdown table with aligned columns.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut lines: Vec<Vec<String>> = vec![head.iter().map(ToString::to_string).collect()];
     lines.extend(rows.iter().cloned());
@@ -59,10 +59,10 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     lines.iter().map(line).collect()
 }
 
-/// Where the figures of a page end.
+/// Marks the end of a page's figures.
 const END: &str = "<!-- end of figures -->";
 
-/// A page with these tables in the place of what stands between `begin` and [`END`]; none where it lacks one of them.
+/// The page with these tables between `begin` and [`END`]; `None` if a marker is missing.
 pub fn between(page: &str, begin: &str, tables: &str) -> Option<String> {
     let (before, rest) = page.split_once(begin)?;
     let (_, after) = rest.split_once(END)?;

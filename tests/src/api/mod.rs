@@ -1,4 +1,4 @@
-//! The HTTP API, and what functions are handed, as those outside know them.
+//! The HTTP API and the events of functions, as their callers know them.
 
 pub mod answer;
 pub mod client;

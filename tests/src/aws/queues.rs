@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::api::eventually::{Deadline, eventually};
 use crate::table::call_aws;
 
-/// The queues that move payments on.
+/// The work queues.
 pub const WORK: [&str; 3] = ["ProcessorQueue", "FoldsQueue", "WebhooksQueue"];
 
 /// All queues of a stack.
@@ -27,13 +27,13 @@ impl Queues {
         self.try_call(operation, request).await.unwrap_or_else(|error| panic!("{operation}: {error}"))
     }
 
-    /// The same; `Err` says why the queues do not answer.
+    /// The same; `Err` says why SQS does not answer.
     pub async fn try_call(&self, operation: &str, request: Value) -> Result<Value, String> {
         let target = format!("AmazonSQS.{operation}");
         call_aws(&self.http, &self.url, "sqs", &target, "application/x-amz-json-1.0", &request).await
     }
 
-    /// The address of the queue whose name holds `part`, as `ProcessorQueue` (case and dashes do not matter).
+    /// The URL of the queue whose name contains `part`, as `ProcessorQueue` (case and dashes are ignored).
     pub async fn url(&self, part: &str) -> String {
         self.try_url(part).await.unwrap_or_else(|error| panic!("{error}"))
     }
@@ -46,12 +46,12 @@ impl Queues {
         found.map(str::to_owned).ok_or_else(|| format!("no queue {part} among {urls:?}"))
     }
 
-    /// The addresses of the queues that move payments on.
+    /// The URLs of the work queues.
     pub async fn work_urls(&self) -> Vec<String> {
         self.try_work_urls().await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The same; `Err` says why the queues do not answer.
+    /// The same; `Err` says why SQS does not answer.
     pub async fn try_work_urls(&self) -> Result<Vec<String>, String> {
         let mut urls = Vec::new();
         for queue in WORK {
@@ -65,12 +65,12 @@ impl Queues {
         self.call("SendMessage", json!({"QueueUrl": url, "MessageBody": body})).await;
     }
 
-    /// How many messages the queue at `url` holds: waiting, delayed or being worked on.
+    /// Number of messages in the queue at `url`: visible, delayed or in flight.
     pub async fn depth(&self, url: &str) -> u64 {
         self.try_depth(url).await.unwrap_or_else(|error| panic!("GetQueueAttributes: {error}"))
     }
 
-    /// The same; `Err` says why the queues do not answer.
+    /// The same; `Err` says why SQS does not answer.
     pub async fn try_depth(&self, url: &str) -> Result<u64, String> {
         let names = ["", "NotVisible", "Delayed"].map(|kind| format!("ApproximateNumberOfMessages{kind}"));
         let request = json!({"QueueUrl": url, "AttributeNames": names});
@@ -79,7 +79,7 @@ impl Queues {
         Ok(names.iter().map(count).sum())
     }
 
-    /// Takes messages from the queue at `url` until there were `count` different ones; gives their bodies.
+    /// Receives messages from the queue at `url` until `count` different ones have arrived; returns their bodies.
     pub async fn take(&self, url: &str, count: usize) -> Vec<Value> {
         let mut bodies: BTreeSet<String> = BTreeSet::new();
         let taken = eventually(&format!("{count} messages"), Deadline::SOON, async || {
@@ -93,7 +93,7 @@ impl Queues {
     }
 }
 
-/// How often each message is in its queue: twice when the whole suite runs with `QUEUE_DISORDER=1`.
+/// Copies of each message in a queue: two when the suite runs with `QUEUE_DISORDER=1`.
 pub fn copies() -> u64 {
     if std::env::var("QUEUE_DISORDER").is_ok_and(|value| value == "1") { 2 } else { 1 }
 }

@@ -1,11 +1,11 @@
-//! The table, read (and spoiled) through DynamoDB's own API.
+//! The table, read and manipulated through DynamoDB's API.
 
 use serde_json::{Map, Value, json};
 
 /// An item as plain JSON: numbers are numbers, binary values stay base64 text.
 pub type Item = Map<String, Value>;
 
-/// The one table.
+/// The table of a stack.
 #[derive(Debug, Clone)]
 pub struct Table {
     http: reqwest::Client,
@@ -29,12 +29,12 @@ impl Table {
         &self.name
     }
 
-    /// Calls an operation (`PutItem`, …) with a request in DynamoDB's JSON; `TableName` is added.
+    /// Calls an operation (`PutItem`, …) with a request in DynamoDB's JSON; adds `TableName`.
     pub async fn call(&self, operation: &str, request: Value) -> Value {
         self.try_call(operation, request).await.unwrap_or_else(|error| panic!("{operation}: {error}"))
     }
 
-    /// The same; `Err` is the table's answer.
+    /// The same; `Err` is DynamoDB's answer.
     pub async fn try_call(&self, operation: &str, mut request: Value) -> Result<Value, String> {
         request["TableName"] = json!(self.name);
         let target = format!("DynamoDB_20120810.{operation}");
@@ -46,7 +46,7 @@ impl Table {
         self.try_items().await.unwrap_or_else(|error| panic!("Scan: {error}"))
     }
 
-    /// Every item, or why the table does not answer.
+    /// Every item; `Err` says why DynamoDB does not answer.
     pub async fn try_items(&self) -> Result<Vec<Item>, String> {
         self.pages("Scan", json!({"ConsistentRead": true})).await
     }
@@ -58,7 +58,7 @@ impl Table {
         self.pages("Query", request).await.unwrap_or_else(|error| panic!("Query: {error}"))
     }
 
-    /// How many items have this partition key, or why the table does not answer.
+    /// Number of items with this partition key; `Err` says why DynamoDB does not answer.
     pub async fn try_count(&self, pk: &str) -> Result<usize, String> {
         let mut request = json!({"Select": "COUNT", "KeyConditionExpression": "pk = :pk",
             "ExpressionAttributeValues": {":pk": {"S": pk}}});
@@ -79,12 +79,12 @@ impl Table {
         self.call("GetItem", request).await.get("Item").map(plain_item)
     }
 
-    /// Writes an item in DynamoDB's JSON, with no condition: to plant what should not be there.
+    /// Writes an item in DynamoDB's JSON without a condition.
     pub async fn put(&self, item: Value) {
         self.call("PutItem", json!({"Item": item})).await;
     }
 
-    /// Changes one item by an update expression, with values in DynamoDB's JSON (`{}`: none).
+    /// Updates one item with an update expression and values in DynamoDB's JSON (`{}`: none).
     pub async fn update(&self, pk: &str, sk: &str, expression: &str, values: Value) {
         let mut request = json!({"Key": {"pk": {"S": pk}, "sk": {"S": sk}}, "UpdateExpression": expression});
         if values.as_object().is_some_and(|values| !values.is_empty()) {
@@ -93,7 +93,7 @@ impl Table {
         self.call("UpdateItem", request).await;
     }
 
-    /// Writes items in DynamoDB's JSON, with no condition, 25 at a time.
+    /// Writes items in DynamoDB's JSON without a condition, 25 at a time.
     pub async fn put_all(&self, items: &[Value]) {
         for batch in items.chunks(25) {
             let puts: Vec<Value> = batch.iter().map(|item| json!({"PutRequest": {"Item": item}})).collect();
@@ -102,7 +102,7 @@ impl Table {
         }
     }
 
-    /// One item in DynamoDB's JSON, to be put back changed.
+    /// One item in DynamoDB's JSON, to write it back changed.
     pub async fn raw_item(&self, pk: &str, sk: &str) -> Value {
         let request = json!({"ConsistentRead": true, "Key": {"pk": {"S": pk}, "sk": {"S": sk}}});
         self.call("GetItem", request).await["Item"].take()
@@ -121,7 +121,7 @@ impl Table {
     }
 }
 
-/// A JSON call to a local AWS service, with a signature that only looks like one; `Err` is the service's answer.
+/// A JSON call to a local AWS service, with an imitated signature; `Err` is the service's answer.
 pub(crate) async fn call_aws(
     http: &reqwest::Client, url: &str, service: &str, target: &str, content_type: &str, request: &Value,
 ) -> Result<Value, String> {

@@ -1,7 +1,7 @@
-//! What the store's calls cost, in the store's own figures, for each step of a payment.
+//! Capacity units of store calls, as the store reports them, for each step of a payment.
 //!
-//! DynamoDB counts a write unit for each KB of the item, two in a transaction, and one for each entry of an index that
-//! is written or removed; a read unit for each 4 KB, half of one where the read may be stale.
+//! DynamoDB counts a write unit for each KB of an item, twice in a transaction, and one for each index entry written or
+//! removed; a read unit for each 4 KB, half of it for an eventually consistent read.
 
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
@@ -12,25 +12,25 @@ use crate::store_proxy::Call;
 use crate::terms::SHARDS;
 use crate::{event, unique};
 
-/// Messages that a consumer is given at once, as its queue does.
+/// Largest batch of a queue's messages.
 const BATCH: usize = 10;
 const CLIENTS: usize = 8;
 
-/// A call that the store has carried out, with its price.
+/// A completed store call with its capacity units.
 #[derive(Debug, Clone)]
 pub struct Consumed {
     /// The call.
     pub call: Call,
-    /// Half units: of reads, or of writes.
+    /// Half capacity units: of a read or of a write.
     pub halves: u64,
 }
 
 impl Consumed {
-    /// Of the store's answer; none where that tells no price, as an error does.
+    /// Reads the units from the store's answer; `None` for an error, which has none.
     pub(crate) fn read(call: Call, answer: &[u8]) -> Option<Consumed> {
         let answer: Value = serde_json::from_slice(answer).ok()?;
-        let told = answer.get("ConsumedCapacity")?;
-        let units = if told.is_array() { &told[0]["CapacityUnits"] } else { &told["CapacityUnits"] };
+        let consumed = answer.get("ConsumedCapacity")?;
+        let units = if consumed.is_array() { &consumed[0]["CapacityUnits"] } else { &consumed["CapacityUnits"] };
         let (whole, rest) =
             units.to_string().split_once('.').map(|(whole, rest)| (whole.to_owned(), rest.to_owned()))?;
         let whole: u64 = whole.parse().ok()?;
@@ -41,14 +41,13 @@ impl Consumed {
         matches!(self.call.operation.as_str(), "GetItem" | "BatchGetItem" | "Query" | "Scan" | "TransactGetItems")
     }
 
-    /// Whether it is the sandbox's, which stands in for a processor and counts in items of its own what it was made to
-    /// do.
+    /// Whether the call belongs to the sandbox processor, which keeps its own items.
     pub fn is_the_sandboxs(&self) -> bool {
         self.call.body.contains("\"sandbox#")
     }
 }
 
-/// The call's body, such that the answer tells its price.
+/// The call's body, changed to ask for consumed capacity.
 pub(crate) fn asking(call: &Call) -> String {
     match serde_json::from_str::<Value>(&call.body) {
         Ok(mut body) => {
@@ -59,7 +58,7 @@ pub(crate) fn asking(call: &Call) -> String {
     }
 }
 
-/// What a step's calls cost together.
+/// Cost of all calls of a step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {
     /// How many calls there were.
@@ -71,7 +70,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Of all these calls.
+    /// Sum of these calls.
     pub fn of<'calls>(calls: impl IntoIterator<Item = &'calls Consumed>) -> Cost {
         calls.into_iter().fold(Cost::default(), |cost, each| {
             let (reads, writes) = if each.is_read() { (each.halves, 0) } else { (0, each.halves / 2) };
@@ -84,28 +83,28 @@ impl Cost {
     }
 }
 
-/// What some payments cost together, step by step.
+/// Cost of some payments, step by step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Steps {
-    /// Accepting them.
+    /// Creating the payments.
     pub create: Cost,
-    /// Asking the processor and committing what it said.
+    /// Calling the processor and committing the result.
     pub result: Cost,
-    /// The sandbox processor's own items, which no real processor would write here.
+    /// The sandbox processor's own items, which a real processor would not write here.
     pub sandbox: Cost,
-    /// Folding their movements into the balance: reading, and replacing the balance.
+    /// Folding movements into the balance: reading them, and replacing the balance.
     pub fold: Cost,
-    /// Deleting the movements that the fold before this one had added.
+    /// Deleting the movements of the fold before.
     pub deletions: Cost,
-    /// Posting their events to the merchant's endpoints.
+    /// Delivering the events.
     pub delivery: Cost,
 }
 
-/// Takes `count` payments of `merchant` through each step, one step after the other, and one fold for all. The stack
-/// is one where nothing moves by itself ([`crate::Template::still`]), with a proxy to its store.
+/// Takes `count` payments of `merchant` through each step, with one fold for all. The stack has no triggers
+/// ([`crate::Template::still`]) and a store proxy.
 pub async fn walk(stack: &Stack, merchant: &Merchant, count: usize) -> Steps {
     let proxy = stack.store_proxy();
-    // The gateway remembers what the authorizer answers to this.
+    // The gateway caches the authorizer's answer to this request.
     merchant.client.get("/balance").await.expect(200);
     proxy.start_metering();
     let create = |_| async {
@@ -136,7 +135,7 @@ pub async fn walk(stack: &Stack, merchant: &Merchant, count: usize) -> Steps {
     }
 }
 
-/// The ids of the merchant's events that some endpoint has not been given yet.
+/// Ids of the merchant's events with endpoints that have not got them yet.
 pub async fn undelivered(stack: &Stack, merchant: &Merchant) -> Vec<String> {
     let mut ids = Vec::new();
     for shard in 0..SHARDS {
@@ -147,7 +146,7 @@ pub async fn undelivered(stack: &Stack, merchant: &Merchant) -> Vec<String> {
     ids
 }
 
-/// Hands a consumer these messages, a batch at a time; all have to succeed.
+/// Hands a consumer these messages, batch by batch; all must succeed.
 async fn invoke(stack: &Stack, function: &str, messages: Vec<Value>) {
     for batch in messages.chunks(BATCH) {
         let answer = stack.invoke(function, &event::sqs(batch)).await.unwrap();

@@ -1,5 +1,5 @@
-//! `make demo`: a merchant, 1,000 payments, refunds of some, their webhooks, and whether the books are right afterwards. It uses the
-//! stack that runs on `DATA`, or one that it starts and ends itself.
+//! `make demo`: a merchant, 1,000 payments, some refunds, their webhooks, and a check of the books. It uses the stack
+//! that runs on `DATA`, or starts and ends its own.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,12 +21,12 @@ use spillway_tests::verdict::verdict;
 use spillway_tests::workload::{self, Order, Workload};
 use tokio::sync::mpsc;
 
-/// How long a client tries to make one payment, and how long the last webhooks may take.
+/// Longest time for one payment, and for the last webhooks.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long the queues may take to be empty. Those of a stack that others use too never are.
+/// Longest wait for empty queues. On a stack with other users they never are.
 const QUIET_LIMIT: Duration = Duration::from_secs(15);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// A table that gives no answer so often in a row belongs to a stack that has ended.
+/// After this many unanswered polls of the table the stack counts as ended.
 const LOOKS_IN_VAIN: u32 = 8;
 
 #[tokio::main]
@@ -68,7 +68,7 @@ async fn demo() -> Result<bool, String> {
         .await
         .map_err(|error| format!("There is no free port for webhooks: {error}."))?;
     let merchant = Arc::new(LoadMerchant::create(&stack, &Arc::new(deliveries), "Demo").await?);
-    tell(&settings, &opening(&settings, &stack, &merchant, own.is_some()));
+    print_text(&settings, &opening(&settings, &stack, &merchant, own.is_some()));
 
     let began = Instant::now();
     pay(&settings, &stack, &merchant).await?;
@@ -84,8 +84,8 @@ async fn demo() -> Result<bool, String> {
     Ok(violations.is_empty())
 }
 
-/// Reads everything back and compares it with what was sent. Under a plan of a few requests a second that takes as long
-/// as the payments did.
+/// Reads everything back and compares it with the requests. Under a plan of few requests a second this takes as long as
+/// the payments.
 async fn look_back(settings: &Settings, stack: &RunningStack, merchant: &Arc<LoadMerchant>, alone: bool) -> Judged {
     let objects = merchant.requests.accepted() + merchant.requests.refunds_count();
     let mut progress = Bar::of(u64::try_from(objects).unwrap_or_default(), settings.json);
@@ -98,7 +98,7 @@ async fn look_back(settings: &Settings, stack: &RunningStack, merchant: &Arc<Loa
     judged
 }
 
-fn tell(settings: &Settings, text: &str) {
+fn print_text(settings: &Settings, text: &str) {
     if !settings.json {
         println!("{text}");
     }
@@ -121,7 +121,7 @@ fn opening(settings: &Settings, stack: &RunningStack, merchant: &LoadMerchant, o
     .join("\n")
 }
 
-/// Sends all payments, refunds of those that were paid, and waits for their webhooks, as far as they come.
+/// Sends all payments and their refunds, and waits for the webhooks.
 async fn pay(settings: &Settings, stack: &RunningStack, merchant: &Arc<LoadMerchant>) -> Result<(), String> {
     let payments = usize::try_from(settings.payments).unwrap_or(usize::MAX);
     let clients = usize::try_from(settings.clients).unwrap_or(1);
@@ -131,10 +131,10 @@ async fn pay(settings: &Settings, stack: &RunningStack, merchant: &Arc<LoadMerch
         let (paid, to_be_refunded) = mpsc::unbounded_channel();
         let orders = orders.into_iter().enumerate().map(move |(number, order)| (paid.clone(), number, order));
         let placed = stream::iter(orders).for_each_concurrent(clients, |(paid, number, order)| async move {
-            // Each twentieth is repeated after its answer, as a client does that has lost it.
+            // Every twentieth is repeated after its answer, as by a client that lost it.
             let repeat = if number % 20 == 7 { Repeat::After } else { Repeat::Never };
             if let Some(payment) = merchant.requests.pay(&merchant.client, order.clone(), PATIENCE, repeat).await {
-                // The receiver lives as long as this.
+                // The receiver lives as long as this task.
                 let _ = paid.send((order, payment));
             }
         });
@@ -145,7 +145,7 @@ async fn pay(settings: &Settings, stack: &RunningStack, merchant: &Arc<LoadMerch
         join(placed, refunded).await;
         all_delivered(std::slice::from_ref(merchant), PATIENCE).await
     };
-    // Each request, and twice each event: of a payment one, of a refund two.
+    // Each request, and twice each event: one event for a payment, two for a refund.
     let steps = payments + refunds + 2 * (payments + 2 * refunds);
     let mut progress = Bar::of(u64::try_from(steps).unwrap_or_default(), settings.json);
     let done = tokio::select! {
@@ -156,7 +156,7 @@ async fn pay(settings: &Settings, stack: &RunningStack, merchant: &Arc<LoadMerch
     done
 }
 
-/// Shows how far it has come, until the stack does not answer any more: the sentence that says so.
+/// Shows the progress. Returns only if the stack no longer answers, with a sentence that says so.
 async fn watch(stack: &RunningStack, merchant: &LoadMerchant, payments: usize, progress: &mut Bar) -> String {
     let table = stack.table();
     let mut in_vain = 0;

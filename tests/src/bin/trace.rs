@@ -1,4 +1,4 @@
-//! `make trace ID=pay_…`: what happened to one payment, in the order of time, from the running stack's table.
+//! `make trace ID=pay_…`: the history of one payment, from the running stack's table.
 
 use std::process::ExitCode;
 
@@ -122,7 +122,7 @@ fn shown(item: &Item, name: &str) -> String {
     item.get(name).map(ToString::to_string).unwrap_or_default()
 }
 
-/// How many there are, as `1 attempt` or `2 attempts`.
+/// A count with its noun: `1 attempt`, `2 attempts`.
 fn counted(item: &Item, name: &str, what: &str) -> String {
     let count = item.get(name).and_then(Value::as_u64).unwrap_or_default();
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })

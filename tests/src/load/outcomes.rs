@@ -1,4 +1,4 @@
-//! What became of payments and refunds, counted.
+//! Outcomes of payments and refunds, counted.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::request_log::Sent;
 use crate::tool::count;
 use crate::workload::Behaviour;
 
-/// How often each outcome occurred, by the card's behaviour.
+/// Number of each outcome, by the card's behaviour.
 pub type Outcomes = BTreeMap<&'static str, BTreeMap<String, usize>>;
 
-/// What became of all payments, as the API shows it.
+/// Outcomes of all payments, as the API shows them.
 pub fn of_payments<'each>(evidence: impl IntoIterator<Item = &'each Evidence>) -> Outcomes {
     let mut outcomes = Outcomes::new();
     for each in evidence {
@@ -22,7 +22,7 @@ pub fn of_payments<'each>(evidence: impl IntoIterator<Item = &'each Evidence>) -
     outcomes
 }
 
-/// What became of all refunds: as the API shows it, or why it was refused.
+/// Outcomes of all refunds: the API's status, or the reason of the refusal.
 pub fn of_refunds<'each>(evidence: impl IntoIterator<Item = &'each Evidence>) -> Outcomes {
     let mut outcomes = Outcomes::new();
     for each in evidence {
@@ -39,7 +39,7 @@ fn note<Of: MoneyRequest>(outcomes: &mut Outcomes, evidence: &Evidence, sent: &S
     *outcomes.entry(card.name).or_default().entry(outcome).or_default() += 1;
 }
 
-/// A line for each behaviour of a card: how many there were, and what became of them.
+/// A line for each behaviour of a card: the number, and the outcomes.
 pub fn outcome_lines(outcomes: &Outcomes) -> Vec<String> {
     let line = |(card, outcomes): (&&str, &BTreeMap<String, usize>)| {
         let listed: Vec<String> =

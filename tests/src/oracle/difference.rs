@@ -1,4 +1,4 @@
-//! What is different between what there is and what there has to be, in words.
+//! Differences between found and expected values, in words.
 
 use serde_json::Value;
 
@@ -25,7 +25,7 @@ fn collect(path: &str, found: &Value, expected: &Value, clauses: &mut Vec<String
     }
 }
 
-/// A value for people: a text without its quotes.
+/// A value in words: a text without its quotes.
 pub fn shown(value: &Value) -> String {
     match value {
         Value::Null => "nothing".to_owned(),

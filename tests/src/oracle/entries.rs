@@ -1,4 +1,4 @@
-//! Each entry and each movement by itself: legs, amounts, value date.
+//! Checks each entry and movement by itself: legs, amounts, value date.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
     movements(books, found);
 }
 
-/// No leg is nothing or less, and the debits are the credits.
+/// Every leg is above zero, and debits equal credits.
 fn unbalanced(entry: &Item) -> Option<Violation> {
     let postings = entry.get("postings").and_then(Value::as_array).into_iter().flatten();
     let positive = postings.clone().all(|posting| posting["amount"].as_i64().is_some_and(|amount| amount > 0));
@@ -36,12 +36,12 @@ fn unbalanced(entry: &Item) -> Option<Violation> {
     })
 }
 
-/// What an entry says other than it must.
+/// Differences of an entry from the expected one.
 fn posted(books: &Books, entry: &Item, kind: &EntryType) -> Option<Violation> {
     let object = books.object(text(entry, "source"));
     let whole = match (kind.whole, object) {
         (Some(field), Some(object)) => number(object.item, field),
-        // Without an object there is nothing to compare with; that it is missing is named elsewhere.
+        // Without its object there is nothing to compare with; the missing object is named elsewhere.
         (Some(_), None) => return None,
         (None, _) => legs(entry).map(|(_, amount)| amount).filter(|amount| *amount > 0).sum(),
     };
@@ -68,7 +68,7 @@ fn posted(books: &Books, entry: &Item, kind: &EntryType) -> Option<Violation> {
         must["the object's available_on"] = json!(text(entry, "available_on"));
         is["the object's available_on"] = json!(object.item.get("available_on"));
     }
-    // What an entry repeats of its legs.
+    // Fields of an entry that repeat its legs.
     for (name, value) in [("amount", net_of(entry) + fee_of(entry)), ("fee", fee_of(entry)), ("net", net_of(entry))] {
         if let Some(stored) = entry.get(name).filter(|_| kind.is_the_merchants()) {
             must[name] = json!(value);
@@ -80,7 +80,7 @@ fn posted(books: &Books, entry: &Item, kind: &EntryType) -> Option<Violation> {
     (!differences.is_empty()).then(|| Kind::Wrong.of(format!("the entry {kind} of {source}: {differences}")))
 }
 
-/// From when on the merchant's leg must count; none where that is not known.
+/// Value date of the merchant's leg; `None` if it is unknown.
 fn value_date(books: &Books, entry: &Item, kind: &EntryType) -> Option<String> {
     let today = day(entry, "created_at").to_owned();
     match kind.value_date {
@@ -93,7 +93,7 @@ fn value_date(books: &Books, entry: &Item, kind: &EntryType) -> Option<String> {
     }
 }
 
-/// The day and the merchant's delay. A merchant that was changed may have had another delay that day.
+/// The entry's day plus the merchant's delay. A merchant that was changed may have had another delay that day.
 fn delayed(books: &Books, day: &str) -> Option<String> {
     let merchant = books.merchant.as_ref().filter(|merchant| number(merchant, "version") == 1)?;
     let mut parts = day.split('-');
@@ -103,7 +103,7 @@ fn delayed(books: &Books, day: &str) -> Option<String> {
     Some((day + time::Duration::days(number(merchant, "settlement_delay_days"))).to_string())
 }
 
-/// Each movement that is still there is the merchant's leg of its entry, once.
+/// Each remaining movement equals the merchant's leg of its entry, once.
 fn movements(books: &Books, found: &mut Vec<Violation>) {
     let mut of_entries: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
     for movement in &books.movements {

@@ -1,4 +1,4 @@
-//! Each event against its object: `data` is the object at one version.
+//! Compares each event with its object: `data` is the object at one version.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use super::{Books, Kind, Object, Violation, by_source, number, text};
 use crate::difference::shown;
 use crate::table::Item;
 
-/// What an object never changes.
+/// Fields of an object that never change.
 const FIXED: [&str; 8] =
     ["id", "payment", "amount", "currency", "capture_method", "destination", "reason", "created_at"];
 
@@ -32,12 +32,12 @@ pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
     }
 }
 
-/// An event's object as it was rendered; nothing if it can't be read.
+/// The object in an event; empty if it can't be read.
 pub(super) fn data(event: &Item) -> Map<String, Value> {
     serde_json::from_str(text(event, "data")).unwrap_or_default()
 }
 
-/// The earliest version first.
+/// Sorted by version.
 pub(super) fn by_version(mut events: Vec<&Item>) -> Vec<&Item> {
     events.sort_by_cached_key(|event| number(&data(event), "version"));
     events
@@ -50,12 +50,12 @@ fn faults(object: &Object, event: &Item, data: &Item) -> Vec<String> {
         ("updated_at", event.get("timestamp").cloned().unwrap_or_default()),
     ];
     let statuses_of = object.resource.statuses_of(text(event, "type"));
-    // A return leaves the status as it was.
+    // A return does not change the status.
     if let Some(place) = statuses_of.first().filter(|place| **place != RETURNED) {
         must.push(("status", (*place).into()));
     }
-    let (told, now) = (number(data, "version"), number(object.item, "version"));
-    let same = |name: &str| told == now || FIXED.contains(&name);
+    let (version, now) = (number(data, "version"), number(object.item, "version"));
+    let same = |name: &str| version == now || FIXED.contains(&name);
     let stored = object.item.iter().filter(|(name, _)| same(name) && data.contains_key(*name));
     must.extend(stored.map(|(name, value)| (name.as_str(), value.clone())));
     let unlike = must.into_iter().filter(|(name, value)| data.get(*name).unwrap_or(&Value::Null) != value);
@@ -64,8 +64,8 @@ fn faults(object: &Object, event: &Item, data: &Item) -> Vec<String> {
             format!("{name} is {}, not {}", shown(data.get(name).unwrap_or(&Value::Null)), shown(&value))
         })
         .collect();
-    if told < 1 || told > now {
-        faults.push(format!("its version is {told}, and the object's {now}"));
+    if version < 1 || version > now {
+        faults.push(format!("its version is {version}, and the object's {now}"));
     }
     faults.sort();
     faults.dedup();

@@ -1,7 +1,7 @@
-//! The oracle: an independent model of what the books must say. It shares no code with what it checks.
+//! The oracle: an independent model of correct books. It shares no code with the system.
 //!
-//! [`Books`] are the table's items, as values. [`Books::violations`] names every promise that they break by themselves,
-//! as the tables in `rules` say. [`Evidence`] adds what was asked for and told outside: requests, answers, webhooks.
+//! [`Books`] are the table's items. [`Books::violations`] names every promise that they break by themselves, by the
+//! tables in `rules`. [`Evidence`] adds requests, answers and webhooks.
 
 pub mod difference;
 mod entries;
@@ -29,12 +29,12 @@ pub use sums::{Accounts, Balances, figures};
 
 use rules::{NOWHERE, RETURNED, Resource};
 
-/// All that the table holds of one tenant.
+/// All items of one tenant.
 #[derive(Debug, Clone, Default)]
 pub struct Books {
-    /// By id.
+    /// Payments by id.
     pub payments: BTreeMap<String, Item>,
-    /// What else has states: refunds, payouts and disputes, by id.
+    /// Other objects with a status, by id: refunds, payouts and disputes.
     pub others: BTreeMap<String, Item>,
     /// Journal entries.
     pub entries: Vec<Item>,
@@ -48,7 +48,7 @@ pub struct Books {
     pub balances: BTreeMap<String, Item>,
     /// The other parts of balances.
     pub parts: Vec<Item>,
-    /// What the sandbox processor was made to do, by its reference.
+    /// Calls of the sandbox processor, by its reference.
     pub charges: BTreeMap<String, Vec<Item>>,
     /// The merchant.
     pub merchant: Option<Item>,
@@ -77,7 +77,7 @@ impl Books {
         books
     }
 
-    /// Puts an item of the tenant where it belongs. `key` is its partition key without the tenant.
+    /// Sorts an item into its place. `key` is its partition key without the tenant.
     fn file(&mut self, key: &str, sk: String, item: Item) {
         match key.split(['#', '_']).next().unwrap_or_default() {
             "journal" => self.entries.push(item),
@@ -92,13 +92,13 @@ impl Books {
         }
     }
 
-    /// What is wrong with the books; empty when nothing is under way and all is as it should be.
+    /// All faults of the books; empty if all work is finished and correct.
     pub fn faults(&self) -> Vec<String> {
         let broken = self.violations();
         self.unfinished().into_iter().chain(broken.iter().map(ToString::to_string)).collect()
     }
 
-    /// Every promise that the books break by themselves. An object that is under way breaks none by that.
+    /// Every promise that the books break by themselves. Unfinished objects break none.
     pub fn violations(&self) -> Vec<Violation> {
         let mut found = Vec::new();
         objects::check(self, &mut found);
@@ -110,13 +110,13 @@ impl Books {
         found
     }
 
-    /// The objects that are under way, as sentences.
+    /// Unfinished objects, as sentences.
     fn unfinished(&self) -> Vec<String> {
         let under_way = self.objects().filter(|object| !object.is_at_rest());
         under_way.map(|object| format!("{} is {}", object.id, object.place())).collect()
     }
 
-    /// Everything that has states.
+    /// All objects with a status.
     fn objects(&self) -> impl Iterator<Item = Object<'_>> {
         self.payments.iter().chain(&self.others).filter_map(|(id, item)| Object::new(id, item))
     }
@@ -126,7 +126,7 @@ impl Books {
         Object::new(id, item)
     }
 
-    /// The events that tell of this object, by version.
+    /// The events of this object, by version.
     pub fn events_of(&self, id: &str) -> Vec<&Item> {
         events::by_version(self.events.iter().filter(|event| text(event, "source") == id).collect())
     }
@@ -137,7 +137,7 @@ impl Books {
     }
 }
 
-/// Something that has states.
+/// An object with a status.
 #[derive(Clone, Copy)]
 struct Object<'books> {
     resource: &'static Resource,
@@ -160,7 +160,7 @@ impl<'books> Object<'books> {
         self.resource.at_rest.contains(&self.place())
     }
 
-    /// The payment that it is, or whose money it takes.
+    /// The payment itself, or the payment that it takes money from.
     fn payment<'all>(&self, books: &'all Books) -> Option<&'all Item> {
         let id = if self.resource.name == "payment" { self.id } else { text(self.item, "payment") };
         books.payments.get(id)
@@ -177,7 +177,7 @@ pub fn in_days(days: i64) -> String {
     (OffsetDateTime::now_utc().date() + time::Duration::days(days)).to_string()
 }
 
-/// An object with what was asked for beside its other fields.
+/// An object with the fields of its request beside its other fields.
 fn flat(mut item: Item) -> Item {
     if let Some(Value::Object(asked)) = item.get("asked").cloned() {
         item.extend(asked);
@@ -192,12 +192,12 @@ fn by_source(items: &[Item]) -> BTreeMap<&str, Vec<&Item>> {
     by_source
 }
 
-/// A text of an item; empty if there is none of this name, which no text that counts is.
+/// A text attribute of an item; empty if it is missing.
 fn text<'item>(item: &'item Item, name: &str) -> &'item str {
     item.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A number of an item; 0 if there is none of this name.
+/// A number attribute of an item; 0 if it is missing.
 fn number(item: &Item, name: &str) -> i64 {
     item.get(name).and_then(Value::as_i64).unwrap_or_default()
 }
@@ -207,12 +207,12 @@ fn day<'item>(item: &'item Item, name: &str) -> &'item str {
     text(item, name).split('T').next().unwrap_or_default()
 }
 
-/// Waits until the books of `tenant` hold `payments` payments and no fault; gives them.
+/// Waits until the books of `tenant` have `payments` payments and no fault; returns them.
 pub async fn settled(stack: &Stack, tenant: &str, payments: usize) -> Books {
     eventually("the books are right", Deadline::LATER, async || right(stack, tenant, payments).await).await
 }
 
-/// The same, where what is due has to be enqueued for it.
+/// The same, with sweeps meanwhile.
 pub async fn settled_by_due(stack: &Stack, tenant: &str, payments: usize) -> Books {
     eventually("the books are right", Deadline::LATER, async || {
         stack.run_due().await;

@@ -1,5 +1,5 @@
-//! Each object by its states: it came to its place by allowed transitions, and the events and entries of these
-//! transitions are there, each once.
+//! Checks each object's history: its status was reached by allowed transitions, and each of these has its event and
+//! entry once.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +32,7 @@ pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
             found.push(Kind::Wrong.of(format!("{} is final, and has a due time", object.id)));
         }
     }
-    // An entry of an unknown type is named with the entries.
+    // An unknown entry type is named elsewhere.
     let posted = books
         .entries
         .iter()
@@ -46,13 +46,13 @@ pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
     }
 }
 
-/// How far what is there is from what this walk leaves.
+/// How far the found entries and events are from those of this walk.
 fn unlike(walk: &Walk, entries: &[&str], events: &[&str]) -> usize {
     let (entries, events) = (counts(&walk.entries, entries), counts(&walk.events, events));
     entries.into_values().chain(events.into_values()).map(|(must, is)| must.abs_diff(is)).sum()
 }
 
-/// Names what is missing, too often or out of place.
+/// Names missing, repeated and misplaced entries and events.
 fn followed(object: &Object, walk: &Walk, entries: &[&str], events: &[&str], found: &mut Vec<Violation>) {
     let (id, place) = (object.id, object.place());
     for (kind, (must, is)) in counts(&walk.entries, entries) {
@@ -77,7 +77,7 @@ fn followed(object: &Object, walk: &Walk, entries: &[&str], events: &[&str], fou
     }
 }
 
-/// How often each must be there, and is.
+/// Expected and found number of each.
 fn counts<'all>(must: &'all [impl AsRef<str>], is: &[&'all str]) -> BTreeMap<&'all str, (usize, usize)> {
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     must.iter().for_each(|kind| counts.entry(kind.as_ref()).or_default().0 += 1);

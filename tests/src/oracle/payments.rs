@@ -1,4 +1,4 @@
-//! The amounts on each payment: what was captured, and what refunds and disputes have taken of it.
+//! Checks the amounts of each payment: captured, refunded and disputed.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
     }
 }
 
-/// What must have been captured: all of it at once, or what was asked for of a hold.
+/// Expected captured amount: the whole, or the requested part of a hold.
 fn captured(payment: &Item) -> i64 {
     match (text(payment, "status"), text(payment, "capture_method")) {
         ("succeeded", "automatic") => number(payment, "amount"),
@@ -55,7 +55,7 @@ fn captured(payment: &Item) -> i64 {
     }
 }
 
-/// By payment and field, the sum of what was taken and not given back.
+/// Sum taken and not given back, by payment and field.
 fn taken(books: &Books) -> BTreeMap<(&str, &'static str), i64> {
     let mut sums = BTreeMap::new();
     for object in books.objects() {

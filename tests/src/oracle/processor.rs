@@ -1,4 +1,4 @@
-//! What the sandbox processor was made to do, by its own count.
+//! Checks the calls of the sandbox processor by its own counters.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,12 +8,12 @@ use super::{Books, Kind, Violation, number, text};
 use crate::table::Item;
 
 impl Books {
-    /// How often the sandbox was made to charge for this payment.
+    /// Number of charges for this payment at the sandbox.
     pub fn charged(&self, payment: &str) -> usize {
         done(&self.sandbox_calls(payment), "charges")
     }
 
-    /// Whether the sandbox was made to take what it did for this object back.
+    /// Whether the sandbox undid its operation for this object.
     pub fn undone(&self, id: &str) -> bool {
         undone(&self.sandbox_calls(id))
     }
@@ -25,7 +25,7 @@ impl Books {
     }
 }
 
-/// The processor did for each object what it must, once; what it did for another was undone.
+/// The processor performed each object's operation once; every other one was undone.
 pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
     let mut calls = by_object(books);
     for object in books.objects().filter(super::Object::is_at_rest) {
@@ -46,8 +46,8 @@ pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
     }
 }
 
-/// What the sandbox notes under an object's own reference, whatever the key, and under the object's keys, whatever the
-/// reference: `re_…`, `pay_…/undo`.
+/// Items of the sandbox under an object's own reference with any key, and under the object's keys with any reference:
+/// `re_…`, `pay_…/undo`.
 fn by_object(books: &Books) -> BTreeMap<&str, Vec<&Item>> {
     let mut by_object: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
     for (reference, items) in &books.charges {
@@ -65,7 +65,7 @@ fn key_of(item: &Item) -> &str {
     text(item, "sk").split('/').next().unwrap_or_default()
 }
 
-/// How often the sandbox counted this.
+/// Number that the sandbox counted.
 fn done(calls: &[&Item], counter: &str) -> usize {
     let times: i64 = calls.iter().map(|call| number(call, counter)).sum();
     usize::try_from(times).unwrap_or_default()

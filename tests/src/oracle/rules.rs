@@ -1,32 +1,32 @@
-//! What the books must say, as data: the states of each resource, the event and the entry of each transition, and the
-//! legs and the value date of each entry.
+//! The rules of the books as data: states of each resource, event and entry of each transition, legs and value date of
+//! each entry.
 
 use crate::terms::expected_fee;
 
-/// The place of an object before it exists.
+/// Status before the object exists.
 pub(super) const NOWHERE: &str = "";
-/// The place of an object that the processor returned after it was final: its status stays, `returned_at` says so.
+/// Status of an object that the processor returned after it was final: its status stays and `returned_at` is set.
 pub(super) const RETURNED: &str = "returned";
 
 /// A kind of object.
 pub(super) struct Resource {
-    /// Its name, which is also its sort key and the first part of its events' types.
+    /// Its name: also its sort key and the first part of its event types.
     pub name: &'static str,
-    /// Where the API shows one: before the id.
+    /// The API's path before the id.
     pub path: &'static str,
-    /// Every allowed transition.
+    /// Allowed transitions.
     pub transitions: &'static [Transition],
-    /// Whether its version moves without a transition too: a payment is touched by what takes from it.
+    /// Whether its version changes without a transition: refunds and disputes touch the payment.
     pub is_touched: bool,
-    /// Places in which nothing is under way: an object leaves them only when somebody asks, or never.
+    /// Statuses without unfinished work.
     pub at_rest: &'static [&'static str],
-    /// What it takes from the payment that it names.
+    /// What it takes from its payment.
     pub takes: Option<Takes>,
-    /// What the sandbox processor counts when it is made to do it.
+    /// What the sandbox counts for its operation.
     pub done: Option<Done>,
 }
 
-/// One allowed transition, and what is written with it.
+/// An allowed transition, and what is written with it.
 pub(super) struct Transition {
     pub from: &'static str,
     pub to: &'static str,
@@ -34,17 +34,17 @@ pub(super) struct Transition {
     pub event: Option<&'static str>,
     /// Type of the entry.
     pub entry: Option<&'static str>,
-    /// The capture method of the payments that it is for; the others' do not go this way.
+    /// Capture method of the payments with this transition.
     pub only: Option<&'static str>,
 }
 
-/// An amount of the payment: the sum over these objects that did not give it back.
+/// An amount of the payment: the sum over these objects, without those that gave it back.
 pub(super) struct Takes {
     pub field: &'static str,
     pub given_back_in: &'static [&'static str],
 }
 
-/// The sandbox's counter: 1 in these places, else 0.
+/// A counter of the sandbox: 1 in these statuses, else 0.
 pub(super) struct Done {
     pub counter: &'static str,
     pub places: &'static [&'static str],
@@ -129,18 +129,18 @@ pub(super) const RESOURCES: &[Resource] = &[
     },
 ];
 
-/// What a leg comes to.
+/// Amount of a leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Amount {
     Whole,
     Fee,
-    /// The whole without the fee.
+    /// The whole amount less the fee.
     Net,
-    /// The whole and the fee.
+    /// The whole amount plus the fee.
     Both,
 }
 
-/// Where the fee is known from.
+/// Source of the fee.
 pub(super) enum Fee {
     None,
     /// The merchant's terms, on the whole amount.
@@ -149,9 +149,9 @@ pub(super) enum Fee {
     Posted(&'static str),
 }
 
-/// From when on the merchant's leg counts as available.
+/// Value date of the merchant's leg.
 pub(super) enum ValueDate {
-    /// The entry's day and the merchant's delay.
+    /// The entry's day plus the merchant's delay.
     Delayed,
     /// The later of the payment's value date and the entry's day.
     WithPayment,
@@ -162,18 +162,18 @@ pub(super) enum ValueDate {
 /// A type of entry.
 pub(super) struct EntryType {
     pub name: &'static str,
-    /// The object's field with the whole amount. None if no object of a merchant posts it: then the sum of the debits.
+    /// The object's field with the whole amount; `None` for entries without a merchant's object, which have the sum of
+    /// the debits.
     pub whole: Option<&'static str>,
     pub fee: Fee,
     pub debits: &'static [(&'static str, Amount)],
     pub credits: &'static [(&'static str, Amount)],
     pub value_date: ValueDate,
-    /// Whether the merchant's leg goes into the balance as a movement. A payout's debit is guarded: it changes the
-    /// balance itself.
+    /// Whether the merchant's leg is also a movement. A payout's debit is guarded: it changes the balance itself.
     pub moves: bool,
 }
 
-/// An entry without a fee: one account to another.
+/// An entry without a fee, from one account to another.
 const fn plain(
     name: &'static str, debits: &'static [(&'static str, Amount)], credits: &'static [(&'static str, Amount)],
     value_date: ValueDate,
@@ -220,12 +220,12 @@ pub(super) const ENTRY_TYPES: &[EntryType] = &[
     },
 ];
 
-/// A way by which an object can have come to its place: the events and the entries on it, in order.
+/// A path of transitions to a status, with its events and entries in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Walk {
-    /// How many transitions it has.
+    /// Number of transitions.
     pub steps: i64,
-    /// Whole types, as `payment.succeeded`.
+    /// Full types, as `payment.succeeded`.
     pub events: Vec<String>,
     pub entries: Vec<&'static str>,
 }
@@ -235,7 +235,7 @@ impl Resource {
         RESOURCES.iter().find(|resource| resource.name == name)
     }
 
-    /// Every way of such an object to `place`; none if it can't be there.
+    /// Every path of such an object to `place`; empty if it can't be there.
     pub fn walks(&self, place: &str, capture_method: &str) -> Vec<Walk> {
         if place == NOWHERE {
             return vec![Walk::default()];
@@ -253,17 +253,17 @@ impl Resource {
         walks
     }
 
-    /// Whether an object of this version can have come this way.
+    /// Whether an object of this version can have taken this path.
     pub fn fits(&self, walk: &Walk, version: i64) -> bool {
         if self.is_touched { walk.steps <= version } else { walk.steps == version }
     }
 
-    /// Whether nothing ever leaves `place`, unless the processor returns the money.
+    /// Whether `place` is final, except for returns by the processor.
     pub fn ends_in(&self, place: &str) -> bool {
         !self.transitions.iter().any(|transition| transition.from == place && transition.to != RETURNED)
     }
 
-    /// The places that the event of this type tells of.
+    /// The statuses that an event of this type reports.
     pub fn statuses_of(&self, event_type: &str) -> Vec<&'static str> {
         let event = event_type.strip_prefix(self.name).and_then(|rest| rest.strip_prefix('.'));
         let by = self.transitions.iter().filter(|transition| transition.event.is_some() && transition.event == event);
@@ -276,7 +276,7 @@ impl EntryType {
         ENTRY_TYPES.iter().find(|kind| kind.name == name)
     }
 
-    /// The legs of an entry of this amount and fee, debits above zero, sorted; a leg of nothing is left out.
+    /// The legs of an entry of this amount and fee, debits above zero, sorted, without zero legs.
     pub fn legs(&self, whole: i64, fee: i64) -> Vec<(String, i64)> {
         let of = |amount| match amount {
             Amount::Whole => whole,

@@ -1,4 +1,4 @@
-//! What entries, movements and balances come to.
+//! Sums of entries, movements and balances.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::{Books, Kind, Violation, number, text, today};
 use crate::table::Item;
 
-/// A merchant's (available, pending) by currency, in minor units; a currency of which there is nothing is left out.
+/// A merchant's (available, pending) by currency in minor units, without zeros.
 pub type Balances = BTreeMap<String, (i64, i64)>;
 
 /// Signed sums in minor units, debits above zero, by currency and account.
 pub type Accounts = BTreeMap<String, BTreeMap<String, i64>>;
 
-/// All accounts together are nothing, and the balances are the journal's.
+/// All accounts sum to zero, and the balances equal the journal's.
 pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
     for (currency, accounts) in books.accounts() {
         let sum: i64 = accounts.values().sum();
@@ -31,7 +31,7 @@ pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
 }
 
 impl Books {
-    /// The balances as the journal says: credits less debits of the merchant's account, by value date.
+    /// Balances by the journal: credits less debits of the merchant's account, by value date.
     pub fn recomputed(&self) -> Balances {
         let mut balances = Balances::new();
         for entry in &self.entries {
@@ -40,13 +40,13 @@ impl Books {
         without_nothing(balances)
     }
 
-    /// The balances as the system keeps them: the balance items and the movements that are in none of them.
+    /// Balances as stored: the balance items and the movements that are not folded.
     pub fn kept(&self) -> Balances {
         let mut balances = Balances::new();
         let mut folded: BTreeSet<&str> = BTreeSet::new();
         for balance in self.balances.values().chain(&self.parts) {
             let currency = text(balance, "sk");
-            // What is on the way from one part to another is in neither.
+            // An amount in transit between two parts is in neither.
             let on_the_way = number(balance, "moved_out") - number(balance, "moved_in");
             add(&mut balances, currency, "0000-00-00", number(balance, "available") + on_the_way);
             for (day, amount) in balance.get("pending").and_then(Value::as_object).into_iter().flatten() {
@@ -90,18 +90,18 @@ pub(super) fn legs(entry: &Item) -> impl Iterator<Item = (String, i64)> {
     })
 }
 
-/// What an entry has to show as amount, fee and net, by its legs.
+/// Amount, fee and net that an entry must show, by its legs.
 pub fn figures(entry: &Item) -> (i64, i64, i64) {
     let (fee, net) = (fee_of(entry), net_of(entry));
     (net + fee, fee, net)
 }
 
-/// What the entry changes the merchant's account by: above zero for the merchant.
+/// Change of the merchant's account by the entry; above zero for the merchant.
 pub(super) fn net_of(entry: &Item) -> i64 {
     -of_accounts(entry, |account| account == "merchant")
 }
 
-/// What the merchant pays in fees by the entry.
+/// Fee of the entry.
 pub(super) fn fee_of(entry: &Item) -> i64 {
     -of_accounts(entry, |account| account.ends_with("fee_income"))
 }
@@ -120,7 +120,7 @@ fn without_nothing(mut balances: Balances) -> Balances {
     balances
 }
 
-/// For people.
+/// Balances in words.
 pub(crate) fn shown(balances: &Balances) -> String {
     let amounts = balances
         .iter()

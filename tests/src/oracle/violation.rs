@@ -2,30 +2,30 @@
 
 use std::fmt;
 
-/// In which way a promise was broken.
+/// Kind of a violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// It was accepted, and something that must follow from it is not there.
+    /// Something that must follow from an accepted request is missing.
     Lost,
-    /// Something is there more often than once.
+    /// Something exists more than once.
     Doubled,
     /// Debits and credits differ.
     Unbalanced,
-    /// Something is not what it has to be.
+    /// Something differs from what it must be.
     Wrong,
 }
 
 /// One broken promise, as a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
-    /// In which way.
+    /// Kind.
     pub kind: Kind,
-    /// What.
+    /// Description.
     pub what: String,
 }
 
 impl Kind {
-    /// All of them, the worst first.
+    /// All kinds, the worst first.
     pub const ALL: [Kind; 4] = [Kind::Lost, Kind::Doubled, Kind::Unbalanced, Kind::Wrong];
 
     /// In one word.

@@ -1,4 +1,4 @@
-//! A stack of this machine that runs, whoever started it: what does not work is a sentence.
+//! A stack that runs on this machine, started by anyone. Errors are sentences.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::table::Table;
 use crate::target::operator::Operator;
 use crate::target::system::System;
 
-/// How long a stack may take to say that it is there.
+/// Time limit of the health check.
 const HEALTH_LIMIT: Duration = Duration::from_secs(5);
 
 /// A running stack.
@@ -23,7 +23,7 @@ pub struct RunningStack {
     system: System,
 }
 
-/// What can be done from outside; here, what needs its table and its queues.
+/// The public API and the operator's functions are in [`System`]; the table and the queues are here.
 impl Deref for RunningStack {
     type Target = System;
 
@@ -42,21 +42,21 @@ impl RunningStack {
         RunningStack { http, description, system }
     }
 
-    /// The stack on the folder `data`, if one runs there.
+    /// The stack on the folder `data`, if it runs.
     pub async fn find(data: &Path) -> Option<RunningStack> {
         let description = std::fs::read_to_string(data.join("dev.json")).ok()?;
         let live = RunningStack::of(serde_json::from_str(&description).ok()?);
-        // Left behind by one that was killed, the file names an address where nobody answers.
+        // The file of a killed stack has an address that does not answer.
         let health = client::http_within(HEALTH_LIMIT).get(format!("{}/health", live.base_url())).send().await.ok()?;
         health.status().is_success().then_some(live)
     }
 
-    /// What the runner tells of itself in `dev.json`.
+    /// The runner's `dev.json`.
     pub fn description(&self) -> &Value {
         &self.description
     }
 
-    /// A text in `dev.json`; empty where that has none of this name.
+    /// A text in `dev.json`; empty if it is missing.
     pub(crate) fn described(&self, field: &str) -> &str {
         self.description[field].as_str().unwrap_or_default()
     }
@@ -66,11 +66,11 @@ impl RunningStack {
         Table::new(&self.http, self.described("dynamodb_url"), self.described("table"))
     }
 
-    /// By function what its role allows, what of that was `used`, and what was `refused`, as sentences.
+    /// Allowed, `used` and `refused` actions of each function's role, as sentences.
     pub async fn roles(&self) -> Value {
         let url = format!("{}/_roles", self.base_url().trim_end_matches("/v1"));
-        let told = self.http.get(url).send().await.unwrap().text().await.unwrap();
-        serde_json::from_str(&told).unwrap_or_else(|error| panic!("{error}: {told}"))
+        let text = self.http.get(url).send().await.unwrap().text().await.unwrap();
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
     /// The queues.

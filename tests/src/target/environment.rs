@@ -1,4 +1,4 @@
-//! The deployed stack that the environment names.
+//! The deployed stack in the environment's variables.
 //!
 //! | variable | |
 //! |---|---|
@@ -16,19 +16,19 @@ use crate::client::{self, Client};
 use super::operator::Operator;
 use super::system::System;
 
-/// What test keys begin with.
+/// Prefix of test keys.
 const TEST_KEY: &str = "sk_test_";
 
-/// A stack that somebody has deployed.
+/// A deployed stack.
 pub struct Deployed {
-    /// How it is reached.
+    /// Access to it.
     pub system: System,
-    /// The client of the one key that was given.
+    /// Client of the given key, if no merchants can be created.
     pub only: Option<Client>,
 }
 
 impl Deployed {
-    /// The stack that the environment names, if it names one; `Err` is a sentence.
+    /// The stack in the environment's variables, if there is one; `Err` is a sentence.
     pub fn named() -> Result<Option<Deployed>, String> {
         let Some(url) = variable("SPILLWAY_URL") else { return Ok(None) };
         let url = url.trim_end_matches('/');
@@ -46,7 +46,7 @@ impl Deployed {
         Deployed::with_key(url, &key, variable("SPILLWAY_PLAN_KEY")).map(Some)
     }
 
-    /// The stack whose API answers at `url`, of which no more is known than a key; `Err` is a sentence.
+    /// The stack whose API answers at `url`, with only this key; `Err` is a sentence.
     pub fn with_key(url: &str, key: &str, plan_key: Option<String>) -> Result<Deployed, String> {
         if !url.starts_with("https://") && !url.starts_with("http://") {
             return Err(format!("{url} is no address: it must begin with https:// or http://."));
@@ -60,12 +60,12 @@ impl Deployed {
     }
 }
 
-/// A client of the function that panics, which answers below `url`. It needs no key.
+/// A client of the function that panics on demand, below `url`. It needs no key.
 pub fn panic_client(url: &str) -> Client {
     Client::new(&client::http_to(url), url.trim_end_matches('/'), "")
 }
 
-/// A variable that is set to something.
+/// A variable that is not empty.
 pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

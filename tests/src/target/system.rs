@@ -1,5 +1,5 @@
-//! A system as those outside of it know it: where its API answers, and functions that an operator may call. What does
-//! not work is a sentence, or fails the test.
+//! A Spillway system as its users reach it: merchants through the API, operators through Lambda's invoke API. Methods
+//! with `try_` return errors as sentences; the others fail the test.
 
 use std::time::Duration;
 
@@ -12,23 +12,23 @@ use crate::{event, terms};
 
 use super::operator::Operator;
 
-/// A merchant of one's own, and how to call the API as it.
+/// A merchant with a client.
 #[derive(Debug, Clone)]
 pub struct Merchant {
     /// `mer_…`
     pub id: String,
-    /// A client that holds its test key with every scope.
+    /// A client with its test key of every scope.
     pub client: Client,
 }
 
 impl Merchant {
-    /// The merchant in test mode as keys name it: `mer_…#test`.
+    /// Merchant and mode as in the table's keys: `mer_…#test`.
     pub fn tenant(&self) -> String {
         format!("{}#test", self.id)
     }
 }
 
-/// A system from outside.
+/// A running Spillway system, local or deployed.
 #[derive(Debug, Clone)]
 pub struct System {
     http: reqwest::Client,
@@ -47,7 +47,7 @@ impl System {
         &self.base_url
     }
 
-    /// The path of the API as the API itself knows it: behind a stage it begins with the stage's name.
+    /// The API's path as the API itself knows it: behind a stage it starts with the stage's name.
     pub fn path(&self) -> String {
         let path = self.base_url.splitn(4, '/').nth(3).unwrap_or_default();
         // An emulator without host names: /restapis/API/STAGE/_user_request_/v1 stands for /STAGE/v1.
@@ -57,42 +57,40 @@ impl System {
         }
     }
 
-    /// A client with this API key, whatever it is.
+    /// A client with this API key, valid or not.
     pub fn client(&self, secret: &str) -> Client {
         Client::new(&self.http, &self.base_url, secret)
     }
 
-    /// Invokes a function through Lambda's API: its answer, or its own error; `Err` is a sentence.
+    /// Invokes a function through Lambda's API; the inner `Err` is the function's error, the outer one a sentence.
     pub async fn try_invoke(&self, function: &str, payload: &Value) -> Result<Result<Value, Value>, String> {
         self.operator()?.try_invoke(function, payload).await
     }
 
-    /// The same, where the function's own error is a sentence too.
+    /// The same, with the function's error as a sentence too.
     async fn invoked(&self, function: &str, payload: &Value) -> Result<Value, String> {
         self.try_invoke(function, payload).await?.map_err(|error| format!("{function} failed: {error}"))
     }
 
     fn operator(&self) -> Result<&Operator, String> {
-        self.operator
-            .as_ref()
-            .ok_or_else(|| "Nobody told where functions can be invoked: SPILLWAY_LAMBDA_URL.".to_owned())
+        self.operator.as_ref().ok_or_else(|| "SPILLWAY_LAMBDA_URL is missing: functions can't be invoked.".to_owned())
     }
 
-    /// Puts whatever is overdue on its queue, as the schedule would.
+    /// Runs the sweep, as the schedule does.
     pub async fn try_run_due(&self) -> Result<(), String> {
         self.invoked("enqueue-due", &event::tick()).await.map(drop)
     }
 
-    /// A new merchant with USD, EUR, JPY and KWD at 290 basis points + 30, and a delay of two days; the fields of
-    /// `changes` replace those of the request to create-merchant.
+    /// Creates a merchant with USD, EUR, JPY and KWD at 290 basis points + 30 and a delay of two days; `changes`
+    /// replaces fields of the request.
     pub async fn try_new_merchant(&self, changes: &Value) -> Result<Merchant, String> {
         let merchant = self.invoked("create-merchant", &terms::merchant(changes)).await?;
         let id = merchant["id"].as_str().ok_or_else(|| format!("create-merchant answered {merchant}."))?;
         Ok(Merchant { id: id.to_owned(), client: self.try_new_key(id, &json!({})).await? })
     }
 
-    /// A new key of the merchant as issue-api-key tells it, and a client that holds it; the fields of `changes` replace
-    /// those of the request.
+    /// Issues a key of the merchant; returns issue-api-key's answer and a client with the key; `changes` replaces
+    /// fields of the request.
     pub async fn try_issue(&self, merchant: &str, changes: &Value) -> Result<(Value, Client), String> {
         let key = self.invoked("issue-api-key", &terms::key(merchant, changes)).await?;
         let secret = key["secret"].as_str().ok_or("issue-api-key gave no secret.")?;
@@ -100,28 +98,28 @@ impl System {
         Ok((key, client))
     }
 
-    /// A client with a new key of the merchant; the fields of `changes` replace those of the request to issue-api-key.
+    /// A client with a new key of the merchant; `changes` replaces fields of the request.
     pub async fn try_new_key(&self, merchant: &str, changes: &Value) -> Result<Client, String> {
         self.try_issue(merchant, changes).await.map(|(_, client)| client)
     }
 
-    /// Invokes a function through Lambda's API; `Err` is the function's own error.
+    /// Invokes a function through Lambda's API; `Err` is the function's error.
     pub async fn invoke(&self, function: &str, payload: &Value) -> Result<Value, Value> {
         self.try_invoke(function, payload).await.unwrap()
     }
 
-    /// The same with a payload as it is typed: what no JSON value can hold, a key twice for example.
+    /// The same with a raw payload, which may have a key twice.
     pub async fn invoke_with(&self, function: &str, payload: &str) -> Result<Value, Value> {
         self.operator().unwrap().try_invoke_with(function, payload.to_owned()).await.unwrap()
     }
 
-    /// Puts whatever is overdue on its queue, as the schedule would; it too would try again where the store is slow.
+    /// Runs the sweep until it succeeds, as the schedule does on a slow store.
     pub async fn run_due(&self) {
         eventually("what is due is enqueued", Deadline::SOON, async || self.try_run_due().await).await;
     }
 
-    /// Waits until the receiver had at least `count` attempts, and enqueues what is due meanwhile, because the wait before
-    /// an attempt ends with a message's delay or with the `due` index. Gives all attempts.
+    /// Waits for at least `count` attempts at the receiver, with sweeps meanwhile, because an attempt's wait ends by a
+    /// message's delay or by the `due` index. Returns all attempts.
     pub async fn attempts_at_least(&self, receiver: &Receiver, count: usize, deadline: Duration) -> Vec<Attempt> {
         eventually(&format!("{count} delivery attempts"), deadline, async || {
             self.run_due().await;
@@ -131,17 +129,17 @@ impl System {
         .await
     }
 
-    /// A new merchant with USD, EUR, JPY and KWD at 290 basis points + 30, and a delay of two days.
+    /// Creates a merchant with USD, EUR, JPY and KWD at 290 basis points + 30 and a delay of two days.
     pub async fn new_merchant(&self) -> Merchant {
         self.new_merchant_with(json!({})).await
     }
 
-    /// The same, with other terms: the fields of `terms` replace those of the request to create-merchant.
+    /// The same; `terms` replaces fields of the request.
     pub async fn new_merchant_with(&self, terms: Value) -> Merchant {
         self.try_new_merchant(&terms).await.unwrap()
     }
 
-    /// A client with a new key of the merchant; the fields of `terms` replace those of the request to issue-api-key.
+    /// A client with a new key of the merchant; `terms` replaces fields of the request.
     pub async fn new_key(&self, merchant: &str, terms: Value) -> Client {
         self.try_new_key(merchant, &terms).await.unwrap()
     }

@@ -1,11 +1,11 @@
-//! The authorizer: who may call at all.
+//! The authorizer: which keys are accepted.
 
 use serde_json::{Value, json};
 use spillway_tests::client::Request;
 use spillway_tests::clock::in_seconds;
 use spillway_tests::{Client, Deadline, Options, Stack, eventually, unique};
 
-/// How long a key lives that a test wants to use and then to expire.
+/// Lifetime of a key that a test uses and then sees expire.
 const LIFETIME_SECONDS: i64 = 15;
 
 async fn expires(client: &Client) {
@@ -46,7 +46,7 @@ async fn all_invalid_keys_get_the_same_answer_and_store_nothing() {
     assert_eq!(stack.table().items().await.len(), stored);
 }
 
-/// What API Gateway asks the authorizer for a request with these Authorization headers.
+/// The gateway's request to the authorizer, with these Authorization headers.
 fn question(authorizations: &[&str]) -> Value {
     json!({"type": "REQUEST", "methodArn": "arn:aws:execute-api:us-east-1:000000000000:api/v1/GET/v1/balance",
         "resource": "/v1/balance", "path": "/v1/balance", "httpMethod": "GET",

@@ -7,12 +7,12 @@ use spillway_tests::store_proxy::Matching;
 use spillway_tests::table::Item;
 use spillway_tests::{Client, Deadline, Merchant, Options, Stack, eventually, unique};
 
-/// Far longer than any test takes.
+/// Longer than any test.
 const HOUR_SECONDS: i64 = 3600;
-/// How long a key lives that a test wants to use and then to see ended.
+/// Lifetime of a key that a test uses and then sees end.
 const LIFETIME_SECONDS: i64 = 15;
 
-/// A key of a merchant, its id, and a client that holds it.
+/// Issues a key; returns its id and a client with it.
 async fn issue(stack: &Stack, merchant: &Merchant, terms: Value) -> (String, Client) {
     let mut request = json!({"merchant": merchant.id, "mode": "test", "reference": unique(),
         "scopes": ["payments:write", "payments:read", "balance:read"], "expires_at": null});
@@ -29,7 +29,7 @@ async fn revoke(stack: &Stack, merchant: &Merchant, key: &str, at: Option<&str>)
     stack.invoke("revoke-api-key", &request).await.unwrap()
 }
 
-/// Waits until the key is refused; that must not be before `at`.
+/// Waits until the key is refused, which must not happen before `at`.
 async fn ends_at(client: &Client, at: &str) {
     eventually("the key is refused", Deadline::LATER, async || {
         let answer = client.get("/balance").await;
@@ -56,7 +56,7 @@ async fn effective_at_follows_the_longest_cache_lifetime() {
     let (key, _) = issue(&stack, &merchant, json!({})).await;
     let revoked = revoke(&stack, &merchant, &key, None).await;
     assert!(revoked["effective_at"].as_str() > Some(&before), "{revoked}");
-    // One that ends later than every cache forgets ends when it was said to.
+    // A revocation later than every cache's lifetime takes effect at its own time.
     let (key, _) = issue(&stack, &merchant, json!({})).await;
     let at = in_seconds(HOUR_SECONDS);
     let revoked = revoke(&stack, &merchant, &key, Some(&at)).await;
@@ -208,8 +208,8 @@ async fn a_revoked_keys_reference_can_not_be_reused() {
         let again = json!({"merchant": merchant.id, "mode": "test", "reference": reference["reference"],
             "scopes": ["payments:write", "payments:read", "balance:read"], "expires_at": null});
         let error = stack.invoke("issue-api-key", &again).await.unwrap_err();
-        let told = "The reference names a key that was revoked; use another reference.";
-        assert_eq!(error["errorMessage"], told);
+        let message = "The reference names a key that was revoked; use another reference.";
+        assert_eq!(error["errorMessage"], message);
     }
 }
 
@@ -236,7 +236,7 @@ async fn answers_and_logs_hold_no_secret() {
     let merchant = stack.new_merchant().await;
     let (key, client) = issue(&stack, &merchant, json!({})).await;
     let answer = revoke(&stack, &merchant, &key, None).await.to_string();
-    // Whoever mistakes a key for its id must not find it in the log either.
+    // A secret given instead of the key's id must not be logged either.
     let mistaken = json!({"merchant": merchant.id, "key": client.secret()});
     let answer = answer + &stack.invoke("revoke-api-key", &mistaken).await.unwrap_err().to_string();
     let [by_id, _] = items(&stack, &merchant, &key).await;

@@ -19,13 +19,13 @@ async fn a_balance_that_changes_during_every_read_is_503() {
     }
     let balances = format!("{}#balances", merchant.tenant());
     let shard = format!("{}#movements#0", merchant.tenant());
-    // All repetitions of the read of one shard's movements, which lies between the two reads of the balances.
+    // All retries of the read of one shard's movements, between the two reads of the balances.
     let movements = || Matching::operation("Query").with("\"move#\"").with(&shard);
     let moving = async {
         let mut read = stack.store_proxy().hold(usize::MAX, movements());
         for _ in 0..TRIES {
             read.reached(1).await;
-            // As two folds would.
+            // The effect of two folds.
             stack.table().update(&balances, "USD", "SET seq = seq + :two", json!({":two": {"N": "2"}})).await;
             stack.store_proxy().heal();
             let next = stack.store_proxy().hold(usize::MAX, movements());
@@ -43,8 +43,8 @@ async fn a_balance_that_changes_during_every_read_is_503() {
 
 #[tokio::test]
 async fn a_slow_read_is_503_before_the_function_times_out() {
-    // Three reads one after the other, each within the store's deadline. The function has 3 s, of which the last half
-    // second is kept for the answer.
+    // Three sequential reads, each within the store's deadline. The function has 3 s and reserves the last half second
+    // for the answer.
     let hurried = Template::still().with(&["Globals", "Function", "Timeout"], "3");
     let stack = Stack::start(Options::new().store_proxy().template(hurried)).await;
     let merchant = stack.new_merchant().await;

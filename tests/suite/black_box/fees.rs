@@ -1,4 +1,4 @@
-//! What a merchant earns, to the minor unit.
+//! Fees and balances, exact to the minor unit.
 
 use futures::future::join_all;
 use serde_json::json;

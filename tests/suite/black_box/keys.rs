@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use spillway_tests::clock::{in_seconds, now};
 use spillway_tests::{Deadline, Target, eventually};
 
-/// How long a key lives that a test wants to use and then to expire.
+/// Lifetime of a key that a test uses and then sees expire.
 const LIFETIME_SECONDS: i64 = 15;
 
 #[tokio::test]
@@ -28,7 +28,7 @@ async fn a_cached_key_expires_on_time() {
         if answer.status == 401 { Ok(answer.expect_problem(401, "unauthorized")) } else { Err(answer.text) }
     })
     .await;
-    // API Gateway renames it, where a function sends it.
+    // API Gateway renames this header if a function sets it.
     let challenges = ["www-authenticate", "x-amzn-remapped-www-authenticate"].map(|name| answer.header(name));
     assert!(challenges.iter().any(|one| one.starts_with("Bearer realm=\"spillway\"")), "{:?}", answer.headers);
 }

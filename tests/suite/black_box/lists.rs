@@ -5,7 +5,7 @@ use spillway_tests::clock::at_the_ends_of_the_calendar;
 use spillway_tests::pages::{cursor, data, ids};
 use spillway_tests::{Answer, Client, Deadline, Target, eventually, unique};
 
-/// The list as soon as it has this many items: lists lag.
+/// The list once it has this many items: lists lag.
 async fn listed(client: &Client, path: &str, count: usize) -> Answer {
     eventually("the list is complete", Deadline::SOON, async || {
         let answer = client.get(path).await.expect(200);
@@ -34,7 +34,7 @@ async fn payments_are_listed_newest_first_as_get_shows_them() {
         ("status=processing", &[]),
         ("currency=USD", &[0, 2]),
         ("currency=USD&status=succeeded", &[2]),
-        // A currency that the merchant does not have is no fault: there is just nothing.
+        // A currency that the merchant does not have is valid and finds nothing.
         ("currency=CHF", &[]),
     ] {
         let answer = client.get(&format!("/payments?{filters}")).await.expect(200);
@@ -43,7 +43,7 @@ async fn payments_are_listed_newest_first_as_get_shows_them() {
     }
 }
 
-/// A payment for this reference and this customer, as it is when it is final.
+/// A final payment with this reference and customer.
 async fn paid_for(client: &Client, reference: &str, customer: &str, token: &str) -> Value {
     let payment =
         json!({"amount": 1250, "currency": "USD", "token": token, "reference": reference, "customer": customer});
@@ -51,7 +51,7 @@ async fn paid_for(client: &Client, reference: &str, customer: &str, token: &str)
     client.finished(&id).await
 }
 
-/// The value as it stands in a query.
+/// The value, percent-encoded.
 fn encoded(value: &str) -> String {
     let hex = |byte: u8| format!("%{byte:02X}");
     value.bytes().map(hex).collect()
@@ -82,7 +82,7 @@ async fn payments_are_found_by_reference_and_customer() {
         ("reference=order-1&currency=EUR".to_owned(), &[]),
         (format!("reference={}", encoded(odd)), &[4]),
         (format!("customer={}", encoded(&long)), &[4]),
-        // No part of a value finds it, nor does another case of its letters.
+        // A part of a value does not match, nor does another case.
         ("reference=order".to_owned(), &[]),
         ("reference=ORDER-1".to_owned(), &[]),
         ("reference=a".to_owned(), &[]),
@@ -111,18 +111,18 @@ async fn an_impossible_filter_value_is_refused() {
     let client = target.new_merchant().await.client;
     let too_long = "é".repeat(256);
     for name in ["reference", "customer"] {
-        for (value, told) in [
+        for (value, message) in [
             (encoded(&too_long), "must have at most 255 characters"),
             (encoded("a\nb"), "must not hold control characters"),
             (String::new(), "must not be empty"),
             (format!("a&{name}=a"), "must be there only once"),
         ] {
-            assert_eq!(faults(client.get(&format!("/payments?{name}={value}")).await), [[name, told]]);
+            assert_eq!(faults(client.get(&format!("/payments?{name}={value}")).await), [[name, message]]);
         }
     }
 }
 
-/// The faults of the parameters: each one's name and what is said of it.
+/// Name and detail of each parameter fault.
 fn faults(answer: Answer) -> Vec<[String; 2]> {
     let problem = answer.expect_problem(400, "invalid_parameters").body;
     let errors = problem["errors"].as_array().unwrap().iter();
@@ -190,7 +190,7 @@ async fn all_parameter_faults_are_named_at_once() {
             "created_from=2026-01-31T12:00:00Z&created_before=2026-01-31T12:00:00Z",
             vec![["created_before", "must be later than created_from"]],
         ),
-        // A plus sign in a query is a space.
+        // A plus sign in a query means a space.
         (
             "status=x&currency=usd&limit=0&created_from=yesterday&created_before=2026-01-31T12:00:00+02:00&a=1&b&b",
             vec![
@@ -214,9 +214,9 @@ async fn all_parameter_faults_are_named_at_once() {
 async fn balance_transactions_have_no_status_filter() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
-    let told = faults(client.get("/balance/transactions?status=succeeded&limit=0").await);
+    let message = faults(client.get("/balance/transactions?status=succeeded&limit=0").await);
     let expected = [["limit", "must be a whole number from 1 to 100"], ["status", "is no parameter of this request"]];
-    assert_eq!(told, expected);
+    assert_eq!(message, expected);
 }
 
 #[tokio::test]
@@ -225,14 +225,14 @@ async fn a_cursor_is_valid_for_its_own_list_only() {
     let merchant = target.new_merchant().await;
     let client = &merchant.client;
     for _ in 0..3 {
-        // Final, so that the same page read twice is the same.
+        // Final payments, so that two reads of a page are equal.
         client.paid(1250, "USD").await;
     }
     listed(client, "/payments", 3).await;
     let first = client.get("/payments?limit=1&currency=USD").await.expect(200);
     let good = cursor(&first).unwrap();
 
-    // Alone, beside the same filters, and with another limit it goes on.
+    // It works alone, beside the same filters, and with another limit.
     let rest = client.get(&format!("/payments?limit=9&cursor={good}")).await.expect(200);
     assert_eq!(data(&rest).len(), 2);
     let same = client.get(&format!("/payments?currency=USD&cursor={good}")).await.expect(200);

@@ -1,4 +1,4 @@
-//! Merchants: made, changed and suspended by an operator.
+//! Merchants, which operators create, change and suspend.
 
 use serde_json::{Value, json};
 use spillway_tests::clock::now;
@@ -13,7 +13,7 @@ async fn a_reference_creates_one_merchant() {
     assert!(merchant["id"].as_str().unwrap().starts_with("mer_"), "{merchant}");
     assert_eq!(merchant["object"], "merchant");
     assert_eq!(target.invoke("create-merchant", &request).await.unwrap(), merchant);
-    // Still one plan key: two would let it through twice as often, or not at all.
+    // There is still only one plan key: a second one would double the rate or refuse all requests.
     let client = target.new_key(merchant["id"].as_str().unwrap(), json!({})).await;
     client.get("/balance").await.expect(200);
     request["settlement_delay_days"] = json!(3);
@@ -46,7 +46,7 @@ async fn cached_merchants_change_by_effective_at() {
         Err(answer.text)
     })
     .await;
-    // It still reads.
+    // It can still read.
     assert_eq!(merchant.client.payment(paid["id"].as_str().unwrap()).await, paid);
     assert_eq!(update(json!({"suspended": false})).await["suspended"], false);
     eventually("the merchant pays, at the new price", Deadline::LATER, async || {

@@ -1,4 +1,4 @@
-//! What each token of the sandbox leads to; also where the processor's answer is lost, late or none.
+//! The outcome of each sandbox token, also if the processor's answer is lost, late or missing.
 
 use serde_json::{Value, json};
 use spillway_tests::Target;

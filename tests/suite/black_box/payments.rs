@@ -1,4 +1,4 @@
-//! What of payments takes a merchant of one's own.
+//! Payments: tests that need their own merchant.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Webhooks, as the server of a merchant sees them. It listens on loopback, so the functions have to run on this
+//! Webhooks, as a merchant's receiver gets them. The receiver listens on loopback, so the functions must run on this
 //! machine.
 
 use reqwest::Method;
@@ -212,7 +212,7 @@ async fn disabling_an_endpoint_sends_an_event_to_the_others() {
 async fn retry_after_of_the_receiver_is_honoured() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
-    // Each copy of the message is told to wait, be they taken at once or one after the other.
+    // Each copy of the message must wait, concurrent or not.
     let told = usize::try_from(copies()).unwrap();
     let receiver = Receiver::scripted(std::iter::repeat_n(Reply::RetryAfter(503, 4), told)).await;
     client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;

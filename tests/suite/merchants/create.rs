@@ -11,7 +11,7 @@ fn request(reference: &str) -> Value {
         "currencies": {"USD": {"fee_basis_points": 290, "fee_fixed": 30}}, "settlement_delay_days": 2, "shards": 4})
 }
 
-/// API Gateway refuses to put a key into a plan while it does so for another.
+/// API Gateway refuses concurrent changes of a plan's keys.
 #[tokio::test]
 async fn fifty_merchants_created_at_once_can_all_pay() {
     let stack = Stack::start(Options::new().knob("STORE_DEADLINE_MS", 9000)).await;
@@ -55,7 +55,7 @@ async fn a_merchant_takes_current_currencies_only() {
     new["currencies"] = json!({"VED": fee, "XCG": fee, "ZMW": fee, "ZWG": fee});
     let merchant = stack.invoke("create-merchant", &new).await.unwrap();
     assert_eq!(merchant["currencies"], new["currencies"]);
-    for (currency, told) in [
+    for (currency, message) in [
         ("ANG", "ANG is not a current payment currency of ISO 4217"),
         ("BGN", "BGN is not a current payment currency of ISO 4217"),
         ("XAU", "The request has faults and nothing was done"),
@@ -64,6 +64,6 @@ async fn a_merchant_takes_current_currencies_only() {
         let mut old = request(&unique());
         old["currencies"] = json!({"USD": fee, currency: fee});
         let error = stack.invoke("create-merchant", &old).await.unwrap_err();
-        assert!(error["errorMessage"].as_str().unwrap().starts_with(told), "{currency} gave {error}");
+        assert!(error["errorMessage"].as_str().unwrap().starts_with(message), "{currency} gave {error}");
     }
 }

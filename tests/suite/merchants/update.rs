@@ -11,10 +11,10 @@ use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::table::Item;
 use spillway_tests::{Merchant, Options, Stack, Template, event, unique};
 
-/// How many payments [`charged`] makes.
+/// Number of payments that [`charged`] makes.
 const PAYMENTS: usize = 24;
 
-/// A change of a merchant, to be sent.
+/// The request for a change.
 fn change(merchant: &Merchant, fields: &Value) -> Value {
     let mut request = json!({"merchant": merchant.id});
     for (name, value) in fields.as_object().unwrap() {
@@ -27,13 +27,13 @@ async fn update(stack: &Stack, merchant: &Merchant, fields: Value) -> Value {
     stack.invoke("update-merchant", &change(merchant, &fields)).await.unwrap()
 }
 
-/// The sentence with which a change is refused.
+/// The error message of a refused change.
 async fn refusal(stack: &Stack, merchant: &Merchant, fields: Value) -> String {
     let error = stack.invoke("update-merchant", &change(merchant, &fields)).await.unwrap_err();
     error["errorMessage"].as_str().unwrap().to_owned()
 }
 
-/// Where no answer of the authorizer and no merchant is remembered.
+/// A stack without caches of authorizer answers and merchants.
 async fn uncached() -> Stack {
     Stack::start(Options::new().knob("CACHE_SECONDS", 0)).await
 }
@@ -86,7 +86,7 @@ async fn currencies_are_added_and_never_removed() {
 async fn a_new_settlement_delay_applies_to_later_captures() {
     let stack = uncached().await;
     let merchant = stack.new_merchant().await;
-    // Read before and after, for a test that runs at midnight.
+    // Read before and after, for a run at midnight.
     let (early, before, late) = (in_days(2), merchant.client.paid(1250, "USD").await, in_days(2));
     let available_on = before["available_on"].as_str().unwrap();
     assert!([early.as_str(), &late].contains(&available_on), "{before}");
@@ -98,8 +98,7 @@ async fn a_new_settlement_delay_applies_to_later_captures() {
     assert_eq!(balance, (1184, 1184));
 }
 
-/// What requests make and change, without what consumers note there meanwhile: that an event was delivered, that an
-/// endpoint fails.
+/// Items that requests create and change, without the attributes that consumers set meanwhile.
 async fn made(stack: &Stack) -> Vec<Item> {
     let mut items = stack.table().items().await;
     items.retain(|item| {
@@ -136,7 +135,7 @@ async fn a_suspended_merchant_can_read_but_not_write() {
     settled(&stack, &merchant.tenant(), 2).await;
 }
 
-/// Pays 24 times, has the processor asked and all of it posted; gives the shards of all payments so far.
+/// Charges and posts 24 payments; returns the shards of all payments so far.
 async fn charged(stack: &Stack, merchant: &Merchant) -> BTreeSet<u64> {
     let ids = join_all((0..PAYMENTS).map(|_| merchant.client.pay(1250, "USD", "tok_visa"))).await;
     for batch in ids.chunks(10) {
@@ -159,7 +158,7 @@ async fn the_balance_stays_exact_when_shards_are_raised() {
     let updated = update(&stack, &merchant, json!({"shards": 8})).await;
     let counts: Vec<&Value> = updated["shards"].as_array().unwrap().iter().map(|shards| &shards["count"]).collect();
     assert_eq!(counts, [1, 8], "{updated}");
-    // Of 24 payments not all come to the same of eight shards.
+    // 24 payments never share one of eight shards.
     assert!(charged(&stack, &merchant).await.len() > 2);
     assert_eq!(merchant.client.balance("USD").await, (0, 48 * 1184));
 
@@ -169,7 +168,7 @@ async fn the_balance_stays_exact_when_shards_are_raised() {
         stack.invoke("fold-balance", &fold).await.unwrap();
         assert_eq!(merchant.client.balance("USD").await, (0, 48 * 1184));
     }
-    // All folded: the sum in the balance item alone is exact too.
+    // All is folded: the sum in the balance item alone is exact too.
     let mut books = Books::read(&stack.table(), &merchant.tenant()).await;
     books.movements.clear();
     assert_eq!(books.kept()["USD"], (0, 48 * 1184));
@@ -177,7 +176,7 @@ async fn the_balance_stays_exact_when_shards_are_raised() {
 
 #[tokio::test]
 async fn raised_shards_wait_for_cached_readers() {
-    // Though no time ahead is asked for.
+    // Although the required lead time is 0.
     let options = Options::new().knob("CACHE_SECONDS", 300).knob("SHARDS_AHEAD_SECONDS", 0);
     let stack = Stack::start(options.template(Template::still())).await;
     let merchant = stack.new_merchant_with(json!({"shards": 1})).await;
@@ -203,7 +202,7 @@ async fn an_invalid_change_is_refused_and_changes_nothing() {
         (json!({"settlement_delay_days": 31}), "again: /settlement_delay_days must be a whole number from 0 to 30,"),
         (json!({"shards": 0}), "again: /shards must be a whole number from 1 to 1024,"),
         (json!({"shards": 7}), "shards can only be raised, and there are 8 already."),
-        // One wrong field spoils the others.
+        // One invalid field refuses the whole change.
         (json!({"suspended": true, "shards": 4}), "shards can only be raised, and there are 8 already."),
         (json!({"merchant": "mer_00000000000000000000000000", "suspended": true}), "There is no merchant mer_0000"),
         (json!({"merchant": "nobody", "suspended": true}), "again: /merchant must be a merchant's id,"),
@@ -229,7 +228,7 @@ async fn a_repeated_change_writes_nothing() {
     stack.store_proxy().forget_calls();
     let mut again = update(&stack, &merchant, fields).await;
     assert_eq!(stack.store_proxy().count(&Matching::operation("UpdateItem")), 0);
-    // Only that it is told at another time.
+    // Only `effective_at` differs.
     for answer in [&mut first, &mut again] {
         assert!(answer["effective_at"].take().is_string());
     }
@@ -256,7 +255,7 @@ async fn two_concurrent_changes_both_apply() {
     let stored = stack.table().item(&merchant.id, "merchant").await.unwrap();
     let held = (&stored["version"], &stored["name"], &stored["suspended"]);
     assert_eq!(held, (&json!(3), &json!("Overtaken Inc"), &json!(true)));
-    // What makes it findable and countable is as it was.
+    // The attributes of indexes and of the plan are unchanged.
     assert!(stored.contains_key("plan_key") && stored.contains_key("listing"), "{stored:?}");
 }
 

@@ -1,4 +1,4 @@
-//! `POST /v1/payments`: what is refused, with which problem, and that a refusal stores nothing.
+//! `POST /v1/payments`: refusals and their problems. A refusal stores nothing.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use spillway_tests::client::Request;
 use spillway_tests::terms::{payment, payment_with as with};
 use spillway_tests::{Client, Options, Stack, unique};
 
-/// Runs the cases on one stack and looks afterwards that nothing was stored.
+/// Sends the cases to one stack, and checks afterwards that nothing was stored.
 async fn refused(make: impl AsyncFn(&Stack, &Client) -> Vec<(Request, u16, &'static str, Vec<&'static str>)>) {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
@@ -42,7 +42,7 @@ async fn a_body_that_is_no_json_object_is_malformed() {
             (b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"} x", &[]),
             (b"{'amount':1250,'currency':'USD','token':'tok_visa'}", &[]),
             (b"\xef\xbb\xbf{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\"}", &[]),
-            // Latin-1, and a character cut in half: neither may be stored with something else in its place.
+            // Latin-1, and a character cut in half: neither may be stored with a replacement character.
             (b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\",\"description\":\"caf\xe9\"}", &[]),
             (b"{\"amount\":1250,\"currency\":\"USD\",\"token\":\"tok_visa\",\"description\":\"\xe2\x82\"}", &[]),
         ];
@@ -60,7 +60,7 @@ async fn a_malformed_body_is_refused_with_its_reason() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let hook = client.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
-    for (body, told) in [
+    for (body, message) in [
         (&b""[..], "The body is empty; send a JSON object."),
         (b" \r\n", "The body is empty; send a JSON object."),
         (b"\xef\xbb\xbf{\"amount\":1250}", "The body begins with a byte order mark; send it without."),
@@ -78,7 +78,7 @@ async fn a_malformed_body_is_refused_with_its_reason() {
             [client.payment_request(&unique(), &json!({})), hook.clone().header("idempotency-key", &unique())]
         {
             let answer = request.body(body).send().await.expect_problem(400, "malformed_request");
-            assert_eq!(answer.body["detail"], told, "{}", body.escape_ascii());
+            assert_eq!(answer.body["detail"], message, "{}", body.escape_ascii());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The write that finishes an item removes the due time that was read with it, and not one that was set since.
+//! The write that finishes an item removes the due time that its function read, but not one that was set since.
 
 use serde_json::json;
 use spillway_tests::oracle::Books;
@@ -13,8 +13,8 @@ async fn start(options: Options) -> (Stack, Merchant) {
     (stack, merchant)
 }
 
-/// Has `function` work on the message, and sets the item's due time anew right before the write that would remove it.
-/// Gives the due time that is left.
+/// Lets `function` process the message, and sets a new due time right before the write that removes it. Returns the
+/// remaining due time.
 async fn due_again(
     stack: &Stack, function: &str, message: serde_json::Value, removal: &str, (pk, sk): (&str, &str),
 ) -> serde_json::Value {
@@ -42,7 +42,7 @@ async fn a_delivered_event_keeps_a_due_time_set_meanwhile() {
     let key = (event["pk"].as_str().unwrap(), event["sk"].as_str().unwrap());
     let message = event::event_message(&merchant.id, key.1);
     assert_eq!(due_again(&stack, "deliver-webhook", message.clone(), "REMOVE", key).await, LATER);
-    // The next message finds that one.
+    // The next message removes it.
     stack.invoke("deliver-webhook", &event::sqs(&[message])).await.unwrap();
     assert!(!stack.table().item(key.0, key.1).await.unwrap().contains_key("due"));
 }
@@ -55,7 +55,7 @@ async fn a_folded_balance_keeps_a_due_time_set_meanwhile() {
     let message = event::balance_message(&merchant.id, "USD");
     stack.invoke("fold-balance", &event::sqs(std::slice::from_ref(&message))).await.unwrap();
     let balances = format!("{}#balances", merchant.tenant());
-    // As a claim of the sweep leaves it.
+    // The state after a claim of the sweep.
     let claimed = json!({":at": {"S": "2026-01-31T12:00:00.000Z"}, ":one": {"N": "1"}});
     stack.table().update(&balances, "USD", "SET due_at = :at, due_claims = :one", claimed).await;
     let key = (balances.as_str(), "USD");
@@ -76,6 +76,6 @@ async fn an_unclaimed_balance_is_written_once_per_fold() {
     for _ in 0..2 {
         stack.invoke("fold-balance", &message).await.unwrap();
     }
-    // A refused write costs as much as one that is done.
+    // A refused write costs as much as a successful one.
     assert_eq!(stack.store_proxy().count(&Matching::operation("UpdateItem")), 1);
 }

@@ -1,4 +1,4 @@
-//! The whole way: a request, a charge, a balanced entry, a balance, a signed webhook.
+//! The whole path: request, charge, balanced entry, balance, signed webhook.
 
 use serde_json::json;
 use spillway_tests::oracle::settled;

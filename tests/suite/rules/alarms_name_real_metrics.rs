@@ -142,7 +142,7 @@ fn watched_by(alarm: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_function_and_queue_is_watched() {
+fn every_consumer_and_queue_is_watched() {
     let template = expanded(&[]);
     let alarms = alarms(&template);
     let watched = |alarm: &str| watched_by(alarms[alarm]);

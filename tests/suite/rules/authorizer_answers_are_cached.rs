@@ -1,16 +1,16 @@
-//! The gateway asks the authorizer once for many requests, believes the answer for `CACHE_SECONDS`, and never takes it
-//! for anybody else's.
+//! The gateway calls the authorizer once for many requests, caches the answer for `CACHE_SECONDS`, and uses it for its
+//! own key only.
 
 use futures::future::join_all;
 use reqwest::Method;
 use spillway_tests::{Client, Deadline, Options, Stack, eventually};
 
-/// How often the authorizer has been asked so far.
+/// Number of authorizer calls so far.
 fn asked(stack: &Stack) -> usize {
     stack.printed("authenticate").iter().map(|lines| lines.matches("\"message\":\"invocation\"").count()).sum()
 }
 
-/// Waits until the authorizer has been asked so often. (Its line may come after its answer.)
+/// Waits for this many authorizer calls. (A log line may follow its answer.)
 async fn asked_at_least(stack: &Stack, count: usize) {
     eventually("the authorizer is asked", Deadline::SOON, async || {
         let asked = asked(stack);
@@ -19,7 +19,7 @@ async fn asked_at_least(stack: &Stack, count: usize) {
     .await;
 }
 
-/// What this client sees of the balance, under another key.
+/// Status of the client's balance request with another key.
 async fn with_key(client: &Client, secret: &str) -> u16 {
     let request = client.request(Method::GET, "/balance").without("authorization");
     request.header("authorization", &format!("Bearer {secret}")).send().await.status.as_u16()
@@ -27,13 +27,13 @@ async fn with_key(client: &Client, secret: &str) -> u16 {
 
 #[tokio::test]
 async fn a_hundred_requests_with_one_key_authorize_once() {
-    // As long as a cache may be, so that no slow machine lives to see its end.
+    // The longest allowed cache, so that no slow machine reaches its end.
     let stack = Stack::start(Options::new().keep_lines().knob("CACHE_SECONDS", 300)).await;
     let merchant = stack.new_merchant().await;
     merchant.client.get("/balance").await.expect(200);
     let requests = (0..100).map(|_| merchant.client.get("/balance"));
     join_all(requests).await.into_iter().for_each(|answer| drop(answer.expect(200)));
-    // Another key, so that what was asked for the first hundred has been written before what this one is asked for.
+    // With another key, so that all lines of the first hundred requests precede the line of this one.
     let other = stack.new_merchant().await;
     other.client.get("/balance").await.expect(200);
     asked_at_least(&stack, 2).await;
@@ -47,7 +47,7 @@ async fn a_cached_answer_serves_its_own_key_only() {
     let id = first.client.pay(1250, "USD", "tok_visa").await;
     second.client.get("/balance").await.expect(200);
     asked_at_least(&stack, 2).await;
-    // Both answers are remembered; each is its own key's.
+    // Both answers are cached, each for its own key.
     first.client.get(&format!("/payments/{id}")).await.expect(200);
     second.client.get(&format!("/payments/{id}")).await.expect_problem(404, "not_found");
     let secret = first.client.secret();
@@ -57,7 +57,7 @@ async fn a_cached_answer_serves_its_own_key_only() {
         assert_eq!(with_key(&first.client, &wrong).await, 401);
         assert_eq!(with_key(&first.client, secret).await, 200);
     }
-    // A refusal is not remembered: the wrong key was asked for each time.
+    // A refusal is not cached: the wrong key was checked each time.
     asked_at_least(&stack, 4).await;
     assert_eq!(asked(&stack), 4);
 }

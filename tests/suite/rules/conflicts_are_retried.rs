@@ -1,4 +1,4 @@
-//! A conflict or throttle among the reasons of a failed write is retried as a whole, eight tries, then 503.
+//! A write that fails by a conflict or throttle is retried as a whole, up to eight tries; then the answer is 503.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ async fn start() -> (Stack, Merchant) {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     merchant.client.get("/balance").await.expect(200);
-    // What it took to come so far.
+    // Calls of the setup.
     stack.store_proxy().forget_calls();
     (stack, merchant)
 }
@@ -86,7 +86,7 @@ async fn concurrent_requests_in_conflict_all_create_payments() {
     let merchant = stack.new_merchant().await;
     merchant.client.get("/balance").await.expect(200);
     let proxy = stack.store_proxy();
-    // Enough for each request to meet more than one, and for some to meet too many.
+    // Enough conflicts for each request to meet several, and for some to meet too many.
     proxy.fault(2 * REQUESTS, put(), Fault::Error("TransactionConflictException"));
     proxy.fault(REQUESTS, Matching::operation("TransactWriteItems"), Fault::Canceled(0, "TransactionConflict"));
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
@@ -116,7 +116,7 @@ async fn consumers_in_conflict_post_a_payment_once() {
     let message = event::sqs(&[event::payment_message(&merchant.id, &id)]);
     let commit = Matching::operation("TransactWriteItems");
     let hold = proxy.hold(1, commit.clone());
-    // The first commit is on its way until another has met it.
+    // The first commit is in flight until the other has met it.
     let meeting = async {
         eventually("two consumers commit", Deadline::SOON, async || {
             let commits = proxy.count(&commit);

@@ -1,4 +1,4 @@
-//! Payments and refunds under load on a table whose writes conflict as DynamoDB's do, and with no other fault.
+//! Payments and refunds under load on a table whose writes conflict as in DynamoDB, without other faults.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,4 @@
-//! Lines tell CloudWatch what was committed, each thing once, in its embedded metric format; and nothing where nothing
-//! happened.
+//! Log lines report each commit to CloudWatch once, in its embedded metric format, and nothing without a commit.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
@@ -38,21 +37,21 @@ const FUNCTIONS: [&str; 7] = [
     "enqueue-due",
     "fold-balance",
 ];
-/// Far longer than any test takes.
+/// Longer than any test.
 const HOUR_MS: u64 = 3_600_000;
 
-/// All values of each metric.
-type Told = BTreeMap<String, Vec<u64>>;
+/// All values by metric.
+type Metrics = BTreeMap<String, Vec<u64>>;
 
-/// What the lines of all functions have told so far.
-fn told(stack: &Stack) -> Told {
-    let mut told = Told::new();
+/// Metrics in the lines of all functions so far.
+fn recorded(stack: &Stack) -> Metrics {
+    let mut recorded = Metrics::new();
     for line in FUNCTIONS.iter().flat_map(|name| lines(stack, name)) {
         for (metric, values) in metrics(&line) {
-            told.entry(metric).or_default().extend(values);
+            recorded.entry(metric).or_default().extend(values);
         }
     }
-    told
+    recorded
 }
 
 fn lines(stack: &Stack, function: &str) -> Vec<Map<String, Value>> {
@@ -60,13 +59,13 @@ fn lines(stack: &Stack, function: &str) -> Vec<Map<String, Value>> {
     printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The metrics of a line, which has them all as the format wants them, or nothing of the kind.
-fn metrics(line: &Map<String, Value>) -> Told {
+/// The metrics of a line: all of the format's members, or none.
+fn metrics(line: &Map<String, Value>) -> Metrics {
     let strange: BTreeSet<&str> =
         line.keys().map(String::as_str).filter(|name| !name.starts_with(char::is_lowercase)).collect();
     let Some(metadata) = line.get("_aws") else {
         assert!(strange.is_empty(), "{line:?}");
-        return Told::new();
+        return Metrics::new();
     };
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
     let age_ms = now_ms.checked_sub(metadata["Timestamp"].as_u64().unwrap().into()).unwrap();
@@ -75,7 +74,7 @@ fn metrics(line: &Map<String, Value>) -> Told {
     let directive = json!({"Namespace": "Spillway", "Dimensions": [["Stack"]], "Metrics": definitions});
     assert_eq!(*metadata, json!({"Timestamp": metadata["Timestamp"], "CloudWatchMetrics": [directive]}));
     assert!(line["Stack"].as_str().is_some_and(|stack| !stack.is_empty()), "{line:?}");
-    let mut told = Told::new();
+    let mut recorded = Metrics::new();
     for definition in definitions.as_array().unwrap() {
         let name = definition["Name"].as_str().unwrap();
         let unit = METRICS.iter().find(|(known, _)| *known == name).unwrap().1;
@@ -86,38 +85,38 @@ fn metrics(line: &Map<String, Value>) -> Told {
         };
         assert!((1..=100).contains(&values.len()), "{line:?}");
         let values = values.iter().map(|value| value.as_u64().unwrap()).collect();
-        assert_eq!(told.insert(name.to_owned(), values), None, "{name} twice: {line:?}");
+        assert_eq!(recorded.insert(name.to_owned(), values), None, "{name} twice: {line:?}");
     }
-    let members = told.keys().map(String::as_str).chain(["_aws", "Stack"]);
+    let members = recorded.keys().map(String::as_str).chain(["_aws", "Stack"]);
     assert_eq!(strange, members.collect::<BTreeSet<&str>>(), "{line:?}");
-    told
+    recorded
 }
 
-/// The sum of each count, and the number of values of each measure.
-fn totals(told: &Told) -> BTreeMap<&str, u64> {
+/// Sum of each count, and number of values of each duration.
+fn totals(recorded: &Metrics) -> BTreeMap<&str, u64> {
     let total = |(name, values): (&'static str, &Vec<u64>)| {
         let measured = METRICS.contains(&(name, "Milliseconds"));
         (name, if measured { values.len() as u64 } else { values.iter().sum() })
     };
-    METRICS.iter().filter_map(|(name, _)| told.get(*name).map(|values| (*name, values))).map(total).collect()
+    METRICS.iter().filter_map(|(name, _)| recorded.get(*name).map(|values| (*name, values))).map(total).collect()
 }
 
-/// This many; where every message comes twice, and two copies race, between `least` and `most`.
+/// This many; if messages arrive twice and copies race, between `least` and `most`.
 fn about(count: u64, least: u64, most: u64) -> RangeInclusive<u64> {
     if copies() == 1 { count..=count } else { least..=most }
 }
 
-/// Waits until exactly this was told; an amount of 0 is one that is not told.
-async fn tells(stack: &Stack, expected: &[(&str, RangeInclusive<u64>)]) -> Told {
-    eventually("all is told that happened", Deadline::LATER, async || {
-        let told = told(stack);
-        let totals = totals(&told);
+/// Waits for exactly these totals; a total of 0 means that the metric is absent.
+async fn recorded_exactly(stack: &Stack, expected: &[(&str, RangeInclusive<u64>)]) -> Metrics {
+    eventually("every metric has its total", Deadline::LATER, async || {
+        let recorded = recorded(stack);
+        let totals = totals(&recorded);
         let right = expected.iter().all(|(name, range)| range.contains(totals.get(name).unwrap_or(&0)));
         let only = totals.iter().all(|(name, total)| *total > 0 && expected.iter().any(|(known, _)| known == name));
         if right && only { Ok(()) } else { Err(format!("{totals:?}, not {expected:?}")) }
     })
     .await;
-    told(stack)
+    recorded(stack)
 }
 
 async fn nothing_is_enqueued(stack: &Stack) {
@@ -151,29 +150,29 @@ async fn payments_folds_and_webhooks_are_counted_once_each() {
     let expected = [
         ("PaymentsSucceeded", 5..=5),
         ("PaymentsFailed", 2..=2),
-        // The other copy may have asked again, and been told, before this one noted that it was told nothing.
+        // Another copy may have got an answer before this one recorded the missing answer.
         ("OutcomesUnknown", about(1, 0, 1)),
         ("ProcessorLatency", about(8, 8, 16)),
         ("MovementsFolded", 5..=5),
         ("WebhooksDelivered", 7..=7),
-        // Two copies may both make the first attempt; the result counts that was stored first.
+        // Two copies may both make the first attempt; the one that is stored first counts.
         ("WebhooksFailed", about(1, 0, 1)),
         ("WebhookLatency", about(6, 6, 7)),
-        // Two copies may meet at the store once too often; then one comes again.
+        // Two copies may conflict too often at the store; then one is retried.
         ("WorkFailed", about(0, 0, 10)),
     ];
-    tells(&stack, &expected).await;
-    // Whatever comes of the copies counts nothing more.
+    recorded_exactly(&stack, &expected).await;
+    // Later copies count nothing more.
     nothing_is_enqueued(&stack).await;
-    let told = tells(&stack, &expected).await;
-    // Both in milliseconds: tok_slow takes two seconds, and nothing an hour.
-    assert!(told["ProcessorLatency"].iter().any(|took| (2000..HOUR_MS).contains(took)), "{told:?}");
-    assert!(told["WebhookLatency"].iter().all(|took| *took < HOUR_MS), "{told:?}");
+    let recorded = recorded_exactly(&stack, &expected).await;
+    // Both in milliseconds: tok_slow takes two seconds, and nothing takes an hour.
+    assert!(recorded["ProcessorLatency"].iter().any(|took| (2000..HOUR_MS).contains(took)), "{recorded:?}");
+    assert!(recorded["WebhookLatency"].iter().all(|took| *took < HOUR_MS), "{recorded:?}");
 }
 
 #[tokio::test]
 async fn a_late_charge_is_counted_at_any_log_level() {
-    // Only look-ups, and every wait is over at once.
+    // Look-ups only, without waits.
     let knobs = ["REPEATABLE_FOR_SECONDS", "PROCESSOR_WAITS_SECONDS", "ABSENT_AGAIN_SECONDS", "LAST_LOOK_SECONDS"];
     let options = knobs.into_iter().fold(Options::new(), |options, name| options.knob(name, 0));
     let options = options.store_proxy().knob("LOG_LEVEL", "error").keep_lines().unkilled();
@@ -182,34 +181,34 @@ async fn a_late_charge_is_counted_at_any_log_level() {
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let message = event::sqs(&[event::payment_message(&merchant.id, &id)]);
     let work = async || stack.invoke("call-processor", &message).await.unwrap();
-    let tells = async |expected: &[(&str, u64)]| {
+    let counted = async |expected: &[(&str, u64)]| {
         let expected: Vec<_> = expected.iter().map(|(name, count)| (*name, *count..=*count)).collect();
-        tells(&stack, &expected).await;
+        recorded_exactly(&stack, &expected).await;
     };
-    // Absent, as the processor told: no outcome is unknown. Absent twice is failed.
+    // Absent, as the processor answered: no outcome is unknown. Absent twice means failed.
     work().await;
-    tells(&[("ProcessorLatency", 1)]).await;
+    counted(&[("ProcessorLatency", 1)]).await;
     work().await;
-    tells(&[("ProcessorLatency", 2), ("PaymentsFailed", 1)]).await;
-    // The processor took the money after all, and nobody heard of it.
+    counted(&[("ProcessorLatency", 2), ("PaymentsFailed", 1)]).await;
+    // The processor charged after all, without a reply.
     let late = json!({"Key": {"pk": {"S": format!("sandbox#{id}")}, "sk": {"S": format!("{id}/authorize")}},
         "UpdateExpression": "SET charges = :one, calls = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}});
     stack.table().call("UpdateItem", late).await;
-    // It is given back, and told even where that can't be noted: the next look might not find it any more.
+    // The charge is undone, and counted even if the write fails: the next look-up might not find it any more.
     let ends = Matching::operation("UpdateItem").with("\"asking\"");
     stack.store_proxy().fault(usize::MAX, ends, Fault::Error("InternalServerError"));
     work().await;
-    tells(&[("ProcessorLatency", 4), ("PaymentsFailed", 1), ("LateChargesUndone", 1), ("WorkFailed", 1)]).await;
+    counted(&[("ProcessorLatency", 4), ("PaymentsFailed", 1), ("LateChargesUndone", 1), ("WorkFailed", 1)]).await;
     stack.store_proxy().heal();
     work().await;
     let undone = [("ProcessorLatency", 6), ("PaymentsFailed", 1), ("LateChargesUndone", 2), ("WorkFailed", 1)];
-    tells(&undone).await;
-    // A late one finds nothing to do.
+    counted(&undone).await;
+    // A late message finds no work.
     work().await;
-    tells(&undone).await;
+    counted(&undone).await;
     let lines = lines(&stack, "call-processor");
     assert!(lines.iter().all(|line| line["level"] == "ERROR" || line["message"] == "metrics"), "{lines:?}");
-    // The one that failed is no hidden line.
+    // The failed line is not filtered.
     assert!(lines.iter().filter(|line| line["message"] == "metrics").count() == 3, "{lines:?}");
 }
 
@@ -229,7 +228,7 @@ async fn an_item_claimed_three_times_is_overdue() {
         })
         .await;
         let overdue = u64::saturating_sub(enqueued, 2);
-        tells(&stack, &[("DueEnqueued", enqueued..=enqueued), ("DueOverdue", overdue..=overdue)]).await;
+        recorded_exactly(&stack, &[("DueEnqueued", enqueued..=enqueued), ("DueOverdue", overdue..=overdue)]).await;
     }
 }
 
@@ -237,7 +236,7 @@ async fn an_item_claimed_three_times_is_overdue() {
 async fn failed_work_is_counted_without_a_lambda_error() {
     let stack = Stack::start(Options::new().template(Template::still()).keep_lines().unkilled()).await;
     let rubbish = |count: usize| event::stream(&vec![("rubbish".to_owned(), "payment".to_owned()); count]);
-    let counted = async |count: u64| tells(&stack, &[("WorkFailed", count..=count)]).await;
+    let counted = async |count: u64| recorded_exactly(&stack, &[("WorkFailed", count..=count)]).await;
     let answer = stack.invoke("dispatch-changes", &rubbish(1)).await.unwrap();
     assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "1"}]));
     counted(1).await;

@@ -1,5 +1,5 @@
-//! Items and messages of version 0.1.0, as it stored and sent them, are read by this version: `fixtures/0.1.0.json`. It was
-//! written by that version with `WRITE_FIXTURE=1`, and is never changed. And what a newer version adds is carried.
+//! Items and messages of version 0.1.0 are readable: `fixtures/0.1.0.json`, which that version wrote with
+//! `WRITE_FIXTURE=1` and which never changes. Additions of newer versions are kept.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ fn file() -> PathBuf {
     make::root().join("tests/fixtures/0.1.0.json")
 }
 
-/// A value as DynamoDB's JSON has it.
+/// A value in DynamoDB's JSON.
 fn attribute(value: &Value) -> Value {
     match value {
         Value::String(text) => json!({"S": text}),
@@ -41,7 +41,7 @@ async fn work(stack: &Stack, function: &str, message: Value) {
     assert_eq!(answer, json!({"batchItemFailures": []}), "{function} {message}");
 }
 
-/// What is stored in each state, with the messages that work on it, and what the API shows of it.
+/// Items in each state, the messages about them, and what the API shows.
 async fn write() {
     let (stack, merchant) = start().await;
     let client = &merchant.client;
@@ -58,7 +58,7 @@ async fn write() {
         paths.extend([format!("/payments/{id}"), format!("/payments/{id}/refunds")]);
         paid.push(id);
     }
-    // The balance is folded before the refunds are taken from it.
+    // The balance is folded before the refunds.
     work(&stack, "fold-balance", event::balance_message(&merchant.id, "USD")).await;
     for (payment, amount, is_ended) in [(&paid[0], 100, true), (&paid[0], 200, false), (&paid[3], 300, true)] {
         let refund = client.refund_request(payment, &unique(), amount).send().await.expect(202).id().to_owned();
@@ -91,7 +91,7 @@ async fn write() {
     fs::write(file(), serde_json::to_string_pretty(&fixture).unwrap() + "\n").unwrap();
 }
 
-/// Available and pending together: with time the one becomes the other.
+/// Available and pending together: the one becomes the other with time.
 async fn total(merchant: &Merchant) -> i64 {
     let (available, pending) = merchant.client.balance("USD").await;
     available + pending
@@ -105,9 +105,9 @@ async fn items_and_messages_of_version_0_1_0_are_read() {
     let fixture: Value = serde_json::from_str(&fs::read_to_string(file()).unwrap()).unwrap();
     let (stack, merchant) = start().await;
     let items = fixture["items"].as_array().unwrap().iter().map(|item| item.as_object().unwrap());
-    // The keys of this stack are those that its gateway knows.
+    // This stack's gateway knows only its own keys.
     for item in items.clone().filter(|item| !item["pk"].as_str().unwrap().ends_with("#keys")) {
-        // Events and deliveries would have expired by now.
+        // Events and deliveries would have expired.
         let mut item = item.clone();
         item.remove("expires_at").map(|_| item.insert("expires_at".to_owned(), json!(4_000_000_000_u64)));
         if item["sk"] != "merchant" {
@@ -121,7 +121,7 @@ async fn items_and_messages_of_version_0_1_0_are_read() {
     for message in fixture["messages"].as_array().unwrap() {
         work(&stack, message["function"].as_str().unwrap(), message["body"].clone()).await;
     }
-    // All is folded, and one more refund is sent, which moves nothing.
+    // All is folded; one more refund fails and moves nothing.
     assert_eq!(total(&merchant).await, fixture["balance"].as_i64().unwrap());
     let stored = items.clone().find(|item| item["sk"] == "merchant").unwrap();
     stack.table().put(attributes(stored)).await;

@@ -1,5 +1,5 @@
-//! A write whose reply was lost counts as written. The SDK sends it again, and the store refuses the repetition, because
-//! the write's condition no longer holds.
+//! A write whose reply was lost counts as written. The SDK repeats it, and the store refuses the repeat, because the
+//! write's condition no longer holds.
 
 use serde_json::{Value, json};
 use spillway_tests::oracle::Books;
@@ -21,7 +21,7 @@ async fn work(stack: &Stack, function: &str, message: Value) {
     assert_eq!(answer.to_string(), DONE, "{function}");
 }
 
-/// Loses the reply to the next write that matches; it must have been sent again by the end of `during`.
+/// Loses the reply to the next matching write, which must be repeated before `during` ends.
 async fn losing(stack: &Stack, matching: Matching, during: impl Future<Output = ()>) {
     let before = stack.store_proxy().count(&matching);
     stack.store_proxy().fault(1, matching.clone(), Fault::LoseReply);
@@ -29,7 +29,7 @@ async fn losing(stack: &Stack, matching: Matching, during: impl Future<Output = 
     assert!(stack.store_proxy().count(&matching) >= before + 2, "no reply to {matching:?} was lost");
 }
 
-/// Pays and has the processor asked; gives the event's id.
+/// Creates and charges a payment; returns the event's id.
 async fn one_event(stack: &Stack, merchant: &Merchant) -> String {
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     work(stack, "call-processor", event::payment_message(&merchant.id, &id)).await;
@@ -41,7 +41,7 @@ async fn one_event(stack: &Stack, merchant: &Merchant) -> String {
 async fn a_fold_with_a_lost_reply_continues() {
     const MOVEMENTS: i64 = 501;
     let (stack, merchant) = start(Options::new().unkilled()).await;
-    // More than twice what a fold takes of one of four shards.
+    // More than two folds of one of four shards.
     let movement = |number: i64| {
         json!({"pk": {"S": format!("{}#movements#0", merchant.tenant())},
             "sk": {"S": format!("move#USD#2026-02-02#txn_01m8f8vhsn00{number:014}")},
@@ -120,7 +120,7 @@ async fn a_later_attempt_with_a_lost_reply_is_followed_up() {
     let event = one_event(&stack, &merchant).await;
     work(&stack, "deliver-webhook", event::event_message(&merchant.id, &event)).await;
     let retry = event::delivery_message(&merchant.id, &event, endpoint["id"].as_str().unwrap());
-    // Only the result says what was answered.
+    // Only the result has the answer's status.
     losing(&stack, Matching::operation("UpdateItem").with("\"next_attempt_at\"").with("\"410\""), async {
         work(&stack, "deliver-webhook", retry).await;
     })
@@ -154,7 +154,7 @@ async fn a_payment_with_a_lost_reply_is_no_replay() {
     assert_eq!(again.header("idempotent-replayed"), "true");
 }
 
-/// The store's mark of its write is gone when the payment has been worked on before the write is sent again.
+/// The mark of the write is gone if another copy has processed the payment before the repeat.
 #[tokio::test]
 async fn a_request_that_finds_its_own_write_is_no_replay() {
     let stack = Stack::start(Options::new().template(Template::still()).unkilled()).await;
@@ -182,7 +182,7 @@ async fn a_merchants_change_with_a_lost_reply_applies_once() {
         assert_eq!((&changed["version"], &changed["name"]), (&json!(2), &json!("Acme Inc")));
     })
     .await;
-    // Nothing made it read the merchant again.
+    // Nothing caused a second read of the merchant.
     assert_eq!(stack.store_proxy().count(&reads), 1);
 }
 

@@ -1,10 +1,10 @@
-//! A request that is odd in its headers or its body's coding is answered, never an error of the function: the gateway
-//! would make a 502 of that, and an alarm would rise over what a client did.
+//! A request with odd headers or an odd body encoding gets an answer and is never a function error: the gateway would
+//! answer 502, and a client could raise an alarm.
 
 use serde_json::{Value, json};
 use spillway_tests::{Deadline, Options, Stack, Template, eventually, unique};
 
-/// The sample of a POST with these members in place of its own, and a request id that is returned with it.
+/// The sample of a POST with these members replaced, and its request id.
 fn event(members: Value) -> (String, Value) {
     let sample = include_str!("../../../events/create-payment/card.json");
     let mut event: Value = serde_json::from_str(sample).unwrap();
@@ -28,8 +28,8 @@ async fn an_unreadable_request_is_400_and_logged() {
         let (request_id, event) = event(members);
         let answer = stack.invoke("create-payment", &event).await.unwrap();
         let problem: Value = serde_json::from_str(answer["body"].as_str().unwrap()).unwrap();
-        let told = (&answer["statusCode"], &problem["code"], &problem["detail"], &problem["request_id"]);
-        assert_eq!(told, (&json!(400), &json!("malformed_request"), &json!(detail), &json!(request_id)), "{answer}");
+        let found = (&answer["statusCode"], &problem["code"], &problem["detail"], &problem["request_id"]);
+        assert_eq!(found, (&json!(400), &json!("malformed_request"), &json!(detail), &json!(request_id)), "{answer}");
         assert_eq!(answer["multiValueHeaders"]["request-id"], json!([request_id]));
         eventually("the request has one line", Deadline::SOON, async || {
             let printed = stack.printed("create-payment").concat();
@@ -50,8 +50,8 @@ async fn an_event_that_is_no_request_is_an_error_and_logged() {
     assert_eq!(error["errorMessage"], "The request can't be read: it is no event of API Gateway's REST API.");
     eventually("it has its line", Deadline::SOON, async || {
         let printed = stack.printed("create-payment").concat();
-        let told = printed.contains("\"level\":\"ERROR\"") && printed.contains("The request can't be read");
-        if told { Ok(()) } else { Err(printed) }
+        let found = printed.contains("\"level\":\"ERROR\"") && printed.contains("The request can't be read");
+        if found { Ok(()) } else { Err(printed) }
     })
     .await;
 }

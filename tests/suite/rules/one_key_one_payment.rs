@@ -19,7 +19,7 @@ async fn a_hundred_concurrent_equal_requests_create_one_payment() {
     let original = answers[0].body.clone();
     settled(&stack, &merchant.tenant(), 1).await;
 
-    // The original answer, although the payment has moved on; also with the fields in another order.
+    // The original answer, although the payment has changed; also with the fields in another order.
     let again = merchant
         .client
         .payment_request("order-1", &json!({}))

@@ -1,4 +1,4 @@
-//! What an operator asks for may be asked for again: at once, later, and after whatever was cut off. It is done once.
+//! Operators may repeat any request: concurrently, later, and after any interruption. It takes effect once.
 
 use std::fs;
 
@@ -21,13 +21,13 @@ fn key(merchant: &Value) -> Value {
     json!({"merchant": merchant["id"], "mode": "test", "reference": unique(), "scopes": scopes, "expires_at": null})
 }
 
-/// The answers to the same request sent many times at once.
+/// Answers to the same request, sent many times concurrently.
 async fn at_once(stack: &Stack, function: &str, request: &Value) -> Vec<Value> {
     let answers = join_all((0..AT_ONCE).map(|_| stack.invoke(function, request))).await;
     answers.into_iter().map(Result::unwrap).collect()
 }
 
-/// How many keys the gateway holds for this merchant, and how many of them are in a plan.
+/// Number of the gateway's keys for this merchant, and how many of them are in a plan.
 fn plan_keys(stack: &Stack, merchant: &Value) -> (usize, usize) {
     let kept = fs::read_to_string(stack.data().join("state/plan_keys.json")).unwrap();
     let kept: Vec<Value> = serde_json::from_str(&kept).unwrap();
@@ -52,7 +52,7 @@ async fn concurrent_equal_requests_take_effect_once() {
         key.as_object_mut().unwrap().remove("secret");
     }
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
-    // By its id and by its hash.
+    // One item by id, one by hash.
     assert_eq!(stack.table().items().await.len(), stored + 3);
     stack.client(secret).get("/balance").await.expect(200);
 
@@ -71,7 +71,7 @@ async fn a_repeated_request_completes_a_partial_creation() {
     let stack = Stack::start(Options::new().unkilled().store_proxy()).await;
     let request = merchant();
     let put = Matching::operation("PutItem").with(request["reference"].as_str().unwrap());
-    // The merchant is stored, its plan key is not yet made, and the process dies.
+    // The merchant is stored, its plan key does not exist yet, and the process dies.
     let held = stack.store_proxy().hold_at(Held::After, 0, usize::MAX, put);
     let cut_off = async {
         held.reached(1).await;
@@ -86,7 +86,7 @@ async fn a_repeated_request_completes_a_partial_creation() {
     assert_eq!((stack.table().items().await.len(), plan_keys(&stack, &merchant)), (stored, (1, 1)));
     let issued = stack.invoke("issue-api-key", &key(&merchant)).await.unwrap();
     stack.client(issued["secret"].as_str().unwrap()).get("/balance").await.expect(200);
-    // And once more: there is nothing left to do.
+    // Once more: nothing is left to do.
     assert_eq!(stack.invoke("create-merchant", &request).await.unwrap(), merchant);
     assert_eq!(plan_keys(&stack, &merchant), (1, 1));
 }

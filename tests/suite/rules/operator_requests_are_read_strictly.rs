@@ -1,17 +1,17 @@
-//! What operators ask of functions is read as strictly as the bodies of requests. (These tests have stacks of their own:
-//! an emulator of AWS may read a payload, and lose what is there twice, before a function gets it.)
+//! Operator requests are parsed as strictly as HTTP bodies. (These tests have their own stacks: an emulator of AWS may
+//! parse a payload, and drop repeated members, before a function gets it.)
 
 use serde_json::{Value, json};
 use spillway_tests::clock::at_the_ends_of_the_calendar;
 use spillway_tests::{Options, Stack, terms, unique};
 
-/// The sentence with which a function refuses this payload.
+/// The error message of a refused payload.
 async fn refusal(stack: &Stack, function: &str, payload: &str) -> String {
     let error = stack.invoke_with(function, payload).await.expect_err(payload);
     error["errorMessage"].as_str().unwrap().to_owned()
 }
 
-/// Fails the test unless the function refuses the payload and names these faults, in their order, and nothing else.
+/// Fails the test unless the function refuses the payload with exactly these faults, in order.
 async fn refused(stack: &Stack, function: &str, payload: &str, faults: &[&str]) {
     let sentence = refusal(stack, function, payload).await;
     let start = "The request has faults and nothing was done; correct it and send it again: ";
@@ -66,7 +66,7 @@ async fn create_merchant_refuses_repeated_and_unknown_members() {
         let faults: Vec<&str> = faults.iter().map(String::as_str).collect();
         refused(&stack, "create-merchant", &with(&currencies, more), &faults).await;
     }
-    // None of them took the reference.
+    // None of them used the reference.
     let merchant = stack.invoke_with("create-merchant", &with(&format!(r#"{{"USD": {price}}}"#), "")).await.unwrap();
     assert_eq!(merchant["currencies"], json!({"USD": {"fee_basis_points": 290, "fee_fixed": 30}}));
 }
@@ -104,7 +104,7 @@ async fn update_merchant_refuses_repeated_and_unknown_members() {
     let prices = r#""currencies": {"USD": {"fee_basis_points": 1, "fee_fixed": 1, "fee_max": 1}}, "suspend": true"#;
     let faults = [&format!("/currencies/USD/fee_max {UNKNOWN}"), &format!("/suspend {UNKNOWN}")];
     refused(&stack, "update-merchant", &with(prices), &faults.map(String::as_str)).await;
-    // Nothing has changed: the same request again is the first.
+    // Nothing has changed: the version is still 1.
     let same = stack.invoke_with("update-merchant", &with(r#""suspended": false"#)).await.unwrap();
     assert_eq!((&same["version"], &same["suspended"]), (&json!(1), &json!(false)), "{same}");
     assert_eq!(same["currencies"]["USD"], json!({"fee_basis_points": 290, "fee_fixed": 30}));
@@ -165,7 +165,7 @@ async fn times_outside_the_calendar_are_refused() {
         let request = json!({"merchant": merchant.id, "key": key["id"], "at": time});
         let revoked = stack.invoke("revoke-api-key", &request).await;
         match &utc {
-            // A time that has passed is now.
+            // A past time means now.
             Some(_) => assert!(revoked.unwrap()["revoked_at"].as_str().is_some(), "{time}"),
             None => assert_eq!(message(&revoked.unwrap_err()), refused("/at"), "{time}"),
         }

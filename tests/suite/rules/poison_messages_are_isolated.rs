@@ -1,4 +1,4 @@
-//! A record or message that can't be handled ends in its failure queue, and its neighbours finish.
+//! A record or message that always fails ends in its failure queue, and the others finish.
 
 use futures::future::join_all;
 use serde_json::json;
@@ -8,7 +8,7 @@ use spillway_tests::{Deadline, Options, Stack, Template, eventually};
 
 const NEIGHBOURS: usize = 20;
 
-/// Each queue and who works on it.
+/// Each queue and its consumer.
 const CONSUMERS: [(&str, &str); 3] =
     [("ProcessorQueue", "CallProcessor"), ("FoldsQueue", "FoldBalance"), ("WebhooksQueue", "DeliverWebhook")];
 
@@ -39,7 +39,7 @@ async fn a_poison_stream_record_ends_in_the_failure_queue() {
 
 #[tokio::test]
 async fn a_poison_message_ends_in_the_dead_letter_queue() {
-    // A queue has to hide a message for as long as its function may work on it.
+    // A queue must hide a message for as long as its function may run.
     let quick = CONSUMERS.iter().fold(Template::read(), |template, (queue, function)| {
         let template = template.with(&["Resources", function, "Properties", "Timeout"], "5");
         template.with(&["Resources", queue, "Properties", "VisibilityTimeout"], "5")

@@ -1,4 +1,4 @@
-//! An entry, a movement or an event that stands is never overwritten: the commit that would do so writes nothing at all.
+//! A stored entry, movement or event is never overwritten: a commit that would do so writes nothing.
 
 use serde_json::{Value, json};
 use spillway_tests::oracle::Books;
@@ -6,7 +6,7 @@ use spillway_tests::store_proxy::{Hold, Matching};
 use spillway_tests::table::Item;
 use spillway_tests::{Options, Stack, Template, event};
 
-/// The key that the held commit of this payment writes in a partition whose name holds `part`.
+/// The key in the held commit of this payment, in a partition whose name contains `part`.
 fn key_to_be_written(stack: &Stack, payment: &str, part: &str) -> (String, String) {
     let calls = stack.store_proxy().calls();
     let commit = calls.iter().rfind(|call| call.operation == "TransactWriteItems" && call.body.contains(payment));
@@ -17,7 +17,7 @@ fn key_to_be_written(stack: &Stack, payment: &str, part: &str) -> (String, Strin
     items.filter(|item| item.is_object()).map(key).find(|(pk, _)| pk.contains(part)).unwrap()
 }
 
-/// Puts something else where the commit is about to write, then lets the commit through.
+/// Stores another item at a key of the commit, then forwards the commit.
 async fn plant(stack: &Stack, hold: &Hold, payment: &str, part: &str) -> (String, String) {
     hold.reached(1).await;
     let (pk, sk) = key_to_be_written(stack, payment, part);

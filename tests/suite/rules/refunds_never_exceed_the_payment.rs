@@ -1,5 +1,5 @@
-//! However many refunds of a payment race, and whatever becomes unknown, no more than the payment is given back, and each
-//! refund once. The table lets writes of one item conflict, as DynamoDB does.
+//! However many refunds of a payment race, and whatever outcome is unknown: the refunds never exceed the payment, and
+//! each is made once. Writes of one item conflict as in DynamoDB.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -39,7 +39,7 @@ async fn of_50_concurrent_refunds_of_30_exactly_33_of_1000_pass() {
     let statuses: BTreeSet<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
     assert!(statuses.is_subset(&BTreeSet::from([202, 409, 503])), "{statuses:?}");
     stack.store_proxy().heal();
-    // Who was told to come again comes again.
+    // A client that gets 503 repeats its request.
     let again = all_at_once(&merchant, &payment, &keys, 30).await;
     let accepted = again.iter().filter(|answer| answer.status == 202).count();
     let refused = again.iter().filter(|answer| answer.status == 409).count();
@@ -65,7 +65,7 @@ async fn sixteen_concurrent_refunds_need_no_retry() {
 async fn an_unknown_refund_is_repeated_under_the_same_key() {
     let options = Options::new().knob("PROCESSOR_WAITS_SECONDS", "1").unkilled();
     let (stack, merchant, payment) = start(options).await;
-    // The sandbox gives the money back, and its answer is lost.
+    // The sandbox refunds, and its reply is lost.
     let given = Matching::operation("UpdateItem").with("sandbox#re_").with("\"refunds\"");
     stack.store_proxy().fault(8, given, Fault::LoseReply);
     let id = merchant.client.refund_request(&payment, &unique(), 1000).send().await.expect(202).id().to_owned();
@@ -77,7 +77,7 @@ async fn an_unknown_refund_is_repeated_under_the_same_key() {
 
 #[tokio::test]
 async fn a_refund_that_the_processor_lost_is_sent_again() {
-    // Only look-ups, and every wait is a second.
+    // Look-ups only, with waits of a second.
     let options = Options::new()
         .knob("REPEATABLE_FOR_SECONDS", 0)
         .knob("PROCESSOR_WAITS_SECONDS", 1)
@@ -86,7 +86,7 @@ async fn a_refund_that_the_processor_lost_is_sent_again() {
     let stack = Stack::start(options.store_proxy()).await;
     let merchant = stack.new_merchant().await;
     let payment = merchant.client.pay(1000, "USD", "tok_visa").await;
-    // It is charged already when it is first looked for.
+    // It is charged already at the first look-up.
     let charged = json!({"Key": {"pk": {"S": format!("sandbox#{payment}")}, "sk": {"S": format!("{payment}/authorize")}},
         "UpdateExpression": "SET charges = :one, calls = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}});
     stack.table().call("UpdateItem", charged).await;
@@ -129,7 +129,7 @@ async fn a_change_between_read_and_commit_causes_no_second_call() {
     assert_eq!((&books.charges[&id][0]["calls"], &books.charges[&id][0]["refunds"]), (&json!(1), &json!(1)));
 }
 
-/// AWS does not promise to report every condition that failed.
+/// AWS does not promise to report every failed condition.
 #[tokio::test]
 async fn a_replay_is_recognized_by_the_guards_failure_alone() {
     let (stack, merchant, payment) = start(Options::new().unkilled()).await;

@@ -1,5 +1,5 @@
-//! A store that is throttled, slow or gone is told as 503, or by the authorizer as 500, with Retry-After, and the same key
-//! succeeds later, once.
+//! A throttled, slow or missing store causes 503, or 500 by the authorizer, with Retry-After; the same key succeeds
+//! later, once.
 
 use serde_json::json;
 use spillway_tests::oracle::settled;
@@ -54,10 +54,10 @@ async fn a_slow_store_is_503_and_its_late_write_counts_once() {
     let (stack, merchant) = start().await;
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     let hold = stack.store_proxy().hold(ALWAYS, Matching::operation("PutItem").with("fingerprint"));
-    // That there is an answer while the store has none is the proof: it is held until after it.
+    // The store's answer is held until after the API's: so the API did not wait for it.
     unavailable(merchant.client.create_payment("order-1", &payment).await);
     assert!(hold.count() > 0);
-    // Now the writes that nobody waits for any more go through.
+    // Now the abandoned writes are forwarded.
     hold.forward();
     stack.store_proxy().heal();
     merchant.client.create_payment("order-1", &payment).await.expect(202);
@@ -75,7 +75,7 @@ async fn reads_and_the_authorizer_answer_503_too() {
     stack.store_proxy().fault(ALWAYS, Matching::all(), Fault::Close);
     unavailable(merchant.client.get(&path).await);
     unavailable(merchant.client.get("/balance").await);
-    // The gateway's own status: one that it changes it would not count as 5XXError.
+    // The gateway's own status: a mapped one would not count as 5XXError.
     told(500, fresh_key.get(&path).await);
     stack.store_proxy().heal();
     assert_eq!(merchant.client.get(&path).await.expect(200).body, payment);
@@ -103,7 +103,7 @@ async fn a_slow_refund_is_503_and_the_same_key_succeeds_later() {
     let hold = stack.store_proxy().hold(ALWAYS, transaction);
     unavailable(request.send().await);
     assert!(hold.count() > 0);
-    // Now what nobody waits for any more goes through.
+    // Now the abandoned calls are forwarded.
     hold.forward();
     stack.store_proxy().heal();
     request.send_until_served().await.unwrap().expect(202);

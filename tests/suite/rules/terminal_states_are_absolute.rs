@@ -1,4 +1,4 @@
-//! A payment that has ended never changes again, whatever message still comes for it.
+//! A final payment never changes, whatever message arrives.
 
 use spillway_tests::oracle::{Books, settled};
 use spillway_tests::store_proxy::Matching;
@@ -40,7 +40,7 @@ async fn a_message_about_an_unknown_payment_is_dropped() {
 async fn a_late_unknown_outcome_does_not_change_a_final_payment() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
-    // The first call charges, but is not told so; the second is.
+    // The first call charges without a reply; the second gets one.
     let id = merchant.client.pay(1250, "USD", "tok_timeout_then_ok").await;
     let message = event::sqs(&[event::payment_message(&merchant.id, &id)]);
     let note = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("\"asking\""));

@@ -1,5 +1,4 @@
-//! An oracle that could not find anything would be worth nothing: here each promise is broken once, in memory, and the
-//! violation has to be named.
+//! The oracle must find faults: each promise is broken once, in memory, and the violation must be named.
 
 mod evidence;
 mod good_books;
@@ -15,7 +14,7 @@ fn violations(items: Vec<Item>) -> Vec<Violation> {
     Books::of(items, TENANT).violations()
 }
 
-/// Fails unless one of the violations is of this kind, and says this.
+/// Fails unless a violation of this kind contains this text.
 fn assert_named(name: &str, found: &[Violation], kind: Kind, sentence: &str) {
     let named = found.iter().any(|each| each.kind == kind && each.what.contains(sentence));
     assert!(named, "{name}: no {} {sentence:?} in {found:#?}", kind.name());
@@ -34,7 +33,7 @@ fn texts<'item>(item: &'item Item, names: [&str; 3]) -> [&'item str; 3] {
     names.map(|name| item[name].as_str().unwrap())
 }
 
-/// The entries of this tenant that an object has posted.
+/// The entries that this tenant's objects have posted.
 fn posted() -> Vec<(usize, String, String)> {
     places("txn_", |item| item.contains_key("postings") && item["type"] != "settlement")
 }
@@ -93,7 +92,7 @@ fn wrong_value_dates_are_named() {
         let sentence = format!("the entry {kind} of {source}: available_on is 2026-01-31, not ");
         assert_named(&source, &violations(late), Kind::Wrong, &sentence);
     }
-    // The delay is the merchant's; of one that was changed it is not known which it had that day.
+    // The merchant's delay; for a merchant that was changed, the delay of that day is unknown.
     let mut changed = items();
     changed[0]["settlement_delay_days"] = json!(3);
     let found = violations(changed.clone());
@@ -503,7 +502,7 @@ fn each_fault_of_the_books_is_named() {
 fn every_emptied_item_is_noticed() {
     for (place, item) in items().into_iter().enumerate() {
         let [pk, sk, _] = texts(&item, ["pk", "sk", "pk"]);
-        // Who the merchant is, other tenants, endpoints, and calls that did nothing, promise nothing.
+        // The merchant's name, other tenants, endpoints, and calls without effect make no promise.
         if ["mer_1", "mer_2#test#journal#0"].contains(&pk) || pk.ends_with("#we_1") || sk == "evt_we_1" {
             continue;
         }

@@ -1,9 +1,10 @@
-//! Past the rate of the whole API everybody gets 429 with Retry-After. (A merchant's own rate: `black_box/limits.rs`.)
+//! Beyond the rate of the whole API every merchant gets 429 with Retry-After. (For a merchant's own rate see
+//! `black_box/limits.rs`.)
 
 use futures::future::select_all;
 use spillway_tests::{Deadline, Options, Stack, eventually};
 
-/// So many at once that no machine answers them more slowly than the bucket fills.
+/// Number of concurrent clients: together faster than the bucket refills on any machine.
 const CLIENTS: usize = 8;
 
 #[tokio::test]

@@ -1,5 +1,5 @@
-//! A write changes nothing but what it is meant to change: not what another write changes meanwhile, and not what a newer
-//! version of the code has written into the same item.
+//! A write changes only its own attributes: not those of concurrent writes, and not those that a newer version of the
+//! code has added.
 
 use futures::future::join;
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ async fn a_fold_keeps_unknown_attributes() {
     let sums = (&balance["available"], &balance["pending"], &balance["seq"]);
     assert_eq!(sums, (&json!(105), &json!({&later: 5}), &json!(4)), "{balance:?}");
     assert_eq!(balance["moved_out"], 12, "{balance:?}");
-    // Nothing is left, and what was added is not added again.
+    // Nothing is left, and nothing is added twice.
     work(&stack, "fold-balance", event::balance_message(&merchant.id, "USD")).await;
     assert_eq!(stack.table().item(&balances, "USD").await.unwrap()["available"], 105);
 }

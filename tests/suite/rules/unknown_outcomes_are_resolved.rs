@@ -1,4 +1,5 @@
-//! An unknown outcome is never guessed: the identical call while the processor keeps the key, later only a look-up.
+//! An unknown outcome is never guessed: the same call is repeated while the processor keeps its key, later only looked
+//! up.
 
 use futures::future::join;
 use serde_json::json;
@@ -28,7 +29,7 @@ fn quick() -> Options {
 async fn the_same_call_is_repeated_while_its_key_is_kept() {
     let stack = Stack::start(quick()).await;
     let merchant = stack.new_merchant().await;
-    // Charged at the first call, told at the second; not charged three times; away three times.
+    // Charged at the first call and reported at the second; not charged three times; unavailable three times.
     let tokens = [("tok_timeout_then_ok", 2), ("tok_timeout_unknown", 4), ("tok_unavailable", 4)];
     for (number, (token, least)) in tokens.into_iter().enumerate() {
         let id = merchant.client.pay(1250, "USD", token).await;
@@ -49,7 +50,7 @@ async fn a_charge_found_later_is_adopted() {
     assert_eq!(books.charged(&id), 1);
 }
 
-/// Absent at two looks two seconds apart, and a last look a second after that.
+/// Two look-ups two seconds apart find no charge, and a last one follows a second later.
 fn absent() -> Options {
     let quick = quick().knob("REPEATABLE_FOR_SECONDS", 1).knob("PROCESSOR_WAITS_SECONDS", "2");
     quick.knob("ABSENT_AGAIN_SECONDS", 2).knob("LAST_LOOK_SECONDS", 1)
@@ -74,7 +75,7 @@ async fn a_charge_after_failure_is_undone_and_raises_an_alarm() {
     let id = merchant.client.pay(1250, "USD", "tok_timeout_unknown").await;
     let failed = ends(&stack, &merchant, &id).await;
     assert_eq!(failed["status"], "failed");
-    // The processor took the money after all, and nobody heard of it.
+    // The processor charged after all, without a reply.
     let late = json!({"Key": {"pk": {"S": format!("sandbox#{id}")}, "sk": {"S": format!("{id}/authorize")}},
         "UpdateExpression": "SET charges = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}});
     stack.table().call("UpdateItem", late).await;
@@ -95,7 +96,7 @@ async fn a_charge_after_failure_is_undone_and_raises_an_alarm() {
 
 #[tokio::test]
 async fn a_charge_found_while_a_copy_gives_up_is_undone_at_once() {
-    // Only look-ups, and every wait is over at once, but for that of the last look: a day.
+    // Look-ups only, without waits, except for the last one: a day.
     let knobs = ["REPEATABLE_FOR_SECONDS", "PROCESSOR_WAITS_SECONDS", "ABSENT_AGAIN_SECONDS"];
     let options = knobs.into_iter().fold(Options::new(), |options, name| options.knob(name, 0));
     let stack = Stack::start(options.store_proxy().template(Template::still()).unkilled()).await;
@@ -110,7 +111,7 @@ async fn a_charge_found_while_a_copy_gives_up_is_undone_at_once() {
     let gives_up = proxy.hold(1, commits());
     let finding = async {
         gives_up.reached(1).await;
-        // The processor took the money after all.
+        // The processor charged after all.
         let late = json!({"Key": {"pk": {"S": format!("sandbox#{id}")}, "sk": {"S": format!("{id}/authorize")}},
             "UpdateExpression": "SET charges = :one, calls = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}});
         stack.table().call("UpdateItem", late).await;
@@ -131,7 +132,7 @@ async fn a_charge_found_while_a_copy_gives_up_is_undone_at_once() {
     let failed = merchant.client.payment(&id).await;
     let waiting = stack.table().item(&pk, "payment").await.unwrap();
     assert_eq!((&waiting["asking"]["verb"], waiting["asking"].get("next_at")), (&json!("undo"), None), "{waiting:?}");
-    // Its message is on the queue; this is the same.
+    // Its message is on the queue; this one is equal.
     stack.invoke("call-processor", &message).await.unwrap();
     let books = Books::read(&stack.table(), &merchant.tenant()).await;
     assert!(books.undone(&id), "{:?}", books.charges);
@@ -158,7 +159,7 @@ async fn the_next_ask_is_due_without_its_message() {
 
 #[tokio::test]
 async fn an_unanswered_look_up_is_no_absence() {
-    // Only look-ups, and every wait is over at once.
+    // Look-ups only, without waits.
     let knobs = ["REPEATABLE_FOR_SECONDS", "PROCESSOR_WAITS_SECONDS", "ABSENT_AGAIN_SECONDS", "LAST_LOOK_SECONDS"];
     let options = knobs.into_iter().fold(Options::new(), |options, name| options.knob(name, 0));
     let stack = Stack::start(options.store_proxy().template(Template::still())).await;
@@ -185,7 +186,7 @@ async fn an_unanswered_look_up_is_no_absence() {
     );
     let absent_twice = asked(true).await;
     assert_eq!((&absent_twice["status"], absent_twice.contains_key("due")), (&json!("failed"), true));
-    // Nor does it end the last look.
+    // Nor does it end the last look-up.
     assert!(asked(false).await.contains_key("due"));
     assert!(!asked(true).await.contains_key("due"));
 }

@@ -1,4 +1,4 @@
-//! An item that can't be read is named in an error line and counted. The items beside it are served and worked on.
+//! An unreadable item is named in an error line and counted. The items beside it are served and processed.
 
 use std::collections::BTreeSet;
 
@@ -22,14 +22,14 @@ async fn work(stack: &Stack, function: &str, message: Value) {
     assert_eq!(answer.to_string(), DONE, "{function}");
 }
 
-/// Pays 1250 and has it posted; gives the payment's id.
+/// Creates and posts a payment of 1250; returns its id.
 async fn post(stack: &Stack, merchant: &Merchant, currency: &str) -> String {
     let id = merchant.client.pay(1250, currency, "tok_visa").await;
     work(stack, "call-processor", event::payment_message(&merchant.id, &id)).await;
     id
 }
 
-/// Makes a number of the item a text, which no code reads as one.
+/// Replaces a number of the item by a text, which makes it unreadable.
 async fn spoil(stack: &Stack, pk: &str, sk: &str, number: &str) {
     stack.table().update(pk, sk, &format!("SET {number} = :rubbish"), json!({":rubbish": {"S": "rubbish"}})).await;
 }
@@ -39,7 +39,7 @@ fn lines(stack: &Stack, name: &str) -> Vec<Map<String, Value>> {
     stack.printed(name).concat().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// The keys of the items that the function's error lines name as unreadable, and how many it has counted.
+/// Keys of the items that the function's error lines name as unreadable, and the metric's count.
 fn named(stack: &Stack, name: &str) -> (BTreeSet<(String, String)>, u64) {
     let lines = lines(stack, name);
     let text = |line: &Map<String, Value>, field: &str| line[field].as_str().unwrap().to_owned();
@@ -81,7 +81,7 @@ async fn a_list_of_payments_skips_unreadable_ones() {
     names(&stack, "list-payments", &[(&key.0, key.1)]).await;
     merchant.client.get(&format!("/payments/{bad}")).await.expect_problem(500, "internal_error");
     names(&stack, "get-payment", &[(&key.0, key.1)]).await;
-    // What is wrong with it is no text of the item's.
+    // The error does not repeat the item's text.
     assert!(!stack.all_printed().contains("\\\"rubbish\\\""), "{}", stack.all_printed());
 }
 
@@ -138,7 +138,7 @@ async fn a_fold_needs_only_a_movements_key_and_amount() {
 
 #[tokio::test]
 async fn an_unreadable_movement_blocks_no_other() {
-    // More than a fold looks at in each shard, in front of those that can be read.
+    // More than a fold reads in each shard, before the readable ones.
     const UNREADABLE: usize = 251;
     let (stack, merchant) = start(Options::new()).await;
     let bad: Vec<Value> =
@@ -154,11 +154,11 @@ async fn an_unreadable_movement_blocks_no_other() {
     let bad: Vec<(String, String)> = bad.iter().map(key).collect();
     let bad: Vec<(&str, &str)> = bad.iter().map(|(pk, sk)| (pk.as_str(), sk.as_str())).collect();
     names(&stack, "fold-balance", &bad).await;
-    // What can't be read stays, to be mended.
+    // Unreadable items stay, to be repaired.
     let books = Books::read(&stack.table(), &merchant.tenant()).await;
     let left = books.movements.iter().filter(|movement| movement["amount"] == "rubbish").count();
     assert_eq!(left, UNREADABLE);
-    // Mended, it is folded too.
+    // Once repaired, it is folded too.
     for (number, (pk, sk)) in bad.into_iter().enumerate() {
         stack.table().update(pk, sk, "SET amount = :one", json!({":one": {"N": (number % 2 + 1).to_string()}})).await;
     }
@@ -175,7 +175,7 @@ async fn line(merchant: &Merchant, currency: &str) -> Value {
     lines[0].clone()
 }
 
-/// Fails the test unless the currency alone is told not to be known, by an error of ours.
+/// Fails the test unless exactly this currency has an internal error.
 async fn only_unknown(merchant: &Merchant, currency: &str, usd: Value) {
     let line = line(merchant, currency).await;
     let amounts = [&line["available"], &line["pending"]];
@@ -207,12 +207,12 @@ async fn an_inexact_balance_is_an_error_of_its_currency_only() {
     let strange = movement(&merchant, "XXA", 0, json!({"amount": {"N": "5"}}));
     stack.table().put(strange.clone()).await;
     only_unknown(&merchant, "XXA", usd.clone()).await;
-    // A balance beyond what can be told.
+    // A balance that is too large.
     let most = json!({"pk": {"S": balances}, "sk": {"S": "KWD"}, "available": {"N": i64::MAX.to_string()}, "seq": {"N": "1"},
         "pending": {"M": {"2026-01-31": {"N": "1"}}}, "folding": {"L": []}});
     stack.table().put(most).await;
     only_unknown(&merchant, "KWD", usd.clone()).await;
-    // Something that belongs to no currency.
+    // An item without a currency.
     let nowhere = movement(&merchant, "rubbish", 0, json!({"amount": {"N": "5"}}));
     stack.table().put(nowhere.clone()).await;
     assert_eq!(line(&merchant, "USD").await, usd);
@@ -229,7 +229,7 @@ async fn an_inexact_balance_is_an_error_of_its_currency_only() {
 #[tokio::test]
 async fn a_misplaced_movement_is_not_folded_repeatedly() {
     let (stack, merchant) = start(Options::new()).await;
-    // Its entry is on shard 1, where a fold would delete it.
+    // Its entry is on shard 1, from which a fold would delete it.
     let mut stray = movement(&merchant, "USD", 0, json!({"amount": {"N": "100"}}));
     let sk = stray["sk"]["S"].as_str().unwrap().replace("vhsn00", "vhsn01");
     stray["sk"] = json!({"S": sk});
@@ -243,7 +243,7 @@ async fn a_misplaced_movement_is_not_folded_repeatedly() {
 
 #[tokio::test]
 async fn an_unknown_due_item_blocks_no_other() {
-    // More than a page of the sweep, in front of each payment; some that the sweep has no right to, some with no time.
+    // More than a page of the sweep before each payment: some without permission, some without a time.
     const RUBBISH: usize = 210;
     let options = Options::new().knob("FIRST_DUE_SECONDS", 1).knob("STORE_DEADLINE_MS", 9000);
     let (stack, merchant) = start(options).await;
@@ -294,7 +294,7 @@ async fn an_unreadable_endpoint_blocks_no_other_and_misses_no_event() {
         assert_eq!((receiver.attempts().len(), other.attempts().len()), (0, 1));
     }
     names(&stack, "deliver-webhook", &[(&key.0, key.1)]).await;
-    // It stays due until the endpoint can be read.
+    // It stays due until the endpoint is readable.
     let due = async || Books::read(&stack.table(), &merchant.tenant()).await.events[0].contains_key("due");
     assert!(due().await);
     stack.table().update(&key.0, key.1, "SET version = :one", json!({":one": {"N": "1"}})).await;

@@ -1,4 +1,4 @@
-//! The store proxy lets writes of one item conflict, and answers as DynamoDB does.
+//! The store proxy lets writes of one item conflict, with DynamoDB's answers.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use spillway_tests::{Deadline, Options, Stack, Template, eventually};
 
 const HOLD: Duration = Duration::from_millis(15);
 
-/// A stack in which nothing moves unless a test calls it, and whose writes conflict.
+/// A stack without triggers, whose writes conflict.
 async fn conflicting() -> Stack {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     stack.store_proxy().set_conflicts(HOLD);
@@ -25,13 +25,14 @@ fn item(sk: &str, value: &str) -> Value {
     json!({"pk": {"S": "race"}, "sk": {"S": sk}, "value": {"S": value}})
 }
 
-/// A transaction that puts `value` into these items.
+/// A transaction that writes `value` into these items.
 async fn transact(table: &Table, items: &[&str], value: &str) -> Result<Value, String> {
     let puts = items.iter().map(|sk| json!({"Put": {"TableName": table.name(), "Item": item(sk, value)}}));
     table.try_call("TransactWriteItems", json!({"TransactItems": puts.collect::<Vec<Value>>()})).await
 }
 
-/// What `meanwhile` gives while the writes that `hold` catches are on their way; they go through after it.
+/// The result of `meanwhile`, which runs while the writes caught by `hold` are in flight; they are forwarded
+/// afterwards.
 async fn during<T>(hold: Hold, meanwhile: impl Future<Output = T>) -> T {
     hold.reached(1).await;
     let given = meanwhile.await;
@@ -110,7 +111,7 @@ async fn plain_writes_of_one_item_wait_for_each_other() {
     };
     let release = async {
         came(&stack, 2).await;
-        // A transaction does not wait: what it was made from may be old by then.
+        // A transaction does not wait: its input may be stale by then.
         let canceled = transact(&table, &["a"], "3").await.unwrap_err();
         hold.forward();
         canceled
@@ -121,7 +122,7 @@ async fn plain_writes_of_one_item_wait_for_each_other() {
     assert_eq!(stack.table().item("race", "a").await.unwrap()["value"], "2");
 }
 
-/// Waits until so many PutItem calls have arrived.
+/// Waits for this many PutItem calls.
 async fn came(stack: &Stack, count: usize) {
     eventually("the writes have arrived", Deadline::SOON, async || {
         let arrived = stack.store_proxy().count(&Matching::operation("PutItem"));

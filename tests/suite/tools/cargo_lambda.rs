@@ -1,4 +1,4 @@
-//! Who works with `cargo lambda` can: it serves the functions for a stack, or beside one, and calls those of one.
+//! `cargo lambda` serves the functions for a stack or beside one, and invokes a stack's functions.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use spillway_tests::cargo_lambda::{self, Watch};
 use spillway_tests::make::{self, MadeStack};
 use spillway_tests::{Client, Options, Stack, unique};
 
-/// The sample event of `create-payment` in a file, changed to come from the stack's sandbox merchant.
+/// The sample event of `create-payment` in a file, for the stack's sandbox merchant.
 fn payment_event(stack: &Stack) -> PathBuf {
     let sample = fs::read_to_string(make::root().join("events/create-payment/card.json")).unwrap();
     let mut event: Value = serde_json::from_str(&sample).unwrap();
@@ -35,7 +35,8 @@ async fn make_watch_charges_and_make_stop_leaves_no_process() {
     let port = cargo_lambda::port().to_string();
     let stack = MadeStack::start("watch", vec![("WATCH_PORT", port)]).await;
     let client = stack.client();
-    // Cargo starts each function at its first call. It should not be the look at the payment that waits for it.
+    // Cargo starts each function at its first call. Start this one first, so that the GET of the payment does not wait
+    // for it.
     client.get("/payments/pay_0").await.expect(404);
     client.paid(1250, "USD").await;
     let programs: BTreeSet<String> = stack.processes().into_iter().map(|process| process.program).collect();

@@ -1,4 +1,4 @@
-//! A minute in which everything that can go wrong does, under load. `make chaos MINUTES=10` is the same for longer.
+//! A minute of chaos: all kinds of faults under load. `make chaos MINUTES=10` runs it longer.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use spillway_tests::chaos::{self, Plan};
 use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Options, Stack};
 
-/// Of the payments and the order of the faults: the same in each run, and any in `make chaos`.
+/// Fixed here; random in `make chaos`.
 const SEED: u64 = 8;
 
-/// Four clients with long pauses: other tests run at the same time.
+/// Four clients with long pauses, because other tests run at the same time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_minute_of_chaos_breaks_no_promise() {
     let plan = Plan { length: Duration::from_secs(60), seed: SEED, clients: 4, merchants: 3, pauses_ms: 200..600 };
@@ -22,7 +22,7 @@ async fn a_minute_of_chaos_breaks_no_promise() {
             .ends_with("Nothing was lost, doubled or unbalanced: every payment, webhook and account is right.\n")
     );
     assert!(report.payments > 20 && report.refunds > 5, "there was load: {}", report.text());
-    // Each kind of fault happened.
+    // Each kind of fault occurred.
     for kind in [
         "function killed",
         "queues emptied",
@@ -48,6 +48,6 @@ async fn a_stack_restarts_despite_pending_store_faults() {
     stack.store_proxy().fault(usize::MAX, Matching::all(), Fault::Close);
     stack.kill().await;
     stack.try_restart().await.unwrap();
-    // The faults are there again.
+    // The faults apply again.
     stack.try_new_merchant(&json!({})).await.unwrap_err();
 }

@@ -1,4 +1,4 @@
-//! `make demo`, without the build: it starts a stack, tells what it saw, and leaves nothing running.
+//! `make demo`, without the build, checks a run, prints a report, and leaves no process.
 
 use serde_json::Value;
 use spillway_tests::make::{self, Output};
@@ -22,9 +22,9 @@ async fn make_demo_starts_and_ends_its_own_stack() {
         "POST …/refunds",
         "started for this demo",
     ] {
-        assert!(output.shown.contains(shown), "{shown} is not in {}", output.shown);
+        assert!(output.stdout.contains(shown), "{shown} is not in {}", output.stdout);
     }
-    let url = output.shown.lines().find_map(|line| line.trim().strip_prefix("stack")?.split("http://").nth(1));
+    let url = output.stdout.lines().find_map(|line| line.trim().strip_prefix("stack")?.split("http://").nth(1));
     let address = url.unwrap().split('/').next().unwrap();
     assert!(std::net::TcpStream::connect(address).is_err(), "the stack still runs");
 }
@@ -34,16 +34,16 @@ async fn make_demo_prints_json_about_a_running_stack() {
     let stack = Stack::start(Options::new().unkilled()).await;
     let output = demo(&stack.data().display().to_string(), true).await;
     assert!(output.succeeded, "{output:#?}");
-    let told: Value = serde_json::from_str(&output.shown).unwrap();
-    assert_eq!((&told["sent"], &told["accepted"]), (&30.into(), &30.into()));
+    let report: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!((&report["sent"], &report["accepted"]), (&30.into(), &30.into()));
     // One of each payment, two of each refund.
-    let refunds = told["refunds"].as_u64().unwrap();
-    assert!(refunds > 0, "{told}");
-    assert_eq!(told["webhooks"], 30 + 2 * refunds);
-    assert_eq!(told["latency_us"]["refund_webhook"]["count"], refunds);
-    assert_eq!(told["pending"], told["pending_expected"]);
-    assert_eq!(told["violations"], Value::Array(Vec::new()));
-    assert_eq!(told["latency_us"]["post"]["count"], 30);
+    let refunds = report["refunds"].as_u64().unwrap();
+    assert!(refunds > 0, "{report}");
+    assert_eq!(report["webhooks"], 30 + 2 * refunds);
+    assert_eq!(report["latency_us"]["refund_webhook"]["count"], refunds);
+    assert_eq!(report["pending"], report["pending_expected"]);
+    assert_eq!(report["violations"], Value::Array(Vec::new()));
+    assert_eq!(report["latency_us"]["post"]["count"], 30);
     assert!(process::descendants(stack.pid()).iter().any(|process| process.program == "create-payment"));
     stack.client(stack.developers_key()).get("/balance").await.expect(200);
 }

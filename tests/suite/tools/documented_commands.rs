@@ -1,4 +1,4 @@
-//! What README, docs, runbooks and the stack's outputs have an operator type can be typed as it is written.
+//! The commands in README, docs, runbooks and the stack's outputs are valid as they are written.
 
 use std::path::Path;
 use std::process::Command;
@@ -9,7 +9,7 @@ fn every_documented_command_is_valid() {
     let python = root.join(".local/tools/sam/bin/python");
     assert!(python.exists(), "{} is missing: `make lint-template` installs the SAM CLI there", python.display());
     let check = Command::new(python).arg(root.join("tests/commands.py")).arg("check").output().unwrap();
-    let told = String::from_utf8_lossy(&check.stdout);
+    let output = String::from_utf8_lossy(&check.stdout);
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
-    assert!(told.contains("docs/runbooks/dead-letters.md") && told.contains("RevokeApiKeyCommand"), "{told}");
+    assert!(output.contains("docs/runbooks/dead-letters.md") && output.contains("RevokeApiKeyCommand"), "{output}");
 }

@@ -1,4 +1,4 @@
-//! The examples do what they say, against a stack.
+//! Each example runs against a stack.
 
 use std::fs;
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Deadline, Options, Stack, Template, eventually, make, unique};
 
-/// Ends with the test.
+/// A process that ends with the test.
 struct Running(std::process::Child);
 
 impl Drop for Running {
@@ -39,7 +39,7 @@ fn node(file: &str, folder: &Path) -> Command {
     command
 }
 
-/// Starts the receiver on a free port, tests the endpoint that posts to it, and waits for its line.
+/// Starts the receiver on a free port, sends a test event to its endpoint, and waits for its line.
 async fn receives(mut receiver: Command) {
     let stack = Stack::start(Options::new().unkilled()).await;
     let client = stack.new_merchant().await.client;
@@ -85,7 +85,7 @@ async fn the_receiver_in_node_verifies_webhooks() {
     fs::remove_dir_all(&folder).unwrap();
 }
 
-/// Runs it while the store fails, until a request was answered 503: one payment is made in the end.
+/// Runs it while the store fails until a request got 503: exactly one payment is created.
 async fn charges_once(mut client: Command) {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
     let merchant = stack.new_merchant().await;
@@ -105,7 +105,7 @@ async fn charges_once(mut client: Command) {
     assert!(output.succeeded, "{output:?}");
     let listed = merchant.client.get("/payments").await.expect(200);
     let payments = listed.body["data"].as_array().unwrap();
-    assert_eq!((payments.len(), payments[0]["id"].as_str().unwrap()), (1, output.shown.trim()));
+    assert_eq!((payments.len(), payments[0]["id"].as_str().unwrap()), (1, output.stdout.trim()));
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What README.md says to type does what it says there, as it is written. Only the port and the folder are a stack's own.
+//! The README's commands give the answers that it shows. Only port and folder differ.
 
 use serde_json::Value;
 use spillway_tests::cargo_lambda;
@@ -7,19 +7,19 @@ use spillway_tests::{Deadline, Options, Stack, eventually};
 
 const README: &str = include_str!("../../../README.md");
 
-/// The blocks that start a stack and the tests: other tests do.
+/// Blocks that start a stack or the tests: other tests run these.
 const STARTS: [&str; 2] = ["make dev\n", "make test\n"];
 
-/// The blocks to be typed into a shell, those with `word` and those without.
+/// Shell blocks with `word`, and those without.
 fn blocks(word: &str) -> (Vec<&'static str>, Vec<&'static str>) {
     let blocks = README.split("```sh\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     blocks.filter(|block| !STARTS.contains(block)).partition(|block| block.contains(word))
 }
 
-/// Types the blocks into one shell. A command that fails ends it.
+/// Runs the blocks in one shell. A failed command ends it.
 async fn typed(stack: &Stack, blocks: &[&str]) -> Output {
     let (port, tools) = (stack.port(), make::root().join(cargo_lambda::FOLDER));
-    // Each answer in a line, and its status in the next.
+    // Each answer on a line, its status on the next.
     let curl = r#"curl() { command curl --noproxy '*' -w '\n%{http_code}\n' "$@"; }"#;
     let make = format!(r#"make() {{ command make "$@" PORT={port}; }}"#);
     let cargo = format!(r#"cargo() {{ command cargo "$@" {}; }}"#, cargo_lambda::address_of(port));
@@ -32,7 +32,7 @@ async fn typed(stack: &Stack, blocks: &[&str]) -> Output {
     make::output(shell).await
 }
 
-/// The answers that `curl` has shown, each with its status.
+/// The answers in `curl`'s output, with their statuses.
 fn answers(shown: &str) -> Vec<(u16, Value)> {
     let lines: Vec<&str> = shown.lines().filter(|line| !line.is_empty()).collect();
     let answers = lines.chunks(2).map(|answer| {
@@ -47,11 +47,11 @@ async fn the_readmes_requests_get_the_shown_answers() {
     let (requests, _) = blocks("curl ");
     assert_eq!(requests.len(), 2);
     let stack = Stack::start(Options::new()).await;
-    // Typed again and again, as somebody may who waits: it stays one payment.
+    // Repeated while waiting: there is still one payment.
     let answers = eventually("the payment has succeeded", Deadline::LATER, async || {
         let output = typed(&stack, &requests).await;
         assert!(output.succeeded, "{output:#?}");
-        let answers = answers(&output.shown);
+        let answers = answers(&output.stdout);
         if answers[1].1["status"] == "succeeded" { Ok(answers) } else { Err(format!("{answers:?}")) }
     })
     .await;
@@ -77,13 +77,13 @@ async fn the_readmes_operator_commands_work() {
     assert_eq!(invocations.len(), 2);
     let stack = Stack::start(Options::new()).await;
     let output = typed(&stack, &invocations).await;
-    assert!(output.succeeded && !output.shown.contains("errorMessage"), "{output:#?}");
-    let secrets = output.shown.split('"').filter(|text| text.starts_with("sk_test_")).collect::<Vec<_>>();
+    assert!(output.succeeded && !output.stdout.contains("errorMessage"), "{output:#?}");
+    let secrets = output.stdout.split('"').filter(|text| text.starts_with("sk_test_")).collect::<Vec<_>>();
     let [first, second, revoked] = secrets[..] else { panic!("{output:#?}") };
     for secret in [first, second] {
         stack.client(secret).get("/payments").await.expect(200);
     }
     stack.client(revoked).get("/payments").await.expect(401);
-    // A suspended merchant may read too, but not pay.
+    // A suspended merchant can read but not pay.
     stack.client(first).paid(1250, "USD").await;
 }

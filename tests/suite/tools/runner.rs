@@ -27,15 +27,15 @@ async fn a_taken_port_is_named_in_one_sentence() {
     fs::remove_dir_all(&data).unwrap();
 }
 
-/// Tests take seconds by such values. On a stack with money a charge would be given up, or counted too late.
+/// Tests use seconds. On a stack with money a charge would be given up, or counted too late.
 #[tokio::test]
 async fn waits_too_short_for_money_are_refused() {
     let data = new_folder();
     for (name, value) in
         [("SHARDS_AHEAD_SECONDS", "59"), ("ABSENT_AGAIN_SECONDS", "299"), ("LAST_LOOK_SECONDS", "3599")]
     {
-        let told = refusal(&data, &[(name, value)]).await;
-        assert!(told.ends_with(&format!("{name} is {value}, which is out of range")), "{told}");
+        let message = refusal(&data, &[(name, value)]).await;
+        assert!(message.ends_with(&format!("{name} is {value}, which is out of range")), "{message}");
     }
     let _ = fs::remove_dir_all(&data);
 }
@@ -43,8 +43,8 @@ async fn waits_too_short_for_money_are_refused() {
 #[tokio::test]
 async fn a_second_runner_on_the_same_data_is_refused() {
     let stack = Stack::start(Options::new()).await;
-    let told = refusal(stack.data(), &[]).await;
-    assert!(told.contains(&stack.data().display().to_string()) && told.contains("DATA="), "{told}");
+    let message = refusal(stack.data(), &[]).await;
+    assert!(message.contains(&stack.data().display().to_string()) && message.contains("DATA="), "{message}");
     stack.new_merchant().await.client.paid(1250, "USD").await;
     assert!(stack.data().join("dev.json").exists());
 }
@@ -71,18 +71,18 @@ async fn fresh_starts_with_an_empty_table() {
 #[tokio::test]
 async fn dev_json_describes_the_stack() {
     let stack = Stack::start(Options::new()).await;
-    let told = stack.description().as_object().unwrap();
+    let description = stack.description().as_object().unwrap();
     let fields = ["api_key", "base_url", "dynamodb_url", "env_file", "merchant_id", "pid", "sqs_url", "table"]
         .map(str::to_owned);
-    assert_eq!(told.keys().cloned().collect::<BTreeSet<_>>(), BTreeSet::from(fields));
-    assert_eq!(told["pid"], stack.pid());
+    assert_eq!(description.keys().cloned().collect::<BTreeSet<_>>(), BTreeSet::from(fields));
+    assert_eq!(description["pid"], stack.pid());
     for url in ["base_url", "dynamodb_url", "sqs_url"] {
-        assert!(told[url].as_str().unwrap().starts_with("http://127.0.0.1:"), "{told:?}");
+        assert!(description[url].as_str().unwrap().starts_with("http://127.0.0.1:"), "{description:?}");
     }
     assert!(stack.base_url().ends_with("/v1"));
     assert!(stack.developers_key().starts_with("sk_test_") && stack.developers_merchant().starts_with("mer_"));
     let environment = fs::read_to_string(stack.env_file()).unwrap();
-    for (name, value) in [("TABLE_NAME", &told["table"]), ("AWS_ENDPOINT_URL_SQS", &told["sqs_url"])] {
+    for (name, value) in [("TABLE_NAME", &description["table"]), ("AWS_ENDPOINT_URL_SQS", &description["sqs_url"])] {
         let line = format!("{name}={}", value.as_str().unwrap());
         assert!(environment.lines().any(|each| each == line), "no {line} in:\n{environment}");
     }

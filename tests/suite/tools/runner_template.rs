@@ -1,4 +1,4 @@
-//! The runner does what the template says: what is taken out of a copy is gone, and nothing else.
+//! The runner follows the template: what a changed copy lacks is gone, and nothing else.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -17,7 +17,7 @@ use spillway_tests::{Deadline, Options, Stack, Template, eventually};
 #[tokio::test]
 async fn a_removed_route_and_trigger_are_gone() {
     let template = Template::without_events(&["GetBalance", "DeliverWebhook"]);
-    // With its route the path goes: what is left would answer 405.
+    // The path is removed with its route: alone it would answer 405.
     let template = template.without(&["Resources", "Api", "Properties", "DefinitionBody", "paths", "/v1/balance"]);
     let stack = Stack::start(Options::new().template(template).knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
@@ -42,7 +42,7 @@ async fn a_removed_route_and_trigger_are_gone() {
     })
     .await;
     assert_eq!(receiver.attempts().len(), 0);
-    // The function itself is there; only nothing calls it.
+    // The function exists, but nothing invokes it.
     let messages = queues.take(&webhooks, 1).await;
     stack.invoke("deliver-webhook", &spillway_tests::event::sqs(&messages)).await.unwrap();
     assert_eq!(receiver.attempts().len(), 1);
@@ -59,7 +59,7 @@ async fn bodies_are_compressed_as_the_template_says() {
     let packed = encoder.finish().unwrap();
     let request = client.payment_request("order-1", &payment).header("content-encoding", "gzip");
     let id = request.clone().body(packed).send().await.expect(202).id().to_owned();
-    // Not what the header says.
+    // Unlike the header.
     request.send().await.expect_problem(415, "unsupported_media_type");
     for (path, length_min) in [(format!("/payments/{id}"), 300), ("/health".to_owned(), 0)] {
         let url = format!("{}{path}", stack.base_url());
@@ -110,8 +110,8 @@ async fn an_unsupported_template_is_refused_in_one_sentence() {
         if !text.is_empty() {
             fs::write(&path, &text).unwrap();
         }
-        let told = refusal(&folder.join("data"), &[("TEMPLATE", path.to_str().unwrap())]).await;
-        assert!(told.contains(told_line), "{what} in line {told_line}: {told}");
+        let message = refusal(&folder.join("data"), &[("TEMPLATE", path.to_str().unwrap())]).await;
+        assert!(message.contains(told_line), "{what} in line {told_line}: {message}");
     }
     fs::remove_dir_all(&folder).unwrap();
 }

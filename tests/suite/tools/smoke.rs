@@ -18,16 +18,16 @@ async fn every_check_passes_on_a_correct_stack() {
     let output = smoke(stack.base_url(), stack.developers_key()).await;
     assert!(output.succeeded, "{output:#?}");
     for shown in ["ok      a payment is accepted and charged  (", "checks held."] {
-        assert!(output.shown.contains(shown), "{shown} is not in {}", output.shown);
+        assert!(output.stdout.contains(shown), "{shown} is not in {}", output.stdout);
     }
-    let lines: Vec<&str> = output.shown.lines().filter(|line| line.starts_with("  ok ")).collect();
-    assert!(lines.len() > 10, "{}", output.shown);
-    assert!(output.shown.contains(&format!("{0} of {0} checks held.", lines.len())), "{}", output.shown);
+    let lines: Vec<&str> = output.stdout.lines().filter(|line| line.starts_with("  ok ")).collect();
+    assert!(lines.len() > 10, "{}", output.stdout);
+    assert!(output.stdout.contains(&format!("{0} of {0} checks held.", lines.len())), "{}", output.stdout);
 }
 
 #[tokio::test]
 async fn a_failed_check_is_shown_with_its_reason() {
-    // Whoever pays here is never told the end of it, and finds no list.
+    // A payment never becomes final here, and there is no list.
     let answer = |request: hyper::Request<hyper::body::Bytes>| async move {
         let body = match request.uri().path() {
             "/v1/health" => r#"{"object": "health"}"#,
@@ -39,6 +39,6 @@ async fn a_failed_check_is_shown_with_its_reason() {
     let output = smoke(&format!("{}/v1", server.url()), "sk_test_x").await;
     assert!(!output.succeeded, "{output:#?}");
     for shown in ["ok      health needs no key", "FAILED  an unknown path is not found", "left: (200, None)"] {
-        assert!(output.shown.contains(shown), "{shown} is not in {}", output.shown);
+        assert!(output.stdout.contains(shown), "{shown} is not in {}", output.stdout);
     }
 }

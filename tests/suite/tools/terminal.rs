@@ -1,4 +1,4 @@
-//! The runner's terminal shows in words what became of each payment, delivery and request.
+//! The runner's terminal shows the outcome of each payment, delivery and request in words.
 
 use serde_json::json;
 use spillway_tests::receiver::{Receiver, Reply};
@@ -33,6 +33,6 @@ async fn outcomes_are_readable_on_the_terminal() {
         }
     })
     .await;
-    // A file is no terminal.
+    // A file is not a terminal.
     assert!(!log.contains('\u{1b}'), "{log}");
 }

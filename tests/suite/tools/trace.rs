@@ -1,4 +1,4 @@
-//! `make trace ID=pay_…` tells what happened to a payment, in the order of time.
+//! `make trace ID=pay_…` shows the history of a payment.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ async fn trace(data: &Path, id: &str) -> String {
     let mut command = make::command(env!("CARGO_BIN_EXE_trace"));
     command.env("DATA", data).arg(id);
     let output = make::output(command).await;
-    assert!(output.succeeded && output.told.is_empty(), "{output:#?}");
-    output.shown
+    assert!(output.succeeded && output.stderr.is_empty(), "{output:#?}");
+    output.stdout
 }
 
 #[tokio::test]
@@ -26,7 +26,7 @@ async fn make_trace_shows_each_step_in_order() {
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     let accepted = merchant.client.create_payment("order-1001", &payment).await.expect(202);
     let id = accepted.id();
-    // Another one's steps are not shown.
+    // Steps of other payments are not shown.
     let other = merchant.client.paid(1250, "USD").await;
     settled(&stack, &merchant.tenant(), 2).await;
     eventually("the deliveries are noted", Deadline::SOON, async || {

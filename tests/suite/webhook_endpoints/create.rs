@@ -79,7 +79,7 @@ async fn concurrent_creations_enable_twenty_at_most() {
         merchant.client.webhook_endpoint_request(&number.to_string(), url, &["payment.*"])
     };
     let requests: Vec<_> = (0..40).map(request).collect();
-    // Who meets the others too often is told 503, and asks again.
+    // A request that conflicts too often gets 503 and is repeated.
     let answers = join_all(requests.iter().map(|request| async { request.send_until_served().await.unwrap() })).await;
     let (created, refused): (Vec<_>, Vec<_>) =
         requests.iter().zip(answers).partition(|(_, answer)| answer.status == 201);
@@ -95,7 +95,7 @@ async fn concurrent_creations_enable_twenty_at_most() {
     }
     let stored = stack.table().partition(&format!("{}#webhooks", merchant.tenant())).await;
     assert_eq!(stored.iter().filter(|item| item["sk"].as_str().unwrap().starts_with("we_")).count(), 20);
-    // Another tenant has twenty of its own.
+    // Another tenant has its own twenty.
     stack.new_merchant().await.client.create_webhook_endpoint("https://example.com/hook", &["*"]).await;
 }
 

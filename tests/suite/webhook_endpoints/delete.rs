@@ -27,7 +27,7 @@ async fn a_deleted_endpoint_is_gone_and_its_key_stays_used() {
     client.webhook_endpoint_deletion("we_00000000000000000000000000").send().await.expect_problem(404, "not_found");
     let tombstone = stored(&stack, &merchant, &format!("gone#{id}")).await;
     let expires_at = tombstone["expires_at"].as_i64().unwrap();
-    // 30 days, and begun seconds count from their beginning.
+    // 30 days; a started second counts.
     assert_eq!(expires_at, millis(&tombstone["deleted_at"]) / 1000 + 2_592_000);
 }
 
@@ -104,6 +104,6 @@ async fn a_deleted_endpoints_deliveries_are_given_up() {
         if given_up { Ok(()) } else { Err(format!("{delivery:?}")) }
     })
     .await;
-    // Nothing that a delivery does brings the endpoint back.
+    // No step of a delivery restores the endpoint.
     assert_eq!(stack.table().item(&format!("{}#webhooks", merchant.tenant()), &id).await, None);
 }

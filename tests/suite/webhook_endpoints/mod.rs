@@ -1,4 +1,4 @@
-//! `/v1/webhook-endpoints`: the list, and what holds of every operation on an endpoint.
+//! `/v1/webhook-endpoints`: the list, and rules of all operations on an endpoint.
 
 mod create;
 mod delete;
@@ -24,7 +24,7 @@ fn millis(time: &Value) -> i64 {
     clock::millis(time.as_str().unwrap())
 }
 
-/// What is stored beside the merchant's endpoints: how many there are.
+/// Stored counts of the merchant's endpoints: all, and enabled ones.
 async fn count(stack: &Stack, merchant: &Merchant) -> (Value, Value) {
     let count = stack.table().item(&format!("{}#webhooks", merchant.tenant()), "count").await.unwrap();
     (count["endpoints"].clone(), count["enabled"].clone())

@@ -41,7 +41,7 @@ async fn a_rotation_signs_with_both_secrets_and_applies_once() {
     let secrets = stored(&stack, &merchant, &id).await["secrets"].clone();
     // 24 hours, in milliseconds.
     assert_eq!(millis(&secrets[1]["until"]), millis(&first.body["updated_at"]) + 86_400_000);
-    // The old secret's rotation is known while it signs, after another rotation too.
+    // The old secret's rotation is replayed while that secret signs, also after another rotation.
     let other = merchant.client.webhook_endpoint_action(&id, "rotate-secret", &unique()).send().await.expect(200);
     assert_ne!(other.body["secret"], first.body["secret"]);
     assert_eq!(rotation.send().await.expect(200).body["secret"], first.body["secret"]);

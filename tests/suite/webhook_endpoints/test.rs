@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The events that a receiver was sent, by type.
+/// Types of the events that a receiver got.
 fn types(receiver: &Receiver) -> Vec<String> {
     receiver.attempts().iter().map(|attempt| text(&attempt.json(), "type")).collect()
 }
@@ -26,7 +26,7 @@ async fn a_test_event_goes_to_its_endpoint_once() {
     let attempts = stack.attempts_at_least(&tested, 1, Deadline::SOON).await;
     attempts[0].verify(created["secret"].as_str().unwrap()).unwrap();
     assert_eq!((attempts[0].id(), &attempts[0].json()["data"]), (first.id(), &shown));
-    // What comes behind it has come: so nothing else will.
+    // A later event has arrived: so no other one follows.
     merchant.client.paid(1250, "USD").await;
     stack.attempts_at_least(&other, 1, Deadline::SOON).await;
     assert!(types(&other).iter().all(|kind| kind == "payment.succeeded"), "{:?}", types(&other));
@@ -36,6 +36,6 @@ async fn a_test_event_goes_to_its_endpoint_once() {
     merchant.client.webhook_endpoint_change(&id, 1, &json!({"status": "disabled"})).send().await.expect(200);
     let disabled = merchant.client.webhook_endpoint_action(&id, "test", &unique()).send().await;
     disabled.expect_problem(409, "webhook_endpoint_disabled");
-    // The test that was made before is told as it was.
+    // The earlier test is replayed unchanged.
     assert_eq!(request.send().await.expect(202).body, first.body);
 }

@@ -30,9 +30,9 @@ async fn a_change_needs_if_match_with_the_current_version() {
         assert_eq!(&expected[field], value, "{field}");
     }
 
-    // The same again, whose first answer was lost perhaps: it is so already.
+    // The same change again, as after a lost answer: it is already applied.
     assert_eq!(request.send().await.expect(200).body, expected);
-    // Another change on the old version is not made; on any version it is.
+    // Another change of the old version is refused; with `*` it applies.
     client.webhook_endpoint_change(id, 1, &json!({"url": URL})).send().await.expect_problem(412, "precondition_failed");
     let any = client.webhook_endpoint_change(id, 1, &json!({"url": URL})).without("if-match").header("if-match", "*");
     let changed = any.send().await.expect(200).body;
@@ -99,7 +99,7 @@ async fn enabled_endpoints_are_counted_through_every_change() {
     }
     assert_eq!(count(&stack, &merchant).await, (json!(20), json!(18)));
     ids.push(text(&client.create_webhook_endpoint(URL, &["*"]).await, "id"));
-    // One place, and two that want it.
+    // One free place and two requests for it.
     let enable = |id: &str| client.webhook_endpoint_change(id, 2, &json!({"status": "enabled"}));
     let both = [enable(&ids[0]), enable(&ids[1])];
     let answers = join_all(both.iter().map(|request| async { request.send_until_served().await.unwrap() })).await;
@@ -141,7 +141,7 @@ async fn concurrent_equal_changes_both_answer_200() {
     let change = merchant.client.webhook_endpoint_change(&id, 1, &json!({"event_types": ["refund.failed"]}));
     let second = async {
         held.reached(1).await;
-        // The second reads the endpoint while the first's write waits at the proxy.
+        // The second reads the endpoint while the first one's write is held.
         let answer = change.send().await.expect(200);
         held.forward();
         answer
@@ -172,7 +172,7 @@ async fn a_failure_of_the_old_url_does_not_count_for_the_new() {
     assert!(!endpoint.contains_key("failing_since"), "{endpoint:?}");
 }
 
-/// An endpoint that has been down for an hour, and one payment's event that was put off for it.
+/// An endpoint that has failed for an hour, and a payment's event that was postponed for it.
 async fn down(stack: &Stack, merchant: &Merchant, receiver: &Receiver) -> String {
     let id = text(&merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await, "id");
     stack.fails_since(merchant, &id, 3600).await;

@@ -1,4 +1,4 @@
-//! `call-processor`: the terms of a capture, and commits that are refused.
+//! `call-processor`: the terms of a capture, and refused commits.
 
 use futures::future::join;
 use serde_json::json;
@@ -6,7 +6,7 @@ use spillway_tests::oracle::{Books, figures};
 use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Merchant, Options, Stack, Template, event};
 
-/// Accepts a payment of 1250 and has its processor asked; gives its id and what became of the message.
+/// Creates a payment of 1250 and runs call-processor; returns its id and the result of the message.
 async fn charge(stack: &Stack, merchant: &Merchant, currency: &str) -> (String, serde_json::Value) {
     let id = merchant.client.pay(1250, currency, "tok_visa").await;
     stack.store_proxy().forget_calls();
@@ -17,12 +17,12 @@ async fn ask(stack: &Stack, merchant: &Merchant, id: &str) -> serde_json::Value 
     stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, id)])).await.unwrap()
 }
 
-/// How often the last message had the merchant read.
+/// Number of reads of the merchant for the last message.
 fn reads(stack: &Stack) -> usize {
     stack.store_proxy().count(&Matching::operation("GetItem").with("\"merchant\""))
 }
 
-/// 100 basis points + 5. Gives a client whose key no authorizer has answered for yet.
+/// Sets 100 basis points + 5. Returns a client whose key is not cached.
 async fn add_pounds(stack: &Stack, merchant: &Merchant) -> Merchant {
     let pounds = json!({"GBP": {"fee_basis_points": 100, "fee_fixed": 5}});
     stack.invoke("update-merchant", &json!({"merchant": merchant.id, "currencies": pounds})).await.unwrap();
@@ -31,7 +31,7 @@ async fn add_pounds(stack: &Stack, merchant: &Merchant) -> Merchant {
 
 #[tokio::test]
 async fn a_currency_added_after_caching_has_its_price() {
-    // With the cache's own time.
+    // With the cache's own lifetime.
     let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
     let merchant = stack.new_merchant().await;
     let done = json!({"batchItemFailures": []});
@@ -60,7 +60,7 @@ async fn a_payment_waits_for_its_price() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
     let merchant = add_pounds(&stack, &stack.new_merchant().await).await;
     let id = merchant.client.pay(1250, "GBP", "tok_visa").await;
-    // No code takes a currency away; somebody did.
+    // No code removes a currency; this is an edit by hand.
     stack.table().update(&merchant.id, "merchant", "REMOVE currencies.GBP", json!({})).await;
     let failed = json!({"batchItemFailures": [{"itemIdentifier": "m0"}]});
     assert_eq!(ask(&stack, &merchant, &id).await, failed);
@@ -76,15 +76,15 @@ async fn a_payment_waits_for_its_price() {
     assert_eq!((books.charged(&id), books.entries_of(&id).len()), (1, 1));
 }
 
-/// AWS does not promise to report every condition that failed.
+/// AWS does not promise to report every failed condition.
 #[tokio::test]
 async fn a_second_outcome_is_stale_by_any_failed_condition() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let (proxy, commits) = (stack.store_proxy(), Matching::operation("TransactWriteItems").with(&id));
-    // One copy of the message is on its way to commit while the other commits. What the store says of the entry then is
-    // all that it says.
+    // One copy of the message is about to commit while the other commits. The store then reports only the entry's
+    // condition.
     let first = proxy.hold(1, commits.clone());
     proxy.fault_after(1, 1, commits.clone(), Fault::Canceled(1, "ConditionalCheckFailed"));
     let other = async {

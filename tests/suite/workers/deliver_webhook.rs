@@ -1,4 +1,4 @@
-//! `deliver-webhook`: attempts, signatures, and when they end.
+//! `deliver-webhook`: attempts, signatures, and their end.
 
 use std::collections::BTreeSet;
 
@@ -11,23 +11,23 @@ use spillway_tests::store_proxy::Matching;
 use spillway_tests::table::Item;
 use spillway_tests::{Deadline, Merchant, Options, Stack, eventually};
 
-/// Waits come from a message's delay or from the `due` index, so every test runs the sweep by hand too.
+/// Waits end by a message's delay or by the `due` index, so every test also runs the sweep.
 fn quick() -> Options {
     Options::new().knob("WEBHOOK_WAITS_SECONDS", "1,1,1,1").knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1)
 }
 
-/// How many events the attempts were for.
+/// Number of events in the attempts.
 fn events(attempts: &[Attempt]) -> usize {
     attempts.iter().map(Attempt::id).collect::<BTreeSet<&str>>().len()
 }
 
-/// How many attempts there may be where each of `events` is tried once, and `more` times after that. Two copies of a
-/// message that race may both make the first attempt; each further one is claimed.
+/// Number of attempts if each of `events` is tried once and `more` times after that. Two racing copies of a message may
+/// both make the first attempt; each later one is claimed.
 fn attempts_max(events: usize, more: usize) -> usize {
     events * usize::try_from(copies()).unwrap() + more
 }
 
-/// Waits until nothing of the tenant is still to be delivered.
+/// Waits until no delivery of the tenant is pending.
 async fn nothing_is_due(stack: &Stack, merchant: &Merchant) {
     eventually("nothing is due", Deadline::SOON, async || {
         stack.run_due().await;
@@ -124,7 +124,7 @@ async fn a_recovered_endpoint_is_not_disabled() {
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let key = json!({"pk": {"S": format!("{}#webhooks", merchant.tenant())}, "sk": {"S": endpoint["id"]}});
     let disabling = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems").with("\"disabled\""));
-    // A first attempt would be put off; the second finds that the endpoint fails for too long.
+    // A first attempt would be postponed; the second finds that the endpoint has failed for too long.
     merchant.client.paid(1250, "USD").await;
     stack.attempts_at_least(&receiver, 1, Deadline::SOON).await;
     stack.fails_since(&merchant, endpoint["id"].as_str().unwrap(), 121 * 3600).await;
@@ -155,12 +155,12 @@ async fn no_attempt_follows_the_last_wait() {
     assert!((2..=attempts_max(1, 1)).contains(&attempts.len()), "{attempts:?}");
 }
 
-/// A receiver that answers 500 until it works.
+/// A receiver that answers 500 until [`Receiver::works`].
 async fn failing() -> Receiver {
     Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 10_000)).await
 }
 
-/// Waits until the receiver has seen `count` events.
+/// Waits until the receiver has got `count` events.
 async fn events_at_least(stack: &Stack, receiver: &Receiver, count: usize) {
     eventually(&format!("{count} events"), Deadline::SOON, async || {
         stack.run_due().await;
@@ -170,7 +170,7 @@ async fn events_at_least(stack: &Stack, receiver: &Receiver, count: usize) {
     .await;
 }
 
-/// Pays, and waits until every delivery of its event is stored; gives them.
+/// Creates a payment, and waits until every delivery of its event is stored; returns them.
 async fn paid_and_stored(stack: &Stack, merchant: &Merchant) -> Vec<Item> {
     let payment = merchant.client.paid(1250, "USD").await;
     let id = payment["id"].as_str().unwrap();
@@ -187,22 +187,22 @@ async fn paid_and_stored(stack: &Stack, merchant: &Merchant) -> Vec<Item> {
 
 #[tokio::test]
 async fn postponed_events_are_sent_when_the_endpoint_recovers() {
-    // The first event is tried for longer than the test takes. A function that is killed right after it has noted the
-    // recovery sends nothing.
+    // The first event's next attempt is later than the test's end. A function that is killed right after it recorded
+    // the recovery sends nothing.
     let options = quick().knob("WEBHOOK_WAITS_SECONDS", vec!["1"; 50].join(",")).unkilled();
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
     let receiver = failing().await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     stack.fails_since(&merchant, endpoint["id"].as_str().unwrap(), 3600).await;
-    // The first finds out whether it still fails.
+    // The first event probes the endpoint.
     paid_and_stored(&stack, &merchant).await;
     assert_eq!(events(&receiver.attempts()), 1);
     for _ in 0..3 {
         let put_off = paid_and_stored(&stack, &merchant).await;
         let [delivery] = put_off.as_slice() else { panic!("{put_off:?}") };
         assert_eq!((&delivery["status"], &delivery["attempts"]), (&json!("pending"), &json!(0)), "{delivery:?}");
-        // 300 s, and 20 % less or more; some have passed.
+        // 300 s, 20 % more or less; some have passed.
         assert!(delivery["next_attempt_at"].as_str() > Some(&in_seconds(200)), "{delivery:?}");
     }
     assert_eq!(events(&receiver.attempts()), 1);
@@ -210,7 +210,7 @@ async fn postponed_events_are_sent_when_the_endpoint_recovers() {
     events_at_least(&stack, &receiver, 4).await;
     nothing_is_due(&stack, &merchant).await;
     let stored = merchant.client.webhook_endpoint(endpoint["id"].as_str().unwrap()).await;
-    // Nothing that is rendered has moved.
+    // The endpoint's public fields are unchanged.
     assert_eq!((&stored["version"], &stored["updated_at"]), (&json!(1), &endpoint["updated_at"]));
 }
 
@@ -222,7 +222,7 @@ async fn a_new_event_probes_a_failing_endpoint() {
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let endpoint = endpoint["id"].as_str().unwrap();
     paid_and_stored(&stack, &merchant).await;
-    // Nothing is to be tried again: only something new can find out that it works.
+    // No attempt is due: only a new event can probe the endpoint.
     nothing_is_due(&stack, &merchant).await;
     stack.fails_since(&merchant, endpoint, 3600).await;
     receiver.works();

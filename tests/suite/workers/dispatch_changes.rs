@@ -1,4 +1,4 @@
-//! `dispatch-changes`: it forwards what the stream shows, and writes nothing.
+//! `dispatch-changes` forwards changes of the stream without any write.
 
 use serde_json::json;
 use spillway_tests::queues::copies;
@@ -28,7 +28,7 @@ async fn a_batch_is_forwarded_without_store_calls() {
     assert_eq!(processor, [event::payment_message(&merchant.id, &id)]);
     let webhooks = queues.take(&queues.url("WebhooksQueue").await, 1).await;
     assert_eq!(webhooks, [event::event_message(&merchant.id, "evt_00000000000000000000000000")]);
-    // Two movements of one balance are one message, and it is delayed.
+    // Two movements of one balance are one delayed message.
     assert_eq!(queues.depth(&queues.url("FoldsQueue").await).await, copies());
 }
 
@@ -46,7 +46,7 @@ async fn a_batch_stops_at_its_first_unreadable_record() {
 
 #[tokio::test]
 async fn a_change_is_retried_when_its_message_can_not_be_sent() {
-    // The queue of payments is not there; the others are.
+    // The queue of payments is missing; the others exist.
     let variables = ["Resources", "DispatchChanges", "Properties", "Environment", "Variables"];
     let url = [&variables[..], &["PROCESSOR_QUEUE_URL"]].concat();
     let template = Template::still().with(&url, "http://127.0.0.1:9/000000000000/nowhere");

@@ -1,4 +1,4 @@
-//! `enqueue-due`: what no message finished is put on its queue again.
+//! `enqueue-due` enqueues unfinished work again.
 
 use serde_json::json;
 use spillway_tests::clock::now;
@@ -65,7 +65,7 @@ async fn finished_work_is_not_claimed() {
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let sweeps = async {
         while claim.count() == 0 {
-            // Its answer does not matter: it may have waited for the claim for too long.
+            // Its answer does not matter: it may have waited too long for the claim.
             let _ = stack.invoke("enqueue-due", &json!({})).await;
         }
     };
@@ -101,7 +101,7 @@ async fn a_sweep_works_under_cargo_lambda_watch() {
 #[tokio::test]
 async fn a_sweep_stops_in_time_and_the_next_continues() {
     const PAYMENTS: u64 = 40;
-    // Half is kept in reserve: money has a third of eight seconds. A call of the store is tried again after three.
+    // Half is kept in reserve: money gets a third of eight seconds. A store call is retried after three.
     let quick = Template::still().with(&["Resources", "EnqueueDue", "Properties", "Timeout"], "16");
     let options = Options::new().template(quick).store_proxy().knob("FIRST_DUE_SECONDS", 1);
     let stack = Stack::start(options.knob("STORE_DEADLINE_MS", 9000).unkilled()).await;
@@ -109,7 +109,7 @@ async fn a_sweep_stops_in_time_and_the_next_continues() {
     let mut last = String::new();
     for _ in 0..PAYMENTS {
         last = format!("{}#{}", merchant.tenant(), merchant.client.pay(1250, "USD", "tok_visa").await);
-        // All in one partition of the index, whose claims are made together.
+        // All in one partition of the index, whose claims are concurrent.
         let key = json!({"pk": {"S": last}, "sk": {"S": "payment"}});
         let moved = json!({"Key": key, "UpdateExpression": "SET due = :one",
             "ExpressionAttributeValues": {":one": {"S": "due#money#0"}}});
@@ -120,7 +120,7 @@ async fn a_sweep_stops_in_time_and_the_next_continues() {
         if last["due_at"].as_str().unwrap() < now().as_str() { Ok(()) } else { Err(now()) }
     })
     .await;
-    // As many claims as are made at once wait for the store.
+    // As many claims as run concurrently wait for the store.
     let slow = stack.store_proxy().hold(16, Matching::operation("UpdateItem").with("\"due_claims\""));
     let queues = stack.queues();
     let queue = queues.url("ProcessorQueue").await;

@@ -1,9 +1,9 @@
-//! `fold-balance`: what a fold reads.
+//! `fold-balance`: its reads.
 
 use serde_json::{Value, json};
 use spillway_tests::{Options, Stack, Template, event, oracle};
 
-/// How many movements each query of folds asked for, in their order.
+/// The limits of each query for movements, in order.
 fn limits(stack: &Stack) -> Vec<u64> {
     let calls = stack.store_proxy().calls().into_iter();
     let queries = calls.filter(|call| call.operation == "Query" && call.body.contains("move#USD"));
@@ -29,8 +29,8 @@ async fn a_fold_reads_little_more_than_it_takes() {
     for part in parts {
         stack.store_proxy().forget_calls();
         stack.invoke("fold-balance", &event::sqs(&[part])).await.unwrap();
-        // Twice 500, which is a full fold, are 250 of each shard. The second look, which finds nothing new, sees those of the
-        // first beside, wherever they are.
+        // Two reads of 500, a full fold, are 250 of each shard. The second read, which finds nothing new, also sees the
+        // movements of the first.
         let limits = limits(&stack);
         assert_eq!((limits.len(), limits[..4].iter().sum::<u64>()), (8, 1000));
         folded += limits[4..].iter().sum::<u64>() - 1000;

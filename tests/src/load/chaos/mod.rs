@@ -1,4 +1,4 @@
-//! Load on a stack of its own while everything that can go wrong does, and an oracle that looks at what is left.
+//! Load on its own stack during all kinds of faults, judged by the oracle.
 
 mod faults;
 mod report;
@@ -31,22 +31,22 @@ use crate::workload::{self, Workload};
 use faults::Injector;
 pub use report::Report;
 
-/// How long a client tries to make one payment.
+/// Longest time for one payment.
 const PATIENCE: Duration = Duration::from_secs(240);
-/// When the faults are over and no webhook has come for so long, those that are missing never come. What was enqueued in
-/// vain is due again only after as long as it has waited already, so the age of the oldest payment is added.
+/// After the faults, webhooks that are missing for this long without any new one never arrive. Lost work is due again
+/// only after as long as it has waited already, so the age of the oldest payment is added.
 const STANDSTILL: Duration = Duration::from_secs(75);
-/// How long the queues may take to be empty before the oracle looks.
+/// Longest wait for empty queues before the oracle reads.
 const QUIET_LIMIT: Duration = Duration::from_secs(45);
-/// Between two calls of enqueue-due.
+/// Interval of enqueue-due.
 const DUE_EVERY: Duration = Duration::from_secs(2);
-/// Most violations that are noted in the middle of a run: each look would note them again.
+/// Most violations recorded during a run; each check would record the same ones again.
 const SEEN_MAX: usize = 50;
-/// Between two looks of one merchant at its balance.
+/// Interval of a merchant's balance checks.
 const BALANCE_EVERY: Duration = Duration::from_millis(300);
-/// While faults are injected, a write holds its items for so long, and other writes of them are in conflict with it.
+/// During the faults each write holds its items for this long, in conflict with other writes.
 const WRITES_TAKE: Duration = Duration::from_millis(15);
-/// Between two faults, in milliseconds.
+/// Interval of faults in milliseconds.
 const FAULTS_EVERY_MS: Range<u64> = 200..1_400;
 
 /// The size of a run.
@@ -54,45 +54,45 @@ const FAULTS_EVERY_MS: Range<u64> = 200..1_400;
 pub struct Plan {
     /// How long faults are injected.
     pub length: Duration,
-    /// Seed of the payments and of the order of the faults.
+    /// Seed of the payments and of the faults' order.
     pub seed: u64,
-    /// How many clients send at the same time.
+    /// Number of concurrent clients.
     pub clients: usize,
-    /// How many merchants the clients belong to.
+    /// Number of merchants that the clients belong to.
     pub merchants: usize,
-    /// How long each client waits between two payments, in milliseconds. It sets the load.
+    /// Pause of each client between two payments in milliseconds; determines the load.
     pub pauses_ms: Range<u64>,
 }
 
-/// How far a run has come.
+/// Progress of a run.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    /// How long faults are still injected; `None` once they are over and the run waits for what is missing.
+    /// Remaining time of the faults; `None` while the run waits for missing events.
     pub left: Option<Duration>,
-    /// Payments that were accepted.
+    /// Accepted payments.
     pub accepted: usize,
-    /// Events that came to their merchants.
+    /// Received events.
     pub events: usize,
-    /// Refunds that were accepted or refused.
+    /// Accepted and refused refunds.
     pub refunds: usize,
-    /// Events that were acknowledged.
-    pub told: usize,
+    /// Acknowledged events.
+    pub acknowledged: usize,
     /// Faults so far by kind.
     pub faults: Met,
 }
 
-/// Everything that the tasks of a run share.
+/// State shared by the tasks of a run.
 struct Run {
     plan: Plan,
     merchants: Vec<Arc<LoadMerchant>>,
     deliveries: Arc<Deliveries>,
     ended: AtomicBool,
-    /// Violations that were seen in the middle of the run.
+    /// Violations found during the run.
     seen: Mutex<Vec<Violation>>,
 }
 
-/// Carries the plan out and tells about once a second how far it has come. `Err` is a sentence: the stack can't start.
-pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report, String> {
+/// Runs the plan and calls `on_progress` with the progress about once a second. `Err` is a sentence: the stack can't start.
+pub async fn run(plan: &Plan, mut on_progress: impl FnMut(&Progress)) -> Result<Report, String> {
     let mut stack = OwnStack::start(options()).await?;
     let running = RunningStack::clone(&stack);
     let deliveries =
@@ -119,7 +119,7 @@ pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report,
     let began = Instant::now();
     run.deliveries.set_failing(true);
     stack.store_proxy().set_conflicts(WRITES_TAKE);
-    if let Err(log) = inject(&run, &mut stack, &mut injector, &mut tell).await {
+    if let Err(log) = inject(&run, &mut stack, &mut injector, &mut on_progress).await {
         let why = log.lines().last().unwrap_or_default().to_owned();
         let kept = keep(&mut stack, plan.seed).await.unwrap_or_default();
         return Err(format!("The stack did not start again: {why} (its data is kept in {})", kept.display()));
@@ -130,13 +130,13 @@ pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report,
     run.ended.store(true, Ordering::Relaxed);
 
     let calm = Instant::now();
-    // A client ends with its last payment, at the end of its patience at the latest.
+    // A client ends with its last payment, or at the end of its patience.
     while clients.join_next().await.is_some() {}
     let standstill =
         STANDSTILL + run.merchants.iter().map(|merchant| merchant.oldest_undelivered()).max().unwrap_or_default();
     let (mut counts, mut changed) = (run.deliveries.counts(), Instant::now());
     while run.undelivered() > 0 && changed.elapsed() < standstill {
-        tell(&run.progress(&injector, None));
+        on_progress(&run.progress(&injector, None));
         tokio::time::sleep(Duration::from_secs(1)).await;
         if counts != run.deliveries.counts() {
             (counts, changed) = (run.deliveries.counts(), Instant::now());
@@ -153,8 +153,8 @@ pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report,
     }
 }
 
-/// Short waits, so that everything ends soon. So many attempts at a webhook that none is given up. Messages that come
-/// again after seconds, caches that last a second, and a port that stays the same when the runner starts again.
+/// Short waits, enough webhook attempts that none is given up, messages that reappear after seconds, caches of a
+/// second, and a fixed port for restarts.
 fn options() -> Options {
     let visible =
         |template: Template, queue: &str| template.with(&["Resources", queue, "Properties", "VisibilityTimeout"], "30");
@@ -174,16 +174,16 @@ fn options() -> Options {
         .knob("WEBHOOK_DEADLINE_MS", 1_000)
 }
 
-/// Lets things go wrong until the plan's time is over. `Err` is the end of the log of a stack that does not start again.
+/// Injects faults for the plan's length. `Err` is the end of the log of a stack that does not start again.
 async fn inject(
-    run: &Run, stack: &mut Stack, injector: &mut Injector, tell: &mut impl FnMut(&Progress),
+    run: &Run, stack: &mut Stack, injector: &mut Injector, on_progress: &mut impl FnMut(&Progress),
 ) -> Result<(), String> {
     let until = Instant::now() + run.plan.length;
     let mut next_word = Instant::now();
     while Instant::now() < until {
         if next_word <= Instant::now() {
-            tell(&run.progress(injector, Some(until.saturating_duration_since(Instant::now()))));
-            // What the proxy remembers of each call is not needed, and grows.
+            on_progress(&run.progress(injector, Some(until.saturating_duration_since(Instant::now()))));
+            // The recorded calls are not needed and grow.
             stack.store_proxy().forget_calls();
             next_word = Instant::now() + Duration::from_secs(1);
         }
@@ -193,7 +193,7 @@ async fn inject(
     Ok(())
 }
 
-/// One client: payment after payment, each until it is accepted, and refunds of those that were paid.
+/// One client: payment after payment, each until it is accepted, and refunds of the paid ones.
 async fn send(run: Arc<Run>, number: usize) {
     let merchant = &run.merchants[number % run.merchants.len()];
     let workload = Workload::new(run.plan.seed, &format!("client-{number}"), workload::EVERYTHING);
@@ -205,7 +205,7 @@ async fn send(run: Arc<Run>, number: usize) {
             let merchant = Arc::clone(merchant);
             refunds.spawn(async move { merchant.refund(&order, &payment, PATIENCE).await });
         }
-        // Those that have ended are forgotten.
+        // Forgets finished tasks.
         while refunds.try_join_next().is_some() {}
         tokio::time::sleep(Duration::from_millis(random.u64(run.plan.pauses_ms.clone()))).await;
         if run.ended.load(Ordering::Relaxed) {
@@ -215,7 +215,7 @@ async fn send(run: Arc<Run>, number: usize) {
     while refunds.join_next().await.is_some() {}
 }
 
-/// Puts what is overdue on its queue, as the schedule would, only more often. A failure is one of the faults.
+/// Runs enqueue-due more often than the schedule. A failure is one of the faults.
 async fn run_due(stack: RunningStack) {
     loop {
         let _ = stack.try_run_due().await;
@@ -223,9 +223,9 @@ async fn run_due(stack: RunningStack) {
     }
 }
 
-/// Looks at a merchant's balance the whole time. Whatever was committed before a look is in it: so it is never less
-/// than what the merchant had been told of before, without all that was to be given back until then; nor more than what
-/// was asked for until then, without what was certainly given back before.
+/// Checks a merchant's balance all the time. A balance contains everything committed before its read. So it is at least
+/// what the webhooks had reported before, less all refunds sent until then; and at most the net of all orders sent
+/// until then, less the refunds that were surely made before.
 async fn watch_balance(run: Arc<Run>, merchant: Arc<LoadMerchant>) {
     loop {
         let before = CURRENCIES.map(|currency| {
@@ -234,11 +234,11 @@ async fn watch_balance(run: Arc<Run>, merchant: Arc<LoadMerchant>) {
         if let Ok(balance) = merchant.balance(Duration::ZERO).await {
             for (currency, (earned, given)) in CURRENCIES.into_iter().zip(before) {
                 let (available, pending) = balance.get(currency).copied().unwrap_or_default();
-                let (told, sums) = (available + pending, merchant.requests.sums(currency));
+                let (total, sums) = (available + pending, merchant.requests.sums(currency));
                 let (least, most) = (earned - sums.refunded_at_most, sums.earned_at_most - given);
-                if told < least || told > most {
+                if total < least || total > most {
                     let sentence = format!(
-                        "{}'s balance told {told} {currency} when it had to be {least} at least and {most} at most",
+                        "{}'s balance was {total} {currency} when it had to be {least} at least and {most} at most",
                         merchant.id
                     );
                     let mut seen = run.seen.lock().unwrap();
@@ -258,14 +258,14 @@ impl Run {
     }
 
     fn progress(&self, injector: &Injector, left: Option<Duration>) -> Progress {
-        let (events, _, told) = self.deliveries.counts();
+        let (events, _, acknowledged) = self.deliveries.counts();
         let accepted = self.merchants.iter().map(|merchant| merchant.requests.accepted()).sum();
         let refunds = self.merchants.iter().map(|merchant| merchant.requests.refunds_count()).sum();
-        Progress { left, accepted, refunds, events, told, faults: injector.happened().clone() }
+        Progress { left, accepted, refunds, events, acknowledged, faults: injector.happened().clone() }
     }
 }
 
-/// Asks the oracle.
+/// Runs the oracle.
 async fn conclude(run: &Run, stack: &RunningStack, injector: &Injector, took: Duration, awaited: Duration) -> Report {
     let judged = judge(stack, &run.merchants, QUIET_LIMIT, true, |_| ()).await;
     let Judged { evidence, violations: found } = judged;
@@ -296,7 +296,7 @@ async fn conclude(run: &Run, stack: &RunningStack, injector: &Injector, took: Du
     }
 }
 
-/// Ends the stack and keeps its folder, to look for the cause in it.
+/// Ends the stack and keeps its folder for analysis.
 async fn keep(stack: &mut Stack, seed: u64) -> Option<PathBuf> {
     stack.kill().await;
     let kept = stack.data().with_file_name(format!("chaos-{seed}"));

@@ -1,4 +1,4 @@
-//! What the API answered: to each request, for each payment at the end, and in its lists.
+//! Checks the API's answers: to each request, to the final GET of each object, and in lists.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,9 +27,9 @@ pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent<Order>>
     for object in evidence.books.objects() {
         found.extend(as_stored(object.id, object.item, evidence.shown.get(object.id)));
     }
-    let told_of = evidence.all_accepted();
-    for stranger in evidence.books.objects().map(|object| object.id).filter(|id| !told_of.contains_key(id)) {
-        found.push(Kind::Wrong.of(format!("{stranger} is in the table and no client was told of it")));
+    let known = evidence.all_accepted();
+    for stranger in evidence.books.objects().map(|object| object.id).filter(|id| !known.contains_key(id)) {
+        found.push(Kind::Wrong.of(format!("{stranger} is in the table and no client created it")));
     }
     let payments =
         accepted.keys().map(|id| (json!(id), evidence.shown.get(*id).cloned().unwrap_or_default())).collect();
@@ -40,7 +40,7 @@ pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent<Order>>
     list("the list of transactions", &evidence.lists.transactions, transactions, found);
 }
 
-/// What the client noticed, and that it got no answer that stays.
+/// Faults in the answers to a request, and missing answers.
 pub(super) fn answered<Of: MoneyRequest>(sent: &Sent<Of>, found: &mut Vec<Violation>) {
     found.extend(sent.oddities.iter().map(|oddity| Kind::Wrong.of(oddity.clone())));
     if sent.accepted.is_none() && sent.refused.is_none() && sent.oddities.is_empty() {
@@ -50,7 +50,7 @@ pub(super) fn answered<Of: MoneyRequest>(sent: &Sent<Of>, found: &mut Vec<Violat
     }
 }
 
-/// What must have been given back of a payment, in minor units.
+/// Expected refunded amount of a payment in minor units.
 fn refunded(evidence: &Evidence, payment: &str) -> i64 {
     let accepted = evidence.accepted_refunds();
     accepted.values().filter(|sent| sent.request.payment == payment).map(|sent| sent.request.given()).sum()
@@ -66,7 +66,8 @@ fn transaction(entry: &Item) -> Value {
     listed
 }
 
-/// How the API shows an object otherwise than it is stored, in what both have. That it is not shown is named elsewhere.
+/// Differences between the API's object and the stored one, in their common fields. A missing object is named
+/// elsewhere.
 fn as_stored(id: &str, item: &Item, shown: Option<&Value>) -> Option<Violation> {
     let shown = shown?.as_object()?;
     let both = |from: &Item| -> Value {
@@ -77,10 +78,10 @@ fn as_stored(id: &str, item: &Item, shown: Option<&Value>) -> Option<Violation> 
     (!differences.is_empty()).then(|| Kind::Wrong.of(format!("{id} is shown otherwise than stored: {differences}")))
 }
 
-/// What is wrong with the payment as the API shows it at the end.
+/// Faults of the payment as the API finally shows it.
 fn payment(id: &str, order: &Order, refunded: i64, shown: &Value) -> Option<Violation> {
     if shown["id"] != id {
-        // In the place of a payment that the API does not show is what it answered.
+        // Instead of a missing payment there is the API's answer.
         let answer = if shown.is_object() { &shown["id"] } else { shown };
         return Some(Kind::Lost.of(format!("{id} was accepted, and its GET is answered {}", plain(answer))));
     }
@@ -99,15 +100,15 @@ fn payment(id: &str, order: &Order, refunded: i64, shown: &Value) -> Option<Viol
     for (name, value) in [("status", json!(status)), ("fee", fee)] {
         expected[name] = value;
     }
-    let mut told: Value =
+    let mut found_fields: Value =
         expected.as_object().unwrap().keys().map(|name| (name.clone(), shown[name].clone())).collect();
-    told["failure.code"] = shown["failure"]["code"].clone();
+    found_fields["failure.code"] = shown["failure"]["code"].clone();
     expected["failure.code"] = code;
-    let differences = differences(&told, &expected);
+    let differences = differences(&found_fields, &expected);
     (!differences.is_empty()).then(|| Kind::Wrong.of(format!("{id} ({}): {differences}", order.card.token)))
 }
 
-/// What is wrong with a list: it holds each of the expected once, as it has to be, the newest first.
+/// Faults of a list: it must have each expected item once, correct, newest first.
 pub(super) fn list(
     name: &str, listed: &Result<Vec<Value>, String>, expected: Vec<(Value, Value)>, found: &mut Vec<Violation>,
 ) {
@@ -128,7 +129,7 @@ pub(super) fn list(
             continue;
         }
         match left.remove(&id) {
-            // What the API does not show by itself is named already.
+            // A missing object is already named.
             Some(expected) if expected == *listed || !expected.is_object() => {}
             Some(expected) => {
                 let differences = differences(listed, &expected);

@@ -1,4 +1,4 @@
-//! Asks for everything that the oracle compares, once a run has ended.
+//! Reads everything that the oracle compares, after a run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,22 +15,22 @@ use crate::refunds::Refund;
 use crate::request_log::Sent;
 use crate::table::Table;
 
-/// Objects that are read at once.
+/// Number of concurrent reads.
 const AT_ONCE: usize = 16;
-/// Items of a page.
+/// Page size.
 const PAGE: usize = 100;
 
-/// How long one question may take: a merchant's plan may allow a few requests a second.
+/// Time limit of one request: a merchant's plan may allow few requests a second.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// All that is to be known about the merchant. `tell` is called with how many payments and refunds were read so far.
-pub async fn gather(merchant: &LoadMerchant, table: &Table, mut tell: impl FnMut(usize)) -> Evidence {
+/// Reads all evidence about the merchant. `on_progress` is called with the number of payments and refunds read so far.
+pub async fn gather(merchant: &LoadMerchant, table: &Table, mut on_progress: impl FnMut(usize)) -> Evidence {
     let (sent, refunds) = (merchant.requests.sent(), merchant.requests.refunds());
     let books = Books::read(table, &merchant.tenant()).await;
-    let told_of = accepted("payment", &sent).chain(accepted("refund", &refunds));
+    let created = accepted("payment", &sent).chain(accepted("refund", &refunds));
     let stored = books.objects().filter(|object| object.resource.name != "payment");
     let paths: BTreeSet<String> =
-        told_of.chain(stored.map(|object| format!("{}{}", object.resource.path, object.id))).collect();
+        created.chain(stored.map(|object| format!("{}{}", object.resource.path, object.id))).collect();
     let mut reading = stream::iter(paths.into_iter().map(|path| (merchant.client.clone(), path)))
         .map(|(client, path)| async move {
             let shown = shown(&client, &path).await.unwrap_or_else(Value::String);
@@ -40,7 +40,7 @@ pub async fn gather(merchant: &LoadMerchant, table: &Table, mut tell: impl FnMut
     let mut objects = BTreeMap::new();
     while let Some((id, object)) = reading.next().await {
         objects.insert(id, object);
-        tell(objects.len());
+        on_progress(objects.len());
     }
     Evidence {
         tenant: merchant.tenant(),
@@ -59,13 +59,13 @@ pub async fn gather(merchant: &LoadMerchant, table: &Table, mut tell: impl FnMut
     }
 }
 
-/// Where the API shows what was accepted of these.
+/// Paths of the accepted objects.
 fn accepted<Of>(resource: &str, sent: &[Sent<Of>]) -> impl Iterator<Item = String> {
     let path = Resource::named(resource).map_or("", |resource| resource.path);
     sent.iter().filter_map(move |sent| Some(format!("{path}{}", sent.accepted.as_ref()?.id)))
 }
 
-/// The refunds of each payment of which one was accepted.
+/// Lists of refunds of each payment with an accepted refund.
 async fn lists_of_refunds(
     merchant: &LoadMerchant, refunds: &[Sent<Refund>],
 ) -> BTreeMap<String, Result<Vec<Value>, String>> {
@@ -79,13 +79,13 @@ async fn lists_of_refunds(
     lists.buffer_unordered(AT_ONCE).collect().await
 }
 
-/// What a GET shows; `Err` is what was answered instead of 200, for people.
+/// The body of a GET; `Err` is any other answer in words.
 async fn shown(client: &Client, path: &str) -> Result<Value, String> {
     let answer = client.request(Method::GET, path).send_patiently(PATIENCE).await.answer()?;
     if answer.status == 200 { Ok(answer.body) } else { Err(answer.described()) }
 }
 
-/// A list from its first page to its last; `Err` is what was answered instead of a page.
+/// A list with all its pages; `Err` is an answer other than a page.
 async fn list(client: &Client, path: &str) -> Result<Vec<Value>, String> {
     let mut listed = Vec::new();
     let mut cursor = String::new();

@@ -1,5 +1,5 @@
-//! What is known from outside of a run: the client's book, the webhooks as they came, the API's answers; beside them the
-//! table as read. What must have come of it is computed from the client's requests alone.
+//! Evidence of a run: the request log, the webhooks, the API's answers, and the table. The expected results are
+//! computed from the requests alone.
 
 mod answers;
 mod gather;
@@ -21,43 +21,43 @@ use crate::workload::Order;
 pub use gather::gather;
 pub use money::expected_balances;
 
-/// All that there is to be known about one merchant of a run, once everything has ended.
+/// All evidence about one merchant of a finished run.
 #[derive(Debug, Clone)]
 pub struct Evidence {
     /// `mer_…#test`
     pub tenant: String,
-    /// The client's book: orders.
+    /// Orders in the request log.
     pub sent: Vec<Sent<Order>>,
-    /// The client's book: refunds.
+    /// Refunds in the request log.
     pub refunds: Vec<Sent<Refund>>,
-    /// The receiver's book.
+    /// Received webhooks.
     pub webhooks: Webhooks,
-    /// What the merchant's endpoint takes: types of events, or `payment.*`, or `*`.
+    /// Event types of the merchant's endpoint: exact ones, `payment.*`, or `*`.
     pub subscribed: Vec<&'static str>,
-    /// The table as read, with the sandbox's book.
+    /// The table's items, including the sandbox's.
     pub books: Books,
-    /// Each accepted payment and refund, and whatever else the books hold that the API shows, as the API shows it, by id; its problem
-    /// where it does not.
+    /// Each accepted payment and refund and all other stored objects, as the API shows them, by id; the problem if the
+    /// API does not.
     pub shown: BTreeMap<String, Value>,
-    /// The balance as the API shows it; its problem where it does not.
+    /// The balance as the API shows it; the problem if it does not.
     pub balance: Result<Balances, String>,
     /// The API's lists.
     pub lists: Lists,
 }
 
-/// The API's lists, from the first page to the last; `Err` is what was answered instead of a page.
+/// The API's lists with all pages; `Err` is an answer other than a page.
 #[derive(Debug, Clone)]
 pub struct Lists {
     /// Of `/payments`.
     pub payments: Result<Vec<Value>, String>,
     /// Of `/balance/transactions`.
     pub transactions: Result<Vec<Value>, String>,
-    /// Of `/payments/{id}/refunds`, by the id of each payment of which a refund was accepted.
+    /// Of `/payments/{id}/refunds`, by the id of each payment with an accepted refund.
     pub refunds: BTreeMap<String, Result<Vec<Value>, String>>,
 }
 
 impl Evidence {
-    /// Every promise to this merchant that was broken. Each is named once.
+    /// Every broken promise to this merchant, each once.
     pub fn violations(&self) -> Vec<Violation> {
         let accepted = self.accepted();
         let mut found = self.books.violations();
@@ -80,7 +80,7 @@ impl Evidence {
         by_id(&self.refunds)
     }
 
-    /// All that was accepted, by id.
+    /// All accepted requests by id.
     fn all_accepted(&self) -> BTreeMap<&str, &dyn MoneyRequest> {
         let payments = self.accepted().into_iter().map(|(id, sent)| (id, &sent.request as &dyn MoneyRequest));
         payments
@@ -93,7 +93,7 @@ fn by_id<Of>(sent: &[Sent<Of>]) -> BTreeMap<&str, &Sent<Of>> {
     sent.iter().filter_map(|sent| Some((sent.accepted.as_ref()?.id.as_str(), sent))).collect()
 }
 
-/// What the processor did that none of these merchants asked for; only where nobody else uses it.
+/// Processor calls that none of these merchants caused; only valid if nobody else uses the processor.
 pub fn strangers(evidence: &[Evidence]) -> Vec<Violation> {
     let known: BTreeSet<&str> = evidence.iter().flat_map(|each| each.all_accepted().into_keys()).collect();
     let asked = evidence.iter().flat_map(|each| each.books.charges.keys());

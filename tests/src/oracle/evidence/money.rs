@@ -1,5 +1,4 @@
-//! What was posted and counted, compared with what the clients asked for. That the books are right in themselves, they
-//! say by themselves.
+//! Compares postings and balances with the clients' requests. The books' own consistency is checked elsewhere.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,13 +22,13 @@ pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent<Order>>
     counted(evidence, found);
 }
 
-/// The legs that must be posted for what was accepted, debits above zero.
+/// Expected legs of an accepted request, debits above zero.
 fn expected_legs(request: &dyn MoneyRequest) -> Vec<(String, i64)> {
     let entries = request.entries().into_iter().filter_map(|(kind, amount)| Some((EntryType::named(kind)?, amount)));
     entries.flat_map(|(kind, amount)| kind.legs(amount, kind.fee_by_terms(amount))).collect()
 }
 
-/// In each account all entries together sum to what the clients' requests say.
+/// In each account all entries sum to what the clients' requests require.
 fn posted(evidence: &Evidence, found: &mut Vec<Violation>) {
     let posted = evidence.books.accounts();
     let mut expected = Accounts::new();
@@ -48,8 +47,8 @@ fn posted(evidence: &Evidence, found: &mut Vec<Violation>) {
     }
 }
 
-/// The balance is the sum of what is left of each order and refund, as the journal says and as the API tells. Nothing of it is
-/// available yet, because no run lasts until the payments' value date.
+/// The balance is the sum of the net of each order and refund, in the journal and in the API. Nothing is available yet,
+/// because no run lasts until the payments' value date.
 fn counted(evidence: &Evidence, found: &mut Vec<Violation>) {
     let expected = expected_balances(evidence);
     let unlike = |name: &str, balances: &Balances| {
@@ -63,7 +62,7 @@ fn counted(evidence: &Evidence, found: &mut Vec<Violation>) {
     }
 }
 
-/// What the merchant must have after all that was accepted, by currency: (0, the sum of what each leaves).
+/// Expected balance by currency: (0, the sum of all nets).
 pub fn expected_balances(evidence: &Evidence) -> Balances {
     let mut balances = Balances::new();
     for request in evidence.all_accepted().into_values() {

@@ -1,4 +1,4 @@
-//! The refunds that were sent: each was accepted or refused as it had to be, and ended as its card has it.
+//! Checks the refunds: each was correctly accepted or refused, and ended as its card requires.
 
 use std::collections::BTreeMap;
 
@@ -36,11 +36,11 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     }
 }
 
-/// What is wrong with a refund as the API shows it at the end.
+/// Faults of a refund as the API finally shows it.
 fn refund(id: &str, request: &Refund, shown: &Value) -> Option<Violation> {
     let token = request.order.card.token;
     if shown["id"] != id {
-        // In the place of a refund that the API does not show is what it answered.
+        // Instead of a missing refund there is the API's answer.
         let answer = if shown.is_object() { &shown["id"] } else { shown };
         return Some(Kind::Lost.of(format!("{id} was accepted, and its GET is answered {}", plain(answer))));
     }
@@ -50,13 +50,13 @@ fn refund(id: &str, request: &Refund, shown: &Value) -> Option<Violation> {
     let (status, code) = if request.fails() { ("failed", json!("refund_refused")) } else { ("succeeded", Value::Null) };
     let expected = json!({"payment": request.payment, "amount": request.amount, "currency": request.order.currency,
         "status": status, "failure.code": code});
-    let told = json!({"payment": shown["payment"], "amount": shown["amount"], "currency": shown["currency"],
+    let found = json!({"payment": shown["payment"], "amount": shown["amount"], "currency": shown["currency"],
         "status": shown["status"], "failure.code": shown["failure"]["code"]});
-    let differences = differences(&told, &expected);
+    let differences = differences(&found, &expected);
     (!differences.is_empty()).then(|| Kind::Wrong.of(format!("{id} ({token}): {differences}")))
 }
 
-/// Only what would have been too much is refused: `accepted` is the sum of all that was accepted of the payment.
+/// A refund may only be refused if it exceeds the rest: `accepted` is the sum of the payment's accepted refunds.
 fn refused(request: &Refund, accepted: i64) -> Option<Violation> {
     let paid = request.order.amount;
     let is_too_much = accepted + request.amount > paid;

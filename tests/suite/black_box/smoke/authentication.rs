@@ -1,4 +1,4 @@
-//! Who may call at all.
+//! Which keys are accepted.
 
 use reqwest::Method;
 use spillway_tests::client::Request;
@@ -34,8 +34,8 @@ async fn all_invalid_keys_get_the_same_answer() {
         answers.push(answer.expect_anonymous_problem(401, "unauthorized"));
     }
     assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:#?}");
-    let told = answers[0]["detail"].as_str().unwrap();
-    assert!(told.ends_with("Send the API key as `Authorization: Bearer sk_...`."), "{told}");
+    let message = answers[0]["detail"].as_str().unwrap();
+    assert!(message.ends_with("Send the API key as `Authorization: Bearer sk_...`."), "{message}");
 }
 
 #[tokio::test]

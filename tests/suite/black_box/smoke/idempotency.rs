@@ -4,7 +4,7 @@ use serde_json::json;
 use spillway_tests::client::expect_one_result;
 use spillway_tests::{Target, unique};
 
-/// Equal requests at once: more than there are processes for them.
+/// Number of concurrent equal requests: more than there are processes.
 const CONCURRENT: usize = 10;
 
 #[tokio::test]
@@ -15,7 +15,7 @@ async fn a_repeated_request_returns_the_first_answer() {
     let first = client.create_payment(&key, &right).await.expect(202);
     assert_eq!(first.header("idempotent-replayed"), "");
     client.finished(first.id()).await;
-    // With the fields in another order.
+    // The fields are in another order.
     let currency = &right["currency"];
     let body = format!(r#"{{ "token":"tok_visa", "currency":{currency},"amount":1250 }}"#);
     let again = client.payment_request(&key, &right).body(body).send().await.expect(202);

@@ -15,7 +15,7 @@ async fn pages_show_each_payment_once_newest_first() {
     let from = format!("&created_from={}", payments[0]["created_at"].as_str().unwrap());
     payments.reverse();
     eventually("the list has them all", Deadline::SOON, async || {
-        // Lists lag, and others may have been made with the same key.
+        // Lists lag, and the key may have other payments.
         let pages = walk(&client, "/payments", 1, &from).await;
         let of_this_test = |id: &&serde_json::Value| payments.iter().any(|payment| payment["id"] == id["id"]);
         let listed: Vec<_> = pages.iter().flatten().filter(of_this_test).cloned().collect();

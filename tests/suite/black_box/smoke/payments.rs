@@ -1,4 +1,4 @@
-//! `POST /v1/payments`, and what becomes of a payment.
+//! `POST /v1/payments`, and the resulting payment.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! `GET /v1/health`, and what is no route at all.
+//! `GET /v1/health`, and unknown routes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

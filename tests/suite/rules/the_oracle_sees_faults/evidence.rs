@@ -1,4 +1,4 @@
-//! What was told outside: one run that was right, read once, and spoiled in memory.
+//! Evidence of one correct run, read once and broken in memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -19,7 +19,7 @@ use super::assert_named;
 
 const PAYMENTS: usize = 40;
 
-/// The evidence of a run in which nothing went wrong.
+/// Evidence of a correct run.
 async fn good_evidence() -> Evidence {
     let knobs = Options::new().knob("FOLD_DELAY_SECONDS", 0).knob("PROCESSOR_WAITS_SECONDS", 1);
     let stack = Stack::start(knobs).await;
@@ -35,7 +35,7 @@ async fn good_evidence() -> Evidence {
     gather(&merchant, &stack.table(), |_| ()).await
 }
 
-/// The id of a payment that succeeded at once, for more than its fee, and of which nothing was given back.
+/// The id of a payment that succeeded at once, for more than its fee, without refunds.
 fn paid(evidence: &Evidence) -> String {
     let paid = evidence.sent.iter().map(|sent| (&sent.request, sent));
     let mut paid = paid.filter(|(order, _)| order.card.token == "tok_visa" && order.net() > 1);
@@ -54,34 +54,34 @@ fn refund(evidence: &mut Evidence) -> &mut Sent<Refund> {
     given.unwrap()
 }
 
-/// Its id.
+/// Id of that refund.
 fn refund_id(evidence: &Evidence) -> String {
     refund(&mut evidence.clone()).accepted.as_ref().unwrap().id.clone()
 }
 
-/// The id of the webhook that told of this payment.
-fn told(evidence: &Evidence, payment: &str) -> String {
-    let told = evidence.webhooks.iter().find(|(_, webhook)| webhook.body()["data"]["id"] == payment);
-    told.unwrap().0.clone()
+/// The id of this payment's webhook.
+fn webhook_of(evidence: &Evidence, payment: &str) -> String {
+    let webhook = evidence.webhooks.iter().find(|(_, webhook)| webhook.body()["data"]["id"] == payment);
+    webhook.unwrap().0.clone()
 }
 
-/// What is changed, and what must be said of it, with `PAID`, `DECLINED`, `REFUND` and `EVENT` for ids.
+/// Name, change, kind, and the expected text, with `PAID`, `DECLINED`, `REFUND` and `EVENT` for ids.
 type Spoil = (&'static str, fn(&mut Evidence), Kind, &'static str);
 
 const SPOILS: &[Spoil] = &[
     (
         "a webhook that never came",
         |evidence| {
-            let id = told(evidence, &paid(evidence));
+            let id = webhook_of(evidence, &paid(evidence));
             evidence.webhooks.remove(&id);
         },
         Kind::Lost,
-        "no webhook told payment.succeeded of PAID",
+        "no webhook of payment.succeeded for PAID",
     ),
     (
         "a webhook that was given up",
         |evidence| {
-            let id = told(evidence, &paid(evidence));
+            let id = webhook_of(evidence, &paid(evidence));
             evidence.webhooks.get_mut(&id).unwrap().acknowledged = false;
         },
         Kind::Lost,
@@ -90,25 +90,25 @@ const SPOILS: &[Spoil] = &[
     (
         "one event under two ids",
         |evidence| {
-            let webhook = evidence.webhooks[&told(evidence, &paid(evidence))].clone();
+            let webhook = evidence.webhooks[&webhook_of(evidence, &paid(evidence))].clone();
             evidence.webhooks.insert("evt_another".to_owned(), webhook);
         },
         Kind::Doubled,
-        "2 webhooks told of payment.succeeded of PAID at version 2: ",
+        "2 webhooks for payment.succeeded of PAID at version 2: ",
     ),
     (
         "a webhook of no event",
         |evidence| {
-            let webhook = evidence.webhooks[&told(evidence, &paid(evidence))].clone();
+            let webhook = evidence.webhooks[&webhook_of(evidence, &paid(evidence))].clone();
             evidence.webhooks.insert("evt_another".to_owned(), webhook);
         },
         Kind::Wrong,
-        "webhook evt_another told payment.succeeded of PAID at version 2, and no such event was written",
+        "webhook evt_another reports payment.succeeded of PAID at version 2, and no such event was written",
     ),
     (
         "a webhook that is unlike its event and the API",
         |evidence| {
-            let id = told(evidence, &paid(evidence));
+            let id = webhook_of(evidence, &paid(evidence));
             let mut body = evidence.webhooks[&id].body();
             body["data"]["amount_refunded"] = json!(7);
             let forged = evidence.webhooks[&id].with_body(&body);
@@ -120,20 +120,20 @@ const SPOILS: &[Spoil] = &[
     (
         "what the deliveries noticed",
         |evidence| {
-            let id = told(evidence, &paid(evidence));
+            let id = webhook_of(evidence, &paid(evidence));
             evidence.webhooks.get_mut(&id).unwrap().faults.push("its signature is wrong".to_owned());
         },
         Kind::Wrong,
         "webhook EVENT: its signature is wrong",
     ),
     (
-        "a payment of which no client was told",
+        "a payment that no client created",
         |evidence| {
             let id = paid(evidence);
             evidence.sent.retain(|sent| sent.accepted.as_ref().unwrap().id != id);
         },
         Kind::Wrong,
-        "PAID is in the table and no client was told of it",
+        "PAID is in the table and no client created it",
     ),
     (
         "an order that was never accepted",
@@ -178,7 +178,7 @@ const SPOILS: &[Spoil] = &[
         "PAID (tok_visa): fee is 1, not ",
     ),
     (
-        "a payment that is shown unlike it was told",
+        "a payment that is shown unlike its webhook",
         |evidence| show(evidence, "customer", json!("cus_1")),
         Kind::Wrong,
         "unlike the API: customer is nothing, not cus_1",
@@ -239,23 +239,23 @@ const SPOILS: &[Spoil] = &[
         "PAID is succeeded, and no event payment.succeeded tells of it",
     ),
     (
-        "a refund that was never told",
+        "a refund without a webhook",
         |evidence| {
             let id = refund_id(evidence);
-            let told = |body: &Value| body["data"]["id"] == id.as_str() && body["type"] == "refund.succeeded";
-            evidence.webhooks.retain(|_, webhook| !told(&webhook.body()));
+            let is_it = |body: &Value| body["data"]["id"] == id.as_str() && body["type"] == "refund.succeeded";
+            evidence.webhooks.retain(|_, webhook| !is_it(&webhook.body()));
         },
         Kind::Lost,
-        "no webhook told refund.succeeded of REFUND",
+        "no webhook of refund.succeeded for REFUND",
     ),
     (
-        "a refund of which no client was told",
+        "a refund that no client created",
         |evidence| {
             let id = refund_id(evidence);
             evidence.refunds.retain(|sent| sent.accepted.as_ref().is_none_or(|accepted| accepted.id != id));
         },
         Kind::Wrong,
-        "REFUND is in the table and no client was told of it",
+        "REFUND is in the table and no client created it",
     ),
     (
         "a refund that was never answered",
@@ -330,14 +330,14 @@ const SPOILS: &[Spoil] = &[
         " was answered 503 unavailable",
     ),
     (
-        "an event that was neither written nor told",
+        "an event that was neither written nor delivered",
         |evidence| {
             let id = refund_id(evidence);
             evidence.webhooks.retain(|_, webhook| webhook.body()["data"]["id"] != id.as_str());
             evidence.books.events.retain(|event| event["source"] != id.as_str());
         },
         Kind::Lost,
-        "no webhook told refund.created of REFUND",
+        "no webhook of refund.created for REFUND",
     ),
     (
         "what the client noticed of a refund",
@@ -359,7 +359,7 @@ const SPOILS: &[Spoil] = &[
     ),
 ];
 
-/// As if the API showed a payment otherwise.
+/// Changes a payment as the API shows it.
 fn show(evidence: &mut Evidence, field: &str, value: Value) {
     let id = paid(evidence);
     evidence.shown.get_mut(&id).unwrap()[field] = value;
@@ -372,7 +372,7 @@ async fn each_fault_of_the_evidence_is_named() {
     let mut asked = good.clone();
     let (paid, declined, id) = (paid(&good), declined(&good), refund_id(&good));
     let token = refund(&mut asked).request.order.card.token;
-    let event = told(&good, &paid);
+    let event = webhook_of(&good, &paid);
     for (name, spoil, kind, sentence) in SPOILS {
         let mut spoiled = good.clone();
         spoil(&mut spoiled);
@@ -392,7 +392,7 @@ async fn each_fault_of_the_evidence_is_named() {
     }
 }
 
-/// Each list, with something missing, doubled, turned or changed: this is named, and nothing else.
+/// Each list with a missing, repeated, reversed or changed item: exactly this is named.
 fn lists(good: &Evidence) {
     for name in ["the list of payments", "the list of transactions"] {
         let is_one = |spoil: fn(&mut Vec<Value>), kind: Kind, sentence: String| {
@@ -418,7 +418,7 @@ async fn deliveries_record_forged_signatures_and_changed_bodies() {
     let number = deliveries.add_merchant();
     deliveries.set_secret(number, "whsec_c2VjcmV0IG9mIHRoZSBtZXJjaGFudA==");
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    // Posted by somebody who does not know the secret.
+    // Sent without the secret.
     let forge = |body: Value| {
         let request = http.post(deliveries.url(number)).header("webhook-id", "evt_1").header("webhook-timestamp", "1");
         request.header("webhook-signature", "v1,AAAA").body(body.to_string()).send()
@@ -430,7 +430,7 @@ async fn deliveries_record_forged_signatures_and_changed_bodies() {
     assert!(faults.contains("its body is not always the same: data.id is pay_2, not pay_1"), "{faults}");
 }
 
-/// What is odd to a client whose requests are answered like this: status, and body by the number of the request.
+/// Faults that a client records if its requests get this status, and this body by the number of the request.
 async fn oddities(status: u16, repeat: Repeat, body: impl Fn(usize) -> Value + Send + Sync + 'static) -> String {
     let (answers, body) = (Arc::new(AtomicUsize::new(0)), Arc::new(body));
     let server = Server::start(move |_| {
@@ -448,7 +448,7 @@ async fn oddities(status: u16, repeat: Repeat, body: impl Fn(usize) -> Value + S
 async fn the_log_records_wrong_refusals_and_replays() {
     let refused = oddities(401, Repeat::After, |_| json!({"code": "unauthorized"})).await;
     assert!(refused.contains("order-1 was answered 401"), "{refused}");
-    // An API that accepts the same payment twice, as two.
+    // An API that creates two payments for one key.
     let Order { amount, currency, .. } = Workload::new(2, "order", USUAL).next().unwrap();
     let payment = move |number| json!({"id": format!("pay_{number}"), "amount": amount, "currency": currency, "status": "processing"});
     let doubled = oddities(202, Repeat::After, payment).await;
@@ -460,7 +460,7 @@ async fn the_log_records_wrong_refusals_and_replays() {
     assert!(other.contains("order-1 was accepted as something else: amount is 1, not "), "{other}");
 }
 
-/// Refused for another reason than its payment gives, or with another status than 409.
+/// Refused with a reason that the payment does not give, or with a status other than 409.
 #[tokio::test]
 async fn the_log_records_refunds_refused_without_reason() {
     for (status, code, is_odd) in [
