@@ -49,6 +49,22 @@ pub struct Output {
     pub stderr: String,
 }
 
+/// A shell function in the place of `curl`: prints each answer on a line and its status on the next.
+pub const CURL: &str = r#"curl() { command curl --noproxy '*' -w '\n%{http_code}\n' "$@"; }"#;
+
+impl Output {
+    /// Status and body of each answer that [`CURL`] printed; the command must have succeeded.
+    pub fn curl_answers(&self) -> Vec<(u16, Value)> {
+        assert!(self.succeeded, "{self:#?}");
+        let lines: Vec<&str> = self.stdout.lines().filter(|line| !line.is_empty()).collect();
+        let answers = lines.chunks(2).map(|answer| {
+            let status = answer.get(1).and_then(|status| status.parse().ok());
+            (status.unwrap_or_else(|| panic!("{self:#?}")), serde_json::from_str(answer[0]).unwrap())
+        });
+        answers.collect()
+    }
+}
+
 /// Runs the command to its end, within the time limit of a build.
 pub async fn output(command: Command) -> Output {
     let mut command = tokio::process::Command::from(command);

@@ -9,20 +9,11 @@ fn pasted(log: &str) -> Vec<&str> {
     log.lines().filter(|line| line.contains("curl ")).collect()
 }
 
-/// Runs the lines in a shell; gives (status, body) of each `curl` in them.
+/// Runs the lines in a shell; returns status and body of each `curl` in them.
 async fn run(lines: &[&str]) -> Vec<(u16, Value)> {
-    // Each answer on a line, its status on the next.
-    let curl = r#"curl() { command curl --noproxy '*' -w '\n%{http_code}\n' "$@"; }"#;
     let mut shell = make::command("sh");
-    shell.arg("-c").arg(format!("{curl}\n{}", lines.join("\n")));
-    let output = make::output(shell).await;
-    assert!(output.succeeded, "{output:#?}");
-    let shown: Vec<&str> = output.stdout.lines().filter(|line| !line.is_empty()).collect();
-    let answers = shown.chunks(2).map(|answer| {
-        let status = answer.get(1).and_then(|status| status.parse().ok());
-        (status.unwrap_or_else(|| panic!("{output:#?}")), serde_json::from_str(answer[0]).unwrap())
-    });
-    answers.collect()
+    shell.arg("-c").arg(format!("{}\n{}", make::CURL, lines.join("\n")));
+    make::output(shell).await.curl_answers()
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! The README's commands give the answers that it shows. Only port and folder differ.
 
-use serde_json::Value;
 use spillway_tests::cargo_lambda;
 use spillway_tests::make::{self, Output};
 use spillway_tests::{Deadline, Options, Stack, eventually};
@@ -19,8 +18,6 @@ fn blocks(word: &str) -> (Vec<&'static str>, Vec<&'static str>) {
 /// Runs the blocks in one shell. A failed command ends it.
 async fn typed(stack: &Stack, blocks: &[&str]) -> Output {
     let (port, tools) = (stack.port(), make::root().join(cargo_lambda::FOLDER));
-    // Each answer on a line, its status on the next.
-    let curl = r#"curl() { command curl --noproxy '*' -w '\n%{http_code}\n' "$@"; }"#;
     let make = format!(r#"make() {{ command make "$@" PORT={port}; }}"#);
     let cargo = format!(r#"cargo() {{ command cargo "$@" {}; }}"#, cargo_lambda::address_of(port));
     let lines = blocks.concat().replace("127.0.0.1:9000", &format!("127.0.0.1:{port}"));
@@ -28,18 +25,8 @@ async fn typed(stack: &Stack, blocks: &[&str]) -> Output {
     let mut shell = make::command("sh");
     let path = std::env::var("PATH").unwrap();
     shell.env("PATH", format!("{}:{path}", tools.display()));
-    shell.arg("-c").arg([&["set -e"], &[curl, &make, &cargo, &lines][..]].concat().join("\n"));
+    shell.arg("-c").arg([&["set -e"], &[make::CURL, &make, &cargo, &lines][..]].concat().join("\n"));
     make::output(shell).await
-}
-
-/// The answers in `curl`'s output, with their statuses.
-fn answers(shown: &str) -> Vec<(u16, Value)> {
-    let lines: Vec<&str> = shown.lines().filter(|line| !line.is_empty()).collect();
-    let answers = lines.chunks(2).map(|answer| {
-        let status = answer.get(1).and_then(|status| status.parse().ok());
-        (status.unwrap_or_else(|| panic!("{shown}")), serde_json::from_str(answer[0]).unwrap())
-    });
-    answers.collect()
 }
 
 #[tokio::test]
@@ -49,9 +36,7 @@ async fn the_readmes_requests_get_the_shown_answers() {
     let stack = Stack::start(Options::new()).await;
     // Repeated while waiting: there is still one payment.
     let answers = eventually("the payment has succeeded", Deadline::LATER, async || {
-        let output = typed(&stack, &requests).await;
-        assert!(output.succeeded, "{output:#?}");
-        let answers = answers(&output.stdout);
+        let answers = typed(&stack, &requests).await.curl_answers();
         if answers[1].1["status"] == "succeeded" { Ok(answers) } else { Err(format!("{answers:?}")) }
     })
     .await;
