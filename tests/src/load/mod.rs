@@ -1,11 +1,12 @@
-//! Many payments, and what becomes of them: also while everything that can go wrong does.
+//! Load: many payments and refunds of merchants, what the clients and webhook receivers saw, and chaos meanwhile.
 
-pub mod asked;
-pub mod book;
 pub mod chaos;
+pub mod deliveries;
 pub mod judge;
+pub mod load_merchant;
+pub mod money_request;
 pub mod outcomes;
 pub mod percentiles;
 pub mod refunds;
-pub mod shop;
+pub mod request_log;
 pub mod workload;

@@ -1,10 +1,10 @@
-//! The metrics that the functions emit, as their code lists them: one variant of an enum each, named like the metric.
+//! The metrics in the functions' code: the variants of an enum.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// The namespace of Spillway's own metrics, and the one dimension that each of them has.
+/// Namespace of Spillway's metrics, and the one dimension of each.
 pub const OWN: (&str, &str) = ("Spillway", "Stack");
 
 /// Their names.

@@ -2,12 +2,12 @@
 
 pub mod cargo_lambda;
 pub mod functions;
-pub mod live;
 pub mod make;
 pub mod metrics;
 pub mod options;
 pub mod process;
 pub mod refusal;
+pub mod running;
 pub mod template;
 
 use std::collections::BTreeMap;
@@ -28,9 +28,9 @@ use crate::client;
 use crate::store_proxy::StoreProxy;
 use crate::table::Table;
 
-use live::Live;
 use options::{Functions, Options};
 use process::Process;
+use running::RunningStack;
 use template::Template;
 
 const RUNNER: &str = "spillway-local";
@@ -42,16 +42,16 @@ pub struct Stack {
     binaries: PathBuf,
     data: PathBuf,
     environment: BTreeMap<String, String>,
-    live: Live,
+    running: RunningStack,
     store_proxy: Option<StoreProxy>,
 }
 
 /// What can be done with every stack; here, what can only be done with one's own, and what fails the test.
 impl Deref for Stack {
-    type Target = Live;
+    type Target = RunningStack;
 
-    fn deref(&self) -> &Live {
-        &self.live
+    fn deref(&self) -> &RunningStack {
+        &self.running
     }
 }
 
@@ -86,7 +86,8 @@ impl Stack {
         environment.extend(options.environment);
         let store_proxy = if options.store_proxy { Some(proxied(&mut environment).await) } else { None };
         let runner = spawn(&binaries, &data, &environment);
-        let mut stack = Stack { runner, binaries, data, environment, live: Live::of(Value::Null), store_proxy };
+        let mut stack =
+            Stack { runner, binaries, data, environment, running: RunningStack::of(Value::Null), store_proxy };
         stack.be_ready().await?;
         Ok(stack)
     }
@@ -100,7 +101,7 @@ impl Stack {
             self.runner = spawn(&self.binaries, &self.data, &self.environment);
             ready = self.ready().await;
         }
-        self.live = Live::of(ready?);
+        self.running = RunningStack::of(ready?);
         Ok(())
     }
 
@@ -203,6 +204,16 @@ impl Stack {
     /// All that the runner and the functions have printed.
     pub fn log(&self) -> String {
         fs::read_to_string(log_path(&self.data)).unwrap()
+    }
+
+    /// Waits until the log has the panic of the program in this file, with its place.
+    pub async fn logs_panic(&self, program: &str, file: &str) {
+        let place = format!("panic  place={file}:");
+        eventually("the panic is logged with its place", Deadline::SOON, async || {
+            let log = self.log();
+            if log.lines().any(|line| line.contains(program) && line.contains(&place)) { Ok(()) } else { Err(log) }
+        })
+        .await;
     }
 
     /// The API key that the runner made for the developer.

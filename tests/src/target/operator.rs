@@ -1,49 +1,49 @@
-//! The operator's way in: functions that no route leads to, called through Lambda's API.
+//! The operator's access: functions without a route, invoked through Lambda's API.
 
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-/// Who may invoke functions.
+/// A user with the right to invoke functions.
 #[derive(Debug, Clone)]
 pub struct Operator {
     http: reqwest::Client,
-    /// Where Lambda's API answers, `http://127.0.0.1:PORT`.
+    /// Address of Lambda's API, `http://127.0.0.1:PORT`.
     endpoint: String,
-    /// What a function's name has before its folder's: `spillway-`, or nothing on this machine.
+    /// Prefix of function names: `spillway-`, or empty on this machine.
     prefix: String,
     region: String,
-    /// Whether clients have to send their merchant's plan key themselves.
+    /// Whether clients must send their merchant's plan key.
     sends_plan_keys: bool,
 }
 
 impl Operator {
-    /// The operator of a stack that a runner at `endpoint` serves.
+    /// The operator of the runner at `endpoint`.
     pub(crate) fn new(http: &reqwest::Client, endpoint: &str) -> Operator {
         let (endpoint, region) = (endpoint.to_owned(), "us-east-1".to_owned());
         Operator { http: http.clone(), endpoint, prefix: String::new(), region, sends_plan_keys: false }
     }
 
-    /// Of the stack of this name, at an emulator that serves many.
+    /// For the stack of this name, at an emulator with several.
     pub(super) fn of_stack(self, name: &str) -> Operator {
         Operator { prefix: format!("{name}-"), ..self }
     }
 
-    /// In this region.
+    /// For this region.
     pub(super) fn in_region(self, region: String) -> Operator {
         Operator { region, ..self }
     }
 
-    /// Where the gateway takes plan keys from clients alone.
+    /// For a gateway that takes plan keys from clients only.
     pub(super) fn sending_plan_keys(self) -> Operator {
         Operator { sends_plan_keys: true, ..self }
     }
 
-    /// Invokes a function by its folder's name: its answer, or its own error; `Err` is a sentence.
+    /// Invokes a function by its folder's name; the inner `Err` is the function's error, the outer one a sentence.
     pub async fn try_invoke(&self, function: &str, payload: &Value) -> Result<Result<Value, Value>, String> {
         self.try_invoke_with(function, payload.to_string()).await
     }
 
-    /// The same with a payload as it is typed: what no JSON value can hold, a key twice for example.
+    /// The same with a raw payload, which may have a key twice.
     pub async fn try_invoke_with(&self, function: &str, payload: String) -> Result<Result<Value, Value>, String> {
         let url = format!("{}/2015-03-31/functions/{}{function}/invocations", self.endpoint, self.prefix);
         let answer = self.signed(self.http.post(url), "lambda").body(payload).send().await;
@@ -58,8 +58,8 @@ impl Operator {
         }
     }
 
-    /// The plan key that clients of this merchant have to send, where the gateway does not take it from the authorizer.
-    /// On AWS, and on this machine, no client ever sends or sees one.
+    /// The plan key that clients of this merchant must send, if the gateway does not take it from the authorizer. On
+    /// AWS and on this machine no client sends or sees one.
     pub(super) async fn plan_key(&self, merchant: &str) -> Result<Option<String>, String> {
         if !self.sends_plan_keys {
             return Ok(None);
@@ -67,7 +67,7 @@ impl Operator {
         let mut position = None;
         loop {
             let keys = self.plan_keys(position.as_deref()).await?;
-            // Its name is the table's and the merchant's id.
+            // Its name is the table's name and the merchant's id.
             let of_merchant = |key: &&Value| key["name"].as_str().is_some_and(|name| name.ends_with(merchant));
             let items = keys["item"].as_array().map(Vec::as_slice).unwrap_or_default();
             if let Some(key) = items.iter().find(of_merchant) {
@@ -93,7 +93,7 @@ impl Operator {
         serde_json::from_str(&text).map_err(|_| format!("The gateway tells no plan keys: {text}"))
     }
 
-    /// With what looks like a signature of the account's own user: emulators read who calls and where, and no more.
+    /// Adds an imitated signature of the account's own user: emulators read only user and region.
     fn signed(&self, request: RequestBuilder, service: &str) -> RequestBuilder {
         let credential = format!("Credential=test/20260101/{}/{service}/aws4_request", self.region);
         let signature = format!("AWS4-HMAC-SHA256 {credential}, SignedHeaders=host;x-amz-date, Signature=0");

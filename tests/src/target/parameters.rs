@@ -1,5 +1,4 @@
-//! The parameters of a stack that the black-box tests are held against, here or deployed: times and limits that a test
-//! can wait for.
+//! Parameters of the stack in black-box tests, here or deployed: times and limits that a test can wait for.
 
 use crate::template::Template;
 
@@ -18,7 +17,7 @@ pub fn read() -> Vec<(String, String)> {
     pairs
 }
 
-/// What one of them is set to.
+/// Number that a parameter is set to.
 pub fn number(name: &str) -> usize {
     let found = read().into_iter().find(|(set, _)| set == name);
     found.and_then(|(_, value)| value.parse().ok()).unwrap_or_else(|| panic!("{name} is not set to a number"))

@@ -1,32 +1,32 @@
-//! What a demo has shown, as text for people and as JSON for machines.
+//! The result of a demo, as text and as JSON.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::asked::Asked;
-use crate::book::Sent;
-use crate::inbox::{Told, told_by};
+use crate::deliveries::{EventRef, event_ref};
+use crate::money_request::MoneyRequest;
 use crate::oracle::{Balances, Evidence, expected_balances};
 use crate::outcomes::{self, outcome_lines};
 use crate::percentiles::Percentiles;
+use crate::request_log::Sent;
 use crate::tool::{count, grouped, shown};
 use crate::violation::{Kind, Violation};
 
 /// The result of a demo.
 pub struct DemoReport<'demo> {
-    /// What the oracle has gathered.
+    /// The gathered evidence.
     pub evidence: &'demo Evidence,
     /// The broken promises.
     pub violations: &'demo [Violation],
-    /// From the first request to the last webhook.
+    /// Time from the first request to the last webhook.
     pub took: Duration,
     /// Seed of the payments.
     pub seed: u64,
 }
 
-/// How long things took.
+/// Latencies of a run.
 struct Latencies {
     post: Percentiles,
     prompt: Percentiles,
@@ -36,7 +36,7 @@ struct Latencies {
 }
 
 impl DemoReport<'_> {
-    /// Everything, laid out to be read.
+    /// The report as text.
     pub fn text(&self) -> String {
         let lines = [self.counts(), self.balances(), self.journal(), self.durations()].concat();
         lines.join("\n") + "\n"
@@ -66,12 +66,12 @@ impl DemoReport<'_> {
     }
 
     fn balances(&self) -> Vec<String> {
-        let (told, expected) = (self.evidence.balance.clone().unwrap_or_default(), self.expected());
+        let (shown, expected) = (self.evidence.balance.clone().unwrap_or_default(), self.expected());
         let pending = |balances: &Balances, currency: &str| balances.get(currency).map_or(0, |(_, pending)| *pending);
         let mut lines = vec![format!("\n{:<14}{:>16}{:>16}", "Pending", "by the API", "expected")];
         lines.extend(expected.keys().map(|currency| {
-            let [told, expected] = [&told, &expected].map(|balances| grouped(pending(balances, currency)));
-            format!("  {currency:<12}{told:>16}{expected:>16}")
+            let [shown, expected] = [&shown, &expected].map(|balances| grouped(pending(balances, currency)));
+            format!("  {currency:<12}{shown:>16}{expected:>16}")
         }));
         lines
     }
@@ -106,7 +106,7 @@ impl DemoReport<'_> {
         lines
     }
 
-    /// Everything as one object: durations in microseconds, amounts in minor units.
+    /// The report as JSON: durations in microseconds, amounts in minor units.
     pub fn json(&self) -> Value {
         let pending = |balances: &Balances| -> BTreeMap<String, i64> {
             balances.iter().map(|(currency, (_, pending))| (currency.clone(), *pending)).collect()
@@ -143,38 +143,38 @@ impl DemoReport<'_> {
 
     fn latencies(&self) -> Latencies {
         let webhooks = self.evidence.webhooks.values();
-        let told: BTreeMap<Told, Instant> =
-            webhooks.map(|webhook| (told_by(&webhook.body()), webhook.first_at)).collect();
+        let arrivals: BTreeMap<EventRef, Instant> =
+            webhooks.map(|webhook| (event_ref(&webhook.body()), webhook.first_at)).collect();
         let (payments, refunds) = (&self.evidence.sent, &self.evidence.refunds);
-        let of_cards = |is_prompt: bool| payments.iter().filter(move |sent| sent.asked.card.is_prompt == is_prompt);
+        let of_cards = |is_prompt: bool| payments.iter().filter(move |sent| sent.request.card.is_prompt == is_prompt);
         Latencies {
             post: until_answered(payments),
-            prompt: until_told(of_cards(true), &told),
-            waiting: until_told(of_cards(false), &told),
+            prompt: until_delivered(of_cards(true), &arrivals),
+            waiting: until_delivered(of_cards(false), &arrivals),
             refund: until_answered(refunds),
-            refunded: until_told(refunds.iter(), &told),
+            refunded: until_delivered(refunds.iter(), &arrivals),
         }
     }
 }
 
-/// How long each accepted request took.
+/// Duration of each accepted request.
 fn until_answered<Of>(sent: &[Sent<Of>]) -> Percentiles {
     Percentiles::of(sent.iter().filter_map(|sent| Some(sent.accepted.as_ref()?.took)))
 }
 
-/// How long after each acceptance the webhook of its end came.
-fn until_told<'sent, Of: Asked + 'sent>(
-    sent: impl Iterator<Item = &'sent Sent<Of>>, told: &BTreeMap<Told, Instant>,
+/// Time from each acceptance to the webhook of its end.
+fn until_delivered<'sent, Of: MoneyRequest + 'sent>(
+    sent: impl Iterator<Item = &'sent Sent<Of>>, arrivals: &BTreeMap<EventRef, Instant>,
 ) -> Percentiles {
     Percentiles::of(sent.filter_map(|sent| {
-        let (accepted, end) = (sent.accepted.as_ref()?, sent.asked.events().pop()?.to_owned());
+        let (accepted, end) = (sent.accepted.as_ref()?, sent.request.events().pop()?.to_owned());
         // A webhook may come before its client has read the 202.
-        Some(told.get(&(accepted.id.clone(), end))?.saturating_duration_since(accepted.at))
+        Some(arrivals.get(&(accepted.id.clone(), end))?.saturating_duration_since(accepted.at))
     }))
 }
 
 impl Latencies {
-    /// Each with its name in JSON and its name for people.
+    /// Each with its JSON name and its title.
     fn named(&self) -> [(&'static str, &'static str, &Percentiles); 5] {
         [
             ("post", "POST /v1/payments", &self.post),

@@ -1,12 +1,12 @@
-//! How a run ended, for people: nothing was broken, or what was.
+//! The verdict of a run in words.
 
 use crate::tool::count;
 use crate::violation::{Kind, Violation};
 
-/// Most broken promises that are shown.
+/// Most violations that are shown.
 const SHOWN_MAX: usize = 10;
 
-/// A sentence if all promises were kept; else how many were broken, and the first of them, a line each.
+/// A sentence if no promise was broken; else their number and the first of them, one a line.
 pub fn verdict(violations: &[Violation]) -> String {
     if violations.is_empty() {
         return "Nothing was lost, doubled or unbalanced: every payment, webhook and account is right.".to_owned();

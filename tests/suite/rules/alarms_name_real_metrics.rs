@@ -83,7 +83,7 @@ fn metric_of_line(line: &Value) -> Metric {
 }
 
 #[test]
-fn every_metric_that_is_looked_at_exists_and_every_own_one_is_looked_at() {
+fn alarms_and_dashboard_use_every_own_metric() {
     let template = expanded(&[]);
     let emitted = emitted();
     let of_alarms = alarms(&template).into_values().flat_map(metrics_of_alarm);
@@ -105,7 +105,7 @@ fn every_metric_that_is_looked_at_exists_and_every_own_one_is_looked_at() {
 }
 
 #[test]
-fn every_alarm_has_a_runbook_and_says_what_missing_figures_mean() {
+fn every_alarm_has_a_runbook_and_treats_missing_data() {
     let template = expanded(&[]);
     let alarms = alarms(&template);
     let runbooks = fs::read_dir(root().join("docs/runbooks")).unwrap();
@@ -142,7 +142,7 @@ fn watched_by(alarm: &Value) -> BTreeSet<String> {
 }
 
 #[test]
-fn what_is_added_is_watched() {
+fn every_consumer_and_queue_is_watched() {
     let template = expanded(&[]);
     let alarms = alarms(&template);
     let watched = |alarm: &str| watched_by(alarms[alarm]);

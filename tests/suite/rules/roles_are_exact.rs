@@ -39,7 +39,7 @@ fn faults(roles: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn every_right_is_used_and_no_other_is_missed() {
+async fn every_right_is_used_and_none_is_missing() {
     let waits = [("PROCESSOR_WAITS_SECONDS", "1"), ("WEBHOOK_WAITS_SECONDS", "1,1")];
     let seconds = [
         ("FIRST_DUE_SECONDS", 1),
@@ -203,7 +203,7 @@ async fn rubbish(stack: &Stack, merchant: &Merchant) {
 }
 
 #[tokio::test]
-async fn without_its_right_to_put_a_payment_is_not_accepted() {
+async fn create_payment_needs_its_right_to_put() {
     let template = without("CreatePayment", "dynamodb:PutItem", "dynamodb:GetItem");
     let stack = Stack::start(Options::new().template(template)).await;
     let client = stack.new_merchant().await.client;
@@ -216,7 +216,7 @@ async fn without_its_right_to_put_a_payment_is_not_accepted() {
 }
 
 #[tokio::test]
-async fn without_its_right_to_update_a_delivered_event_stays_due() {
+async fn deliver_webhook_needs_its_right_to_update() {
     let from = "[dynamodb:PutItem, dynamodb:UpdateItem]";
     let template = without("DeliverWebhook", from, "[dynamodb:PutItem]");
     let stack = Stack::start(Options::new().template(template)).await;
@@ -233,7 +233,7 @@ async fn without_its_right_to_update_a_delivered_event_stays_due() {
 }
 
 #[tokio::test]
-async fn without_its_right_to_send_no_payment_moves_on_and_no_failure_can_be_told() {
+async fn dispatch_changes_needs_its_rights_to_send() {
     let template = without("DispatchChanges", "!GetAtt ProcessorQueue.Arn", "!GetAtt ProcessorDeadLetters.Arn");
     let stack = Stack::start(Options::new().template(template)).await;
     let client = stack.new_merchant().await.client;

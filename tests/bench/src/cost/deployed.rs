@@ -1,34 +1,34 @@
-//! What of a deployment a bill depends on: as the template and the code have it, by default.
+//! The properties of a deployment that a bill depends on, from the template and the code with its defaults.
 
 use std::collections::BTreeMap;
 
 use spillway_tests::{Template, metrics};
 
-/// What is deployed.
+/// A deployment.
 #[derive(Debug, Clone)]
 pub struct Deployed {
-    /// Megabytes of a function where it names no other.
+    /// Default memory of a function in MB.
     usual_memory: u64,
-    /// Megabytes of functions that do, by their ids in the template.
+    /// Memory in MB of the functions with their own value, by logical id.
     memory: BTreeMap<String, u64>,
-    /// Whether Lambda writes lines of its own about each invocation.
+    /// Whether Lambda writes its own log lines for each invocation.
     pub lambdas_lines: bool,
-    /// Whether the functions write lines about invocations that went well. (Metrics they always write.)
+    /// Whether functions write lines for successful invocations. (Metrics are always written.)
     pub functions_lines: bool,
-    /// Metrics that alarms look at, counted for each alarm.
+    /// Metrics that alarms evaluate, counted once for each alarm.
     pub alarm_metrics: u64,
     /// Dashboards.
     pub dashboards: u64,
     /// Metrics that the functions write.
     pub metrics: u64,
-    /// Seconds for which the gateway remembers what the authorizer said of a key.
+    /// Seconds for which the gateway caches the authorizer's answer for a key.
     pub remembered_s: u64,
     /// Queues that Lambda polls.
     pub polled_queues: u64,
 }
 
 impl Deployed {
-    /// By the files in the repository.
+    /// Reads the files of the repository.
     pub fn read() -> Deployed {
         Deployed::of(&Template::read(), metrics::emitted().len())
     }
@@ -52,7 +52,7 @@ impl Deployed {
         Deployed {
             lambdas_lines: !matches!(systems, Some("WARN")),
             functions_lines: matches!(default("LogLevel"), Some("info" | "debug" | "trace")),
-            // One on an expression is billed for each metric in it.
+            // An alarm on an expression is billed for each of its metrics.
             alarm_metrics: sum(&alarms, &|id| within(id, "MetricStat:").max(1)),
             dashboards: sum(&of_type("AWS::CloudWatch::Dashboard"), &|_| 1),
             metrics: u64::try_from(metrics).unwrap_or_default(),
@@ -64,7 +64,7 @@ impl Deployed {
         }
     }
 
-    /// Megabytes that the function in this folder is given.
+    /// Memory in MB of the function in this folder.
     pub fn memory(&self, function: &str) -> u64 {
         let id: String = function.split('-').map(capitalized).collect();
         self.memory.get(&id).copied().unwrap_or(self.usual_memory)
@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_template_and_the_code_are_read() {
+    fn template_and_code_give_the_deployed_resources() {
         let deployed = Deployed::read();
         assert_eq!((deployed.polled_queues, deployed.remembered_s), (3, 60));
         assert_eq!(deployed.memory("create-payment"), 256);
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_with_memory_of_its_own_has_that() {
+    fn a_functions_own_memory_overrides_the_global() {
         let text = Template::read().text();
         let (before, after) =
             text.split_once("    Properties:\n      FunctionName: !Sub \"${AWS::StackName}-fold-balance\"").unwrap();
