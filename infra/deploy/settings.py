@@ -1,8 +1,8 @@
 """Where `make deploy` deploys to, and with which parameters: as the environment and the SAM CLI's config say.
 
 Usage: settings.py CONFIG TEMPLATE, with STACK, AWS_REGION and PARAMETERS="Name=value …" in the environment. Prints four
-lines: the stack's name, its region, the parameters as one argument of `sam build` and `sam deploy`, and --resolve-s3
-where the config names no bucket. A parameter that neither names keeps the value that it is deployed with.
+lines: the stack's name, its region, the parameters as one argument of `sam build` and `sam deploy`, and what else
+`sam deploy` needs: --resolve-s3 if the config names no bucket, the tags of samconfig.toml if it names none. A parameter that neither names keeps the value that it is deployed with.
 """
 
 import os
@@ -16,6 +16,9 @@ from samcli.cli.types import CfnParameterOverridesType
 from samcli.lib.config.exceptions import SamConfigFileReadException
 from samcli.lib.config.samconfig import SamConfig
 from samcli.yamlhelper import yaml_parse
+
+# The config that the project brings.
+DEFAULTS = pathlib.Path(__file__).resolve().parents[2] / "samconfig.toml"
 
 
 def read(config):
@@ -87,7 +90,10 @@ def main(config, template):
     print(stack)
     print(region)
     print(" ".join('{}="{}"'.format(name, value.replace('"', r"\"")) for name, value in wanted.items()))
-    print("" if said.get("s3_bucket") else "--resolve-s3")
+    options = [] if said.get("s3_bucket") else ["--resolve-s3"]
+    if not said.get("tags"):
+        options += ["--tags", read(DEFAULTS)["tags"]]
+    print(" ".join(options))
 
 
 main(*sys.argv[1:])

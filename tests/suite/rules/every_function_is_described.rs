@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use spillway_tests::template::folder;
 use spillway_tests::{Options, Stack, Template, cargo_lambda};
 
 fn root() -> PathBuf {
@@ -20,22 +21,22 @@ fn folders(of: &str) -> BTreeSet<String> {
 #[test]
 fn folders_template_and_sample_events_name_the_same_functions() {
     let functions = folders("functions");
-    let template = Template::read().text();
-    // `!Sub` makes SAM refuse to deploy the sources.
-    let described = template.lines().filter_map(|line| line.trim().strip_prefix("CodeUri: !Sub ../functions/"));
-    assert_eq!(described.map(str::to_owned).collect::<BTreeSet<_>>(), functions);
+    let template = Template::read();
+    let described =
+        template.of_type("AWS::Serverless::Function").into_values().map(|function| folder(function).to_owned());
+    assert_eq!(described.collect::<BTreeSet<_>>(), functions);
     assert_eq!(folders("events"), functions);
 }
 
 /// Every trigger that is no route of the OpenAPI document: the function, the kind, the source.
 const TRIGGERS: [(&str, &str, &str); 6] = [
-    ("CallProcessor", "SQS", "!GetAtt ProcessorQueue.Arn"),
-    ("DeliverWebhook", "SQS", "!GetAtt WebhooksQueue.Arn"),
-    ("DispatchChanges", "DynamoDB", "!GetAtt Table.StreamArn"),
-    ("EnqueueDue", "ScheduleV2", "rate(1 minute)"),
-    ("FoldBalance", "SQS", "!GetAtt FoldsQueue.Arn"),
+    ("call-processor", "SQS", "ProcessorQueue.Arn"),
+    ("deliver-webhook", "SQS", "WebhooksQueue.Arn"),
+    ("dispatch-changes", "DynamoDB", "Table.StreamArn"),
+    ("enqueue-due", "ScheduleV2", "rate(1 minute)"),
+    ("fold-balance", "SQS", "FoldsQueue.Arn"),
     // As GET, without the body.
-    ("GetHealth", "Api", "head /v1/health"),
+    ("get-health", "Api", "head /v1/health"),
 ];
 
 /// Every route of the OpenAPI document, in the same way. An operation's name is that of its function.
@@ -45,7 +46,11 @@ fn routes() -> Vec<(String, String, String)> {
     let routes = paths.iter().flat_map(|(path, operations)| {
         operations.as_object().unwrap().iter().map(move |(method, operation)| {
             let name = operation["operationId"].as_str().unwrap();
-            (name[..1].to_uppercase() + &name[1..], "Api".to_owned(), format!("{method} {path}"))
+            let folder = name.chars().flat_map(|letter| {
+                let dash = letter.is_uppercase().then_some('-');
+                dash.into_iter().chain(letter.to_lowercase())
+            });
+            (folder.collect(), "Api".to_owned(), format!("{method} {path}"))
         })
     });
     routes.collect()
@@ -54,17 +59,17 @@ fn routes() -> Vec<(String, String, String)> {
 #[test]
 fn the_template_has_exactly_these_routes_and_triggers() {
     let template = Template::read();
-    let mut described = Vec::new();
-    for function in template.keys(&["Resources"]) {
-        let events = ["Resources", function, "Properties", "Events"];
-        let names = if template.has(&events) { template.keys(&events) } else { Vec::new() };
-        for name in names {
-            let event = [events.as_slice(), &[name]].concat();
-            let kind = template.values(&event, &["Type"])[0].to_owned();
-            let source = ["Queue", "Stream", "ScheduleExpression", "Method", "Path"];
-            described.push((function.to_owned(), kind, template.values(&event, &source).join(" ")));
-        }
-    }
+    let events = template.events().into_iter().map(|(function, kind, properties)| {
+        let text = |key: &str| properties[key].as_str().unwrap_or_default();
+        let source = match kind {
+            "SQS" => properties["Queue"]["Fn::GetAtt"].as_str().unwrap().to_owned(),
+            "DynamoDB" => properties["Stream"]["Fn::GetAtt"].as_str().unwrap().to_owned(),
+            "ScheduleV2" => text("ScheduleExpression").to_owned(),
+            _ => format!("{} {}", text("Method"), text("Path")),
+        };
+        (function.to_owned(), kind.to_owned(), source)
+    });
+    let mut described: Vec<_> = events.collect();
     described.sort();
     let others = TRIGGERS.map(|(function, kind, source)| (function.to_owned(), kind.to_owned(), source.to_owned()));
     let mut expected = [routes(), others.to_vec()].concat();

@@ -5,10 +5,9 @@ use spillway_tests::{Options, Stack, Template};
 
 #[tokio::test]
 async fn no_post_is_accepted_without_an_idempotency_key() {
-    let template = Template::read().text();
-    let lines: Vec<&str> = template.lines().map(str::trim).collect();
-    let posts = lines.windows(2).filter(|pair| pair[0] == "Method: post");
-    let paths: Vec<&str> = posts.map(|pair| pair[1].strip_prefix("Path: /v1").unwrap()).collect();
+    let routes = Template::read().routes();
+    let posts = routes.iter().filter(|route| route.method == "POST");
+    let paths: Vec<&str> = posts.map(|route| route.path.strip_prefix("/v1").unwrap()).collect();
     assert!(paths.contains(&"/payments") && paths.contains(&"/webhook-endpoints"), "{paths:?}");
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;

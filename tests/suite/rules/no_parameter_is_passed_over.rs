@@ -10,19 +10,8 @@ const IGNORE_THEIR_QUERIES: [&str; 2] = ["/health", "/openapi.json"];
 
 /// The method and the path below `/v1` of each route of the template.
 fn routes() -> Vec<(Method, String)> {
-    let template = Template::read();
-    let mut routes = Vec::new();
-    for function in template.keys(&["Resources"]) {
-        let events = ["Resources", function, "Properties", "Events"];
-        let names = if template.has(&events) { template.keys(&events) } else { Vec::new() };
-        for name in names {
-            if let [method, path] = template.values(&[events.as_slice(), &[name]].concat(), &["Method", "Path"])[..] {
-                let path = path.strip_prefix("/v1").unwrap().to_owned();
-                routes.push((method.to_ascii_uppercase().parse().unwrap(), path));
-            }
-        }
-    }
-    routes
+    let routes = Template::read().routes().into_iter();
+    routes.map(|route| (route.method.parse().unwrap(), route.path.strip_prefix("/v1").unwrap().to_owned())).collect()
 }
 
 /// A request that would be served: for the route that it leads to, if what is named in the path is there.

@@ -9,7 +9,7 @@ const MESSAGE: &str = "Jane Roe";
 /// A stack with another program in a function's stead.
 async fn stack_with(program: &str, instead_of: &str) -> Stack {
     let folder = format!("../functions/{program}");
-    let template = Template::read().with(&["Resources", instead_of, "Properties", "CodeUri"], &folder);
+    let template = Template::read().with(&["Resources", instead_of, "Properties", "CodeUri"], folder);
     Stack::start(Options::new().unkilled().examples().template(template)).await
 }
 

@@ -189,8 +189,8 @@ fn the_outputs_create_the_merchant_of_the_event() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let event = fs::read_to_string(root.join("events/create-merchant/acme.json")).unwrap();
     let event: Value = serde_json::from_str(&event).unwrap();
-    let template = fs::read_to_string(template::path()).unwrap();
-    let command = template.split("  CreateMerchantCommand:").nth(1).unwrap();
+    let template = expanded(&[]);
+    let command = template["Outputs"]["CreateMerchantCommand"]["Value"]["Fn::Sub"].as_str().unwrap();
     let payload = command.split('\'').nth(1).unwrap();
     assert_eq!(serde_json::from_str::<Value>(payload).unwrap(), event);
 }
