@@ -7,18 +7,11 @@ import json
 import sys
 
 import boto3
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError
+from samcli.yamlhelper import yaml_parse
 
 # What IAM counts as the single action, and the emulator as one of its own.
 BATCHES = {"sqs:SendMessage": "sqs:SendMessageBatch"}
-
-
-class Template(yaml.SafeLoader):
-    """Reads the template's text. What an intrinsic function gives is not needed here."""
-
-
-Template.add_multi_constructor("!", lambda loader, suffix, node: suffix)
 
 
 def resources(cloudformation, stack, kind):
@@ -31,7 +24,7 @@ def answer_as_the_template_says(gateway, api, template):
     """The emulator passes over SAM's inline GatewayResponses; the same text is set one by one. Where that sets no status,
     AWS keeps the kind's own, which the text repeats, and the emulator would answer 500."""
     with open(template, encoding="utf-8") as text:
-        described = yaml.load(text, Template)["Resources"]["Api"]["Properties"]
+        described = yaml_parse(text.read())["Resources"]["Api"]["Properties"]
     refuse_other_methods(gateway, api, described)
     responses = described.get("GatewayResponses", {})
     for kind, response in responses.items():
