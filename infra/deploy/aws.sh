@@ -20,7 +20,7 @@ settings=$("$tools/sam/bin/python" infra/deploy/settings.py "$CONFIG" "$template
     read -r stack
     read -r region
     read -r parameters
-    read -r bucket
+    read -r options
 } <<SETTINGS
 $settings
 SETTINGS
@@ -31,5 +31,5 @@ SETTINGS
 if [ -t 0 ]; then ask=; else ask=--no-confirm-changeset; fi
 # shellcheck disable=SC2086
 exec sam deploy --config-file "$CONFIG" --template-file "$build/template.yaml" --stack-name "$stack" \
-    --region "$region" --capabilities CAPABILITY_IAM $bucket --no-fail-on-empty-changeset $ask \
+    --region "$region" --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND $options --no-fail-on-empty-changeset $ask \
     --parameter-overrides "$parameters"

@@ -7,18 +7,11 @@ import json
 import sys
 
 import boto3
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError
+from samcli.yamlhelper import yaml_parse
 
 # On AWS the first right includes the second call. The emulator has a right of its own for the second.
 BATCHES = {"sqs:SendMessage": "sqs:SendMessageBatch"}
-
-
-class Template(yaml.SafeLoader):
-    """Reads the template's YAML. An intrinsic function stands for its own name, because no value of one is needed here."""
-
-
-Template.add_multi_constructor("!", lambda loader, suffix, node: suffix)
 
 
 def resources(cloudformation, stack, kind):
@@ -31,7 +24,7 @@ def set_gateway_responses(gateway, api, template):
     """Sets each of the template's GatewayResponses, because the emulator ignores them. Where the template sets no status, AWS
     keeps the status of the response type, which the text contains too, but the emulator would answer 500."""
     with open(template, encoding="utf-8") as text:
-        described = yaml.load(text, Template)["Resources"]["Api"]["Properties"]
+        described = yaml_parse(text.read())["Resources"]["Api"]["Properties"]
     set_mocks(gateway, api, described)
     responses = described.get("GatewayResponses", {})
     for kind, response in responses.items():

@@ -67,7 +67,8 @@ deploy() {
     local name=$1
     shift
     logged "The stack $name can't be deployed" "deploy-$name" "$sam" deploy --region "$AWS_REGION" --resolve-s3 \
-        --template-file "$data/build/$name/template.yaml" --stack-name "$name" --capabilities CAPABILITY_IAM \
+        --template-file "$data/build/$name/template.yaml" --stack-name "$name" --tags project=spillway \
+        --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND \
         --no-confirm-changeset --no-fail-on-empty-changeset --parameter-overrides "Architecture=$architecture" "$@"
 }
 
@@ -165,6 +166,7 @@ run_tests() {
     step "error messages"
     tests/deploying_fails.sh "$data/build"
     step "deletion"
+    "$python" infra/deploy/nested_at_s3.py "$endpoint" spillway
     logged "The stack can't be deleted" delete "$sam" delete --stack-name spillway --region "$AWS_REGION" --no-prompts
     upgraded deleted
 }

@@ -1,8 +1,9 @@
 """Prints the stack, region and parameters for `make deploy`, from the environment and the SAM CLI's config file.
 
 Usage: settings.py CONFIG TEMPLATE, with STACK, AWS_REGION and PARAMETERS="Name=value …" in the environment. Prints four
-lines: the stack's name, its region, the parameters as one argument of `sam build` and `sam deploy`, and --resolve-s3 if
-the config names no bucket. A parameter that neither the environment nor the config names keeps its deployed value.
+lines: the stack's name, its region, the parameters as one argument of `sam build` and `sam deploy`, and the other options
+of `sam deploy`: --resolve-s3 if the config names no bucket, and the tags of samconfig.toml if the config names none. A
+parameter that neither the environment nor the config names keeps its deployed value.
 """
 
 import os
@@ -16,6 +17,9 @@ from samcli.cli.types import CfnParameterOverridesType
 from samcli.lib.config.exceptions import SamConfigFileReadException
 from samcli.lib.config.samconfig import SamConfig
 from samcli.yamlhelper import yaml_parse
+
+# The config that the project brings.
+DEFAULTS = pathlib.Path(__file__).resolve().parents[2] / "samconfig.toml"
 
 
 def read(config):
@@ -88,7 +92,10 @@ def main(config, template):
     print(stack)
     print(region)
     print(" ".join('{}="{}"'.format(name, value.replace('"', r"\"")) for name, value in wanted.items()))
-    print("" if settings.get("s3_bucket") else "--resolve-s3")
+    options = [] if settings.get("s3_bucket") else ["--resolve-s3"]
+    if not settings.get("tags"):
+        options += ["--tags", read(DEFAULTS)["tags"]]
+    print(" ".join(options))
 
 
 main(*sys.argv[1:])

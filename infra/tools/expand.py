@@ -24,7 +24,9 @@ class NoManagedPolicies:
 
 def main(path, given):
     with open(path, encoding="utf-8") as text:
-        template = yaml_parse(text.read())
+        # What an anchor stands for is one object for all its aliases, and the translator changes what it reads. The way
+        # through JSON makes copies, as `sam build` does when it writes the aliases out.
+        template = json.loads(json.dumps(yaml_parse(text.read())))
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             # As `sam build` and `sam package` set it.

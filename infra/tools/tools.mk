@@ -47,4 +47,4 @@ tools: $(SAM_READY) $(CARGO_LAMBDA_READY)
 .PHONY: lint-template
 lint-template: $(SAM_READY)
 	@AWS_EC2_METADATA_DISABLED=true AWS_REGION=eu-central-1 $(SAM) validate --lint --region eu-central-1 --template infra/template.yaml
-	@$(TOOLS)/sam/bin/cfn-lint --regions eu-central-1 us-east-1 --template infra/template.yaml
+	@$(TOOLS)/sam/bin/cfn-lint --regions eu-central-1 us-east-1 --template infra/template.yaml infra/watch.yaml

@@ -4,7 +4,8 @@
 //! [`invoke_api`]), IAM ([`roles`]), DynamoDB and its stream ([`table`], [`stream`]), SQS and its triggers ([`queue`])
 //! and the scheduler ([`schedule`]). [`runner`] puts them together.
 //!
-//! To others it is a program, [`run`]; only [`Single`], one function by itself, is of use to measurements.
+//! To others it is a program, [`run`]; only [`Single`], one function by itself, is of use to measurements, and
+//! [`template_document`] to tests that look at a template.
 #![allow(rustdoc::private_intra_doc_links, reason = "the page is for those who work on it")]
 
 mod arn;
@@ -38,6 +39,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 pub use host::Single;
 pub use reference::page as reference_page;
+pub use template::document as template_document;
 
 use log::Log;
 use runner::{Runner, RunnerError};

@@ -290,7 +290,8 @@ fn address(listener: &TcpListener) -> Result<String, RunnerError> {
 fn read_template(path: &Path, queues_url: &str) -> Result<Template, RunnerError> {
     let text = std::fs::read_to_string(path).map_err(io(path))?;
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let around = Surroundings { queues_url, region: REGION, stack: STACK, variable: &variable };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let around = Surroundings { queues_url, region: REGION, stack: STACK, folder, variable: &variable };
     let path = path.to_owned();
     Template::read(&text, &around).map_err(|error| RunnerError::Template { path, error })
 }

@@ -38,10 +38,14 @@ impl Endpoint {
         format!("{} {}", self.method, self.path)
     }
 
-    /// Logical id of its function in the template: the operation's id with a capital letter.
+    /// Its function: the operation's id in the form of the folder's name.
     pub fn function(&self) -> String {
         let name = self.operation["operationId"].as_str().unwrap();
-        name[..1].to_uppercase() + &name[1..]
+        let kebab = name.chars().flat_map(|letter| {
+            let dash = letter.is_uppercase().then_some('-');
+            dash.into_iter().chain(letter.to_lowercase())
+        });
+        kebab.collect()
     }
 
     /// Scope that a key needs; `None` for a public endpoint.

@@ -349,7 +349,7 @@ fn write_template(data: &Path, changed: Option<Template>) -> PathBuf {
         return template::path();
     };
     let path = data.join("template.yaml");
-    fs::write(&path, template.text()).unwrap();
+    template.write(&path);
     path
 }
 

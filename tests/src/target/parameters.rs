@@ -12,7 +12,7 @@ pub fn read() -> Vec<(String, String)> {
     let pairs = lines.map(|line| line.split_once('=').unwrap_or_else(|| panic!("no Name=value: {line}")));
     let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
     for (name, _) in &pairs {
-        assert!(template.has(&["Parameters", name]), "the template has no parameter {name}");
+        assert!(template.get(&["Parameters", name]).is_some(), "the template has no parameter {name}");
     }
     pairs
 }

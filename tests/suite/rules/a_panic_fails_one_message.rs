@@ -10,7 +10,7 @@ const CONSUMER: &str = "panicking-consumer";
 #[tokio::test]
 async fn a_panic_fails_one_message_and_the_process_serves_on() {
     let fold_balance = ["Resources", "FoldBalance", "Properties", "CodeUri"];
-    let template = Template::read().with(&fold_balance, &format!("../functions/{CONSUMER}"));
+    let template = Template::read().with(&fold_balance, format!("../functions/{CONSUMER}"));
     let stack = Stack::start(Options::new().unkilled().examples().template(template)).await;
     let merchant = stack.developers_merchant();
     let failed = async |currencies: &[&str]| {

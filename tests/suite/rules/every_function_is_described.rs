@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use spillway_tests::document::{Endpoint, endpoints};
+use spillway_tests::template::folder;
 use spillway_tests::{Options, Stack, Template, cargo_lambda};
 
 fn root() -> PathBuf {
@@ -21,22 +22,22 @@ fn folders(of: &str) -> BTreeSet<String> {
 #[test]
 fn folders_template_and_samples_name_the_same_functions() {
     let functions = folders("functions");
-    let template = Template::read().text();
-    // With `!Sub`, SAM refuses to deploy sources.
-    let described = template.lines().filter_map(|line| line.trim().strip_prefix("CodeUri: !Sub ../functions/"));
-    assert_eq!(described.map(str::to_owned).collect::<BTreeSet<_>>(), functions);
+    let template = Template::read();
+    let described =
+        template.of_type("AWS::Serverless::Function").into_values().map(|function| folder(function).to_owned());
+    assert_eq!(described.collect::<BTreeSet<_>>(), functions);
     assert_eq!(folders("events"), functions);
 }
 
 /// Triggers that are not routes of the OpenAPI document: function, type, source.
 const TRIGGERS: [(&str, &str, &str); 6] = [
-    ("CallProcessor", "SQS", "!GetAtt ProcessorQueue.Arn"),
-    ("DeliverWebhook", "SQS", "!GetAtt WebhooksQueue.Arn"),
-    ("DispatchChanges", "DynamoDB", "!GetAtt Table.StreamArn"),
-    ("EnqueueDue", "ScheduleV2", "rate(1 minute)"),
-    ("FoldBalance", "SQS", "!GetAtt FoldsQueue.Arn"),
+    ("call-processor", "SQS", "ProcessorQueue.Arn"),
+    ("deliver-webhook", "SQS", "WebhooksQueue.Arn"),
+    ("dispatch-changes", "DynamoDB", "Table.StreamArn"),
+    ("enqueue-due", "ScheduleV2", "rate(1 minute)"),
+    ("fold-balance", "SQS", "FoldsQueue.Arn"),
     // Like GET, without the body.
-    ("GetHealth", "Api", "head /v1/health"),
+    ("get-health", "Api", "head /v1/health"),
 ];
 
 /// Every route of the OpenAPI document, in the same form.
@@ -51,17 +52,17 @@ fn routes() -> Vec<(String, String, String)> {
 #[test]
 fn the_template_has_exactly_these_routes_and_triggers() {
     let template = Template::read();
-    let mut described = Vec::new();
-    for function in template.keys(&["Resources"]) {
-        let events = ["Resources", function, "Properties", "Events"];
-        let names = if template.has(&events) { template.keys(&events) } else { Vec::new() };
-        for name in names {
-            let event = [events.as_slice(), &[name]].concat();
-            let kind = template.values(&event, &["Type"])[0].to_owned();
-            let source = ["Queue", "Stream", "ScheduleExpression", "Method", "Path"];
-            described.push((function.to_owned(), kind, template.values(&event, &source).join(" ")));
-        }
-    }
+    let events = template.events().into_iter().map(|(function, kind, properties)| {
+        let text = |key: &str| properties[key].as_str().unwrap_or_default();
+        let source = match kind {
+            "SQS" => properties["Queue"]["Fn::GetAtt"].as_str().unwrap().to_owned(),
+            "DynamoDB" => properties["Stream"]["Fn::GetAtt"].as_str().unwrap().to_owned(),
+            "ScheduleV2" => text("ScheduleExpression").to_owned(),
+            _ => format!("{} {}", text("Method"), text("Path")),
+        };
+        (function.to_owned(), kind.to_owned(), source)
+    });
+    let mut described: Vec<_> = events.collect();
     described.sort();
     let others = TRIGGERS.map(|(function, kind, source)| (function.to_owned(), kind.to_owned(), source.to_owned()));
     let mut expected = [routes(), others.to_vec()].concat();

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Map, Value, json};
-use spillway_tests::template;
+use spillway_tests::{Template, template};
 
 /// CloudFormation takes 500 resources in a stack.
 const RESOURCES_MAX: usize = 450;
@@ -189,8 +189,8 @@ fn the_outputs_create_the_sample_merchant() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let event = fs::read_to_string(root.join("events/create-merchant/acme.json")).unwrap();
     let event: Value = serde_json::from_str(&event).unwrap();
-    let template = fs::read_to_string(template::path()).unwrap();
-    let command = template.split("  CreateMerchantCommand:").nth(1).unwrap();
+    let template = expanded(&[]);
+    let command = template["Outputs"]["CreateMerchantCommand"]["Value"]["Fn::Sub"].as_str().unwrap();
     let payload = command.split('\'').nth(1).unwrap();
     assert_eq!(serde_json::from_str::<Value>(payload).unwrap(), event);
 }
@@ -294,6 +294,22 @@ fn a_canary_is_held_against_the_alarms_that_see_it_fail() {
         for alarm in ["CanaryErrorsAlarm", "FunctionErrorsAlarm", "FailedWorkAlarm"] {
             assert!(alarms.contains(&alarm), "{name} has {alarms:?}");
         }
+    }
+}
+
+/// CloudFormation gives a stack's tags to every resource. A function's own tags are no part of a version, so a change of
+/// nothing else fails: SAM would publish a version that Lambda refuses.
+#[test]
+fn the_stack_has_tags_and_no_function_has_its_own() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let config = fs::read_to_string(root.join("samconfig.toml")).unwrap();
+    let deploy = config.split("[default.deploy.parameters]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    assert!(deploy.lines().any(|line| line == "tags = \"project=spillway\""), "{deploy}");
+    assert!(deploy.contains("CAPABILITY_AUTO_EXPAND"), "{deploy}");
+    let template = Template::read();
+    assert_eq!(template.get(&["Globals", "Function", "Tags"]), None);
+    for (name, function) in template.of_type("AWS::Serverless::Function") {
+        assert_eq!(function.get("Tags"), None, "{name}");
     }
 }
 
