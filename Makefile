@@ -69,7 +69,7 @@ lint-openapi: $(REDOCLY_READY)
 .PHONY: reference
 reference:
 	@mkdir -p .local
-	@cargo run --quiet --package spillway-local --bin reference -- $(or $(FILE),.local/reference.html)
+	@cargo run --quiet --package spillway-reference -- $(or $(FILE),.local/reference.html)
 	@echo "$(or $(FILE),.local/reference.html)"
 
 # How fast, how big, how dear, on this machine: a table and .local/bench.json (BENCH_JSON=); QUICK=1 for a look.

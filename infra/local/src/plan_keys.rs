@@ -1,8 +1,7 @@
-//! Stands in for API Gateway's own management API, as far as merchants' plan keys need it: the
-//! calls that make a key, find it and put it into a usage plan. The keys are kept in a file.
+//! Stands in for API Gateway's management API, as far as API keys of usage plans need it: the calls that create a key,
+//! find it and add it to a usage plan. The keys are stored in a file.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -36,8 +35,6 @@ struct Inner {
     keys: Mutex<Vec<Key>>,
     /// Held while a plan is being changed.
     changing: tokio::sync::Mutex<()>,
-    /// How often a function has asked for a key.
-    asked: AtomicU64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -63,7 +60,6 @@ impl PlanKeys {
             plans: plans.iter().map(|plan| plan.logical_id.clone()).collect(),
             keys: Mutex::new(keys),
             changing: tokio::sync::Mutex::default(),
-            asked: AtomicU64::new(0),
         })))
     }
 
@@ -72,12 +68,6 @@ impl PlanKeys {
         let keys = self.keys();
         let key = keys.iter().find(|key| key.value == value && key.enabled)?;
         key.plan.clone()
-    }
-
-    /// How often a function has asked for a key, to find it or to make it: creating a merchant always does, so a
-    /// merchant that was created without it belongs to another stack.
-    pub fn asked(&self) -> u64 {
-        self.0.asked.load(Ordering::Relaxed)
     }
 
     /// The management calls, to functions as far as their roles allow.
@@ -160,7 +150,6 @@ struct NewKey {
 }
 
 async fn create(State(keys): State<PlanKeys>, Json(new): Json<NewKey>) -> Result<(StatusCode, Json<Value>), Fault> {
-    keys.0.asked.fetch_add(1, Ordering::Relaxed);
     let value = new.value.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
     if value.len() < VALUE_MIN {
         return Err(Fault::BadRequest("API Key value should be at least 20 characters"));
@@ -186,7 +175,6 @@ struct Filter {
 }
 
 async fn list(State(keys): State<PlanKeys>, Query(filter): Query<Filter>) -> Json<Value> {
-    keys.0.asked.fetch_add(1, Ordering::Relaxed);
     let named = |key: &&Key| {
         let name = filter.name.as_deref();
         name.is_none_or(|name| key.name.starts_with(name))

@@ -111,7 +111,7 @@ impl Drop for Table {
 fn prepare_stream(path: &Path) -> Result<(), rusqlite::Error> {
     let connection = Connection::open(path)?;
     connection.execute_batch(
-        "CREATE INDEX IF NOT EXISTS spillway_stream_order
+        "CREATE INDEX IF NOT EXISTS stream_order
              ON _stream_records (table_name, CAST(sequence_number AS INTEGER));
          DELETE FROM _stream_records WHERE created_at < unixepoch() - 24 * 60 * 60;",
     )

@@ -12,9 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::host;
-use crate::invoke::{Functions, InvokeError, Outcome, Run};
-use crate::plan_keys::PlanKeys;
-use crate::sandbox;
+use crate::invoke::{InvokeError, Outcome, Run};
 use crate::template::Template;
 
 /// Calls to one function at the same time: over about a hundred, `cargo lambda watch` locks up.
@@ -33,10 +31,10 @@ pub enum WatchError {
     #[error("nothing answers at WATCH_URL={0}: is `cargo lambda watch` running there?")]
     NothingListens(String),
     #[error(
-        "what runs at WATCH_URL={url} does not serve this stack ({why}): start `cargo lambda watch --env-file {}`",
+        "the functions at WATCH_URL={url} do not use this stack: start `cargo lambda watch --env-file {}`",
         env_file.display()
     )]
-    Stranger { url: String, env_file: PathBuf, why: String },
+    Stranger { url: String, env_file: PathBuf },
 }
 
 /// The functions of a running `cargo lambda watch`.
@@ -80,16 +78,6 @@ async fn listens(client: &reqwest::Client, url: &str, limit: Duration) -> Result
             Err(_) => tokio::time::sleep(LOOK_EVERY).await,
         }
     }
-}
-
-/// Tells functions that serve this stack from those of another project, or with the environment of another stack:
-/// their table and queues would be others. Creating a merchant always asks the gateway for its plan key, and this
-/// stack's gateway is here.
-/// `Err`: why they do not, in a few words.
-pub async fn serves_this_stack(functions: &Functions, keys: &PlanKeys) -> Result<(), String> {
-    let before = keys.asked();
-    sandbox::create_merchant(functions).await.map_err(|error| error.to_string())?;
-    if keys.asked() > before { Ok(()) } else { Err("its functions have another stack's environment".to_owned()) }
 }
 
 impl Run for Watch {
@@ -137,28 +125,8 @@ async fn send(request: reqwest::RequestBuilder) -> Outcome {
 mod tests {
     use super::*;
 
-    struct Stranger;
-
-    impl Run for Stranger {
-        fn run(&self, _: String, _: Vec<u8>) -> BoxFuture<'static, Outcome> {
-            futures::future::ready(Ok(br#"{"id":"mer_1"}"#.to_vec())).boxed()
-        }
-
-        fn at_once(&self) -> usize {
-            1
-        }
-    }
-
     #[tokio::test]
-    async fn functions_that_ask_another_gateway_are_strangers() {
-        let file = std::env::temp_dir().join(format!("spillway-{}", uuid::Uuid::new_v4()));
-        let keys = PlanKeys::open(&file, &[]).unwrap();
-        let why = serves_this_stack(&Functions::new(Stranger), &keys).await.unwrap_err();
-        assert!(why.contains("another stack"), "{why}");
-    }
-
-    #[tokio::test]
-    async fn an_address_where_nothing_listens_is_given_up() {
+    async fn waiting_for_an_address_ends_in_an_error() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         assert!(listens(&client, &format!("http://{free}"), Duration::ZERO).await.is_err());

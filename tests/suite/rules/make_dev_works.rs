@@ -41,6 +41,8 @@ async fn the_three_lines_of_the_banner_charge_a_card_once_and_make_stop_ends_it_
     assert_eq!((payment.0, &payment.1["id"], &payment.1["fee"]), (200, &accepted.1["id"], &json!(66)));
     let dollars = json!({"currency": "USD", "available": 0, "pending": 1184});
     assert!(balance.0 == 200 && balance.1["balances"].as_array().unwrap().contains(&dollars), "{balance:?}");
+    let page = stack.client().get("/../docs").await.expect(200);
+    assert!(page.text.contains("<title>Spillway: API reference</title>"));
 
     let again = stack.try_make("dev").await;
     assert!(!again.succeeded && again.told.contains("make stop"), "{again:#?}");

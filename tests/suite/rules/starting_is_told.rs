@@ -91,11 +91,11 @@ async fn fresh_begins_with_nothing_of_before() {
 async fn dev_json_says_where_everything_is() {
     let stack = Stack::start(Options::new()).await;
     let told = stack.description().as_object().unwrap();
-    let fields = ["api_key", "base_url", "dynamodb_url", "env_file", "merchant_id", "pid", "sqs_url", "table"]
+    let fields = ["api_key", "api_url", "base_url", "dynamodb_url", "env_file", "merchant_id", "pid", "sqs_url", "table"]
         .map(str::to_owned);
     assert_eq!(told.keys().cloned().collect::<BTreeSet<_>>(), BTreeSet::from(fields));
     assert_eq!(told["pid"], stack.pid());
-    for url in ["base_url", "dynamodb_url", "sqs_url"] {
+    for url in ["api_url", "base_url", "dynamodb_url", "sqs_url"] {
         assert!(told[url].as_str().unwrap().starts_with("http://127.0.0.1:"), "{told:?}");
     }
     assert!(stack.base_url().ends_with("/v1"));

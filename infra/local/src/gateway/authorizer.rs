@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
 use crate::invoke::Functions;
+use crate::roles::is_like;
 use crate::template::Authorizer as Settings;
 
 /// Answers that are kept at most; beyond it the expired ones are dropped, then all.
@@ -153,7 +154,7 @@ fn read(payload: &[u8]) -> Option<Identity> {
     context.insert("principalId".to_owned(), answered.principal_id.into());
     let mut policy = Vec::new();
     for statement in answered.policy_document.statement {
-        let invokes = |action: &String| matches(&action.to_lowercase(), "execute-api:invoke");
+        let invokes = |action: &String| is_like("execute-api:invoke", &action.to_lowercase());
         if strings(statement.action)?.iter().any(invokes) {
             policy.push(Statement {
                 allow: match statement.effect.as_str() {
@@ -178,7 +179,7 @@ fn strings(value: Value) -> Option<Vec<String>> {
 }
 
 fn allows(policy: &[Statement], arn: &str) -> bool {
-    let speaks = |statement: &&Statement| statement.resources.iter().any(|one| matches(one, arn));
+    let speaks = |statement: &&Statement| statement.resources.iter().any(|pattern| is_like(arn, pattern));
     let mut allowed = false;
     for statement in policy.iter().filter(speaks) {
         if !statement.allow {
@@ -187,22 +188,6 @@ fn allows(policy: &[Statement], arn: &str) -> bool {
         allowed = true;
     }
     allowed
-}
-
-/// Whether `text` is what the pattern says, `*` being any text and `?` any character.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => text.is_empty(),
-        Some('*') => {
-            let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
-            ends.into_iter().any(|at| matches(rest.as_str(), &text[at..]))
-        }
-        Some(letter) => {
-            let mut text = text.chars();
-            text.next().is_some_and(|first| letter == '?' || letter == first) && matches(rest.as_str(), text.as_str())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod used;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::routing::get;
@@ -25,7 +26,7 @@ use axum::{Json, Router};
 use serde_json::Value;
 
 pub use front::{Front, FrontError, serve};
-pub use role::{Access, Role, Statement};
+pub use role::{Access, Role, Statement, is_like};
 pub use store_call::Store;
 
 use crate::arn::{self, ACCOUNT};
@@ -41,6 +42,8 @@ struct Inner {
     region: String,
     log: Log,
     functions: BTreeMap<String, Member>,
+    /// Calls of the table, the queues and the management API, whoever signed them.
+    calls: AtomicU64,
 }
 
 /// One function.
@@ -95,20 +98,26 @@ impl Roles {
             }
             (name, member)
         });
-        Self(Arc::new(Inner { region: region.to_owned(), log, functions: functions.collect() }))
+        Self(Arc::new(Inner { region: region.to_owned(), log, functions: functions.collect(), calls: AtomicU64::new(0) }))
     }
 
     /// Nobody is checked.
     pub fn off(region: &str, log: Log) -> Self {
-        Self(Arc::new(Inner { region: region.to_owned(), log, functions: BTreeMap::new() }))
+        Self(Arc::new(Inner { region: region.to_owned(), log, functions: BTreeMap::new(), calls: AtomicU64::new(0) }))
     }
 
     /// The function that signed a call with this `Authorization`; `None`: somebody else did, who may do everything.
     pub fn caller(&self, authorization: Option<&str>) -> Option<Caller<'_>> {
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
         let (_, credential) = authorization?.split_once("Credential=")?;
         let key = credential.split('/').next()?;
         let (name, member) = self.0.functions.get_key_value(key)?;
         Some(Caller { name, member, log: &self.0.log })
+    }
+
+    /// How many calls have reached the table, the queues and the management API.
+    pub fn calls(&self) -> u64 {
+        self.0.calls.load(Ordering::Relaxed)
     }
 
     /// Refuses a call of SQS that its signer's role does not allow.
