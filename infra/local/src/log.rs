@@ -58,8 +58,8 @@ impl Flush {
 }
 
 impl Log {
-    /// Lines on the terminal, in colour unless it is none or `NO_COLOR` is set. `HIGHLIGHT` has texts with commas
-    /// between them; outcomes with one of them are shown as warnings.
+    /// Lines on the terminal, in colour unless the output is no terminal or `NO_COLOR` is set. `HIGHLIGHT` has texts,
+    /// separated by commas; outcomes with one of them are shown as warnings.
     pub fn terminal() -> (Self, Flush) {
         let colour = coloured(std::io::stdout().is_terminal(), std::env::var_os("NO_COLOR"));
         let highlight = std::env::var("HIGHLIGHT").unwrap_or_default();
@@ -67,8 +67,8 @@ impl Log {
         Self::through(colour, highlight, std::io::stdout(), WAITING_MAX)
     }
 
-    /// Lines that a thread of their own writes to `out`, so that a terminal that has stopped reading (`make dev | less`)
-    /// does not stop the stack.
+    /// Lines that a thread of their own writes to `out`, so that a terminal that has stopped reading (`make dev |
+    /// less`) does not stop the stack.
     fn through(
         colour: bool, highlight: Vec<String>, mut out: impl Write + Send + 'static, waiting_max: usize,
     ) -> (Self, Flush) {
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_does_not_read_blocks_nobody() {
+    fn a_terminal_that_does_not_read_blocks_no_caller() {
         let (open, shown) = <(Arc<Mutex<()>>, Arc<Mutex<Vec<u8>>>)>::default();
         let terminal = Terminal { open: open.clone(), shown: shown.clone() };
         let (log, flush) = Log::through(false, Vec::new(), terminal, 2);

@@ -1,4 +1,4 @@
-//! What the runner writes when the stack is ready: `dev.json`, the functions' environment and a text for people.
+//! The files of a running stack: `dev.json` and the functions' environment.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub struct Ready {
     pub sqs_url: String,
     /// The table's name.
     pub table: String,
-    /// What the functions see, for `cargo lambda watch --env-file`.
+    /// The file with the functions' variables, for `cargo lambda watch --env-file`.
     pub env_file: PathBuf,
     /// The runner's process.
     pub pid: u32,

@@ -48,7 +48,7 @@ pub async fn run(rebuild: Rebuild, host: Host, template: PathBuf, log: Log) {
     }
 }
 
-/// Runs the command. Errors with what it wrote to its standard error.
+/// Runs the command. Errors with its standard error.
 async fn build(command: &str) -> Result<(), String> {
     let cannot = |error| format!("REBUILD_COMMAND cannot be run: {error}");
     let child = tokio::process::Command::new("sh")

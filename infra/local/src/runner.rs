@@ -1,4 +1,4 @@
-//! Puts the parts together, in the order in which they need each other.
+//! Starts the parts in the order of their dependencies.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -31,10 +31,10 @@ use crate::template::{Surroundings, Template, TemplateError, Trigger};
 use crate::watch::{Watch, WatchError};
 use crate::{invoke_api, rebuild, schedule, stream};
 
-/// The engine writes this region into its arns, so everything else does too.
+/// The region. The engine of the table writes it into its ARNs.
 pub(crate) const REGION: &str = "us-east-1";
 
-/// How long the functions have to end when the runner does.
+/// How long the functions may take to end.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why the stack did not start, or has ended. Each error is one sentence.
@@ -68,7 +68,7 @@ pub enum RunnerError {
 
 /// A running stack.
 pub struct Runner {
-    /// What a person sees first.
+    /// The text for people when the stack is ready.
     pub banner: String,
     data: PathBuf,
     host: Option<Host>,
@@ -134,8 +134,7 @@ impl Runner {
             None => {
                 check_binaries(&template, &settings.functions)?;
                 let folder = settings.functions.clone();
-                let host =
-                    Host::new(&template, REGION, folder, &api_address, shared, settings.kills, log.clone());
+                let host = Host::new(&template, REGION, folder, &api_address, shared, settings.kills, log.clone());
                 app = app.merge(host::routes(host.clone()));
                 (Functions::new(host.clone()), Some(host))
             }
@@ -147,7 +146,7 @@ impl Runner {
             .merge(roles.routes())
             .merge(settings.page.clone().map(page).unwrap_or_default())
             .fallback(move |request: Request| async move {
-                // It listens on the loopback interface only.
+                // It listens on the loopback addresses only.
                 gateway.answer(request, Ipv4Addr::LOCALHOST.into()).await
             });
         if let Some(listener) = listener_v6 {
@@ -209,7 +208,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Waits until a part fails that the stack cannot be without.
+    /// Waits until a part fails.
     pub async fn failed(&mut self) -> RunnerError {
         loop {
             match self.services.join_next().await {
@@ -229,7 +228,7 @@ impl Runner {
         let _ = std::fs::remove_file(ready::file(&self.data));
         self.services.abort_all();
         if let Some(host) = &self.host {
-            // What is not gone by then is killed with the runtime.
+            // Later the runtime kills the processes that are left.
             let _ = tokio::time::timeout(CLOSE_LIMIT, host.close()).await;
         }
     }
@@ -278,7 +277,7 @@ fn lock(data: &Path) -> Result<File, RunnerError> {
         std::fs::TryLockError::Error(error) => io(&path)(error),
     })?;
     std::fs::write(&path, std::process::id().to_string()).map_err(io(&path))?;
-    // A runner that was killed could not remove it.
+    // A killed runner leaves it behind.
     let _ = std::fs::remove_file(ready::file(data));
     Ok(file)
 }
@@ -299,8 +298,8 @@ async fn listen(name: &'static str, port: u16) -> Result<TcpListener, RunnerErro
     })
 }
 
-/// The same port on IPv6's loopback address, the default of `cargo lambda invoke`. `None` if the machine has no IPv6, or
-/// if the port was chosen by the system and is taken there.
+/// The same port on IPv6's loopback address, the default of `cargo lambda invoke`. `None` if the machine has no IPv6,
+/// or if the port was chosen by the system and is taken there.
 async fn listen_beside(listener: &TcpListener, asked: u16) -> Result<Option<TcpListener>, RunnerError> {
     let port = listener.local_addr().map_err(|error| RunnerError::Io { what: "a port".to_owned(), error })?.port();
     match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
@@ -345,7 +344,7 @@ async fn serve_queues(listener: TcpListener, queues: Queues, roles: Roles) -> Re
 
 async fn serve(listener: TcpListener, app: Router) -> Result<(), RunnerError> {
     let listener = listener.tap_io(|stream| {
-        // Without it an answer could wait 40 ms for the client's acknowledgement.
+        // Otherwise an answer could wait 40 ms for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
     });
     let served = axum::serve(listener, app).await;

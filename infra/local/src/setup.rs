@@ -1,4 +1,4 @@
-//! Runs the program that prepares the stack, for example by creating what every developer needs in it.
+//! Runs the program that prepares the stack, for example by creating a developer's account in it.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -6,12 +6,12 @@ use std::process::Stdio;
 use serde_json::{Map, Value};
 use tokio::process::Command;
 
-/// What the program printed.
+/// The output of the program.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Prepared {
     /// The JSON object on its standard output: fields for `dev.json`.
     pub fields: Map<String, Value>,
-    /// Its standard error: text for people.
+    /// Its standard error, a text for people.
     pub text: String,
 }
 
@@ -75,7 +75,10 @@ mod tests {
     #[tokio::test]
     async fn a_failed_setup_is_one_sentence() {
         let cases = [
-            ("echo 'trying' >&2; echo 'there is no such function' >&2; exit 1", "the setup failed: there is no such function"),
+            (
+                "echo 'trying' >&2; echo 'there is no such function' >&2; exit 1",
+                "the setup failed: there is no such function",
+            ),
             ("exit 3", "the setup failed: exit status: 3"),
             ("echo '[]'", "SETUP must print one JSON object, not \"[]\\n\""),
         ];

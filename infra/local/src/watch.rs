@@ -15,14 +15,14 @@ use crate::host;
 use crate::invoke::{InvokeError, Outcome, Run};
 use crate::template::Template;
 
-/// Calls to one function at the same time: over about a hundred, `cargo lambda watch` locks up.
+/// Concurrent calls of one function. `cargo lambda watch` hangs at about a hundred.
 const CALLS_MAX: usize = 32;
 
-/// How long a `cargo lambda watch` may take until it listens; it does before it builds anything.
+/// How long `cargo lambda watch` may take to listen. It listens before it builds.
 const LISTEN_LIMIT: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// A function's first call waits for its build.
+/// The time limit of a function's first call, which waits for the build.
 const FIRST_LIMIT: Duration = Duration::from_secs(600);
 
 /// Why the functions at `WATCH_URL` cannot be used.
@@ -47,16 +47,16 @@ pub struct Watch {
 struct Function {
     timeout: Duration,
     calls: Semaphore,
-    /// Whether it has answered before.
+    /// Whether a call has succeeded.
     built: AtomicBool,
 }
 
 impl Watch {
-    /// The functions of `template` at `url`, as `http://127.0.0.1:9001`, once something listens there.
+    /// The functions of `template` at `url`, as `http://127.0.0.1:9001`. Waits until `url` answers.
     pub async fn connect(template: &Template, url: &str) -> Result<Self, WatchError> {
         let url = url.trim_end_matches('/').to_owned();
         let nothing_listens = |_| WatchError::NothingListens(url.clone());
-        // A proxy of the environment would not know this machine's own addresses.
+        // A proxy of the environment cannot reach this machine's loopback addresses.
         let client = reqwest::Client::builder().no_proxy().build().map_err(nothing_listens)?;
         listens(&client, &url, LISTEN_LIMIT).await.map_err(nothing_listens)?;
         let functions = template.functions.iter().map(|function| {
@@ -89,7 +89,7 @@ impl Run for Watch {
         async move {
             let _call = function.calls.acquire().await;
             let limit = if function.built.load(Ordering::Relaxed) { function.timeout } else { FIRST_LIMIT };
-            // A dead function's calls hang there, and a call across a reload can be lost.
+            // Calls of a dead function hang, and a call during a reload can be lost.
             let answer = tokio::time::timeout(limit, send(request)).await;
             let outcome = answer.unwrap_or(Err(InvokeError::TimedOut(limit.as_secs())));
             if outcome.is_ok() {

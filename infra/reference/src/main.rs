@@ -1,5 +1,5 @@
-//! Writes the API's reference to the file that its argument names: docs/openapi.json, shown by Scalar, whose script comes
-//! with a crate. The page is one file and sends no request by itself: its policy forbids that to the script too.
+//! Writes the API's reference to the file that its argument names: docs/openapi.json, shown by Scalar, whose script
+//! comes with a crate. The page is one file and sends no request by itself: its policy forbids that to the script too.
 
 use std::{env, fs, io};
 

@@ -39,7 +39,9 @@ async fn taken_is_told(name: &str) {
 #[tokio::test]
 async fn a_setting_that_makes_no_sense_is_one_clear_sentence() {
     let data = elsewhere();
-    for (name, value) in [("PORT", "ninethousand"), ("FRESH", "maybe"), ("FIRST_DUE_SECONDS", "soon")] {
+    for (name, value) in
+        [("PORT", "ninethousand"), ("FRESH", "maybe"), ("FIRST_DUE_SECONDS", "soon"), ("SETUP", "/nowhere")]
+    {
         let told = refusal(&data, &[(name, value)]).await;
         assert!(told.contains(value), "{name}: {told}");
     }
@@ -91,8 +93,9 @@ async fn fresh_begins_with_nothing_of_before() {
 async fn dev_json_says_where_everything_is() {
     let stack = Stack::start(Options::new()).await;
     let told = stack.description().as_object().unwrap();
-    let fields = ["api_key", "api_url", "base_url", "dynamodb_url", "env_file", "merchant_id", "pid", "sqs_url", "table"]
-        .map(str::to_owned);
+    let fields =
+        ["api_key", "api_url", "base_url", "dynamodb_url", "env_file", "merchant_id", "pid", "sqs_url", "table"]
+            .map(str::to_owned);
     assert_eq!(told.keys().cloned().collect::<BTreeSet<_>>(), BTreeSet::from(fields));
     assert_eq!(told["pid"], stack.pid());
     for url in ["api_url", "base_url", "dynamodb_url", "sqs_url"] {

@@ -1,4 +1,4 @@
-//! Asks the authorizer who a caller is, and remembers the answer.
+//! Calls the authorizer and caches its answers.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -12,13 +12,13 @@ use crate::invoke::Functions;
 use crate::roles::is_like;
 use crate::template::Authorizer as Settings;
 
-/// Answers that are kept at most; beyond it the expired ones are dropped, then all.
+/// Cached answers. When it is full, the expired ones are dropped, and if that is not enough, all.
 const CACHE_MAX: usize = 10_000;
 
-/// What the authorizer says of a caller.
+/// The authorizer's answer for a caller.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Identity {
-    /// `requestContext.authorizer`: flat strings and the principal's id.
+    /// `requestContext.authorizer`: strings, and the principal's id.
     pub context: Map<String, Value>,
     /// The key whose usage plan throttles the caller.
     pub usage_key: Option<String>,
@@ -34,7 +34,7 @@ struct Statement {
 pub(super) struct Authorizer {
     settings: Settings,
     functions: Functions,
-    /// By the identifying headers' values; with the time when it expires.
+    /// Expiry (milliseconds since 1970) and identity by the values of the identifying headers.
     cache: Mutex<HashMap<String, (i64, Identity)>>,
 }
 
@@ -43,7 +43,7 @@ impl Authorizer {
         Self { settings, functions, cache: Mutex::default() }
     }
 
-    /// Who sends these headers; `event` is asked for only when it is not known already.
+    /// The caller that sends these headers. `event` is called only if the answer is not cached.
     pub async fn identify(
         &self, headers: &HeaderMap, method_arn: &str, now_ms: i64, event: impl FnOnce() -> Value,
     ) -> Result<Identity, Refusal> {
@@ -66,7 +66,7 @@ impl Authorizer {
         if allows(&identity.policy, method_arn) { Ok(identity) } else { Err(Refusal::AccessDenied) }
     }
 
-    /// The values of all identifying headers; `None`: one of them is missing or empty.
+    /// The values of all identifying headers. `None` if one of them is missing or empty.
     fn source(&self, headers: &HeaderMap) -> Option<String> {
         let mut source = String::new();
         for name in &self.settings.headers {
@@ -137,12 +137,12 @@ struct PolicyStatement {
     resource: Value,
 }
 
-/// `None`: the answer is none that API Gateway takes.
+/// `None` if API Gateway would not accept the answer.
 fn read(payload: &[u8]) -> Option<Identity> {
     let answered: Answered = serde_json::from_slice(payload).ok()?;
     let mut context = Map::new();
     for (name, value) in answered.context.unwrap_or_default() {
-        // Functions see every value as a string; API Gateway refuses what has parts.
+        // Functions see every value as a string. API Gateway refuses lists and objects.
         let text = match value {
             Value::String(text) => text,
             Value::Bool(_) | Value::Number(_) => value.to_string(),

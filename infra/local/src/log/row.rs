@@ -234,7 +234,7 @@ mod tests {
     fn another_line_shows_its_fields_and_those_of_its_span() {
         let fields = json!({"level": "WARN", "message": "message failed", "subject": "inv_1",
             "span": {"name": "during", "request_id": "r-1"}});
-        let expected = "12:00:00.123 call-delegate            message failed  subject=inv_1  request_id=r-1";
+        let expected = "12:00:00.123 call-delegate             message failed  subject=inv_1  request_id=r-1";
         assert_eq!(shown("call-delegate", fields), [(Tone::Warning, expected.to_owned())]);
     }
 

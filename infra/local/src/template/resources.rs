@@ -20,7 +20,7 @@ pub(super) const SERVED: [&str; 7] = [
 ];
 
 /// Types that change nothing on a developer's machine, each with the attributes that others may ask for.
-const PASSED_OVER: [(&str, &[&str]); 12] = [
+pub(super) const PASSED_OVER: [(&str, &[&str]); 12] = [
     ("AWS::ApiGateway::Account", &[]),
     ("AWS::ApiGateway::BasePathMapping", &[]),
     ("AWS::ApiGateway::DomainName", &["RegionalDomainName", "RegionalHostedZoneId"]),

@@ -1,4 +1,5 @@
 mod conditions;
+mod readme;
 mod roles;
 mod unknown;
 
