@@ -350,3 +350,33 @@ async fn serve(listener: TcpListener, app: Router) -> Result<(), RunnerError> {
     let served = axum::serve(listener, app).await;
     served.map_err(|error| RunnerError::Io { what: "the API's server".to_owned(), error })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prepares a stack under a `cargo lambda watch` whose functions never call it.
+    async fn prepare_with(roles: &Roles, setup: &Path) -> Result<Prepared, RunnerError> {
+        let variable = |name: &str| match name {
+            "SETUP" => Some(setup.display().to_string()),
+            "WATCH_URL" => Some("http://127.0.0.1:1".to_owned()),
+            _ => None,
+        };
+        let settings = Settings::read(&variable, PathBuf::new()).unwrap();
+        prepare(&settings, "http://127.0.0.1:2", Path::new("state"), roles, Path::new("functions.env")).await
+    }
+
+    #[tokio::test]
+    async fn functions_that_do_not_call_this_stack_are_refused() {
+        let roles = Roles::off(REGION, Log::to(false, |_| {}));
+        let setup = setup::tests::program("echo '{}'").await;
+        let refused = prepare_with(&roles, &setup).await.unwrap_err().to_string();
+        assert!(refused.contains("WATCH_URL=http://127.0.0.1:1 do not use this stack"), "{refused}");
+
+        // The call arrives while the program runs: `join!` polls the two in this order.
+        let call = async { roles.check_management_call(None, "GET", "/apikeys") };
+        let (prepared, called) = tokio::join!(prepare_with(&roles, &setup), call);
+        assert_eq!((prepared.unwrap(), called), (Prepared::default(), Ok(())));
+        std::fs::remove_file(setup).unwrap();
+    }
+}

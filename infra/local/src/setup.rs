@@ -46,19 +46,26 @@ pub async fn run(program: &Path, stack_url: &str, state: &Path) -> Result<Prepar
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::os::unix::fs::PermissionsExt as _;
+    use std::path::PathBuf;
 
     use super::*;
 
-    async fn run_script(script: &str) -> Result<Prepared, SetupError> {
-        let program = std::env::temp_dir().join(format!("setup-{}", uuid::Uuid::new_v4()));
-        // A shell writes the file, because this process could otherwise still hold it open for writing in a child of
-        // another test, and the system would refuse to run it.
+    /// A new program with these commands for the shell.
+    pub(crate) async fn program(script: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("setup-{}", uuid::Uuid::new_v4()));
+        // A shell writes the file. This process could still have it open for writing in a child of another test, and the
+        // system would refuse to run it.
         let mut write = Command::new("sh");
-        write.args(["-c", r#"printf '#!/bin/sh\n%s\n' "$1" >"$2""#, "sh", script]).arg(&program);
+        write.args(["-c", r#"printf '#!/bin/sh\n%s\n' "$1" >"$2""#, "sh", script]).arg(&path);
         assert!(write.status().await.unwrap().success());
-        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    async fn run_script(script: &str) -> Result<Prepared, SetupError> {
+        let program = program(script).await;
         let prepared = run(&program, "http://127.0.0.1:9000", Path::new("state")).await;
         std::fs::remove_file(program).unwrap();
         prepared
