@@ -83,7 +83,7 @@ lint-openapi: $(REDOCLY_READY)
 .PHONY: reference
 reference:
 	@mkdir -p .local
-	@cargo run --quiet --package spillway-local --bin reference -- $(or $(FILE),.local/reference.html)
+	@cargo run --quiet --package spillway-reference -- $(or $(FILE),.local/reference.html)
 	@echo "$(or $(FILE),.local/reference.html)"
 
 # Measures time, size and cost on this machine. Prints tables and writes .local/bench.json (BENCH_JSON=).

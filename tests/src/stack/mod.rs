@@ -34,6 +34,8 @@ use running::RunningStack;
 use template::Template;
 
 const RUNNER: &str = "spillway-local";
+/// Creates the merchant and the key that the stack starts with.
+const SETUP: &str = "spillway-sandbox";
 const LOG_TAIL_LINES: usize = 60;
 
 /// A running stack. It ends when it is dropped.
@@ -56,7 +58,7 @@ impl Deref for Stack {
 }
 
 /// Knobs of the runner itself, which are no parameters of the template.
-const RUNNER_KNOBS: [&str; 6] = ["FRESH", "KILL_FUNCTIONS", "PORT", "QUEUE_DISORDER", "TEMPLATE", "WEBHOOK_LOOPBACK"];
+const RUNNER_KNOBS: [&str; 6] = ["FRESH", "FUNCTION_ENV", "KILL_FUNCTIONS", "PORT", "QUEUE_DISORDER", "TEMPLATE"];
 
 impl Stack {
     /// Starts a stack and waits until it is ready; a runner that is not ready in time, or that ends, fails the test
@@ -72,6 +74,9 @@ impl Stack {
         let mut environment = BTreeMap::from([
             ("PORT".to_owned(), "0".to_owned()),
             ("DATA".to_owned(), data.display().to_string()),
+            ("STACK_NAME".to_owned(), "spillway".to_owned()),
+            ("SETUP".to_owned(), binaries.join(SETUP).display().to_string()),
+            ("FUNCTION_ENV".to_owned(), "WEBHOOK_LOOPBACK=true".to_owned()),
             ("TEMPLATE".to_owned(), write_template(&data, template(&options)).display().to_string()),
         ]);
         let folder = match options.functions {
@@ -216,12 +221,12 @@ impl Stack {
         .await;
     }
 
-    /// The API key that the runner made for the developer.
+    /// The API key that the stack starts with.
     pub fn developers_key(&self) -> &str {
         self.described("api_key")
     }
 
-    /// The merchant that the runner made for the developer.
+    /// The merchant that the stack starts with.
     pub fn developers_merchant(&self) -> &str {
         self.described("merchant_id")
     }

@@ -32,6 +32,8 @@ async fn make_dev_prints_working_commands_and_make_stop_ends_it() {
     assert_eq!((payment.0, &payment.1["id"], &payment.1["fee"]), (200, &accepted.1["id"], &json!(66)));
     let dollars = json!({"currency": "USD", "available": 0, "pending": 1184});
     assert!(balance.0 == 200 && balance.1["balances"].as_array().unwrap().contains(&dollars), "{balance:?}");
+    let page = stack.client().get("/../docs").await.expect(200);
+    assert!(page.text.contains("<title>Spillway: API reference</title>"));
 
     let again = stack.try_make("dev").await;
     assert!(!again.succeeded && again.stderr.contains("make stop"), "{again:#?}");

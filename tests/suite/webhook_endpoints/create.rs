@@ -60,7 +60,7 @@ async fn loopback_urls_need_test_mode_and_permission() {
     create(&live, &loopback).await.expect_problem(422, "invalid_request");
     drop(stack);
 
-    let strict = Stack::start(Options::new().knob("WEBHOOK_LOOPBACK", "false")).await;
+    let strict = Stack::start(Options::new().knob("FUNCTION_ENV", "WEBHOOK_LOOPBACK=false")).await;
     let client = strict.new_merchant().await.client;
     for url in
         ["http://127.0.0.1:9/hook", "https://127.0.0.1:9/hook", "https://[::1]/hook", "https://[::ffff:127.0.0.1]/"]

@@ -1,6 +1,6 @@
-//! What a role allows, decided as IAM decides it: nothing, unless one statement allows the call as a whole.
+//! Decides what a role allows, as IAM does: a call is denied unless one statement allows all of it.
 
-/// An `AWS::IAM::Role` of the template, as far as it is read: statements that allow.
+/// The allowing statements of an `AWS::IAM::Role`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Role {
     /// Its name on AWS.
@@ -11,36 +11,36 @@ pub struct Role {
 /// One statement of a role's policies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// As `dynamodb:PutItem`; each in full.
+    /// Actions without patterns, as `dynamodb:PutItem`.
     pub actions: Vec<String>,
-    /// Patterns of arns.
+    /// Patterns of ARNs.
     pub resources: Vec<String>,
-    /// Patterns of `dynamodb:LeadingKeys`, under `ForAllValues:StringLike`; `None`: the statement has no condition.
+    /// Patterns of `dynamodb:LeadingKeys` under `ForAllValues:StringLike`. `None` if the statement has no condition.
     pub leading_keys: Option<Vec<String>>,
 }
 
-/// What a call needs: an action on a resource.
+/// A need of a call: an action on a resource.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Access {
     pub action: String,
-    /// Its arn.
+    /// The ARN.
     pub resource: String,
     pub leading_keys: LeadingKeys,
 }
 
-/// The partition keys that a call names.
+/// The partition keys in a call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LeadingKeys {
-    /// All of them; none at all for a call that has no such thing.
+    /// All of them. Empty for a call without partition keys.
     Known(Vec<String>),
-    /// The call is not understood well enough to say.
+    /// The runner cannot read the keys from the call.
     Unknown,
 }
 
-/// Where a role allows an access: the statement and, in it, what was made use of.
+/// The statement that allows an access, and the parts of it that matched.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Allowed<'a> {
-    /// Its place among the role's statements.
+    /// The statement's index in the role.
     pub statement: usize,
     /// The action as the statement writes it.
     pub action: &'a str,
@@ -60,7 +60,7 @@ impl std::fmt::Display for Access {
 }
 
 impl Access {
-    /// Of an action without partition keys.
+    /// An access without partition keys.
     pub fn new(action: &str, resource: &str) -> Self {
         let leading_keys = LeadingKeys::Known(Vec::new());
         Self { action: action.to_owned(), resource: resource.to_owned(), leading_keys }
@@ -73,8 +73,8 @@ impl Role {
         Self { name: name.to_owned(), statements: Vec::new() }
     }
 
-    /// The first statement that allows this access. No statement adds to another: of several keys each must match the
-    /// same one's patterns.
+    /// The first statement that allows this access. Statements do not add up: all keys must match patterns of the same
+    /// statement.
     pub fn allows(&self, access: &Access) -> Option<Allowed<'_>> {
         self.statements.iter().enumerate().find_map(|(statement, each)| {
             let (action, resource) = each.allows(access)?;
@@ -84,9 +84,9 @@ impl Role {
 }
 
 impl Statement {
-    /// The action and the pattern of the resource that match, if it allows this.
+    /// The action and the resource pattern that match, if the statement allows this access.
     fn allows(&self, access: &Access) -> Option<(&str, &str)> {
-        // Actions are compared without case, all else with it.
+        // Only actions are compared without case.
         let action = self.actions.iter().find(|action| action.eq_ignore_ascii_case(&access.action))?;
         let resource = self.resources.iter().find(|pattern| is_like(&access.resource, pattern))?;
         self.keys_match(&access.leading_keys).then_some((action, resource))
@@ -95,7 +95,7 @@ impl Statement {
     fn keys_match(&self, keys: &LeadingKeys) -> bool {
         match (&self.leading_keys, keys) {
             (None, _) => true,
-            // `ForAllValues` holds where there is no value, as in a Scan.
+            // `ForAllValues` holds without values, as in a Scan.
             (Some(patterns), LeadingKeys::Known(keys)) => {
                 keys.iter().all(|key| patterns.iter().any(|pattern| is_like(key, pattern)))
             }
@@ -108,7 +108,7 @@ impl Statement {
 pub fn is_like(text: &str, pattern: &str) -> bool {
     let (text, pattern): (Vec<char>, Vec<char>) = (text.chars().collect(), pattern.chars().collect());
     let (mut at, mut in_pattern) = (0, 0);
-    // Where the last `*` is, and up to where it reaches so far.
+    // The index of the last `*`, and the end of the text that it matches so far.
     let mut star: Option<(usize, usize)> = None;
     while at < text.len() {
         match (pattern.get(in_pattern), star) {

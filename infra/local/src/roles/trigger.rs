@@ -1,9 +1,10 @@
-//! What a trigger needs: the poller acts with the role of its function.
+//! The accesses that a trigger needs. Its poller uses the function's role.
 
 use super::role::Access;
 use crate::template::Trigger;
 
-/// What a trigger needs. `queue` gives the arn of a queue by its logical id, `stream` is that of the change stream.
+/// The accesses that a trigger needs. `queue` returns the ARN of a queue by its logical id. `stream` is the ARN of the
+/// change stream.
 pub fn needs<E>(trigger: &Trigger, queue: impl Fn(&str) -> Result<String, E>, stream: &str) -> Result<Vec<Access>, E> {
     let all = |actions: &[&str], resource: &str| actions.iter().map(|action| Access::new(action, resource)).collect();
     match trigger {

@@ -1,4 +1,4 @@
-//! Reads `infra/template.yaml`: the runner invents nothing of its own.
+//! Reads the template. The runner adds nothing of its own.
 
 mod api;
 mod conditions;

@@ -1,5 +1,6 @@
 mod conditions;
 mod nested;
+mod readme;
 mod roles;
 mod unknown;
 

@@ -1,22 +1,26 @@
-//! The reference page: docs/openapi.json, shown by Scalar, whose script comes with a crate. The page is one file without
-//! a request to anybody: its policy forbids that to the script too.
+//! Writes the API's reference to the file that its argument names: docs/openapi.json, shown by Scalar, whose script
+//! comes with a crate. The page is one file and sends no request by itself: its policy forbids that to the script too.
 
-use axum::Router;
-use axum::response::Html;
-use axum::routing::get;
+use std::{env, fs, io};
+
 use serde_json::{Value, json};
 
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
-/// Nothing from elsewhere. Requests go to where the page comes from, which is the API on this machine.
+/// The content security policy: nothing is loaded. Requests go only to the page's own address, the API on this machine.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; \
                       img-src data: blob:; font-src data:; connect-src 'self'; worker-src blob:; base-uri 'none'; \
                       form-action 'none'";
 
+fn main() -> io::Result<()> {
+    let file = env::args_os().nth(1).unwrap_or_else(|| "reference.html".into());
+    fs::write(file, page())
+}
+
 /// The page.
-pub fn page() -> String {
+fn page() -> String {
     let script = scalar_api_reference::get_asset("scalar.js").unwrap_or_default();
-    // A tag inside of the script would end it.
+    // A closing tag inside the script would end it.
     let script = String::from_utf8_lossy(&script).replace("</script", "<\\/script");
     let configuration = json!({
         "content": serde_json::from_str::<Value>(DOCUMENT).unwrap_or_default(),
@@ -36,17 +40,12 @@ pub fn page() -> String {
     )
 }
 
-/// Serves the page at `/docs`.
-pub fn routes() -> Router {
-    Router::new().route("/docs", get(async || Html(page())))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_complete_and_asks_nobody() {
+    fn the_page_is_complete_and_loads_nothing() {
         let page = page();
         assert!(page.len() > 1_000_000, "the script is missing");
         assert!(page.contains("createPayment") && page.contains("invalid_request"));
