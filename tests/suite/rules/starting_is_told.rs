@@ -71,17 +71,29 @@ async fn a_second_runner_on_the_same_data_is_refused_and_the_first_goes_on() {
 }
 
 #[tokio::test]
+async fn a_failed_setup_ends_the_runner_with_its_reason() {
+    let elsewhere = vec![("TABLE_NAME", "elsewhere".to_owned())];
+    let started = Stack::try_start(Options::new().function_variables("create-merchant", elsewhere)).await;
+    let log = started.err().expect("the runner ends");
+    let last = log.lines().last().unwrap_or_default();
+    assert!(last.starts_with("spillway-local: the setup failed: create-merchant failed: "), "{log}");
+}
+
+#[tokio::test]
 async fn fresh_begins_with_nothing_of_before() {
     let mut stack = Stack::start(Options::new()).await;
+    let key = stack.developers_key().to_owned();
     let merchant = stack.new_merchant().await;
     let payment = merchant.client.paid(1250, "USD").await;
     stack.kill().await;
     stack.restart().await;
+    assert_eq!(stack.developers_key(), key);
     let path = format!("/payments/{}", payment["id"].as_str().unwrap());
     assert_eq!(stack.client(merchant.client.secret()).get(&path).await.expect(200).body, payment);
     stack.kill().await;
     stack.set_knob("FRESH", 1);
     stack.restart().await;
+    assert_ne!(stack.developers_key(), key);
     stack.client(merchant.client.secret()).get(&path).await.expect(401);
     let items = stack.table().items().await;
     let before = items.iter().find(|item| item["pk"].as_str().unwrap().starts_with(&merchant.id));
