@@ -97,7 +97,7 @@ impl Store {
         let client =
             config::Builder::from(&start.service(DYNAMODB)?).interceptor(start.metering()).retry_classifier(Conflicts);
         Ok(Store {
-            table: start.environment.text("TABLE_NAME")?,
+            table,
             client: Client::from_conf(client.build()),
             first_due_s: None,
             event_retention_days: None,
