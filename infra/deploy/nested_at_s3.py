@@ -14,11 +14,15 @@ from botocore.exceptions import BotoCoreError, ClientError
 def main(endpoint, stack):
     cloudformation = boto3.client("cloudformation", endpoint_url=endpoint)
     template = json.dumps(cloudformation.get_template(StackName=stack)["TemplateBody"])
+    bucket = template.split(f"{endpoint}/", 1)[1].split("/", 1)[0]
     at_s3 = f"https://s3.{cloudformation.meta.region_name}.amazonaws.com/"
+    body = template.replace(f"{endpoint}/", at_s3).encode()
+    # A request itself may bring 51,200 bytes.
+    boto3.client("s3", endpoint_url=endpoint).put_object(Bucket=bucket, Key=f"{stack}.json", Body=body)
     parameters = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["Parameters"]
     cloudformation.update_stack(
         StackName=stack,
-        TemplateBody=template.replace(f"{endpoint}/", at_s3),
+        TemplateURL=f"{at_s3}{bucket}/{stack}.json",
         Parameters=[{"ParameterKey": each["ParameterKey"], "UsePreviousValue": True} for each in parameters],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     )
@@ -28,5 +32,5 @@ def main(endpoint, stack):
 if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, IndexError) as error:
         sys.exit(f"The nested templates could not be given S3's addresses: {error}")
