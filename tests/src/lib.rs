@@ -11,6 +11,7 @@ pub mod doubles;
 pub mod load;
 pub mod oracle;
 pub mod stack;
+pub mod system;
 pub mod target;
 pub mod tools;
 
@@ -29,6 +30,6 @@ pub use stack::options::Options;
 pub use stack::running::RunningStack;
 pub use stack::template::Template;
 pub use stack::{Stack, cargo_lambda, functions, make, metrics, options, process, refusal, running, template};
+pub use system::Merchant;
 pub use target::Target;
-pub use target::system::Merchant;
 pub use tools::{demo_report, progress, tool, verdict};

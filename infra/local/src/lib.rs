@@ -18,6 +18,7 @@ mod invoke_api;
 mod log;
 mod partial_answer;
 mod plan_keys;
+mod policy;
 mod queue;
 mod ready;
 mod rebuild;

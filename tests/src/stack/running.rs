@@ -8,9 +8,9 @@ use serde_json::Value;
 
 use crate::client;
 use crate::queues::Queues;
+use crate::system::System;
+use crate::system::operator::Operator;
 use crate::table::Table;
-use crate::target::operator::Operator;
-use crate::target::system::System;
 
 /// Time limit of the health check.
 const HEALTH_LIMIT: Duration = Duration::from_secs(5);

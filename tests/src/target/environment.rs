@@ -13,8 +13,8 @@ use std::env;
 
 use crate::client::{self, Client};
 
-use super::operator::Operator;
-use super::system::System;
+use crate::system::System;
+use crate::system::operator::Operator;
 
 /// Prefix of test keys.
 const TEST_KEY: &str = "sk_test_";

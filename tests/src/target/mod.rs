@@ -2,9 +2,7 @@
 //! both offer.
 
 pub mod environment;
-pub mod operator;
 pub mod parameters;
-pub mod system;
 
 use std::ops::Deref;
 
@@ -13,8 +11,8 @@ use crate::options::Options;
 use crate::stack::Stack;
 use crate::template;
 
+use crate::system::{Merchant, System};
 use environment::Deployed;
-use system::{Merchant, System};
 
 /// The system under test.
 pub struct Target {

@@ -17,6 +17,7 @@ mod every_id_is_in_the_log;
 mod every_post_needs_a_key;
 mod everything_finishes_after_a_kill;
 mod floods_are_isolated;
+mod folders_have_no_cycle;
 mod folds_lose_nothing;
 mod items_of_other_versions_are_readable;
 mod lists_are_complete;

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
 use crate::invoke::Functions;
-use crate::roles::is_like;
+use crate::policy::is_like;
 use crate::template::Authorizer as Settings;
 
 /// Cached answers. When it is full, the expired ones are dropped, and if that is not enough, all.

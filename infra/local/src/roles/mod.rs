@@ -8,11 +8,9 @@
 
 mod front;
 mod queue_call;
-mod role;
 mod store_call;
 #[cfg(test)]
 mod tests;
-pub mod trigger;
 mod used;
 
 use std::collections::BTreeMap;
@@ -25,12 +23,13 @@ use axum::{Json, Router};
 use serde_json::Value;
 
 pub use front::{Front, FrontError, serve};
-pub use role::{Access, Role, Statement, is_like};
+
 pub use store_call::Store;
 
 use crate::arn::{self, ACCOUNT};
 use crate::log::Log;
-use crate::template::Template;
+use crate::policy::{Access, Role};
+use crate::template::{Template, trigger};
 use used::Used;
 
 /// Every function's role and its use. Cheap to clone.

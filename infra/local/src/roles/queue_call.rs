@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::role::Access;
 use crate::arn;
+use crate::policy::Access;
 
 /// The access that the call `operation` with this body needs. A batch needs the action of its entries.
 pub fn needs(region: &str, operation: &str, body: &Value) -> Vec<Access> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::role::{Access, LeadingKeys};
 use crate::arn;
+use crate::policy::{Access, LeadingKeys};
 use crate::template;
 
 /// The partition keys of the table and its indexes.

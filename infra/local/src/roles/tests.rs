@@ -4,10 +4,11 @@ mod served;
 
 use serde_json::{Value, json};
 
-use super::role::{Access, LeadingKeys, Role, Statement, is_like};
+use super::queue_call;
 use super::store_call::Store;
-use super::{queue_call, trigger};
+use crate::policy::{Access, LeadingKeys, Role, Statement, is_like};
 use crate::template;
+use crate::template::trigger;
 
 const TABLE: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/books";
 const INDEX: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/books/index/listing";

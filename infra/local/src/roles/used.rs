@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::role::{Access, Allowed, LeadingKeys, Role, is_like};
+use crate::policy::{Access, Allowed, LeadingKeys, Role, is_like};
 
 /// Services whose calls the runner does not see.
 const NOT_SEEN: [&str; 2] = ["logs:", "xray:"];

@@ -14,6 +14,7 @@ mod role;
 mod store;
 #[cfg(test)]
 mod tests;
+pub mod trigger;
 
 pub use model::*;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::roles::Role;
+use crate::policy::Role;
 
 /// The parts of the template that the runner runs.
 #[derive(Clone, Debug)]

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{QUEUE, TABLE, statement};
 use crate::log::Log;
-use crate::roles::{Access, Role, Roles, Statement};
+use crate::policy::{Access, Role, Statement};
+use crate::roles::Roles;
 use crate::template::{Api, Function, Queue, QueueTrigger, Table, Template, Trigger};
 
 /// A template with these statements as the role of the function `clerk`, and the function `guest` without a role.

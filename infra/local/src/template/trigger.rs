@@ -1,7 +1,7 @@
 //! The accesses that a trigger needs. Its poller uses the function's role.
 
-use super::role::Access;
-use crate::template::Trigger;
+use super::model::Trigger;
+use crate::policy::Access;
 
 /// The accesses that a trigger needs. `queue` returns the ARN of a queue by its logical id. `stream` is the ARN of the
 /// change stream.

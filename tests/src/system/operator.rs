@@ -24,17 +24,17 @@ impl Operator {
     }
 
     /// For the stack of this name, at an emulator with several.
-    pub(super) fn of_stack(self, name: &str) -> Operator {
+    pub(crate) fn of_stack(self, name: &str) -> Operator {
         Operator { prefix: format!("{name}-"), ..self }
     }
 
     /// For this region.
-    pub(super) fn in_region(self, region: String) -> Operator {
+    pub(crate) fn in_region(self, region: String) -> Operator {
         Operator { region, ..self }
     }
 
     /// For a gateway that takes plan keys from clients only.
-    pub(super) fn sending_plan_keys(self) -> Operator {
+    pub(crate) fn sending_plan_keys(self) -> Operator {
         Operator { sends_plan_keys: true, ..self }
     }
 
@@ -60,7 +60,7 @@ impl Operator {
 
     /// The plan key that clients of this merchant must send, if the gateway does not take it from the authorizer. On
     /// AWS and on this machine no client sends or sees one.
-    pub(super) async fn plan_key(&self, merchant: &str) -> Result<Option<String>, String> {
+    pub(crate) async fn plan_key(&self, merchant: &str) -> Result<Option<String>, String> {
         if !self.sends_plan_keys {
             return Ok(None);
         }

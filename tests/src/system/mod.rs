@@ -10,7 +10,9 @@ use crate::client::Client;
 use crate::receiver::{Attempt, Receiver};
 use crate::{event, terms};
 
-use super::operator::Operator;
+pub mod operator;
+
+use operator::Operator;
 
 /// A merchant with a client.
 #[derive(Debug, Clone)]
