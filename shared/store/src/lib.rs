@@ -94,6 +94,7 @@ impl fmt::Debug for Store {
 impl Store {
     /// The table that `TABLE_NAME` names. Items that can't be read are counted in the invocation's metrics.
     pub fn new(start: &Start<'_>) -> Result<Store, SettingError> {
+        let table = start.environment.text("TABLE_NAME")?;
         let client =
             config::Builder::from(&start.service(DYNAMODB)?).interceptor(start.metering()).retry_classifier(Conflicts);
         Ok(Store {
