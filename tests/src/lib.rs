@@ -19,17 +19,18 @@ pub mod tools;
 pub use api::client::{Answer, Client, unique};
 pub use api::eventually::{Deadline, eventually};
 pub use api::{client, clock, document, event, pages, terms};
-pub use aws::{queues, table, units};
-pub use doubles::{receiver, server, store_proxy};
+pub use aws::{queues, table};
+pub use doubles::{consumed, receiver, server, store_proxy};
 pub(crate) use doubles::{store_conflicts, store_errors};
 pub use load::{
-    chaos, deliveries, judge, load_merchant, money_request, outcomes, percentiles, refunds, request_log, workload,
+    chaos, deliveries, demo_report, evidence, judge, load_merchant, money_request, outcomes, percentiles, refunds,
+    request_log, verdict, workload,
 };
 pub use oracle::{difference, violation};
 pub use stack::options::Options;
 pub use stack::running::RunningStack;
 pub use stack::template::Template;
-pub use stack::{Stack, cargo_lambda, functions, make, metrics, options, process, refusal, running, template};
+pub use stack::{Stack, cargo_lambda, functions, make, metrics, options, process, refusal, running, template, units};
 pub use system::Merchant;
 pub use target::Target;
-pub use tools::{demo_report, progress, tool, verdict};
+pub use tools::{progress, tool};

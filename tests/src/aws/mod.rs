@@ -2,4 +2,3 @@
 
 pub mod queues;
 pub mod table;
-pub mod units;

@@ -13,10 +13,10 @@ use tokio::sync::watch;
 
 use crate::api::eventually::{Deadline, eventually};
 use crate::client;
+use crate::consumed::{self, Consumed};
 use crate::server::{Answered, Closed, Server};
 use crate::store_conflicts::{Claim, Conflicts};
 use crate::store_errors::{Answer, canceled, error};
-use crate::units::{self, Consumed};
 
 /// One call as it arrived. Each retry of the SDK is its own call.
 #[derive(Debug, Clone)]
@@ -371,7 +371,7 @@ impl Shared {
         let measured = self.state.lock().unwrap().consumed.is_some().then(|| call(&headers, &body));
         if let Some(call) = &measured {
             headers.remove("content-length");
-            body = units::asking(call).into();
+            body = consumed::asking(call).into();
         }
         let answer = self.http.post(&self.upstream).headers(headers).body(body).send().await.map_err(|_| Closed)?;
         let mut response = Response::builder().status(answer.status());

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::evidence::{self, Evidence};
 use crate::load_merchant::{LoadMerchant, queues_empty};
-use crate::oracle::{self, Evidence};
 use crate::running::RunningStack;
 use crate::violation::Violation;
 
@@ -31,13 +31,13 @@ pub async fn judge(
         let (table, mut read) = (stack.table(), 0);
         judged.evidence.clear();
         for merchant in merchants {
-            let evidence = oracle::gather(merchant, &table, |of_merchant| on_progress(read + of_merchant)).await;
+            let evidence = evidence::gather(merchant, &table, |of_merchant| on_progress(read + of_merchant)).await;
             read += evidence.shown.len();
             judged.evidence.push(evidence);
         }
         judged.violations = judged.evidence.iter().flat_map(Evidence::violations).collect();
         if alone {
-            judged.violations.extend(oracle::strangers(&judged.evidence));
+            judged.violations.extend(evidence::strangers(&judged.evidence));
         }
         if judged.violations.is_empty() {
             break;

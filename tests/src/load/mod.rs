@@ -2,6 +2,8 @@
 
 pub mod chaos;
 pub mod deliveries;
+pub mod demo_report;
+pub mod evidence;
 pub mod judge;
 pub mod load_merchant;
 pub mod money_request;
@@ -9,4 +11,5 @@ pub mod outcomes;
 pub mod percentiles;
 pub mod refunds;
 pub mod request_log;
+pub mod verdict;
 pub mod workload;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::evidence::Evidence;
 use crate::money_request::MoneyRequest;
-use crate::oracle::Evidence;
 use crate::request_log::Sent;
 use crate::tool::count;
 use crate::workload::Behaviour;

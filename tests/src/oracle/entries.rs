@@ -11,7 +11,7 @@ use crate::difference::differences;
 use crate::table::Item;
 use crate::terms::expected_fee;
 
-pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
+pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
     for entry in &books.entries {
         found.extend(unbalanced(entry));
         let (kind, source) = (text(entry, "type"), text(entry, "source"));

@@ -13,7 +13,7 @@ use crate::table::Item;
 const FIXED: [&str; 8] =
     ["id", "payment", "amount", "currency", "capture_method", "destination", "reason", "created_at"];
 
-pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
+pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
     let mut events = by_source(&books.events);
     for object in books.objects() {
         let mut versions = BTreeSet::new();
@@ -33,12 +33,12 @@ pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
 }
 
 /// The object in an event; empty if it can't be read.
-pub(super) fn data(event: &Item) -> Map<String, Value> {
+pub(crate) fn data(event: &Item) -> Map<String, Value> {
     serde_json::from_str(text(event, "data")).unwrap_or_default()
 }
 
 /// Sorted by version.
-pub(super) fn by_version(mut events: Vec<&Item>) -> Vec<&Item> {
+pub(crate) fn by_version(mut events: Vec<&Item>) -> Vec<&Item> {
     events.sort_by_cached_key(|event| number(&data(event), "version"));
     events
 }

@@ -1,17 +1,16 @@
 //! The oracle: an independent model of correct books. It shares no code with the system.
 //!
 //! [`Books`] are the table's items. [`Books::violations`] names every promise that they break by themselves, by the
-//! tables in `rules`. [`Evidence`] adds requests, answers and webhooks.
+//! tables in `rules`. `load::evidence` compares them with requests, answers and webhooks.
 
 pub mod difference;
 mod entries;
-mod events;
-mod evidence;
+pub(crate) mod events;
 mod objects;
 mod payments;
 mod processor;
-mod rules;
-mod sums;
+pub(crate) mod rules;
+pub(crate) mod sums;
 pub mod violation;
 
 use std::collections::BTreeMap;
@@ -24,7 +23,6 @@ use crate::stack::Stack;
 use crate::table::{Item, Table};
 use crate::violation::{Kind, Violation};
 
-pub use evidence::{Evidence, Lists, expected_balances, gather, strangers};
 pub use sums::{Accounts, Balances, figures};
 
 use rules::{NOWHERE, RETURNED, Resource};
@@ -117,7 +115,7 @@ impl Books {
     }
 
     /// All objects with a status.
-    fn objects(&self) -> impl Iterator<Item = Object<'_>> {
+    pub(crate) fn objects(&self) -> impl Iterator<Item = Object<'_>> {
         self.payments.iter().chain(&self.others).filter_map(|(id, item)| Object::new(id, item))
     }
 
@@ -139,10 +137,10 @@ impl Books {
 
 /// An object with a status.
 #[derive(Clone, Copy)]
-struct Object<'books> {
-    resource: &'static Resource,
-    id: &'books str,
-    item: &'books Item,
+pub(crate) struct Object<'books> {
+    pub(crate) resource: &'static Resource,
+    pub(crate) id: &'books str,
+    pub(crate) item: &'books Item,
 }
 
 impl<'books> Object<'books> {
@@ -193,7 +191,7 @@ fn by_source(items: &[Item]) -> BTreeMap<&str, Vec<&Item>> {
 }
 
 /// A text attribute of an item; empty if it is missing.
-fn text<'item>(item: &'item Item, name: &str) -> &'item str {
+pub(crate) fn text<'item>(item: &'item Item, name: &str) -> &'item str {
     item.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::rules::{EntryType, Resource, Walk};
 use super::{Books, Kind, Object, Violation, by_source, events, number, text};
 
-pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
+pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
     let (mut all_entries, mut all_events) = (by_source(&books.entries), by_source(&books.events));
     for object in books.objects() {
         let entries: Vec<&str> =

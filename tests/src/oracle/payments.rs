@@ -10,7 +10,7 @@ use crate::difference::differences;
 use crate::table::Item;
 use crate::terms::expected_fee;
 
-pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
+pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
     let taken = taken(books);
     let taken = |payment: &str, field: &str| taken.get(&(payment, field)).copied().unwrap_or_default();
     for (id, payment) in &books.payments {

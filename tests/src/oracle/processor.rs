@@ -26,7 +26,7 @@ impl Books {
 }
 
 /// The processor performed each object's operation once; every other one was undone.
-pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
+pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
     let mut calls = by_object(books);
     for object in books.objects().filter(super::Object::is_at_rest) {
         let Some(Done { counter, places }) = &object.resource.done else { continue };

@@ -4,12 +4,12 @@
 use crate::terms::expected_fee;
 
 /// Status before the object exists.
-pub(super) const NOWHERE: &str = "";
+pub(crate) const NOWHERE: &str = "";
 /// Status of an object that the processor returned after it was final: its status stays and `returned_at` is set.
-pub(super) const RETURNED: &str = "returned";
+pub(crate) const RETURNED: &str = "returned";
 
 /// A kind of object.
-pub(super) struct Resource {
+pub(crate) struct Resource {
     /// Its name: also its sort key and the first part of its event types.
     pub name: &'static str,
     /// The API's path before the id.
@@ -27,7 +27,7 @@ pub(super) struct Resource {
 }
 
 /// An allowed transition, and what is written with it.
-pub(super) struct Transition {
+pub(crate) struct Transition {
     pub from: &'static str,
     pub to: &'static str,
     /// Type of the event, without the resource.
@@ -39,13 +39,13 @@ pub(super) struct Transition {
 }
 
 /// An amount of the payment: the sum over these objects, without those that gave it back.
-pub(super) struct Takes {
+pub(crate) struct Takes {
     pub field: &'static str,
     pub given_back_in: &'static [&'static str],
 }
 
 /// A counter of the sandbox: 1 in these statuses, else 0.
-pub(super) struct Done {
+pub(crate) struct Done {
     pub counter: &'static str,
     pub places: &'static [&'static str],
 }
@@ -60,7 +60,7 @@ const fn only(capture_method: &'static str, transition: Transition) -> Transitio
     Transition { only: Some(capture_method), ..transition }
 }
 
-pub(super) const RESOURCES: &[Resource] = &[
+pub(crate) const RESOURCES: &[Resource] = &[
     Resource {
         name: "payment",
         path: "/payments/",
@@ -131,7 +131,7 @@ pub(super) const RESOURCES: &[Resource] = &[
 
 /// Amount of a leg.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Amount {
+pub(crate) enum Amount {
     Whole,
     Fee,
     /// The whole amount less the fee.
@@ -141,7 +141,7 @@ pub(super) enum Amount {
 }
 
 /// Source of the fee.
-pub(super) enum Fee {
+pub(crate) enum Fee {
     None,
     /// The merchant's terms, on the whole amount.
     Terms,
@@ -150,7 +150,7 @@ pub(super) enum Fee {
 }
 
 /// Value date of the merchant's leg.
-pub(super) enum ValueDate {
+pub(crate) enum ValueDate {
     /// The entry's day plus the merchant's delay.
     Delayed,
     /// The later of the payment's value date and the entry's day.
@@ -160,7 +160,7 @@ pub(super) enum ValueDate {
 }
 
 /// A type of entry.
-pub(super) struct EntryType {
+pub(crate) struct EntryType {
     pub name: &'static str,
     /// The object's field with the whole amount; `None` for entries without a merchant's object, which have the sum of
     /// the debits.
@@ -184,7 +184,7 @@ const fn plain(
 use Amount::{Both, Fee as TheFee, Net, Whole};
 use ValueDate::{Today, WithPayment};
 
-pub(super) const ENTRY_TYPES: &[EntryType] = &[
+pub(crate) const ENTRY_TYPES: &[EntryType] = &[
     EntryType {
         name: "capture",
         whole: Some("amount_captured"),
@@ -222,7 +222,7 @@ pub(super) const ENTRY_TYPES: &[EntryType] = &[
 
 /// A path of transitions to a status, with its events and entries in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Walk {
+pub(crate) struct Walk {
     /// Number of transitions.
     pub steps: i64,
     /// Full types, as `payment.succeeded`.

@@ -14,7 +14,7 @@ pub type Balances = BTreeMap<String, (i64, i64)>;
 pub type Accounts = BTreeMap<String, BTreeMap<String, i64>>;
 
 /// All accounts sum to zero, and the balances equal the journal's.
-pub(super) fn check(books: &Books, found: &mut Vec<Violation>) {
+pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
     for (currency, accounts) in books.accounts() {
         let sum: i64 = accounts.values().sum();
         if sum != 0 {
@@ -81,7 +81,7 @@ impl Books {
 }
 
 /// Account and amount of each leg of an entry, debits above zero.
-pub(super) fn legs(entry: &Item) -> impl Iterator<Item = (String, i64)> {
+pub(crate) fn legs(entry: &Item) -> impl Iterator<Item = (String, i64)> {
     let postings = entry.get("postings").and_then(Value::as_array);
     postings.into_iter().flatten().map(|posting| {
         let amount = posting["amount"].as_i64().unwrap_or_default();
@@ -97,12 +97,12 @@ pub fn figures(entry: &Item) -> (i64, i64, i64) {
 }
 
 /// Change of the merchant's account by the entry; above zero for the merchant.
-pub(super) fn net_of(entry: &Item) -> i64 {
+pub(crate) fn net_of(entry: &Item) -> i64 {
     -of_accounts(entry, |account| account == "merchant")
 }
 
 /// Fee of the entry.
-pub(super) fn fee_of(entry: &Item) -> i64 {
+pub(crate) fn fee_of(entry: &Item) -> i64 {
     -of_accounts(entry, |account| account.ends_with("fee_income"))
 }
 

@@ -9,6 +9,7 @@ pub mod process;
 pub mod refusal;
 pub mod running;
 pub mod template;
+pub mod units;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 use spillway_bench::cost::figures::Used;
+use spillway_tests::consumed::Consumed;
 use spillway_tests::receiver::Receiver;
 use spillway_tests::store_proxy::{Fault, Matching};
-use spillway_tests::units::{Consumed, Cost};
+use spillway_tests::units::Cost;
 use spillway_tests::{Answer, Deadline, Merchant, Options, Stack, Template, eventually};
 
 use super::queue_proxy::QueueProxy;

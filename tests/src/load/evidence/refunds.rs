@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::Evidence;
 use super::answers::{answered, list};
-use super::{Evidence, Kind, Violation};
 use crate::difference::{differences, shown as plain};
 use crate::refunds::Refund;
+use crate::violation::{Kind, Violation};
 
 pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     let accepted = evidence.accepted_refunds();

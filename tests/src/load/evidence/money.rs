@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::super::rules::EntryType;
-use super::super::sums::shown;
-use super::{Balances, Evidence, Kind, Violation};
+use super::Evidence;
 use crate::difference::differences;
 use crate::money_request::MoneyRequest;
 use crate::oracle::Accounts;
+use crate::oracle::Balances;
+use crate::oracle::rules::EntryType;
+use crate::oracle::sums::shown;
 use crate::request_log::Sent;
+use crate::violation::{Kind, Violation};
 use crate::workload::Order;
 
 pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent<Order>>, found: &mut Vec<Violation>) {

@@ -11,11 +11,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::{Balances, Books, Kind, Violation};
 use crate::deliveries::Webhooks;
 use crate::money_request::MoneyRequest;
+use crate::oracle::{Balances, Books};
 use crate::refunds::Refund;
 use crate::request_log::Sent;
+use crate::violation::{Kind, Violation};
 use crate::workload::Order;
 
 pub use gather::gather;

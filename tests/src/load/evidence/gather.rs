@@ -7,10 +7,11 @@ use futures::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::Value;
 
-use super::super::rules::Resource;
-use super::{Books, Evidence, Lists};
+use super::{Evidence, Lists};
 use crate::client::Client;
 use crate::load_merchant::{EVENT_TYPES, LoadMerchant};
+use crate::oracle::Books;
+use crate::oracle::rules::Resource;
 use crate::refunds::Refund;
 use crate::request_log::Sent;
 use crate::table::Table;

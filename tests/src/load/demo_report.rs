@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::deliveries::{EventRef, event_ref};
+use crate::evidence::{Evidence, expected_balances};
 use crate::money_request::MoneyRequest;
-use crate::oracle::{Balances, Evidence, expected_balances};
+use crate::oracle::Balances;
 use crate::outcomes::{self, outcome_lines};
 use crate::percentiles::Percentiles;
 use crate::request_log::Sent;

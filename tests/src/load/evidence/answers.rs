@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::super::rules::EntryType;
-use super::super::sums::{fee_of, net_of};
-use super::super::text;
-use super::{Evidence, Kind, Violation};
+use super::Evidence;
 use crate::difference::{differences, shown as plain};
 use crate::money_request::MoneyRequest;
+use crate::oracle::rules::EntryType;
+use crate::oracle::sums::{fee_of, net_of};
+use crate::oracle::text;
 use crate::request_log::Sent;
 use crate::table::Item;
+use crate::violation::{Kind, Violation};
 use crate::workload::{Order, Outcome};
 
 pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent<Order>>, found: &mut Vec<Violation>) {

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::super::{events, text};
-use super::{Evidence, Kind, Violation};
+use super::Evidence;
 use crate::deliveries::{EventRef, ReceivedEvent, event_ref};
 use crate::difference::{differences, shown as plain};
+use crate::oracle::{events, text};
 use crate::table::Item;
+use crate::violation::{Kind, Violation};
 
 pub(super) fn check(evidence: &Evidence, found: &mut Vec<Violation>) {
     let events: BTreeMap<&str, &Item> = evidence.books.events.iter().map(|event| (text(event, "sk"), event)).collect();
