@@ -32,7 +32,7 @@ pub async fn handle(
     let page = query.finish()?;
 
     let shards = caller.shards.largest();
-    let entries = context.store.journal_entries(&caller.tenant, shards, &page.asked, currency).await?;
+    let entries = context.store.journal_entries(&caller.tenant, shards, &page.request, currency).await?;
 
     let next_cursor = entries.next.map(|position| page.cursor(position));
     let shown: Result<Vec<_>, OutOfRange> = entries.items.iter().map(view::balance_transaction).collect();

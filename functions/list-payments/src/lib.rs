@@ -63,7 +63,7 @@ pub async fn handle(
             && has(&customer, &asked.customer)
     };
     let shards = caller.shards.largest();
-    let payments = context.store.resources(&caller.tenant, &listed, shards, &page.asked, everything, passes).await?;
+    let payments = context.store.resources(&caller.tenant, &listed, shards, &page.request, everything, passes).await?;
 
     let next_cursor = payments.next.map(|position| page.cursor(position));
     Ok(Response::ok(&view::list(payments.items.iter().map(view::payment), next_cursor)))

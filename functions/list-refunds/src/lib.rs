@@ -42,7 +42,7 @@ pub async fn handle(
 
     let (parent, passes) = (id.into(), |refund: &Refund| status.is_none_or(|status| refund.status == status));
     let listed = Listed::Under(&parent);
-    let refunds = context.store.resources(&caller.tenant, &listed, 1, &page.asked, status.is_none(), passes).await?;
+    let refunds = context.store.resources(&caller.tenant, &listed, 1, &page.request, status.is_none(), passes).await?;
 
     let next_cursor = refunds.next.map(|position| page.cursor(position));
     Ok(Response::ok(&view::list(refunds.items.iter().map(view::refund), next_cursor)))

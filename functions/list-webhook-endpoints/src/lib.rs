@@ -36,7 +36,7 @@ pub async fn handle(
 
     let all = context.store.webhook_endpoints(&caller.tenant).await?.items;
     let listed = all.into_iter().filter(|endpoint| status.is_none_or(|status| endpoint.status == status));
-    let endpoints = Page::of(listed.map(|endpoint| (endpoint.meta.position(), endpoint)), &page.asked);
+    let endpoints = Page::of(listed.map(|endpoint| (endpoint.meta.position(), endpoint)), &page.request);
 
     let next_cursor = endpoints.next.map(|position| page.cursor(position));
     Ok(Response::ok(&view::list(endpoints.items.iter().map(view::webhook_endpoint), next_cursor)))

@@ -1,4 +1,4 @@
-//! The document, the functions, the template and the README name the same.
+//! The document, the functions, the template and the README list the same endpoints, events, scopes and problems.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,7 +26,7 @@ fn all() -> Vec<Described> {
 }
 
 #[test]
-fn the_committed_document_is_what_the_endpoints_declare() {
+fn the_committed_document_is_up_to_date() {
     assert!(read("docs/openapi.json") == text(), "docs/openapi.json is not up to date: run `make openapi`");
 }
 
@@ -46,7 +46,7 @@ fn the_template_has_the_routes_of_the_document() {
         let public = contract.access == Access::Public;
         (function.to_owned(), contract.method.as_str().to_owned(), contract.path.to_owned(), public)
     });
-    // HEAD is answered as GET is, without the body.
+    // HEAD is served like GET, without the body.
     let routes = Template::read().routes().into_iter().filter(|route| route.method != "HEAD");
     let routes = routes.map(|Route { function, method, path, public }| (function, method, path, public));
     assert_eq!(declared.collect::<BTreeSet<_>>(), routes.collect());
@@ -87,7 +87,7 @@ fn every_event_has_a_sample_with_the_fields_of_its_object() {
     }
 }
 
-/// The problems within the gateway's settings.
+/// Collects the problems in the gateway's settings.
 fn bodies(value: &Value, found: &mut Vec<Value>) {
     match value {
         Value::String(text) if text.contains("/problems/") => found.push(serde_json::from_str(text).unwrap()),
@@ -117,9 +117,9 @@ fn every_problem_of_the_gateway_is_in_the_table() {
 }
 
 #[test]
-fn every_scope_stands_where_keys_are_issued() {
+fn every_scope_is_in_the_samples_of_issue_api_key() {
     let all = json!(Scope::ALL);
-    // The suite's lists are read from the first of them.
+    // The suite reads its list of scopes from the first sample.
     for sample in ["test-mode", "second"] {
         let sample = format!("events/issue-api-key/{sample}.json");
         assert_eq!(serde_json::from_str::<Value>(&read(&sample)).unwrap()["scopes"], all, "{sample}");

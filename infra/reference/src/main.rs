@@ -1,5 +1,5 @@
-//! Writes the API's reference to the file that its argument names: docs/openapi.json, shown by Scalar, whose script
-//! comes with a crate. The page is one file and sends no request by itself: its policy forbids that to the script too.
+//! Writes the API reference to the file in its argument. The page shows docs/openapi.json with Scalar, whose script
+//! comes from a crate. The page is a single file. Its content security policy forbids requests to other addresses.
 
 use std::{env, fs, io};
 
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
-/// The content security policy: nothing is loaded. Requests go only to the page's own address, the API on this machine.
+/// The content security policy: the page loads nothing, and sends requests only to its own address, the API on this
+/// machine.
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; \
                       img-src data: blob:; font-src data:; connect-src 'self'; worker-src blob:; base-uri 'none'; \
                       form-action 'none'";
@@ -17,10 +18,10 @@ fn main() -> io::Result<()> {
     fs::write(file, page())
 }
 
-/// The page.
+/// The page in HTML.
 fn page() -> String {
     let script = scalar_api_reference::get_asset("scalar.js").unwrap_or_default();
-    // A closing tag inside the script would end it.
+    // A closing tag inside the script would end the script element.
     let script = String::from_utf8_lossy(&script).replace("</script", "<\\/script");
     let configuration = json!({
         "content": serde_json::from_str::<Value>(DOCUMENT).unwrap_or_default(),
@@ -51,6 +52,6 @@ mod tests {
         assert!(page.contains("createPayment") && page.contains("invalid_request"));
         let head = page.split("<script>").next().unwrap();
         assert!(head.contains("default-src 'none'") && !head.contains("http:") && !head.contains("https:"), "{head}");
-        assert_eq!(page.matches("</script").count(), 2, "a tag in the script ends it");
+        assert_eq!(page.matches("</script").count(), 2, "a closing tag in the script would end the element");
     }
 }

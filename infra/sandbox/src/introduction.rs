@@ -1,4 +1,4 @@
-//! The text that a person sees first.
+//! The introduction that the dev runner prints when the stack is ready.
 
 use crate::merchant::Sandbox;
 

@@ -20,16 +20,17 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// The functions that the Invoke API at `url` calls, as `http://127.0.0.1:9000`.
+    /// The functions behind the Invoke API at `url`, such as `http://127.0.0.1:9000`. Errors if the HTTP client can't
+    /// be built.
     pub fn at(url: &str) -> Result<Self, InvokeError> {
-        // Without a proxy, which could not reach this machine's loopback address, and without certificates, which take
-        // time to load: the stack answers without TLS.
+        // No proxy, because a proxy can't reach this machine's loopback address. No certificates, because the stack
+        // does not use TLS and loading them takes time.
         let builder = reqwest::Client::builder().no_proxy().tls_certs_only([]);
         let http = builder.build().map_err(|error| InvokeError::Api(error.to_string()))?;
         Ok(Self { http, url: format!("{url}/2015-03-31/functions") })
     }
 
-    /// The function's answer to `event`. There is no time limit of its own: the runner has one for each function.
+    /// The function's answer to `event`. The client sets no time limit, because the runner has one for each function.
     pub async fn invoke(&self, function: &str, event: &Value) -> Result<Value, InvokeError> {
         let api = |error: reqwest::Error| InvokeError::Api(error.to_string());
         let url = format!("{}/{function}/invocations", self.url);

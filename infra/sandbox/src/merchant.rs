@@ -40,7 +40,7 @@ pub enum SandboxError {
     Io(#[from] std::io::Error),
 }
 
-/// The merchant and its key: the key in `file` if it is still valid and has every scope, else a new one.
+/// Returns the merchant and its key: the key in `file` if it is still valid and has every scope, else a new one.
 pub async fn prepare(functions: &Functions, file: &Path) -> Result<Sandbox, SandboxError> {
     let mut attempt = 1;
     loop {

@@ -1,4 +1,4 @@
-//! Who calls: only what the authorizer said counts, never a header or a body.
+//! The caller of an endpoint. Only the authorizer's context identifies it, never a header or a body.
 
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
@@ -11,10 +11,10 @@ use spillway_domain::time::Timestamp;
 use super::problem::Problem;
 use super::request::{authorizer_value, single_header};
 
-/// A merchant's program with a valid key.
+/// A merchant's client with a valid API key.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Whose data it may touch.
+    /// Merchant and mode whose data the caller may access.
     pub tenant: Tenant,
     /// The merchant's currencies.
     pub currencies: Vec<Currency>,
@@ -25,9 +25,11 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Reads the authorizer's context. Its answer is cached, so a key may have expired since: 401 then.
+    /// Reads the authorizer's context. Errors with 401 if the context is missing or malformed, if the header
+    /// `Authorization` is repeated, or if the key has expired since the gateway cached the authorizer's answer.
     pub fn of(request: &Request, now: Timestamp) -> Result<Caller, Problem> {
-        // The authorizer refuses a repeated header too, but its answer is cached by the header's value.
+        // The authorizer refuses a repeated header too. But its answer is cached by the header's value, so it is not
+        // always called.
         single_header(request, "authorization", Problem::unauthorized())?;
         let read = |name: &str| authorizer_value(request, name);
         let expires_at = read("expires_at");
@@ -45,13 +47,14 @@ impl Caller {
         })
     }
 
-    /// 403 unless the key has the scope, and 403 if it is for starting something and the merchant is suspended.
+    /// Errors with 403 if the key lacks the scope, or if the scope is a writing one and the merchant is suspended.
     pub fn may(&self, scope: Scope) -> Result<(), Problem> {
         self.may_read(scope)?;
         if self.suspended && scope.writes() { Err(Problem::merchant_suspended()) } else { Ok(()) }
     }
 
-    /// 403 unless the key has the scope. For requests that start nothing: a suspended merchant may still read.
+    /// Errors with 403 if the key lacks the scope. This check is for requests that start nothing, so a suspended
+    /// merchant passes it.
     pub fn may_read(&self, scope: Scope) -> Result<(), Problem> {
         if self.scopes.contains(&scope) { Ok(()) } else { Err(Problem::insufficient_scope(scope)) }
     }

@@ -1,45 +1,45 @@
-//! The faults of a request: each with its place, and bounded, so that no request is answered by more than it sent.
+//! The faults of a request, each with its place. Their number and size are limited, so that an answer stays small.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use spillway_domain::card::holds_card_number;
 
-/// The most faults that an answer names. Of the others it tells how many they are.
+/// The most faults in an answer. Further faults are only counted.
 const FAULTS_MAX: usize = 100;
-/// The most bytes that an answer repeats of a request to name a place: the beginning and the end of a longer one.
+/// The most bytes of a place in an answer. A longer place is shortened to its beginning and its end.
 const PLACE_MAX: usize = PLACE_HEAD + PLACE_TAIL + CUT.len();
 const PLACE_HEAD: usize = 60;
 const PLACE_TAIL: usize = 37;
-/// Stands for what is not repeated.
+/// Replaces the omitted part.
 const CUT: &str = "…";
 
-/// What is said of a card number, wherever it stands. The number itself is not repeated.
-pub(super) const CARD_NUMBER: &str = "looks like a card number; if it is none, begin it with a letter";
+/// The detail of the fault if a text looks like a card number. The answer does not repeat the number.
+pub(super) const CARD_NUMBER: &str = "looks like a card number; if it is not one, begin it with a letter";
 
-/// A fault of a request: where, and what.
+/// A fault of a request, with its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Invalid {
-    /// Written as a member of its own name.
+    /// The place, written as the member `pointer` or `parameter`.
     #[serde(flatten)]
     pub place: Place,
-    /// For people.
+    /// What is wrong, for people.
     pub detail: String,
-    /// The field or parameter, for the log. Empty where the client made its name up.
+    /// The field or parameter for the log. Empty if its name is not declared, because the client chose it.
     #[serde(skip)]
     pub(super) field: String,
 }
 
-/// Where a fault is.
+/// The place of a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
-    /// In the body: a JSON pointer (RFC 6901), shortened if it is long. "" is the whole body.
+    /// A JSON pointer (RFC 6901) into the body. It is shortened if it is long. "" means the whole body.
     Pointer(String),
-    /// In the query: the parameter's name, shortened if it is long. "" is the whole query.
+    /// The name of a parameter of the query. It is shortened if it is long. "" means the whole query.
     Parameter(String),
 }
 
-/// A step from a value of the body into one of those that it holds.
+/// A step from a value of the body to a value inside it.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Step<K> {
     /// To a member of an object.
@@ -49,8 +49,8 @@ pub(super) enum Step<K> {
 }
 
 impl Place {
-    /// The value to which the steps lead, and from there the rest of a pointer ("" or `/…`). A key that holds a card
-    /// number is not repeated.
+    /// The place after these steps and the rest of a pointer ("" or `/…`). A key that contains a card number is
+    /// replaced by `…`.
     pub(super) fn pointer<K: AsRef<str>>(path: &[Step<K>], rest: &str) -> Place {
         let mut pointer = String::new();
         for step in path {
@@ -64,12 +64,12 @@ impl Place {
         Place::Pointer(shortened(pointer + rest))
     }
 
-    /// The parameter of this name, unless it holds a card number: then the whole query.
+    /// The parameter of this name. The whole query if the name contains a card number.
     pub(super) fn parameter(name: &str) -> Place {
         Place::Parameter(if holds_card_number(name) { String::new() } else { shortened(name.to_owned()) })
     }
 
-    /// All of what this is a place in.
+    /// The whole body or the whole query.
     fn whole(&self) -> Place {
         match self {
             Place::Pointer(_) => Place::Pointer(String::new()),
@@ -78,45 +78,45 @@ impl Place {
     }
 }
 
-/// The faults that were found so far.
+/// The faults found so far.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
-    told: Vec<Invalid>,
-    untold: usize,
+    listed: Vec<Invalid>,
+    unlisted: usize,
 }
 
 impl Faults {
-    /// Adds a fault of a field ("" where the client made its name up). Its place is asked for only if it is going to be
-    /// told.
+    /// Adds a fault of a field ("" if its name is not declared). `place` is called only if the fault will be listed.
     pub(super) fn add(&mut self, field: &str, place: impl FnOnce() -> Place, detail: impl Into<String>) {
-        if self.told.len() < FAULTS_MAX {
-            self.told.push(Invalid { place: place(), detail: detail.into(), field: field.to_owned() });
+        if self.listed.len() < FAULTS_MAX {
+            self.listed.push(Invalid { place: place(), detail: detail.into(), field: field.to_owned() });
         } else {
-            self.untold += 1;
+            self.unlisted += 1;
         }
     }
 
-    /// Whether there is none.
+    /// Whether no fault was found.
     pub(super) fn is_empty(&self) -> bool {
-        self.told.is_empty()
+        self.listed.is_empty()
     }
 
-    /// Those that are told, in the order in which they were found, and then how many there are besides.
+    /// The first faults, in the order in which they were found. If there are more, the last entry contains their
+    /// number.
     pub(super) fn finish(mut self) -> Vec<Invalid> {
-        if let (1.., Some(first)) = (self.untold, self.told.first()) {
-            let detail = format!("has more faults: {} beside these {FAULTS_MAX}", self.untold);
-            self.told.push(Invalid { place: first.place.whole(), detail, field: String::new() });
+        if let (1.., Some(first)) = (self.unlisted, self.listed.first()) {
+            let detail = format!("has {} more faults", self.unlisted);
+            self.listed.push(Invalid { place: first.place.whole(), detail, field: String::new() });
         }
-        self.told
+        self.listed
     }
 }
 
-/// A key as a part of a JSON pointer.
+/// A key, escaped for a JSON pointer.
 pub(super) fn escaped(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
 
-/// The text, or its beginning and its end if JSON takes more than [`PLACE_MAX`] bytes to write it.
+/// The text. Its beginning and its end if it takes more than [`PLACE_MAX`] bytes in JSON.
 fn shortened(text: String) -> String {
     if text.chars().map(written_length).sum::<usize>() <= PLACE_MAX {
         return text;
@@ -125,7 +125,7 @@ fn shortened(text: String) -> String {
     fitting(text.chars(), PLACE_HEAD).chain(CUT.chars()).chain(tail.into_iter().rev()).collect()
 }
 
-/// The characters as long as JSON can write them in `room` bytes.
+/// The first characters, as many as fit into `room` bytes of JSON.
 fn fitting(characters: impl Iterator<Item = char>, mut room: usize) -> impl Iterator<Item = char> {
     characters.map_while(move |character| {
         room = room.checked_sub(written_length(character))?;
@@ -133,7 +133,7 @@ fn fitting(characters: impl Iterator<Item = char>, mut room: usize) -> impl Iter
     })
 }
 
-/// The most bytes that JSON takes to write a character.
+/// The most bytes of a character in JSON.
 fn written_length(character: char) -> usize {
     match character {
         '"' | '\\' => 2,
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pointer_is_that_of_rfc_6901() {
+    fn keys_are_escaped_as_in_rfc_6901() {
         assert_eq!(pointer(&[], ""), "");
         assert_eq!(pointer(&[Step::Key("a/b~c"), Step::Index(12), Step::Key("")], "/x"), "/a~1b~0c/12//x");
     }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn no_place_takes_more_than_a_hundred_bytes() {
+    fn a_place_takes_at_most_100_bytes() {
         for character in ['k', '"', '\\', '/', '~', '\u{1}', '\u{7f}', '\n', 'ä', '語', '🦀'] {
             for length in [30, 60, 100, 9500] {
                 let text = character.to_string().repeat(length);
@@ -184,13 +184,13 @@ mod tests {
     }
 
     #[test]
-    fn no_place_repeats_a_card_number() {
+    fn a_place_repeats_no_card_number() {
         assert_eq!(pointer(&[Step::Key("a"), Step::Key("4242 4242 4242 4242"), Step::Index(0)], ""), "/a/…/0");
         assert_eq!(Place::parameter("4242424242424242"), Place::Parameter(String::new()));
     }
 
     #[test]
-    fn past_a_hundred_faults_are_counted_and_their_places_not_built() {
+    fn faults_after_100_are_only_counted() {
         let mut faults = Faults::default();
         for number in 0..100 {
             faults.add("", || Place::pointer::<&str>(&[Step::Index(number)], ""), "is wrong");
@@ -198,19 +198,19 @@ mod tests {
         for _ in 0..556 {
             faults.add("", || panic!("this place is not needed"), "is wrong");
         }
-        let told = faults.finish();
-        assert_eq!(told.len(), 101);
-        assert_eq!(told[99].place, Place::Pointer("/99".to_owned()));
+        let listed = faults.finish();
+        assert_eq!(listed.len(), 101);
+        assert_eq!(listed[99].place, Place::Pointer("/99".to_owned()));
         let last = Invalid {
             place: Place::Pointer(String::new()),
-            detail: "has more faults: 556 beside these 100".to_owned(),
+            detail: "has 556 more faults".to_owned(),
             field: String::new(),
         };
-        assert_eq!(told[100], last);
+        assert_eq!(listed[100], last);
     }
 
     #[test]
-    fn a_hundred_faults_or_fewer_are_told_alone() {
+    fn up_to_100_faults_have_no_count() {
         assert_eq!(Faults::default().finish(), []);
         let mut faults = Faults::default();
         (0..100).for_each(|_| faults.add("a", || Place::parameter("a"), "is wrong"));

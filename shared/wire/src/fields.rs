@@ -1,4 +1,4 @@
-//! Reads the fields of a body and collects all faults, not only the first.
+//! Parses the fields of a body, and collects all faults instead of only the first.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -16,27 +16,27 @@ const METADATA_KEYS_MAX: usize = 50;
 const METADATA_BYTES_MAX: usize = 8 * 1024;
 const METADATA_KEY_LENGTH_MAX: usize = 40;
 const METADATA_VALUE_LENGTH_MAX: usize = 500;
-/// Characters of a text that is one of a few words, an id or a time.
+/// The most characters of a word, an id or a time.
 const WORD_LENGTH_MAX: usize = 100;
-/// What is said of a text that is no time.
+/// The detail of the fault if a text is not a time.
 pub(super) const TIME: &str =
     "must be an RFC 3339 time such as 2026-01-31T12:00:00.000Z, of the years 0001 to 9999 in UTC";
 
-/// The members of an object that were not asked for yet, and the faults found so far.
+/// The members of an object that were not read yet, and the faults found so far.
 #[derive(Debug)]
 pub struct Fields {
-    /// The steps to the object whose members these are.
+    /// The steps to the object with these members.
     path: Vec<Step<String>>,
     members: Vec<(String, Json)>,
     faults: Faults,
     card_numbers: Faults,
-    /// The names of a declaration and of those fields of it that were read. Only tests look at them.
+    /// The names of the declared fields and of the fields that were read. Only debug builds compare them.
     #[cfg(debug_assertions)]
     declared: Option<(Vec<&'static str>, Vec<&'static str>)>,
 }
 
 impl Fields {
-    /// The fields of an object. (Another value has none, and every required one is missing.)
+    /// The fields of an object. Another JSON value has no fields, so every required field is missing.
     pub fn of(object: Json) -> Fields {
         let mut card_numbers = Faults::default();
         find_card_numbers(&object, &mut Vec::new(), &mut card_numbers);
@@ -51,8 +51,8 @@ impl Fields {
         }
     }
 
-    /// The fields of an object that has these. A field that is read without being declared, or declared without being
-    /// read, is a mistake of ours, which ends a debug build: then the document would not say what the parser takes.
+    /// The fields of an object with this declaration. A debug build panics if a field is read but not declared, or
+    /// declared but not read, because then the OpenAPI document would differ from the parser.
     #[cfg_attr(not(debug_assertions), expect(unused_variables, reason = "only debug builds look"))]
     pub(super) fn declared(object: Json, specs: &[FieldSpec]) -> Fields {
         let fields = Fields::of(object);
@@ -61,9 +61,9 @@ impl Fields {
         fields
     }
 
-    /// Notes that a field was read.
+    /// Records that a declared field is read. A debug build panics if it is not declared.
     #[cfg_attr(not(debug_assertions), expect(unused_variables, reason = "only debug builds look"))]
-    pub(super) fn asked_for(&mut self, name: &'static str) {
+    pub(super) fn mark_read(&mut self, name: &'static str) {
         #[cfg(debug_assertions)]
         if let Some((declared, read)) = &mut self.declared {
             assert!(declared.contains(&name), "{name:?} is not declared");
@@ -71,18 +71,18 @@ impl Fields {
         }
     }
 
-    /// The same, where a repeated key is a fault like any other.
+    /// The fields of an object. Repeated keys are faults like others.
     pub(super) fn of_sent(sent: Sent) -> Fields {
         Fields { faults: sent.repeated, ..Fields::of(sent.object) }
     }
 
-    /// A whole number.
+    /// A required whole number.
     pub fn integer<N: Copy + Into<i64> + TryFrom<i64>>(&mut self, name: &str, range: RangeInclusive<N>) -> Option<N> {
         let value = self.required(name)?;
         self.checked_integer(name, &value, range)
     }
 
-    /// A whole number that may be missing or null.
+    /// An optional whole number. It may be missing or null.
     pub fn optional_integer<N: Copy + Into<i64> + TryFrom<i64>>(
         &mut self, name: &str, range: RangeInclusive<N>,
     ) -> Option<N> {
@@ -90,7 +90,7 @@ impl Fields {
         self.checked_integer(name, &value, range)
     }
 
-    /// True or false, may be missing or null.
+    /// An optional boolean. It may be missing or null.
     pub fn optional_bool(&mut self, name: &str) -> Option<bool> {
         match self.optional(name)? {
             Json::Bool(value) => Some(value),
@@ -98,36 +98,37 @@ impl Fields {
         }
     }
 
-    /// A text that must be there.
+    /// A required text of 1 to `length_max` characters.
     pub fn text(&mut self, name: &str, length_max: usize) -> Option<String> {
         let value = self.required(name)?;
         self.checked_text(name, value, length_max)
     }
 
-    /// A text that may be missing or null.
+    /// An optional text of 1 to `length_max` characters. It may be missing or null.
     pub fn optional_text(&mut self, name: &str, length_max: usize) -> Option<String> {
         let value = self.optional(name)?;
         self.checked_text(name, value, length_max)
     }
 
-    /// A text that must be there, as what `parse` makes of it. `expected` is said of one of which it makes nothing.
+    /// A required text, parsed by `parse`. `expected`: the detail of the fault if `parse` returns `None`.
     pub fn parsed<T>(&mut self, name: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         let value = self.required(name)?;
         self.checked_word(name, value, expected, parse)
     }
 
-    /// The id of a merchant.
+    /// A required id of a merchant.
     pub fn merchant(&mut self, name: &str) -> Option<MerchantId> {
         self.parsed(name, "must be a merchant's id, mer_ and 26 characters", |id| MerchantId::parse(id).ok())
     }
 
-    /// A time that may be missing or null.
+    /// An optional time. It may be missing or null.
     pub fn optional_time(&mut self, name: &str) -> Option<Timestamp> {
         let value = self.optional(name)?;
         self.checked_word(name, value, TIME, |text| Timestamp::parse(text).ok())
     }
 
-    /// A list that must be there, of texts as [`Fields::parsed`] reads them. One with a fault is left out.
+    /// A required list of 1 to `count_max` texts, each parsed as by [`Fields::parsed`]. An entry with a fault is left
+    /// out.
     pub fn list<T>(
         &mut self, name: &str, count_max: usize, expected: &str, parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
@@ -135,7 +136,7 @@ impl Fields {
         self.checked_list(name, value, count_max, expected, parse)
     }
 
-    /// The same where it may be missing or null.
+    /// An optional list, see [`Fields::list`]. It may be missing or null.
     pub fn optional_list<T>(
         &mut self, name: &str, count_max: usize, expected: &str, parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Vec<T>> {
@@ -143,14 +144,15 @@ impl Fields {
         self.checked_list(name, value, count_max, expected, parse)
     }
 
-    /// An object that must be there, of objects under keys of the sender's choice: what `read` makes of each key and
-    /// its object's fields. One of which it makes nothing is left out. A fault of the key itself has the name "".
+    /// A required object that contains objects under keys of the sender's choice. `read` gets the fields of each
+    /// contained object and its key. If it returns `None`, the object is left out. It reports a fault of the key with
+    /// the name "".
     pub fn objects<T>(&mut self, name: &str, read: impl FnMut(&mut Fields, &str) -> Option<T>) -> Option<Vec<T>> {
         let value = self.required(name)?;
         self.checked_objects(name, value, read)
     }
 
-    /// The same where it may be missing or null.
+    /// An optional object of objects, see [`Fields::objects`]. It may be missing or null.
     pub fn optional_objects<T>(
         &mut self, name: &str, read: impl FnMut(&mut Fields, &str) -> Option<T>,
     ) -> Option<Vec<T>> {
@@ -158,7 +160,7 @@ impl Fields {
         self.checked_objects(name, value, read)
     }
 
-    /// The merchant's own keys and values; none if it is missing or null.
+    /// The field `metadata`: the merchant's own keys and values. Empty if it is missing, null, or has a fault itself.
     pub fn metadata(&mut self) -> BTreeMap<String, String> {
         let name = "metadata";
         let members = match self.take(name) {
@@ -179,15 +181,13 @@ impl Fields {
             if key.is_empty() || key.chars().count() > METADATA_KEY_LENGTH_MAX || key.chars().any(char::is_control) {
                 let _: Option<()> = self.fault(
                     &place,
-                    format!(
-                        "its key must have 1 to {METADATA_KEY_LENGTH_MAX} characters, none of them a control character"
-                    ),
+                    format!("its key must have 1 to {METADATA_KEY_LENGTH_MAX} characters without control characters"),
                 );
             } else if let Some(value) = self.checked_possibly_empty(&place, value, METADATA_VALUE_LENGTH_MAX) {
                 metadata.insert(key, value);
             }
         }
-        // As it is written in answers and webhooks, escapes included: that is what has to stay small.
+        // The size in answers and webhooks, escapes included.
         if serde_json::to_string(&metadata).map_or(usize::MAX, |text| text.len()) > METADATA_BYTES_MAX {
             let _: Option<()> =
                 self.fault(name, format!("must have at most {METADATA_BYTES_MAX} bytes in all, as JSON"));
@@ -195,7 +195,7 @@ impl Fields {
         metadata
     }
 
-    /// Notes a fault of a field. Gives none, for use in place of the field's value.
+    /// Adds a fault of a field. Returns `None`, so that it can stand in place of the field's value.
     pub fn fault<T>(&mut self, name: &str, detail: impl Into<String>) -> Option<T> {
         let place = || Place::pointer(&self.path, &if name.is_empty() { String::new() } else { format!("/{name}") });
         let field = match self.path.first() {
@@ -206,8 +206,8 @@ impl Fields {
         None
     }
 
-    /// All faults, after every field was asked for: members that nobody asked for are faults too, because a misspelt
-    /// field must not be passed over. A body with a card number gets no other answer than that, because other answers
+    /// All faults. Call it after every field was read: a member that was not read is a fault too, because a misspelt
+    /// field must not be ignored. If the body contains card numbers, only these are returned, because other faults
     /// repeat keys.
     pub fn finish(mut self) -> Vec<Invalid> {
         #[cfg(debug_assertions)]
@@ -217,19 +217,19 @@ impl Fields {
         if !self.card_numbers.is_empty() {
             return self.card_numbers.finish();
         }
-        self.refuse_the_rest();
+        self.refuse_unread_members();
         self.faults.finish()
     }
 
-    /// Members that nobody asked for are faults.
-    fn refuse_the_rest(&mut self) {
+    /// Adds a fault for each member that was not read.
+    fn refuse_unread_members(&mut self) {
         for (key, _) in std::mem::take(&mut self.members) {
             self.path.push(Step::Key(key));
             let field = match self.path.as_slice() {
                 [Step::Key(field), _, ..] => field.as_str(),
                 _ => "",
             };
-            self.faults.add(field, || Place::pointer(&self.path, ""), "is no field of this request");
+            self.faults.add(field, || Place::pointer(&self.path, ""), "is not a field of this request");
             self.path.pop();
         }
     }
@@ -246,7 +246,7 @@ impl Fields {
         }
     }
 
-    /// None if it is missing or null.
+    /// None if the member is missing or null.
     fn optional(&mut self, name: &str) -> Option<Json> {
         self.take(name).filter(|value| *value != Json::Null)
     }
@@ -296,10 +296,10 @@ impl Fields {
         for (key, value) in members {
             self.path.push(Step::Key(key.clone()));
             if let Json::Object(members) = value {
-                let around = std::mem::replace(&mut self.members, members);
+                let outer = std::mem::replace(&mut self.members, members);
                 all.extend(read(self, &key));
-                self.refuse_the_rest();
-                self.members = around;
+                self.refuse_unread_members();
+                self.members = outer;
             } else {
                 let _: Option<()> = self.wrong_kind("", "an object", &value);
             }
@@ -329,24 +329,24 @@ impl Fields {
     }
 }
 
-/// What is wrong with a text of a request. None if nothing is: it has at most `length_max` characters, none of them a
-/// control character. (Card numbers are looked for apart.)
+/// The detail of the fault if a text has more than `length_max` characters or contains control characters. None if it
+/// has no fault. This does not look for card numbers.
 pub(super) fn wrong_text(text: &str, length_max: usize) -> Option<String> {
     if text.chars().count() > length_max {
         Some(format!("must have at most {length_max} characters"))
     } else if text.chars().any(char::is_control) {
-        Some("must not hold control characters".to_owned())
+        Some("must not contain control characters".to_owned())
     } else {
         None
     }
 }
 
-/// Finds card numbers wherever they stand below `value`, to which `path` leads: in known fields or not, in values or in
-/// keys. The place of one in a key is that of the object around it.
+/// Finds card numbers anywhere inside `value`, in keys and values, in declared fields and others. `path`: the steps to
+/// `value`. The place of a card number in a key is the object that contains the key.
 fn find_card_numbers<'body>(value: &'body Json, path: &mut Vec<Step<&'body str>>, found: &mut Faults) {
     match value {
         Json::Text(text) if holds_card_number(text) => found.add("", || Place::pointer(path, ""), CARD_NUMBER),
-        // An amount may look like a card number. What is larger than any amount is refused as a number anyway.
+        // An amount may look like a card number, so only larger numbers are examined. They are refused anyway.
         Json::Integer(number) if *number > AMOUNT_MAX && holds_card_number(&number.to_string()) => {
             found.add("", || Place::pointer(path, ""), CARD_NUMBER);
         }

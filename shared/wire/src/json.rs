@@ -1,6 +1,7 @@
-//! JSON as it was sent: repeated keys are an error, and numbers that are not whole stay apart.
+//! A strict JSON parser: it reports repeated keys, and distinguishes whole numbers from others.
 //!
-//! The usual parsers keep the last of repeated keys silently: `{"amount": 1, "amount": 100}` must not charge anybody.
+//! The usual parsers silently use the last of repeated keys. But `{"amount": 1, "amount": 100}` must not charge
+//! anybody.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -20,54 +21,56 @@ pub enum Json {
     Null,
     /// `true`, `false`
     Bool(bool),
-    /// A whole number without fraction or exponent that 64 bits can hold.
+    /// A whole number of 64 bits, without fraction or exponent.
     Integer(i64),
-    /// Any other number. What it was is not kept: no field takes one.
+    /// Any other number. Its value is dropped, because no field accepts it.
     OtherNumber,
     /// Text.
     Text(String),
     /// An array.
     Array(Vec<Json>),
-    /// An object; every key is there once.
+    /// An object without repeated keys.
     Object(Vec<(String, Json)>),
 }
 
-/// An object that was sent.
+/// A parsed object.
 #[derive(Debug)]
 pub(super) struct Sent {
     /// The object, with the first value of each repeated key.
     pub(super) object: Json,
-    /// The keys that are repeated, at any depth.
+    /// A fault for each repetition of a key, at any depth.
     pub(super) repeated: Faults,
 }
 
-/// Why a text is no object, as the end of a sentence. It repeats nothing of the text.
+/// Why a text is not a JSON object, as the end of a sentence. It repeats no part of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
-    /// Nothing, or white space alone.
+    /// The text is empty or white space.
     #[error("is empty; send a JSON object")]
     Empty,
-    /// Some editors and shells put it there; JSON does not allow it (RFC 8259, section 8.1).
+    /// The text begins with a byte order mark, as some editors write it. JSON does not allow it (RFC 8259, section
+    /// 8.1).
     #[error("begins with a byte order mark; send it without")]
     ByteOrderMark,
-    /// It ends in the middle of a value.
+    /// The text ends in the middle of a value.
     #[error("ends before its JSON is complete (line {line}, column {column})")]
     CutOff {
-        /// The first is 1.
+        /// Number of the last line. The first line is 1.
         line: usize,
-        /// Bytes of that line.
+        /// Bytes in that line.
         column: usize,
     },
-    /// As the parser puts it, with line and column.
-    #[error("is no valid JSON: {0}")]
+    /// A syntax error in the parser's words, with line and column.
+    #[error("is not valid JSON: {0}")]
     Syntax(String),
-    /// JSON, but of this kind.
+    /// The text is JSON of another kind.
     #[error("must be a JSON object, not {0}")]
     NotObject(&'static str),
 }
 
 impl Json {
-    /// Reads an object.
+    /// Parses an object. Errors if the text is not a JSON object. Repeated keys are not an error here, but faults in
+    /// the result.
     pub(super) fn parse_object(text: &str) -> Result<Sent, Malformed> {
         if text.starts_with(BYTE_ORDER_MARK) {
             return Err(Malformed::ByteOrderMark);
@@ -89,11 +92,11 @@ impl Json {
 
     /// SHA-256 of the canonical form of RFC 8785. Only for values without [`Json::OtherNumber`].
     pub fn fingerprint(&self) -> Fingerprint {
-        // Writing to memory what was read from memory can't fail.
+        // Serialization to memory can't fail.
         Fingerprint::of(&serde_json_canonicalizer::to_vec(self).unwrap_or_default())
     }
 
-    /// What it is, for messages.
+    /// The kind of value, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Json::Null => "null",
@@ -107,7 +110,7 @@ impl Json {
     }
 }
 
-/// Reads a value, and notes each key that an object has already.
+/// Reads a value, and records repeated keys.
 struct Reader<'read> {
     /// The steps to the value that is being read.
     path: &'read mut Vec<Step<String>>,
@@ -115,7 +118,7 @@ struct Reader<'read> {
 }
 
 impl Reader<'_> {
-    /// For a value inside of this one.
+    /// The reader of a value inside this one.
     fn inside(&mut self) -> Reader<'_> {
         Reader { path: self.path, repeated: self.repeated }
     }
@@ -184,7 +187,7 @@ impl<'de> Visitor<'de> for Reader<'_> {
             let is_first = known.insert(key.clone());
             self.path.push(Step::Key(key));
             if !is_first {
-                self.repeated.add("", || Place::pointer(self.path, ""), "is there more than once");
+                self.repeated.add("", || Place::pointer(self.path, ""), "is repeated");
             }
             let value = members.next_value_seed(self.inside())?;
             if let (true, Some(Step::Key(key))) = (is_first, self.path.pop()) {
@@ -224,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn only_an_object_is_a_body() {
+    fn only_an_object_is_accepted() {
         for wrong in ["", "{", "42", "\"x\"", "[]", "null", "{} x", "{\"a\":}", "\u{feff}{}"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
@@ -232,19 +235,19 @@ mod tests {
     }
 
     #[test]
-    fn each_text_that_is_no_object_is_told_apart() {
+    fn each_error_has_its_own_message() {
         let deep = "[".repeat(200);
-        for (text, told) in [
+        for (text, message) in [
             ("", "is empty; send a JSON object"),
             (" \r\n\t", "is empty; send a JSON object"),
             ("\u{feff}{\"a\":1}", "begins with a byte order mark; send it without"),
             ("\u{feff}", "begins with a byte order mark; send it without"),
             ("{\"a\":\n1,", "ends before its JSON is complete (line 2, column 2)"),
             ("{\"a\":\"x", "ends before its JSON is complete (line 1, column 7)"),
-            ("{\"a\":\n'x'}", "is no valid JSON: expected value at line 2 column 1"),
-            ("{\"a\":1,}", "is no valid JSON: trailing comma at line 1 column 8"),
-            ("{} x", "is no valid JSON: trailing characters at line 1 column 4"),
-            (&deep, "is no valid JSON: recursion limit exceeded at line 1 column 128"),
+            ("{\"a\":\n'x'}", "is not valid JSON: expected value at line 2 column 1"),
+            ("{\"a\":1,}", "is not valid JSON: trailing comma at line 1 column 8"),
+            ("{} x", "is not valid JSON: trailing characters at line 1 column 4"),
+            (&deep, "is not valid JSON: recursion limit exceeded at line 1 column 128"),
             ("null", "must be a JSON object, not null"),
             ("true", "must be a JSON object, not a boolean"),
             ("42", "must be a JSON object, not a whole number"),
@@ -252,12 +255,12 @@ mod tests {
             ("\"x\"", "must be a JSON object, not a string"),
             ("[{}]", "must be a JSON object, not an array"),
         ] {
-            assert_eq!(parse(text).unwrap_err().to_string(), told, "{text}");
+            assert_eq!(parse(text).unwrap_err().to_string(), message, "{text}");
         }
     }
 
     #[test]
-    fn repeated_keys_are_named_at_any_depth() {
+    fn repeated_keys_are_found_at_any_depth() {
         for (text, expected) in [
             (r#"{"amount":1,"amount":100}"#, &["/amount"][..]),
             (r#"{"a":{"b":1,"b":1,"b":1}}"#, &["/a/b", "/a/b"]),
@@ -267,7 +270,7 @@ mod tests {
             (r#"{"a":{"b":1},"c":{"b":1},"d":[{"b":1},{"b":1}]}"#, &[]),
         ] {
             let faults = Json::parse_object(text).unwrap().repeated.finish();
-            let detail = "is there more than once".to_owned();
+            let detail = "is repeated".to_owned();
             let place = |pointer: &&str| Place::Pointer((*pointer).to_owned());
             let expected: Vec<_> = expected
                 .iter()
@@ -278,13 +281,13 @@ mod tests {
     }
 
     #[test]
-    fn of_a_repeated_key_the_first_value_stays() {
+    fn the_first_value_of_a_repeated_key_is_used() {
         let first = Json::Object(vec![("a".to_owned(), Json::Integer(1)), ("b".to_owned(), Json::Null)]);
         assert_eq!(parse(r#"{"a":1,"b":null,"a":100}"#), Ok(first));
     }
 
     #[test]
-    fn a_number_that_is_not_written_as_a_whole_one_is_none() {
+    fn numbers_not_written_as_whole_are_other_numbers() {
         for other in ["1e3", "10.0", "1.5", "-0.0", "18446744073709551616", "9223372036854775808", "1E400"] {
             match parse(&format!("{{\"n\":{other}}}")) {
                 Ok(Json::Object(members)) => assert_eq!(members[0].1, Json::OtherNumber, "{other}"),
@@ -295,12 +298,12 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_refused_and_does_not_crash() {
+    fn deep_nesting_is_refused() {
         assert!(parse(&format!("{}{}", "{\"a\":".repeat(5000), "}".repeat(5000))).is_err());
     }
 
     #[test]
-    fn a_fingerprint_ignores_order_and_white_space_and_nothing_else() {
+    fn a_fingerprint_ignores_only_order_and_white_space() {
         let of = |text| parse(text).unwrap().fingerprint();
         let first = of(r#"{"amount": 1250, "metadata": {"b": "2", "a": "1"}, "currency": "USD"}"#);
         assert_eq!(first, of(r#"{"currency":"USD","metadata":{"a":"1","b":"2"},"amount":1250}"#));

@@ -1,5 +1,5 @@
-//! HTTP: requests as API Gateway hands them over, who calls, what bodies may hold, what is answered. And what operators
-//! ask of functions, which is read as bodies are.
+//! The HTTP contract: API Gateway's requests, the caller, parameters and bodies, views, problems and pages. The
+//! requests of operators to functions without a route are parsed here too, by the same rules as bodies.
 
 mod caller;
 pub mod contract;

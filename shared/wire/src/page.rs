@@ -1,4 +1,4 @@
-//! Which part of a list a request asks for, and the cursors by which lists go on.
+//! The query of a list, and the cursors that lead to its next page.
 
 use std::collections::BTreeMap;
 
@@ -22,46 +22,46 @@ use super::fields::wrong_text;
 use super::parameters::Parameters;
 use super::problem::Problem;
 
-/// The first byte of a cursor: another format has another.
+/// The first byte of a cursor: the version of its format.
 const VERSION: u8 = 1;
-/// How much of the hash a cursor carries, in bytes.
+/// Bytes of the hash in a cursor.
 const HASH_LENGTH: usize = 12;
-/// Positions are sort keys of the table; none is longer.
+/// The most characters of a position. Positions are sort keys of the table, and these are shorter.
 const POSITION_LENGTH_MAX: usize = 100;
 
-/// The query of a list while it is read: first every filter that the list has, then [`ListQuery::finish`].
+/// The query of a list. Read every filter of the list, then call [`ListQuery::finish`].
 #[derive(Debug)]
 pub struct ListQuery {
     parameters: Parameters,
     scope: CursorScope,
-    /// What the cursor keeps. An error: it is not one of this list.
+    /// The content of the cursor. An error if the cursor does not belong to this list. None if there is no cursor.
     cursor: Option<Result<CursorContent, Unreadable>>,
     filters: Filters,
-    /// The parameters that the endpoint declares, and those that were read. Only tests look at them.
+    /// The parameters that the endpoint declares, and those that were read. Only debug builds compare them.
     #[cfg(debug_assertions)]
     declared: (Vec<&'static str>, Vec<String>),
 }
 
-/// The part of a list that a request asks for, with what the next cursor has to keep.
+/// The requested page of a list, with the content of the next cursor.
 #[derive(Debug)]
 pub struct ListPage {
-    /// For the store.
-    pub asked: PageRequest,
+    /// The request to the store.
+    pub request: PageRequest,
     scope: CursorScope,
     filters: Filters,
 }
 
-/// By parameter, as they are written when they are read back.
+/// The values of the filters by name, in their canonical form.
 type Filters = BTreeMap<String, String>;
 
-/// Whose list it is, and which.
+/// The list to which a cursor belongs: its tenant and its name.
 #[derive(Debug)]
 struct CursorScope {
     tenant: String,
     list: String,
 }
 
-/// What a cursor keeps: all but the limit.
+/// The content of a cursor: the whole query except the limit.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CursorContent {
@@ -73,17 +73,17 @@ struct CursorContent {
 struct Unreadable;
 
 impl ListQuery {
-    /// Of a request for a list of the tenant. No list takes the cursor of another endpoint's.
+    /// The query of a list of the tenant. A cursor of another endpoint is refused.
     pub fn of<A>(parameters: Parameters, tenant: &Tenant, endpoint: &Endpoint<A>) -> ListQuery {
         ListQuery::of_endpoint(parameters, tenant, endpoint, endpoint.name())
     }
 
-    /// Of a request for a list under a parent. No list takes the cursor of another parent's.
+    /// The query of a list under a parent, such as a payment. A cursor of another parent is refused.
     pub fn under<A>(parameters: Parameters, tenant: &Tenant, endpoint: &Endpoint<A>, parent: &str) -> ListQuery {
         ListQuery::of_endpoint(parameters, tenant, endpoint, &format!("{} {parent}", endpoint.name()))
     }
 
-    #[cfg_attr(not(debug_assertions), expect(unused_variables, reason = "only tests look at what is declared"))]
+    #[cfg_attr(not(debug_assertions), expect(unused_variables, reason = "only debug builds compare the declaration"))]
     fn of_endpoint<A>(parameters: Parameters, tenant: &Tenant, endpoint: &Endpoint<A>, list: &str) -> ListQuery {
         let query = ListQuery::of_list(parameters, tenant, list);
         #[cfg(debug_assertions)]
@@ -94,7 +94,7 @@ impl ListQuery {
         query
     }
 
-    /// Of a request for the list of this name.
+    /// The query of the list with this name.
     fn of_list(mut parameters: Parameters, tenant: &Tenant, list: &str) -> ListQuery {
         let scope = CursorScope { tenant: tenant.to_string(), list: list.to_owned() };
         let cursor = parameters.read(CURSOR.name, "", |text| Some(scope.read(text)));
@@ -108,19 +108,19 @@ impl ListQuery {
         }
     }
 
-    /// A filter: as it was sent, else as the cursor keeps it. `expected` is what is said of a value that is none.
+    /// The value of a filter, taken from the query or else from the cursor. `expected`: the detail of the fault if it
+    /// does not parse.
     fn filter<T: Serialize + DeserializeOwned>(&mut self, name: &str, expected: &str) -> Option<T> {
         self.filter_by(name, |text| from_text(text).ok_or(expected))
     }
 
-    /// A filter that takes one of a few words.
+    /// The value of a filter that accepts words.
     pub fn one_of<T: Words>(&mut self, filter: &Filter<T>) -> Option<T> {
         let expected = || format!("must be {}", alternatives(&T::words()));
         self.filter_by(filter.name, |text| T::of_word(text).ok_or_else(expected))
     }
 
-    /// A filter that takes a text of the merchant's own. A card number is refused as it is in a body, where the text came
-    /// from.
+    /// The value of a filter that accepts a text of the merchant's own. A card number is refused, as in a body.
     pub fn text(&mut self, filter: &TextFilter) -> Option<String> {
         self.filter_by(filter.name, |text| match wrong_text(text, filter.length_max) {
             Some(wrong) => Err(wrong),
@@ -135,19 +135,19 @@ impl ListQuery {
         #[cfg(debug_assertions)]
         self.declared.1.push(name.to_owned());
         let sent: Option<T> = self.parameters.checked(name, &parse);
-        let kept = || self.cursor.as_ref()?.as_ref().ok()?.filters.get(name).and_then(|text| parse(text).ok());
-        let value = sent.or_else(kept)?;
+        let in_cursor = || self.cursor.as_ref()?.as_ref().ok()?.filters.get(name).and_then(|text| parse(text).ok());
+        let value = sent.or_else(in_cursor)?;
         self.filters.insert(name.to_owned(), to_text(&value)?);
         Some(value)
     }
 
-    /// The filter that every list of money has.
+    /// The value of the filter `currency`.
     pub fn currency(&mut self) -> Option<Currency> {
         self.filter(CURRENCY.name, CURRENCY_EXPECTED)
     }
 
-    /// What is asked for; 400 with every fault of the parameters, then 400 for a cursor that is not one of this list
-    /// with these filters.
+    /// The requested page. Errors with 400 and all faults of the parameters, or with 400 if the cursor does not belong
+    /// to this list and these filters.
     pub fn finish(mut self) -> Result<ListPage, Problem> {
         let expected = format!("must be a whole number from 1 to {LIMIT_MAX}");
         let limit = self.parameters.read(LIMIT.name, &expected, limit).unwrap_or(Limit::DEFAULT);
@@ -158,23 +158,23 @@ impl ListQuery {
             let _: Option<()> = self.parameters.fault(CREATED_BEFORE.name, "must be later than created_from");
         }
         #[cfg(debug_assertions)]
-        self.are_as_declared();
+        self.assert_declared();
         self.parameters.finish()?;
         let position = match self.cursor {
             None => None,
-            Some(Ok(kept)) if kept.filters == self.filters => Some(kept.position),
+            Some(Ok(content)) if content.filters == self.filters => Some(content.position),
             Some(_) => return Err(Problem::invalid_cursor()),
         };
-        let asked = PageRequest { limit, created_from, created_before, position };
-        Ok(ListPage { asked, scope: self.scope, filters: self.filters })
+        let request = PageRequest { limit, created_from, created_before, position };
+        Ok(ListPage { request, scope: self.scope, filters: self.filters })
     }
 }
 
 #[cfg(debug_assertions)]
 impl ListQuery {
-    /// Parameters that are declared and not read, or read and not declared, are a mistake of ours, which ends a debug
-    /// build: the document would not say what the endpoint takes.
-    fn are_as_declared(&self) {
+    /// Panics if a parameter is declared but not read, or read but not declared, because then the OpenAPI document
+    /// would differ from the parser.
+    fn assert_declared(&self) {
         let (mut declared, mut read) = (self.declared.0.clone(), self.declared.1.clone());
         declared.sort_unstable();
         read.sort_unstable();
@@ -183,44 +183,44 @@ impl ListQuery {
 }
 
 impl ListPage {
-    /// The cursor by which this list goes on behind `position`.
+    /// The cursor of the next page, which starts after `position`.
     pub fn cursor(&self, position: String) -> String {
         self.scope.write(&CursorContent { filters: self.filters.clone(), position })
     }
 }
 
 impl CursorScope {
-    /// base64url of the version, the head of a hash, and what is kept as JSON.
+    /// Encodes a cursor: base64url of the version, the head of a hash, and the content as JSON.
     ///
-    /// The hash tells a cursor that was cut, changed, or taken from another list or tenant. It is no signature: whoever
-    /// forges one only moves within what its key may read anyway, because the tenant comes from the authorizer and
-    /// stands in every key that is read.
-    fn write(&self, kept: &CursorContent) -> String {
-        // Writing texts to memory can't fail.
-        let kept = serde_json::to_string(kept).unwrap_or_default();
+    /// The hash detects a cursor that was cut, changed, or taken from another list or tenant. It is not a signature. A
+    /// forged cursor does no harm: it only moves within data that the API key may read anyway, because the tenant comes
+    /// from the authorizer and is part of every table key that is read.
+    fn write(&self, content: &CursorContent) -> String {
+        // Serialization to memory can't fail.
+        let content = serde_json::to_string(content).unwrap_or_default();
         let mut bytes = vec![VERSION];
-        bytes.extend(self.hash(&kept));
-        bytes.extend(kept.as_bytes());
+        bytes.extend(self.hash(&content));
+        bytes.extend(content.as_bytes());
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
     fn read(&self, cursor: &str) -> Result<CursorContent, Unreadable> {
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| Unreadable)?;
         let bytes = bytes.strip_prefix(&[VERSION]).ok_or(Unreadable)?;
-        let (found, kept) = bytes.split_at_checked(HASH_LENGTH).ok_or(Unreadable)?;
-        let kept = std::str::from_utf8(kept).map_err(|_| Unreadable)?;
-        if found != self.hash(kept) {
+        let (found, content) = bytes.split_at_checked(HASH_LENGTH).ok_or(Unreadable)?;
+        let content = std::str::from_utf8(content).map_err(|_| Unreadable)?;
+        if found != self.hash(content) {
             return Err(Unreadable);
         }
-        let read: CursorContent = serde_json::from_str(kept).map_err(|_| Unreadable)?;
-        // A repeated key would be read, but is never written.
-        let is_ours = serde_json::to_string(&read).is_ok_and(|written| written == kept);
+        let read: CursorContent = serde_json::from_str(content).map_err(|_| Unreadable)?;
+        // Only the canonical JSON is accepted. For example, `write` never repeats a key.
+        let is_canonical = serde_json::to_string(&read).is_ok_and(|written| written == content);
         let fits = (1..=POSITION_LENGTH_MAX).contains(&read.position.len());
-        if is_ours && fits { Ok(read) } else { Err(Unreadable) }
+        if is_canonical && fits { Ok(read) } else { Err(Unreadable) }
     }
 
-    fn hash(&self, kept: &str) -> [u8; HASH_LENGTH] {
-        let hash = hash(&[&VERSION.to_string(), &self.tenant, &self.list, kept]);
+    fn hash(&self, content: &str) -> [u8; HASH_LENGTH] {
+        let hash = hash(&[&VERSION.to_string(), &self.tenant, &self.list, content]);
         std::array::from_fn(|index| hash[index])
     }
 }
@@ -253,7 +253,7 @@ mod tests {
         Tenant { merchant: MerchantId::derive(&["m"]), mode }
     }
 
-    /// Reads a query of the list `payments`.
+    /// Parses a query of the list `payments`.
     fn read(query: &[(&str, &str)]) -> Result<ListPage, Problem> {
         let query: HashMap<String, String> =
             query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -269,20 +269,20 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_keeps_the_filters_and_lets_the_limit_change() {
+    fn a_cursor_contains_the_filters_but_not_the_limit() {
         let filters = [("status", "failed"), ("created_from", "2026-01-31T14:00:00+02:00"), ("limit", "7")];
         let cursor = cursor_of(&filters);
         let alone = read(&[("cursor", &cursor)]).unwrap();
-        assert_eq!(alone.asked.position.as_deref(), Some("2026-01-31T12:00:00.123Z#pay_x"));
-        assert_eq!(alone.asked.created_from.unwrap().to_string(), "2026-01-31T12:00:00.000Z");
-        assert_eq!((alone.filters["status"].as_str(), alone.asked.limit), ("failed", Limit::DEFAULT));
-        // The same instant in another spelling is the same filter.
+        assert_eq!(alone.request.position.as_deref(), Some("2026-01-31T12:00:00.123Z#pay_x"));
+        assert_eq!(alone.request.created_from.unwrap().to_string(), "2026-01-31T12:00:00.000Z");
+        assert_eq!((alone.filters["status"].as_str(), alone.request.limit), ("failed", Limit::DEFAULT));
+        // The same instant with another offset is the same filter.
         let beside = [("cursor", cursor.as_str()), ("created_from", "2026-01-31T12:00:00Z"), ("limit", "100")];
         assert_eq!(read(&beside).unwrap().filters, alone.filters);
     }
 
     #[test]
-    fn a_cursor_beside_other_filters_is_refused() {
+    fn a_cursor_with_other_filters_is_refused() {
         let (narrow, open) = (cursor_of(&[("status", "failed")]), cursor_of(&[]));
         for query in [
             [("cursor", narrow.as_str()), ("status", "succeeded")],
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_that_was_changed_anywhere_is_refused() {
+    fn a_changed_cursor_is_refused() {
         let cursor = cursor_of(&[("status", "failed")]);
         for cut in 1..cursor.len() {
             assert_eq!(read(&[("cursor", &cursor[..cut])]).unwrap_err(), Problem::invalid_cursor(), "{cut}");
@@ -309,16 +309,16 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_of_another_list_or_tenant_or_too_long_is_refused() {
-        let kept = |position: &str| CursorContent { filters: Filters::new(), position: position.to_owned() };
+    fn a_cursor_of_another_list_or_tenant_is_refused() {
+        let content = |position: &str| CursorContent { filters: Filters::new(), position: position.to_owned() };
         let scope = |mode, list: &str| CursorScope { tenant: tenant(mode).to_string(), list: list.to_owned() };
         let own = scope(Mode::Test, "payments");
-        read(&[("cursor", &own.write(&kept(&"p".repeat(POSITION_LENGTH_MAX))))]).unwrap();
+        read(&[("cursor", &own.write(&content(&"p".repeat(POSITION_LENGTH_MAX))))]).unwrap();
         for cursor in [
-            scope(Mode::Live, "payments").write(&kept("p")),
-            scope(Mode::Test, "refunds").write(&kept("p")),
-            own.write(&kept("")),
-            own.write(&kept(&"p".repeat(POSITION_LENGTH_MAX + 1))),
+            scope(Mode::Live, "payments").write(&content("p")),
+            scope(Mode::Test, "refunds").write(&content("p")),
+            own.write(&content("")),
+            own.write(&content(&"p".repeat(POSITION_LENGTH_MAX + 1))),
         ] {
             assert_eq!(read(&[("cursor", &cursor)]).unwrap_err(), Problem::invalid_cursor());
         }
@@ -346,19 +346,20 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_is_read_only_as_it_is_written() {
+    fn only_the_canonical_form_of_a_cursor_is_accepted() {
         let own = CursorScope { tenant: tenant(Mode::Test).to_string(), list: "payments".to_owned() };
-        let encoded =
-            |kept: &str| URL_SAFE_NO_PAD.encode([&[VERSION][..], &own.hash(kept)[..], kept.as_bytes()].concat());
+        let encoded = |content: &str| {
+            URL_SAFE_NO_PAD.encode([&[VERSION][..], &own.hash(content)[..], content.as_bytes()].concat())
+        };
         read(&[("cursor", &encoded(r#"{"filters":{"status":"failed"},"position":"p"}"#))]).unwrap();
-        for kept in [
+        for content in [
             r#"{"filters":{"status":"succeeded","status":"failed"},"position":"p"}"#,
             r#"{"filters":{},"filters":{"status":"failed"},"position":"p"}"#,
             r#"{"filters":{"status":"failed"},"position":"p","more":1}"#,
             r#"{"position":"p","filters":{"status":"failed"}}"#,
             r#"{"filters":{"status":"failed"}, "position":"p"}"#,
         ] {
-            assert_eq!(read(&[("cursor", &encoded(kept))]).unwrap_err(), Problem::invalid_cursor(), "{kept}");
+            assert_eq!(read(&[("cursor", &encoded(content))]).unwrap_err(), Problem::invalid_cursor(), "{content}");
         }
     }
 

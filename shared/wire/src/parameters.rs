@@ -1,4 +1,4 @@
-//! Reads the parameters of a query and collects all faults, not only the first.
+//! Parses the parameters of a query, and collects all faults instead of only the first.
 
 use std::collections::BTreeMap;
 
@@ -8,54 +8,56 @@ use spillway_domain::card::holds_card_number;
 use super::faults::{CARD_NUMBER, Faults, Place};
 use super::problem::Problem;
 
-/// The parameters of a query that were not asked for yet, and the faults found so far.
+/// The parameters of a query that were not read yet, and the faults found so far.
 #[derive(Debug, Default)]
 pub struct Parameters {
-    left: BTreeMap<String, Vec<String>>,
+    unread: BTreeMap<String, Vec<String>>,
     faults: Faults,
 }
 
 impl Parameters {
-    /// Those of a request's query, with all values of each name.
+    /// The parameters of a request's query, with all values of each name.
     pub fn of(request: &Request) -> Parameters {
-        let mut left: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut unread: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, value) in request.query_string_parameters_ref().into_iter().flat_map(|query| query.iter()) {
-            left.entry(name.to_owned()).or_default().push(value.to_owned());
+            unread.entry(name.to_owned()).or_default().push(value.to_owned());
         }
-        Parameters { left, faults: Faults::default() }
+        Parameters { unread, faults: Faults::default() }
     }
 
-    /// A parameter's value, none if it is missing. `expected` is what is said of a value that does not parse.
+    /// The value of a parameter. None if it is missing or has a fault. `expected`: the detail of the fault if `parse`
+    /// returns `None`.
     pub(super) fn read<T>(&mut self, name: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
         self.checked(name, |text| parse(text).ok_or(expected))
     }
 
-    /// The same, where `parse` itself tells what is wrong with a value.
+    /// The value of a parameter. None if it is missing or has a fault. `parse` returns the detail of the fault as its
+    /// error.
     pub(super) fn checked<T, E: AsRef<str>>(
         &mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        match self.left.remove(name)?.as_slice() {
+        match self.unread.remove(name)?.as_slice() {
             [value] if value.is_empty() => self.fault(name, "must not be empty"),
             [value] => match parse(value) {
                 Ok(value) => Some(value),
                 Err(wrong) => self.fault(name, wrong.as_ref()),
             },
-            _ => self.fault(name, "must be there only once"),
+            _ => self.fault(name, "must not be repeated"),
         }
     }
 
-    /// Notes a fault of a parameter. Gives none, for use in place of its value.
+    /// Adds a fault of a parameter. Returns `None`, so that it can stand in place of the value.
     pub(super) fn fault<T>(&mut self, name: &str, detail: &str) -> Option<T> {
         self.faults.add(name, || Place::parameter(name), detail);
         None
     }
 
-    /// 400 with all faults, after every parameter was asked for: one that nobody asked for is a fault too, because a
-    /// misspelt filter must not be passed over. A name that holds a card number is not repeated.
+    /// Errors with 400 and all faults. Call it after every parameter was read: a parameter that was not read is a fault
+    /// too, because a misspelt filter must not be ignored. A name that contains a card number is not repeated.
     pub fn finish(mut self) -> Result<(), Problem> {
         let only_unknown = self.faults.is_empty();
-        for name in std::mem::take(&mut self.left).into_keys() {
-            let detail = if holds_card_number(&name) { CARD_NUMBER } else { "is no parameter of this request" };
+        for name in std::mem::take(&mut self.unread).into_keys() {
+            let detail = if holds_card_number(&name) { CARD_NUMBER } else { "is not a parameter of this request" };
             self.faults.add("", || Place::parameter(&name), detail);
         }
         match self.faults.finish() {
@@ -81,13 +83,13 @@ mod tests {
     }
 
     fn fault(name: &str, detail: &str) -> Invalid {
-        // An unknown name is no field, for the log.
-        let field = if detail.starts_with("is no parameter") { "" } else { name };
+        // The log does not name an unknown parameter.
+        let field = if detail.starts_with("is not a parameter") { "" } else { name };
         Invalid { place: Place::Parameter(name.to_owned()), detail: detail.to_owned(), field: field.to_owned() }
     }
 
     #[test]
-    fn all_faults_are_told_at_once_and_no_card_number_is_repeated() {
+    fn finish_returns_all_faults_and_repeats_no_card_number() {
         let mut parameters = parameters(&[
             ("a", &["1", "1"]),
             ("b", &[""]),
@@ -100,20 +102,20 @@ mod tests {
         let read = ["a", "b", "c", "d", "e"].map(|name| parameters.read(name, "must be a number", number));
         assert_eq!(read, [None, None, None, Some(4), None]);
         let faults = vec![
-            fault("a", "must be there only once"),
+            fault("a", "must not be repeated"),
             fault("b", "must not be empty"),
             fault("c", "must be a number"),
             fault("", CARD_NUMBER),
-            fault("limits", "is no parameter of this request"),
+            fault("limits", "is not a parameter of this request"),
         ];
         assert_eq!(parameters.finish(), Err(Problem::invalid_parameters(faults)));
     }
 
     #[test]
-    fn unknown_parameters_alone_have_a_code_of_their_own() {
+    fn only_unknown_parameters_have_their_own_code() {
         let mut read = parameters(&[("a", &["1"]), ("curency", &["USD"])]);
         read.read("a", "must be a number", |text| text.parse::<u8>().ok());
-        let faults = vec![fault("curency", "is no parameter of this request")];
+        let faults = vec![fault("curency", "is not a parameter of this request")];
         assert_eq!(read.finish(), Err(Problem::unknown_parameters(faults)));
         assert_eq!(parameters(&[]).finish(), Ok(()));
     }

@@ -1,4 +1,4 @@
-//! Requests of API Gateway's REST API, as `lambda_http` has them, and what all endpoints ask of them.
+//! Requests of API Gateway's REST API as `lambda_http` requests, and the parts of them that endpoints use.
 
 use std::collections::HashMap;
 
@@ -20,25 +20,24 @@ use super::view;
 /// The largest body, in bytes.
 pub(super) const BODY_MAX: usize = 64 * 1024;
 
-/// Why an event does not become a request.
+/// Why an event can't be converted to a request.
 #[derive(Debug, PartialEq)]
 pub enum Unreadable {
-    /// API Gateway passed on what HTTP does not allow.
+    /// The client's request is not valid HTTP, although API Gateway has accepted it.
     Request {
         /// The gateway's id of the request.
         request_id: String,
-        /// For the client, in one sentence.
+        /// The reason for the client, in one sentence.
         why: &'static str,
     },
-    /// It is no event of API Gateway's REST API.
+    /// The payload is not an event of API Gateway's REST API.
     Event,
 }
 
-/// The request of an event of API Gateway's REST proxy integration, with all values of repeated headers.
+/// Converts an event of API Gateway's REST proxy integration to a request, with all values of repeated headers.
 ///
-/// `lambda_http::run` would make it of the event too. But that keeps only the last value of a repeated header, and a
-/// repeated `Authorization` or `Idempotency-Key` must be seen to be refused. It also panics at a `Host` that is no host
-/// and at a body that is no base64.
+/// `lambda_http::run` is not used, because it keeps only the last value of a repeated header. A repeated
+/// `Authorization` or `Idempotency-Key` must be refused. It also panics at an invalid `Host` and at invalid base64.
 pub fn read_request(payload: &str) -> Result<Request, Unreadable> {
     let Ok(event) = serde_json::from_str::<ApiGatewayProxyRequest>(payload) else {
         return Err(Rough::read(payload));
@@ -56,11 +55,12 @@ pub fn read_request(payload: &str) -> Result<Request, Unreadable> {
     };
     let mut request = Request::new(body);
     *request.method_mut() = event.http_method;
-    // Of each pair, the second keeps one value for each name. It counts only where the first is missing.
+    // The event contains headers and parameters twice: with all values of each name, and with one value. The second
+    // form is used only if the first is missing.
     *request.headers_mut() =
         if event.multi_value_headers.is_empty() { event.headers } else { event.multi_value_headers };
     let query = match event.multi_value_query_string_parameters {
-        none if none.is_empty() => event.query_string_parameters,
+        empty if empty.is_empty() => event.query_string_parameters,
         all => all,
     };
     let path = event.path.unwrap_or_default();
@@ -75,7 +75,7 @@ pub fn read_request(payload: &str) -> Result<Request, Unreadable> {
         .with_request_context(RequestContext::ApiGatewayV1(event.request_context)))
 }
 
-/// An event whose headers may be anything.
+/// The parts of an event that has invalid headers.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Rough {
@@ -96,15 +96,15 @@ impl Rough {
     /// Why this event can't be read.
     fn read(payload: &str) -> Unreadable {
         match serde_json::from_str::<Rough>(payload) {
-            Ok(event) if event.has_odd_header() => {
+            Ok(event) if event.has_invalid_header() => {
                 let request_id = event.request_context.request_id;
-                Unreadable::Request { request_id, why: "A header has a character that no header may have." }
+                Unreadable::Request { request_id, why: "A header has a character that HTTP does not allow." }
             }
             _ => Unreadable::Event,
         }
     }
 
-    fn has_odd_header(&self) -> bool {
+    fn has_invalid_header(&self) -> bool {
         let many = self.multi_value_headers.iter().flatten();
         let many = many.flat_map(|(name, values)| values.iter().map(move |value| (name, value)));
         let mut all = many.chain(self.headers.iter().flatten());
@@ -112,33 +112,36 @@ impl Rough {
     }
 }
 
-/// What endpoints ask of a request beside `lambda_http`'s own [`lambda_http::RequestExt`].
+/// Parts of a request that endpoints use, in addition to [`lambda_http::RequestExt`].
 pub trait ApiRequestExt {
-    /// The gateway's id of this request. "" if it gave none.
+    /// The gateway's id of this request. "" if it is missing.
     fn request_id(&self) -> &str;
 
-    /// The route: the path with its parameters' names. "" if the gateway gave none.
+    /// The route: the path with the names of its parameters. "" if it is missing.
     fn route(&self) -> &str;
 
     /// A parameter of the path. "" if it is missing.
     fn path_parameter(&self, name: &str) -> &str;
 
-    /// The address of something below this request's own path: right behind a stage and behind a custom domain.
+    /// The path of an object below this request's path, as the client sees it: with the stage or the base path of a
+    /// custom domain.
     fn location(&self, id: &str) -> String;
 
-    /// Where a resource of another collection is, as the client reaches it.
+    /// The path of a resource in another collection, as the client sees it.
     fn location_of(&self, collection: &str, id: &str) -> String;
 
-    /// The idempotency key, which every POST must have. 400 if it is missing, repeated or malformed.
+    /// The idempotency key. Errors with 400 if it is missing, repeated or malformed.
     fn idempotency_key(&self) -> Result<IdempotencyKey, Problem>;
 
-    /// The versions that a change may be based on. 428 if the header is missing or is not a list of entity tags.
+    /// The versions in the header `If-Match`. Errors with 428 if it is missing or not a list of entity tags.
     fn if_match(&self) -> Result<IfMatch, Problem>;
 
-    /// The body, a JSON object in which no key is repeated. 415, 413 and 400 in this order.
+    /// The body: a JSON object without repeated keys. Errors with 415 for another media type, 413 for a large body, and
+    /// 400 for other faults, checked in this order.
     fn json(&self) -> Result<Json, Problem>;
 
-    /// The body of a request that takes none: an empty object if there is none, else as [`ApiRequestExt::json`].
+    /// The body of a request that needs no body: an empty object if it is missing, else the same as
+    /// [`ApiRequestExt::json`].
     fn no_json(&self) -> Result<Json, Problem>;
 }
 
@@ -147,10 +150,11 @@ pub trait ApiRequestExt {
 pub struct IfMatch(Vec<String>);
 
 impl IfMatch {
-    /// 412 unless this version is named, or `*` stands for every one. A weak tag never matches (RFC 9110, section 13.1.1).
+    /// Errors with 412 unless the header contains this version or `*`. A weak tag never matches (RFC 9110, section
+    /// 13.1.1).
     pub fn check(&self, version: u64) -> Result<(), Problem> {
         let etag = view::etag(version);
-        let is_named = self.0.iter().any(|named| *named == etag || named == "*");
+        let is_named = self.0.iter().any(|tag| *tag == etag || tag == "*");
         if is_named { Ok(()) } else { Err(Problem::precondition_failed()) }
     }
 }
@@ -169,7 +173,7 @@ impl ApiRequestExt for Request {
     }
 
     fn location(&self, id: &str) -> String {
-        // The gateway's own path: as the client sees it, with the stage or the custom domain's base path.
+        // The path in the request context is the one that the client sees.
         let path = context(self).and_then(|context| context.path.as_deref()).unwrap_or_default();
         format!("{}/{id}", path.trim_end_matches('/'))
     }
@@ -187,11 +191,11 @@ impl ApiRequestExt for Request {
     }
 
     fn if_match(&self) -> Result<IfMatch, Problem> {
-        let named: Vec<String> = tags(self, "if-match").map(str::to_owned).collect();
+        let sent: Vec<String> = tags(self, "if-match").map(str::to_owned).collect();
         let quoted = |tag: &str| tag.strip_prefix('"')?.strip_suffix('"').map(|inside| !inside.contains('"'));
         let is_tag = |tag: &String| tag == "*" || quoted(tag.strip_prefix("W/").unwrap_or(tag)) == Some(true);
-        let all = !named.is_empty() && named.iter().all(is_tag);
-        if all { Ok(IfMatch(named)) } else { Err(Problem::precondition_required()) }
+        let all = !sent.is_empty() && sent.iter().all(is_tag);
+        if all { Ok(IfMatch(sent)) } else { Err(Problem::precondition_required()) }
     }
 
     fn no_json(&self) -> Result<Json, Problem> {
@@ -209,15 +213,17 @@ impl ApiRequestExt for Request {
         if bytes.len() > BODY_MAX {
             return Err(Problem::body_too_large());
         }
-        let text = std::str::from_utf8(bytes).map_err(|_| Problem::malformed_request("The body is no valid UTF-8."))?;
-        // The gateway hands bodies on as text, with this character for whatever was no UTF-8. Nobody could tell that
-        // from what the client meant, and it would be stored as if it were that. A body in base64 is as it was sent.
+        let text =
+            std::str::from_utf8(bytes).map_err(|_| Problem::malformed_request("The body is not valid UTF-8."))?;
+        // The gateway passes a body as text and replaces invalid UTF-8 by U+FFFD. The original bytes are lost, so the
+        // body is refused. A body in base64 is unchanged, so it may contain this character.
         if matches!(self.body(), Body::Text(_)) && text.contains(char::REPLACEMENT_CHARACTER) {
-            return Err(Problem::malformed_request("The body is no valid UTF-8, or holds the character U+FFFD."));
+            return Err(Problem::malformed_request("The body is not valid UTF-8, or contains the character U+FFFD."));
         }
-        let sent = Json::parse_object(text).map_err(|why| Problem::malformed_request(&format!("The body {why}.")))?;
+        let sent =
+            Json::parse_object(text).map_err(|error| Problem::malformed_request(&format!("The body {error}.")))?;
         match sent.repeated.finish() {
-            none if none.is_empty() => Ok(sent.object),
+            errors if errors.is_empty() => Ok(sent.object),
             errors => Err(Problem::repeated_keys(errors)),
         }
     }
@@ -230,7 +236,7 @@ fn context(request: &Request) -> Option<&ApiGatewayProxyRequestContext> {
     }
 }
 
-/// A header's only value. None if the header is missing, `repeated` if it came more than once.
+/// The value of a header. None if the header is missing. Errors with `repeated` if it occurs more than once.
 pub(super) fn single_header<'a>(
     request: &'a Request, name: &str, repeated: Problem,
 ) -> Result<Option<&'a str>, Problem> {
@@ -241,13 +247,13 @@ pub(super) fn single_header<'a>(
     }
 }
 
-/// A value that the authorizer put into the request's context. "" if it put no text there.
+/// A text from the authorizer's context. "" if it is missing or not a text.
 pub(super) fn authorizer_value<'a>(request: &'a Request, name: &str) -> &'a str {
     let authorizer = request.request_context_ref().and_then(RequestContext::authorizer);
     authorizer.and_then(|authorizer| authorizer.fields.get(name)).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Whether the client has this version already.
+/// Whether `If-None-Match` contains this version, so the client has it already.
 pub(super) fn has_version(request: &Request, etag: &str) -> bool {
     tags(request, "if-none-match").any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
@@ -257,18 +263,18 @@ fn tags<'a>(request: &'a Request, name: &str) -> impl Iterator<Item = &'a str> {
     request.headers().get_all(name).iter().map(text).flat_map(|value| value.split(',')).map(str::trim)
 }
 
-/// The merchant that the authorizer named, for the log. "" if it named none.
+/// The merchant in the authorizer's context, for the log. "" if it is missing.
 pub fn claimed_merchant(request: &Request) -> &str {
     authorizer_value(request, "merchant")
 }
 
-/// The ids in the request's path, for the log: what has no id's form may be anything.
+/// The well-formed ids in the request's path, for the log. Other values are left out, because they may be anything.
 pub fn ids_in_path(request: &Request) -> impl Iterator<Item = &str> {
     let parameters = request.path_parameters_ref().into_iter().flat_map(|parameters| parameters.iter());
     parameters.map(|(_, value)| value).filter(|value| is_id(value))
 }
 
-/// A header's value. It came as text, so it is valid UTF-8, though perhaps not ASCII.
+/// The value of a header. It is valid UTF-8, because the event is JSON, but it may contain other characters than ASCII.
 fn text(value: &HeaderValue) -> &str {
     std::str::from_utf8(value.as_bytes()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The answers about resources: what is the same for all of them.
+//! Answers that are the same for all resources.
 
 use lambda_http::Request;
 use spillway_domain::resource::{Creation, Resource};
@@ -8,13 +8,15 @@ use super::request::ApiRequestExt as _;
 use super::response::{ApiResponseExt as _, Response};
 use super::view::{self, Shown};
 
-/// 200: a resource as it is, or 304 if the client has this version already.
+/// 200 with a resource, or 304 if the client has this version already.
 pub fn resource<T: Resource + Shown>(resource: &T, request: &Request) -> Response {
     let meta = resource.meta();
     Response::ok(&resource.shown()).about(meta.id.as_str()).at_version(meta.version, request)
 }
 
-/// The answer to a request that makes a resource: 202 with it, or with what the same request made before.
+/// The answer to a request that creates a resource: 202 with the resource as it was accepted, now or by an earlier
+/// identical request. Errors if the idempotency key was used for another request, or with `refused` if another resource
+/// does not allow the creation.
 pub fn creation<T: Resource + Shown>(
     request: &Request, new: &T, creation: Creation<T>, refused: impl FnOnce(T::Refusal) -> Problem,
 ) -> Result<Response, Problem> {

@@ -1,4 +1,4 @@
-//! Answers, and the form in which API Gateway takes them.
+//! Answers, and their form for API Gateway.
 
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use lambda_http::http::header::CONTENT_TYPE;
@@ -12,56 +12,56 @@ use super::view;
 /// An answer to a request.
 pub type Response = lambda_http::Response<Body>;
 
-/// What an answer is about: carried in its extensions, for the log.
+/// The id of the object in an answer. The answer's extensions carry it for the log.
 #[derive(Debug, Clone)]
 struct About(String);
 
-/// How endpoints make their answers.
+/// Constructors of answers.
 pub trait ApiResponseExt: Sized {
-    /// 200 with a body that a cache may keep, but must ask about.
+    /// 200. A cache may store it, but must revalidate it.
     fn ok(body: &impl Serialize) -> Self;
 
-    /// 201: stored, nothing more to do.
+    /// 201: the object is stored, and no work is left.
     fn created(body: &impl Serialize, location: String) -> Self;
 
-    /// 202: stored, and work has begun.
+    /// 202: the object is stored, and work for it has begun.
     fn accepted(body: &impl Serialize, location: String) -> Self;
 
-    /// The same, of what has no address.
+    /// 202 for an object without an address.
     fn accepted_without_location(body: &impl Serialize) -> Self;
 
-    /// 204: done, nothing to show.
+    /// 204: the request is done.
     fn no_content() -> Self;
 
-    /// Sets a header. A value that no header may have is left out.
+    /// Sets a header. An invalid value is left out.
     ///
     /// # Panics
     ///
-    /// If the name is no header's.
+    /// Panics if the name is not a valid header name.
     #[must_use]
     fn with_header(self, name: &'static str, value: impl AsRef<str>) -> Self;
 
-    /// Sets the version of what is shown.
+    /// Sets the header `ETag`.
     #[must_use]
     fn with_version(self, etag: impl AsRef<str>) -> Self;
 
-    /// This answer with the version of what it shows, or 304 in its place if the client has that version already.
+    /// Sets the `ETag` of this version, or returns 304 if the client has the version already.
     #[must_use]
     fn at_version(self, version: u64, request: &Request) -> Self;
 
-    /// A balance, for example, must never be shown from a cache.
+    /// Forbids caching, for example of a balance.
     #[must_use]
     fn never_cached(self) -> Self;
 
-    /// It will never change any more.
+    /// Allows the client to cache the answer for a day, because the object never changes again.
     #[must_use]
     fn final_for_this_client(self) -> Self;
 
-    /// Marks the answer to a repeated request.
+    /// Sets `Idempotent-Replayed` if this answers a repeated request.
     #[must_use]
     fn replayed(self, replayed: bool) -> Self;
 
-    /// What it is about, for the log.
+    /// Sets the id of the answer's object for the log.
     #[must_use]
     fn about(self, id: &str) -> Self;
 }
@@ -125,8 +125,8 @@ impl ApiResponseExt for Response {
     }
 }
 
-/// 304: the headers are those of this answer, so that caches keep it as long (RFC 9110, section 15.4.5), but for those
-/// of the body that it does not have.
+/// 304 with the headers of this answer, so that caches apply the same rules (RFC 9110, section 15.4.5), but without
+/// body and `Content-Type`.
 fn not_modified(mut response: Response) -> Response {
     *response.status_mut() = StatusCode::NOT_MODIFIED;
     *response.body_mut() = Body::Empty;
@@ -134,13 +134,13 @@ fn not_modified(mut response: Response) -> Response {
     response
 }
 
-/// A refusal, which no cache keeps.
+/// An error answer. It must not be cached.
 pub(super) fn problem(status: StatusCode, body: &impl Serialize) -> Response {
     json(status, "application/problem+json", body).never_cached()
 }
 
 fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
-    // What is rendered is made of texts and numbers: writing it to memory can't fail.
+    // Views consist of texts and numbers, so serialization to memory can't fail.
     let body = serde_json::to_string(body).unwrap_or_default();
     let mut response = Response::new(Body::Text(body));
     *response.status_mut() = status;
@@ -148,12 +148,12 @@ fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -
     response
 }
 
-/// What an answer is about. None if nothing was named.
+/// The id of the answer's object, set by [`ApiResponseExt::about`]. None if it was not set.
 pub fn subject(response: &Response) -> Option<&str> {
     response.extensions().get::<About>().map(|about| about.0.as_str())
 }
 
-/// The answer as API Gateway's proxy integration takes it, with the id of its request.
+/// The answer in the form of API Gateway's proxy integration, with the header `Request-Id`.
 pub fn render(response: Response, request_id: &str) -> ApiGatewayProxyResponse {
     let (parts, body) = response.with_header("request-id", request_id).into_parts();
     let mut rendered = ApiGatewayProxyResponse::default();
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn not_modified_keeps_the_headers_that_are_not_of_the_body() {
+    fn not_modified_keeps_all_headers_but_content_type() {
         let shown = Response::ok(&"x").final_for_this_client().with_version("\"2\"").about("pay_1");
         let answer = not_modified(shown);
         assert_eq!(subject(&answer), Some("pay_1"));
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_has_its_body_as_text_and_each_header_once() {
+    fn render_writes_the_body_as_text_and_each_header_once() {
         let answer = Response::accepted(&"é", "/v1/payments/pay_1".to_owned()).never_cached().never_cached();
         let rendered = serde_json::to_value(render(answer, "r")).unwrap();
         assert_eq!((&rendered["statusCode"], &rendered["body"]), (&202.into(), &"\"é\"".into()));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_no_header_may_have_is_left_out() {
+    fn an_invalid_header_value_is_left_out() {
         let answer = Response::ok(&"x").with_header("location", "a\nb");
         assert_eq!((answer.status(), answer.headers().get("location")), (StatusCode::OK, None));
     }

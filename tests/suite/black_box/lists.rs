@@ -113,9 +113,9 @@ async fn an_impossible_filter_value_is_refused() {
     for name in ["reference", "customer"] {
         for (value, message) in [
             (encoded(&too_long), "must have at most 255 characters"),
-            (encoded("a\nb"), "must not hold control characters"),
+            (encoded("a\nb"), "must not contain control characters"),
             (String::new(), "must not be empty"),
-            (format!("a&{name}=a"), "must be there only once"),
+            (format!("a&{name}=a"), "must not be repeated"),
         ] {
             assert_eq!(faults(client.get(&format!("/payments?{name}={value}")).await), [[name, message]]);
         }
@@ -168,7 +168,7 @@ async fn unknown_parameters_have_their_own_code() {
     for list in ["/payments", "/balance/transactions"] {
         let answer = client.get(&format!("{list}?custmer=cus_77&limit=1&a&b")).await;
         let problem = answer.expect_problem(400, "unknown_parameter").body;
-        let named = |name: &str| json!({"parameter": name, "detail": "is no parameter of this request"});
+        let named = |name: &str| json!({"parameter": name, "detail": "is not a parameter of this request"});
         assert_eq!(problem["errors"], json!([named("a"), named("b"), named("custmer")]), "{list}");
     }
 }
@@ -183,7 +183,7 @@ async fn all_parameter_faults_are_named_at_once() {
         ("limit=101", vec![limit]),
         ("limit=ten", vec![limit]),
         ("limit=", vec![["limit", "must not be empty"]]),
-        ("limit=5&limit=5", vec![["limit", "must be there only once"]]),
+        ("limit=5&limit=5", vec![["limit", "must not be repeated"]]),
         ("cursor=", vec![["cursor", "must not be empty"]]),
         ("status=Failed", vec![["status", "must be processing, succeeded or failed"]]),
         (
@@ -199,8 +199,8 @@ async fn all_parameter_faults_are_named_at_once() {
                 limit,
                 ["created_from", TIME],
                 ["created_before", TIME],
-                ["a", "is no parameter of this request"],
-                ["b", "is no parameter of this request"],
+                ["a", "is not a parameter of this request"],
+                ["b", "is not a parameter of this request"],
             ],
         ),
     ] {
@@ -215,7 +215,7 @@ async fn balance_transactions_have_no_status_filter() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let message = faults(client.get("/balance/transactions?status=succeeded&limit=0").await);
-    let expected = [["limit", "must be a whole number from 1 to 100"], ["status", "is no parameter of this request"]];
+    let expected = [["limit", "must be a whole number from 1 to 100"], ["status", "is not a parameter of this request"]];
     assert_eq!(message, expected);
 }
 

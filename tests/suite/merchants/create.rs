@@ -58,8 +58,8 @@ async fn a_merchant_takes_current_currencies_only() {
     for (currency, message) in [
         ("ANG", "ANG is not a current payment currency of ISO 4217"),
         ("BGN", "BGN is not a current payment currency of ISO 4217"),
-        ("XAU", "The request has faults and nothing was done"),
-        ("CLF", "The request has faults and nothing was done"),
+        ("XAU", "The request has faults, and nothing was done"),
+        ("CLF", "The request has faults, and nothing was done"),
     ] {
         let mut old = request(&unique());
         old["currencies"] = json!({"USD": fee, currency: fee});

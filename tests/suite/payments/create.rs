@@ -67,12 +67,12 @@ async fn a_malformed_body_is_refused_with_its_reason() {
         (b"\xef\xbb\xbf", "The body begins with a byte order mark; send it without."),
         (b"{\"amount\":1250,", "The body ends before its JSON is complete (line 1, column 15)."),
         (b"{\"amount\":\n1250", "The body ends before its JSON is complete (line 2, column 4)."),
-        (b"{'amount':1250}", "The body is no valid JSON: key must be a string at line 1 column 2."),
-        (b"{\"amount\":1250} x", "The body is no valid JSON: trailing characters at line 1 column 17."),
+        (b"{'amount':1250}", "The body is not valid JSON: key must be a string at line 1 column 2."),
+        (b"{\"amount\":1250} x", "The body is not valid JSON: trailing characters at line 1 column 17."),
         (b"[]", "The body must be a JSON object, not an array."),
-        (b"caf\xe9", "The body is no valid UTF-8, or holds the character U+FFFD."),
-        (b"\xff\xfe{\0}\0", "The body is no valid UTF-8, or holds the character U+FFFD."),
-        (b"{\"a\":1,\"a\":2}", "The body has a key more than once in an object; see errors."),
+        (b"caf\xe9", "The body is not valid UTF-8, or contains the character U+FFFD."),
+        (b"\xff\xfe{\0}\0", "The body is not valid UTF-8, or contains the character U+FFFD."),
+        (b"{\"a\":1,\"a\":2}", "The body repeats a key in an object; see errors."),
     ] {
         for request in
             [client.payment_request(&unique(), &json!({})), hook.clone().header("idempotency-key", &unique())]

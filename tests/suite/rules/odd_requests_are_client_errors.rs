@@ -20,8 +20,8 @@ fn event(members: Value) -> (String, Value) {
 async fn an_unreadable_request_is_400_and_logged() {
     let stack = Stack::start(Options::new().template(Template::still()).keep_lines().unkilled()).await;
     let cases = [
-        (json!({"multiValueHeaders": {"X": ["a\u{7f}"]}}), "A header has a character that no header may have."),
-        (json!({"multiValueHeaders": {"X Y": ["a"]}}), "A header has a character that no header may have."),
+        (json!({"multiValueHeaders": {"X": ["a\u{7f}"]}}), "A header has a character that HTTP does not allow."),
+        (json!({"multiValueHeaders": {"X Y": ["a"]}}), "A header has a character that HTTP does not allow."),
         (json!({"body": "e30", "isBase64Encoded": true}), "The body can't be decoded."),
     ];
     for (members, detail) in cases {

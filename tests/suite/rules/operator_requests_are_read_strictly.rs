@@ -14,12 +14,12 @@ async fn refusal(stack: &Stack, function: &str, payload: &str) -> String {
 /// Fails the test unless the function refuses the payload with exactly these faults, in order.
 async fn refused(stack: &Stack, function: &str, payload: &str, faults: &[&str]) {
     let sentence = refusal(stack, function, payload).await;
-    let start = "The request has faults and nothing was done; correct it and send it again: ";
+    let start = "The request has faults, and nothing was done. Correct it and send it again: ";
     assert_eq!(sentence, format!("{start}{}.", faults.join("; ")), "{function} {payload}");
 }
 
-const TWICE: &str = "is there more than once";
-const UNKNOWN: &str = "is no field of this request";
+const TWICE: &str = "is repeated";
+const UNKNOWN: &str = "is not a field of this request";
 
 #[tokio::test]
 async fn create_merchant_refuses_repeated_and_unknown_members() {
@@ -134,7 +134,7 @@ async fn a_payload_that_is_no_request_gets_a_short_refusal() {
             ("null", "The request must be a JSON object, not null"),
             ("[]", "The request must be a JSON object, not an array"),
             (&large, "The request may have at most 65536 bytes"),
-            (&many, "The request has faults and nothing was done"),
+            (&many, "The request has faults, and nothing was done"),
         ] {
             let sentence = refusal(&stack, function, payload).await;
             assert!(sentence.starts_with(start), "{function} {payload:.40}: {sentence:.200}");
@@ -151,7 +151,7 @@ async fn times_outside_the_calendar_are_refused() {
     let fault = "must be an RFC 3339 time such as 2026-01-31T12:00:00.000Z, of the years 0001 to 9999 in UTC";
     let message = |error: &Value| error["errorMessage"].as_str().unwrap().to_owned();
     let refused = |place: &str| {
-        format!("The request has faults and nothing was done; correct it and send it again: {place} {fault}.")
+        format!("The request has faults, and nothing was done. Correct it and send it again: {place} {fault}.")
     };
     for (number, (time, utc)) in at_the_ends_of_the_calendar().into_iter().enumerate() {
         let request: Value = json!({"merchant": merchant.id, "mode": "test", "reference": format!("key {number}"),

@@ -20,7 +20,7 @@ async fn every_endpoint_refuses_unknown_parameters() {
                 continue;
             }
             let problem = answer.expect_problem(400, "unknown_parameter").body;
-            let named = |name: &&str| json!({"parameter": name, "detail": "is no parameter of this request"});
+            let named = |name: &&str| json!({"parameter": name, "detail": "is not a parameter of this request"});
             let expected: Vec<_> = names.iter().map(named).collect();
             assert_eq!(problem["errors"], json!(expected), "{}?{query}", endpoint.name());
         }
@@ -34,7 +34,7 @@ async fn a_balance_refuses_a_date_and_a_currency() {
     let client = stack.new_merchant().await.client;
     for (query, name) in [("as_of=nonsense", "as_of"), ("curency=USD", "curency"), ("limit=1", "limit"), ("=1", "")] {
         let problem = client.get(&format!("/balance?{query}")).await.expect_problem(400, "unknown_parameter").body;
-        let expected = json!([{"parameter": name, "detail": "is no parameter of this request"}]);
+        let expected = json!([{"parameter": name, "detail": "is not a parameter of this request"}]);
         assert_eq!(problem["errors"], expected, "{query}");
     }
     client.get("/balance?").await.expect(200);

@@ -1,4 +1,4 @@
-//! Webhook endpoints, and when a delivery is attempted.
+//! Webhook endpoints, and the deliveries of events to them.
 
 mod attempt;
 mod delivery;

@@ -1,4 +1,4 @@
-//! An endpoint's declaration, and the check of who calls it.
+//! The declaration of an endpoint, and the check of its caller.
 
 use std::marker::PhantomData;
 
@@ -15,39 +15,39 @@ use super::parameter::{PathIdSpec, QuerySpec};
 use super::problem_type::{ProblemType, problem_types};
 use lambda_http::Request;
 
-/// The declaration of an endpoint whose successful answers show an `A`. (`A` is a type and no value, so that a function
-/// carries nothing of the schema that the OpenAPI document has of it.)
+/// The declaration of an endpoint. `A` is the view in its successful answers. It is a type parameter, not a value, so
+/// that a function's binary does not contain the schema.
 #[derive(Debug)]
 pub struct Endpoint<A> {
     /// The method.
     pub method: Method,
-    /// The route as the template has it: `/v1/payments/{payment_id}`.
+    /// The route as in the template: `/v1/payments/{payment_id}`.
     pub path: &'static str,
-    /// What it does, as a title of a few words.
+    /// A title of a few words.
     pub summary: &'static str,
-    /// What it does, in sentences of Markdown.
+    /// The description, in Markdown.
     pub description: &'static str,
-    /// Who may call it.
+    /// The required key and scope.
     pub access: Access,
-    /// Whether it demands the header `Idempotency-Key`.
+    /// Whether the header `Idempotency-Key` is required.
     pub idempotency_key: bool,
-    /// Whether it demands the header `If-Match`.
+    /// Whether the header `If-Match` is required.
     pub if_match: bool,
     /// The ids in its path.
     pub path_ids: &'static [PathIdSpec],
-    /// The parameters of its query, if it refuses all others. None if it ignores its query.
+    /// The parameters of its query. Other parameters are refused. None if the endpoint ignores the query.
     pub query: Option<&'static [QuerySpec]>,
-    /// The fields of its body. Empty if it takes no body: a POST then takes an empty object too.
+    /// The fields of its body. If empty, the endpoint takes no body, and a POST may send an empty object.
     pub body: &'static [FieldSpec],
-    /// The answer to a request that it accepts.
+    /// The answer to an accepted request.
     pub success: Success,
-    /// The problems that are its own. Those that follow from the rest of the declaration are not repeated here.
+    /// The problems of this endpoint only. Other problems follow from the declaration, see [`Endpoint::all_problems`].
     pub problems: &'static [ProblemType],
-    /// What a success shows.
+    /// The view in a successful answer.
     pub shows: PhantomData<fn() -> A>,
 }
 
-/// The methods of endpoints.
+/// The HTTP method of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
     /// GET
@@ -61,7 +61,7 @@ pub enum Method {
 }
 
 impl Method {
-    /// In upper case.
+    /// The name in upper case.
     pub fn as_str(self) -> &'static str {
         match self {
             Method::Get => "GET",
@@ -72,27 +72,27 @@ impl Method {
     }
 }
 
-/// Who may call an endpoint.
+/// The key that an endpoint requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody, without a key.
+    /// No key is required.
     Public,
-    /// A key with this scope. A suspended merchant may too.
+    /// A key with this scope. The merchant may be suspended.
     Reads(Scope),
     /// A key with this scope, of a merchant that is not suspended.
     Starts(Scope),
 }
 
-/// The answer to a request that an endpoint accepts.
+/// The answer to an accepted request.
 #[derive(Debug, Clone, Copy)]
 pub struct Success {
     /// The HTTP status. A 204 has no body.
     pub status: u16,
-    /// The answer in a sentence.
+    /// A description in one sentence.
     pub description: &'static str,
-    /// Whether it has the header `Location`.
+    /// Whether the answer has the header `Location`.
     pub has_location: bool,
-    /// Whether it has the header `ETag`. To a GET with `If-None-Match` the answer can then be 304.
+    /// Whether the answer has the header `ETag`. If so, the answer to a GET with `If-None-Match` can be 304.
     pub has_etag: bool,
 }
 
@@ -121,13 +121,13 @@ impl Success {
         Success::new(204, description)
     }
 
-    /// The same without `Location`: there is no address of what was made.
+    /// The same answer without `Location`, because the created object has no address.
     #[must_use]
     pub const fn without_location(self) -> Success {
         Success { has_location: false, ..self }
     }
 
-    /// The same with `ETag`.
+    /// The same answer with `ETag`.
     #[must_use]
     pub const fn with_etag(self) -> Success {
         Success { has_etag: true, ..self }
@@ -135,7 +135,7 @@ impl Success {
 }
 
 impl<A> Endpoint<A> {
-    /// An endpoint without parameters, body and problems of its own.
+    /// An endpoint without parameters, a body and problems of its own.
     pub const fn new(method: Method, path: &'static str, access: Access, success: Success) -> Endpoint<A> {
         Endpoint {
             method,
@@ -159,12 +159,12 @@ impl<A> Endpoint<A> {
         Endpoint::new(Method::Get, path, access, success)
     }
 
-    /// A POST. It demands an `Idempotency-Key`, as every POST does.
+    /// A POST. Every POST requires an `Idempotency-Key`.
     pub const fn post(path: &'static str, access: Access, success: Success) -> Endpoint<A> {
         Endpoint { idempotency_key: true, ..Endpoint::new(Method::Post, path, access, success) }
     }
 
-    /// A PATCH. It demands `If-Match`, as every PATCH does.
+    /// A PATCH. Every PATCH requires `If-Match`.
     pub const fn patch(path: &'static str, access: Access, success: Success) -> Endpoint<A> {
         Endpoint { if_match: true, ..Endpoint::new(Method::Patch, path, access, success) }
     }
@@ -174,7 +174,7 @@ impl<A> Endpoint<A> {
         Endpoint::new(Method::Delete, path, access, success)
     }
 
-    /// The same declaration, whatever it shows.
+    /// The same declaration without the type of its view.
     pub const fn erased(&self) -> Endpoint<()> {
         Endpoint {
             method: self.method,
@@ -193,26 +193,26 @@ impl<A> Endpoint<A> {
         }
     }
 
-    /// The fields of a body, to be read one by one.
+    /// The fields of a body. Read each declared field, then call [`Fields::finish`].
     pub fn fields(&self, body: Json) -> Fields {
         Fields::declared(body, self.body)
     }
 
-    /// Reads the body of a request that has no fields: none, or an empty object. Every field of it is a fault.
+    /// Errors unless the request has no body or an empty object. For endpoints without declared fields.
     pub fn takes_nothing(&self, request: &Request) -> Result<(), Problem> {
         match self.fields(request.no_json()?).finish() {
-            none if none.is_empty() => Ok(()),
+            faults if faults.is_empty() => Ok(()),
             faults => Err(Problem::invalid_request(faults)),
         }
     }
 
-    /// The path below the version, which names a list: `payments`.
+    /// The path without `/v1/`, such as `payments`.
     pub fn name(&self) -> &'static str {
         self.path.strip_prefix("/v1/").unwrap_or(self.path)
     }
 
-    /// The caller, if it may call this endpoint. 401 if the key is expired or missing, 403 if it lacks the scope or the
-    /// merchant is suspended.
+    /// The caller. Errors with 401 if the key is missing or expired, and with 403 if it lacks the scope or the merchant
+    /// is suspended.
     pub fn authorized(&self, request: &Request, now: Timestamp) -> Result<Caller, Problem> {
         let caller = Caller::of(request, now)?;
         match self.access {
@@ -223,7 +223,7 @@ impl<A> Endpoint<A> {
         Ok(caller)
     }
 
-    /// All problems that it answers with: its own, and those that follow from what it declares.
+    /// All problems of this endpoint: its own, and those that follow from the declaration.
     pub fn all_problems(&self) -> Vec<ProblemType> {
         let of = |condition: bool, problems: &[ProblemType]| if condition { problems.to_vec() } else { Vec::new() };
         let has_key = self.access != Access::Public;

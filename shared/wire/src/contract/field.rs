@@ -1,4 +1,4 @@
-//! The fields of a body: what each takes, and how it is read.
+//! The fields of a body: their declarations and their parsers.
 
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
@@ -6,10 +6,10 @@ use std::marker::PhantomData;
 use super::super::fields::Fields;
 use super::words::{Words, alternatives};
 
-/// A field of a body, of the kind `K`, by which its value is read.
+/// A field of a body. Its kind `K` determines the type of its value.
 #[derive(Debug, Clone, Copy)]
 pub struct Field<K> {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
     kind: K,
     about: &'static str,
@@ -17,22 +17,22 @@ pub struct Field<K> {
     is_required: bool,
 }
 
-/// A field as the OpenAPI document describes it.
+/// The description of a field for the OpenAPI document.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldSpec {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// What it takes.
+    /// The accepted values.
     pub kind: FieldKind,
-    /// What it means, in sentences of Markdown.
+    /// The meaning of the field, in Markdown.
     pub about: &'static str,
-    /// A value, as JSON.
+    /// An example of a value, in JSON.
     pub example: &'static str,
-    /// Whether it must be there. A field that need not be may be null too.
+    /// Whether the field is required. A field that is not required may be missing or null.
     pub is_required: bool,
 }
 
-/// What a field takes.
+/// The accepted values of a field.
 #[derive(Debug, Clone, Copy)]
 pub enum FieldKind {
     /// A whole number.
@@ -49,12 +49,12 @@ pub enum FieldKind {
     Metadata,
 }
 
-/// A whole number of this range.
+/// A whole number in a range.
 #[derive(Debug, Clone, Copy)]
 pub struct Integer {
-    /// The least, included.
+    /// The smallest accepted value.
     pub least: i64,
-    /// The most, included.
+    /// The largest accepted value.
     pub most: i64,
 }
 
@@ -62,14 +62,14 @@ pub struct Integer {
 #[derive(Debug, Clone, Copy)]
 pub struct Flag;
 
-/// A text that is not empty and holds no control character.
+/// A text that is not empty and contains no control characters.
 #[derive(Debug, Clone, Copy)]
 pub struct Text {
-    /// Characters at most.
+    /// The most characters.
     pub length_max: usize,
-    /// What JSON Schema calls its form (`uri`). Empty if it has none.
+    /// The format in JSON Schema, such as `uri`. May be empty.
     pub format: &'static str,
-    /// The regular expression that it matches besides. Empty if there is none.
+    /// A regular expression that the text must match. May be empty.
     pub pattern: &'static str,
 }
 
@@ -85,14 +85,14 @@ impl<T> Clone for OneOf<T> {
 
 impl<T> Copy for OneOf<T> {}
 
-/// A list of texts, 1 to `count_max`.
+/// A list of 1 to `count_max` texts.
 #[derive(Debug, Clone, Copy)]
 pub struct List {
-    /// Entries at most.
+    /// The most entries.
     pub count_max: usize,
-    /// What is said of an entry that can't be read.
+    /// The detail of the fault if an entry is not accepted, such as `must be an event`.
     pub expected: &'static str,
-    /// Every entry that can be read.
+    /// All accepted entries.
     pub words: fn() -> Vec<String>,
 }
 
@@ -105,7 +105,7 @@ impl<K: Copy> Field<K> {
         Field { name, kind, about, example, is_required: true }
     }
 
-    /// The same, where it may be missing or null.
+    /// The same field, but it may be missing or null.
     #[must_use]
     pub const fn optional(self) -> Field<K> {
         Field { is_required: false, ..self }
@@ -124,84 +124,84 @@ impl Field<Integer> {
         Field::new(name, Integer { least, most }, about, example)
     }
 
-    /// For the declaration.
+    /// The description for the endpoint's declaration.
     pub const fn spec(&self) -> FieldSpec {
         self.spec_of(FieldKind::Integer(self.kind))
     }
 
-    /// Its value. None if it has a fault, or is missing.
+    /// The value. None if it is missing or has a fault.
     pub fn read(&self, fields: &mut Fields) -> Option<i64> {
         let range = self.kind.least..=self.kind.most;
-        fields.asked_for(self.name);
+        fields.mark_read(self.name);
         if self.is_required { fields.integer(self.name, range) } else { fields.optional_integer(self.name, range) }
     }
 }
 
 impl Field<Flag> {
-    /// True or false, which may be missing or null.
+    /// An optional field that is true or false.
     pub const fn flag(name: &'static str, about: &'static str, example: &'static str) -> Field<Flag> {
         Field::new(name, Flag, about, example).optional()
     }
 
-    /// For the declaration.
+    /// The description for the endpoint's declaration.
     pub const fn spec(&self) -> FieldSpec {
         self.spec_of(FieldKind::Flag)
     }
 
-    /// Its value. None if it has a fault, or is missing.
+    /// The value. None if it is missing or has a fault.
     pub fn read(&self, fields: &mut Fields) -> Option<bool> {
-        fields.asked_for(self.name);
+        fields.mark_read(self.name);
         fields.optional_bool(self.name)
     }
 }
 
 impl Field<Text> {
-    /// A text of 1 to `length_max` characters, none of them a control character.
+    /// A text of 1 to `length_max` characters without control characters.
     pub const fn text(
         name: &'static str, length_max: usize, about: &'static str, example: &'static str,
     ) -> Field<Text> {
         Field::new(name, Text { length_max, format: "", pattern: "" }, about, example)
     }
 
-    /// The same, of a form that JSON Schema has a name for. It is for the reader: the handler checks it.
+    /// The same field with a format of JSON Schema. It only documents the field: the handler must check it.
     #[must_use]
     pub const fn of_format(self, format: &'static str) -> Field<Text> {
         Field { kind: Text { format, ..self.kind }, ..self }
     }
 
-    /// The same, of this pattern. It is for the reader: the handler checks it.
+    /// The same field with a regular expression. It only documents the field: the handler must check it.
     #[must_use]
     pub const fn of_pattern(self, pattern: &'static str) -> Field<Text> {
         Field { kind: Text { pattern, ..self.kind }, ..self }
     }
 
-    /// For the declaration.
+    /// The description for the endpoint's declaration.
     pub const fn spec(&self) -> FieldSpec {
         self.spec_of(FieldKind::Text(self.kind))
     }
 
-    /// Its value. None if it has a fault, or is missing.
+    /// The value. None if it is missing or has a fault.
     pub fn read(&self, fields: &mut Fields) -> Option<String> {
-        fields.asked_for(self.name);
+        fields.mark_read(self.name);
         let length_max = self.kind.length_max;
         if self.is_required { fields.text(self.name, length_max) } else { fields.optional_text(self.name, length_max) }
     }
 }
 
 impl<T: Words> Field<OneOf<T>> {
-    /// One of the words of `T`, which may be missing or null.
+    /// An optional field that is one of the words of `T`.
     pub const fn one_of(name: &'static str, about: &'static str, example: &'static str) -> Field<OneOf<T>> {
         Field::new(name, OneOf(PhantomData), about, example).optional()
     }
 
-    /// For the declaration.
+    /// The description for the endpoint's declaration.
     pub const fn spec(&self) -> FieldSpec {
         self.spec_of(FieldKind::OneOf(T::words))
     }
 
-    /// Its value. None if it has a fault, or is missing.
+    /// The value. None if it is missing or has a fault.
     pub fn read(&self, fields: &mut Fields) -> Option<T> {
-        fields.asked_for(self.name);
+        fields.mark_read(self.name);
         let text = fields.optional_text(self.name, ONE_OF_LENGTH_MAX)?;
         T::of_word(&text).or_else(|| {
             let words: Vec<String> = T::words().iter().map(|word| format!("\"{word}\"")).collect();
@@ -210,11 +210,12 @@ impl<T: Words> Field<OneOf<T>> {
     }
 }
 
-/// Characters of a text that has to be one of a few words.
+/// The most characters of a word. No word is longer.
 const ONE_OF_LENGTH_MAX: usize = 20;
 
 impl Field<List> {
-    /// A list of 1 to `count_max` texts. `expected` is said of an entry that can't be read, `words` are those that can.
+    /// A list of 1 to `count_max` texts. `words`: all accepted entries. `expected`: the detail of the fault of another
+    /// entry.
     pub const fn list(
         name: &'static str, count_max: usize, expected: &'static str, words: fn() -> Vec<String>, about: &'static str,
         example: &'static str,
@@ -222,15 +223,14 @@ impl Field<List> {
         Field::new(name, List { count_max, expected, words }, about, example)
     }
 
-    /// For the declaration.
+    /// The description for the endpoint's declaration.
     pub const fn spec(&self) -> FieldSpec {
         self.spec_of(FieldKind::List(self.kind))
     }
 
-    /// What `parse` makes of each entry. An entry with a fault is left out. None if the whole list has a fault,
-    /// or is missing.
+    /// The parsed entries. An entry with a fault is left out. None if the list is missing or has a fault itself.
     pub fn read<T>(&self, fields: &mut Fields, parse: impl Fn(&str) -> Option<T>) -> Option<Vec<T>> {
-        fields.asked_for(self.name);
+        fields.mark_read(self.name);
         let List { count_max, expected, .. } = self.kind;
         if self.is_required {
             fields.list(self.name, count_max, expected, parse)
@@ -240,26 +240,26 @@ impl Field<List> {
     }
 }
 
-/// The merchant's own keys and values, which every resource has that a merchant creates.
+/// The field `metadata` of every resource that a merchant creates.
 impl Field<Metadata> {
-    /// Keys and values that are kept, and shown with the object.
+    /// The merchant's own keys and values. They are stored and shown with the object.
     pub const METADATA: Field<Metadata> = Field::new(
         "metadata",
         Metadata,
-        "Your own keys and values, shown with the object. At most 50 keys of 40 characters, values of 500 characters, and \
-         8,192 bytes in all, as JSON.",
+        "Your own keys and values, shown with the object. At most 50 keys of 40 characters, values of 500 characters, \
+         and 8,192 bytes in all, as JSON.",
         r#"{"cart": "7"}"#,
     )
     .optional();
 
-    /// For the declaration.
+    /// The description for the endpoint's declaration.
     pub const fn spec(&self) -> FieldSpec {
         self.spec_of(FieldKind::Metadata)
     }
 
-    /// Its keys and values. None of them if it is missing or has a fault.
+    /// The keys and values. Empty if the field is missing or has a fault.
     pub fn read(&self, fields: &mut Fields) -> BTreeMap<String, String> {
-        fields.asked_for(self.name);
+        fields.mark_read(self.name);
         fields.metadata()
     }
 }
@@ -291,14 +291,14 @@ mod tests {
     }
 
     #[test]
-    fn values_are_read_as_they_are_declared() {
+    fn declared_fields_are_read() {
         let all = read(r#"{"amount":7,"token":"abc","status":"failed"}"#);
         assert_eq!(all, (Some(7), Some("abc".to_owned()), Some(Status::Failed), Vec::new()));
         assert_eq!(read(r#"{"amount":7,"token":null}"#), (Some(7), None, None, Vec::new()));
     }
 
     #[test]
-    fn every_fault_is_told_in_the_order_of_reading() {
+    fn faults_are_listed_in_the_order_of_reading() {
         let wrong = read(r#"{"token":"abcd","status":"ok","x":1}"#);
         let details = [
             "is required",
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "declared and read")]
-    fn a_field_that_is_declared_must_be_read() {
+    fn a_declared_field_must_be_read() {
         let mut fields = fields("{}");
         AMOUNT.read(&mut fields);
         fields.finish();
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "\"other\" is not declared")]
-    fn a_field_that_is_read_must_be_declared() {
+    fn a_read_field_must_be_declared() {
         Field::integer("other", 1, 9, "", "1").read(&mut fields("{}"));
     }
 }

@@ -1,5 +1,5 @@
-//! What an endpoint promises, declared once, as a constant in the endpoint's own crate. The parser of its body, the
-//! check of the caller's scope, and its part of the OpenAPI document all follow from that constant.
+//! The contract of an endpoint. It is declared once, as a constant in the endpoint's crate. The parser of the body, the
+//! check of the caller's scope and the OpenAPI document follow from this constant.
 
 mod endpoint;
 mod field;

@@ -1,4 +1,4 @@
-//! The ids in a path and the parameters of a query.
+//! The declarations of ids in a path and of parameters of a query.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -12,23 +12,23 @@ use super::super::request::ApiRequestExt as _;
 use super::words::Words;
 use lambda_http::Request;
 
-/// An id in a path, of the kind `K`.
+/// An id of the kind `K` in a path.
 pub struct PathId<K> {
-    /// The name between the braces.
+    /// The name between the braces of the route.
     name: &'static str,
-    /// What it is the id of, in words: `payment`.
-    what: &'static str,
+    /// The object in words, such as `payment`.
+    object: &'static str,
     kind: PhantomData<fn() -> K>,
 }
 
-/// An id in a path as the OpenAPI document describes it.
+/// The description of an id in a path for the OpenAPI document.
 #[derive(Debug, Clone, Copy)]
 pub struct PathIdSpec {
-    /// The name between the braces.
+    /// The name between the braces of the route.
     pub name: &'static str,
-    /// What it is the id of, in words.
-    pub what: &'static str,
-    /// What stands before the `_` of the id.
+    /// The object in words, such as `payment`.
+    pub object: &'static str,
+    /// The part of the id before the `_`.
     pub prefix: &'static str,
 }
 
@@ -39,51 +39,51 @@ impl<K> fmt::Debug for PathId<K> {
 }
 
 impl<K: Kind> PathId<K> {
-    /// The id between the braces of this name, of a `what`.
-    pub const fn new(name: &'static str, what: &'static str) -> PathId<K> {
-        PathId { name, what, kind: PhantomData }
+    /// An id. `name`: its name in the route. `object`: the object in words.
+    pub const fn new(name: &'static str, object: &'static str) -> PathId<K> {
+        PathId { name, object, kind: PhantomData }
     }
 
-    /// For the declaration.
+    /// The description for the endpoint's declaration.
     pub const fn spec(&self) -> PathIdSpec {
-        PathIdSpec { name: self.name, what: self.what, prefix: K::PREFIX }
+        PathIdSpec { name: self.name, object: self.object, prefix: K::PREFIX }
     }
 
-    /// The id in the path. A malformed one gets the same 404 as a missing one.
+    /// The id in the path. Errors with 404 if it is malformed, as for an unknown id.
     pub fn read(&self, request: &Request) -> Result<Id<K>, Problem> {
         Id::parse(request.path_parameter(self.name)).map_err(|_| self.not_found())
     }
 
-    /// 404: there is none with this id, or it is another tenant's.
+    /// 404: the tenant has no object with this id.
     pub fn not_found(&self) -> Problem {
-        Problem::not_found(self.what)
+        Problem::not_found(self.object)
     }
 }
 
-/// A parameter of a query as the OpenAPI document describes it.
+/// The description of a parameter of a query for the OpenAPI document.
 #[derive(Debug, Clone, Copy)]
 pub struct QuerySpec {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// What it takes.
+    /// The accepted values.
     pub kind: QueryKind,
-    /// What it means, in sentences of Markdown.
+    /// The meaning of the parameter, in Markdown.
     pub about: &'static str,
 }
 
-/// What a parameter of a query takes.
+/// The accepted values of a parameter.
 #[derive(Debug, Clone, Copy)]
 pub enum QueryKind {
     /// A whole number.
     Integer {
-        /// The least, included.
+        /// The smallest accepted value.
         least: u16,
-        /// The most, included.
+        /// The largest accepted value.
         most: u16,
-        /// What holds if it is missing.
+        /// The value if the parameter is missing.
         default: u16,
     },
-    /// The cursor of a page before.
+    /// The cursor of a previous page.
     Cursor,
     /// A time of RFC 3339.
     Time,
@@ -91,9 +91,9 @@ pub enum QueryKind {
     Currency,
     /// One of these words.
     OneOf(fn() -> Vec<String>),
-    /// A text that is not empty and holds no control character.
+    /// A text that is not empty and contains no control characters.
     Text {
-        /// Characters at most.
+        /// The most characters.
         length_max: usize,
     },
 }
@@ -104,10 +104,10 @@ impl QuerySpec {
     }
 }
 
-/// A filter that takes one of the words of `T` and nothing else.
+/// A filter that accepts one of the words of `T`.
 #[derive(Debug)]
 pub struct Filter<T> {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
     about: &'static str,
     value: PhantomData<fn() -> T>,
@@ -119,29 +119,29 @@ impl<T: Words> Filter<T> {
         Filter { name, about, value: PhantomData }
     }
 
-    /// For the declaration.
+    /// The description for the endpoint's declaration.
     pub const fn spec(&self) -> QuerySpec {
         QuerySpec { name: self.name, kind: QueryKind::OneOf(T::words), about: self.about }
     }
 }
 
-/// A filter that takes a text of the merchant's own, as the field of that name of a body does.
+/// A filter that accepts a text of the merchant's own. Its rules are those of the field with the same name in a body.
 #[derive(Debug)]
 pub struct TextFilter {
-    /// Its name.
+    /// The name.
     pub name: &'static str,
-    /// Characters at most.
+    /// The most characters.
     pub length_max: usize,
     about: &'static str,
 }
 
 impl TextFilter {
-    /// A filter of this name, of a text of 1 to `length_max` characters, none of them a control character.
+    /// A filter that accepts a text of 1 to `length_max` characters without control characters.
     pub const fn new(name: &'static str, length_max: usize, about: &'static str) -> TextFilter {
         TextFilter { name, length_max, about }
     }
 
-    /// For the declaration.
+    /// The description for the endpoint's declaration.
     pub const fn spec(&self) -> QuerySpec {
         QuerySpec { name: self.name, kind: QueryKind::Text { length_max: self.length_max }, about: self.about }
     }
@@ -150,44 +150,44 @@ impl TextFilter {
 /// The same as [`spillway_domain::page::Limit::DEFAULT`].
 const LIMIT_DEFAULT: u16 = 10;
 
-/// How many entries a page has.
+/// The parameter `limit`.
 pub const LIMIT: QuerySpec = QuerySpec {
     name: "limit",
     kind: QueryKind::Integer { least: 1, most: LIMIT_MAX, default: LIMIT_DEFAULT },
-    about: "Entries on a page at most.",
+    about: "The most entries of a page.",
 };
 
-/// Where a list goes on.
+/// The parameter `cursor`.
 pub const CURSOR: QuerySpec = QuerySpec {
     name: "cursor",
     kind: QueryKind::Cursor,
-    about: "The `next_cursor` of the page before. It keeps the filters of that page, so leave them out or repeat them \
-            unchanged.",
+    about: "The `next_cursor` of the previous page. It contains the filters of that page, so leave them out or repeat \
+            them unchanged.",
 };
 
-/// Where a list begins.
+/// The parameter `created_from`.
 pub const CREATED_FROM: QuerySpec = QuerySpec {
     name: "created_from",
     kind: QueryKind::Time,
-    about: "Only what was created at this time or later. When you poll for new entries, start a few seconds before your \
+    about: "Only entries created at or after this time. When you poll for new entries, start a few seconds before your \
             last poll: recent entries may appear late.",
 };
 
-/// Where a list ends.
+/// The parameter `created_before`.
 pub const CREATED_BEFORE: QuerySpec = QuerySpec {
     name: "created_before",
     kind: QueryKind::Time,
-    about: "Only what was created before this time. It must be later than `created_from`.",
+    about: "Only entries created before this time. It must be later than `created_from`.",
 };
 
-/// The filter that every list of money has.
+/// The filter `currency` of every list of objects with an amount.
 pub const CURRENCY: QuerySpec =
     QuerySpec { name: "currency", kind: QueryKind::Currency, about: "Only entries in this currency." };
 
-/// What is said of a value that is no currency code.
+/// The detail of the fault if a value is not a currency code.
 pub(crate) const CURRENCY_EXPECTED: &str = "must be a three-letter upper-case ISO 4217 currency code";
 
-/// What is said of a value that is no time. (Unencoded, the plus sign of an offset is a space.)
+/// The detail of the fault if a value is not a time. (In a query, an unencoded plus sign means a space.)
 pub(crate) fn time_expected() -> String {
     format!("{TIME}; write + as %2B")
 }
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_declared_limit_is_the_one_that_holds() {
+    fn the_declared_default_limit_is_the_applied_one() {
         assert_eq!(Limit::new(LIMIT_DEFAULT), Some(Limit::DEFAULT));
     }
 }

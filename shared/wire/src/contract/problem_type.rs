@@ -1,19 +1,19 @@
-//! The kinds of problems: what each is called, and what a client does about it.
+//! The types of problems: status, code, title and remedy.
 
-/// A kind of problem.
+/// A type of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProblemType {
     /// The HTTP status.
     pub status: u16,
-    /// For programs. It stands in `code`, and in `type` behind the address of all problems.
+    /// The name for programs. It is the value of `code` and the last part of `type`.
     pub code: &'static str,
-    /// The same in words.
+    /// The name for people.
     pub title: &'static str,
-    /// What a client does about it, in a sentence or two.
+    /// What a client should do, in one or two sentences.
     pub remedy: &'static str,
 }
 
-/// Every kind of problem.
+/// The shared types of problems. An endpoint's own problems are declared beside its `ENDPOINT`.
 pub mod problem_types {
     use super::ProblemType;
 
@@ -22,14 +22,10 @@ pub mod problem_types {
     }
 
     /// 400: the body can't be read.
-    pub const MALFORMED_REQUEST: ProblemType = kind(
-        400,
-        "malformed_request",
-        "Malformed request",
-        "Send one JSON object in UTF-8, in which no key is repeated.",
-    );
+    pub const MALFORMED_REQUEST: ProblemType =
+        kind(400, "malformed_request", "Malformed request", "Send one JSON object in UTF-8 without repeated keys.");
 
-    /// 400: the query has parameters that this request does not have, and no other fault.
+    /// 400: the query has unknown parameters and no other fault.
     pub const UNKNOWN_PARAMETER: ProblemType = kind(
         400,
         "unknown_parameter",
@@ -37,19 +33,20 @@ pub mod problem_types {
         "Remove the parameters that `errors` names, or correct them.",
     );
 
-    /// 400: parameters of the query are wrong.
+    /// 400: parameters of the query have faults.
     pub const INVALID_PARAMETERS: ProblemType =
         kind(400, "invalid_parameters", "Invalid parameters", "Correct what `errors` names. It names every fault.");
 
-    /// 400: no cursor of this list, or one that went on with other filters.
+    /// 400: the cursor does not belong to this list and these filters.
     pub const INVALID_CURSOR: ProblemType = kind(
         400,
         "invalid_cursor",
         "Invalid cursor",
-        "Send the `next_cursor` of a page unchanged, to the same list with the same key, and no other filters beside it.",
+        "Send the `next_cursor` of a page unchanged to the same list, with a key of the same merchant and mode, and \
+         without other filters.",
     );
 
-    /// 400: it must be there, so that the same request may be sent again.
+    /// 400: the header `Idempotency-Key` is missing. A repeated request is safe only with it.
     pub const IDEMPOTENCY_KEY_MISSING: ProblemType = kind(
         400,
         "idempotency_key_missing",
@@ -57,7 +54,7 @@ pub mod problem_types {
         "Send an `Idempotency-Key` of your own with every POST, such as the number of the order.",
     );
 
-    /// 400: not one key of the right form.
+    /// 400: the header `Idempotency-Key` is repeated or malformed.
     pub const IDEMPOTENCY_KEY_INVALID: ProblemType = kind(
         400,
         "idempotency_key_invalid",
@@ -65,7 +62,7 @@ pub mod problem_types {
         "Send one `Idempotency-Key` of 1 to 255 visible ASCII characters.",
     );
 
-    /// 401: no valid key, whatever is wrong with it.
+    /// 401: the request has no valid API key. The answer does not say what is wrong with the key.
     pub const UNAUTHORIZED: ProblemType = kind(
         401,
         "unauthorized",
@@ -73,35 +70,35 @@ pub mod problem_types {
         "Send a key that is neither mistyped, expired nor revoked, as `Authorization: Bearer sk_...`.",
     );
 
-    /// 403: the key may not.
+    /// 403: the key lacks the scope.
     pub const INSUFFICIENT_SCOPE: ProblemType = kind(
         403,
         "insufficient_scope",
         "Insufficient scope",
-        "Use a key that has the scope which `detail` names. The operator of this API issues keys.",
+        "Use a key with the scope that `detail` names. The operator of this API issues keys.",
     );
 
-    /// 403: the merchant may not.
+    /// 403: the merchant is suspended.
     pub const MERCHANT_SUSPENDED: ProblemType = kind(
         403,
         "merchant_suspended",
         "Merchant suspended",
-        "Ask the operator of this API. Until then you may read, but start nothing new.",
+        "Ask the operator of this API. A suspended merchant can read, but not start anything new.",
     );
 
-    /// 404: missing or another merchant's.
+    /// 404: the tenant has no such object.
     pub const NOT_FOUND: ProblemType = kind(
         404,
         "not_found",
         "Not found",
-        "Check the id and the path, and that the key is of the same merchant and mode. Do not send it again.",
+        "Check the id, the path, and that the key belongs to the same merchant and mode. Do not repeat the request.",
     );
 
-    /// 409: this mode has no processor.
+    /// 409: no processor is configured for this mode.
     pub const PROCESSOR_NOT_CONFIGURED: ProblemType =
         kind(409, "processor_not_configured", "Processor not configured", "Use a test key.");
 
-    /// 409: too many endpoints that are enabled.
+    /// 409: the tenant has the most enabled webhook endpoints already.
     pub const TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS: ProblemType = kind(
         409,
         "too_many_enabled_webhook_endpoints",
@@ -109,7 +106,7 @@ pub mod problem_types {
         "Disable or delete an endpoint that is no longer needed.",
     );
 
-    /// 409: too many endpoints.
+    /// 409: the tenant has the most webhook endpoints already.
     pub const TOO_MANY_WEBHOOK_ENDPOINTS: ProblemType = kind(
         409,
         "too_many_webhook_endpoints",
@@ -117,7 +114,7 @@ pub mod problem_types {
         "Delete an endpoint that is no longer needed.",
     );
 
-    /// 412: the object has another version by now.
+    /// 412: the object has another version than `If-Match` names.
     pub const PRECONDITION_FAILED: ProblemType = kind(
         412,
         "precondition_failed",
@@ -125,30 +122,30 @@ pub mod problem_types {
         "Get the object again and repeat the change on its new version.",
     );
 
-    /// 413: longer than 64 KiB.
+    /// 413: the body is longer than 64 KiB.
     pub const BODY_TOO_LARGE: ProblemType = kind(413, "body_too_large", "Body too large", "Send at most 65,536 bytes.");
 
-    /// 415: not JSON by its header.
+    /// 415: the header `Content-Type` does not name JSON.
     pub const UNSUPPORTED_MEDIA_TYPE: ProblemType = kind(
         415,
         "unsupported_media_type",
         "Unsupported media type",
-        "Send `Content-Type: application/json`, and no other `Content-Encoding` than gzip or deflate.",
+        "Send `Content-Type: application/json`, and no `Content-Encoding` except gzip or deflate.",
     );
 
-    /// 422: the body alone is wrong.
+    /// 422: fields of the body have faults.
     pub const INVALID_REQUEST: ProblemType =
         kind(422, "invalid_request", "Invalid request", "Correct what `errors` names. It names every fault.");
 
-    /// 422: a known currency that this merchant does not take.
+    /// 422: the currency is known, but the merchant does not accept it.
     pub const CURRENCY_NOT_ENABLED: ProblemType = kind(
         422,
         "currency_not_enabled",
         "Currency not enabled",
-        "Use a currency of your balance, or ask the operator of this API for this one.",
+        "Use a currency of your balance, or ask the operator of this API to add this one.",
     );
 
-    /// 422: the key belongs to another request.
+    /// 422: the idempotency key was used for another request.
     pub const IDEMPOTENCY_KEY_REUSED: ProblemType = kind(
         422,
         "idempotency_key_reused",
@@ -156,31 +153,33 @@ pub mod problem_types {
         "Use a new key for a new request. To repeat a request, send the same body.",
     );
 
-    /// 428: a change needs the version that it is based on.
+    /// 428: the header `If-Match` is missing or malformed.
     pub const PRECONDITION_REQUIRED: ProblemType =
         kind(428, "precondition_required", "Precondition required", "Send the object's `ETag` as `If-Match`.");
 
-    /// 500: a fault of ours.
+    /// 500: an error of Spillway.
     pub const INTERNAL_ERROR: ProblemType = kind(
         500,
         "internal_error",
         "Internal error",
-        "Send the same request again, with the same `Idempotency-Key`. If it stays, tell the operator the `request_id`.",
+        "Send the same request again, with the same `Idempotency-Key`. If it fails again, give the operator the \
+         `request_id`.",
     );
 
-    /// 503: not now.
+    /// 503: Spillway can't answer now.
     pub const UNAVAILABLE: ProblemType = kind(
         503,
         "unavailable",
         "Unavailable",
-        "Send the same request again after the seconds in `Retry-After`, or after one, with the same `Idempotency-Key`.",
+        "Send the same request again with the same `Idempotency-Key`, after the seconds in `Retry-After` or after one \
+         second.",
     );
 
-    /// Of every endpoint that takes a body.
+    /// The problems of every endpoint with a body.
     pub(crate) const OF_BODIES: [ProblemType; 4] =
         [MALFORMED_REQUEST, BODY_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST];
 
-    /// What the gateway before the endpoints answers by itself to any request. (`infra/template.yaml` has the texts.)
+    /// The problems that the gateway itself answers to any request. `infra/template.yaml` contains their texts.
     pub const OF_THE_GATEWAY: [ProblemType; 8] = [
         MALFORMED_REQUEST,
         UNAUTHORIZED,
@@ -188,7 +187,7 @@ pub mod problem_types {
             403,
             "forbidden",
             "Forbidden",
-            "Ask the operator of this API: the firewall refuses the request, or the merchant is in no usage plan.",
+            "Ask the operator of this API: the firewall refuses the request, or the merchant has no usage plan.",
         ),
         NOT_FOUND,
         kind(405, "method_not_allowed", "Method not allowed", "Use a method that the header `Allow` names."),
@@ -198,10 +197,10 @@ pub mod problem_types {
             429,
             "rate_limited",
             "Too many requests",
-            "Send the same request again after the seconds in `Retry-After`, with the same `Idempotency-Key`.",
+            "Send the same request again with the same `Idempotency-Key`, after the seconds in `Retry-After`.",
         ),
     ];
 
-    /// The statuses besides their own with which the gateway answers [`INTERNAL_ERROR`] and [`UNAVAILABLE`].
+    /// Further statuses with which the gateway answers [`INTERNAL_ERROR`] and [`UNAVAILABLE`].
     pub const OTHER_STATUSES: [(u16, ProblemType); 3] = [(500, UNAVAILABLE), (502, INTERNAL_ERROR), (504, UNAVAILABLE)];
 }

@@ -1,9 +1,9 @@
-//! Values that are one of a few words.
+//! Words: the accepted texts of a value with few possibilities.
 
 use spillway_domain::event::EventType;
 pub use spillway_domain::text::Words;
 
-/// Every filter of events: `*`, each resource, and each event.
+/// All filters of events: `*`, each resource, and each event type.
 pub fn event_filters() -> Vec<String> {
     let mut resources: Vec<String> = EventType::ALL.iter().map(|event| format!("{}.*", event.resource())).collect();
     resources.dedup();
@@ -11,7 +11,7 @@ pub fn event_filters() -> Vec<String> {
     ["*".to_owned()].into_iter().chain(resources).chain(events).collect()
 }
 
-/// `a, b or c`.
+/// The words as a sentence lists them: `a, b or c`.
 pub(crate) fn alternatives(words: &[String]) -> String {
     match words.split_last() {
         Some((last, [])) => last.clone(),
@@ -27,13 +27,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alternatives_read_as_people_write_them() {
+    fn alternatives_are_joined_by_commas_and_or() {
         let written = |words: &[&str]| alternatives(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         assert_eq!([written(&["a"]), written(&["a", "b"]), written(&["a", "b", "c"])], ["a", "a or b", "a, b or c"]);
     }
 
     #[test]
-    fn every_filter_of_events_can_be_read() {
+    fn every_filter_parses_and_is_listed_once() {
         let filters = event_filters();
         for filter in &filters {
             assert_eq!(EventFilter::parse(filter).unwrap().to_string(), *filter);

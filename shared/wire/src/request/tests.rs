@@ -5,7 +5,7 @@ use super::super::faults::{Invalid, Place};
 use super::super::parameters::Parameters;
 use super::*;
 
-/// An event with these members beside those that every event has.
+/// An event with these members in addition to the usual ones.
 fn event(members: Value) -> String {
     let mut event = json!({"httpMethod": "POST", "path": "/v1/payments", "resource": "/v1/payments",
         "requestContext": {"httpMethod": "POST", "requestId": "r", "path": "/api/v1/payments/"}});
@@ -38,7 +38,7 @@ fn malformed(why: &str) -> Problem {
 }
 
 #[test]
-fn every_sample_of_an_http_event_is_read() {
+fn every_sample_event_is_read() {
     let events = concat!(env!("CARGO_MANIFEST_DIR"), "/../../events");
     let mut read = 0;
     for folder in std::fs::read_dir(events).unwrap() {
@@ -60,21 +60,21 @@ fn every_sample_of_an_http_event_is_read() {
 }
 
 #[test]
-fn all_values_of_a_repeated_header_are_kept() {
+fn all_values_of_a_repeated_header_are_read() {
     let values = |request: &Request| request.headers().get_all("idempotency-key").iter().count();
-    // API Gateway sends both forms; the single one has the last value only.
+    // API Gateway sends both forms. The single form has only the last value.
     let both = |many: Value| {
         read(json!({"multiValueHeaders": many, "headers": {"Idempotency-Key": "b", "Host": "x", "Other": "1"}}))
     };
     let twice = both(json!({"Idempotency-Key": ["a", "b"]}));
     assert_eq!(twice.idempotency_key(), Err(Problem::idempotency_key_invalid()));
-    // The same header in two spellings is the same header twice.
+    // Upper and lower case name the same header.
     let spelled = both(json!({"Idempotency-Key": ["a"], "idempotency-key": ["a"]}));
     assert_eq!((values(&spelled), spelled.idempotency_key()), (2, Err(Problem::idempotency_key_invalid())));
     assert_eq!(values(&both(json!({"Idempotency-Key": ["b"]}))), 1);
-    // Where an invoker gives the single form alone, that counts.
-    for none in [json!(null), json!({})] {
-        let single = both(none);
+    // The single form is used if the other is missing.
+    for missing in [json!(null), json!({})] {
+        let single = both(missing);
         assert_eq!((values(&single), single.idempotency_key().is_ok()), (1, true));
     }
 }
@@ -94,7 +94,7 @@ fn a_repeated_authorization_header_is_refused() {
 }
 
 #[test]
-fn a_header_that_is_not_ascii_is_read() {
+fn a_header_with_other_than_ascii_is_read() {
     let odd = read(json!({"multiValueHeaders": {"X-Name": ["Schönberg"], "If-None-Match": ["\"ä\", \"2\""],
         "Idempotency-Key": ["ä"]}}));
     assert!(has_version(&odd, "\"2\"") && has_version(&odd, "\"ä\"") && !has_version(&odd, "\"3\""));
@@ -102,9 +102,9 @@ fn a_header_that_is_not_ascii_is_read() {
 }
 
 #[test]
-fn what_no_header_may_have_is_refused_and_no_fault_of_ours() {
+fn an_invalid_header_is_a_client_error() {
     let refused =
-        Unreadable::Request { request_id: "r".to_owned(), why: "A header has a character that no header may have." };
+        Unreadable::Request { request_id: "r".to_owned(), why: "A header has a character that HTTP does not allow." };
     for headers in [json!({"X": ["a\u{1}b"]}), json!({"X": ["a\u{7f}"]}), json!({"X Y": ["a"]}), json!({"": ["a"]})] {
         let event = event(json!({"multiValueHeaders": headers}));
         assert_eq!(read_request(&event).unwrap_err(), refused, "{event}");
@@ -114,20 +114,20 @@ fn what_no_header_may_have_is_refused_and_no_fault_of_ours() {
 }
 
 #[test]
-fn what_is_no_event_of_the_gateway_is_told_apart() {
+fn another_payload_is_not_an_event() {
     for payload in ["{}", "null", "[]", r#"{"Records":[]}"#, &event(json!({"multiValueHeaders": 1}))] {
         assert_eq!(read_request(payload).unwrap_err(), Unreadable::Event, "{payload}");
     }
 }
 
 #[test]
-fn a_host_or_path_that_is_none_makes_no_difference() {
+fn an_invalid_host_or_path_is_accepted() {
     let odd = read(json!({"multiValueHeaders": {"Host": ["a b:x"], "X-Forwarded-Proto": ["::"]}, "path": "{ä"}));
     assert_eq!((odd.raw_http_path(), odd.request_id()), ("{ä", "r"));
 }
 
 #[test]
-fn the_location_has_the_path_that_the_client_sees() {
+fn location_is_the_path_that_the_client_sees() {
     assert_eq!(read(json!({})).location("pay_1"), "/api/v1/payments/pay_1");
 }
 
@@ -149,7 +149,7 @@ fn a_body_is_read_as_text_or_in_base64() {
     let expected = Json::Object(vec![("a".to_owned(), Json::Text("é".to_owned()))]);
     assert_eq!(body("{\"a\":\"é\"}", false), Ok(expected.clone()));
     assert_eq!(encoded("{\"a\":\"é\"}".as_bytes()), Ok(expected));
-    // In base64 nothing was replaced on the way, so this is what the client sent.
+    // A body in base64 is unchanged, so the client sent this character.
     assert_eq!(
         encoded("{\"a\":\"\u{fffd}\"}".as_bytes()),
         Ok(Json::Object(vec![("a".to_owned(), Json::Text("\u{fffd}".to_owned()))]))
@@ -157,21 +157,21 @@ fn a_body_is_read_as_text_or_in_base64() {
 }
 
 #[test]
-fn a_body_that_is_not_read_is_told_why() {
+fn each_unreadable_body_has_its_own_message() {
     assert_eq!(body("", false), Err(malformed("The body is empty; send a JSON object.")));
     let marked = malformed("The body begins with a byte order mark; send it without.");
     assert_eq!(body("\u{feff}{}", false), Err(marked.clone()));
     assert_eq!(encoded(b"\xef\xbb\xbf{}"), Err(marked));
-    // The byte order mark of UTF-16, as the gateway hands it on, and itself.
-    let replaced = "The body is no valid UTF-8, or holds the character U+FFFD.";
+    // The byte order mark of UTF-16, as text after the gateway's replacement, and in base64.
+    let replaced = "The body is not valid UTF-8, or contains the character U+FFFD.";
     assert_eq!(body("\u{fffd}\u{fffd}{\0", false), Err(malformed(replaced)));
-    assert_eq!(encoded(b"\xff\xfe{\0}\0"), Err(malformed("The body is no valid UTF-8.")));
+    assert_eq!(encoded(b"\xff\xfe{\0}\0"), Err(malformed("The body is not valid UTF-8.")));
     assert_eq!(body("e30", true), Err(malformed("The body can't be decoded.")));
     assert_eq!(body(&"é".repeat(32_769), false), Err(Problem::body_too_large()));
 }
 
 #[test]
-fn no_body_at_all_is_an_empty_one() {
+fn a_missing_body_counts_as_empty() {
     let request = read(json!({"headers": {"content-type": "application/json"}, "body": null}));
     assert_eq!(request.json(), Err(malformed("The body is empty; send a JSON object.")));
 }
@@ -180,7 +180,7 @@ fn no_body_at_all_is_an_empty_one() {
 fn repeated_keys_are_refused_with_their_places() {
     let repeated = |pointer: &str| Invalid {
         place: Place::Pointer(pointer.to_owned()),
-        detail: "is there more than once".to_owned(),
+        detail: "is repeated".to_owned(),
         field: String::new(),
     };
     let expected = Problem::repeated_keys(vec![repeated("/amount"), repeated("/metadata/a")]);
@@ -188,7 +188,7 @@ fn repeated_keys_are_refused_with_their_places() {
 }
 
 #[test]
-fn a_change_names_the_versions_that_it_may_be_based_on() {
+fn if_match_must_contain_the_present_version() {
     let named = |values: &[&str]| read(json!({"multiValueHeaders": {"If-Match": values}}));
     let verdict = |values: &[&str]| named(values).if_match().unwrap().check(2);
     for right in [&["\"2\""][..], &["\"1\", \"2\""], &["\"1\"", "\"2\""], &["*"]] {
@@ -197,13 +197,13 @@ fn a_change_names_the_versions_that_it_may_be_based_on() {
     for wrong in [&["\"1\""][..], &["W/\"2\""], &["\"\""]] {
         assert_eq!(verdict(wrong), Err(Problem::precondition_failed()), "{wrong:?}");
     }
-    for none in [&[][..], &[""], &["2"], &["\""], &["\"2\" \"2\""], &["\"2\"", "2"]] {
-        assert_eq!(named(none).if_match(), Err(Problem::precondition_required()), "{none:?}");
+    for malformed in [&[][..], &[""], &["2"], &["\""], &["\"2\" \"2\""], &["\"2\"", "2"]] {
+        assert_eq!(named(malformed).if_match(), Err(Problem::precondition_required()), "{malformed:?}");
     }
 }
 
 #[test]
-fn a_request_that_takes_no_body_may_have_none_or_an_object() {
+fn no_json_accepts_a_missing_body_or_an_object() {
     let no_json = |body: Value| read(json!({"headers": {"Content-Type": "application/json"}, "body": body})).no_json();
     assert_eq!([Value::Null, json!(""), json!("{}")].map(no_json), [(); 3].map(|()| Ok(Json::Object(Vec::new()))));
     assert!(no_json(json!("[]")).is_err());

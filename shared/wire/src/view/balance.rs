@@ -1,4 +1,4 @@
-//! Balances as merchants see them.
+//! The view of balances.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,49 +9,49 @@ use spillway_domain::time::Timestamp;
 
 use super::schema::{CurrencyCode, SignedAmount, Time};
 
-/// The wire shape of a tenant's balances.
+/// The balances of a merchant in one mode.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Balance")]
 pub struct BalanceView {
     /// Always `balance`.
     #[schemars(extend("const" = "balance"))]
     object: &'static str,
-    /// Whether it is of test or of live data.
+    /// Whether the balances are of test or of live data.
     mode: Mode,
-    /// The time at which it was read.
+    /// The time at which the balances were read.
     #[schemars(with = "Time")]
     as_of: Timestamp,
-    /// One for each currency of the merchant, and each in which there ever was money.
+    /// One balance for each currency that the merchant accepts or has ever had money in.
     balances: Vec<CurrencyBalance>,
 }
 
-/// One currency's balance. If it is not known, its amounts are null: a missing currency would read as 0.
+/// The balance in one currency. If it can't be computed, its amounts are `null`.
 #[derive(Debug, Serialize, JsonSchema)]
 struct CurrencyBalance {
     /// The ISO 4217 code.
     #[schemars(with = "CurrencyCode")]
     currency: String,
-    /// Minor units whose value date has come. `null` if something stored can't be read.
+    /// Minor units whose value date has come. `null` if stored data can't be read.
     #[schemars(with = "Option<SignedAmount>")]
     available: Option<Minor>,
-    /// Minor units whose value date is to come. `null` if something stored can't be read.
+    /// Minor units whose value date is in the future. `null` if stored data can't be read.
     #[schemars(with = "Option<SignedAmount>")]
     pending: Option<Minor>,
-    /// Why the amounts are `null`. Missing if they are not.
+    /// Why the amounts are `null`. Missing unless they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<BalanceError>,
 }
 
-/// Why a balance is not told.
+/// Why a balance is unknown.
 #[derive(Debug, Serialize, JsonSchema)]
 struct BalanceError {
-    /// For programs: `internal_error`, as in problems.
+    /// The reason for programs: `internal_error`, as in problems.
     code: &'static str,
-    /// For people.
+    /// The reason for people.
     detail: &'static str,
 }
 
-/// The wire shape of readings taken at `as_of`, each with its currency's code.
+/// The view of readings at `as_of`, each with its currency code.
 pub fn balance(
     mode: Mode, as_of: Timestamp, readings: impl IntoIterator<Item = (String, Result<Reading, Inexact>)>,
 ) -> BalanceView {
@@ -64,8 +64,6 @@ pub fn balance(
     BalanceView { object: "balance", mode, as_of, balances: balances.collect() }
 }
 
-/// The code is that of the problem 500.
-const UNREADABLE: BalanceError = BalanceError {
-    code: "internal_error",
-    detail: "Something failed on our side: this balance can't be told exactly.",
-};
+/// The error of a balance that can't be computed. Its code is that of a 500.
+const UNREADABLE: BalanceError =
+    BalanceError { code: "internal_error", detail: "Something failed on our side: this balance can't be computed." };

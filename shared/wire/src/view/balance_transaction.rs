@@ -1,4 +1,4 @@
-//! Journal entries as merchants see them: what changed their balance.
+//! The view of journal entries: changes of a merchant's balance.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -10,17 +10,17 @@ use spillway_domain::time::{Day, Timestamp};
 
 use super::schema::{CurrencyCode, Date, IdOf, SignedAmount, Time};
 
-/// The wire shape of a journal entry. The platform's accounts are not in it.
+/// A change of the merchant's balance.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "BalanceTransaction")]
 pub struct BalanceTransactionView<'a> {
-    /// Sorts by time.
+    /// The id. Ids sort by time.
     #[schemars(with = "IdOf<EntryKind>")]
     id: &'a str,
     /// Always `balance_transaction`.
     #[schemars(extend("const" = "balance_transaction"))]
     object: &'static str,
-    /// What changed the balance.
+    /// The type of the change.
     #[serde(rename = "type")]
     entry_type: &'a EntryType,
     /// The ISO 4217 code.
@@ -29,15 +29,15 @@ pub struct BalanceTransactionView<'a> {
     /// Minor units before the fee.
     #[schemars(with = "SignedAmount")]
     amount: Minor,
-    /// Minor units that were kept as the fee.
+    /// Minor units of the fee.
     #[schemars(with = "SignedAmount")]
     fee: Minor,
-    /// Minor units by which the balance changed: the amount less the fee.
+    /// Minor units by which the balance changed: the amount minus the fee.
     #[schemars(with = "SignedAmount")]
     net: Minor,
-    /// The id of the object that it comes from.
+    /// The id of the object that caused the change.
     source: &'a str,
-    /// The value date (UTC): until then the amount is pending.
+    /// The value date (UTC). Before it the amount is pending.
     #[schemars(with = "Date")]
     available_on: Day,
     /// The time of the change.
@@ -45,7 +45,7 @@ pub struct BalanceTransactionView<'a> {
     created_at: Timestamp,
 }
 
-/// The wire shape of a journal entry. Errors if its legs overflow.
+/// The view of a journal entry. Errors if the sums of its postings overflow.
 pub fn balance_transaction(entry: &JournalEntry) -> Result<BalanceTransactionView<'_>, OutOfRange> {
     Ok(BalanceTransactionView {
         id: entry.id.as_str(),

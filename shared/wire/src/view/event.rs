@@ -1,4 +1,4 @@
-//! An event as its merchant sees it.
+//! The view of events.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -9,29 +9,29 @@ use spillway_domain::time::Timestamp;
 
 use super::schema::{AnyObject, IdOf, Time};
 
-/// The wire shape of an event.
+/// An event.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Event")]
 pub struct EventView<'a> {
-    /// Equals the header `webhook-id` of every attempt to deliver it.
+    /// The id. It is also the header `webhook-id` of every attempt to deliver the event.
     #[schemars(with = "IdOf<EventKind>")]
     id: &'a str,
     /// Always `event`.
     #[schemars(extend("const" = "event"))]
     object: &'static str,
-    /// What happened.
+    /// The type of the event.
     #[serde(rename = "type")]
     event_type: EventType,
-    /// The time at which it happened.
+    /// The time of the event.
     #[schemars(with = "Time")]
     timestamp: Timestamp,
-    /// The object as the event left it.
+    /// The object as it was after the event.
     #[schemars(with = "AnyObject")]
     data: &'a RawValue,
 }
 
 impl<'a> EventView<'a> {
-    /// The wire shape of an event. `data` is its object as it was rendered when the event happened.
+    /// The view of an event. `data`: the view of its object, rendered at the time of the event.
     pub fn new(id: &'a EventId, event_type: EventType, timestamp: Timestamp, data: &'a RawValue) -> EventView<'a> {
         EventView { id: id.as_str(), object: "event", event_type, timestamp, data }
     }

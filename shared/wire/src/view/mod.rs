@@ -1,4 +1,4 @@
-//! The wire shapes: what each resource looks like in answers and webhooks.
+//! The views: the JSON forms of resources in answers and webhooks.
 
 mod balance;
 mod balance_transaction;
@@ -22,9 +22,9 @@ pub use refund::{RefundView, refund};
 pub use schema::id_pattern;
 pub use webhook_endpoint::{WebhookEndpointView, webhook_endpoint, webhook_endpoint_with};
 
-/// What merchants see, in answers and in events.
+/// An object with a view for merchants.
 pub trait Shown {
-    /// The wire shape.
+    /// The view.
     fn shown(&self) -> impl Serialize;
 }
 

@@ -1,4 +1,4 @@
-//! Merchants and API keys as the operator sees them.
+//! The views of merchants and API keys, for operators.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use spillway_domain::merchant::{Merchant, Plan, Shards};
 use spillway_domain::tenant::Mode;
 use spillway_domain::time::Timestamp;
 
-/// The shape of a merchant. Its plan key is not shown.
+/// A merchant. The plan key is not shown.
 #[derive(Debug, Serialize)]
 pub struct MerchantView {
     id: String,
@@ -26,7 +26,7 @@ pub struct MerchantView {
     created_at: Timestamp,
 }
 
-/// The shape of a merchant.
+/// The view of a merchant.
 pub fn merchant(merchant: Merchant) -> MerchantView {
     MerchantView {
         id: merchant.id.to_string(),
@@ -43,7 +43,7 @@ pub fn merchant(merchant: Merchant) -> MerchantView {
     }
 }
 
-/// The shape of what an operator changed.
+/// An object that an operator has changed.
 #[derive(Debug, Serialize)]
 pub struct ChangedView<T> {
     #[serde(flatten)]
@@ -51,13 +51,13 @@ pub struct ChangedView<T> {
     effective_at: Timestamp,
 }
 
-/// The shape of what an operator changed: what it is now, and from when on no request that arrives at the gateway is
-/// accepted by what was before.
+/// The view of an object that an operator has changed. `effective_at`: the time from which every request sees the
+/// change.
 pub fn changed<T>(changed: T, effective_at: Timestamp) -> ChangedView<T> {
     ChangedView { changed, effective_at }
 }
 
-/// The shape of an API key.
+/// An API key.
 #[derive(Debug, Serialize)]
 pub struct ApiKeyView {
     id: String,
@@ -72,7 +72,7 @@ pub struct ApiKeyView {
     secret: Option<String>,
 }
 
-/// The shape of a key, with its secret if it was issued just now: nobody keeps it.
+/// The view of an API key. `secret`: the secret of a new key, which is shown only once because it is not stored.
 pub fn api_key(key: ApiKey, secret: Option<&ApiKeySecret>) -> ApiKeyView {
     ApiKeyView {
         id: key.id.to_string(),

@@ -1,4 +1,4 @@
-//! A payment as merchants see it.
+//! The view of payments.
 
 use std::collections::BTreeMap;
 
@@ -15,36 +15,36 @@ use spillway_domain::time::{Day, Timestamp};
 use super::Shown;
 use super::schema::{Amount, CurrencyCode, Date, IdOf, MetadataValues, Time, Version};
 
-/// The wire shape of a payment. The token is not in it.
+/// A payment. The token is not shown.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Payment")]
 pub struct PaymentView<'a> {
-    /// Follows from the merchant, the mode and the `Idempotency-Key`.
+    /// The id, derived from the merchant, the mode and the `Idempotency-Key`.
     #[schemars(with = "IdOf<PaymentKind>")]
     id: &'a str,
     /// Always `payment`.
     #[schemars(extend("const" = "payment"))]
     object: &'static str,
-    /// Whether it is test or live data.
+    /// Whether the payment is test or live data.
     mode: Mode,
-    /// Where it is.
+    /// The status.
     status: Status,
-    /// Minor units asked for.
+    /// Minor units requested.
     #[schemars(with = "Amount")]
     amount: Minor,
-    /// The ISO 4217 code, of all its amounts.
+    /// The ISO 4217 code of all amounts.
     #[schemars(with = "CurrencyCode")]
     currency: Currency,
-    /// Minor units taken.
+    /// Minor units captured.
     #[schemars(with = "Amount")]
     amount_captured: Minor,
-    /// Minor units given back, pending refunds included.
+    /// Minor units refunded, pending refunds included.
     #[schemars(with = "Amount")]
     amount_refunded: Minor,
-    /// Minor units in dispute or lost by one.
+    /// Minor units in dispute, or lost by a dispute.
     #[schemars(with = "Amount")]
     amount_disputed: Minor,
-    /// When the money is taken.
+    /// When the payment is captured.
     capture_method: CaptureMethod,
     /// As it was sent.
     description: Option<&'a str>,
@@ -55,22 +55,22 @@ pub struct PaymentView<'a> {
     /// As it was sent.
     #[schemars(with = "MetadataValues")]
     metadata: &'a BTreeMap<String, String>,
-    /// What was charged. `null` until the processor has answered.
+    /// The payment method that was charged. `null` until the payment succeeds.
     payment_method: Option<&'a PaymentMethod>,
-    /// Why it failed. `null` unless it did.
+    /// Why the payment failed. `null` unless it failed.
     failure: Option<&'a Failure>,
-    /// Minor units kept as the fee. `null` until it is captured.
+    /// Minor units of the fee. `null` until the payment is captured.
     #[schemars(with = "Option<Amount>")]
     fee: Option<Minor>,
-    /// The value date (UTC): until then the money is pending. `null` until it is captured.
+    /// The value date (UTC). Before it the money is pending. `null` until the payment is captured.
     #[schemars(with = "Option<Date>")]
     available_on: Option<Day>,
-    /// Why it was canceled. `null` unless it was.
+    /// Why the payment was canceled. `null` unless it was canceled.
     cancellation_reason: Option<&'a str>,
-    /// Rises whenever something changes that is shown. Of two states the one with the higher version is newer.
+    /// Rises with each visible change. Of two states, the one with the higher version is newer.
     #[schemars(with = "Version")]
     version: u64,
-    /// The time at which it was accepted.
+    /// The time of acceptance.
     #[schemars(with = "Time")]
     created_at: Timestamp,
     /// The time of the last change.
@@ -78,7 +78,7 @@ pub struct PaymentView<'a> {
     updated_at: Timestamp,
 }
 
-/// The wire shape of a payment.
+/// The view of a payment.
 pub fn payment(payment: &Payment) -> PaymentView<'_> {
     let Payment { meta, asked, .. } = payment;
     PaymentView {

@@ -1,4 +1,4 @@
-//! A refund as merchants see it.
+//! The view of refunds.
 
 use std::collections::BTreeMap;
 
@@ -15,27 +15,27 @@ use spillway_domain::time::Timestamp;
 use super::Shown;
 use super::schema::{Amount, CurrencyCode, IdOf, MetadataValues, Time, Version};
 
-/// The wire shape of a refund.
+/// A refund.
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "Refund")]
 pub struct RefundView<'a> {
-    /// Follows from the merchant, the mode, the payment and the `Idempotency-Key`.
+    /// The id, derived from the merchant, the mode, the payment and the `Idempotency-Key`.
     #[schemars(with = "IdOf<RefundKind>")]
     id: &'a str,
     /// Always `refund`.
     #[schemars(extend("const" = "refund"))]
     object: &'static str,
-    /// Whether it is test or live data.
+    /// Whether the refund is test or live data.
     mode: Mode,
-    /// The payment that it gives back.
+    /// The payment that is refunded.
     #[schemars(with = "IdOf<PaymentKind>")]
     payment: &'a str,
-    /// Where it is.
+    /// The status.
     status: Status,
     /// Minor units.
     #[schemars(with = "Amount")]
     amount: Minor,
-    /// The ISO 4217 code: the payment's.
+    /// The payment's ISO 4217 code.
     #[schemars(with = "CurrencyCode")]
     currency: Currency,
     /// As it was sent.
@@ -43,12 +43,12 @@ pub struct RefundView<'a> {
     /// As it was sent.
     #[schemars(with = "MetadataValues")]
     metadata: &'a BTreeMap<String, String>,
-    /// Why it failed. `null` unless it did.
+    /// Why the refund failed. `null` unless it failed.
     failure: Option<&'a Failure>,
-    /// Rises whenever something changes that is shown. Of two states the one with the higher version is newer.
+    /// Rises with each visible change. Of two states, the one with the higher version is newer.
     #[schemars(with = "Version")]
     version: u64,
-    /// The time at which it was accepted.
+    /// The time of acceptance.
     #[schemars(with = "Time")]
     created_at: Timestamp,
     /// The time of the last change.
@@ -56,7 +56,7 @@ pub struct RefundView<'a> {
     updated_at: Timestamp,
 }
 
-/// The wire shape of a refund.
+/// The view of a refund.
 pub fn refund(refund: &Refund) -> RefundView<'_> {
     let Refund { meta, asked, .. } = refund;
     RefundView {

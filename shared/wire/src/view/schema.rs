@@ -1,4 +1,4 @@
-//! How the values that stand in many shapes are described: what each looks like in JSON, and its limits.
+//! The JSON schemas of values that occur in several views.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -9,7 +9,7 @@ use spillway_domain::money::AMOUNT_MAX;
 
 use crate::contract::event_filters;
 
-/// Declares types that describe a value in place, wherever it is used.
+/// Declares types whose schema is written in place wherever they are used.
 macro_rules! described {
     ($($(#[$doc:meta])* $name:ident => $schema:expr;)*) => {$(
         $(#[$doc])*

@@ -1,4 +1,4 @@
-//! A webhook endpoint as its merchant sees it.
+//! The view of webhook endpoints.
 
 use std::fmt;
 
@@ -12,33 +12,33 @@ use spillway_domain::webhook::{EndpointStatus, EventFilter, Secret, WebhookEndpo
 use super::Shown;
 use super::schema::{EventFilterWord, IdOf, Time, Version};
 
-/// The wire shape of an endpoint. The secret is in the answers to its creation and to its rotation only.
+/// A webhook endpoint.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "WebhookEndpoint")]
 pub struct WebhookEndpointView<'a> {
-    /// Follows from the merchant, the mode and the `Idempotency-Key`.
+    /// The id, derived from the merchant, the mode and the `Idempotency-Key`.
     #[schemars(with = "IdOf<EndpointKind>")]
     id: &'a str,
     /// Always `webhook_endpoint`.
     #[schemars(extend("const" = "webhook_endpoint"))]
     object: &'static str,
-    /// Whether it gets the events of test or of live data.
+    /// Whether the endpoint receives events of test or of live data.
     mode: Mode,
-    /// Where events are posted.
+    /// The address to which events are posted.
     #[schemars(extend("format" = "uri"))]
     url: &'a str,
-    /// Which events are posted.
+    /// The filters of the events that are posted.
     #[schemars(with = "Vec<EventFilterWord>")]
     event_types: &'a [EventFilter],
-    /// `whsec_…`: what signs the events. It is in the answers to the creation and to a rotation only.
+    /// The signing secret, `whsec_…`. Only the answers to the creation and to a rotation contain it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<&'a str>,
-    /// Whether it gets events.
+    /// Whether the endpoint receives events.
     status: EndpointStatus,
-    /// Rises whenever something changes that is shown.
+    /// Rises with each visible change. Of two states, the one with the higher version is newer.
     #[schemars(with = "Version")]
     version: u64,
-    /// The time at which it was created.
+    /// The time of creation.
     #[schemars(with = "Time")]
     created_at: Timestamp,
     /// The time of the last change.
@@ -46,14 +46,14 @@ pub struct WebhookEndpointView<'a> {
     updated_at: Timestamp,
 }
 
-/// Without the secret, which is never logged.
+/// Hides the secret, which must not be logged.
 impl fmt::Debug for WebhookEndpointView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WebhookEndpointView").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
-/// The wire shape of an endpoint as it is.
+/// The view of an endpoint, without a secret.
 pub fn webhook_endpoint(endpoint: &WebhookEndpoint) -> WebhookEndpointView<'_> {
     let meta = &endpoint.meta;
     WebhookEndpointView {
@@ -70,7 +70,7 @@ pub fn webhook_endpoint(endpoint: &WebhookEndpoint) -> WebhookEndpointView<'_> {
     }
 }
 
-/// The wire shape of an endpoint as it is, with a secret of it: the answer to the request that made the secret.
+/// The view of an endpoint with a secret, for the answer to the request that created the secret.
 pub fn webhook_endpoint_with<'a>(secret: Option<&'a Secret>, endpoint: &'a WebhookEndpoint) -> WebhookEndpointView<'a> {
     WebhookEndpointView { secret: secret.map(|secret| secret.text.as_str()), ..webhook_endpoint(endpoint) }
 }
