@@ -1,4 +1,4 @@
-//! How long a process or the gateway may go on with a merchant or a key that has changed.
+//! The times from which a change of a merchant or an API key is in force everywhere, in spite of caches.
 
 use std::time::Duration;
 
@@ -7,60 +7,60 @@ use spillway_domain::time::Timestamp;
 use spillway_runtime::SettingError;
 use spillway_runtime::settings::Environment;
 
-/// Milliseconds after which Lambda ends `authenticate` and whatever answers a request: their timeout in the template.
+/// Milliseconds after which Lambda ends `authenticate` and the endpoints: their timeout in the template.
 const TIMEOUT_MS: i64 = 10_000;
 
-/// How long what was read of a merchant or a key may be believed after it has changed.
+/// The settings that bound how long a cached merchant or API key is used after it has changed.
 #[derive(Debug, Clone, Copy)]
 pub struct Remembered {
-    /// `STORE_DEADLINE_MS`, which a write may take.
+    /// `STORE_DEADLINE_MS`: the longest time of a write.
     store_deadline: Duration,
-    /// `CACHE_SECONDS`, for which the gateway remembers the authorizer's answer.
+    /// `CACHE_SECONDS`: the time for which the gateway caches the authorizer's answer.
     cache_s: u32,
 }
 
 impl Remembered {
-    /// Reads it.
+    /// Reads the settings. Errors if one is missing or wrong.
     pub fn read(environment: &Environment<'_>) -> Result<Remembered, SettingError> {
         Ok(Remembered { store_deadline: environment.store_deadline()?, cache_s: environment.number("CACHE_SECONDS")? })
     }
 
-    /// The time from which every request sees a change of a merchant or a key whose write begins now.
-    /// docs/decisions/0007 tells why it is so late.
+    /// The time from which every request sees a change of a merchant or a key that is written now.
+    /// docs/decisions/0007 explains why it is so late.
     pub fn known_everywhere(&self, now: Timestamp) -> Timestamp {
         let write_ms = i64::try_from(self.store_deadline.as_millis()).unwrap_or(i64::MAX);
-        now.plus_millis(write_ms + self.remembered_ms() + CLOCK_SKEW_MS)
+        now.plus_millis(write_ms + self.cached_ms() + CLOCK_SKEW_MS)
     }
 
-    /// Milliseconds for which requests may be let through on what the store said: the gateway remembers an answer of
-    /// the authorizer from its end on, and that can be a whole timeout after the read.
-    fn remembered_ms(&self) -> i64 {
+    /// The longest time, in milliseconds, from a read by the authorizer until the gateway drops the cached answer. The
+    /// cache time begins when the authorizer ends, which can be a whole timeout after its read.
+    fn cached_ms(&self) -> i64 {
         if self.cache_s == 0 { 0 } else { TIMEOUT_MS + i64::from(self.cache_s) * 1000 }
     }
 }
 
-/// When a raise of a merchant's shards comes into force.
+/// The settings that determine when a higher number of a merchant's shards is in force.
 #[derive(Debug, Clone, Copy)]
 pub struct ShardsAhead {
     remembered: Remembered,
-    /// `SHARDS_AHEAD_SECONDS`: from the raise on, at least.
+    /// `SHARDS_AHEAD_SECONDS`: the least time between the write and the time at which it is in force.
     seconds: u32,
 }
 
 impl ShardsAhead {
-    /// Reads it.
+    /// Reads the settings. Errors if one is missing or wrong.
     pub fn read(environment: &Environment<'_>) -> Result<ShardsAhead, SettingError> {
         let seconds = environment.number("SHARDS_AHEAD_SECONDS")?;
         Ok(ShardsAhead { remembered: Remembered::read(environment)?, seconds })
     }
 
-    /// From when on shards are in force whose raise is written now: no sooner than `SHARDS_AHEAD_SECONDS` say, and not
-    /// while a request can be under way that came with a copy of the merchant from before. A reader of fewer shards than
-    /// are written to would give a wrong balance.
+    /// The time from which a higher number of shards is in force, if it is written now. It is at least
+    /// `SHARDS_AHEAD_SECONDS` from now, and after the end of every request with an older copy of the merchant. A
+    /// request that read fewer shards than others write to would return a wrong balance.
     ///
-    /// Where nothing is remembered there are no copies but those of the requests that are under way at this moment, and
-    /// `SHARDS_AHEAD_SECONDS` alone count. The template takes no fewer than outlast every request; tests do, which know
-    /// that there is none.
+    /// If the gateway caches nothing, only requests that are under way have older copies, and `SHARDS_AHEAD_SECONDS`
+    /// alone counts. The template allows only values that outlast every request. Tests use smaller values, because they
+    /// know that no request is under way.
     pub fn shards_from(&self, now: Timestamp) -> Timestamp {
         let ahead = now.plus_seconds(self.seconds);
         if self.remembered.cache_s == 0 {
@@ -74,7 +74,7 @@ impl ShardsAhead {
 mod tests {
     use super::*;
 
-    /// What `read` makes of these variables.
+    /// Calls `read` with an environment of these variables.
     fn with<T>(variables: &[(&str, &str)], read: impl Fn(&Environment<'_>) -> T) -> T {
         let value =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
@@ -87,12 +87,12 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_known_everywhere_when_the_slowest_read_before_it_has_left_every_cache() {
+    fn a_change_is_known_when_the_last_old_copy_has_expired() {
         let at = Timestamp::from_millis;
         // 3 s for the write, 10 s for the authorizer that read just before it, 60 s in the cache, 1 s between clocks.
         assert_eq!(known_everywhere("3000", "60"), at(74_500));
         assert_eq!(known_everywhere("9000", "1"), at(21_500));
-        // Where nothing is remembered, who arrives when it is written is asked about anew.
+        // Without a cache, every request after the write is authorized with a new read.
         assert_eq!(known_everywhere("3000", "0"), at(4_500));
     }
 
@@ -102,17 +102,17 @@ mod tests {
     }
 
     #[test]
-    fn raised_shards_are_in_force_when_no_request_reads_fewer() {
+    fn more_shards_are_in_force_when_no_request_reads_fewer() {
         let at = Timestamp::from_millis;
         assert_eq!(shards_from("60", "3600"), at(3_600_500));
-        // The 74 s of above, and 10 s for a request that arrived just before their end.
+        // The 74 s of the test above, and 10 s for a request that arrived just before their end.
         assert_eq!(shards_from("60", "0"), at(84_500));
         assert_eq!(shards_from("60", "85"), at(85_500));
         assert_eq!([shards_from("0", "0"), shards_from("0", "5")], [at(500), at(5_500)]);
     }
 
     #[test]
-    fn the_timeout_is_that_of_the_authorizer_and_of_every_reader_of_shards() {
+    fn the_timeout_matches_the_template() {
         let template = include_str!("../../../infra/template.yaml");
         let globals = template.split("\nGlobals:\n").nth(1).and_then(|rest| rest.split("\nResources:\n").next());
         assert!(globals.unwrap().contains(&format!("\n    Timeout: {}\n", TIMEOUT_MS / 1000)));
