@@ -1,4 +1,4 @@
-//! The processor queue: asks the card processor for what an object's state needs, and commits what follows.
+//! The consumer of the processor queue. It calls the card processor for payments and refunds, and commits the results.
 
 mod ask;
 
@@ -13,7 +13,7 @@ use spillway_runtime::{SettingError, Start};
 use spillway_store::{Merchants, QueueName, Store, WorkItem, WorkKind};
 use spillway_work::{Done, HasQueues, Queues, WorkError, each};
 
-/// The store, the processors and what they may leave open.
+/// The store, the merchants, the queue, the processors, and the settings for unknown outcomes.
 pub struct Parts {
     store: Store,
     merchants: Merchants,
@@ -44,7 +44,7 @@ impl HasQueues for Parts {
 
 type Context = spillway_runtime::Context<Parts>;
 
-/// Works on each object by itself.
+/// Works on each item by itself.
 pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Done, WorkError>> {
     each(items, |item| work(&context, item)).await
 }

@@ -1,5 +1,5 @@
-//! The first attempts of an event: at once, to every endpoint that wants it and has no delivery yet. For an endpoint that
-//! is down it is put off, unless it is time for another try.
+//! The first attempts of an event. They are made at once, to every endpoint that wants the event and has no delivery
+//! yet. For an endpoint that is down the delivery is put off, unless the endpoint is to be probed.
 
 use futures::future::join_all;
 use spillway_domain::id::EventId;
@@ -14,15 +14,15 @@ use crate::Context;
 use crate::delivery;
 use crate::endpoints::Endpoints;
 
-/// When every endpoint has a delivery, final or with a due time of its own, the event needs no look any more. While an
-/// endpoint without a delivery can't be read, the event stays due, so that the endpoint gets it later. Gives what was done for each
-/// endpoint.
+/// Delivers an event to every endpoint, and returns the result for each. Then every endpoint has a final delivery, or
+/// one with its own due time, and the event's due time is removed. If an endpoint without a delivery can't be read, the
+/// event stays due, so that the endpoint gets it later.
 pub async fn deliver(
     context: &Context, endpoints: &Endpoints, tenant: &Tenant, id: &EventId,
 ) -> Result<Vec<Done>, WorkError> {
     let Some(event) = context.store.event(tenant, id).await? else {
-        tracing::warn!(target: "spillway", event = %id, "a message names an event that is not there");
-        return Ok(Done::new("there is no such event").into());
+        tracing::warn!(target: "spillway", event = %id, "a message names an event that does not exist");
+        return Ok(Done::new("not found").into());
     };
     let mut done = Vec::new();
     let all = to_all(context, endpoints, tenant, &event, &mut done).await;
@@ -44,10 +44,10 @@ async fn to_all(
         let known = context.store.deliveries(tenant, &event.id).await?;
         let is_new = |endpoint: &str| {
             known.items.iter().all(|delivery| delivery.endpoint.as_str() != endpoint)
-                && known.unreadable.iter().all(|of| of != endpoint)
+                && known.unreadable.iter().all(|unreadable| unreadable != endpoint)
         };
         let new = wanting.into_iter().filter(|endpoint| is_new(endpoint.meta.id.as_str()));
-        // All of them to their end: an attempt that was made must be stored, whatever happens to another.
+        // All attempts run to their end, even if one fails, because an attempt that was made must be stored.
         let results = join_all(new.map(|endpoint| first_attempt(context, event, endpoint))).await;
         let (attempted, failed): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
         done.extend(attempted.into_iter().flatten());
@@ -59,7 +59,7 @@ async fn to_all(
             return Ok(());
         }
         if done.is_empty() {
-            done.push(delivery::of_event(Done::new("every endpoint had it before"), event));
+            done.push(delivery::of_event(Done::new("every endpoint already has a delivery"), event));
         }
     }
     context.store.event_handed_over(tenant, event).await?;
@@ -69,14 +69,14 @@ async fn to_all(
 async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &WebhookEndpoint) -> Result<Done, WorkError> {
     let now = context.now();
     let new = Delivery::new(&event.id, &endpoint.meta.id, &event.request_id, event.expires_at, now);
-    let told = |done: Done| delivery::of_event(done.with(&endpoint.meta.id), event);
+    let about_event = |done: Done| delivery::of_event(done.with(&endpoint.meta.id), event);
     let attempted = match endpoint.first_step(now) {
         FirstStep::Attempt => true,
         FirstStep::Probe => context.store.claim_probe(endpoint, now).await?,
         FirstStep::PutOff => false,
     };
     if !attempted {
-        return put_off(context, endpoint, &new, now).await.map(told);
+        return put_off(context, endpoint, &new, now).await.map(about_event);
     }
     let attempt = delivery::attempt(context, event, endpoint).await?;
     let after = new.after(&attempt, &context.webhooks.waits_s, delivery::jitter(context), context.now());
@@ -86,21 +86,21 @@ async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Webhoo
         Created::Existing(other) if other.is_put_off() => {
             context.store.replace_delivery(&endpoint.meta.owner, &other, &after).await?
         }
-        // Another copy of the message was faster; its result counts.
+        // Another copy of the message was faster. Its result counts.
         Created::Existing(_) => false,
     };
     if !stored {
-        return Ok(told(Done::new("another copy of the message was faster, and its result counts")));
+        return Ok(about_event(Done::new("another copy of the message was faster, and its result counts")));
     }
     if attempt.succeeded() {
         let since_ms = after.updated_at.since(event.timestamp);
         context.metrics.add(Metric::WebhookLatency, u64::try_from(since_ms).unwrap_or_default());
     }
-    delivery::follow_up(context, endpoint, &after, &attempt).await.map(told)
+    delivery::follow_up(context, endpoint, &after, &attempt).await.map(about_event)
 }
 
-/// Stores the delivery without an attempt. If the endpoint has recovered since it was read, that has sent only what was
-/// stored before: so it is read again, and the delivery is sent at once.
+/// Stores the delivery without an attempt. The endpoint may have recovered since it was read, and its recovery may have
+/// missed this delivery. So the endpoint is read again, and the delivery is attempted at once if the endpoint works.
 async fn put_off(
     context: &Context, endpoint: &WebhookEndpoint, new: &Delivery, now: Timestamp,
 ) -> Result<Done, WorkError> {
