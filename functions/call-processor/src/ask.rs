@@ -10,7 +10,7 @@ use spillway_domain::operation::{Answer, Ask, Asking, Asks, Conclusion, Ending, 
 use spillway_runtime::Metric;
 use spillway_store::{Committed, WorkItem};
 use spillway_wire::view::Shown;
-use spillway_work::{Done, Outgoing, WorkError};
+use spillway_work::{Outcome, Outgoing, WorkError};
 
 use crate::Context;
 
@@ -18,22 +18,24 @@ use crate::Context;
 const TRIES_MAX: u32 = 8;
 
 /// Calls the processor, or looks the operation up, if the resource needs it now, and commits the result.
-pub async fn ask<T: Asks + Shown>(context: &Context, item: &WorkItem) -> Result<Done, WorkError> {
+pub async fn ask<T: Asks + Shown>(context: &Context, item: &WorkItem) -> Result<Outcome, WorkError> {
     let id = item.id::<T::Kind>().ok_or(WorkError::UnknownKey)?;
     let Some(read) = context.store.resource::<T>(item.tenant(), &id).await? else {
         tracing::warn!(target: "spillway", %id, "a message names a {} that does not exist", T::NAME);
-        return Ok(Done::new("not found"));
+        return Ok(Outcome::new("not found"));
     };
     let request_id = read.meta().request_id.clone();
-    finish_operation(context, item, read).await.map(|done| done.begun_by(&request_id))
+    finish_operation(context, item, read).await.map(|outcome| outcome.caused_by(&request_id))
 }
 
-async fn finish_operation<T: Asks + Shown>(context: &Context, item: &WorkItem, mut read: T) -> Result<Done, WorkError> {
+async fn finish_operation<T: Asks + Shown>(
+    context: &Context, item: &WorkItem, mut read: T,
+) -> Result<Outcome, WorkError> {
     let (Some(operation), Some(mut asking)) = (read.operation(), read.asking().cloned()) else {
-        return Ok(Done::new("no operation is open"));
+        return Ok(Outcome::new("no operation is open"));
     };
     let Some(mut conclusion) = conclude(context, &operation, &asking).await else {
-        return Ok(Done::new("too early to ask again"));
+        return Ok(Outcome::new("too early to ask again"));
     };
     let terms = match &conclusion {
         Conclusion::Ended(Ending::Done(_)) if operation.verb.is_priced() => Some(terms(context, &operation).await?),
@@ -46,7 +48,7 @@ async fn finish_operation<T: Asks + Shown>(context: &Context, item: &WorkItem, m
             if let Conclusion::AskAgain(next) = &conclusion {
                 send_again(context, item, next).await;
             }
-            return Ok(done(&asking, &conclusion, &change, context));
+            return Ok(outcome_of(&asking, &conclusion, &change, context));
         }
         // The resource was changed since it was read. This applies the processor's answer to the resource as it is now.
         // The processor is not asked again.
@@ -57,7 +59,7 @@ async fn finish_operation<T: Asks + Shown>(context: &Context, item: &WorkItem, m
         });
         match carried_over {
             Some(carried_over) => (conclusion, asking, read) = carried_over,
-            None => return Ok(Done::new("settled by another copy of the message")),
+            None => return Ok(Outcome::new("settled by another copy of the message")),
         }
     }
     Err(WorkError::Refused(format!("{item} changed during every one of {TRIES_MAX} commits")))
@@ -147,7 +149,7 @@ fn count<T: Asks>(context: &Context, change: &Change<T>) {
 }
 
 /// The result for the log: the outcome, and the ids of the journal entries and events.
-fn done<T: Asks>(asking: &Asking, conclusion: &Conclusion, change: &Change<T>, context: &Context) -> Done {
+fn outcome_of<T: Asks>(asking: &Asking, conclusion: &Conclusion, change: &Change<T>, context: &Context) -> Outcome {
     let outcome = match conclusion {
         Conclusion::Ended(Ending::Done(_)) if asking.verb == Verb::Undo => "undone".to_owned(),
         Conclusion::Ended(Ending::Done(_)) => change.after.status().to_string(),
@@ -162,7 +164,7 @@ fn done<T: Asks>(asking: &Asking, conclusion: &Conclusion, change: &Change<T>, c
         Conclusion::Call => String::new(),
     };
     let entries = change.entries.iter().map(|(entry, _)| entry.id.to_string());
-    entries.chain(change.events.iter().map(|event| event.id.to_string())).fold(Done::new(outcome), Done::with)
+    entries.chain(change.events.iter().map(|event| event.id.to_string())).fold(Outcome::new(outcome), Outcome::with)
 }
 
 /// Seconds until the next ask, rounded up.

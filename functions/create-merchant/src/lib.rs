@@ -15,7 +15,7 @@ use spillway_runtime::{SettingError, Start};
 use spillway_store::{Created, Store, StoreError};
 use spillway_wire::view::{self, MerchantView};
 use spillway_wire::{Fields, OperatorRequest, prices};
-use spillway_work::{Done, Subject};
+use spillway_work::{Outcome, Subject};
 
 /// The store and the plan keys.
 pub struct Parts {
@@ -114,7 +114,7 @@ fn log_subject(what: &str, merchant: &Merchant) -> Subject {
     let prices: Vec<String> =
         merchant.currencies.iter().map(|(currency, pricing)| format!("{currency} {pricing}")).collect();
     let outcome = format!("{what}: {plan}, {}", prices.join(", "));
-    Subject::new(&merchant.id).of(&merchant.id).done(Done::new(outcome))
+    Subject::new(&merchant.id).of(&merchant.id).outcome(Outcome::new(outcome))
 }
 
 impl From<CreateMerchant> for NewMerchant {

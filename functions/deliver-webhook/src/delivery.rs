@@ -10,7 +10,7 @@ use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliverySta
 use spillway_runtime::Metric;
 use spillway_store::{StoredEvent, WorkItem, keys};
 use spillway_webhooks::sign;
-use spillway_work::{Done, Outgoing, WorkError};
+use spillway_work::{Outcome, Outgoing, WorkError};
 
 use crate::Context;
 use crate::endpoints::Endpoints;
@@ -55,23 +55,23 @@ pub fn is_wanted(event: &StoredEvent, endpoint: &WebhookEndpoint) -> bool {
 /// make one attempt, because the attempt is claimed first.
 pub async fn retry(
     context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &EventId, endpoint: &EndpointId,
-) -> Result<Done, WorkError> {
+) -> Result<Outcome, WorkError> {
     let Some(delivery) = context.store.delivery(tenant, event, endpoint).await? else {
-        return Ok(Done::new("not found"));
+        return Ok(Outcome::new("not found"));
     };
     let (now, as_read) = (context.now(), endpoints.get(tenant, endpoint)?);
     // The delivery is final, claimed or early. Unless it is final, its due time brings it back.
     if !delivery.may_begin(as_read, now) {
-        return Ok(Done::new("not due for an attempt").begun_by(&delivery.request_id));
+        return Ok(Outcome::new("not due for an attempt").caused_by(&delivery.request_id));
     }
     let known = endpoints.of(tenant)?;
     if known.unreadable.iter().any(|unreadable| unreadable == endpoint.as_str()) {
         // The endpoint exists, so the delivery is not given up. Its due time brings it back.
-        return Ok(Done::new("its endpoint can't be read").begun_by(&delivery.request_id));
+        return Ok(Outcome::new("its endpoint can't be read").caused_by(&delivery.request_id));
     }
     let until = now.plus_millis(i64::from(context.webhooks.deadline_ms) + CLAIM_MARGIN_MS);
     let Some(claimed) = context.store.claim_delivery(tenant, &delivery, until).await? else {
-        return Ok(Done::new("attempted by another copy of the message").begun_by(&delivery.request_id));
+        return Ok(Outcome::new("attempted by another copy of the message").caused_by(&delivery.request_id));
     };
     let stored = context.store.event(tenant, event).await?;
     let Some(stored) = stored else { return give_up(context, tenant, &claimed).await };
@@ -84,27 +84,27 @@ pub async fn retry(
     let Some(endpoint) = &wanting else { return give_up(context, tenant, &claimed).await };
     let attempt = attempt(context, &stored, endpoint).await?;
     let after = claimed.after(&attempt, &context.webhooks.waits_s, jitter(context), context.now());
-    let done = if context.store.replace_delivery(tenant, &claimed, &after).await? {
+    let outcome = if context.store.replace_delivery(tenant, &claimed, &after).await? {
         follow_up(context, endpoint, &after, &attempt).await?
     } else {
-        Done::new("attempted, but another copy of the message was faster")
+        Outcome::new("attempted, but another copy of the message was faster")
     };
-    Ok(of_event(done, &stored))
+    Ok(of_event(outcome, &stored))
 }
 
 /// Gives a delivery up, because the endpoint was deleted or disabled, or no longer wants the event.
-async fn give_up(context: &Context, tenant: &Tenant, claimed: &Delivery) -> Result<Done, WorkError> {
+async fn give_up(context: &Context, tenant: &Tenant, claimed: &Delivery) -> Result<Outcome, WorkError> {
     context.store.replace_delivery(tenant, claimed, &claimed.given_up()).await?;
-    Ok(Done::new("given up, the endpoint no longer wants it").begun_by(&claimed.request_id))
+    Ok(Outcome::new("given up, the endpoint no longer wants it").caused_by(&claimed.request_id))
 }
 
 /// Adds the event's object and the request that caused the event to a result for the log.
-pub fn of_event(done: Done, event: &StoredEvent) -> Done {
-    done.with(&event.source).begun_by(&event.request_id)
+pub fn of_event(outcome: Outcome, event: &StoredEvent) -> Outcome {
+    outcome.with(&event.source).caused_by(&event.request_id)
 }
 
 /// The outcome for the log, such as `500, attempt 1, again in 5 s`. Only the status if the first attempt succeeded.
-fn outcome(delivery: &Delivery, now: Timestamp) -> String {
+fn outcome_text(delivery: &Delivery, now: Timestamp) -> String {
     let answer = &delivery.last_answer;
     let nth = format!("{answer}, attempt {}", delivery.attempts);
     match delivery.status {
@@ -116,8 +116,8 @@ fn outcome(delivery: &Delivery, now: Timestamp) -> String {
 }
 
 /// The result for the log of a delivery that was put off, because its endpoint is down.
-pub fn put_off(delivery: &Delivery, now: Timestamp) -> Done {
-    Done::new(format!("put off, the endpoint fails: in {} s", wait_s(delivery, now)))
+pub fn put_off(delivery: &Delivery, now: Timestamp) -> Outcome {
+    Outcome::new(format!("put off, the endpoint fails: in {} s", wait_s(delivery, now)))
 }
 
 /// Seconds until the next attempt, rounded up.
@@ -130,16 +130,16 @@ fn wait_s(delivery: &Delivery, now: Timestamp) -> u32 {
 /// Returns the result for the log.
 pub async fn follow_up(
     context: &Context, endpoint: &WebhookEndpoint, delivery: &Delivery, attempt: &Attempt,
-) -> Result<Done, WorkError> {
+) -> Result<Outcome, WorkError> {
     context.metrics.add(if attempt.succeeded() { Metric::WebhooksDelivered } else { Metric::WebhooksFailed }, 1);
     let now = context.now();
     if let Some(next) = delivery.next_attempt_at {
         send_message(context, &endpoint.meta.owner, delivery, next.since(now)).await;
     }
-    let outcome = outcome(delivery, now);
-    let log_outcome = |_: &WorkError| Done::new(&outcome).with(&endpoint.meta.id).log(&delivery.event);
+    let text = outcome_text(delivery, now);
+    let log_outcome = |_: &WorkError| Outcome::new(&text).with(&endpoint.meta.id).log(&delivery.event);
     let disabled = store_health(context, endpoint, attempt, now).await.inspect_err(log_outcome)?;
-    Ok(Done::new(outcome + if disabled { ", endpoint disabled" } else { "" }))
+    Ok(Outcome::new(text + if disabled { ", endpoint disabled" } else { "" }))
 }
 
 /// Sends the message for a delivery's next attempt in `wait_ms`, if a message can be delayed for so long. A later

@@ -8,7 +8,7 @@ use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{Delivery, FirstStep, WebhookEndpoint};
 use spillway_runtime::Metric;
 use spillway_store::{Created, StoredEvent};
-use spillway_work::{Done, WorkError};
+use spillway_work::{Outcome, WorkError};
 
 use crate::Context;
 use crate::delivery;
@@ -19,27 +19,27 @@ use crate::endpoints::Endpoints;
 /// event stays due, so that the endpoint gets it later.
 pub async fn deliver(
     context: &Context, endpoints: &Endpoints, tenant: &Tenant, id: &EventId,
-) -> Result<Vec<Done>, WorkError> {
+) -> Result<Vec<Outcome>, WorkError> {
     let Some(event) = context.store.event(tenant, id).await? else {
         tracing::warn!(target: "spillway", event = %id, "a message names an event that does not exist");
-        return Ok(Done::new("not found").into());
+        return Ok(Outcome::new("not found").into());
     };
-    let mut done = Vec::new();
-    let all = to_all(context, endpoints, tenant, &event, &mut done).await;
+    let mut outcomes = Vec::new();
+    let all = to_all(context, endpoints, tenant, &event, &mut outcomes).await;
     if all.is_err() {
-        done.iter().for_each(|done| done.log(id));
+        outcomes.iter().for_each(|outcome| outcome.log(id));
     }
-    all.map(|()| done)
+    all.map(|()| outcomes)
 }
 
 async fn to_all(
-    context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &StoredEvent, done: &mut Vec<Done>,
+    context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &StoredEvent, outcomes: &mut Vec<Outcome>,
 ) -> Result<(), WorkError> {
     let endpoints = endpoints.of(tenant)?;
     let wanting: Vec<&WebhookEndpoint> =
         endpoints.items.iter().filter(|endpoint| delivery::is_wanted(event, endpoint)).collect();
     if wanting.is_empty() && endpoints.unreadable.is_empty() {
-        done.push(delivery::of_event(Done::new("no endpoint wants it"), event));
+        outcomes.push(delivery::of_event(Outcome::new("no endpoint wants it"), event));
     } else {
         let known = context.store.deliveries(tenant, &event.id).await?;
         let is_new = |endpoint: &str| {
@@ -50,26 +50,28 @@ async fn to_all(
         // All attempts run to their end, even if one fails, because an attempt that was made must be stored.
         let results = join_all(new.map(|endpoint| first_attempt(context, event, endpoint))).await;
         let (attempted, failed): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
-        done.extend(attempted.into_iter().flatten());
+        outcomes.extend(attempted.into_iter().flatten());
         if let Some(Err(error)) = failed.into_iter().next() {
             return Err(error);
         }
         if endpoints.unreadable.iter().any(|endpoint| is_new(endpoint)) {
-            done.push(delivery::of_event(Done::new("an endpoint can't be read"), event));
+            outcomes.push(delivery::of_event(Outcome::new("an endpoint can't be read"), event));
             return Ok(());
         }
-        if done.is_empty() {
-            done.push(delivery::of_event(Done::new("every endpoint already has a delivery"), event));
+        if outcomes.is_empty() {
+            outcomes.push(delivery::of_event(Outcome::new("every endpoint already has a delivery"), event));
         }
     }
     context.store.event_handed_over(tenant, event).await?;
     Ok(())
 }
 
-async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &WebhookEndpoint) -> Result<Done, WorkError> {
+async fn first_attempt(
+    context: &Context, event: &StoredEvent, endpoint: &WebhookEndpoint,
+) -> Result<Outcome, WorkError> {
     let now = context.now();
     let new = Delivery::new(&event.id, &endpoint.meta.id, &event.request_id, event.expires_at, now);
-    let about_event = |done: Done| delivery::of_event(done.with(&endpoint.meta.id), event);
+    let about_event = |outcome: Outcome| delivery::of_event(outcome.with(&endpoint.meta.id), event);
     let attempted = match endpoint.first_step(now) {
         FirstStep::Attempt => true,
         FirstStep::Probe => context.store.claim_probe(endpoint, now).await?,
@@ -90,7 +92,7 @@ async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Webhoo
         Created::Existing(_) => false,
     };
     if !stored {
-        return Ok(about_event(Done::new("another copy of the message was faster, and its result counts")));
+        return Ok(about_event(Outcome::new("another copy of the message was faster, and its result counts")));
     }
     if attempt.succeeded() {
         let since_ms = after.updated_at.since(event.timestamp);
@@ -103,10 +105,10 @@ async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Webhoo
 /// missed this delivery. So the endpoint is read again, and the delivery is attempted at once if the endpoint works.
 async fn put_off(
     context: &Context, endpoint: &WebhookEndpoint, new: &Delivery, now: Timestamp,
-) -> Result<Done, WorkError> {
+) -> Result<Outcome, WorkError> {
     let later = new.put_off(delivery::jitter(context), now);
     if let Created::Existing(_) = context.store.create_delivery(&endpoint.meta.owner, &later).await? {
-        return Ok(Done::new("another copy of the message was faster, and its result counts"));
+        return Ok(Outcome::new("another copy of the message was faster, and its result counts"));
     }
     let as_it_is = context.store.webhook_endpoint(&endpoint.meta.owner, &endpoint.meta.id).await?;
     let works = later.may_begin(as_it_is.as_ref(), now);

@@ -12,7 +12,7 @@ use spillway_lambda::Invocation;
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{QueueName, Store, WorkItem, WorkKind};
 use spillway_webhooks::{self as webhooks, Sender};
-use spillway_work::{Done, HasQueues, Queues, WorkError, each};
+use spillway_work::{HasQueues, Outcome, Queues, WorkError, each};
 
 use endpoints::Endpoints;
 
@@ -42,12 +42,14 @@ impl HasQueues for Parts {
 type Context = spillway_runtime::Context<Parts>;
 
 /// Works on each item by itself. The endpoints of a merchant are read once for the batch.
-pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Vec<Done>, WorkError>> {
+pub async fn handle(
+    context: Arc<Context>, _: Invocation, items: Vec<WorkItem>,
+) -> Vec<Result<Vec<Outcome>, WorkError>> {
     let endpoints = Endpoints::read(&context, &items).await;
     each(items, |item| work(&context, &endpoints, item)).await
 }
 
-async fn work(context: &Context, endpoints: &Endpoints, item: WorkItem) -> Result<Vec<Done>, WorkError> {
+async fn work(context: &Context, endpoints: &Endpoints, item: WorkItem) -> Result<Vec<Outcome>, WorkError> {
     match (item.kind, item.event(), item.endpoint()) {
         (WorkKind::Event, Some(event), _) => event::deliver(context, endpoints, item.tenant(), &event).await,
         (WorkKind::Delivery, Some(event), Some(endpoint)) => {

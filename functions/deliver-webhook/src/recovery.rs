@@ -3,7 +3,7 @@
 use spillway_domain::id::EndpointId;
 use spillway_domain::webhook::EndpointStatus;
 use spillway_store::{WorkItem, keys};
-use spillway_work::{Done, Outgoing, WorkError};
+use spillway_work::{Outcome, Outgoing, WorkError};
 
 use crate::Context;
 use crate::endpoints::Endpoints;
@@ -15,16 +15,16 @@ const PAGE_DELAY_S: u32 = 1;
 /// message. The recovery ends if the endpoint is disabled, deleted or down again.
 pub async fn send_pending(
     context: &Context, endpoints: &Endpoints, item: &WorkItem, id: &EndpointId,
-) -> Result<Done, WorkError> {
+) -> Result<Outcome, WorkError> {
     let tenant = item.tenant();
     let works = endpoints
         .get(tenant, id)?
         .is_some_and(|endpoint| endpoint.status == EndpointStatus::Enabled && !endpoint.is_down(context.now()));
     if !works {
-        return Ok(Done::new("disabled or down again"));
+        return Ok(Outcome::new("disabled or down again"));
     }
     let (events, is_full) = context.store.pending_deliveries(tenant, id, item.after.as_ref()).await?;
-    let done = Done::new(format!("{} deliveries enqueued", events.len()));
+    let outcome = Outcome::new(format!("{} deliveries enqueued", events.len()));
     let next = events.last().filter(|_| is_full).cloned();
     let deliveries = events.into_iter().filter_map(|event| {
         let item = WorkItem::of(&keys::delivery(tenant, &event, id))?;
@@ -34,7 +34,7 @@ pub async fn send_pending(
     if next.is_some() {
         send(context, &[Outgoing { item: item.clone().after(next), delay_s: PAGE_DELAY_S }]).await?;
     }
-    Ok(done)
+    Ok(outcome)
 }
 
 /// Sends messages. Errors with the first error if one was not sent.

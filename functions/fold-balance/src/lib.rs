@@ -7,7 +7,7 @@ use spillway_domain::time::Timestamp;
 use spillway_lambda::Invocation;
 use spillway_runtime::{Metric, SettingError, Start};
 use spillway_store::{QueueName, Store, WorkItem};
-use spillway_work::{Done, HasQueues, Outgoing, Queues, WorkError, each};
+use spillway_work::{HasQueues, Outcome, Outgoing, Queues, WorkError, each};
 
 /// Milliseconds that must remain of the invocation for another fold.
 const RESERVE_MS: i64 = 5_000;
@@ -41,17 +41,17 @@ type Context = spillway_runtime::Context<Parts>;
 /// Folds each balance by itself.
 pub async fn handle(
     context: Arc<Context>, invocation: Invocation, items: Vec<WorkItem>,
-) -> Vec<Result<Done, WorkError>> {
+) -> Vec<Result<Outcome, WorkError>> {
     each(items, |item| work(&context, item, invocation.deadline)).await
 }
 
-async fn work(context: &Context, item: WorkItem, deadline: Timestamp) -> Result<Done, WorkError> {
+async fn work(context: &Context, item: WorkItem, deadline: Timestamp) -> Result<Outcome, WorkError> {
     let mut folded = Vec::new();
     match fold(context, &item, deadline, &mut folded).await {
-        Ok(addition) => Ok(done(&folded, addition)),
+        Ok(addition) => Ok(outcome_of(&folded, addition)),
         Err(error) => {
             if !folded.is_empty() {
-                done(&folded, "").log(item);
+                outcome_of(&folded, "").log(item);
             }
             Err(error)
         }
@@ -91,9 +91,9 @@ async fn fold(
 }
 
 /// The result for the log: the number of folded movements, and the ids of their entries.
-fn done(entries: &[EntryId], addition: &str) -> Done {
+fn outcome_of(entries: &[EntryId], addition: &str) -> Outcome {
     let plural = if entries.len() == 1 { "" } else { "s" };
-    entries.iter().fold(Done::new(format!("{} movement{plural}{addition}", entries.len())), Done::with)
+    entries.iter().fold(Outcome::new(format!("{} movement{plural}{addition}", entries.len())), Outcome::with)
 }
 
 /// The next daily due time of a balance. A hash of its key spreads balances over the hour.

@@ -8,10 +8,10 @@ use spillway_domain::id::{ApiKeyId, MerchantId};
 use spillway_domain::time::Timestamp;
 use spillway_lambda::{Answered, Invocation};
 use spillway_runtime::{SettingError, Start};
-use spillway_store::{Remembered, Store, StoreError};
+use spillway_store::{Propagation, Store, StoreError};
 use spillway_wire::view::{self, ApiKeyView, ChangedView};
 use spillway_wire::{Fields, OperatorRequest};
-use spillway_work::{Done, Subject};
+use spillway_work::{Outcome, Subject};
 
 /// Tries when concurrent requests revoke the same key.
 const TRIES_MAX: u32 = 8;
@@ -19,12 +19,12 @@ const TRIES_MAX: u32 = 8;
 /// The store, and the settings for the time from which a revocation is in force.
 pub struct Parts {
     store: Store,
-    remembered: Remembered,
+    propagation: Propagation,
 }
 
 impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
-        Ok(Parts { store: Store::new(start)?, remembered: Remembered::read(&start.environment)? })
+        Ok(Parts { store: Store::new(start)?, propagation: Propagation::read(&start.environment)? })
     }
 }
 
@@ -78,13 +78,13 @@ pub async fn handle(
         let read = context.store.issued_key(&merchant, &id).await?;
         let Some(issued) = read else { return Err(RevokeApiKeyError::NoKey { merchant, key: id }) };
         let now = context.now();
-        let revocation = issued.key.revoked(at.unwrap_or(now), now, context.remembered.known_everywhere(now));
+        let revocation = issued.key.revoked(at.unwrap_or(now), now, context.propagation.effective_at(now));
         let is_revoked = issued.key.revocation == Some(revocation);
         if is_revoked || context.store.revoke_api_key(&issued, revocation).await? {
             let key = ApiKey { revocation: Some(revocation), ..issued.key };
-            let outcome = if is_revoked { "revoked before" } else { "revoked" };
-            let done = Done::new(format!("{outcome}: effective at {}", revocation.effective_at));
-            let about = Subject::new(&key.id).of(&key.tenant.merchant).done(done);
+            let action = if is_revoked { "revoked before" } else { "revoked" };
+            let outcome = Outcome::new(format!("{action}: effective at {}", revocation.effective_at));
+            let about = Subject::new(&key.id).of(&key.tenant.merchant).outcome(outcome);
             return Ok(Answered::new(view::changed(view::api_key(key, None), revocation.effective_at), about));
         }
     }

@@ -10,10 +10,10 @@ use spillway_domain::id::{MerchantId, SHARDS_MAX};
 use spillway_domain::merchant::{MerchantChange, MerchantRefusal, SETTLEMENT_DELAY_DAYS_MAX, TEXT_LENGTH_MAX};
 use spillway_lambda::{Answered, Invocation};
 use spillway_runtime::{SettingError, Start};
-use spillway_store::{Remembered, ShardsAhead, Store, StoreError};
+use spillway_store::{Propagation, ShardsAhead, Store, StoreError};
 use spillway_wire::view::{self, ChangedView, MerchantView};
 use spillway_wire::{Fields, OperatorRequest, prices};
-use spillway_work::{Done, Subject};
+use spillway_work::{Outcome, Subject};
 
 /// Tries when concurrent updates of the merchant conflict.
 const TRIES_MAX: u32 = 8;
@@ -21,7 +21,7 @@ const TRIES_MAX: u32 = 8;
 /// The store, and the settings for the times from which changes and more shards are in force.
 pub struct Parts {
     store: Store,
-    remembered: Remembered,
+    propagation: Propagation,
     shards_ahead: ShardsAhead,
 }
 
@@ -29,7 +29,7 @@ impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         Ok(Parts {
             store: Store::new(start)?,
-            remembered: Remembered::read(&start.environment)?,
+            propagation: Propagation::read(&start.environment)?,
             shards_ahead: ShardsAhead::read(&start.environment)?,
         })
     }
@@ -92,7 +92,7 @@ pub async fn handle(
         let read = context.store.merchant(&id).await?;
         let merchant = read.ok_or_else(|| UpdateMerchantError::NoMerchant(id.clone()))?;
         let now = context.now();
-        let effective_at = context.remembered.known_everywhere(now);
+        let effective_at = context.propagation.effective_at(now);
         let Some(changed) = merchant.changed(&change, context.shards_ahead.shards_from(now))? else {
             let about = log_subject("unchanged", &id, &change);
             return Ok(Answered::new(view::changed(view::merchant(merchant), effective_at), about));
@@ -116,5 +116,5 @@ fn log_subject(what: &str, id: &MerchantId, change: &MerchantChange) -> Subject 
     ];
     let prices = currencies.iter().map(|(currency, pricing)| format!("{currency} {pricing}"));
     let parts: Vec<String> = parts.into_iter().flatten().chain(prices).collect();
-    Subject::new(id).of(id).done(Done::new(format!("{what}: {}", parts.join(", "))))
+    Subject::new(id).of(id).outcome(Outcome::new(format!("{what}: {}", parts.join(", "))))
 }

@@ -201,8 +201,9 @@ mod tests {
     fn a_common_merchant_is_named_once() {
         let merchant = |name| spillway_domain::id::MerchantId::derive(&[name]);
         let [acme, other] = [merchant("acme"), merchant("other")];
-        let done = || Done::new("succeeded").with("txn_1").begun_by("req-0");
-        let of_one = lines_about(vec![Subject::new("pay_1").of(&acme).done(done()), Subject::new("pay_2").of(&acme)]);
+        let outcome = || Outcome::new("succeeded").with("txn_1").caused_by("req-0");
+        let of_one =
+            lines_about(vec![Subject::new("pay_1").of(&acme).outcome(outcome()), Subject::new("pay_2").of(&acme)]);
         assert_eq!(of_one[0]["merchant"], acme.as_str());
         let first =
             serde_json::json!({"id": "pay_1", "outcome": "succeeded", "with": ["txn_1"], "request_id": "req-0"});
@@ -218,8 +219,9 @@ mod tests {
     fn many_ids_are_split_over_several_lines() {
         // 600 subjects without other ids, then one with 1,000 other ids, which is split into 499, 499 and 2.
         let mut subjects: Vec<Subject> = (0..600).map(|number| Subject::new(format!("pay_{number}"))).collect();
-        let fold = (0..1000).fold(Done::new("1000 movements"), |done, number| done.with(format!("txn_{number}")));
-        subjects.push(Subject::new("test USD").done(fold));
+        let fold =
+            (0..1000).fold(Outcome::new("1000 movements"), |outcome, number| outcome.with(format!("txn_{number}")));
+        subjects.push(Subject::new("test USD").outcome(fold));
         let lines = lines_about(subjects);
         let count = |line: &serde_json::Value| line["subjects"].as_array().unwrap().len();
         assert_eq!(lines.iter().map(count).collect::<Vec<_>>(), [500, 100, 1, 1, 1]);

@@ -23,7 +23,7 @@ use spillway_runtime::{Context, Effects, Metric, Parts, log};
 use spillway_store::WorkItem;
 use spillway_wire::OperatorRequest;
 use spillway_work::{
-    Batch, BatchResponse, ChangesEvent, Done, HasQueues, MessagesEvent, StreamChange, Subject, WorkError,
+    Batch, BatchResponse, ChangesEvent, HasQueues, MessagesEvent, Outcome, StreamChange, Subject, WorkError,
 };
 
 /// One invocation of a function.
@@ -49,7 +49,7 @@ where
     P: Parts + HasQueues,
     F: Fn(Arc<Context<P>>, Invocation, Vec<WorkItem>) -> Fut,
     Fut: Future<Output = Vec<Result<D, WorkError>>>,
-    D: Into<Vec<Done>>,
+    D: Into<Vec<Outcome>>,
 {
     run(|context: Arc<Context<P>>, invocation: Invocation, event: MessagesEvent| {
         let batch = Batch::from(event);
@@ -107,7 +107,9 @@ where
                     tracing::warn!(index, error = %error, "change failed");
                     context.metrics.add(Metric::WorkFailed, 1);
                     let unsent = summary.subjects.split_off(index.min(changes.len()));
-                    summary.subjects.extend(unsent.into_iter().map(|subject| subject.done(Done::new("not sent"))));
+                    summary
+                        .subjects
+                        .extend(unsent.into_iter().map(|subject| subject.outcome(Outcome::new("not sent"))));
                     let from = changes.get(index).map(|change| change.sequence.clone());
                     let halve = index == 0 && changes.len() > 1;
                     let response =

@@ -11,7 +11,7 @@ use spillway_domain::currency::Currency;
 use spillway_domain::id::MerchantId;
 
 use super::queues::HasQueues;
-use super::subject::{Done, Subject};
+use super::subject::{Outcome, Subject};
 use spillway_runtime::Context;
 use spillway_store::{StoreError, WorkItem};
 
@@ -151,25 +151,25 @@ impl Batch {
 
     /// The subjects for the log: each item with its result. Failed items have the outcome `failed`; a separate line
     /// says why.
-    pub fn subjects(&self, results: &[Result<Vec<Done>, WorkError>]) -> Vec<Subject> {
-        let failed = || Done::new("failed");
+    pub fn subjects(&self, results: &[Result<Vec<Outcome>, WorkError>]) -> Vec<Subject> {
+        let failed = || Outcome::new("failed");
         let mut subjects = Vec::with_capacity(self.records.len());
         for (index, item) in self.items.iter().enumerate() {
             let subject = Subject::from(item);
             match results.get(index) {
                 Some(Ok(all)) if all.is_empty() => subjects.push(subject),
-                Some(Ok(all)) => subjects.extend(all.iter().map(|done| subject.clone().done(done.clone()))),
-                Some(Err(_)) | None => subjects.push(subject.done(failed())),
+                Some(Ok(all)) => subjects.extend(all.iter().map(|outcome| subject.clone().outcome(outcome.clone()))),
+                Some(Err(_)) | None => subjects.push(subject.outcome(failed())),
             }
         }
         let unreadable = self.records.iter().zip(&self.item_of).filter(|(_, item)| item.is_none());
-        subjects.extend(unreadable.map(|(record, _)| Subject::new(&record.message_id).done(failed())));
+        subjects.extend(unreadable.map(|(record, _)| Subject::new(&record.message_id).outcome(failed())));
         subjects
     }
 
     /// The response, with every message whose item failed, has no result, or can't be read, and a fault for each of
     /// them.
-    pub fn response(&self, results: &[Result<Vec<Done>, WorkError>]) -> (BatchResponse, Vec<Fault>) {
+    pub fn response(&self, results: &[Result<Vec<Outcome>, WorkError>]) -> (BatchResponse, Vec<Fault>) {
         let mut failed = Vec::new();
         let mut faults = Vec::new();
         for (record, item) in self.records.iter().zip(&self.item_of) {
@@ -283,10 +283,10 @@ mod tests {
         );
         let (usd, eur, jpy) = (balance("USD"), balance("EUR"), balance("JPY"));
         let batch = batch(&[&usd, &delivery, "poison", &eur, &usd, &jpy]);
-        let done = |outcome: &str| Done::new(outcome).with("pay_1").begun_by("req-0");
+        let outcome = |text: &str| Outcome::new(text).with("pay_1").caused_by("req-0");
         let results = [
-            Ok(vec![Done::new("one"), done("other")]),
-            Ok(done("204").into()),
+            Ok(vec![Outcome::new("one"), outcome("other")]),
+            Ok(outcome("204").into()),
             Err(WorkError::Unreadable),
             Ok(Vec::new()),
         ];

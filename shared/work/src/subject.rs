@@ -10,9 +10,9 @@ use spillway_store::WorkItem;
 /// The most ids that one line names. Such a line is less than half of the 256 KB that CloudWatch accepts.
 const IDS_MAX: usize = 500;
 
-/// The result of the work on one item, for the log. It must not contain data of a card, a key, an address or a person.
+/// The outcome of the work on one item, for the log. It must not contain data of a card, a key, an address or a person.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Done {
+pub struct Outcome {
     /// The outcome in words, such as `declined card_declined`.
     #[serde(skip_serializing_if = "String::is_empty")]
     outcome: String,
@@ -24,27 +24,27 @@ pub struct Done {
     request_id: String,
 }
 
-impl Done {
-    /// The result with this outcome.
-    pub fn new(outcome: impl Into<String>) -> Done {
-        Done { outcome: outcome.into(), ..Done::default() }
+impl Outcome {
+    /// An outcome with this text.
+    pub fn new(outcome: impl Into<String>) -> Outcome {
+        Outcome { outcome: outcome.into(), ..Outcome::default() }
     }
 
     /// Adds the id of another object of the work.
     #[must_use]
-    pub fn with(mut self, id: impl Display) -> Done {
+    pub fn with(mut self, id: impl Display) -> Outcome {
         self.with.push(id.to_string());
         self
     }
 
     /// Sets the id of the client's request that caused the work.
     #[must_use]
-    pub fn begun_by(mut self, request_id: &str) -> Done {
+    pub fn caused_by(mut self, request_id: &str) -> Outcome {
         request_id.clone_into(&mut self.request_id);
         self
     }
 
-    /// Logs the result in a separate line. This is for work that failed later, whose result in the invocation's line is
+    /// Logs the outcome in a separate line. This is for work that failed later, whose outcome in the invocation's line is
     /// the failure.
     pub fn log(&self, subject: impl Display) {
         let unnamed = self.with.is_empty().then_some(&[][..]);
@@ -55,9 +55,9 @@ impl Done {
     }
 }
 
-impl From<Done> for Vec<Done> {
-    fn from(done: Done) -> Vec<Done> {
-        vec![done]
+impl From<Outcome> for Vec<Outcome> {
+    fn from(outcome: Outcome) -> Vec<Outcome> {
+        vec![outcome]
     }
 }
 
@@ -69,7 +69,7 @@ pub struct Subject {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) merchant: String,
     #[serde(flatten)]
-    done: Done,
+    outcome: Outcome,
 }
 
 impl Subject {
@@ -85,20 +85,20 @@ impl Subject {
         self
     }
 
-    /// Sets the result of the work. The ids that the subject already has stay in front.
+    /// Sets the outcome of the work. The ids that the subject already has stay in front.
     #[must_use]
-    pub fn done(mut self, mut done: Done) -> Subject {
-        self.done.with.append(&mut done.with);
-        self.done = Done { with: self.done.with, ..done };
+    pub fn outcome(mut self, mut outcome: Outcome) -> Subject {
+        self.outcome.with.append(&mut outcome.with);
+        self.outcome = Outcome { with: self.outcome.with, ..outcome };
         self
     }
 
     /// Splits the subject into parts with at most `ids_max` other ids each, because a line has room for so many.
     fn in_parts(mut self, ids_max: usize) -> Vec<Subject> {
         let mut parts = Vec::new();
-        while self.done.with.len() > ids_max {
-            let rest = self.done.with.split_off(ids_max);
-            let next = Subject { done: Done { with: rest, ..Done::default() }, ..self.clone() };
+        while self.outcome.with.len() > ids_max {
+            let rest = self.outcome.with.split_off(ids_max);
+            let next = Subject { outcome: Outcome { with: rest, ..Outcome::default() }, ..self.clone() };
             parts.push(std::mem::replace(&mut self, next));
         }
         parts.push(self);
@@ -107,7 +107,7 @@ impl Subject {
 
     /// The number of ids that the subject names, including its own.
     fn ids(&self) -> usize {
-        self.done.with.len() + 1
+        self.outcome.with.len() + 1
     }
 }
 
@@ -115,7 +115,7 @@ impl From<&WorkItem> for Subject {
     fn from(item: &WorkItem) -> Subject {
         let mut names = item.names().into_iter();
         let subject = Subject::new(names.next().unwrap_or_default());
-        subject.done(names.fold(Done::default(), Done::with)).of(&item.tenant().merchant)
+        subject.outcome(names.fold(Outcome::default(), Outcome::with)).of(&item.tenant().merchant)
     }
 }
 

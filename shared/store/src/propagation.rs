@@ -12,22 +12,22 @@ const TIMEOUT_MS: i64 = 10_000;
 
 /// The settings that bound how long a cached merchant or API key is used after it has changed.
 #[derive(Debug, Clone, Copy)]
-pub struct Remembered {
+pub struct Propagation {
     /// `STORE_DEADLINE_MS`: the longest time of a write.
     store_deadline: Duration,
     /// `CACHE_SECONDS`: the time for which the gateway caches the authorizer's answer.
     cache_s: u32,
 }
 
-impl Remembered {
+impl Propagation {
     /// Reads the settings. Errors if one is missing or wrong.
-    pub fn read(environment: &Environment<'_>) -> Result<Remembered, SettingError> {
-        Ok(Remembered { store_deadline: environment.store_deadline()?, cache_s: environment.number("CACHE_SECONDS")? })
+    pub fn read(environment: &Environment<'_>) -> Result<Propagation, SettingError> {
+        Ok(Propagation { store_deadline: environment.store_deadline()?, cache_s: environment.number("CACHE_SECONDS")? })
     }
 
     /// The time from which every request sees a change of a merchant or a key that is written now.
     /// docs/decisions/0007 explains why it is so late.
-    pub fn known_everywhere(&self, now: Timestamp) -> Timestamp {
+    pub fn effective_at(&self, now: Timestamp) -> Timestamp {
         let write_ms = i64::try_from(self.store_deadline.as_millis()).unwrap_or(i64::MAX);
         now.plus_millis(write_ms + self.cached_ms() + CLOCK_SKEW_MS)
     }
@@ -42,7 +42,7 @@ impl Remembered {
 /// The settings that determine when a higher number of a merchant's shards is in force.
 #[derive(Debug, Clone, Copy)]
 pub struct ShardsAhead {
-    remembered: Remembered,
+    propagation: Propagation,
     /// `SHARDS_AHEAD_SECONDS`: the least time between the write and the time at which it is in force.
     seconds: u32,
 }
@@ -51,7 +51,7 @@ impl ShardsAhead {
     /// Reads the settings. Errors if one is missing or wrong.
     pub fn read(environment: &Environment<'_>) -> Result<ShardsAhead, SettingError> {
         let seconds = environment.number("SHARDS_AHEAD_SECONDS")?;
-        Ok(ShardsAhead { remembered: Remembered::read(environment)?, seconds })
+        Ok(ShardsAhead { propagation: Propagation::read(environment)?, seconds })
     }
 
     /// The time from which a higher number of shards is in force, if it is written now. It is at least
@@ -63,10 +63,10 @@ impl ShardsAhead {
     /// know that no request is under way.
     pub fn shards_from(&self, now: Timestamp) -> Timestamp {
         let ahead = now.plus_seconds(self.seconds);
-        if self.remembered.cache_s == 0 {
+        if self.propagation.cache_s == 0 {
             return ahead;
         }
-        ahead.max(self.remembered.known_everywhere(now).plus_millis(TIMEOUT_MS))
+        ahead.max(self.propagation.effective_at(now).plus_millis(TIMEOUT_MS))
     }
 }
 
@@ -81,19 +81,19 @@ mod tests {
         read(&Environment::new(&value))
     }
 
-    fn known_everywhere(store_deadline_ms: &str, cache_s: &str) -> Timestamp {
+    fn effective_at(store_deadline_ms: &str, cache_s: &str) -> Timestamp {
         let variables = [("STORE_DEADLINE_MS", store_deadline_ms), ("CACHE_SECONDS", cache_s)];
-        with(&variables, Remembered::read).unwrap().known_everywhere(Timestamp::from_millis(500))
+        with(&variables, Propagation::read).unwrap().effective_at(Timestamp::from_millis(500))
     }
 
     #[test]
     fn a_change_is_known_when_the_last_old_copy_has_expired() {
         let at = Timestamp::from_millis;
         // 3 s for the write, 10 s for the authorizer that read just before it, 60 s in the cache, 1 s between clocks.
-        assert_eq!(known_everywhere("3000", "60"), at(74_500));
-        assert_eq!(known_everywhere("9000", "1"), at(21_500));
+        assert_eq!(effective_at("3000", "60"), at(74_500));
+        assert_eq!(effective_at("9000", "1"), at(21_500));
         // Without a cache, every request after the write is authorized with a new read.
-        assert_eq!(known_everywhere("3000", "0"), at(4_500));
+        assert_eq!(effective_at("3000", "0"), at(4_500));
     }
 
     fn shards_from(cache_s: &str, ahead_s: &str) -> Timestamp {
