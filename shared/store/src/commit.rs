@@ -50,14 +50,16 @@ pub(super) struct Commit<'a, R> {
     shared: bool,
 }
 
+/// One write of a commit, with its conditions and its refusal.
 struct Write<'a, R> {
     key: TableKey,
-    what: What,
-    when: Vec<Test>,
+    action: Action,
+    tests: Vec<Test>,
     refused: Refusal<'a, R>,
 }
 
-enum What {
+/// The kind of a write.
+enum Action {
     Put(Item),
     Edit(Edit),
     Delete,
@@ -79,7 +81,7 @@ impl<'a, R> Commit<'a, R> {
             Some(found) => refused(store, found),
             None => Err(StoreError::Corrupt("a failed condition came without its item".to_owned())),
         };
-        Ok(self.with(key, What::Put(item), vec![Test::Absent], Box::new(refused)))
+        Ok(self.with(key, Action::Put(item), vec![Test::Absent], Box::new(refused)))
     }
 
     /// Adds a put whose key can't be taken, because another write of this commit determines it. A taken key is an
@@ -91,26 +93,26 @@ impl<'a, R> Commit<'a, R> {
 
     /// Adds an edit of an item. If a test fails, `refused` is called with the item. None if no item exists.
     pub(super) fn edit(
-        self, key: TableKey, edit: Edit, when: Vec<Test>,
+        self, key: TableKey, edit: Edit, tests: Vec<Test>,
         refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
     ) -> Commit<'a, R> {
-        self.with(key, What::Edit(edit), when, Box::new(refused))
+        self.with(key, Action::Edit(edit), tests, Box::new(refused))
     }
 
     /// Adds a deletion. If a test fails, `refused` is called with the item. None if no item exists.
     pub(super) fn delete(
-        self, key: TableKey, when: Vec<Test>,
+        self, key: TableKey, tests: Vec<Test>,
         refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
     ) -> Commit<'a, R> {
-        self.with(key, What::Delete, when, Box::new(refused))
+        self.with(key, Action::Delete, tests, Box::new(refused))
     }
 
     /// Adds a check of an item that writes nothing. The commit needs another write.
     pub(super) fn check(
-        self, key: TableKey, when: Vec<Test>,
+        self, key: TableKey, tests: Vec<Test>,
         refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
     ) -> Commit<'a, R> {
-        self.with(key, What::Check, when, Box::new(refused))
+        self.with(key, Action::Check, tests, Box::new(refused))
     }
 
     /// Marks that other requests often write one of the items at the same time. Conflicts are then retried for longer.
@@ -119,8 +121,8 @@ impl<'a, R> Commit<'a, R> {
         self
     }
 
-    fn with(mut self, key: TableKey, what: What, when: Vec<Test>, refused: Refusal<'a, R>) -> Commit<'a, R> {
-        self.writes.push(Write { key, what, when, refused });
+    fn with(mut self, key: TableKey, action: Action, tests: Vec<Test>, refused: Refusal<'a, R>) -> Commit<'a, R> {
+        self.writes.push(Write { key, action, tests, refused });
         self
     }
 }
@@ -140,14 +142,16 @@ impl Store {
     }
 
     /// Edits one item. False if a test failed; then nothing was written.
-    pub(super) async fn edit(&self, key: &TableKey, edit: Edit, when: Vec<Test>) -> Result<bool, StoreError> {
-        let edited = self.update(key, edit, when, ReturnValue::None).await;
+    pub(super) async fn edit(&self, key: &TableKey, edit: Edit, tests: Vec<Test>) -> Result<bool, StoreError> {
+        let edited = self.update(key, edit, tests, ReturnValue::None).await;
         self.unless_refused(edited).map(|edited| edited.is_ok())
     }
 
     /// Edits one item and returns it as it is after the edit. None if a test failed; then nothing was written.
-    pub(super) async fn edited(&self, key: &TableKey, edit: Edit, when: Vec<Test>) -> Result<Option<Item>, StoreError> {
-        let edited = self.update(key, edit, when, ReturnValue::AllNew).await;
+    pub(super) async fn edited(
+        &self, key: &TableKey, edit: Edit, tests: Vec<Test>,
+    ) -> Result<Option<Item>, StoreError> {
+        let edited = self.update(key, edit, tests, ReturnValue::AllNew).await;
         self.unless_refused(edited).map(Result::ok)
     }
 
@@ -162,12 +166,12 @@ impl Store {
     }
 
     async fn write_one<R>(&self, write: Write<'_, R>) -> Result<Committed<R>, StoreError> {
-        let Write { key, what, when, refused } = write;
-        let written = match what {
-            What::Put(item) => self.put(item, when).await,
-            What::Edit(edit) => self.update(&key, edit, when, ReturnValue::None).await.map(drop),
+        let Write { key, action, tests, refused } = write;
+        let written = match action {
+            Action::Put(item) => self.put(item, tests).await,
+            Action::Edit(edit) => self.update(&key, edit, tests, ReturnValue::None).await.map(drop),
             // A deletion or check needs the token of a transaction, so it can't be the only write.
-            What::Delete | What::Check => {
+            Action::Delete | Action::Check => {
                 return Err(StoreError::Refused("a deletion or check without another write".to_owned()));
             }
         };
@@ -177,11 +181,11 @@ impl Store {
         }
     }
 
-    async fn put(&self, mut item: Item, when: Vec<Test>) -> Result<(), Failed> {
+    async fn put(&self, mut item: Item, tests: Vec<Test>) -> Result<(), Failed> {
         let writer = self.writer();
         item.insert(WRITER.to_owned(), writer.clone());
         let mut expression = Expression::default();
-        let condition = expression.condition(when);
+        let condition = expression.condition(tests);
         let put = self
             .client
             .put_item()
@@ -197,14 +201,14 @@ impl Store {
     /// Updates one item. Returns the attributes that `returned` selects, or the whole item if an earlier try had
     /// succeeded.
     async fn update(
-        &self, key: &TableKey, edit: Edit, mut when: Vec<Test>, returned: ReturnValue,
+        &self, key: &TableKey, edit: Edit, mut tests: Vec<Test>, returned: ReturnValue,
     ) -> Result<Item, Failed> {
         let writer = self.writer();
         if !edit.adds.is_empty() {
-            when.push(Test::LacksOrCompares(WRITER, Comparison::IsNot, writer.clone()));
+            tests.push(Test::LacksOrCompares(WRITER, Comparison::IsNot, writer.clone()));
         }
         let mut expression = Expression::default();
-        let condition = expression.condition(when);
+        let condition = expression.condition(tests);
         let update = expression.update(edit.set(WRITER, writer.clone()));
         let update = self
             .client
@@ -225,10 +229,10 @@ impl Store {
 
     async fn write_all<R>(&self, writes: Vec<Write<'_, R>>, shared: bool) -> Result<Committed<R>, StoreError> {
         let mut request = self.client.transact_write_items().client_request_token(self.random_text::<16>());
-        let first = writes.first().map(|write| (write.key.clone(), write.when.clone()));
+        let first = writes.first().map(|write| (write.key.clone(), write.tests.clone()));
         let mut refusals = Vec::with_capacity(writes.len());
-        for Write { key, what, when, refused } in writes {
-            request = request.transact_items(self.action(&key, what, when)?);
+        for Write { key, action, tests, refused } in writes {
+            request = request.transact_items(self.action(&key, action, tests)?);
             refusals.push(refused);
         }
         let reasons: Vec<CancellationReason> = match self.send(request, shared).await {
@@ -241,7 +245,7 @@ impl Store {
         // item of the first write and tests its conditions too, because the refusal of the first write takes
         // precedence.
         let first = match first {
-            Some((key, when)) if failed != 0 => Some(self.get_item(&key).await?).filter(|found| fails(&when, found)),
+            Some((key, tests)) if failed != 0 => Some(self.get_item(&key).await?).filter(|found| fails(&tests, found)),
             _ => None,
         };
         let (index, found) = match first {
@@ -279,10 +283,10 @@ impl Store {
     }
 
     /// Returns the action of a transaction for a write.
-    fn action(&self, key: &TableKey, what: What, when: Vec<Test>) -> Result<TransactWriteItem, StoreError> {
+    fn action(&self, key: &TableKey, action: Action, tests: Vec<Test>) -> Result<TransactWriteItem, StoreError> {
         let mut expression = Expression::default();
-        let condition = expression.condition(when);
-        let action = TransactWriteItem::builder();
+        let condition = expression.condition(tests);
+        let builder = TransactWriteItem::builder();
         // The builders have no common type.
         macro_rules! guarded {
             ($builder:expr) => {
@@ -296,21 +300,23 @@ impl Store {
             };
         }
         let at = Some(key.attributes());
-        let action = match what {
-            What::Put(item) => {
-                action.put(guarded!(Put::builder().set_item(Some(item)).set_condition_expression(condition)))
+        let built = match action {
+            Action::Put(item) => {
+                builder.put(guarded!(Put::builder().set_item(Some(item)).set_condition_expression(condition)))
             }
-            What::Edit(edit) => {
+            Action::Edit(edit) => {
                 let update = Update::builder().set_key(at).update_expression(expression.update(edit));
-                action.update(guarded!(update.set_condition_expression(condition)))
+                builder.update(guarded!(update.set_condition_expression(condition)))
             }
-            What::Delete => action.delete(guarded!(Delete::builder().set_key(at).set_condition_expression(condition))),
-            What::Check => {
+            Action::Delete => {
+                builder.delete(guarded!(Delete::builder().set_key(at).set_condition_expression(condition)))
+            }
+            Action::Check => {
                 let check = ConditionCheck::builder().set_key(at).set_condition_expression(condition);
-                action.condition_check(guarded!(check))
+                builder.condition_check(guarded!(check))
             }
         };
-        Ok(action.build())
+        Ok(built.build())
     }
 
     /// A new random value for the attribute [`WRITER`].
@@ -327,8 +333,8 @@ enum TransactionFailed {
 }
 
 /// Whether one of the tests fails for this item. None stands for no item.
-fn fails(when: &[Test], found: &Option<Item>) -> bool {
-    !when.iter().all(|test| test.holds(found.as_ref()))
+fn fails(tests: &[Test], found: &Option<Item>) -> bool {
+    !tests.iter().all(|test| test.holds(found.as_ref()))
 }
 
 /// Returns the item that a failed condition found, if an earlier try of the same write had stored it.

@@ -15,7 +15,8 @@ use super::edit::Edit;
 use super::expression::{Comparison, Test};
 use super::{Readable, Store, StoreError, StoredEvent, WAKE, attribute, keys, number, text, to_item};
 
-/// Days for which the tombstone of a deleted endpoint is stored. So long, a repeated creation does not create it again.
+/// Days for which the tombstone of a deleted endpoint is stored. During that time, a repeated
+/// creation does not create it again.
 const TOMBSTONE_DAYS: u32 = 30;
 /// Health attributes. Writing them does not raise `version`.
 const HEALTH: [&str; 3] = ["failing_since", "probe_at", "works_since"];
