@@ -11,7 +11,7 @@ use spillway_work::{Outgoing, Queues, WorkError};
 
 /// Partitions that are swept at the same time, and claims that are made at the same time.
 const AT_ONCE: usize = 16;
-/// The claim from which an item is counted as overdue. Something does not work.
+/// The claim from which an item counts as overdue: so many claims point to a fault.
 const OVERDUE_CLAIMS: u32 = 3;
 /// Milliseconds that remain of the invocation when the sweep ends. An invocation of less than 20 s keeps half its time.
 /// (For `cargo lambda watch`, which has no deadline, 10 s are assumed.)

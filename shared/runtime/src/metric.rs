@@ -46,7 +46,7 @@ pub enum Metric {
     WebhookLatency,
     /// Messages that the sweep sent for overdue items.
     DueEnqueued,
-    /// Claims of items that were claimed at least twice before and are still unfinished. Something does not work.
+    /// Claims of items that were claimed at least twice before and are still unfinished, which points to a fault.
     DueOverdue,
     /// Messages and stream changes whose work failed. They come again. Lambda counts such an invocation as a success,
     /// so Lambda's own metrics do not show them.
