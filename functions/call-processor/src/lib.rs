@@ -1,4 +1,4 @@
-//! The processor queue: asks the card processor for what an object's state needs, and commits what follows.
+//! The consumer of the processor queue. It calls the card processor for payments and refunds, and commits the results.
 
 mod ask;
 
@@ -11,9 +11,9 @@ use spillway_lambda::Invocation;
 use spillway_processors::Processors;
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{Merchants, QueueName, Store, WorkItem, WorkKind};
-use spillway_work::{Done, HasQueues, Queues, WorkError, each};
+use spillway_work::{HasQueues, Outcome, Queues, WorkError, each};
 
-/// The store, the processors and what they may leave open.
+/// The store, the merchants, the queue, the processors, and the settings for unknown outcomes.
 pub struct Parts {
     store: Store,
     merchants: Merchants,
@@ -44,12 +44,12 @@ impl HasQueues for Parts {
 
 type Context = spillway_runtime::Context<Parts>;
 
-/// Works on each object by itself.
-pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Done, WorkError>> {
+/// Works on each item by itself.
+pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Outcome, WorkError>> {
     each(items, |item| work(&context, item)).await
 }
 
-async fn work(context: &Context, item: WorkItem) -> Result<Done, WorkError> {
+async fn work(context: &Context, item: WorkItem) -> Result<Outcome, WorkError> {
     match item.kind {
         WorkKind::Payment => ask::ask::<Payment>(context, &item).await,
         WorkKind::Refund => ask::ask::<Refund>(context, &item).await,

@@ -1,4 +1,4 @@
-//! Creates a merchant, and its key in the gateway's usage plan. Invoked directly by an operator; it has no route.
+//! Creates a merchant and its plan key. An operator invokes this function directly; it has no route.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use spillway_runtime::{SettingError, Start};
 use spillway_store::{Created, Store, StoreError};
 use spillway_wire::view::{self, MerchantView};
 use spillway_wire::{Fields, OperatorRequest, prices};
-use spillway_work::{Done, Subject};
+use spillway_work::{Outcome, Subject};
 
-/// The store and the gateway.
+/// The store and the plan keys.
 pub struct Parts {
     store: Store,
     plan_keys: PlanKeys,
@@ -38,7 +38,7 @@ impl AsRef<PlanKeys> for Parts {
 
 type Context = spillway_runtime::Context<Parts>;
 
-/// What an operator asks for.
+/// The operator's request.
 #[derive(Debug, Clone)]
 pub struct CreateMerchant {
     reference: String,
@@ -71,30 +71,30 @@ impl OperatorRequest for CreateMerchant {
     }
 }
 
-/// Why there is no such merchant. Each is one sentence for the operator.
+/// Why the merchant can't be created. Each text is for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateMerchantError {
-    /// It can't be so.
+    /// A rule refuses the merchant's settings.
     #[error(transparent)]
     Refused(#[from] MerchantRefusal),
-    /// The reference names a merchant that was created otherwise.
+    /// The reference names a merchant that was created with other settings.
     #[error("The reference names a merchant that was created with other settings.")]
     ReferenceTaken,
     /// The table failed.
     #[error("The merchant can't be stored: {0}.")]
     Store(#[from] StoreError),
-    /// The gateway failed.
+    /// The merchant is stored, but its plan key is missing.
     #[error(transparent)]
     PlanKey(#[from] PlanKeyError),
 }
 
-/// Stores the merchant, then makes its plan key. Repeating the same request is harmless, and completes what an earlier
-/// one left half done. The answer is the merchant as it is now, which may have been changed since.
+/// Stores the merchant, then creates its plan key. Repeating the same request is harmless, and completes an interrupted
+/// one. Returns the merchant as it is now, which may have changed since its creation.
 pub async fn handle(
-    context: Arc<Context>, invocation: Invocation, asked: CreateMerchant,
+    context: Arc<Context>, invocation: Invocation, request: CreateMerchant,
 ) -> Result<Answered<MerchantView>, CreateMerchantError> {
     let plan_key = spillway_plan_keys::new_value(context.random());
-    let merchant = Merchant::create(asked.into(), plan_key, &invocation.request_id, context.now())?;
+    let merchant = Merchant::create(request.into(), plan_key, &invocation.request_id, context.now())?;
     let (merchant, outcome) = match context.store.create_merchant(&merchant).await? {
         Created::New => (merchant, "created"),
         Created::Existing(first) if first.fingerprint == merchant.fingerprint => (first, "created before"),
@@ -105,7 +105,7 @@ pub async fn handle(
     Ok(Answered::new(view::merchant(merchant), about))
 }
 
-/// For the log: the terms, and neither name nor reference, which may be a person's.
+/// The subject for the log, with plan and prices. Name and reference are left out, because they may be a person's name.
 fn log_subject(what: &str, merchant: &Merchant) -> Subject {
     let plan = match merchant.plan {
         Plan::Standard => "standard plan",
@@ -114,12 +114,12 @@ fn log_subject(what: &str, merchant: &Merchant) -> Subject {
     let prices: Vec<String> =
         merchant.currencies.iter().map(|(currency, pricing)| format!("{currency} {pricing}")).collect();
     let outcome = format!("{what}: {plan}, {}", prices.join(", "));
-    Subject::new(&merchant.id).of(&merchant.id).done(Done::new(outcome))
+    Subject::new(&merchant.id).of(&merchant.id).outcome(Outcome::new(outcome))
 }
 
 impl From<CreateMerchant> for NewMerchant {
-    fn from(asked: CreateMerchant) -> NewMerchant {
-        let CreateMerchant { reference, name, plan, currencies, settlement_delay_days, shards } = asked;
+    fn from(request: CreateMerchant) -> NewMerchant {
+        let CreateMerchant { reference, name, plan, currencies, settlement_delay_days, shards } = request;
         NewMerchant { reference, name, plan, currencies, settlement_delay_days, shards }
     }
 }

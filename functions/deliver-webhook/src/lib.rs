@@ -1,5 +1,5 @@
-//! The webhooks queue: delivers each event to the endpoints that want it, tries again what failed, and sends what waits
-//! for an endpoint that works again.
+//! The consumer of the webhooks queue. It delivers each event to the endpoints that want it, repeats failed attempts,
+//! and sends the pending deliveries of an endpoint that works again.
 
 mod delivery;
 mod endpoints;
@@ -12,11 +12,11 @@ use spillway_lambda::Invocation;
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{QueueName, Store, WorkItem, WorkKind};
 use spillway_webhooks::{self as webhooks, Sender};
-use spillway_work::{Done, HasQueues, Queues, WorkError, each};
+use spillway_work::{HasQueues, Outcome, Queues, WorkError, each};
 
 use endpoints::Endpoints;
 
-/// The store, the queue of webhooks, and how they are sent.
+/// The store, the queue of webhooks, the settings and the sender.
 pub struct Parts {
     store: Store,
     queues: Queues,
@@ -41,13 +41,15 @@ impl HasQueues for Parts {
 
 type Context = spillway_runtime::Context<Parts>;
 
-/// Delivers each event and each retry by itself; the endpoints of a merchant are read once for the batch.
-pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Vec<Done>, WorkError>> {
+/// Works on each item by itself. The endpoints of a merchant are read once for the batch.
+pub async fn handle(
+    context: Arc<Context>, _: Invocation, items: Vec<WorkItem>,
+) -> Vec<Result<Vec<Outcome>, WorkError>> {
     let endpoints = Endpoints::read(&context, &items).await;
     each(items, |item| work(&context, &endpoints, item)).await
 }
 
-async fn work(context: &Context, endpoints: &Endpoints, item: WorkItem) -> Result<Vec<Done>, WorkError> {
+async fn work(context: &Context, endpoints: &Endpoints, item: WorkItem) -> Result<Vec<Outcome>, WorkError> {
     match (item.kind, item.event(), item.endpoint()) {
         (WorkKind::Event, Some(event), _) => event::deliver(context, endpoints, item.tenant(), &event).await,
         (WorkKind::Delivery, Some(event), Some(endpoint)) => {

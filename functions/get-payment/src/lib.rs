@@ -14,10 +14,10 @@ use spillway_wire::{Caller, Problem, Response};
 
 const PAYMENT: PathId<PaymentKind> = PathId::new("payment_id", "payment");
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
     summary: "Get a payment",
-    description: "A payment as it is now. `processing` ends in `succeeded` or `failed`, mostly within seconds.",
+    description: "A payment as it is now. The status `processing` becomes `succeeded` or `failed`, usually within seconds.",
     path_ids: &[PAYMENT.spec()],
     ..Endpoint::get(
         "/v1/payments/{payment_id}",
@@ -26,8 +26,8 @@ pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
     )
 };
 
-/// Answers with the payment, or 304 if the client has this version. A malformed, a missing and a foreign id get the
-/// same 404.
+/// Answers with the payment, or 304 if the client has this version. A malformed id, a missing payment and another
+/// tenant's payment get the same 404.
 pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let id = PAYMENT.read(&request)?;
 

@@ -14,10 +14,10 @@ use spillway_wire::{Caller, Problem, Response};
 
 const REFUND: PathId<RefundKind> = PathId::new("refund_id", "refund");
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<RefundView<'static>> = Endpoint {
     summary: "Get a refund",
-    description: "A refund as it is now. `pending` ends in `succeeded` or `failed`, mostly within seconds.",
+    description: "A refund as it is now. The status `pending` becomes `succeeded` or `failed`, usually within seconds.",
     path_ids: &[REFUND.spec()],
     ..Endpoint::get(
         "/v1/refunds/{refund_id}",
@@ -26,8 +26,8 @@ pub const ENDPOINT: Endpoint<RefundView<'static>> = Endpoint {
     )
 };
 
-/// Answers with the refund, or 304 if the client has this version. A malformed, a missing and a foreign id get the same
-/// 404.
+/// Answers with the refund, or 304 if the client has this version. A malformed id, a missing refund and another
+/// tenant's refund get the same 404.
 pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let id = REFUND.read(&request)?;
 

@@ -13,7 +13,7 @@ use spillway_wire::{ApiResponseExt as _, Caller, Problem, Response};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     summary: "Get a webhook endpoint",
     description: "A webhook endpoint as it is now, without its secret.",
@@ -25,8 +25,8 @@ pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     )
 };
 
-/// Answers with the endpoint, without its secret, or 304 if the client has this version. A malformed, a missing and a
-/// foreign id get the same 404.
+/// Answers with the endpoint, without its secret, or 304 if the client has this version. A malformed id, a missing
+/// endpoint and another tenant's endpoint get the same 404.
 pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let id = WEBHOOK_ENDPOINT.read(&request)?;
 

@@ -1,4 +1,4 @@
-//! `GET /v1/balance/transactions`: what changed the merchant's balance, newest first.
+//! `GET /v1/balance/transactions`: the changes of the merchant's balance, newest first.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use spillway_wire::contract::{Access, CREATED_BEFORE, CREATED_FROM, CURRENCY, CU
 use spillway_wire::view::{self, BalanceTransactionView, ListView};
 use spillway_wire::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<ListView<BalanceTransactionView<'static>>> = Endpoint {
     summary: "List balance transactions",
-    description: "What changed the balance, newest first: amount, fee, net and value date.",
+    description: "The changes of the balance, newest first, each with amount, fee, net and value date.",
     query: Some(&[LIMIT, CURSOR, CURRENCY, CREATED_FROM, CREATED_BEFORE]),
     ..Endpoint::get(
         "/v1/balance/transactions",
@@ -23,7 +23,7 @@ pub const ENDPOINT: Endpoint<ListView<BalanceTransactionView<'static>>> = Endpoi
     )
 };
 
-/// Answers with a page of the journal as the merchant sees it, and the cursor of the next if there is one.
+/// Answers with a page of journal entries in the form that merchants see, and the cursor of the next page, if any.
 pub async fn handle(
     context: Arc<Context<StoreOnly>>, caller: Caller, _: Request, query: Parameters,
 ) -> Result<Response, Problem> {

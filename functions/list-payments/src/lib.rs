@@ -21,7 +21,7 @@ const REFERENCE: TextFilter =
 const CUSTOMER: TextFilter =
     TextFilter::new("customer", CUSTOMER_LENGTH_MAX, "Only payments with exactly this `customer`.");
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<ListView<PaymentView<'static>>> = Endpoint {
     summary: "List payments",
     description: "The payments, newest first.",
@@ -38,7 +38,7 @@ pub const ENDPOINT: Endpoint<ListView<PaymentView<'static>>> = Endpoint {
     ..Endpoint::get("/v1/payments", Access::Reads(Scope::PaymentsRead), Success::ok("A page of payments."))
 };
 
-/// Answers with a page of payments, and the cursor of the next if there is one. A suspended merchant may read.
+/// Answers with a page of payments, and the cursor of the next page, if any.
 pub async fn handle(
     context: Arc<Context<StoreOnly>>, caller: Caller, _: Request, query: Parameters,
 ) -> Result<Response, Problem> {
@@ -48,7 +48,7 @@ pub async fn handle(
     let (reference, customer) = (query.text(&REFERENCE), query.text(&CUSTOMER));
     let page = query.finish()?;
 
-    // One index at most is read. A reference has fewer payments than a customer.
+    // At most one index is read. A reference usually has fewer payments than a customer.
     let listed = match (&reference, &customer) {
         (Some(reference), _) => Listed::FoundBy(Finder::Reference, reference),
         (None, Some(customer)) => Listed::FoundBy(Finder::Customer, customer),

@@ -16,7 +16,7 @@ use spillway_wire::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem,
 const PAYMENT: PathId<PaymentKind> = PathId::new("payment_id", "payment");
 const STATUS: Filter<Status> = Filter::one_of("status", "Only refunds with this status.");
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<ListView<RefundView<'static>>> = Endpoint {
     summary: "List the refunds of a payment",
     description: "The refunds of one payment, newest first.",
@@ -29,7 +29,7 @@ pub const ENDPOINT: Endpoint<ListView<RefundView<'static>>> = Endpoint {
     )
 };
 
-/// Answers with a page of refunds, and the cursor of the next if there is one.
+/// Answers with a page of refunds, and the cursor of the next page, if any.
 pub async fn handle(
     context: Arc<Context<StoreOnly>>, caller: Caller, request: Request, query: Parameters,
 ) -> Result<Response, Problem> {

@@ -14,7 +14,7 @@ use spillway_wire::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem,
 
 const STATUS: Filter<EndpointStatus> = Filter::one_of("status", "Only endpoints with this status.");
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<ListView<WebhookEndpointView<'static>>> = Endpoint {
     summary: "List webhook endpoints",
     description: "The merchant's webhook endpoints, newest first, without their secrets.",
@@ -26,7 +26,8 @@ pub const ENDPOINT: Endpoint<ListView<WebhookEndpointView<'static>>> = Endpoint 
     )
 };
 
-/// Answers with a page of endpoints, and the cursor of the next if there is one. All are read, strongly: they are few.
+/// Answers with a page of endpoints, and the cursor of the next page, if any. It reads all endpoints strongly, because
+/// they are few.
 pub async fn handle(
     context: Arc<Context<StoreOnly>>, caller: Caller, _: Request, query: Parameters,
 ) -> Result<Response, Problem> {

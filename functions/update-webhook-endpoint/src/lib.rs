@@ -1,4 +1,4 @@
-//! `PATCH /v1/webhook-endpoints/{endpoint_id}`: changes where events are posted, and which.
+//! `PATCH /v1/webhook-endpoints/{endpoint_id}`: changes the address, the event types or the status of an endpoint.
 
 use std::sync::Arc;
 
@@ -17,17 +17,18 @@ const URL: Field<Text> = spillway_webhooks::URL.optional();
 const EVENT_TYPES: Field<List> = spillway_webhooks::EVENT_TYPES.optional();
 const STATUS: Field<OneOf<EndpointStatus>> = Field::one_of(
     "status",
-    "`disabled`: no more events are delivered to it. `enabled`: events from now on are delivered.",
+    "`disabled`: no events are delivered to the endpoint. `enabled`: later events are delivered to it.",
     "\"enabled\"",
 );
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     summary: "Change a webhook endpoint",
-    description: "Changes what the body names; the rest stays. With another `url`, or enabled again, the endpoint counts as \
-                  working: what waits for it is sent at once. An event that waits and whose type is no longer among the \
-                  `event_types` is given up.\n\nIf the endpoint is as the body says already, the answer \
-                  shows it, whatever `If-Match` names: so the same request may be sent again.",
+    description: "Changes the fields that the body contains. If the request changes `url` or enables the endpoint \
+                  again, the endpoint counts as working, and its pending events are sent at once. A pending event \
+                  whose type is no longer among the `event_types` is given up.\n\nIf the endpoint already has the \
+                  values in the body, the answer shows it, with any `If-Match`. So you can send the same request \
+                  again.",
     path_ids: &[WEBHOOK_ENDPOINT.spec()],
     body: &[URL.spec(), EVENT_TYPES.spec(), STATUS.spec()],
     problems: &[problem_types::TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS],
@@ -40,7 +41,7 @@ pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
 
 type Context = spillway_runtime::Context<EndpointParts>;
 
-/// Changes the endpoint if it has the version that the request is based on, and answers with it as it becomes.
+/// Changes the endpoint if it has the version in `If-Match`, and answers with the changed endpoint.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let if_match = request.if_match()?;
     let edit = parse(ENDPOINT.fields(request.json()?), context.addresses, &caller)?;
@@ -53,7 +54,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
 
     match context.store.update_webhook_endpoint(&before, &after).await? {
         Committed::Done => Ok(shown(&after)),
-        // Another request moved it, or this very one whose first answer was lost.
+        // Another request changed the endpoint, or the same request did and its answer was lost.
         Committed::Refused(NotUpdated::Stale) => {
             let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
             let as_it_is = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;

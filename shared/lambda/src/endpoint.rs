@@ -1,4 +1,4 @@
-//! Serves an endpoint as its declaration says: who may not call it does not reach the handler.
+//! Serving an endpoint by its declaration. The handler is called only if the caller has access.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use spillway_runtime::{Context, Parts};
 use spillway_wire::contract::Endpoint;
 use spillway_wire::{Caller, Parameters, Problem, Response};
 
-/// Serves an endpoint whose query has no parameters. The handler is given a caller who may call it.
+/// Serves an endpoint without query parameters. The handler is called only with a caller that has access.
 pub async fn serve_endpoint<A, P, F, Fut>(endpoint: &'static Endpoint<A>, handle: F) -> Result<(), Error>
 where
     P: Parts,
@@ -28,7 +28,7 @@ where
     .await
 }
 
-/// Serves an endpoint that reads its query. The handler is given a caller who may call it.
+/// Serves an endpoint with query parameters. The handler is called only with a caller that has access.
 pub async fn serve_list<A, P, F, Fut>(endpoint: &'static Endpoint<A>, handle: F) -> Result<(), Error>
 where
     P: Parts,
@@ -46,14 +46,18 @@ where
     .await
 }
 
-/// The answer. One that the declaration does not name is a mistake of ours, which ends a debug build's request: the
-/// OpenAPI document would not have it.
+/// Returns the answer. In a debug build this panics if the declaration does not list the answer, because then the
+/// OpenAPI document would be wrong.
 fn declared<A>(endpoint: &Endpoint<A>, answer: Result<Response, Problem>) -> Result<Response, Problem> {
     if cfg!(debug_assertions) {
         match &answer {
             Ok(response) => {
-                let is_known = response.status() == 304 && endpoint.success.has_etag;
-                assert!(is_known || response.status() == endpoint.success.status, "undeclared: {}", response.status());
+                let is_not_modified = response.status() == 304 && endpoint.success.has_etag;
+                assert!(
+                    is_not_modified || response.status() == endpoint.success.status,
+                    "undeclared: {}",
+                    response.status()
+                );
             }
             Err(problem) => assert!(endpoint.all_problems().contains(problem.kind()), "undeclared: {problem:?}"),
         }

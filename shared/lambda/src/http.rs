@@ -1,4 +1,4 @@
-//! Endpoints behind API Gateway: `lambda_http`'s requests come in, its responses go out.
+//! Serving endpoints behind API Gateway, with the requests and responses of `lambda_http`.
 
 use std::future::Future;
 use std::pin::pin;
@@ -18,10 +18,11 @@ use spillway_runtime::{Context, Parts};
 use spillway_wire::{ApiRequestExt as _, Parameters, Problem, Response, Unreadable};
 use spillway_work::Subject;
 
-/// Milliseconds of an invocation that are kept for the answer to be sent in.
+/// Milliseconds of an invocation that are reserved for sending the answer.
 const ANSWER_MS: i64 = 500;
 
-/// Serves an endpoint behind API Gateway whose query has no parameters: any is refused, before anything is done.
+/// Serves an endpoint without query parameters. A request with query parameters is refused before the handler is
+/// called.
 pub async fn serve_http<P, F, Fut>(handle: F) -> Result<(), Error>
 where
     P: Parts,
@@ -35,10 +36,10 @@ where
     .await
 }
 
-/// Serves an endpoint behind API Gateway that reads its query.
+/// Serves an endpoint with query parameters.
 ///
-/// A refusal and a panic are answers too: an error would be a 502 of the gateway. So is a handler that takes longer than
-/// its invocation may last: 503, and not a time-out. Only an event that is none of API Gateway's is an error.
+/// Refusals and panics become answers, because the gateway would answer 502 to an error. A handler that takes too long
+/// is answered with 503 before Lambda ends the invocation. Only an event that is not from API Gateway is an error.
 pub async fn serve_http_with_query<P, F, Fut>(handle: F) -> Result<(), Error>
 where
     P: Parts,
@@ -70,7 +71,7 @@ where
             let Some(answer) = answer else {
                 summary.failed = true;
                 summary.outcome = UNREADABLE.to_owned();
-                return (Err(refused(format!("{UNREADABLE}: it is no event of API Gateway's REST API."))), summary);
+                return (Err(refused(format!("{UNREADABLE}: it is not an event of API Gateway's REST API."))), summary);
             };
             let result = answer.await.unwrap_or_else(|_| Err(Problem::internal_error("panic")));
             (Ok(rendered(result, &mut summary)), summary)
@@ -80,8 +81,8 @@ where
     .await
 }
 
-/// The handler's answer, or 503 when the invocation is about to end. What the handler has sent to the store by then may
-/// still be written: the same request may be sent again, as after any 503.
+/// The handler's answer, or 503 if the invocation is about to end. A write that the handler has sent to the store may
+/// still succeed. As after any 503, the client may send the same request again.
 async fn in_time<P>(
     context: Arc<Context<P>>, deadline: Timestamp, answer: impl Future<Output = Result<Response, Problem>>,
 ) -> Result<Response, Problem> {
@@ -93,7 +94,7 @@ async fn in_time<P>(
     }
 }
 
-/// What the log line tells of a request before it is answered.
+/// The summary of a request before it is answered.
 fn summary_of(request: &Request) -> InvocationSummary {
     InvocationSummary {
         request_id: request.request_id().to_owned(),
@@ -104,7 +105,7 @@ fn summary_of(request: &Request) -> InvocationSummary {
     }
 }
 
-/// The answer as the gateway takes it. The summary takes what came of the request.
+/// Renders the answer for the gateway, and adds the outcome to the summary.
 fn rendered(result: Result<Response, Problem>, summary: &mut InvocationSummary) -> ApiGatewayProxyResponse {
     if let Err(problem) = &result {
         summary.failed = problem.is_ours();
@@ -112,7 +113,7 @@ fn rendered(result: Result<Response, Problem>, summary: &mut InvocationSummary) 
     }
     let response = result.unwrap_or_else(|problem| problem.into_response(&summary.request_id));
     if let Some(subject) =
-        spillway_wire::subject(&response).map(Subject::new).filter(|one| !summary.subjects.contains(one))
+        spillway_wire::subject(&response).map(Subject::new).filter(|subject| !summary.subjects.contains(subject))
     {
         summary.subjects.push(subject);
     }

@@ -1,5 +1,5 @@
-//! The loop around a function, one entry for each kind of trigger: it parses the event, catches panics, answers, and
-//! writes the invocation's log line.
+//! The loop around a function. It has one entry point for each kind of trigger, which parses the event, calls the
+//! handler, catches panics, answers, and writes the invocation's log line.
 
 mod endpoint;
 mod http;

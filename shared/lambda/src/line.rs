@@ -1,5 +1,5 @@
-//! The one line of an invocation, with its metrics where there are any. One that worked on a great many things has
-//! further lines, which only name them.
+//! The log line of an invocation, with its metrics. An invocation with very many subjects has further lines that only
+//! name subjects.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tracing_subscriber::filter::LevelFilter;
 use spillway_runtime::{Context, Embedded};
 use spillway_work::{Subject, in_lines};
 
-/// What the handler's kind tells of an invocation.
+/// The part of the log line that depends on the trigger and on the handler.
 #[derive(Debug, Default)]
 pub(super) struct InvocationSummary {
     pub(super) request_id: String,
@@ -22,7 +22,8 @@ pub(super) struct InvocationSummary {
     pub(super) failed: bool,
 }
 
-/// Which invocation a line is of. Here and below, what is empty or nothing is left out: bytes of lines are paid for.
+/// The members that identify the invocation of a line. Here and below, empty and zero members are left out, because log
+/// bytes cost money.
 #[derive(Clone, Copy, Serialize)]
 struct Of<'a> {
     function: &'a str,
@@ -31,18 +32,18 @@ struct Of<'a> {
     merchant: &'a str,
 }
 
-/// What every invocation tells.
+/// The members of the first line of every invocation.
 #[derive(Serialize)]
 struct Measures<'a> {
     source: &'a str,
     outcome: &'a str,
     store_ms: u64,
-    #[serde(skip_serializing_if = "is_nothing")]
+    #[serde(skip_serializing_if = "is_default")]
     processor_ms: u64,
     total_ms: u64,
-    #[serde(skip_serializing_if = "is_nothing")]
+    #[serde(skip_serializing_if = "is_default")]
     cold: bool,
-    #[serde(skip_serializing_if = "is_nothing")]
+    #[serde(skip_serializing_if = "is_default")]
     retries: u32,
 }
 
@@ -55,19 +56,19 @@ struct Line<'a> {
     of: Option<Of<'a>>,
     #[serde(flatten)]
     measures: Option<Measures<'a>>,
-    /// Behind the rest: of a line's members CloudWatch makes only the first 200 fields to ask for.
+    /// The subjects come last, because CloudWatch makes only the first 200 fields of a line searchable.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     subjects: &'a [Subject],
     #[serde(flatten)]
     metrics: Option<Embedded<'a>>,
 }
 
-fn is_nothing<T: Default + PartialEq>(value: &T) -> bool {
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// Writes the invocation's line to standard output, and takes the metrics with it: in the line itself they cost the
-/// fewest bytes. A `level` that hides the line hides no metrics: they are then written by themselves.
+/// Writes the invocation's line to standard output. The metrics are members of this line, where they cost the fewest
+/// bytes. If `level` hides the line, the metrics are written in a line of their own.
 pub(super) fn write<P>(
     context: &Context<P>, mut summary: InvocationSummary, total: Duration, cold: bool, level: LevelFilter,
 ) {
@@ -90,12 +91,13 @@ pub(super) fn write<P>(
     let shown = (severity <= level).then_some((of, measures, subjects.as_slice()));
     let mut out = std::io::stdout().lock();
     for line in lines(severity, shown, context.metrics.take(&context.process.stack, now), now) {
-        // Who reads the lines may be gone; the work was done all the same.
+        // A write error is ignored, because the work is done.
         let _ = out.write_all(line.as_bytes());
     }
 }
 
-/// The whole lines, each with its end. `shown`: the invocation's own, where the level shows it.
+/// The complete lines, each with a line break. `shown` is the content of the invocation's line. None if the level hides
+/// it.
 fn lines(
     severity: tracing::Level, shown: Option<(Of<'_>, Measures<'_>, &[Vec<Subject>])>, metrics: Vec<Embedded<'_>>,
     now: Timestamp,
@@ -121,7 +123,7 @@ fn lines(
         let (of, measures, metrics) = (None, None, Some(metrics));
         Line { timestamp: now, level: "INFO", message: "metrics", of, measures, subjects: &[], metrics }
     }));
-    // None of the values can fail to be written as JSON.
+    // Writing these values as JSON can't fail.
     lines.iter().filter_map(|line| serde_json::to_string(line).ok()).map(|line| line + "\n").collect()
 }
 
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_that_hides_the_line_hides_no_metrics() {
+    fn metrics_are_written_even_if_the_line_is_hidden() {
         let alone =
             format!(r#"{{"timestamp":"2026-01-31T12:00:00.123Z","level":"INFO","message":"metrics",{METRICS}}}"#);
         assert_eq!(written(false, tracing::Level::INFO, 7), alone + "\n");
@@ -186,7 +188,7 @@ mod tests {
         assert_eq!(written(true, tracing::Level::ERROR, 0), expected("ERROR", ""));
     }
 
-    /// The parsed lines of an invocation that worked on these.
+    /// The parsed lines of an invocation with these subjects.
     fn lines_about(subjects: Vec<Subject>) -> Vec<serde_json::Value> {
         let (merchant, pages) = in_lines(subjects);
         let summary = InvocationSummary { merchant: merchant.unwrap_or_default(), ..InvocationSummary::default() };
@@ -196,11 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn a_merchant_of_all_is_named_once_and_else_each_by_its_own() {
+    fn a_common_merchant_is_named_once() {
         let merchant = |name| spillway_domain::id::MerchantId::derive(&[name]);
         let [acme, other] = [merchant("acme"), merchant("other")];
-        let done = || Done::new("succeeded").with("txn_1").begun_by("req-0");
-        let of_one = lines_about(vec![Subject::new("pay_1").of(&acme).done(done()), Subject::new("pay_2").of(&acme)]);
+        let outcome = || Outcome::new("succeeded").with("txn_1").caused_by("req-0");
+        let of_one =
+            lines_about(vec![Subject::new("pay_1").of(&acme).outcome(outcome()), Subject::new("pay_2").of(&acme)]);
         assert_eq!(of_one[0]["merchant"], acme.as_str());
         let first =
             serde_json::json!({"id": "pay_1", "outcome": "succeeded", "with": ["txn_1"], "request_id": "req-0"});
@@ -213,11 +216,12 @@ mod tests {
     }
 
     #[test]
-    fn more_ids_than_a_line_may_name_are_in_further_lines() {
-        // 600 alone; then one with 1,000 others, which are named in its parts: 499 and 499 and 2.
+    fn many_ids_are_split_over_several_lines() {
+        // 600 subjects without other ids, then one with 1,000 other ids, which is split into 499, 499 and 2.
         let mut subjects: Vec<Subject> = (0..600).map(|number| Subject::new(format!("pay_{number}"))).collect();
-        let fold = (0..1000).fold(Done::new("1000 movements"), |done, number| done.with(format!("txn_{number}")));
-        subjects.push(Subject::new("test USD").done(fold));
+        let fold =
+            (0..1000).fold(Outcome::new("1000 movements"), |outcome, number| outcome.with(format!("txn_{number}")));
+        subjects.push(Subject::new("test USD").outcome(fold));
         let lines = lines_about(subjects);
         let count = |line: &serde_json::Value| line["subjects"].as_array().unwrap().len();
         assert_eq!(lines.iter().map(count).collect::<Vec<_>>(), [500, 100, 1, 1, 1]);

@@ -1,5 +1,4 @@
-//! The loop around a function: parses the event, catches panics, answers, and writes the log line. One entry for each
-//! kind of trigger; that of the gateway is in `http.rs`.
+//! The loop around a function, and its entry points for each kind of trigger. The one for the gateway is in `http.rs`.
 
 use std::env;
 use std::fmt::Display;
@@ -24,15 +23,15 @@ use spillway_runtime::{Context, Effects, Metric, Parts, log};
 use spillway_store::WorkItem;
 use spillway_wire::OperatorRequest;
 use spillway_work::{
-    Batch, BatchResponse, ChangesEvent, Done, HasQueues, MessagesEvent, StreamChange, Subject, WorkError,
+    Batch, BatchResponse, ChangesEvent, HasQueues, MessagesEvent, Outcome, StreamChange, Subject, WorkError,
 };
 
-/// One run of a function.
+/// One invocation of a function.
 #[derive(Debug, Clone)]
 pub struct Invocation {
-    /// Lambda's own id of it.
+    /// Lambda's id of the invocation.
     pub request_id: String,
-    /// When Lambda will end it.
+    /// The time at which Lambda ends the invocation.
     pub deadline: Timestamp,
 }
 
@@ -40,17 +39,17 @@ pub struct Invocation {
 pub const UNAUTHORIZED: &str = "Unauthorized";
 pub(super) const UNREADABLE: &str = "The request can't be read";
 
-/// Milliseconds an invocation is taken to have where its deadline is missing (`cargo lambda watch` sends one of 1970).
+/// The assumed milliseconds of an invocation whose deadline has passed (`cargo lambda watch` sends a deadline in 1970).
 const DEADLINE_FALLBACK_MS: i64 = 10_000;
 
-/// Serves a queue's messages. `handle` answers for each distinct thing of the batch, in order; a message whose thing
-/// failed comes again, later each time. The line says what was done for each item.
+/// Serves a queue's messages. `handle` returns a result for each distinct item of the batch, in order. A message whose
+/// item failed comes again after a growing wait. The log line has the outcome of each item.
 pub async fn serve_batch<P, F, Fut, D>(handle: F) -> Result<(), Error>
 where
     P: Parts + HasQueues,
     F: Fn(Arc<Context<P>>, Invocation, Vec<WorkItem>) -> Fut,
     Fut: Future<Output = Vec<Result<D, WorkError>>>,
-    D: Into<Vec<Done>>,
+    D: Into<Vec<Outcome>>,
 {
     run(|context: Arc<Context<P>>, invocation: Invocation, event: MessagesEvent| {
         let batch = Batch::from(event);
@@ -60,7 +59,7 @@ where
         let during = during(&summary.request_id);
         let results = caught(handle(context.clone(), invocation, batch.items()));
         let handled = async move {
-            // A panic outside a single message's own work fails them all; they come again.
+            // A panic outside the work on a single item fails all messages. They come again.
             let results: Vec<_> =
                 results.await.unwrap_or_default().into_iter().map(|result| result.map(Into::into)).collect();
             summary.subjects = batch.subjects(&results);
@@ -78,12 +77,12 @@ where
     .await
 }
 
-/// Serves the table's stream. `handle` forwards the changes in order and answers at the first that failed, by its
-/// index: that one and all after it come again.
+/// Serves the table's stream. `handle` forwards the changes in order. At the first failure it returns the index of the
+/// change and the error; this change and all changes behind it come again.
 ///
-/// Lambda repeats what a partial answer names as one batch, and in the end gives up that whole batch. So when the first
-/// of several failed, the answer is an error: only that makes Lambda halve the batch, until the poison is alone and its
-/// neighbours are through.
+/// Lambda repeats the changes that a partial batch response names as one batch, and finally gives up the whole batch.
+/// So if the first of several changes failed, this answers with an error. Only an error makes Lambda halve the batch,
+/// until the failing change is alone and the other changes are forwarded.
 pub async fn serve_changes<P, F, Fut>(handle: F) -> Result<(), Error>
 where
     P: Parts,
@@ -108,7 +107,9 @@ where
                     tracing::warn!(index, error = %error, "change failed");
                     context.metrics.add(Metric::WorkFailed, 1);
                     let unsent = summary.subjects.split_off(index.min(changes.len()));
-                    summary.subjects.extend(unsent.into_iter().map(|subject| subject.done(Done::new("not sent"))));
+                    summary
+                        .subjects
+                        .extend(unsent.into_iter().map(|subject| subject.outcome(Outcome::new("not sent"))));
                     let from = changes.get(index).map(|change| change.sequence.clone());
                     let halve = index == 0 && changes.len() > 1;
                     let response =
@@ -124,7 +125,7 @@ where
     .await
 }
 
-/// What a function that is invoked directly answers, and what it was about.
+/// The answer of a function that is invoked directly, with the subject for its log line.
 #[derive(Debug)]
 pub struct Answered<Out> {
     answer: Out,
@@ -132,13 +133,13 @@ pub struct Answered<Out> {
 }
 
 impl<Out> Answered<Out> {
-    /// `about` is for the log.
+    /// The answer with its subject.
     pub fn new(answer: Out, about: Subject) -> Answered<Out> {
         Answered { answer, about }
     }
 }
 
-/// Serves a function that an operator invokes: its error's text is the function's error.
+/// Serves a function that an operator invokes. The text of the handler's error is the function's error.
 pub async fn serve_direct<P, F, Fut, In, Out, E>(handle: F) -> Result<(), Error>
 where
     P: Parts,
@@ -151,7 +152,7 @@ where
     serve_read(handle, |payload| spillway_wire::read_operator_request(payload)).await
 }
 
-/// Serves the gateway's authorizer: its error's text is the function's error.
+/// Serves the gateway's authorizer. The text of the handler's error is the function's error.
 pub async fn serve_authorizer<P, F, Fut, In, Out, E>(handle: F) -> Result<(), Error>
 where
     P: Parts,
@@ -164,7 +165,7 @@ where
     serve_read(handle, |payload| serde_json::from_str(payload).map_err(|wrong| format!("{UNREADABLE}: {wrong}."))).await
 }
 
-/// Serves a function that is given what `read` makes of the payload.
+/// Serves a function with a payload that `read` parses.
 async fn serve_read<P, F, Fut, In, Out, E>(handle: F, read: impl Fn(&str) -> Result<In, String>) -> Result<(), Error>
 where
     P: Parts,
@@ -188,11 +189,11 @@ where
                     Err(_) => Err("Something failed on our side.".to_owned()),
                 },
             };
-            // A wrong key is no failure of ours.
+            // A wrong API key is not a failure of the function.
             summary.failed = result.as_ref().is_err_and(|message| message != UNAUTHORIZED);
             summary.outcome = match &result {
                 Ok(_) => "ok".to_owned(),
-                // Its text may repeat what was sent.
+                // The error's text may repeat the payload.
                 Err(_) if unreadable => UNREADABLE.to_owned(),
                 Err(message) => message.clone(),
             };
@@ -207,7 +208,7 @@ where
     .await
 }
 
-/// Serves a schedule. `handle` answers what it worked on, and what it did in a few words, or why it could not do it all.
+/// Serves a schedule. `handle` returns the items that it worked on, and the outcome in a few words, or the first error.
 pub async fn serve_tick<P, F, Fut, E>(handle: F) -> Result<(), Error>
 where
     P: Parts,
@@ -225,8 +226,8 @@ where
         let handled = caught(handle(context, invocation));
         let handled = async move {
             let result = match handled.await {
-                Ok((things, result)) => {
-                    summary.subjects = things.iter().map(Subject::from).collect();
+                Ok((items, result)) => {
+                    summary.subjects = items.iter().map(Subject::from).collect();
                     result.map_err(|error| error.to_string())
                 }
                 Err(_) => Err("panic".to_owned()),
@@ -243,12 +244,13 @@ where
     .await
 }
 
-/// Lines that are written in it, a panic's too, carry the request id.
+/// The span of an invocation. Log lines in it, including those of panics, have the request id.
 pub(super) fn during(request_id: &str) -> Span {
     tracing::info_span!("during", request_id)
 }
 
-/// The future's output, or that it panicked. Boxed, because the SDK's futures nest too deep for the compiler.
+/// Runs a future and catches its panic. The future is boxed, because the SDK's futures nest too deeply for the
+/// compiler.
 pub(super) fn caught<T>(future: impl Future<Output = T>) -> impl Future<Output = std::thread::Result<T>> {
     AssertUnwindSafe(Box::pin(future)).catch_unwind()
 }
@@ -257,6 +259,7 @@ pub(super) fn refused(message: String) -> Diagnostic {
     Diagnostic { error_type: "Spillway".to_owned(), error_message: message }
 }
 
+/// Whether the invocation failed, and its outcome in words.
 fn outcome(all: usize, failed: usize) -> (bool, String) {
     match failed {
         0 => (false, format!("ok {all}")),
@@ -264,7 +267,7 @@ fn outcome(all: usize, failed: usize) -> (bool, String) {
     }
 }
 
-/// Builds the context once, before the first event, and answers events until the environment ends.
+/// Makes the context once, then serves events until the environment ends. Errors if a setting is missing or wrong.
 pub(super) async fn run<P, In, Out, F, Fut>(handle: F) -> Result<(), Error>
 where
     P: Parts,
@@ -279,7 +282,7 @@ where
     let context = Arc::new(Context::<P>::new(Environment::new(&environment), effects, &aws)?);
     let level = context.process.log_level;
     log::init(level, context.effects());
-    // A panic's message may hold data; its place is enough.
+    // Only the place of a panic is logged, because its message may contain data.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panic");

@@ -1,4 +1,5 @@
-//! Against a gateway that keeps keys and plans as AWS documents it, or as an emulator does that refuses nothing.
+//! Tests against a simulated API Gateway, which treats keys and plans as AWS documents it, or refuses nothing, like an
+//! emulator.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -24,32 +25,32 @@ use spillway_runtime::{Effects, Parts, config_with};
 
 const PLAN: &str = "plan-standard";
 const OTHER_PLAN: &str = "plan-high";
-/// Keys of a page, whatever is asked for, so that a few keys are several pages.
+/// Keys of a page, whatever limit the request has, so that a few keys take several pages.
 const PAGE: usize = 2;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// Keys of one value are one key; a key is in one plan of a stage.
+    /// Refuses a second key with the same value, and a key in a second plan.
     Aws,
-    /// Takes the same key, and the same key of a plan, again and again.
+    /// Accepts the same key, and the same key in a plan, any number of times.
     Lenient,
 }
 
-/// What the gateway holds, and how it is to fail.
+/// The state of the gateway, and the failures that it simulates.
 #[derive(Debug)]
 struct State {
     kind: Kind,
-    /// Names and values; a key's id is its place.
+    /// Names and values of the keys. The id of a key is its index.
     keys: Vec<(String, String)>,
     plans: BTreeMap<String, BTreeSet<usize>>,
-    room: usize,
-    /// How many changes of these paths are refused, because others are being made at the time.
+    keys_max: usize,
+    /// The number of changes that are still refused as conflicts, by path.
     busy: BTreeMap<&'static str, usize>,
-    /// The error by which changes of plans are refused as too many.
+    /// The error code with which changes of plans are throttled. None if they are not.
     throttled_by: Option<&'static str>,
     calls: usize,
-    /// The call, from 1, after which the caller is gone: it was carried out, and its answer is an error.
-    cut_off_at: usize,
+    /// The number of the call, from 1, that is done but answered with an error, as if the caller was interrupted.
+    interrupted_at: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -63,11 +64,11 @@ impl Gateway {
             kind,
             keys,
             plans,
-            room: 100,
+            keys_max: 100,
             busy,
             throttled_by: None,
             calls: 0,
-            cut_off_at: 0,
+            interrupted_at: 0,
         })))
     }
 
@@ -75,8 +76,8 @@ impl Gateway {
         change(&mut self.0.lock().unwrap());
     }
 
-    /// The names of the keys, and the keys of the plan.
-    fn holds(&self) -> (Vec<String>, Vec<usize>) {
+    /// The names of all keys, and the ids of the keys in the plan.
+    fn names_and_plan(&self) -> (Vec<String>, Vec<usize>) {
         let state = self.0.lock().unwrap();
         (state.keys.iter().map(|(name, _)| name.clone()).collect(), state.plans[PLAN].iter().copied().collect())
     }
@@ -93,9 +94,11 @@ impl HttpConnector for Gateway {
         state.calls += 1;
         let answer = state.answer(&request);
         let (status, kind, body) = match answer {
-            _ if state.calls == state.cut_off_at => (400, "UnauthorizedException", json!({"message": "cut off"})),
+            _ if state.calls == state.interrupted_at => {
+                (400, "UnauthorizedException", json!({"message": "interrupted"}))
+            }
             Ok(body) => (201, "", body),
-            Err((status, kind)) => (status, kind, json!({"message": "so it is"})),
+            Err((status, kind)) => (status, kind, json!({"message": "simulated"})),
         };
         let body = SdkBody::from(body.to_string());
         let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), body);
@@ -128,30 +131,30 @@ impl State {
     }
 
     fn list(&self, query: &str) -> Value {
-        let asked: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-        assert_eq!((asked["includeValues"].as_str(), asked["limit"].as_str()), ("true", "500"));
-        let named = asked.get("name").map_or("", String::as_str);
+        let parameters: BTreeMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        assert_eq!((parameters["includeValues"].as_str(), parameters["limit"].as_str()), ("true", "500"));
+        let prefix = parameters.get("name").map_or("", String::as_str);
         let found: Vec<Value> = self
             .keys
             .iter()
             .enumerate()
-            .filter(|(_, (name, _))| name.starts_with(named))
+            .filter(|(_, (name, _))| name.starts_with(prefix))
             .map(|(id, (name, value))| json!({"id": id.to_string(), "name": name, "value": value}))
             .collect();
-        let from = asked.get("position").map_or(0, |position| position.parse().unwrap());
+        let from = parameters.get("position").map_or(0, |position| position.parse().unwrap());
         let page = &found[from..found.len().min(from + PAGE)];
         let position = (from + PAGE < found.len()).then(|| (from + PAGE).to_string());
         json!({"item": page, "position": position})
     }
 
-    fn create(&mut self, asked: &Value) -> Result<Value, (u16, &'static str)> {
-        let [name, value] = ["name", "value"].map(|field| asked[field].as_str().unwrap().to_owned());
+    fn create(&mut self, body: &Value) -> Result<Value, (u16, &'static str)> {
+        let [name, value] = ["name", "value"].map(|field| body[field].as_str().unwrap().to_owned());
         assert!((20..=128).contains(&value.len()) && value.chars().all(char::is_alphanumeric), "{value}");
-        assert_eq!(asked["enabled"], true);
+        assert_eq!(body["enabled"], true);
         if self.kind == Kind::Aws && self.keys.iter().any(|(_, known)| *known == value) {
             return Err((409, "ConflictException"));
         }
-        if self.keys.len() >= self.room {
+        if self.keys.len() >= self.keys_max {
             return Err((429, "LimitExceededException"));
         }
         self.keys.push((name, value));
@@ -175,7 +178,7 @@ impl State {
     }
 }
 
-/// A clock that moves by what is slept. What the SDK waits for a call at most never passes.
+/// A clock that moves by the time that is slept. Sleeps of 8 s and more never end: they are the SDK's timeouts.
 #[derive(Debug, Clone, Default)]
 struct Time(Arc<AtomicI64>);
 
@@ -197,7 +200,7 @@ impl AsyncSleep for Time {
     }
 }
 
-/// When Lambda ends the invocation, which begins at 0.
+/// The time at which Lambda ends the invocation. It begins at 0.
 fn deadline() -> Timestamp {
     Timestamp::from_millis(50_000)
 }
@@ -246,7 +249,7 @@ fn context_at(gateway: &Gateway, plan: &str, time: Time) -> Context<PlanKeys> {
 fn merchant() -> Merchant {
     let currencies =
         BTreeMap::from([(Currency::parse("USD").unwrap(), serde_json::from_value::<Pricing>(price()).unwrap())]);
-    let asked = NewMerchant {
+    let new = NewMerchant {
         reference: "acme".to_owned(),
         name: "Acme".to_owned(),
         plan: Plan::Standard,
@@ -254,79 +257,86 @@ fn merchant() -> Merchant {
         settlement_delay_days: None,
         shards: None,
     };
-    Merchant::create(asked, new_value([1; 20]), "req-1", Timestamp::from_millis(0)).unwrap()
+    Merchant::create(new, new_value([1; 20]), "req-1", Timestamp::from_millis(0)).unwrap()
 }
 
 fn price() -> Value {
     json!({"fee_basis_points": 290, "fee_fixed": 30})
 }
 
-fn named(merchant: &Merchant) -> String {
+fn key_name(merchant: &Merchant) -> String {
     format!("acme-table {}", merchant.id)
 }
 
 #[tokio::test]
-async fn wherever_it_was_cut_off_the_repetition_leaves_one_key_in_its_plan() {
+async fn a_repetition_after_an_interruption_leaves_one_key() {
     let merchant = merchant();
     for kind in [Kind::Aws, Kind::Lenient] {
-        // Look, make, put into the plan.
-        for cut_off_at in 1..=3 {
+        // Find the key, create it, add it to the plan.
+        for interrupted_at in 1..=3 {
             let gateway = Gateway::of(kind);
-            gateway.change(|state| state.cut_off_at = cut_off_at);
+            gateway.change(|state| state.interrupted_at = interrupted_at);
             let context = context(&gateway, PLAN);
             provide(&context, &merchant, deadline()).await.unwrap_err();
             for _ in 0..2 {
                 provide(&context, &merchant, deadline()).await.unwrap();
-                assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![0]), "{kind:?}, cut off at {cut_off_at}");
+                assert_eq!(
+                    gateway.names_and_plan(),
+                    (vec![key_name(&merchant)], vec![0]),
+                    "{kind:?}, {interrupted_at}"
+                );
             }
         }
     }
 }
 
 #[tokio::test]
-async fn of_two_at_once_one_makes_the_key() {
+async fn concurrent_calls_create_one_key() {
     let (gateway, merchant) = (Gateway::of(Kind::Aws), merchant());
     let context = context(&gateway, PLAN);
-    // The other made it after this one had looked.
-    let find_nothing = find(&context.gateway, Some(&named(&merchant)), &merchant.plan_key).await.unwrap();
-    assert_eq!(find_nothing, None);
+    // This call finds no key, then the other call creates it.
+    let found = find(&context.gateway, Some(&key_name(&merchant)), &merchant.plan_key).await.unwrap();
+    assert_eq!(found, None);
     provide(&context, &merchant, deadline()).await.unwrap();
-    let again = create(&context.gateway, &named(&merchant), &merchant.plan_key).await;
+    let again = create(&context.gateway, &key_name(&merchant), &merchant.plan_key).await;
     assert!(matches!(again, Err(PlanKeyError::Busy)), "{again:?}");
-    assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![0]));
+    assert_eq!(gateway.names_and_plan(), (vec![key_name(&merchant)], vec![0]));
 }
 
 #[tokio::test]
-async fn a_busy_gateway_is_asked_again_until_the_key_is_in_its_plan() {
+async fn a_busy_gateway_is_called_until_the_key_is_in_its_plan() {
     let merchant = merchant();
-    // The key is being created for another at the same time, its plan is changed for others, or both.
+    // Other changes conflict with creating the key, with adding it to the plan, or with both.
     for busy in
         [[("apikeys", 1), ("usageplans", 0)], [("apikeys", 0), ("usageplans", 5)], [("apikeys", 3), ("usageplans", 4)]]
     {
         let gateway = Gateway::of(Kind::Aws);
         gateway.change(|state| state.busy = busy.into());
         provide(&context(&gateway, PLAN), &merchant, deadline()).await.unwrap();
-        assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![0]), "{busy:?}");
+        assert_eq!(gateway.names_and_plan(), (vec![key_name(&merchant)], vec![0]), "{busy:?}");
     }
 }
 
 #[tokio::test]
-async fn a_gateway_busy_to_the_end_is_an_error_that_says_send_again() {
+async fn a_gateway_busy_until_the_deadline_is_an_error() {
     let (gateway, merchant, time) = (Gateway::of(Kind::Aws), merchant(), Time::default());
     let context = context_at(&gateway, PLAN, time.clone());
     gateway.change(|state| state.busy = [("usageplans", usize::MAX)].into());
-    let told = provide(&context, &merchant, deadline()).await.unwrap_err();
-    assert!(matches!(told, PlanKeyError::Busy) && told.to_string().ends_with("send the same again."), "{told}");
-    // It tried to the end, with time for a last try: a wait is 4 s at most.
+    let error = provide(&context, &merchant, deadline()).await.unwrap_err();
+    assert!(
+        matches!(error, PlanKeyError::Busy) && error.to_string().ends_with("send the same request again."),
+        "{error}"
+    );
+    // It tried until less than a wait of at most 4 s and a last try of 5 s remained.
     assert!((41_000..=45_000).contains(&time.now().since(Timestamp::from_millis(0))), "{:?}", time.now());
-    assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![]));
+    assert_eq!(gateway.names_and_plan(), (vec![key_name(&merchant)], vec![]));
     gateway.change(|state| state.busy = BTreeMap::new());
     provide(&context, &merchant, time.now().plus_seconds(50)).await.unwrap();
-    assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![0]));
+    assert_eq!(gateway.names_and_plan(), (vec![key_name(&merchant)], vec![0]));
 }
 
 #[tokio::test]
-async fn a_key_that_an_operator_moved_stays_in_the_other_plan() {
+async fn a_key_that_an_operator_moved_stays_in_its_plan() {
     let (gateway, merchant) = (Gateway::of(Kind::Aws), merchant());
     let context = context(&gateway, PLAN);
     provide(&context, &merchant, deadline()).await.unwrap();
@@ -335,58 +345,59 @@ async fn a_key_that_an_operator_moved_stays_in_the_other_plan() {
         state.plans.insert(OTHER_PLAN.to_owned(), BTreeSet::from([0]));
     });
     provide(&context, &merchant, deadline()).await.unwrap();
-    assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![]));
+    assert_eq!(gateway.names_and_plan(), (vec![key_name(&merchant)], vec![]));
 }
 
 #[tokio::test]
-async fn a_throttled_gateway_is_busy_and_not_without_room() {
+async fn a_throttled_gateway_is_busy_not_full() {
     let (gateway, merchant) = (Gateway::of(Kind::Aws), merchant());
     for code in ["TooManyRequestsException", "LimitExceededException"] {
         gateway.change(|state| state.throttled_by = Some(code));
-        let told = provide(&context(&gateway, PLAN), &merchant, deadline()).await.unwrap_err();
-        assert!(matches!(told, PlanKeyError::Busy), "{code}: {told}");
+        let error = provide(&context(&gateway, PLAN), &merchant, deadline()).await.unwrap_err();
+        assert!(matches!(error, PlanKeyError::Busy), "{code}: {error}");
     }
 }
 
 #[tokio::test]
-async fn the_key_is_found_on_any_page_and_under_another_name() {
+async fn the_key_is_found_on_any_page_and_by_any_name() {
     let (gateway, merchant) = (Gateway::of(Kind::Aws), merchant());
     let context = context(&gateway, PLAN);
-    // Others' names begin alike, and theirs is another value.
+    // Other keys have the same name and other values.
     let others = |state: &mut State, name: &str| {
         let keys = (0..5).map(|number| (name.to_owned(), format!("{number:0>40}")));
         state.keys = keys.collect();
     };
-    for (name, others_name) in [(named(&merchant), named(&merchant)), ("restored".to_owned(), "other".to_owned())] {
+    for (name, others_name) in [(key_name(&merchant), key_name(&merchant)), ("restored".to_owned(), "other".to_owned())]
+    {
         gateway.change(|state| {
             others(state, &others_name);
             state.keys.push((name.clone(), merchant.plan_key.clone()));
             state.plans.insert(PLAN.to_owned(), BTreeSet::new());
         });
         provide(&context, &merchant, deadline()).await.unwrap();
-        let (names, in_plan) = gateway.holds();
+        let (names, in_plan) = gateway.names_and_plan();
         assert_eq!((names.len(), in_plan), (6, vec![5]), "{names:?}");
     }
 }
 
 #[tokio::test]
-async fn an_account_without_room_is_told_with_what_to_do() {
+async fn a_full_account_has_an_error_of_its_own() {
     let (gateway, merchant) = (Gateway::of(Kind::Aws), merchant());
     let context = context(&gateway, PLAN);
-    gateway.change(|state| state.room = 0);
-    let told = provide(&context, &merchant, deadline()).await.unwrap_err();
-    assert!(matches!(told, PlanKeyError::NoRoom), "{told}");
-    gateway.change(|state| state.room = 1);
+    gateway.change(|state| state.keys_max = 0);
+    let error = provide(&context, &merchant, deadline()).await.unwrap_err();
+    assert!(matches!(error, PlanKeyError::NoRoom), "{error}");
+    gateway.change(|state| state.keys_max = 1);
     provide(&context, &merchant, deadline()).await.unwrap();
-    // What has its key needs no room.
+    // A merchant that has its key needs no room.
     provide(&context, &merchant, deadline()).await.unwrap();
-    assert_eq!(gateway.holds(), (vec![named(&merchant)], vec![0]));
+    assert_eq!(gateway.names_and_plan(), (vec![key_name(&merchant)], vec![0]));
 }
 
 #[tokio::test]
-async fn a_plan_that_is_not_there_is_told() {
+async fn a_missing_plan_is_named_in_the_error() {
     let (gateway, merchant) = (Gateway::of(Kind::Aws), merchant());
     let context = context(&gateway, "plan-gone");
-    let told = provide(&context, &merchant, deadline()).await.unwrap_err().to_string();
-    assert!(told.contains("(NotFoundException: so it is)"), "{told}");
+    let error = provide(&context, &merchant, deadline()).await.unwrap_err().to_string();
+    assert!(error.contains("(NotFoundException: simulated)"), "{error}");
 }

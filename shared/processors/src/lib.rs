@@ -1,4 +1,4 @@
-//! Processors: who really moves the money. Each file knows the units and the words of one.
+//! The card processors, which move the money. Each file translates to the units and words of one processor.
 
 mod sandbox;
 
@@ -12,7 +12,7 @@ use spillway_runtime::settings::Environment;
 use spillway_runtime::{SettingError, Start};
 use spillway_store::Store;
 
-/// The name of the processor that takes payments of this mode. None if there is none.
+/// The name of the processor for payments of this mode. None if no processor is built for it.
 pub fn for_mode(mode: Mode) -> Option<&'static str> {
     match mode {
         Mode::Test => Some(sandbox::NAME),
@@ -20,16 +20,16 @@ pub fn for_mode(mode: Mode) -> Option<&'static str> {
     }
 }
 
-/// Whether the processor of this mode can know this token.
+/// Whether the processor of this mode may accept this token.
 pub fn knows_token(mode: Mode, token: &str) -> bool {
     match mode {
         Mode::Test => sandbox::knows_token(token),
-        // Only the live processor itself can tell.
+        // Only the live processor itself knows its tokens.
         Mode::Live => true,
     }
 }
 
-/// How long and how often the processor is asked what became of a charge.
+/// The settings for operations with an unknown outcome. Errors if one is missing or wrong.
 pub fn unknown_outcome(environment: &Environment<'_>) -> Result<UnknownOutcomePolicy, SettingError> {
     let milliseconds = |name| environment.number(name).map(|seconds| i64::from(seconds) * 1000);
     Ok(UnknownOutcomePolicy {
@@ -52,12 +52,12 @@ impl fmt::Debug for Processors {
 }
 
 impl Processors {
-    /// The sandbox alone so far.
+    /// The processors that are built: so far only the sandbox.
     pub fn new(start: &Start<'_>, store: &Store, policy: &UnknownOutcomePolicy) -> Processors {
         Processors { sandbox: Sandbox::new(store.clone(), policy.repeatable_for_ms, start.effects) }
     }
 
-    /// Does the operation, under its own idempotency key.
+    /// Calls the processor to do the operation, with the operation's idempotency key.
     pub async fn call(&self, operation: &Operation) -> Answer {
         match self.of(operation) {
             Some(sandbox) => sandbox.call(operation).await,
@@ -65,7 +65,7 @@ impl Processors {
         }
     }
 
-    /// Looks for what was done under the operation's reference.
+    /// Looks up whether the processor did the operation, by its reference.
     pub async fn look_up(&self, operation: &Operation) -> Answer {
         match self.of(operation) {
             Some(sandbox) => sandbox.look_up(operation).await,
@@ -73,7 +73,7 @@ impl Processors {
         }
     }
 
-    /// The processor that the object was accepted for, whatever the settings say now.
+    /// The processor that the resource was accepted for. None, and a log line, if it does not exist.
     fn of(&self, operation: &Operation) -> Option<&Sandbox> {
         if operation.processor == sandbox::NAME {
             return Some(&self.sandbox);

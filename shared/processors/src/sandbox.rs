@@ -1,4 +1,4 @@
-//! The sandbox: decides from the token alone, and keeps books of what it did, in items of its own.
+//! The sandbox processor. The token alone determines its answers. It stores what it did in its own items of the table.
 
 use std::time::Duration;
 
@@ -8,17 +8,17 @@ use spillway_domain::operation::{Answer, Failure, Operation, PaymentMethod, Rece
 use spillway_runtime::{Clock, Effects};
 use spillway_store::{SandboxCall, Store, StoreError};
 
-/// Its name, as stored in payments.
+/// The processor's name in stored payments.
 pub(super) const NAME: &str = "sandbox";
 
 const SLOW: Duration = Duration::from_secs(2);
 
-/// What a token leads to.
+/// The behaviour of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Behaviour {
     /// Charged at once.
     Approve(Card),
-    /// Refused: code, message.
+    /// Refused, with this code and message.
     Decline(&'static str, &'static str),
     /// Charged after two seconds.
     Slow,
@@ -28,21 +28,21 @@ enum Behaviour {
     TimeOutThrice,
     /// 503, and not charged, three times; then charged.
     UnavailableThrice,
-    /// Charged at once; refunds of the charge are refused.
+    /// Charged at once, but refunds of the charge are refused.
     ApproveWithoutRefunds,
 }
 
-/// Brand and last four digits.
+/// The brand and the last four digits of a card.
 type Card = (&'static str, &'static str);
 
 const VISA: Card = ("visa", "4242");
 
-/// What its references of charges begin with.
+/// The prefix of the sandbox's references of charges.
 const CHARGE: &str = "sandbox_";
-/// What its references of charges begin with whose refunds it refuses.
+/// The prefix of its references of charges that can't be refunded.
 const CHARGE_WITHOUT_REFUNDS: &str = "sandbox_norefund_";
 
-/// Every token that the sandbox knows. Those of disputes approve: what they are named after comes later.
+/// Every token that the sandbox knows. The tokens for disputes are approved; disputes are not built yet.
 const TOKENS: [(&str, Behaviour); 12] = [
     ("tok_visa", Behaviour::Approve(VISA)),
     ("tok_mastercard", Behaviour::Approve(("mastercard", "4444"))),
@@ -74,7 +74,7 @@ pub(super) fn knows_token(token: &str) -> bool {
 }
 
 pub(super) struct Sandbox {
-    /// How long it knows an idempotency key again.
+    /// Milliseconds for which the sandbox recognizes an idempotency key.
     repeatable_for_ms: i64,
     store: Store,
     sleep: SharedAsyncSleep,
@@ -86,7 +86,7 @@ impl Sandbox {
         Sandbox { repeatable_for_ms, store, sleep: effects.sleep.clone(), now: effects.now.clone() }
     }
 
-    /// Does the operation.
+    /// Does the operation and returns the answer.
     pub(super) async fn call(&self, operation: &Operation) -> Answer {
         let answer = match operation.verb {
             Verb::Authorize => self.authorize(operation).await,
@@ -96,7 +96,7 @@ impl Sandbox {
         answered(operation, answer)
     }
 
-    /// Looks for what was taken or given under the operation's reference.
+    /// Looks up whether money was moved for the operation's reference.
     pub(super) async fn look_up(&self, operation: &Operation) -> Answer {
         let calls = self.store.sandbox_calls(operation).await;
         let answer = calls.map(|calls| match calls.iter().any(|call| call.is_done) {
@@ -125,7 +125,7 @@ impl Sandbox {
         Ok(Answer::Done(receipt(operation)))
     }
 
-    /// Counts the call, and tells how many there were.
+    /// Counts the call, and returns the calls so far.
     async fn count(&self, operation: &Operation) -> Result<SandboxCall, StoreError> {
         self.store.count_sandbox_call(operation, (self.now)()).await
     }
@@ -139,7 +139,7 @@ impl Sandbox {
         Ok(Answer::Done(receipt(operation)))
     }
 
-    /// Takes or gives the money, unless that was done under the same key while the key is known.
+    /// Moves the money, unless that was done with the same key within `repeatable_for_ms`.
     async fn move_money(&self, operation: &Operation) -> Result<(), StoreError> {
         let now = (self.now)();
         let remembered_since = now.plus_millis(-self.repeatable_for_ms);
@@ -147,7 +147,7 @@ impl Sandbox {
     }
 }
 
-/// A fault of the sandbox's own books is a processor that does not answer.
+/// Returns the answer. If the sandbox's books fail, the outcome is unknown, as if the processor did not answer.
 fn answered(operation: &Operation, answer: Result<Answer, StoreError>) -> Answer {
     answer.unwrap_or_else(|error| {
         tracing::warn!(reference = %operation.reference, %error, "the sandbox failed");

@@ -1,4 +1,4 @@
-//! All that a handler is given.
+//! The context of a handler: its parts, the effects, and the counts of the invocation.
 
 use std::fmt;
 use std::ops::Deref;
@@ -16,34 +16,35 @@ use super::metric::Metrics;
 use super::sdk;
 use super::settings::{Environment, Process, SettingError};
 
-/// Tells the time.
+/// Returns the current time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
-/// Fills with random bytes, good enough for secrets.
+/// Fills the slice with cryptographically secure random bytes.
 pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
-/// What comes from outside the program. Replacing these drives a whole function from a seed.
+/// Clock, randomness, sleep and HTTP client. A test replaces them, so that a seed determines all that a function does.
 #[derive(Clone)]
 pub struct Effects {
-    /// The time.
+    /// The clock.
     pub now: Clock,
-    /// Randomness.
+    /// The source of random bytes.
     pub random: Random,
-    /// Waits.
+    /// The timer.
     pub sleep: SharedAsyncSleep,
-    /// What carries the SDK's requests.
+    /// The HTTP client of all AWS clients.
     pub http_client: SharedHttpClient,
 }
 
 impl Effects {
-    /// The real world; an error if there is no way to AWS that trusts AWS alone.
+    /// The effects of a deployed function. Errors if the HTTPS client that trusts only AWS can't be made.
     pub fn real() -> Result<Effects, HttpClientError> {
         Ok(Effects {
             now: Arc::new(|| {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+                let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Timestamp::from_millis(i64::try_from(since_1970.as_millis()).unwrap_or(i64::MAX))
             }),
             random: Arc::new(|bytes| {
-                // Without the operating system's randomness no key and no token is safe: end this environment.
+                // Without the operating system's randomness, keys and tokens are not safe. So this ends the
+                // environment.
                 if getrandom::fill(bytes).is_err() {
                     std::process::abort();
                 }
@@ -54,16 +55,16 @@ impl Effects {
     }
 }
 
-/// What the parts of a function are made of, before its first event.
+/// The inputs from which a function makes its [`Parts`] before its first event.
 #[derive(Clone, Copy)]
 pub struct Start<'a> {
-    /// Its variables.
+    /// The environment variables.
     pub environment: Environment<'a>,
-    /// What comes from effects.
+    /// Clock, randomness, sleep and HTTP client.
     pub effects: &'a Effects,
     pub(super) aws: &'a SdkConfig,
     pub(super) meter: &'a Arc<Meter>,
-    /// The counts of the invocation.
+    /// The metrics of the invocation.
     pub metrics: &'a Arc<Metrics>,
 }
 
@@ -73,27 +74,27 @@ impl fmt::Debug for Start<'_> {
     }
 }
 
-/// The parts that a function works with. Each reads its variables: so a function starts only with all that it needs,
-/// and the template gives it nothing else.
+/// The clients and settings that a function works with. Each part reads its own environment variables. So a function
+/// does not start if one of them is missing, and the template gives it only these.
 pub trait Parts: Sized {
-    /// Makes them.
+    /// Makes the parts. Errors if a variable is missing or wrong.
     fn new(start: &Start<'_>) -> Result<Self, SettingError>;
 }
 
-/// None.
+/// The parts of a function that needs no client and no setting.
 impl Parts for () {
     fn new(_: &Start<'_>) -> Result<(), SettingError> {
         Ok(())
     }
 }
 
-/// A handler's clock and counts, and its own parts as if they were the context's: `context.store`.
+/// The clock, counts and parts of a handler. It dereferences to the parts: `context.store`.
 pub struct Context<P> {
-    /// Counts for the log line.
+    /// Waiting times and retries, for the log line.
     pub meter: Arc<Meter>,
-    /// What the invocation did, for whoever watches the deployment.
+    /// The metrics of the invocation.
     pub metrics: Arc<Metrics>,
-    /// What every function reads.
+    /// The settings that every function reads.
     pub process: Process,
     effects: Effects,
     parts: P,
@@ -114,8 +115,8 @@ impl<P> Deref for Context<P> {
 }
 
 impl<P: Parts> Context<P> {
-    /// Reads the environment; `aws` is what all clients of AWS have in common. The parts come first: of several
-    /// variables that are missing, theirs tell most.
+    /// Reads the environment and makes the parts. `aws` is the configuration that all AWS clients share. Errors if a
+    /// variable is missing or wrong. The parts are made first, because their variables make the most helpful errors.
     pub fn new(environment: Environment<'_>, effects: Effects, aws: &SdkConfig) -> Result<Context<P>, SettingError> {
         let meter = Arc::new(Meter::default());
         let metrics = Arc::new(Metrics::default());
@@ -125,29 +126,29 @@ impl<P: Parts> Context<P> {
 }
 
 impl<P> Context<P> {
-    /// What comes from effects.
+    /// Clock, randomness, sleep and HTTP client.
     pub fn effects(&self) -> &Effects {
         &self.effects
     }
 
-    /// The time.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         (self.effects.now)()
     }
 
-    /// Waits.
+    /// Waits for this time.
     pub async fn sleep(&self, wait: Duration) {
         self.effects.sleep.sleep(wait).await;
     }
 
-    /// Random bytes, good enough for secrets.
+    /// Returns `N` cryptographically secure random bytes.
     pub fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         (self.effects.random)(&mut bytes);
         bytes
     }
 
-    /// A random number from `from` up to `to`, both included.
+    /// Returns a random number from `from` to `to`, both included.
     pub fn random_between(&self, from: u32, to: u32) -> u32 {
         let span = u64::from(to.saturating_sub(from)) + 1;
         from + u32::try_from(u64::from(u32::from_be_bytes(self.random())) % span).unwrap_or_default()

@@ -1,5 +1,5 @@
-//! What a function is started with: its settings, the configuration of its AWS clients, the effects that a test can
-//! replace (clock, randomness, sleep, HTTP client), and the counts of its invocation. It knows no endpoint and no table.
+//! The runtime of a function: its settings, the configuration of its AWS clients, the effects that a test can replace
+//! (clock, randomness, sleep, HTTP client), and the counts of an invocation. This crate knows no endpoint and no table.
 
 mod context;
 pub mod log;

@@ -1,4 +1,4 @@
-//! What the code tells while it works: JSON lines on standard output, like that of each invocation.
+//! Log lines that the code writes during an invocation: JSON on standard output, like the line of the invocation.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use spillway_domain::time::Timestamp;
 
 use super::context::Effects;
 
-/// The lines' `timestamp`, from the clock that was passed in.
+/// Writes the lines' `timestamp`, taken from the clock in the effects.
 struct Stamp(Effects);
 
 impl FormatTime for Stamp {
@@ -22,8 +22,8 @@ impl FormatTime for Stamp {
     }
 }
 
-/// Sends what is traced by Spillway's own code to standard output. Lines of libraries are dropped: they may hold what
-/// a log must not.
+/// Sends the log lines of Spillway's own code to standard output, down to `level`. Lines of libraries are dropped,
+/// because they may contain secrets or card data.
 pub fn init(level: LevelFilter, effects: &Effects) {
     let lines = tracing_subscriber::fmt::layer()
         .json()
@@ -36,6 +36,6 @@ pub fn init(level: LevelFilter, effects: &Effects) {
         .with_filter(tracing_subscriber::filter::filter_fn(move |metadata| {
             metadata.target().starts_with("spillway") && *metadata.level() <= level
         }));
-    // A second start in one process (a test) keeps the first.
+    // A second start in the same process (in a test) keeps the first subscriber.
     let _ = tracing_subscriber::registry().with(lines).try_init();
 }

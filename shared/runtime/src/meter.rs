@@ -1,4 +1,4 @@
-//! How long an invocation waited for whom, and how often it had to try: for its log line.
+//! The time that an invocation waited for the store and the processor, and its retries, for the log line.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint}
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::{ConfigBag, Layer, Storable, StoreReplace};
 
-/// Counts since the invocation began. (An environment handles one invocation at a time.)
+/// Waiting times and calls since the invocation began. (An environment handles one invocation at a time.)
 #[derive(Debug, Default)]
 pub struct Meter {
     store: Mutex<Waiting>,
@@ -21,17 +21,17 @@ pub struct Meter {
     attempts: AtomicU32,
 }
 
-/// The time in which at least one call was under way: of those that run at once, none counts beside another.
+/// The time during which at least one call was under way. Calls that overlap count once.
 #[derive(Debug, Default)]
 struct Waiting {
     running: u32,
     since: Option<Instant>,
     ended: Duration,
-    /// Which invocation it is of: a call that outlives its own must not count in the next.
+    /// The number of the invocation. A call that outlives its invocation must not count in the next one.
     invocation: u64,
 }
 
-/// A call that is under way, until this is dropped.
+/// A call that is under way. It ends when this is dropped.
 #[derive(Debug)]
 pub struct Call {
     meter: Arc<Meter>,
@@ -68,7 +68,7 @@ impl Waiting {
         }
     }
 
-    /// Whole milliseconds so far.
+    /// Whole milliseconds up to `now`.
     fn ms(&self, now: Instant) -> u64 {
         let running = self.since.map(|since| now.saturating_duration_since(since)).unwrap_or_default();
         u64::try_from((self.ended + running).as_millis()).unwrap_or(u64::MAX)
@@ -88,7 +88,7 @@ impl Meter {
         self.attempts.store(0, Ordering::Relaxed);
     }
 
-    /// A call of the processor begins.
+    /// Begins a call of the processor.
     pub fn calls_processor(self: &Arc<Meter>) -> Call {
         self.call(|meter| &meter.processor)
     }
@@ -102,27 +102,27 @@ impl Meter {
         Call { meter: self.clone(), of, invocation }
     }
 
-    /// Milliseconds in which a call of the SDK was under way.
+    /// Milliseconds during which a call of the AWS SDK was under way.
     pub fn store_ms(&self) -> u64 {
         locked(&self.store).ms(Instant::now())
     }
 
-    /// Milliseconds in which a call of the processor was under way.
+    /// Milliseconds during which a call of the processor was under way.
     pub fn processor_ms(&self) -> u64 {
         locked(&self.processor).ms(Instant::now())
     }
 
-    /// Attempts of the SDK beyond the first of each call.
+    /// Attempts of the AWS SDK, without the first attempt of each call.
     pub fn retries(&self) -> u32 {
         self.attempts.load(Ordering::Relaxed).saturating_sub(self.calls.load(Ordering::Relaxed))
     }
 }
 
-/// Hangs a [`Meter`] into an SDK client.
+/// An interceptor that counts the calls of an SDK client in a [`Meter`].
 #[derive(Debug)]
 pub struct Metering(pub(super) Arc<Meter>);
 
-/// It ends with what the SDK keeps of an operation: also where nobody waits for that any more.
+/// The SDK drops the call together with the operation's configuration, also when the operation is cancelled.
 impl Storable for Call {
     type Storer = StoreReplace<Call>;
 }
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calls_at_once_count_once_and_those_of_another_invocation_not_at_all() {
+    fn overlapping_calls_count_once_and_late_calls_do_not_count() {
         let began = Instant::now();
         let at = |ms| began + Duration::from_millis(ms);
         let mut waiting = Waiting::default();
@@ -168,10 +168,10 @@ mod tests {
         let third = waiting.begin(at(60));
         waiting.end(third, at(65));
         assert_eq!(waiting.ms(at(100)), 45);
-        let outlives = waiting.begin(at(110));
+        let outliving = waiting.begin(at(110));
         waiting.reset();
         let call = waiting.begin(at(200));
-        waiting.end(outlives, at(203));
+        waiting.end(outliving, at(203));
         waiting.end(call, at(207));
         assert_eq!(waiting.ms(at(300)), 7);
     }

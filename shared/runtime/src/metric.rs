@@ -1,10 +1,10 @@
-//! Metrics, in CloudWatch's embedded metric format: members of an invocation's log line that CloudWatch makes metrics
-//! of. The one place for their names, their units and what each counts.
+//! Metrics in CloudWatch's embedded metric format: members of an invocation's log line from which CloudWatch makes
+//! metrics. This file has their names, their units and what each counts.
 //!
-//! What was committed is counted once the commit is confirmed (but for one metric, which says so), and told when the
-//! invocation ends. So a repeated message, which finds it done, never counts it again. A process that dies in between,
-//! or a commit whose confirmation is lost for good, is counted nowhere: the metrics tell how things go, the table tells
-//! what is true. (CloudWatch itself may count a line twice, rarely.)
+//! A change is counted after its commit is confirmed (one exception is documented below), and written when the
+//! invocation ends. So a repeated message never counts the change again. A change is not counted if the process dies in
+//! between, or if the confirmation of its commit is lost. So the metrics show trends; the exact numbers are in the
+//! table. (In rare cases CloudWatch itself counts a line twice.)
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -14,57 +14,58 @@ use serde::Serialize;
 use spillway_domain::time::Timestamp;
 
 const NAMESPACE: &str = "Spillway";
-/// The one dimension: the name of the deployment. More of them, or one of many values, would be dear.
+/// The only dimension: the name of the deployment. Each combination of values is a metric of its own, which costs
+/// money.
 const DIMENSION: &str = "Stack";
-/// The format's limit of one metric's values in one line.
+/// The format's limit: values of one metric in one line.
 const VALUES_MAX: usize = 100;
 
-/// What is counted and measured. A variant's name is its name in CloudWatch, which the template's alarms use.
+/// The counts and measures. A variant's name is the metric's name in CloudWatch, which the template's alarms use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub enum Metric {
-    /// Payments that became succeeded.
+    /// Payments that became `succeeded`.
     PaymentsSucceeded,
-    /// Payments that became failed, declined ones too.
+    /// Payments that became `failed`, including declined ones.
     PaymentsFailed,
-    /// Calls whose outcome the processor did not tell, each noted in its payment.
+    /// Calls with an unknown outcome, each stored in its payment or refund.
     OutcomesUnknown,
-    /// Charges that appeared after their payment had failed, and were given back. Somebody should know of each, so this
-    /// one is counted before the commit: two copies of a message that undo the same charge count it twice.
+    /// Charges that appeared after their payment had failed, and were undone. This metric is counted before the commit,
+    /// so that no charge is missed. Two copies of a message that undo the same charge count it twice.
     LateChargesUndone,
-    /// Operations that the processor did not know of at two look-ups, and that were called again under their key.
+    /// Operations that two look-ups did not find at the processor, and that were called again with the same key.
     OperationsCalledAgain,
-    /// How long each call of the processor took, whatever came of it.
+    /// The duration of each call of the processor, with any outcome.
     ProcessorLatency,
-    /// Movements that became part of a balance.
+    /// Movements that a fold added to a balance.
     MovementsFolded,
-    /// Attempts to deliver an event that were answered with 2xx, each noted in its delivery.
+    /// Attempts to deliver an event that the endpoint answered with 2xx, each stored in its delivery.
     WebhooksDelivered,
-    /// All other attempts, each noted in its delivery; an event that is tried five times in vain counts five times.
+    /// All other attempts, each stored in its delivery. An event with five failed attempts counts five times.
     WebhooksFailed,
-    /// From an event to its delivery, where the first attempt, which is made at once, delivered it.
+    /// The time from an event to its delivery, if the first attempt delivered it. That attempt is made at once.
     WebhookLatency,
-    /// Messages that were sent for what was overdue.
+    /// Messages that the sweep sent for overdue items.
     DueEnqueued,
-    /// Claims of what was claimed twice before and is still not finished: something does not work.
+    /// Claims of items that were claimed at least twice before and are still unfinished, which points to a fault.
     DueOverdue,
-    /// Messages, and changes of the stream, whose work failed; they come again. To Lambda such an invocation went well,
-    /// so its own metrics do not have them.
+    /// Messages and stream changes whose work failed. They come again. Lambda counts such an invocation as a success,
+    /// so Lambda's own metrics do not show them.
     WorkFailed,
-    /// Items that did not read as what their keys say, counted each time they are met; an error line names each.
+    /// Items that can't be read as what their keys say, counted at each read. An error line names each.
     ItemsUnreadable,
 }
 
 /// A metric's unit, as CloudWatch names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum Unit {
-    /// Added up over an invocation.
+    /// The values of an invocation are added up.
     Count,
-    /// Each value told by itself, so that CloudWatch knows percentiles.
+    /// Each value is written by itself, so that CloudWatch can compute percentiles.
     Milliseconds,
 }
 
 impl Metric {
-    /// Its unit.
+    /// The metric's unit.
     pub fn unit(self) -> Unit {
         match self {
             Metric::PaymentsSucceeded
@@ -84,12 +85,12 @@ impl Metric {
     }
 }
 
-/// What was counted and measured since the invocation began. (An environment handles one invocation at a time.)
+/// The counts and measures since the invocation began. (An environment handles one invocation at a time.)
 #[derive(Debug, Default)]
 pub struct Metrics(Mutex<BTreeMap<Metric, Vec<u64>>>);
 
 impl Metrics {
-    /// Adds `value` to a count, or to the values of a measure. No occurrence is nothing to tell.
+    /// Adds `value` to a count, or to the values of a measure. A count of 0 is ignored.
     pub fn add(&self, metric: Metric, value: u64) {
         if metric.unit() == Unit::Count && value == 0 {
             return;
@@ -102,28 +103,28 @@ impl Metrics {
         }
     }
 
-    /// Adds as many as there are of something.
+    /// Adds a number of occurrences to a count.
     pub fn add_all(&self, metric: Metric, count: usize) {
         self.add(metric, u64::try_from(count).unwrap_or(u64::MAX));
     }
 
-    /// Adds how long something took.
+    /// Adds a duration in whole milliseconds.
     pub fn took(&self, metric: Metric, time: Duration) {
         self.add(metric, u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
     }
 
-    /// Takes all that was counted, for as many lines as it needs: none if there is nothing, and hardly ever more than
-    /// one.
+    /// Takes all counts and measures, one value for each log line that they need: empty if nothing was counted, and
+    /// rarely more than one.
     pub fn take<'a>(&self, stack: &'a str, now: Timestamp) -> Vec<Embedded<'a>> {
         let mut all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
         let mut lines = Vec::new();
         while !all.is_empty() {
             let (mut values, mut rest) = (BTreeMap::new(), BTreeMap::new());
-            for (metric, mut of_metric) in all {
-                let beyond = of_metric.split_off(of_metric.len().min(VALUES_MAX));
-                values.insert(metric, Values::from(of_metric));
-                if !beyond.is_empty() {
-                    rest.insert(metric, beyond);
+            for (metric, mut values_of_metric) in all {
+                let further = values_of_metric.split_off(values_of_metric.len().min(VALUES_MAX));
+                values.insert(metric, Values::from(values_of_metric));
+                if !further.is_empty() {
+                    rest.insert(metric, further);
                 }
             }
             lines.push(Embedded::new(values, stack, now));
@@ -133,7 +134,7 @@ impl Metrics {
     }
 }
 
-/// The members of a line that make it one of metrics.
+/// The members of a log line from which CloudWatch makes metrics.
 #[derive(Debug, Serialize)]
 pub struct Embedded<'a> {
     #[serde(rename = "_aws")]
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_added_up_and_times_are_told_one_by_one() {
+    fn counts_are_added_up_and_times_are_listed() {
         let metrics = Metrics::default();
         metrics.add(Metric::PaymentsSucceeded, 1);
         metrics.took(Metric::ProcessorLatency, Duration::from_micros(12_999));
@@ -216,18 +217,18 @@ mod tests {
         let expected = json!({"_aws": {"Timestamp": 1_769_860_800_123_i64, "CloudWatchMetrics": [directive]},
             "Stack": "acme", "PaymentsSucceeded": 3, "ProcessorLatency": [12, 0], "WebhookLatency": 7});
         assert_eq!(lines(&metrics), [expected]);
-        assert!(lines(&metrics).is_empty(), "told once");
+        assert!(lines(&metrics).is_empty(), "written once");
     }
 
     #[test]
-    fn where_nothing_happened_nothing_is_told() {
+    fn a_count_of_zero_is_not_written() {
         let metrics = Metrics::default();
         metrics.add_all(Metric::DueEnqueued, 0);
         assert!(lines(&metrics).is_empty());
     }
 
     #[test]
-    fn more_values_than_a_line_may_hold_are_told_in_several_lines() {
+    fn many_values_are_split_over_several_lines() {
         let metrics = Metrics::default();
         metrics.add(Metric::WebhooksDelivered, 201);
         (0..201).for_each(|value| metrics.add(Metric::WebhookLatency, value));
@@ -236,9 +237,9 @@ mod tests {
             Value::Array(values) => values.clone(),
             one => vec![one.clone()],
         };
-        let told: Vec<Vec<Value>> = lines.iter().map(values).collect();
-        assert_eq!(told.iter().map(Vec::len).collect::<Vec<_>>(), [100, 100, 1]);
-        assert_eq!(told.concat(), (0..201).map(Value::from).collect::<Vec<_>>());
+        let written: Vec<Vec<Value>> = lines.iter().map(values).collect();
+        assert_eq!(written.iter().map(Vec::len).collect::<Vec<_>>(), [100, 100, 1]);
+        assert_eq!(written.concat(), (0..201).map(Value::from).collect::<Vec<_>>());
         let counted: Vec<_> = lines.iter().filter_map(|line| line.get("WebhooksDelivered")).collect();
         assert_eq!(counted, [201]);
     }

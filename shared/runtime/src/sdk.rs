@@ -1,4 +1,4 @@
-//! What all clients of the AWS SDK have in common.
+//! The configuration that all clients of the AWS SDK share.
 
 use std::time::Duration;
 
@@ -20,20 +20,20 @@ use super::context::{Effects, Start};
 use super::meter::Metering;
 use super::settings::SettingError;
 
-/// Tries of one operation, all within its deadline. Conflicts and throttles are among what is retried.
+/// Attempts of one operation, all within its deadline. Conflicts and throttles are retried too.
 const ATTEMPTS_MAX: u32 = 8;
 
-/// What all clients have in common. Region and credentials are in the environment of every function; no file is read and
-/// no metadata service is asked.
+/// Returns the configuration that all clients share. Region and credentials are read from environment variables only,
+/// never from files or the metadata service.
 ///
-/// `aws_config::defaults(…).load()` would give the same. But it links every other source of credentials, with a client of
-/// STS, and that is 0.9 MB of each function: docs/decisions/0001.
+/// `aws_config::defaults(…).load()` would return the same. But it links every other source of credentials, with a
+/// client of STS, and adds 0.9 MB to each function: docs/decisions/0001.
 pub async fn config(effects: &Effects) -> SdkConfig {
     let credentials = SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new());
     config_with(EnvironmentVariableRegionProvider::new().region().await, credentials, effects)
 }
 
-/// The same with this region and these credentials: for tests, whose own environment has neither.
+/// The same with this region and these credentials, for tests, whose environment has neither.
 pub fn config_with(region: Option<Region>, credentials: SharedCredentialsProvider, effects: &Effects) -> SdkConfig {
     let retries = RetryConfig::standard()
         .with_max_attempts(ATTEMPTS_MAX)
@@ -46,13 +46,14 @@ pub fn config_with(region: Option<Region>, credentials: SharedCredentialsProvide
         .http_client(effects.http_client.clone())
         .sleep_impl(effects.sleep.clone())
         .retry_config(retries)
-        // The timeouts of each client are shorter than this protection's grace.
+        // The timeouts of each client are shorter than this protection's grace period.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build()
 }
 
 impl Start<'_> {
-    /// The configuration of one service's client. `address` is the variable that replaces the service's address.
+    /// Returns the configuration of one service's client. `address` names the variable that replaces the service's
+    /// address. Errors if a variable is missing or wrong.
     pub fn service(&self, address: &'static str) -> Result<SdkConfig, SettingError> {
         if self.aws.region().is_none() {
             return Err(SettingError::Missing("AWS_REGION"));
@@ -70,18 +71,19 @@ impl Start<'_> {
         Ok(service.build())
     }
 
-    /// Counts the calls of a client in the invocation's meter.
+    /// Returns an interceptor that counts the calls of a client in the invocation's meter.
     pub fn metering(&self) -> Metering {
         Metering(self.meter.clone())
     }
 }
 
-/// The roots of every certificate of AWS. To read all that a machine trusts was nine tenths of a function's start:
+/// The root certificates of all AWS services. Reading the machine's own roots took nine tenths of a function's start:
 /// docs/decisions/0006.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
-/// The HTTPS client of a deployed function, which trusts AWS alone: an error rather than a client that trusts others
-/// too. Connections that were idle for long are dropped: they may have died while the environment was frozen.
+/// Returns the HTTPS client of a deployed function, which trusts only AWS. Errors if that client can't be made; there
+/// is no fallback to other roots. Connections idle for 20 s are dropped: they may have died while the environment was
+/// frozen.
 pub(super) fn https_client() -> Result<SharedHttpClient, HttpClientError> {
     let trusted = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     let client = aws_smithy_http_client::Builder::new()
@@ -91,14 +93,14 @@ pub(super) fn https_client() -> Result<SharedHttpClient, HttpClientError> {
     Ok(client.build_https())
 }
 
-/// What AWS says of a right that is missing: who may not do what to which resource. None of anything else: another
-/// message may repeat what was sent.
+/// AWS's message about a missing right, which names the principal, the action and the resource. None for any other
+/// error, because its message may repeat request data.
 pub fn missing_right(error: &impl ProvideErrorMetadata) -> Option<String> {
     let code = error.code().filter(|code| code.contains("AccessDenied"))?;
     Some(error.message().map_or_else(|| code.to_owned(), |message| format!("{code}: {message}")))
 }
 
-/// Waits with tokio's timer.
+/// Returns tokio's timer.
 pub(super) fn tokio_sleep() -> SharedAsyncSleep {
     SharedAsyncSleep::new(TokioSleep::new())
 }

@@ -1,7 +1,7 @@
-//! Every environment variable that Spillway's functions read, in groups of what is read together.
+//! Reading environment variables, with the variables that several parts share.
 //!
-//! Each part of a function reads what it needs when the function starts ([`super::Parts`]), and `infra/template.yaml`
-//! gives each function those variables and no others. None has a default here: the template's is the only one. Each
+//! Each part of a function reads its variables when the function starts ([`super::Parts`]). `infra/template.yaml` gives
+//! each function these variables and no others. The code has no default values: they are in the template. Each
 //! parameter of the template (in CamelCase there) can be set locally: `make dev NAME=value`.
 
 use std::fmt;
@@ -10,38 +10,38 @@ use std::time::Duration;
 use tracing_subscriber::filter::LevelFilter;
 use url::{Host, Url};
 
-/// A variable without which a function does not start, or that it can't use.
+/// An environment variable with which a function can't start.
 #[derive(thiserror::Error)]
 pub enum SettingError {
-    /// It is missing or empty.
+    /// The variable is missing or empty.
     #[error(
         "{0} is not set. Run the stack with \"make dev\", then: \
          cargo lambda watch --env-file .local/functions.env --invoke-port 9001"
     )]
     Missing(&'static str),
-    /// It can't be what it is.
+    /// The variable has a value that is not allowed.
     #[error("the environment variable {name} must be {expected}, not {value:?}")]
     Wrong {
-        /// Which.
+        /// The variable's name.
         name: &'static str,
-        /// What it may be.
+        /// The values that are allowed, as a phrase behind "must be".
         expected: &'static str,
-        /// What it is.
+        /// The value that was found.
         value: String,
     },
-    /// It must not be set here. The text says why.
+    /// The variable must not be set in this environment, for the reason in the text.
     #[error("{0}")]
     Forbidden(&'static str),
 }
 
-/// A `main` that returns an error prints it by this.
+/// A `main` that returns an error prints its `Debug` form.
 impl fmt::Debug for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// The environment of a function.
+/// The environment variables of a function.
 #[derive(Clone, Copy)]
 pub struct Environment<'a>(&'a dyn Fn(&str) -> Option<String>);
 
@@ -52,41 +52,42 @@ impl fmt::Debug for Environment<'_> {
 }
 
 impl<'a> Environment<'a> {
-    /// The variables that `get` gives.
+    /// The environment whose variables `get` returns by name.
     pub fn new(get: &'a dyn Fn(&str) -> Option<String>) -> Environment<'a> {
         Environment(get)
     }
 
-    /// A variable that need not be there. None if it is empty.
+    /// An optional variable. None if it is missing or empty.
     pub fn optional(&self, name: &str) -> Option<String> {
         (self.0)(name).filter(|value| !value.is_empty())
     }
 
-    /// A variable as it is.
+    /// A variable as text. Errors if it is missing or empty.
     pub fn text(&self, name: &'static str) -> Result<String, SettingError> {
         self.optional(name).ok_or(SettingError::Missing(name))
     }
 
-    /// A variable that is a whole number.
+    /// A whole number. Errors if the variable is missing or no whole number.
     pub fn number(&self, name: &'static str) -> Result<u32, SettingError> {
         let value = self.text(name)?;
         value.parse().map_err(|_| SettingError::Wrong { name, expected: "a whole number", value })
     }
 
-    /// A variable that is a list of whole numbers.
+    /// Whole numbers separated by commas. Errors if the variable is missing or anything else.
     pub fn numbers(&self, name: &'static str) -> Result<Vec<u32>, SettingError> {
         let value = self.text(name)?;
         let parsed: Result<Vec<u32>, _> = value.split(',').map(|part| part.trim().parse()).collect();
         parsed.map_err(|_| SettingError::Wrong { name, expected: "whole numbers with commas between", value })
     }
 
-    /// `STORE_DEADLINE_MS`: the time for one store operation with all its retries.
+    /// `STORE_DEADLINE_MS`: the longest time of one store operation with all its retries.
     pub fn store_deadline(&self) -> Result<Duration, SettingError> {
         self.number("STORE_DEADLINE_MS").map(|ms| Duration::from_millis(u64::from(ms)))
     }
 
-    /// The address that takes the place of an AWS service's own: the value of `variable`, else of `AWS_ENDPOINT_URL`.
-    /// None if neither is set. An error if it is plain http to another machine: credentials and payments are sent there.
+    /// The address that replaces an AWS service's own address: the value of `variable`, or else of `AWS_ENDPOINT_URL`.
+    /// None if neither is set. Errors if it is plain http to another machine, because credentials and payments are sent
+    /// there.
     pub fn service_address(&self, variable: &'static str) -> Result<Option<Url>, SettingError> {
         let set = [variable, "AWS_ENDPOINT_URL"].into_iter().find_map(|name| Some((name, self.optional(name)?)));
         let Some((name, value)) = set else { return Ok(None) };
@@ -96,7 +97,7 @@ impl<'a> Environment<'a> {
         }
     }
 
-    /// Whether the table is on this machine, as in a local stack.
+    /// Whether the table is on this machine, as in a local stack. Errors if its address is not allowed.
     pub fn has_local_table(&self) -> Result<bool, SettingError> {
         Ok(self.service_address(DYNAMODB)?.is_some_and(|url| is_loopback(&url)))
     }
@@ -114,19 +115,19 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// What every function reads.
+/// The settings that every function reads.
 #[derive(Debug)]
 pub struct Process {
-    /// `STACK_NAME`: the deployment, the one dimension of its metrics.
+    /// `STACK_NAME`: the name of the deployment, which is the only dimension of its metrics.
     pub stack: String,
-    /// `LOG_LEVEL`: the least severe line that is written.
+    /// `LOG_LEVEL`: less severe log lines are not written.
     pub log_level: LevelFilter,
     /// `AWS_LAMBDA_FUNCTION_NAME`, for the log. Lambda sets it.
     pub function: String,
 }
 
 impl Process {
-    /// Reads them.
+    /// Reads the settings. Errors if one is missing or wrong.
     pub fn read(environment: &Environment<'_>) -> Result<Process, SettingError> {
         let (name, level) = ("LOG_LEVEL", environment.text("LOG_LEVEL")?);
         let wrong =

@@ -18,15 +18,15 @@ use super::edit::Edit;
 use super::expression::Test;
 use super::{Item, Readable, Store, StoreError, TableKey, keys, number, to_item};
 
-/// Most requests of one BatchWriteItem.
+/// DynamoDB's limit: requests of one BatchWriteItem.
 const BATCH_MAX: usize = 25;
-/// Tries of one batch while the store leaves some of it over.
+/// Tries of one batch while the store leaves requests unprocessed.
 const BATCH_TRIES: u32 = 8;
 
-/// The balance in a currency, of which this is one part: the currency and the part's number, and the part.
+/// One part of a balance: its currency and the part's number, and the amounts of the part.
 pub type BalancePart = ((Currency, u16), Balance);
 
-/// A movement as it is written. Its key holds the rest.
+/// The attributes of a new movement. The other data is in its key.
 #[derive(Serialize)]
 struct NewMovement<'a> {
     amount: Minor,
@@ -34,7 +34,7 @@ struct NewMovement<'a> {
     request_id: &'a str,
 }
 
-/// A movement as it is read: a balance needs its key and its amount, and nothing of its cause.
+/// The attributes of a movement that a balance needs: its key and its amount.
 #[derive(Deserialize)]
 struct StoredMovement {
     sk: String,
@@ -48,7 +48,7 @@ struct StoredBalance {
     balance: Balance,
 }
 
-/// What a fold replaces in a balance.
+/// The attributes that a fold replaces in a balance.
 #[derive(Serialize)]
 struct Replaced<'a> {
     pending: &'a BTreeMap<Day, Minor>,
@@ -57,15 +57,15 @@ struct Replaced<'a> {
 }
 
 impl Store {
-    /// One part of a balance with its due time, read strongly; the empty one where nothing was folded yet.
+    /// One part of a balance with its due time, read strongly. Returns the empty balance if nothing was folded yet.
     pub async fn balance(
         &self, tenant: &Tenant, currency: Currency, part: u16,
     ) -> Result<(Balance, Option<Due>), StoreError> {
         Ok(self.get_with_due(&keys::balance(tenant, currency, part)).await?.unwrap_or((Balance::EMPTY, None)))
     }
 
-    /// All parts of all balances of a tenant over `shards` shards, read strongly, each with its currency and its part; of
-    /// those that can't be read, the currencies' codes.
+    /// All parts of all balances of a tenant over `shards` shards, read strongly. Parts that can't be read are returned
+    /// as currency codes.
     pub async fn balances(&self, tenant: &Tenant, shards: u16) -> Result<Readable<BalancePart>, StoreError> {
         let partitions: Vec<(u16, String)> =
             (0..parts(shards)).map(|part| (part, keys::balances(tenant, part))).collect();
@@ -77,7 +77,8 @@ impl Store {
         Ok(read.naming(keys::currency_of_balance))
     }
 
-    /// All movements of a tenant over `shards` shards, read strongly; of those that can't be read, the currencies' codes.
+    /// All movements of a tenant over `shards` shards, read strongly. Movements that can't be read are returned as
+    /// currency codes.
     pub async fn movements(&self, tenant: &Tenant, shards: u16) -> Result<Readable<Movement>, StoreError> {
         let shards: Vec<String> = (0..shards).map(|shard| keys::movements(tenant, shard)).collect();
         let reads = shards
@@ -87,23 +88,23 @@ impl Store {
         Ok(read.naming(keys::currency_of_movement))
     }
 
-    /// Movements of one part of a balance for the fold after the one that took `folding`: the oldest value dates of each of
-    /// its shards, as many as make a full fold together even if some shards hold fewer, and none only if none is left that
-    /// can be read.
+    /// Movements of one part of a balance for the next fold. `folding` are the movements that the previous fold added,
+    /// which may still exist. Returns the movements with the oldest value dates of each shard of the part: twice a full
+    /// fold if every shard has enough. Empty only if no other readable movement is left.
     pub async fn oldest_movements(
         &self, tenant: &Tenant, currency: Currency, part: u16, folding: &[MovementKey],
     ) -> Result<Vec<Movement>, StoreError> {
-        // Those of the last fold may still be there, in front of the others.
-        let mut still_there: HashMap<String, usize> = HashMap::new();
+        // The movements of the previous fold may still exist. They sort before the others.
+        let mut already_folded: HashMap<String, usize> = HashMap::new();
         for key in folding {
-            *still_there.entry(keys::movement(tenant, key).pk).or_default() += 1;
+            *already_folded.entry(keys::movement(tenant, key).pk).or_default() += 1;
         }
         let share = (2 * FOLD_MAX).div_ceil(usize::from(SHARDS_PER_PART));
         let prefix = keys::movements_of(currency);
         let first = part.saturating_mul(SHARDS_PER_PART);
         let shards = (first..first.saturating_add(SHARDS_PER_PART)).map(|shard| {
             let partition = keys::movements(tenant, shard);
-            let limit = share + still_there.get(&partition).copied().unwrap_or_default();
+            let limit = share + already_folded.get(&partition).copied().unwrap_or_default();
             (partition, limit)
         });
         let shards: Vec<(String, usize)> = shards.collect();
@@ -113,8 +114,8 @@ impl Store {
         Ok(try_join_all(reads).await?.into_iter().flat_map(|shard| shard.items).collect())
     }
 
-    /// Reads a movement. An item in another partition than its entry's id names is an error: a fold would add it, delete
-    /// nothing, and add it again.
+    /// Reads a movement. Errors if the item is in another partition than the one that its entry's id names: a fold
+    /// would add its amount, delete another key, and add the amount again.
     fn movement(&self, tenant: &Tenant, item: Item) -> Result<Movement, StoreError> {
         let place = TableKey::of(&item);
         let stored: StoredMovement = self.read(item)?;
@@ -125,7 +126,7 @@ impl Store {
         }
     }
 
-    /// Deletes movements that a balance holds already. All of them, or an error.
+    /// Deletes movements that a balance already includes. Errors if one may be left.
     pub async fn delete_movements(&self, tenant: &Tenant, folded: &[MovementKey]) -> Result<(), StoreError> {
         for batch in folded.chunks(BATCH_MAX) {
             let mut requests = Vec::with_capacity(batch.len());
@@ -139,8 +140,8 @@ impl Store {
         Ok(())
     }
 
-    /// Writes a batch to its end: what a throttled store leaves over is sent again, later each time and not all at the
-    /// same time.
+    /// Writes a whole batch. Requests that a throttled store leaves unprocessed are sent again after a growing random
+    /// wait. Errors if some are left after [`BATCH_TRIES`] tries.
     async fn batch_write(&self, mut requests: Vec<WriteRequest>) -> Result<(), StoreError> {
         for attempt in 0..BATCH_TRIES {
             let answer = self.client.batch_write_item().request_items(&self.table, requests).send().await;
@@ -154,8 +155,8 @@ impl Store {
         Err(StoreError::Unavailable("deletions were left over".to_owned()))
     }
 
-    /// Adds a fold to its part of a balance. Guard: nobody folded since it was read. False if somebody did. What other
-    /// writes changed since then stays.
+    /// Adds a fold to its part of a balance. Guard: no other fold was added since the part was read; false if one was.
+    /// Attributes that other writes have changed keep their values.
     pub async fn fold(
         &self, tenant: &Tenant, currency: Currency, part: u16, fold: &Fold, due_at: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -170,8 +171,8 @@ impl Store {
         self.edit(&key, edit, vec![guard]).await
     }
 
-    /// Nothing is left to fold: the due time of a balance that a sweep has claimed becomes `due_at`, the next day. `due`
-    /// is the due time that was read with the balance; one that was set since stays.
+    /// Moves the due time of a balance to `due_at`, because nothing is left to fold. It does so only if a sweep has
+    /// claimed the balance, and only if the due time is still `due`, which was read with the balance.
     pub async fn settle_due(
         &self, tenant: &Tenant, currency: Currency, part: u16, due: Option<&Due>, due_at: Timestamp,
     ) -> Result<(), StoreError> {
@@ -182,7 +183,7 @@ impl Store {
     }
 }
 
-/// The item of a new movement.
+/// Returns the item of a new movement.
 pub(super) fn movement_item(tenant: &Tenant, entry: &JournalEntry, movement: &Movement) -> Result<Item, StoreError> {
     let new = NewMovement { amount: movement.amount, source: &entry.source, request_id: &entry.request_id };
     to_item(&keys::movement(tenant, &movement.key), &new)

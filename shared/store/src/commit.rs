@@ -1,10 +1,10 @@
-//! The one way in which anything is written: what is written, under which conditions, and what it means for the caller
-//! if a condition does not hold.
+//! The commit: the writes of one call, their conditions, and the caller's result if a condition fails. All writes go
+//! through this file, except deletions of folded movements.
 //!
-//! One write is a plain call, several are a transaction. The SDK repeats a call whose reply was lost. The repetition of a
-//! transaction is known by its token. The repetition of a plain call is known by a random `writer`, which the call
-//! leaves in the item: a failed condition that finds it is a success. A plain call that adds has the condition that the
-//! `writer` is another, so that it adds once.
+//! A single write is a plain call, several writes are a transaction. The SDK repeats a call whose reply was lost. A
+//! transaction carries a token by which DynamoDB recognizes the repetition. A plain call stores a random `writer` in
+//! the item: if a condition fails and the item has this `writer`, the write had succeeded. A plain call that adds to a
+//! number has the condition that the `writer` is a different one, so that it adds once.
 
 use std::time::Duration;
 
@@ -22,42 +22,44 @@ use super::expression::{Comparison, Expression, Test};
 use super::reason::{self, Failed};
 use super::{Item, Store, StoreError, TableKey, text};
 
-/// The attribute that tells a plain write from all others: random text, new with each write.
+/// The attribute that identifies a plain write: random text, new for each write.
 const WRITER: &str = "writer";
-/// Tries of a commit that writes an item which others change at the same time. A conflict fails one try.
+/// Tries of a commit that writes a shared item. A conflict with another transaction fails one try.
 const SHARED_ATTEMPTS_MAX: u32 = 12;
-/// The longest time for all of those tries.
+/// The longest time for all tries of such a commit.
 const SHARED_DEADLINE_MAX: Duration = Duration::from_secs(8);
-/// The longest wait between two of those tries.
+/// The longest wait between two tries of such a commit.
 const SHARED_BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// How a commit ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed<R> {
-    /// All of it is true now.
+    /// All writes are stored.
     Done,
-    /// A condition did not hold: nothing was written.
+    /// A condition failed. Nothing was written.
     Refused(R),
 }
 
-/// What a refused write means, made from the item that was found in its place.
+/// Makes the caller's refusal from the item that a failed condition found. None if no item exists.
 type Refusal<'a, R> = Box<dyn FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a>;
 
-/// Writes that become true together or not at all. The first is the identity: where several conditions fail, it is
-/// the first whose refusal counts.
+/// Writes that are stored together or not at all. If conditions of several writes fail, the refusal of the first write
+/// is returned.
 pub(super) struct Commit<'a, R> {
     writes: Vec<Write<'a, R>>,
     shared: bool,
 }
 
+/// One write of a commit, with its conditions and its refusal.
 struct Write<'a, R> {
     key: TableKey,
-    what: What,
-    when: Vec<Test>,
+    action: Action,
+    tests: Vec<Test>,
     refused: Refusal<'a, R>,
 }
 
-enum What {
+/// The kind of a write.
+enum Action {
     Put(Item),
     Edit(Edit),
     Delete,
@@ -65,12 +67,12 @@ enum What {
 }
 
 impl<'a, R> Commit<'a, R> {
-    /// Nothing yet.
+    /// A commit without writes.
     pub(super) fn new() -> Commit<'a, R> {
         Commit { writes: Vec::new(), shared: false }
     }
 
-    /// Puts an item on condition that its key is free; `refused` is given the item that has it.
+    /// Adds a put, on condition that the key is free. Otherwise `refused` is called with the existing item.
     pub(super) fn create(
         self, item: Item, refused: impl FnOnce(&Store, Item) -> Result<R, StoreError> + Send + 'a,
     ) -> Result<Commit<'a, R>, StoreError> {
@@ -79,53 +81,54 @@ impl<'a, R> Commit<'a, R> {
             Some(found) => refused(store, found),
             None => Err(StoreError::Corrupt("a failed condition came without its item".to_owned())),
         };
-        Ok(self.with(key, What::Put(item), vec![Test::Absent], Box::new(refused)))
+        Ok(self.with(key, Action::Put(item), vec![Test::Absent], Box::new(refused)))
     }
 
-    /// Puts an item whose key can't be taken, because it follows from another write of this commit.
+    /// Adds a put whose key can't be taken, because another write of this commit determines it. A taken key is an
+    /// error.
     pub(super) fn follow(self, item: Item) -> Result<Commit<'a, R>, StoreError> {
         let named = TableKey::of(&item).map(|key| format!("{} {}", key.pk, key.sk)).unwrap_or_default();
         self.create(item, move |_, _| Err(StoreError::Corrupt(format!("{named} is there already"))))
     }
 
-    /// Edits an item. `refused` is given the item as it is; none if there is none.
+    /// Adds an edit of an item. If a test fails, `refused` is called with the item. None if no item exists.
     pub(super) fn edit(
-        self, key: TableKey, edit: Edit, when: Vec<Test>,
+        self, key: TableKey, edit: Edit, tests: Vec<Test>,
         refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
     ) -> Commit<'a, R> {
-        self.with(key, What::Edit(edit), when, Box::new(refused))
+        self.with(key, Action::Edit(edit), tests, Box::new(refused))
     }
 
-    /// Deletes an item. `refused` is given the item as it is; none if there is none.
+    /// Adds a deletion. If a test fails, `refused` is called with the item. None if no item exists.
     pub(super) fn delete(
-        self, key: TableKey, when: Vec<Test>,
+        self, key: TableKey, tests: Vec<Test>,
         refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
     ) -> Commit<'a, R> {
-        self.with(key, What::Delete, when, Box::new(refused))
+        self.with(key, Action::Delete, tests, Box::new(refused))
     }
 
-    /// Checks an item, and writes nothing of it. It must stand beside a write.
+    /// Adds a check of an item that writes nothing. The commit needs another write.
     pub(super) fn check(
-        self, key: TableKey, when: Vec<Test>,
+        self, key: TableKey, tests: Vec<Test>,
         refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
     ) -> Commit<'a, R> {
-        self.with(key, What::Check, when, Box::new(refused))
+        self.with(key, Action::Check, tests, Box::new(refused))
     }
 
-    /// Others write one of the items at the same time: conflicts are retried for longer.
+    /// Marks that other requests often write one of the items at the same time. Conflicts are then retried for longer.
     pub(super) fn shared(mut self) -> Commit<'a, R> {
         self.shared = true;
         self
     }
 
-    fn with(mut self, key: TableKey, what: What, when: Vec<Test>, refused: Refusal<'a, R>) -> Commit<'a, R> {
-        self.writes.push(Write { key, what, when, refused });
+    fn with(mut self, key: TableKey, action: Action, tests: Vec<Test>, refused: Refusal<'a, R>) -> Commit<'a, R> {
+        self.writes.push(Write { key, action, tests, refused });
         self
     }
 }
 
 impl Store {
-    /// Commits all writes in one call.
+    /// Stores all writes in one call.
     pub(super) async fn commit<R>(&self, commit: Commit<'_, R>) -> Result<Committed<R>, StoreError> {
         let Commit { mut writes, shared } = commit;
         match (writes.len(), writes.pop()) {
@@ -138,19 +141,22 @@ impl Store {
         }
     }
 
-    /// Edits one item. False if a test did not hold: then nothing was written.
-    pub(super) async fn edit(&self, key: &TableKey, edit: Edit, when: Vec<Test>) -> Result<bool, StoreError> {
-        let edited = self.update(key, edit, when, ReturnValue::None).await;
+    /// Edits one item. False if a test failed; then nothing was written.
+    pub(super) async fn edit(&self, key: &TableKey, edit: Edit, tests: Vec<Test>) -> Result<bool, StoreError> {
+        let edited = self.update(key, edit, tests, ReturnValue::None).await;
         self.unless_refused(edited).map(|edited| edited.is_ok())
     }
 
-    /// Edits one item and gives it as it is then. None if a test did not hold: then nothing was written.
-    pub(super) async fn edited(&self, key: &TableKey, edit: Edit, when: Vec<Test>) -> Result<Option<Item>, StoreError> {
-        let edited = self.update(key, edit, when, ReturnValue::AllNew).await;
+    /// Edits one item and returns it as it is after the edit. None if a test failed; then nothing was written.
+    pub(super) async fn edited(
+        &self, key: &TableKey, edit: Edit, tests: Vec<Test>,
+    ) -> Result<Option<Item>, StoreError> {
+        let edited = self.update(key, edit, tests, ReturnValue::AllNew).await;
         self.unless_refused(edited).map(Result::ok)
     }
 
-    /// The item or what stood in the write's way; an error if it was neither.
+    /// Separates failed conditions, which are results, from errors. `Err(item)` in the result is the item that the
+    /// failed condition found.
     fn unless_refused<T>(&self, written: Result<T, Failed>) -> Result<Result<T, Option<Item>>, StoreError> {
         match written {
             Ok(written) => Ok(Ok(written)),
@@ -160,12 +166,14 @@ impl Store {
     }
 
     async fn write_one<R>(&self, write: Write<'_, R>) -> Result<Committed<R>, StoreError> {
-        let Write { key, what, when, refused } = write;
-        let written = match what {
-            What::Put(item) => self.put(item, when).await,
-            What::Edit(edit) => self.update(&key, edit, when, ReturnValue::None).await.map(drop),
-            // Nothing is deleted or checked alone: the transaction's token would be missing.
-            What::Delete | What::Check => return Err(StoreError::Refused("it stands beside no write".to_owned())),
+        let Write { key, action, tests, refused } = write;
+        let written = match action {
+            Action::Put(item) => self.put(item, tests).await,
+            Action::Edit(edit) => self.update(&key, edit, tests, ReturnValue::None).await.map(drop),
+            // A deletion or check needs the token of a transaction, so it can't be the only write.
+            Action::Delete | Action::Check => {
+                return Err(StoreError::Refused("a deletion or check without another write".to_owned()));
+            }
         };
         match self.unless_refused(written)? {
             Ok(()) => Ok(Committed::Done),
@@ -173,11 +181,11 @@ impl Store {
         }
     }
 
-    async fn put(&self, mut item: Item, when: Vec<Test>) -> Result<(), Failed> {
+    async fn put(&self, mut item: Item, tests: Vec<Test>) -> Result<(), Failed> {
         let writer = self.writer();
         item.insert(WRITER.to_owned(), writer.clone());
         let mut expression = Expression::default();
-        let condition = expression.condition(when);
+        let condition = expression.condition(tests);
         let put = self
             .client
             .put_item()
@@ -190,16 +198,17 @@ impl Store {
         put.send().await.map(drop).or_else(|error| own(&writer, Failed::from_put(error)).map(drop))
     }
 
-    /// Gives what `returned` asks for, or the whole item if it was found written already.
+    /// Updates one item. Returns the attributes that `returned` selects, or the whole item if an earlier try had
+    /// succeeded.
     async fn update(
-        &self, key: &TableKey, edit: Edit, mut when: Vec<Test>, returned: ReturnValue,
+        &self, key: &TableKey, edit: Edit, mut tests: Vec<Test>, returned: ReturnValue,
     ) -> Result<Item, Failed> {
         let writer = self.writer();
         if !edit.adds.is_empty() {
-            when.push(Test::LacksOrCompares(WRITER, Comparison::IsNot, writer.clone()));
+            tests.push(Test::LacksOrCompares(WRITER, Comparison::IsNot, writer.clone()));
         }
         let mut expression = Expression::default();
-        let condition = expression.condition(when);
+        let condition = expression.condition(tests);
         let update = expression.update(edit.set(WRITER, writer.clone()));
         let update = self
             .client
@@ -220,10 +229,10 @@ impl Store {
 
     async fn write_all<R>(&self, writes: Vec<Write<'_, R>>, shared: bool) -> Result<Committed<R>, StoreError> {
         let mut request = self.client.transact_write_items().client_request_token(self.random_text::<16>());
-        let first = writes.first().map(|write| (write.key.clone(), write.when.clone()));
+        let first = writes.first().map(|write| (write.key.clone(), write.tests.clone()));
         let mut refusals = Vec::with_capacity(writes.len());
-        for Write { key, what, when, refused } in writes {
-            request = request.transact_items(self.action(&key, what, when)?);
+        for Write { key, action, tests, refused } in writes {
+            request = request.transact_items(self.action(&key, action, tests)?);
             refusals.push(refused);
         }
         let reasons: Vec<CancellationReason> = match self.send(request, shared).await {
@@ -232,10 +241,11 @@ impl Store {
             Err(TransactionFailed::Error(error)) => return Err(error),
         };
         let failed = reason::first_failed_condition(&reasons)?;
-        // AWS does not promise to report every failed condition: those of the first write may not hold either, and then its
-        // refusal is the answer, whatever else was refused.
+        // AWS does not promise to report every failed condition. If another write's condition failed, this reads the
+        // item of the first write and tests its conditions too, because the refusal of the first write takes
+        // precedence.
         let first = match first {
-            Some((key, when)) if failed != 0 => Some(self.get_item(&key).await?).filter(|found| fails(&when, found)),
+            Some((key, tests)) if failed != 0 => Some(self.get_item(&key).await?).filter(|found| fails(&tests, found)),
             _ => None,
         };
         let (index, found) = match first {
@@ -244,7 +254,7 @@ impl Store {
         };
         match refusals.into_iter().nth(index) {
             Some(refused) => refused(self, found).map(Committed::Refused),
-            None => Err(StoreError::Refused("a reason without its action".to_owned())),
+            None => Err(StoreError::Refused("a cancellation reason without its action".to_owned())),
         }
     }
 
@@ -254,7 +264,7 @@ impl Store {
                 .with_max_attempts(SHARED_ATTEMPTS_MAX)
                 .with_initial_backoff(Duration::from_millis(25))
                 .with_max_backoff(SHARED_BACKOFF_MAX);
-            // With the store's ordinary deadline of 3 s, 8 s: less than the function's time. Never more than that.
+            // 8 s with the default deadline of 3 s, and never more, because the function itself has 10 s.
             let timeouts = TimeoutConfig::builder()
                 .operation_timeout((self.deadline * 8 / 3).min(SHARED_DEADLINE_MAX))
                 .operation_attempt_timeout(self.deadline / 3)
@@ -272,11 +282,11 @@ impl Store {
         })
     }
 
-    /// The part of a transaction that a write is.
-    fn action(&self, key: &TableKey, what: What, when: Vec<Test>) -> Result<TransactWriteItem, StoreError> {
+    /// Returns the action of a transaction for a write.
+    fn action(&self, key: &TableKey, action: Action, tests: Vec<Test>) -> Result<TransactWriteItem, StoreError> {
         let mut expression = Expression::default();
-        let condition = expression.condition(when);
-        let action = TransactWriteItem::builder();
+        let condition = expression.condition(tests);
+        let builder = TransactWriteItem::builder();
         // The builders have no common type.
         macro_rules! guarded {
             ($builder:expr) => {
@@ -290,42 +300,44 @@ impl Store {
             };
         }
         let at = Some(key.attributes());
-        let action = match what {
-            What::Put(item) => {
-                action.put(guarded!(Put::builder().set_item(Some(item)).set_condition_expression(condition)))
+        let built = match action {
+            Action::Put(item) => {
+                builder.put(guarded!(Put::builder().set_item(Some(item)).set_condition_expression(condition)))
             }
-            What::Edit(edit) => {
+            Action::Edit(edit) => {
                 let update = Update::builder().set_key(at).update_expression(expression.update(edit));
-                action.update(guarded!(update.set_condition_expression(condition)))
+                builder.update(guarded!(update.set_condition_expression(condition)))
             }
-            What::Delete => action.delete(guarded!(Delete::builder().set_key(at).set_condition_expression(condition))),
-            What::Check => {
+            Action::Delete => {
+                builder.delete(guarded!(Delete::builder().set_key(at).set_condition_expression(condition)))
+            }
+            Action::Check => {
                 let check = ConditionCheck::builder().set_key(at).set_condition_expression(condition);
-                action.condition_check(guarded!(check))
+                builder.condition_check(guarded!(check))
             }
         };
-        Ok(action.build())
+        Ok(built.build())
     }
 
-    /// A new value of the attribute [`WRITER`].
+    /// A new random value for the attribute [`WRITER`].
     fn writer(&self) -> AttributeValue {
         text(self.random_text::<8>())
     }
 }
 
-/// Why a transaction was not done.
+/// Why a transaction failed.
 enum TransactionFailed {
-    /// For these reasons, one for each of its actions.
+    /// DynamoDB canceled it. There is one reason for each action.
     Canceled(Vec<CancellationReason>),
     Error(StoreError),
 }
 
-/// Whether one of the tests does not hold for what was found.
-fn fails(when: &[Test], found: &Option<Item>) -> bool {
-    !when.iter().all(|test| test.holds(found.as_ref()))
+/// Whether one of the tests fails for this item. None stands for no item.
+fn fails(tests: &[Test], found: &Option<Item>) -> bool {
+    !tests.iter().all(|test| test.holds(found.as_ref()))
 }
 
-/// The item that a failed condition found, if the write itself had left it there.
+/// Returns the item that a failed condition found, if an earlier try of the same write had stored it.
 fn own(writer: &AttributeValue, failed: Failed) -> Result<Item, Failed> {
     match failed {
         Failed::Condition(Some(found)) if found.get(WRITER) == Some(writer) => Ok(found),

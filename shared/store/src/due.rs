@@ -1,5 +1,5 @@
-//! The index `due`: an alarm clock for whatever is unfinished. The write that makes something unfinished sets its due
-//! time, the write that finishes it removes it, and what is overdue is enqueued again.
+//! The index `due` of unfinished items. A write that leaves an item unfinished sets its due time, and the write that
+//! finishes the item removes it. The sweep enqueues overdue items.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use spillway_domain::time::Timestamp;
@@ -9,17 +9,18 @@ use super::expression::{Comparison, Test};
 use super::kinds::due_space;
 use super::{EXPIRES_AT, Item, Store, StoreError, TableKey, WorkItem, keys, number, text};
 
-/// Most keys read from one partition of the index at a time.
+/// The most keys read from one partition of the index at a time.
 pub const SWEEP_MAX: u16 = 200;
-/// The attributes of a due time: its partition of the index, the time, and how often it was claimed since it was set.
+/// The attributes of a due time: its partition of the index, the time, and the number of claims since it was set.
 pub(super) const DUE: [&str; 3] = ["due", "due_at", "due_claims"];
-/// A claim waits at most a day.
+/// The longest time, in milliseconds, by which a claim moves the due time: one day.
 const CLAIM_MS_MAX: i64 = 86_400_000;
 
-/// What may be overdue. The three are swept apart, so that a dead endpoint's backlog delays no money.
+/// A group of items that may be overdue. The three groups are swept separately, so that a dead endpoint's backlog does
+/// not delay payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueSpace {
-    /// Payments and balances.
+    /// Payments, refunds and balances.
     Money,
     /// Events.
     Events,
@@ -28,10 +29,11 @@ pub enum DueSpace {
 }
 
 impl DueSpace {
-    /// All of them, the most important first.
+    /// All groups, the most important first.
     pub const ALL: [DueSpace; 3] = [DueSpace::Money, DueSpace::Events, DueSpace::Deliveries];
 
-    /// Over how many partitions of the index it is spread. Only ever raise it: of fewer, some would be swept no more.
+    /// Partitions of the index over which the group is spread. Never lower it: items in the removed partitions would no
+    /// longer be swept.
     pub fn shards(self) -> u16 {
         match self {
             DueSpace::Money | DueSpace::Events => 64,
@@ -39,7 +41,7 @@ impl DueSpace {
         }
     }
 
-    /// As in keys.
+    /// The group's name in keys.
     pub fn as_str(self) -> &'static str {
         match self {
             DueSpace::Money => "money",
@@ -49,11 +51,11 @@ impl DueSpace {
     }
 }
 
-/// The due time of an item, as it was read with the item. The write that finishes the item removes this due time, and
-/// not one that was set since.
+/// The due time of an item, as it was read with the item. The write that finishes the item removes only this due time,
+/// not one that another write has set since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Due {
-    /// The text as stored, so that one that is no time can be compared too.
+    /// The stored text. Text that is no valid time can be compared too.
     at: String,
     claims: u32,
 }
@@ -68,7 +70,7 @@ impl Due {
         self.claims > 0
     }
 
-    /// For a condition on the attribute `due_at`.
+    /// The stored value, for a condition on the attribute `due_at`.
     pub(super) fn seen(&self) -> AttributeValue {
         text(&self.at)
     }
@@ -77,7 +79,7 @@ impl Due {
 /// An overdue item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Overdue {
-    /// What its message names.
+    /// The item, as its message names it.
     pub item: WorkItem,
     due: Due,
 }
@@ -87,12 +89,12 @@ pub struct Overdue {
 pub struct Claim {
     /// The item, as it was before the claim.
     pub overdue: Overdue,
-    /// How often it was claimed since its due time was set, this time included.
+    /// Claims since the due time was set, including this one.
     pub claims: u32,
 }
 
 impl Store {
-    /// The first due time of what becomes unfinished at `now`. An error in a function that was not started with
+    /// The first due time of an item that becomes unfinished at `now`. Errors in a function that was not started with
     /// [`Store::with_due_times`].
     pub(super) fn first_due(&self, now: Timestamp) -> Result<Timestamp, StoreError> {
         let first_due_s =
@@ -100,15 +102,15 @@ impl Store {
         Ok(now.plus_seconds(first_due_s?))
     }
 
-    /// The attributes that make the item with this key due; its claims begin anew. None for a kind of item that never is.
+    /// The attributes that make the item with this key due, with 0 claims. Empty if items of this kind are never due.
     pub(super) fn due(&self, key: &TableKey, at: Timestamp) -> Vec<(String, AttributeValue)> {
         let Some(space) = due_space(key) else { return Vec::new() };
         let values = [text(keys::due_partition(space, key)), text(at.to_string()), number(0)];
         DUE.into_iter().map(str::to_owned).zip(values).collect()
     }
 
-    /// The overdue items of one partition, the longest overdue first, at most [`SWEEP_MAX`]. A key that no
-    /// message can name is passed over, so that it can't fill the page.
+    /// The overdue items of one partition, the longest overdue first, at most [`SWEEP_MAX`]. An item whose key no
+    /// message can name is logged and skipped, so that such items can't fill the page.
     pub async fn overdue(&self, space: DueSpace, shard: u16, now: Timestamp) -> Result<Vec<Overdue>, StoreError> {
         let mut overdue = Vec::new();
         let mut from = None;
@@ -139,14 +141,14 @@ impl Store {
         let key = TableKey::of(row);
         let overdue = key.as_ref().and_then(|key| Some(Overdue { item: WorkItem::of(key)?, due: Due::of(row)? }));
         if overdue.is_none() {
-            self.unreadable(key, "it is due, but nothing can be done for it");
+            self.unreadable(key, "it is due, but no work is known for its key");
         }
         overdue
     }
 
-    /// Claims an overdue item by pushing its due time forward, further with each claim. None if it has moved: it was
-    /// finished, or another claimed it, or it has expired. (The count is that of the index: it moves only together with
-    /// the due time, which is the guard.)
+    /// Claims an overdue item by moving its due time forward: by `claim_s` seconds, doubled with each claim, at most a
+    /// day. None if the item was finished or claimed by another sweep, or if it has expired. (The number of claims
+    /// comes from the index. It changes only together with the due time, which is the guard.)
     pub async fn claim(&self, overdue: Overdue, now: Timestamp, claim_s: u32) -> Result<Option<Claim>, StoreError> {
         let claims = overdue.due.claims.saturating_add(1);
         let wait_ms = (i64::from(claim_s) * 1000).saturating_mul(1 << (claims - 1).min(20)).min(CLAIM_MS_MAX);
@@ -157,14 +159,14 @@ impl Store {
         Ok(self.edit(overdue.item.key(), edit, when).await?.then_some(Claim { overdue, claims }))
     }
 
-    /// Removes the due time that was read with an item, if it was not set anew since.
+    /// Removes the due time that was read with an item, unless another write has changed it since.
     pub(super) async fn remove_due(&self, key: &TableKey, due: &Due) -> Result<(), StoreError> {
         let edit = DUE.into_iter().fold(Edit::new(), Edit::remove);
         self.edit(key, edit, vec![Test::is("due_at", due.seen())]).await.map(drop)
     }
 }
 
-/// How often an item was claimed. A count that can't be read is 0.
+/// The claims of an item since its due time was set. 0 if the count can't be read.
 fn claims(item: &Item) -> u32 {
     item.get("due_claims").and_then(|claims| claims.as_n().ok()?.parse().ok()).unwrap_or(0)
 }

@@ -1,11 +1,12 @@
-//! An edit of an item: what it sets, removes and adds. An edit that sets only what differs keeps the attributes that this
-//! code does not know: while a newer version is deployed, both versions work on the same items.
+//! An edit of an item: attributes to set, to remove and to add to. An edit sets only attributes that differ, so it
+//! preserves attributes that this code does not know. While a newer version is deployed, both versions write the same
+//! items.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Item, keys, number};
 
-/// The way to an attribute: its name, or the names of the maps that hold it and then its own.
+/// The path of an attribute: the names of the maps that contain it, then its own name.
 pub(super) type Path = Vec<String>;
 
 /// Changes of some attributes of one item. The others stay.
@@ -15,18 +16,19 @@ pub(super) struct Edit {
     /// Set only where the attribute is missing.
     pub(super) firsts: Vec<(&'static str, AttributeValue)>,
     pub(super) removes: Vec<Path>,
-    /// Added to the number that is there; to 0 if there is none.
+    /// Numbers that are added to an attribute. A missing attribute counts as 0.
     pub(super) adds: Vec<(&'static str, AttributeValue)>,
 }
 
 impl Edit {
-    /// No change.
+    /// An edit that changes nothing.
     pub(super) fn new() -> Edit {
         Edit::default()
     }
 
-    /// Turns `before` into `after`. Of a map only the members that differ are written. The attributes `always` are written
-    /// even if both states are alike: another write may have changed them without changing the guard.
+    /// The edit that turns `before` into `after`. In maps, only members that differ are written. The attributes
+    /// `always` are written even if they do not differ, because another write may have changed them without changing
+    /// the guard.
     pub(super) fn between(before: &Item, after: &Item, always: &[&str]) -> Edit {
         let mut edit = Edit::new();
         let compared = |name: &str| ![keys::TABLE.0, keys::TABLE.1].contains(&name) && !always.contains(&name);
@@ -46,7 +48,7 @@ impl Edit {
         self
     }
 
-    /// Sets an attribute that is not there yet.
+    /// Sets an attribute if it is missing.
     pub(super) fn set_once(mut self, name: &'static str, value: AttributeValue) -> Edit {
         self.firsts.push((name, value));
         self
@@ -58,13 +60,13 @@ impl Edit {
         self
     }
 
-    /// Removes an attribute, if it is there.
+    /// Removes an attribute if it exists.
     pub(super) fn remove(mut self, name: &str) -> Edit {
         self.removes.push(vec![name.to_owned()]);
         self
     }
 
-    /// Adds to a number. A repetition of the write must not add again: see [`super::commit`].
+    /// Adds to a number. [`super::commit`] takes care that a repeated write does not add again.
     pub(super) fn add(mut self, name: &'static str, amount: i64) -> Edit {
         self.adds.push((name, number(amount)));
         self
@@ -81,8 +83,8 @@ impl Edit {
                 _ => self.sets.push((path(name), value.clone())),
             }
         }
-        let gone = before.keys().filter(|name| compared(name) && !after.contains_key(*name));
-        self.removes.extend(gone.map(path));
+        let removed = before.keys().filter(|name| compared(name) && !after.contains_key(*name));
+        self.removes.extend(removed.map(path));
     }
 }
 
@@ -99,7 +101,7 @@ mod tests {
         AttributeValue::M(item(members))
     }
 
-    /// What is set and what is removed, each sorted.
+    /// The attributes that are set and removed, each sorted.
     fn shown(edit: &Edit) -> (Vec<String>, Vec<String>) {
         let mut sets: Vec<String> =
             edit.sets.iter().map(|(path, value)| format!("{} = {value:?}", path.join("."))).collect();
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_differs_is_set_or_removed() {
+    fn only_differing_attributes_are_set_or_removed() {
         let before = item([("pk", text("p")), ("same", number(1)), ("changed", number(1)), ("gone", text("x"))]);
         let after = item([("pk", text("p")), ("same", number(1)), ("changed", number(2)), ("new", text("y"))]);
         let expected = (["changed = N(\"2\")", "new = S(\"y\")"], ["gone"]);
@@ -122,17 +124,17 @@ mod tests {
     }
 
     #[test]
-    fn of_a_map_only_the_members_that_differ_are_written() {
+    fn only_differing_members_of_a_map_are_written() {
         let prices = |usd: u32| map([("USD", map([("share", number(usd)), ("fixed", number(30))])), ("EUR", map([]))]);
         let edit = Edit::between(&item([("prices", prices(290))]), &item([("prices", prices(100))]), &[]);
         assert_eq!(shown(&edit), (vec!["prices.USD.share = N(\"100\")".to_owned()], vec![]));
-        // A map that was none is written as a whole.
+        // If the attribute was not a map before, the whole map is written.
         let edit = Edit::between(&item([("prices", text("none"))]), &item([("prices", map([]))]), &[]);
         assert_eq!(shown(&edit), (vec!["prices = M({})".to_owned()], vec![]));
     }
 
     #[test]
-    fn what_others_move_under_the_same_guard_is_always_written() {
+    fn attributes_outside_the_guard_are_always_written() {
         let (before, after) = (item([("due_at", text("1")), ("asks", number(0))]), item([("due_at", text("1"))]));
         let edit = Edit::between(&before, &after, &["due_at", "due", "asks"]);
         let removed = ["asks", "due"].map(str::to_owned).to_vec();

@@ -13,36 +13,36 @@ use super::expression::Test;
 use super::{Created, Item, Readable, Store, StoreError, keys, number, text, to_item};
 use spillway_wire::view::{EventView, Shown};
 
-/// Pending deliveries that are read at a time.
+/// The most pending deliveries that one page contains.
 const PENDING_PAGE: usize = 100;
 
-/// An event as stored: its object is kept as it was rendered when it happened.
+/// A stored event. It contains the object as it was shown when the event happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StoredEvent {
-    /// Its id, which is also the webhooks'.
+    /// The event's id, which webhooks carry as `webhook-id`.
     pub id: EventId,
     /// The type of the event.
     #[serde(rename = "type")]
     pub event_type: EventType,
-    /// The time at which it happened.
+    /// The time at which the event happened.
     pub timestamp: Timestamp,
     /// The object, as JSON text.
     pub data: String,
     /// The object's id.
     pub source: ObjectId,
-    /// The one endpoint that it is for. None if it is for all that want events of its type.
+    /// The only endpoint that gets the event. None if every endpoint with its type gets it.
     pub only: Option<EndpointId>,
-    /// The request that began it.
+    /// The id of the request that caused the event.
     pub request_id: String,
-    /// When it is deleted, and its deliveries with it.
+    /// The time from which the event and its deliveries are deleted.
     pub expires_at: Expiry,
-    /// Its due time when it was read. None if it was not due.
+    /// The due time that was read with the event. None if it had none.
     #[serde(skip)]
     pub due: Option<Due>,
 }
 
 impl StoredEvent {
-    /// The event as its merchant sees it. An error if the stored object is not JSON.
+    /// The event in the form that merchants see. Errors if the stored object is not JSON.
     pub fn view(&self) -> Result<EventView<'_>, StoreError> {
         let data = serde_json::from_str(&self.data);
         let data = data.map_err(|_| StoreError::Corrupt(format!("{}: its data can't be read", self.id)))?;
@@ -51,12 +51,12 @@ impl StoredEvent {
 }
 
 impl Store {
-    /// The item of a new event, due itself until every endpoint has it. It shows its object as `object` is.
+    /// The item of a new event about `object`. It has a due time until every endpoint has a delivery.
     pub(super) fn event_item(&self, tenant: &Tenant, event: &Event, object: &impl Shown) -> Result<Item, StoreError> {
         self.stored_event_item(tenant, &self.stored_event(event, object)?)
     }
 
-    /// The same, of an event as stored.
+    /// The item of a new event in its stored form.
     pub(super) fn stored_event_item(&self, tenant: &Tenant, event: &StoredEvent) -> Result<Item, StoreError> {
         let key = keys::event(tenant, &event.id);
         let mut item = to_item(&key, event)?;
@@ -64,7 +64,7 @@ impl Store {
         Ok(item)
     }
 
-    /// A new event as it will be stored.
+    /// The stored form of a new event about `object`.
     pub(super) fn stored_event(&self, event: &Event, object: &impl Shown) -> Result<StoredEvent, StoreError> {
         let data = serde_json::to_string(&object.shown());
         Ok(StoredEvent {
@@ -80,14 +80,14 @@ impl Store {
         })
     }
 
-    /// An event of this tenant.
+    /// An event of this tenant, read strongly. None if it does not exist.
     pub async fn event(&self, tenant: &Tenant, id: &EventId) -> Result<Option<StoredEvent>, StoreError> {
         let read = self.get_with_due(&keys::event(tenant, id)).await?;
         Ok(read.map(|(event, due)| StoredEvent { due, ..event }))
     }
 
-    /// Every endpoint has the event, or a delivery with a due time of its own: the due time that was read with the event
-    /// is removed. One that was set since stays.
+    /// Removes the due time that was read with the event, because every endpoint has the event, or a delivery with its
+    /// own due time. A due time that was set since then stays.
     pub async fn event_handed_over(&self, tenant: &Tenant, event: &StoredEvent) -> Result<(), StoreError> {
         match &event.due {
             Some(due) => self.remove_due(&keys::event(tenant, &event.id), due).await,
@@ -95,25 +95,25 @@ impl Store {
         }
     }
 
-    /// All deliveries of an event that had an attempt; of those that can't be read, the endpoints' ids.
+    /// All stored deliveries of an event. Deliveries that can't be read are returned as ids of their endpoints.
     pub async fn deliveries(&self, tenant: &Tenant, event: &EventId) -> Result<Readable<Delivery>, StoreError> {
         self.query(&keys::deliveries(tenant, event), "we_", None, |item| self.read(item)).await
     }
 
-    /// One delivery.
+    /// The delivery of an event to an endpoint. None if it does not exist.
     pub async fn delivery(
         &self, tenant: &Tenant, event: &EventId, endpoint: &EndpointId,
     ) -> Result<Option<Delivery>, StoreError> {
         self.get(&keys::delivery(tenant, event, endpoint)).await
     }
 
-    /// Stores a delivery after its first attempt; one that is there already stays.
+    /// Stores a delivery after its first attempt, or when it is put off. An existing delivery is not changed.
     pub async fn create_delivery(&self, tenant: &Tenant, delivery: &Delivery) -> Result<Created<Delivery>, StoreError> {
         self.create_item(self.delivery_item(tenant, delivery)?).await
     }
 
-    /// Takes the right to the next attempt of a pending delivery until `until`, so that two copies of a message make
-    /// one attempt. None if another has it, or the delivery has moved on.
+    /// Claims the next attempt of a pending delivery until `until`, so that two copies of a message make one attempt.
+    /// None if the delivery is claimed already, or has changed since it was read.
     pub async fn claim_delivery(
         &self, tenant: &Tenant, delivery: &Delivery, until: Timestamp,
     ) -> Result<Option<Delivery>, StoreError> {
@@ -121,20 +121,22 @@ impl Store {
         Ok(self.replace_delivery(tenant, delivery, &claimed).await?.then_some(claimed))
     }
 
-    /// Stores how the attempt of a claimed delivery ended. False if the claim was lost meanwhile.
+    /// Replaces a delivery, such as a claimed one after its attempt. False if the delivery is no longer as in `before`,
+    /// because the claim was lost.
     pub async fn replace_delivery(
         &self, tenant: &Tenant, before: &Delivery, after: &Delivery,
     ) -> Result<bool, StoreError> {
         let edit = Edit::between(&self.delivery_item(tenant, before)?, &self.delivery_item(tenant, after)?, &DUE);
         let before_at = before.next_attempt_at.map(|at| at.to_string()).unwrap_or_default();
-        // An early attempt that fails leaves the time of the next as it was: the count tells the two apart.
+        // A failed early attempt does not change the time of the next attempt, so the count of attempts is compared
+        // too.
         let when = vec![Test::is("next_attempt_at", text(before_at)), Test::is("attempts", number(before.attempts))];
         self.edit(&keys::delivery(tenant, &before.event, &before.endpoint), edit, when).await
     }
 
-    /// The events of an endpoint's pending deliveries behind the event `after`, the oldest first, at most
-    /// [`PENDING_PAGE`], and whether the page is full, so that more may follow. They come from the index: one that was
-    /// stored an instant ago may be missing.
+    /// A page of the events of an endpoint's pending deliveries: the oldest first, from behind the event `after`, at
+    /// most [`PENDING_PAGE`]. The second value is whether the page is full, so that more may follow. The index may lack
+    /// a delivery that was stored a moment ago.
     pub async fn pending_deliveries(
         &self, tenant: &Tenant, endpoint: &EndpointId, after: Option<&EventId>,
     ) -> Result<(Vec<EventId>, bool), StoreError> {
@@ -157,8 +159,9 @@ impl Store {
         Ok((rows.iter().filter_map(event).collect(), rows.len() == PENDING_PAGE))
     }
 
-    /// A pending delivery is due some time after its next attempt: its message comes earlier, if it comes. It is in the
-    /// list of what waits for its endpoint. A final one that has failed once is in the list of its endpoint's failures.
+    /// The item of a delivery. A pending delivery is due some time after its next attempt, because its message usually
+    /// comes earlier, and is in the list of its endpoint's pending deliveries. A final delivery that has failed once is
+    /// in the list of its endpoint's failures.
     fn delivery_item(&self, tenant: &Tenant, delivery: &Delivery) -> Result<Item, StoreError> {
         let key = keys::delivery(tenant, &delivery.event, &delivery.endpoint);
         let mut item = to_item(&key, delivery)?;

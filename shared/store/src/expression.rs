@@ -1,5 +1,5 @@
-//! The texts of a write's conditions and changes, with the names and values that they speak of. (An attribute's name may be
-//! a reserved word of DynamoDB, so that each has a placeholder.)
+//! The expressions of a write, for its conditions and its changes, with their names and values. (Every name has a
+//! placeholder, because an attribute's name may be a reserved word of DynamoDB.)
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
@@ -12,21 +12,21 @@ use super::edit::Edit;
 /// A condition of a write.
 #[derive(Debug, Clone)]
 pub(super) enum Test {
-    /// There is no item with this key.
+    /// No item with this key exists.
     Absent,
-    /// There is an item with this key.
+    /// An item with this key exists.
     Exists,
     /// The item has the attribute.
     Has(&'static str),
     /// The item does not have the attribute.
     Lacks(&'static str),
-    /// The attribute compares so with the value.
+    /// The comparison of the attribute with the value is true.
     Compares(&'static str, Comparison, AttributeValue),
-    /// The item does not have the attribute, or it compares so. (A dot leads into a map.)
+    /// The item does not have the attribute, or the comparison is true. (A dot in the path leads into a map.)
     LacksOrCompares(&'static str, Comparison, AttributeValue),
 }
 
-/// How an attribute compares with a value. Times have a fixed width: their texts compare as the times do.
+/// A comparison of an attribute with a value. Times are texts of a fixed width, so they compare as times do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Comparison {
     Is,
@@ -49,7 +49,7 @@ impl Comparison {
         }
     }
 
-    /// Whether an attribute compares so. One that is missing is only unlike every value.
+    /// Whether the comparison is true. For a missing attribute only [`Comparison::IsNot`] is true.
     fn holds(self, found: Option<&AttributeValue>, value: &AttributeValue) -> bool {
         let Some(found) = found else { return self == Comparison::IsNot };
         let ordering = ordering(found, value);
@@ -65,7 +65,7 @@ impl Comparison {
     }
 }
 
-/// The order of two whole numbers or two texts. None of other values.
+/// The order of two whole numbers or two texts. None for other values.
 fn ordering(one: &AttributeValue, other: &AttributeValue) -> Option<Ordering> {
     match (one, other) {
         (AttributeValue::N(one), AttributeValue::N(other)) => {
@@ -82,7 +82,7 @@ impl Test {
         Test::Compares(name, Comparison::Is, value)
     }
 
-    /// Whether an item passes, judged as DynamoDB does. None stands for no item.
+    /// Whether an item passes the test, by the rules of DynamoDB. None stands for no item.
     pub(super) fn holds(&self, item: Option<&Item>) -> bool {
         let attribute = |name: &str| item.and_then(|item| item.get(name));
         match self {
@@ -131,7 +131,7 @@ impl Expression {
         placeholder
     }
 
-    /// All of the tests together. None if there is none.
+    /// The condition that all tests hold. None if `tests` is empty.
     pub(super) fn condition(&mut self, tests: Vec<Test>) -> Option<String> {
         let all: Vec<String> = tests.into_iter().map(|test| self.test(test)).collect();
         (!all.is_empty()).then(|| all.join(" AND "))
@@ -169,12 +169,12 @@ impl Expression {
         clauses.map(|(keyword, parts)| format!("{keyword} {}", parts.join(", "))).collect::<Vec<_>>().join(" ")
     }
 
-    /// The names by their placeholders. None if there is none: DynamoDB refuses an empty map.
+    /// The names by their placeholders. None if no name is used: DynamoDB refuses an empty map.
     pub(super) fn names(&mut self) -> Option<HashMap<String, String>> {
         Some(std::mem::take(&mut self.names)).filter(|names| !names.is_empty())
     }
 
-    /// The values by their placeholders. None if there is none.
+    /// The values by their placeholders. None if no value is used.
     pub(super) fn values(&mut self) -> Option<Item> {
         Some(std::mem::take(&mut self.values)).filter(|values| !values.is_empty())
     }
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_clause_stands_once_and_no_empty_one() {
+    fn an_update_has_each_clause_once_and_no_empty_clause() {
         let edit = Edit::new().set("status", text("paid")).remove("due").remove("due_at").add("refundable", -5);
         let mut expression = Expression::default();
         assert_eq!(expression.update(edit), "SET #0 = :0 REMOVE #1, #2 ADD #3 :1");
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn all_tests_must_hold_and_a_dot_leads_into_a_map() {
+    fn a_condition_joins_all_tests_and_splits_paths() {
         let above = Test::LacksOrCompares("revocation.revoked_at", Comparison::Above, text("1"));
         let mut expression = Expression::default();
         let condition = expression.condition(vec![Test::Exists, Test::is("version", number(2)), above]).unwrap();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_judges_an_item_as_dynamodb_does() {
+    fn a_test_holds_by_the_rules_of_dynamodb() {
         let number = |value: &str| AttributeValue::N(value.to_owned());
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let compares = |comparison, value| Test::Compares("version", comparison, value);
@@ -216,8 +216,8 @@ mod tests {
         ]);
         let later = |path| Test::LacksOrCompares(path, Comparison::Above, text("2026-01-30"));
         let earlier = |path| Test::LacksOrCompares(path, Comparison::Below, text("2026-01-30"));
-        // The test, and whether it holds for the item, and for none.
-        for (test, of_item, of_none) in [
+        // The test, whether it holds for the item, and whether it holds without an item.
+        for (test, with_item, without_item) in [
             (Test::Absent, false, true),
             (Test::Exists, true, false),
             (Test::Has("version"), true, false),
@@ -229,7 +229,7 @@ mod tests {
             (compares(Comparison::Is, text("10")), false, false),
             (compares(Comparison::IsNot, number("9")), true, true),
             (compares(Comparison::IsNot, number("10")), false, true),
-            // By value, and not by digits.
+            // Numbers compare by value, not by digits.
             (compares(Comparison::Above, number("9")), true, false),
             (compares(Comparison::Above, number("10")), false, false),
             (compares(Comparison::AtLeast, number("10")), true, false),
@@ -245,7 +245,7 @@ mod tests {
             (earlier("revoked.by"), true, true),
             (earlier("other.at"), true, true),
         ] {
-            assert_eq!((test.holds(Some(&item)), test.holds(None)), (of_item, of_none), "{test:?}");
+            assert_eq!((test.holds(Some(&item)), test.holds(None)), (with_item, without_item), "{test:?}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The journal. Its entries are written by the transactions that make them.
+//! Reading the journal. Its entries are written by the commits of resources.
 
 use spillway_domain::currency::Currency;
 use spillway_domain::id::EntryId;
@@ -10,18 +10,18 @@ use super::listing::{List, Rows};
 use super::{Store, StoreError, keys};
 
 impl Store {
-    /// A page of the entries of a tenant's journal that change its balance, over `shards` shards, read strongly: in one currency, or in all. An entry that can't
-    /// be read is left out.
+    /// A page of the journal entries that change a tenant's balance, over `shards` shards, read strongly. With a
+    /// `currency`, only entries in it. An entry that can't be read is left out.
     pub async fn journal_entries(
-        &self, tenant: &Tenant, shards: u16, asked: &PageRequest, currency: Option<Currency>,
+        &self, tenant: &Tenant, shards: u16, request: &PageRequest, currency: Option<Currency>,
     ) -> Result<Page<JournalEntry>, StoreError> {
         let list = List {
             rows: Rows::TABLE,
             partitions: (0..shards).map(|shard| keys::journal(tenant, shard)).collect(),
-            from: asked.created_from.map(EntryId::first_at),
-            before: asked.created_before.map(EntryId::first_at),
+            from: request.created_from.map(EntryId::first_at),
+            before: request.created_before.map(EntryId::first_at),
         };
-        self.page(list, asked, false, async |rows| {
+        self.page(list, request, false, async |rows| {
             let entries = rows.into_iter().map(|row| {
                 let entry: Option<JournalEntry> = self.read(row).ok();
                 entry.filter(|entry| {

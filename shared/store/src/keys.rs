@@ -1,4 +1,4 @@
-//! Every key of the table. The tenant is part of each key of its data, so that a foreign id is a miss.
+//! Every key of the table. The tenant is part of the keys of its data, so another tenant's id finds nothing.
 //!
 //! ```text
 //! item              pk                     sk                             index listing              index due, while
@@ -21,8 +21,9 @@
 //! ```
 //!
 //! T is `mer_…#test` or `mer_…#live`, s a shard of the merchant. Times have a fixed width, so that keys sort by time.
-//! Two more indexes find a payment by the merchant's own values: `reference` in the partition `T#reference#value#s`, and
-//! `customer` in `T#customer#value#s`, both sorted by time#id. The partitions of the index `due` are `due#money#n`, `due#events#n` and `due#deliveries#n`.
+//! Two more indexes find a payment by the merchant's own values: `reference` in the partition `T#reference#value#s`,
+//! and `customer` in `T#customer#value#s`, both sorted by time#id. The partitions of the index `due` are `due#money#n`,
+//! `due#events#n` and `due#deliveries#n`.
 
 use std::collections::HashMap;
 
@@ -38,17 +39,17 @@ use spillway_domain::time::Timestamp;
 use super::Item;
 use super::due::DueSpace;
 
-/// What the sort keys of movements begin with.
+/// The prefix of the sort keys of movements.
 pub const MOVEMENT_PREFIX: &str = "move#";
 
-/// The attributes that are an item's key.
+/// The names of the attributes of an item's key.
 pub(super) const TABLE: (&str, &str) = ("pk", "sk");
-/// The attributes by which the index of that name finds an item: its partition and its sort key there.
+/// The names of the attributes of the index `listing`: partition key and sort key.
 pub(super) const LISTING: (&str, &str) = ("listing", "listing_at");
-/// What sorts before and behind every sort key.
+/// Texts that sort before and behind every sort key.
 pub(super) const ENDS: (&str, &str) = ("0", "~");
 
-/// Where the index `listing` has an item.
+/// The key of an item in the index `listing`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listing {
     partition: String,
@@ -56,7 +57,7 @@ pub struct Listing {
 }
 
 impl Listing {
-    /// Makes the index have the item there.
+    /// Adds the key to an item, so that the index contains the item.
     pub(super) fn put_into(self, item: &mut Item) {
         item.insert(LISTING.0.to_owned(), AttributeValue::S(self.partition));
         item.insert(LISTING.1.to_owned(), AttributeValue::S(self.sort));
@@ -66,9 +67,9 @@ impl Listing {
 /// The key of an item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct TableKey {
-    /// Partition key.
+    /// The partition key.
     pub pk: String,
-    /// Sort key.
+    /// The sort key.
     pub sk: String,
 }
 
@@ -77,13 +78,13 @@ impl TableKey {
         TableKey { pk: pk.into(), sk: sk.into() }
     }
 
-    /// Of an item, or of a row of an index.
+    /// The key of an item, or of a row of an index. None if it is incomplete.
     pub(super) fn of(item: &Item) -> Option<TableKey> {
         let text = |name| item.get(name)?.as_s().ok().cloned();
         Some(TableKey { pk: text("pk")?, sk: text("sk")? })
     }
 
-    /// The movement whose key it is. None if it is not a movement's.
+    /// The movement with this key. None if it is not the key of a movement.
     pub fn movement(&self) -> Option<MovementKey> {
         MovementKey::parse(self.sk.strip_prefix(MOVEMENT_PREFIX)?)
     }
@@ -94,12 +95,12 @@ impl TableKey {
     }
 }
 
-/// Where a resource is.
+/// The key of a resource.
 pub fn resource<T: Resource>(owner: &Tenant, id: &Id<T::Kind>) -> TableKey {
     object(owner, id.as_str(), T::NAME)
 }
 
-/// Where the resource with this id and of this type is.
+/// The key of the resource with this id, of the type with this name.
 pub(super) fn object(owner: &Tenant, id: &str, name: &str) -> TableKey {
     TableKey::new(format!("{owner}#{id}"), name)
 }
@@ -114,7 +115,7 @@ pub fn listings_under<T: Resource>(owner: &Tenant, parent: &ObjectId) -> String 
     format!("{owner}#{parent}#{}", T::PLURAL)
 }
 
-/// Where the index `listing` has a resource.
+/// The key of a resource in the index `listing`.
 pub fn listing<T: Resource>(resource: &T) -> Listing {
     let meta = resource.meta();
     let partition = match resource.parent() {
@@ -124,8 +125,8 @@ pub fn listing<T: Resource>(resource: &T) -> Listing {
     Listing { partition, sort: meta.position() }
 }
 
-/// The index in which a merchant's own value finds resources, and the attribute that is its partition there. The sort key
-/// is that of the listing.
+/// The name of the index that finds resources by a merchant's own value, and the attribute that is its partition key.
+/// The sort key is the one of the index `listing`.
 pub(super) const fn finder_index(finder: Finder) -> (&'static str, &'static str) {
     match finder {
         Finder::Reference => ("reference", "by_reference"),
@@ -133,7 +134,7 @@ pub(super) const fn finder_index(finder: Finder) -> (&'static str, &'static str)
     }
 }
 
-/// The partition of a shard's resources with this value in the index of that finder.
+/// The partition of a shard's resources with this value, in the index of the finder.
 pub fn found_by(owner: &Tenant, finder: Finder, value: &str, shard: u16) -> String {
     format!("{owner}#{}#{value}#{shard}", finder_index(finder).0)
 }
@@ -143,7 +144,7 @@ pub fn journal(tenant: &Tenant, shard: u16) -> String {
     format!("{tenant}#journal#{shard}")
 }
 
-/// Where a journal entry is.
+/// The key of a journal entry.
 pub fn journal_entry(tenant: &Tenant, id: &EntryId) -> TableKey {
     TableKey::new(journal(tenant, id.shard()), id.as_str())
 }
@@ -153,37 +154,39 @@ pub fn movements(tenant: &Tenant, shard: u16) -> String {
     format!("{tenant}#movements#{shard}")
 }
 
-/// Where a movement is: on the shard that its entry's id names.
+/// The key of a movement. Its shard is the one that its entry's id names.
 pub fn movement(tenant: &Tenant, key: &MovementKey) -> TableKey {
     TableKey::new(movements(tenant, key.entry.shard()), format!("{MOVEMENT_PREFIX}{key}"))
 }
 
-/// What the sort keys of one currency's movements begin with.
+/// The prefix of the sort keys of one currency's movements.
 pub fn movements_of(currency: Currency) -> String {
     format!("{MOVEMENT_PREFIX}{currency}#")
 }
 
-/// The currency's code in the sort key of a movement, whatever follows it. None if there is no such code.
+/// The currency's code in the sort key of a movement. None if the key has no such code.
 pub(super) fn currency_of_movement(sk: &str) -> Option<&str> {
     currency_of_balance(sk.strip_prefix(MOVEMENT_PREFIX)?.split_once('#')?.0)
 }
 
-/// The currency's code that is the sort key of a balance, known to this version or not. None if it is no such code.
+/// The currency's code that is the sort key of a balance. This version need not know it. None if the key is not such a
+/// code.
 pub(super) fn currency_of_balance(sk: &str) -> Option<&str> {
     Some(sk).filter(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
 }
 
-/// The partition of one part of a tenant's balances. Each part has a partition of its own, so that none carries all folds.
+/// The partition of one part of a tenant's balances. Each part has its own partition, so that folds are spread over
+/// them.
 pub fn balances(tenant: &Tenant, part: u16) -> String {
     if part == 0 { format!("{tenant}#balances") } else { format!("{tenant}#balances#{part}") }
 }
 
-/// Where one part of a balance is.
+/// The key of one part of a balance.
 pub fn balance(tenant: &Tenant, currency: Currency, part: u16) -> TableKey {
     TableKey::new(balances(tenant, part), currency.code())
 }
 
-/// Where an event is: on the shard that its id names.
+/// The key of an event. Its shard is the one that its id names.
 pub fn event(tenant: &Tenant, id: &EventId) -> TableKey {
     TableKey::new(format!("{tenant}#events#{}", id.shard()), id.as_str())
 }
@@ -193,7 +196,7 @@ pub fn deliveries(tenant: &Tenant, event: &EventId) -> String {
     format!("{tenant}#{event}")
 }
 
-/// Where the delivery of an event to an endpoint is.
+/// The key of the delivery of an event to an endpoint.
 pub fn delivery(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> TableKey {
     TableKey::new(deliveries(tenant, event), endpoint.as_str())
 }
@@ -203,12 +206,12 @@ pub fn pending_deliveries(tenant: &Tenant, endpoint: &EndpointId) -> String {
     format!("{tenant}#{endpoint}#pending")
 }
 
-/// Where the index `listing` has a pending delivery: among those of its endpoint.
+/// The key of a pending delivery in the index `listing`, in the list of its endpoint.
 pub fn pending_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Listing {
     Listing { partition: pending_deliveries(tenant, endpoint), sort: event.to_string() }
 }
 
-/// Where the index `listing` has a final delivery that failed at least once: among those of its endpoint.
+/// The key in the index `listing` of a final delivery that failed at least once, in the list of its endpoint.
 pub fn failed_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Listing {
     Listing { partition: format!("{tenant}#{endpoint}#deliveries"), sort: event.to_string() }
 }
@@ -218,47 +221,47 @@ pub fn webhook_endpoints(tenant: &Tenant) -> String {
     format!("{tenant}#webhooks")
 }
 
-/// Where a webhook endpoint is.
+/// The key of a webhook endpoint.
 pub fn webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> TableKey {
     TableKey::new(webhook_endpoints(tenant), id.as_str())
 }
 
-/// Where a tenant's webhook endpoints are counted.
+/// The key of the item that counts a tenant's webhook endpoints.
 pub fn webhook_endpoint_count(tenant: &Tenant) -> TableKey {
     TableKey::new(webhook_endpoints(tenant), "count")
 }
 
-/// Where it is kept that a webhook endpoint was deleted: beside the endpoints, and not among them.
+/// The key of the tombstone of a webhook endpoint. Its prefix keeps it out of the list of endpoints.
 pub fn deleted_webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> TableKey {
     TableKey::new(webhook_endpoints(tenant), format!("gone#{id}"))
 }
 
-/// Where a merchant is.
+/// The key of a merchant.
 pub fn merchant(id: &MerchantId) -> TableKey {
     TableKey::new(id.as_str(), "merchant")
 }
 
-/// Where the index `listing` has a merchant.
+/// The key of a merchant in the index `listing`.
 pub fn merchant_listing(created_at: Timestamp, id: &MerchantId) -> Listing {
     Listing { partition: "merchants".to_owned(), sort: format!("{created_at}#{id}") }
 }
 
-/// Where an API key is found by what a client sends.
+/// The key of the API key item that the authorizer finds by the hash of the secret.
 pub fn api_key(sha256: &str) -> TableKey {
     TableKey::new(format!("key#{sha256}"), "key")
 }
 
-/// Where an API key is found by its id, so that issuing it twice makes one.
+/// The key of the API key item that operators find by its id. It makes issuing idempotent.
 pub fn api_key_id(merchant: &MerchantId, id: &str) -> TableKey {
     TableKey::new(format!("{merchant}#keys"), id)
 }
 
-/// Where the sandbox keeps what it was asked to do for a reference under one idempotency key.
+/// The key of the sandbox's record of calls for a reference with one idempotency key.
 pub fn sandbox_call(reference: &str, idempotency_key: &str) -> TableKey {
     TableKey::new(format!("sandbox#{reference}"), idempotency_key)
 }
 
-/// The partition of the index `due` for an item: always the same one for it.
+/// The partition of the index `due` for an item. It depends only on the item's key.
 pub fn due_partition(space: DueSpace, key: &TableKey) -> String {
     due_partition_at(space, shard_of(&format!("{}#{}", key.pk, key.sk), space.shards()))
 }

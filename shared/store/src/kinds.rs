@@ -1,6 +1,6 @@
-//! The kinds of items that may need work. One table says for each kind how its key looks, to which queue its message goes,
-//! whether a change of it wakes somebody, and where it is due. Messages, the stream's filter, the sweep and the log follow
-//! from it.
+//! The kinds of items that may need work. One table has for each kind: the pattern of its key, the queue of its
+//! messages, the stream changes that bring a message, and its group of due times. Messages, the stream's filter, the
+//! sweep and the log are derived from it.
 
 use serde::{Deserialize, Serialize};
 use spillway_domain::currency::Currency;
@@ -30,7 +30,7 @@ pub enum WorkKind {
     WebhookEndpoint,
 }
 
-/// The queue that a kind's messages are sent to.
+/// The queue to which a kind's messages are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QueueName {
     /// Work at a card processor.
@@ -42,10 +42,10 @@ pub enum QueueName {
 }
 
 impl QueueName {
-    /// All of them.
+    /// All queues.
     pub const ALL: [QueueName; 3] = [QueueName::Processor, QueueName::Folds, QueueName::Webhooks];
 
-    /// The variable with its URL.
+    /// The environment variable with the queue's URL.
     pub fn variable(self) -> &'static str {
         match self {
             QueueName::Processor => "PROCESSOR_QUEUE_URL",
@@ -55,12 +55,12 @@ impl QueueName {
     }
 }
 
-/// A part of a key.
+/// A pattern of a part of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pattern {
-    /// This text.
+    /// Exactly this text.
     Is(&'static str),
-    /// Begins with this text.
+    /// Any text that begins with this prefix.
     Begins(&'static str),
     /// A currency's code.
     Currency,
@@ -76,7 +76,7 @@ impl Pattern {
     }
 }
 
-/// What names an item in the log.
+/// The form in which the log names an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Name {
     /// The id in its partition key.
@@ -89,24 +89,24 @@ pub(super) enum Name {
     ModeAndCurrency,
 }
 
-/// What is known of one form of key.
+/// A row of the table: the work for items whose keys match two patterns.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Work {
     pub(super) kind: WorkKind,
-    /// The part of the partition key behind the tenant, without the shard that may follow it.
+    /// The pattern of the partition key, between the tenant and the optional shard.
     pub(super) partition: Pattern,
     sort: Pattern,
     pub(super) name: Name,
     pub(super) queue: QueueName,
-    /// The message of a new item is sent as soon as the item is there.
+    /// Whether a new item brings a message.
     inserted: bool,
-    /// The message is sent when the item's counter `wake` moves.
+    /// Whether an item brings a message when its counter `wake` changes.
     woken: bool,
-    /// Where it is due while it is unfinished. None if it never is.
+    /// The group of due times of unfinished items. None if such items are never due.
     due: Option<DueSpace>,
 }
 
-/// The one table.
+/// The table of kinds. The first matching row counts.
 const WORK: &[Work] = &[
     resource::<Payment>(WorkKind::Payment, "pay_"),
     resource::<Refund>(WorkKind::Refund, "re_"),
@@ -162,7 +162,7 @@ const WORK: &[Work] = &[
     },
 ];
 
-/// What is known of a resource for which a card processor is asked.
+/// The row of a resource with operations at a card processor.
 const fn resource<T: Resource>(kind: WorkKind, id_prefix: &'static str) -> Work {
     Work {
         kind,
@@ -176,18 +176,18 @@ const fn resource<T: Resource>(kind: WorkKind, id_prefix: &'static str) -> Work 
     }
 }
 
-/// Whether the stream's record of this item leads to a message. `inserted`: the item is new. `woken`: its counter `wake`
-/// moved.
+/// Whether a stream record of this item brings a message. `inserted`: the item is new. `woken`: its counter `wake`
+/// changed.
 pub fn wakes(key: &TableKey, inserted: bool, woken: bool) -> bool {
     known(key).is_some_and(|(_, work)| inserted && work.inserted || woken && work.woken)
 }
 
-/// Where an item with this key is due. None if it never is.
+/// The group of due times of an item with this key. None if such an item is never due.
 pub(super) fn due_space(key: &TableKey) -> Option<DueSpace> {
     known(key).and_then(|(_, work)| work.due)
 }
 
-/// The filters of the table's stream, as Lambda takes them: one for new items and one for woken items.
+/// The filters of the table's stream in Lambda's format: one for new items and one for items with a counter `wake`.
 pub fn stream_filters() -> [serde_json::Value; 2] {
     let mut sorts: Vec<serde_json::Value> = Vec::new();
     for work in WORK.iter().filter(|work| work.inserted) {
@@ -205,12 +205,12 @@ pub fn stream_filters() -> [serde_json::Value; 2] {
     ]
 }
 
-/// A partition key of a tenant's item: `mer_…#test#partition`, and `#shard` where it has one.
+/// A parsed partition key of a tenant's item: `mer_…#test#partition`, or `mer_…#test#partition#shard`.
 #[derive(Debug)]
 pub(super) struct Parsed {
     pub(super) tenant: Tenant,
     pub(super) partition: String,
-    /// 0 where the key names none.
+    /// 0 if the key has no shard.
     pub(super) shard: u16,
 }
 
@@ -224,7 +224,7 @@ impl Parsed {
     }
 }
 
-/// What is known of a key. None if no work is known for it.
+/// The parsed partition key and the row for a key. None if no work is known for it.
 pub(super) fn known(key: &TableKey) -> Option<(Parsed, &'static Work)> {
     let parsed = Parsed::of(&key.pk)?;
     let work = WORK.iter().find(|work| work.partition.matches(&parsed.partition) && work.sort.matches(&key.sk))?;
@@ -255,8 +255,8 @@ mod tests {
         keys::movement(&tenant(), &MovementKey { currency: usd(), value_date, entry })
     }
 
-    /// One key of each form, with its kind and the names in the log.
-    fn each() -> Vec<(TableKey, WorkKind, Vec<String>)> {
+    /// One key for each row of the table, with its kind and the item's names in the log.
+    fn samples() -> Vec<(TableKey, WorkKind, Vec<String>)> {
         let tenant = tenant();
         let (pay, re) = (PaymentId::derive(&["p"]), RefundId::derive(&["r"]));
         let (evt, we) = (EventId::derive(&["e"]), EndpointId::derive(&["w"]));
@@ -272,15 +272,15 @@ mod tests {
     }
 
     #[test]
-    fn an_item_is_known_by_its_key_alone() {
-        for (key, kind, names) in each() {
+    fn kind_tenant_and_names_follow_from_the_key() {
+        for (key, kind, names) in samples() {
             let item = WorkItem::of(&key).unwrap();
             assert_eq!((item.kind, item.tenant(), item.names()), (kind, &tenant(), names), "{key:?}");
         }
     }
 
     #[test]
-    fn a_movement_names_the_part_of_the_balance_that_it_folds_into() {
+    fn a_movement_names_its_part_of_the_balance() {
         for (shard, part) in [(0, 0), (3, 0), (4, 1), (7, 1), (1023, 255)] {
             let item = WorkItem::of(&movement(shard)).unwrap();
             assert_eq!(item.key(), &keys::balance(&tenant(), usd(), part));
@@ -311,24 +311,24 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_written_and_read_the_same_way() {
-        for (key, _, _) in each() {
+    fn a_message_survives_writing_and_reading() {
+        for (key, _, _) in samples() {
             let item = WorkItem::of(&key).unwrap();
             let text = serde_json::to_string(&item).unwrap();
             assert_eq!(serde_json::from_str::<WorkItem>(&text).unwrap(), item, "{text}");
         }
-        let page = WorkItem::of(&each()[5].0).unwrap().after(Some(EventId::derive(&["e"])));
+        let page = WorkItem::of(&samples()[5].0).unwrap().after(Some(EventId::derive(&["e"])));
         assert_eq!(serde_json::from_str::<WorkItem>(&serde_json::to_string(&page).unwrap()).unwrap(), page);
-        let payment = WorkItem::of(&each()[0].0).unwrap();
+        let payment = WorkItem::of(&samples()[0].0).unwrap();
         let expected =
             format!(r#"{{"kind":"payment","pk":"{}#{}","sk":"payment"}}"#, tenant(), PaymentId::derive(&["p"]));
         assert_eq!(serde_json::to_string(&payment).unwrap(), expected);
     }
 
     #[test]
-    fn a_change_wakes_as_the_table_of_kinds_says() {
+    fn inserted_and_woken_items_bring_messages() {
         let woken =
-            |inserted, woken| each().into_iter().map(|(key, ..)| wakes(&key, inserted, woken)).collect::<Vec<_>>();
+            |inserted, woken| samples().into_iter().map(|(key, ..)| wakes(&key, inserted, woken)).collect::<Vec<_>>();
         //                            payment, balance, movement, event, delivery, endpoint, refund
         assert_eq!(woken(true, false), [true, false, true, true, false, false, true]);
         assert_eq!(woken(false, true), [true, false, false, false, true, true, true]);
@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn the_templates_stream_lets_exactly_these_changes_through() {
+    fn the_templates_stream_filters_match_the_table() {
         let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/template.yaml");
         let template = std::fs::read_to_string(template).unwrap();
         let patterns = template.lines().filter_map(|line| line.trim().strip_prefix("- Pattern: '")?.strip_suffix('\''));
@@ -345,8 +345,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unfinished_is_due_in_its_own_space() {
-        let spaces: Vec<_> = each().into_iter().map(|(key, ..)| due_space(&key)).collect();
+    fn each_kind_is_due_in_its_own_space() {
+        let spaces: Vec<_> = samples().into_iter().map(|(key, ..)| due_space(&key)).collect();
         let (money, events, deliveries) = (DueSpace::Money, DueSpace::Events, DueSpace::Deliveries);
         assert_eq!(spaces, [Some(money), Some(money), None, Some(events), Some(deliveries), None, Some(money)]);
     }

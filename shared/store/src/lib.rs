@@ -1,7 +1,7 @@
 //! The table: keys, conditions and the reasons of failed writes. The only user of the DynamoDB SDK.
 //!
-//! One write call holds everything that is true at once, and every guard is a condition inside it. Each file knows the
-//! conditions of one resource.
+//! Facts that must become true together are written by one call, and every guard is a condition of that call. Each file
+//! has the conditions of one resource.
 
 mod api_key;
 mod balance;
@@ -18,9 +18,9 @@ mod listing;
 mod merchant;
 mod merchants;
 mod parts;
+mod propagation;
 mod reading;
 mod reason;
-mod remembered;
 mod resource;
 mod sandbox;
 mod webhook;
@@ -47,9 +47,9 @@ pub use keys::TableKey;
 pub use kinds::{QueueName, WorkKind, stream_filters, wakes};
 pub use merchants::Merchants;
 pub use parts::{StoreOnly, StoreWithEvents};
+pub use propagation::{Propagation, ShardsAhead};
 pub use reading::Readable;
 pub use reason::{Conflicts, StoreError};
-pub use remembered::{Remembered, ShardsAhead};
 pub use resource::{Created, Listed, Stale};
 pub use sandbox::SandboxCall;
 pub use webhook::{DeletableEndpoint, NotCreated, NotUpdated};
@@ -59,14 +59,15 @@ use self::commit::Commit;
 use spillway_runtime::settings::DYNAMODB;
 use spillway_runtime::{Clock, Metrics, Random, SettingError, Start};
 
-/// An item as the SDK has it.
+/// An item in the form of the SDK: attribute values by name.
 pub(crate) type Item = HashMap<String, AttributeValue>;
 
-/// The attribute that tells when an item expires: the table deletes it some time after. Until then it counts as gone.
+/// The attribute with the time at which an item expires. The table deletes the item some time later; until then readers
+/// ignore it.
 const EXPIRES_AT: &str = "expires_at";
-/// The counter by which an item that is unfinished again asks for its message.
+/// The counter that an update raises when a finished item needs work again. Then the stream brings a message.
 pub const WAKE: &str = "wake";
-/// Stands in every item, so that a later shape can tell an earlier one.
+/// The version of the item format. Every item has it, so that later code can recognize an earlier format.
 const SCHEMA: u32 = 1;
 
 /// The table of one deployment.
@@ -74,7 +75,7 @@ const SCHEMA: u32 = 1;
 pub struct Store {
     client: Client,
     table: String,
-    /// None in functions that make nothing due.
+    /// None in functions that set no due times.
     first_due_s: Option<u32>,
     /// None in functions that write no events.
     event_retention_days: Option<u32>,
@@ -92,7 +93,8 @@ impl fmt::Debug for Store {
 }
 
 impl Store {
-    /// The table that `TABLE_NAME` names. Items that can't be read are counted in the invocation's metrics.
+    /// The table that `TABLE_NAME` names. Items that can't be read are counted in the invocation's metrics. Errors if a
+    /// variable is missing or wrong.
     pub fn new(start: &Start<'_>) -> Result<Store, SettingError> {
         let table = start.environment.text("TABLE_NAME")?;
         let client =
@@ -110,24 +112,24 @@ impl Store {
         })
     }
 
-    /// The same, for functions that write what is unfinished: it is due after `FIRST_DUE_SECONDS`.
+    /// The same, for functions that write unfinished items. Such an item is due after `FIRST_DUE_SECONDS`.
     pub fn with_due_times(start: &Start<'_>) -> Result<Store, SettingError> {
         let store = Store::new(start)?;
         Ok(Store { first_due_s: Some(start.environment.number("FIRST_DUE_SECONDS")?), ..store })
     }
 
-    /// The same, for functions that write events: they are kept for `EVENT_RETENTION_DAYS`.
+    /// The same, for functions that write events. An event is stored for `EVENT_RETENTION_DAYS`.
     pub fn with_events(start: &Start<'_>) -> Result<Store, SettingError> {
         let store = Store::with_due_times(start)?;
         Ok(Store { event_retention_days: Some(start.environment.number("EVENT_RETENTION_DAYS")?), ..store })
     }
 
-    /// Days for which an event is kept. An error in a function that was not started with [`Store::with_events`].
+    /// Days for which an event is stored. Errors in a function that was not started with [`Store::with_events`].
     fn event_retention_days(&self) -> Result<u32, StoreError> {
         self.event_retention_days.ok_or_else(|| StoreError::Refused("EVENT_RETENTION_DAYS is not read".to_owned()))
     }
 
-    /// Whether an item has expired: the table deletes it late.
+    /// Whether an item has expired. The table deletes it some time after it expires.
     fn has_expired(&self, item: &Item) -> bool {
         let expires_at = item.get(EXPIRES_AT).and_then(|at| at.as_n().ok()?.parse::<i64>().ok());
         expires_at.is_some_and(|at| at <= (self.now)().seconds())
@@ -138,12 +140,12 @@ impl Store {
         &self.table
     }
 
-    /// Reads one item strongly. None if there is none.
+    /// Reads one item strongly. None if the item does not exist. Errors if it can't be read.
     async fn get<T: DeserializeOwned>(&self, key: &TableKey) -> Result<Option<T>, StoreError> {
         self.get_item(key).await?.map(|item| self.read(item)).transpose()
     }
 
-    /// Reads one item strongly, with its due time. None if there is none.
+    /// Reads one item strongly, with its due time. None if the item does not exist. Errors if it can't be read.
     async fn get_with_due<T: DeserializeOwned>(&self, key: &TableKey) -> Result<Option<(T, Option<Due>)>, StoreError> {
         let Some(item) = self.get_item(key).await? else { return Ok(None) };
         let due = Due::of(&item);
@@ -157,20 +159,21 @@ impl Store {
         Ok(item.filter(|item| !self.has_expired(item)))
     }
 
-    /// Creates an item, or tells what is there with its key.
+    /// Creates an item. Returns the existing item if the key is taken.
     async fn create_item<T: DeserializeOwned>(&self, item: Item) -> Result<Created<T>, StoreError> {
         let commit = Commit::new().create(item, |store, found| store.read(found))?;
         self.commit(commit).await.map(Created::from)
     }
 
-    /// Waits before the next try of a batch: longer each time, and not everybody equally long.
+    /// Waits a random time before the next try of a batch: at most 256 ms after attempt 0, doubled with each further
+    /// attempt, up to 4 s.
     async fn back_off(&self, attempt: u32) {
         let mut random = [0];
         (self.random)(&mut random);
         self.sleep.sleep(Duration::from_millis((u64::from(random[0]) + 1) << attempt.min(4))).await;
     }
 
-    /// So many random bytes, as text.
+    /// Random bytes in hexadecimal digits.
     fn random_text<const BYTES: usize>(&self) -> String {
         let mut bytes = [0; BYTES];
         (self.random)(&mut bytes);
@@ -195,17 +198,17 @@ fn number(value: impl fmt::Display) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// The stored form of a value at its key.
+/// Returns the item of a value at its key.
 fn to_item(key: &TableKey, value: &impl Serialize) -> Result<Item, StoreError> {
     let item: Item = serde_dynamo::to_item(value).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    // An absent attribute costs nothing and reads as none.
+    // A missing attribute costs nothing and reads as `None`.
     let mut item: Item = item.into_iter().filter(|(_, value)| !matches!(value, AttributeValue::Null(_))).collect();
     item.extend(key.attributes());
     item.insert("schema".to_owned(), number(SCHEMA));
     Ok(item)
 }
 
-/// The stored form of one attribute's value.
+/// Returns a value in the form of one attribute.
 fn attribute(value: &impl Serialize) -> Result<AttributeValue, StoreError> {
     let attribute = serde_dynamo::to_attribute_value(value);
     attribute.map_err(|error: serde_dynamo::Error| StoreError::Corrupt(error.to_string()))

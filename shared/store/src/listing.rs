@@ -1,4 +1,4 @@
-//! Lists that are spread over shards, merged newest first while they are read.
+//! Lists that are spread over shards. Reading merges the shards, newest first.
 
 use std::collections::{HashMap, VecDeque};
 use std::pin::pin;
@@ -12,16 +12,17 @@ use spillway_domain::resource::Finder;
 use super::keys::{self, ENDS};
 use super::{Item, Store, StoreError, TableKey, text};
 
-/// The most keys of one BatchGetItem.
+/// DynamoDB's limit: keys of one BatchGetItem.
 const BATCH_GET_MAX: usize = 100;
-/// Tries of one BatchGetItem while the store leaves some of it over: a client waits.
+/// Tries of one BatchGetItem while the store leaves keys unprocessed. They are few, because a client waits.
 const BATCH_GET_TRIES: u32 = 4;
-/// Shards that are queried at the same time.
+/// The most shards that are queried at the same time.
 const PARALLEL_MAX: usize = 64;
-/// Rows that are read from each shard beside its double share, because chance deals unevenly.
+/// Rows that are read from each shard beyond twice its share, because the next rows are spread unevenly over the
+/// shards.
 const SPARE: usize = 4;
 
-/// Where the rows of a list are.
+/// The index or table that contains the rows of a list.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rows {
     index: Option<&'static str>,
@@ -29,70 +30,70 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// In the index `listing`: keys only. DynamoDB can't read an index strongly, so what was written an instant ago may
-    /// be missing, and is not in a walk that has passed its place.
+    /// Rows of the index `listing`, which has keys only. DynamoDB can't read an index strongly, so an item that was
+    /// written a moment ago may be missing. A client that pages past its position misses the item.
     pub(super) const LISTING: Rows = Rows { index: Some("listing"), attributes: keys::LISTING };
-    /// In the index of a merchant's own value: keys only, and as late.
+    /// Rows of the index of a merchant's own value. It has keys only and may be behind, too.
     pub(super) const fn finder(finder: Finder) -> Rows {
         let (index, partition) = keys::finder_index(finder);
         Rows { index: Some(index), attributes: (partition, keys::LISTING.1) }
     }
 
-    /// In the table itself: whole items, read strongly.
+    /// Rows of the table itself: whole items, read strongly.
     pub(super) const TABLE: Rows = Rows { index: None, attributes: keys::TABLE };
 
-    /// A row's place in the order of the list.
+    /// The sort key of a row, which is its position in the list.
     fn key(self, row: &Item) -> &str {
         row.get(self.attributes.1).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
     }
 }
 
-/// One list: its partitions, and the texts that bound its sort keys.
+/// One list: its partitions, and the bounds of its sort keys.
 #[derive(Debug)]
 pub(super) struct List {
-    /// Where its rows are.
+    /// The index or table of the rows.
     pub(super) rows: Rows,
-    /// One for each shard.
+    /// The partitions, one for each shard.
     pub(super) partitions: Vec<String>,
-    /// Included.
+    /// The lower bound, included. None if the list has no lower bound.
     pub(super) from: Option<String>,
-    /// Excluded.
+    /// The upper bound, excluded. None if the list has no upper bound.
     pub(super) before: Option<String>,
 }
 
 impl Store {
-    /// A page of a list. `load` gives, for each row of a batch in its order, the item, or none if it does not pass;
-    /// `everything` says that all pass. The order is that of the sort keys alone, so a position stays right when the
-    /// number of shards changes.
+    /// Reads a page of a list. `load` returns one value for each row, in order: the item, or None if the filter
+    /// excludes it. `everything` means that no item is excluded. The list is sorted by sort keys alone, so a position
+    /// stays valid when the number of shards changes.
     ///
-    /// When the store fails, or the time that an endpoint gives it is up, the page ends with what was considered: were
-    /// it thrown away, a list with a rare filter would never get past the same place. Unavailable if nothing was
-    /// considered. (The last call's own time-out may come first.)
+    /// If the store fails or its deadline passes, the page ends with the rows that were considered so far. Otherwise a
+    /// list with a rare filter could never get past the same position. Errors with [`StoreError::Unavailable`] if no
+    /// row was considered. (The timeout of the last call may come before the deadline.)
     pub(super) async fn page<T>(
-        &self, list: List, asked: &PageRequest, everything: bool,
+        &self, list: List, request: &PageRequest, everything: bool,
         load: impl AsyncFn(Vec<Item>) -> Result<Vec<Option<T>>, StoreError>,
     ) -> Result<Page<T>, StoreError> {
-        let mut builder = PageBuilder::new(asked.limit, everything);
+        let mut builder = PageBuilder::new(request.limit, everything);
         let filled = {
-            let fill = pin!(self.fill(list, asked, &mut builder, load));
+            let fill = pin!(self.fill(list, request, &mut builder, load));
             match select(fill, self.sleep.sleep(self.deadline)).await {
                 Either::Left((filled, _)) => filled,
                 Either::Right(_) => Err(StoreError::Unavailable("nothing was read in time".to_owned())),
             }
         };
         match filled {
-            Ok(more) => Ok(builder.finish(more)),
+            Ok(has_more) => Ok(builder.finish(has_more)),
             Err(StoreError::Unavailable(why)) => builder.cut().ok_or(StoreError::Unavailable(why)),
             Err(other) => Err(other),
         }
     }
 
-    /// Fills the page until it is complete. Whether there are candidates behind those considered.
+    /// Considers rows until the page is complete. Returns whether more rows follow.
     async fn fill<T>(
-        &self, list: List, asked: &PageRequest, builder: &mut PageBuilder<T>,
+        &self, list: List, request: &PageRequest, builder: &mut PageBuilder<T>,
         load: impl AsyncFn(Vec<Item>) -> Result<Vec<Option<T>>, StoreError>,
     ) -> Result<bool, StoreError> {
-        let mut merge = Merge::new(self, list, asked.position.clone());
+        let mut merge = Merge::new(self, list, request.position.clone());
         while builder.wanted() > 0 {
             let rows = merge.take(builder.wanted()).await?;
             if rows.is_empty() {
@@ -106,7 +107,7 @@ impl Store {
         Ok(builder.overflowed() || merge.has_more().await?)
     }
 
-    /// The items at these keys, read strongly, in the order of the keys; none where there is no item.
+    /// The items with these keys, read strongly, in the order of the keys. None for a key without an item.
     pub(super) async fn get_all(&self, keys: &[TableKey]) -> Result<Vec<Option<Item>>, StoreError> {
         let mut found: HashMap<TableKey, Item> = HashMap::new();
         for batch in keys.chunks(BATCH_GET_MAX) {
@@ -116,16 +117,17 @@ impl Store {
         Ok(keys.iter().map(|key| found.remove(key)).collect())
     }
 
-    /// Reads a batch to its end: what a throttled store, or 16 MB, leave over is asked for again.
+    /// Reads a whole batch. Keys that are left unprocessed, because of throttling or the limit of 16 MB, are read again
+    /// after a growing random wait. Errors if some are left after [`BATCH_GET_TRIES`] tries.
     async fn batch_get(&self, mut keys: Vec<Item>) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::with_capacity(keys.len());
         for attempt in 0..BATCH_GET_TRIES {
             if attempt > 0 {
                 self.back_off(attempt - 1).await;
             }
-            let wanted = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys));
-            let wanted = wanted.build().map_err(StoreError::incomplete)?;
-            let request = self.client.batch_get_item().request_items(&self.table, wanted);
+            let batch = KeysAndAttributes::builder().consistent_read(true).set_keys(Some(keys));
+            let batch = batch.build().map_err(StoreError::incomplete)?;
+            let request = self.client.batch_get_item().request_items(&self.table, batch);
             let answer = request.send().await.map_err(StoreError::from_sdk)?;
             let found = answer.responses.unwrap_or_default().into_values().flatten();
             items.extend(found.filter(|item| !self.has_expired(item)));
@@ -142,18 +144,18 @@ impl Store {
 struct Merge<'store> {
     store: &'store Store,
     rows: Rows,
-    /// Included.
+    /// The lower bound of the sort keys, included.
     from: String,
-    /// Excluded.
+    /// The upper bound of the sort keys, excluded.
     until: String,
     shards: Vec<Shard>,
 }
 
 struct Shard {
     partition: String,
-    /// Rows that were read and not taken yet, newest first.
+    /// Rows that were read but not taken yet, newest first.
     buffer: VecDeque<Item>,
-    /// Where the shard was read to.
+    /// The key behind which the next read begins. None before the first read.
     start: Option<Item>,
     exhausted: bool,
 }
@@ -166,7 +168,7 @@ impl<'store> Merge<'store> {
         Merge { store, rows: list.rows, from, until, shards }
     }
 
-    /// The next rows of the list, up to `count`; fewer only at its end.
+    /// Takes the next `count` rows of the list. Fewer only at the end of the list.
     async fn take(&mut self, count: usize) -> Result<Vec<Item>, StoreError> {
         let mut taken = Vec::with_capacity(count);
         while taken.len() < count {
@@ -189,15 +191,15 @@ impl<'store> Merge<'store> {
         Ok(self.shards.iter().any(|shard| !shard.buffer.is_empty()))
     }
 
-    /// Reads on until every shard that is not at its end has a row: which shard is next can't be told before. `count`
-    /// is how many rows are wanted of all together.
+    /// Reads until every shard that is not at its end has a row, because the next row may be in any shard. `count` is
+    /// the number of rows wanted from all shards together.
     async fn refill(&mut self, count: usize) -> Result<(), StoreError> {
         let chunk = count.saturating_mul(2) / self.shards.len().max(1) + SPARE;
         loop {
             let (store, rows, from, until) = (self.store, self.rows, self.from.as_str(), self.until.as_str());
-            let dry = self.shards.iter_mut().filter(|shard| shard.buffer.is_empty() && !shard.exhausted);
+            let empty = self.shards.iter_mut().filter(|shard| shard.buffer.is_empty() && !shard.exhausted);
             let reads: Vec<_> =
-                dry.take(PARALLEL_MAX).map(|shard| shard.read(store, rows, from, until, chunk)).collect();
+                empty.take(PARALLEL_MAX).map(|shard| shard.read(store, rows, from, until, chunk)).collect();
             if reads.is_empty() {
                 return Ok(());
             }
@@ -206,8 +208,8 @@ impl<'store> Merge<'store> {
     }
 }
 
-/// What a list is read between: the first text is included, the second is not. A position before `from`, which only
-/// who forges a cursor has, leaves nothing; the store would refuse the bounds in that order.
+/// The bounds of the sort keys that are read: the first is included, the second is not. They are equal if the position
+/// is before `from`, as in a forged cursor, because the store refuses an upper bound below the lower bound.
 fn bounds(from: Option<String>, before: Option<String>, position: Option<String>) -> (String, String) {
     let from = from.unwrap_or_else(|| ENDS.0.to_owned());
     let until = [before, position].into_iter().flatten().min().unwrap_or_else(|| ENDS.1.to_owned());
@@ -215,7 +217,7 @@ fn bounds(from: Option<String>, before: Option<String>, position: Option<String>
 }
 
 impl Shard {
-    /// The place of the next row, none in a buffer without one. (None sorts before every place.)
+    /// The position of the next row. None if the buffer is empty. (None sorts before every position.)
     fn newest(&self, rows: Rows) -> Option<&str> {
         self.buffer.front().map(|row| rows.key(row))
     }
@@ -253,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_list_is_read_up_to_the_nearer_bound_and_never_backwards() {
+    fn a_list_ends_at_the_nearer_bound_and_not_before_its_start() {
         let read = |from: Option<&str>, before: Option<&str>, position: Option<&str>| {
             bounds(from.map(str::to_owned), before.map(str::to_owned), position.map(str::to_owned))
         };

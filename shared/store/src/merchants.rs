@@ -1,4 +1,4 @@
-//! Merchants as a process remembers them.
+//! A cache of merchants.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use super::cache::Cache;
 use crate::{Store, StoreError};
 use spillway_runtime::{Clock, SettingError, Start};
 
-/// Reads merchants, and believes what it has read for `CACHE_SECONDS`.
+/// Reads merchants, and caches them for `CACHE_SECONDS`.
 pub struct Merchants {
     store: Store,
-    known: Cache<MerchantId, Arc<Merchant>>,
+    cache: Cache<MerchantId, Arc<Merchant>>,
     now: Clock,
 }
 
@@ -24,26 +24,26 @@ impl fmt::Debug for Merchants {
 }
 
 impl Merchants {
-    /// Those of the store.
+    /// An empty cache of the store's merchants. Errors if `CACHE_SECONDS` is missing or wrong.
     pub fn new(start: &Start<'_>, store: &Store) -> Result<Merchants, SettingError> {
-        let known = Cache::new(start.environment.number("CACHE_SECONDS")?);
-        Ok(Merchants { store: store.clone(), known, now: start.effects.now.clone() })
+        let cache = Cache::new(start.environment.number("CACHE_SECONDS")?);
+        Ok(Merchants { store: store.clone(), cache, now: start.effects.now.clone() })
     }
 
-    /// A merchant as it was at most `CACHE_SECONDS` ago. None if there is none.
+    /// A merchant as it was at most `CACHE_SECONDS` ago. None if it does not exist.
     pub async fn get(&self, id: &MerchantId) -> Result<Option<Arc<Merchant>>, StoreError> {
-        if let Some(known) = self.known.get(id, (self.now)()) {
-            return Ok(Some(known));
+        if let Some(cached) = self.cache.get(id, (self.now)()) {
+            return Ok(Some(cached));
         }
         self.now(id).await
     }
 
-    /// A merchant as it is now, read strongly. None if there is none.
+    /// A merchant as it is now, read strongly. None if it does not exist.
     pub async fn now(&self, id: &MerchantId) -> Result<Option<Arc<Merchant>>, StoreError> {
         let now = (self.now)();
         let read = self.store.merchant(id).await?.map(Arc::new);
         if let Some(merchant) = &read {
-            self.known.put(id.clone(), merchant.clone(), now);
+            self.cache.put(id.clone(), merchant.clone(), now);
         }
         Ok(read)
     }

@@ -1,10 +1,10 @@
-//! The parts of the functions that work with the table alone.
+//! The parts of functions that use only the table.
 
 use spillway_runtime::{Parts, SettingError, Start};
 
 use crate::Store;
 
-/// The store and nothing else, as for most endpoints.
+/// The parts of most endpoints: only the store.
 #[derive(Debug)]
 pub struct StoreOnly {
     /// The table.
@@ -17,7 +17,7 @@ impl Parts for StoreOnly {
     }
 }
 
-/// The store of a function that writes events.
+/// The parts of endpoints that write events: only the store.
 #[derive(Debug)]
 pub struct StoreWithEvents {
     /// The table.

@@ -1,38 +1,38 @@
-//! Items as they are read. An item that does not read as what its key says is named in an error line and counted. The
-//! items beside it are served.
+//! Reading items. An item that can't be read as what its key says is named in an error line and counted. Other items
+//! are served.
 
 use serde::de::DeserializeOwned;
 
 use super::{Item, Store, StoreError, TableKey, text};
 use spillway_runtime::Metric;
 
-/// What could be read of several items.
+/// The items of a query that could be read, and names of the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Readable<T> {
-    /// Those that could.
+    /// The items that could be read.
     pub items: Vec<T>,
-    /// For each of the others its sort key, or what [`Readable::naming`] made of it.
+    /// The sort keys of the other items, or the names that [`Readable::naming`] made from them.
     pub unreadable: Vec<String>,
 }
 
 impl<T> Readable<T> {
-    /// No item at all.
+    /// The result without any item.
     pub const NONE: Readable<T> = Readable { items: Vec::new(), unreadable: Vec::new() };
 
-    /// These items and those of another partition.
+    /// Adds the items of another partition.
     pub(super) fn and(mut self, others: Readable<T>) -> Readable<T> {
         self.items.extend(others.items);
         self.unreadable.extend(others.unreadable);
         self
     }
 
-    /// Replaces each sort key in `unreadable`; drops it where `name` returns none.
+    /// Replaces each sort key in `unreadable` by its name. A sort key without a name is removed.
     pub(super) fn naming(self, name: impl Fn(&str) -> Option<&str>) -> Readable<T> {
         let names = self.unreadable.iter().filter_map(|sk| name(sk).map(str::to_owned)).collect();
         Readable { unreadable: names, ..self }
     }
 
-    /// The items. An error if one could not be read.
+    /// The items. Errors if one could not be read.
     pub(super) fn complete(self) -> Result<Vec<T>, StoreError> {
         match self.unreadable.into_iter().next() {
             None => Ok(self.items),
@@ -42,13 +42,13 @@ impl<T> Readable<T> {
 }
 
 impl Store {
-    /// Reads an item. An error if it does not read as a `T`, which is then named and counted.
+    /// Reads an item. Errors if it can't be read as a `T`; then the item is logged and counted.
     pub(super) fn read<T: DeserializeOwned>(&self, item: Item) -> Result<T, StoreError> {
         let key = TableKey::of(&item);
-        serde_dynamo::from_item(item).map_err(|error| self.unreadable(key, what_is_wrong(&error.to_string())))
+        serde_dynamo::from_item(item).map_err(|error| self.unreadable(key, without_values(&error.to_string())))
     }
 
-    /// Names an item that can't be read, and counts it.
+    /// Logs and counts an item that can't be read, and returns the error for it.
     pub(super) fn unreadable(&self, key: Option<TableKey>, why: &str) -> StoreError {
         let TableKey { pk, sk } = key.unwrap_or(TableKey { pk: String::new(), sk: String::new() });
         tracing::error!(target: "spillway", pk, sk, why, "an item can't be read");
@@ -56,8 +56,8 @@ impl Store {
         StoreError::Corrupt(format!("{pk} {sk}: {why}"))
     }
 
-    /// All items of a partition whose sort key begins with `prefix`, read strongly; with a limit, at most so many
-    /// that can be read.
+    /// All items of a partition whose sort keys begin with `prefix`, read strongly. With a limit, at most that many
+    /// readable items.
     pub(super) async fn query<T>(
         &self, partition: &str, prefix: &str, limit: Option<usize>, read: impl Fn(Item) -> Result<T, StoreError>,
     ) -> Result<Readable<T>, StoreError> {
@@ -96,8 +96,8 @@ impl Store {
     }
 }
 
-/// The part of serde's message that may be logged: without the item's values, which may be secrets.
-fn what_is_wrong(error: &str) -> &str {
+/// The part of serde's message that may be logged. It has none of the item's values, which may be secrets.
+fn without_values(error: &str) -> &str {
     if error.starts_with("missing field") {
         return error;
     }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_an_item_tells_no_value_of_it() {
+    fn the_logged_reason_contains_no_value_of_the_item() {
         let right = [("number", "7"), ("status", "enabled"), ("currency", "USD")];
         let wrong = |name: &str, value: Option<&str>| {
             let mut item: Item = right.map(|(name, value)| (name.to_owned(), text(value))).into();
@@ -131,18 +131,18 @@ mod tests {
                 None => item.remove(name),
             };
             let error = serde_dynamo::from_item::<_, Example>(item).unwrap_err().to_string();
-            what_is_wrong(&error).to_owned()
+            without_values(&error).to_owned()
         };
         assert_eq!(wrong("number", None), "missing field `number`");
-        for (name, told) in [
+        for (name, reason) in [
             ("number", "Expected num"),
             ("status", "unknown EndpointStatus"),
             ("currency", "not a three-letter upper-case ISO 4217 currency code"),
         ] {
-            assert_eq!(wrong(name, Some("whsec_secret")), told);
+            assert_eq!(wrong(name, Some("whsec_secret")), reason);
         }
         let too_long: Item = [("number".to_owned(), super::super::number("4242424242424242"))].into();
         let error = serde_dynamo::from_item::<_, Example>(too_long).unwrap_err().to_string();
-        assert_eq!(what_is_wrong(&error), "Failed to parse");
+        assert_eq!(without_values(&error), "Failed to parse");
     }
 }

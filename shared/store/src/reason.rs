@@ -1,4 +1,4 @@
-//! Why a write failed: one place reads every reason that DynamoDB gives.
+//! The reasons of failed calls. This file interprets every error and every cancellation reason of DynamoDB.
 
 use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
@@ -12,21 +12,21 @@ use super::Item;
 use spillway_runtime::missing_right;
 use spillway_wire::Problem;
 
-/// A store operation did not end as it should have.
+/// Why a store operation failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// It is throttled, slow, gone, or in conflict for too long: the same call may succeed later.
+    /// The store is throttled, slow or not reachable, or a conflict lasted too long. The same call may succeed later.
     #[error("the store can't answer: {0}")]
     Unavailable(String),
-    /// It refuses the call itself: a fault of ours or of the deployment.
+    /// The store refuses the call itself. The code or the deployment is wrong.
     #[error("the store refuses: {0}")]
     Refused(String),
-    /// An item does not read as what its key says.
+    /// An item can't be read as what its key says.
     #[error("an item can't be read: {0}")]
     Corrupt(String),
 }
 
-/// Error codes that say "not now".
+/// Error codes of calls that may succeed later.
 const NOT_NOW: [&str; 9] = [
     "ThrottlingException",
     "ThrottlingError",
@@ -39,12 +39,12 @@ const NOT_NOW: [&str; 9] = [
     "ServiceUnavailable",
 ];
 
-/// Reasons of a cancelled transaction that go away by themselves.
+/// Reasons of a canceled transaction that may be gone at the next try.
 const PASSING: [&str; 4] =
     ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"];
 
 impl StoreError {
-    /// A request that the SDK does not take: a fault of the code.
+    /// The error of a request that the SDK refuses to build: the code is wrong.
     pub(super) fn incomplete(error: BuildError) -> StoreError {
         StoreError::Refused(error.to_string())
     }
@@ -68,8 +68,8 @@ impl StoreError {
     }
 }
 
-/// The first action of a canceled transaction, by its index, whose condition failed. A reason that passes goes before a
-/// condition: then no condition was judged for good.
+/// The index of the first action of a canceled transaction whose condition failed. Errors with
+/// [`StoreError::Unavailable`] if any action has a passing reason: then the results of the conditions are not final.
 pub(super) fn first_failed_condition(reasons: &[CancellationReason]) -> Result<usize, StoreError> {
     if let Some(passing) = reasons.iter().find_map(passing) {
         return Err(StoreError::Unavailable(passing.to_owned()));
@@ -78,12 +78,12 @@ pub(super) fn first_failed_condition(reasons: &[CancellationReason]) -> Result<u
     failed.ok_or_else(|| StoreError::Refused("TransactionCanceledException".to_owned()))
 }
 
-/// Why a plain write was not done.
+/// Why a plain write failed.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// Its condition did not hold for this item. None if there is none.
+    /// Its condition failed for this item. None if no item exists.
     Condition(Option<Item>),
-    /// Anything else.
+    /// It failed for another reason.
     Error(StoreError),
 }
 
@@ -107,8 +107,8 @@ fn passing(reason: &CancellationReason) -> Option<&str> {
     reason.code().filter(|code| PASSING.contains(code))
 }
 
-/// Makes the SDK repeat what met another transaction, with its own backoff and jitter, and with the same token. The
-/// SDK does so for throttling and lost connections by itself, but not for conflicts.
+/// Makes the SDK retry writes that conflict with another transaction, with the SDK's backoff and jitter and with the
+/// same token. The SDK itself retries throttling and lost connections, but not conflicts.
 #[derive(Debug)]
 pub struct Conflicts;
 
@@ -122,8 +122,8 @@ impl ClassifyRetry for Conflicts {
         let Some(error) = error.as_operation_error() else { return RetryAction::NoActionIndicated };
         let conflict = if let Some(error) = error.downcast_ref::<TransactWriteItemsError>() {
             match error {
-                TransactWriteItemsError::TransactionCanceledException(cancelled) => {
-                    cancelled.cancellation_reasons().iter().any(|reason| passing(reason).is_some())
+                TransactWriteItemsError::TransactionCanceledException(canceled) => {
+                    canceled.cancellation_reasons().iter().any(|reason| passing(reason).is_some())
                 }
                 _ => false,
             }
@@ -134,7 +134,7 @@ impl ClassifyRetry for Conflicts {
         } else {
             false
         };
-        // A throttle costs half of what a transient error does of the retries that a client may make in all.
+        // A throttling error takes half as much of the client's retry quota as a transient error.
         if conflict { RetryAction::throttling_error() } else { RetryAction::NoActionIndicated }
     }
 }
@@ -155,14 +155,14 @@ mod tests {
 
     use super::*;
 
-    /// How a transaction is read that was canceled for these reasons, one for each of its actions.
+    /// The result for a transaction that was canceled with these codes, one for each action.
     fn canceled(codes: [&str; 3]) -> Result<usize, StoreError> {
         let reasons = codes.map(|code| CancellationReason::builder().code(code).build());
         first_failed_condition(&reasons)
     }
 
     #[test]
-    fn a_guard_is_read_only_where_no_reason_goes_away_by_itself() {
+    fn a_passing_reason_precedes_a_failed_condition() {
         let guard = "ConditionalCheckFailed";
         assert_eq!(canceled([guard, "None", "None"]), Ok(0));
         assert_eq!(canceled(["None", "None", guard]), Ok(2));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_missing_right_awss_words_are_kept_and_of_nothing_else() {
+    fn only_a_missing_right_shows_the_message_of_aws() {
         let refused = |code: &str| {
             let message = "User: me is not authorized to perform: dynamodb:PutItem on resource: table";
             let error = aws_sdk_dynamodb::error::ErrorMetadata::builder().code(code).message(message).build();

@@ -1,4 +1,4 @@
-//! What every resource needs of the table: to be created once, read, listed, and changed as a whole.
+//! The operations that every resource has: create once, read, list, and change.
 
 use spillway_domain::change::{Adjust, Change};
 use spillway_domain::id::{Id, ObjectId};
@@ -19,13 +19,13 @@ use spillway_wire::view::Shown;
 /// How a creation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created<T> {
-    /// It is stored now.
+    /// The new value was stored.
     New,
-    /// This was there before, and stays as it was.
+    /// This value existed before. It was not changed.
     Existing(T),
 }
 
-/// The resource has moved on since it was read.
+/// The refusal of a change: the resource has changed since it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stale;
 
@@ -36,25 +36,25 @@ enum Refused<T: Resource> {
     Adjust(T::Refusal),
 }
 
-/// The attribute that tells how the processor is being asked.
+/// The attribute with the state of the operation at the processor.
 const ASKING: &str = "asking";
-/// Attributes that move without the version.
+/// Attributes that change without a new version.
 const UNVERSIONED: [&str; 4] = [ASKING, DUE[0], DUE[1], DUE[2]];
 
-/// Which resources a list has.
+/// The resources that a list contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Listed<'a> {
-    /// All of the tenant.
+    /// All resources of the tenant.
     All,
-    /// Those under a parent.
+    /// The resources under a parent.
     Under(&'a ObjectId),
-    /// Those with a merchant's own value.
+    /// The resources with this value of the merchant's own.
     FoundBy(Finder, &'a str),
 }
 
 impl Store {
-    /// Stores a new resource with all that becomes true with it, or tells how the same request was accepted before. One
-    /// call, unless it is refused.
+    /// Stores a new resource with the consequences of its creation. If the same request was accepted before, returns
+    /// the resource as it was accepted. This is one call, unless it is refused.
     pub async fn create<T: Resource + Shown>(&self, change: &Change<T>) -> Result<Creation<T>, StoreError> {
         let new = change.after.meta();
         let commit = Commit::new()
@@ -64,7 +64,8 @@ impl Store {
             Committed::Refused(Refused::Adjust(refused)) => Creation::Refused(refused),
             Committed::Refused(Refused::Stale) => Creation::KeyReused,
             Committed::Refused(Refused::Existing(first)) if first.meta().fingerprint == new.fingerprint => {
-                // The mark of this write may be gone by now, because the resource is being worked on: its request is not.
+                // A consumer may have overwritten this write's `writer` by now. The request id shows that the first
+                // write of the resource was this request's own.
                 let by_itself = first.meta().request_id == new.request_id;
                 Creation::Repeated { first: first.as_accepted(), by_itself }
             }
@@ -72,16 +73,16 @@ impl Store {
         })
     }
 
-    /// A resource of this tenant, read strongly. None if there is none: a foreign one is as missing as any.
+    /// A resource of this tenant, read strongly. None if it does not exist or belongs to another tenant.
     pub async fn resource<T: Resource>(&self, tenant: &Tenant, id: &Id<T::Kind>) -> Result<Option<T>, StoreError> {
         self.get(&keys::resource::<T>(tenant, id)).await
     }
 
-    /// A page of a tenant's resources of one type over `shards` shards: those that pass (`everything`: all do). Where they
-    /// are comes from an index, so that one which was accepted an instant ago may be missing. What they are is read
-    /// strongly. One that can't be read is left out.
+    /// A page of a tenant's resources of one type over `shards` shards, filtered by `passes` (`everything`: all pass).
+    /// An index lists the keys, so a resource that was accepted a moment ago may be missing. The resources themselves
+    /// are read strongly. A resource that can't be read is left out.
     pub async fn resources<T: Resource>(
-        &self, tenant: &Tenant, listed: &Listed<'_>, shards: u16, asked: &PageRequest, everything: bool,
+        &self, tenant: &Tenant, listed: &Listed<'_>, shards: u16, request: &PageRequest, everything: bool,
         passes: impl Fn(&T) -> bool,
     ) -> Result<Page<T>, StoreError> {
         let each = |partition: &dyn Fn(u16) -> String| (0..shards).map(partition).collect();
@@ -95,11 +96,11 @@ impl Store {
         let list = List {
             rows,
             partitions,
-            // A place in the list begins with its time.
-            from: asked.created_from.map(|time| time.to_string()),
-            before: asked.created_before.map(|time| time.to_string()),
+            // A sort key begins with the time.
+            from: request.created_from.map(|time| time.to_string()),
+            before: request.created_before.map(|time| time.to_string()),
         };
-        self.page(list, asked, everything, async |rows| {
+        self.page(list, request, everything, async |rows| {
             let unreadable = || StoreError::Corrupt("a row of the index has no key".to_owned());
             let keys: Option<Vec<TableKey>> = rows.iter().map(TableKey::of).collect();
             let items = self.get_all(&keys.ok_or_else(unreadable)?).await?;
@@ -109,8 +110,8 @@ impl Store {
         .await
     }
 
-    /// Commits a resource's next state and due time with all that becomes true with it. Guard: its version and status are
-    /// those that were read; where the version does not move, the processor was not asked since either.
+    /// Commits a resource's next state and due time with the consequences of the change. Guard: its version and status
+    /// are as they were read. If the change keeps the version, the guard includes the state of the operation too.
     pub async fn change<T: Resource + Shown>(&self, change: &Change<T>) -> Result<Committed<Stale>, StoreError> {
         let after = &change.after;
         let before = change.before.as_ref().unwrap_or(after);
@@ -129,12 +130,12 @@ impl Store {
             Committed::Done => Ok(Committed::Done),
             Committed::Refused(Refused::Stale | Refused::Existing(_)) => Ok(Committed::Refused(Stale)),
             Committed::Refused(Refused::Adjust(_)) => {
-                Err(StoreError::Corrupt(format!("{}: what it changes with it forbids it", after.meta().id)))
+                Err(StoreError::Corrupt(format!("{}: an item that it adjusts refuses the adjustment", after.meta().id)))
             }
         }
     }
 
-    /// The commit with adjusts, entries, movements and events of the change.
+    /// Adds the consequences of a change to the commit: adjustments, journal entries, movements and events.
     fn with_consequences<'a, T: Resource + Shown>(
         &self, mut commit: Commit<'a, Refused<T>>, change: &Change<T>,
     ) -> Result<Commit<'a, Refused<T>>, StoreError> {
@@ -154,7 +155,7 @@ impl Store {
         Ok(commit)
     }
 
-    /// A new resource as stored: listed, found by the merchant's own values, and due if the processor is asked.
+    /// The item of a new resource, with its keys in the indexes, and with a due time if it has an operation.
     fn resource_item<T: Resource>(&self, resource: &T) -> Result<Item, StoreError> {
         let meta = resource.meta();
         let mut item = self.with_due_time(&keys::resource::<T>(&meta.owner, &meta.id), resource)?;
@@ -166,8 +167,8 @@ impl Store {
         Ok(item)
     }
 
-    /// A resource as stored, with its due time while the processor is asked: some time after the next ask, whose message
-    /// comes earlier, if it comes.
+    /// The item of a resource. While it has an operation, it is due some time after the next call of the processor,
+    /// because the message for that call usually comes earlier.
     fn with_due_time<T: Resource>(&self, key: &TableKey, resource: &T) -> Result<Item, StoreError> {
         let mut item = to_item(key, resource)?;
         if let Some(asking) = resource.asking() {

@@ -1,4 +1,4 @@
-//! What the sandbox processor was made to do: its own books, apart from Spillway's, so that a double charge shows.
+//! The books of the sandbox processor. They are separate from Spillway's data, so that a double charge can be detected.
 
 use serde::Deserialize;
 use spillway_domain::operation::{Operation, Verb};
@@ -8,22 +8,22 @@ use super::edit::Edit;
 use super::expression::{Comparison, Test};
 use super::{EXPIRES_AT, Item, Store, StoreError, keys, number, text};
 
-/// Days for which the sandbox keeps its books: longer than anybody asks for an outcome.
-const KEPT_DAYS: u32 = 30;
+/// Days for which the sandbox stores its books: longer than any operation is looked up.
+const RETENTION_DAYS: u32 = 30;
 
-/// What the sandbox did for a reference under one idempotency key. Another key is another item: were a payment charged
-/// under two, two items would say so.
+/// The calls of the sandbox for a reference with one idempotency key. Each key has its own item, so a payment that is
+/// charged with two keys has two items.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct SandboxCall {
-    /// How often it was asked.
+    /// The number of calls.
     pub calls: u32,
     /// Whether money was moved.
     #[serde(skip)]
     pub is_done: bool,
 }
 
-/// Two attributes: how often the operation of this verb was done, and when it was done last. None if it moves no money in
-/// the sandbox: what it takes back stays counted.
+/// Two attributes of an operation with this verb: how often it was done, and when it was last done. None for an undo,
+/// which moves no money in the sandbox: the undone charge stays counted.
 fn counter(verb: Verb) -> Option<(&'static str, &'static str)> {
     match verb {
         Verb::Authorize => Some(("charges", "charged_at")),
@@ -33,21 +33,21 @@ fn counter(verb: Verb) -> Option<(&'static str, &'static str)> {
 }
 
 impl Store {
-    /// Counts a call and tells how many there were. Sent again because its reply was lost, it counts once.
+    /// Counts a call, and returns the calls so far. A call that the SDK repeats because its reply was lost counts once.
     pub async fn count_sandbox_call(&self, operation: &Operation, now: Timestamp) -> Result<SandboxCall, StoreError> {
         let edit = Edit::new()
             .add("calls", 1)
             .set("schema", number(super::SCHEMA))
             .set_once("called_at", text(now.to_string()))
-            .set(EXPIRES_AT, number(Expiry::after(now, KEPT_DAYS).seconds()));
+            .set(EXPIRES_AT, number(Expiry::after(now, RETENTION_DAYS).seconds()));
         match self.edited(&key(operation), edit, Vec::new()).await? {
             Some(item) => self.sandbox_call(item),
             None => Err(StoreError::Unavailable("the call was not counted".to_owned())),
         }
     }
 
-    /// Moves the operation's money, unless that was done under its key after `remembered_since`: of two calls at once, one
-    /// does.
+    /// Moves the operation's money, unless that was done with the same key after `remembered_since`. If two calls run
+    /// at the same time, one of them moves the money.
     pub async fn sandbox_move(
         &self, operation: &Operation, remembered_since: Timestamp, now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -58,7 +58,7 @@ impl Store {
         self.edit(&key(operation), edit, when).await.map(drop)
     }
 
-    /// What was done for the operation's reference, under whatever key.
+    /// The calls for the operation's reference, with any key. Errors if an item can't be read.
     pub async fn sandbox_calls(&self, operation: &Operation) -> Result<Vec<SandboxCall>, StoreError> {
         self.query(&key(operation).pk, "", None, |item| self.sandbox_call(item)).await?.complete()
     }

@@ -15,21 +15,22 @@ use super::edit::Edit;
 use super::expression::{Comparison, Test};
 use super::{Readable, Store, StoreError, StoredEvent, WAKE, attribute, keys, number, text, to_item};
 
-/// Days for which it is kept that an endpoint was deleted: for so long its creation, sent again, makes no second one.
-const DELETED_DAYS: u32 = 30;
+/// Days for which the tombstone of a deleted endpoint is stored. During that time, a repeated
+/// creation does not create it again.
+const TOMBSTONE_DAYS: u32 = 30;
 /// Health attributes. Writing them does not raise `version`.
 const HEALTH: [&str; 3] = ["failing_since", "probe_at", "works_since"];
 
-/// How many endpoints a tenant has, as stored.
+/// The item that counts the endpoints of a tenant.
 #[derive(Debug, Default, Deserialize)]
 struct Count {
     #[serde(default)]
     endpoints: usize,
 }
 
-/// What is kept of a deleted endpoint.
+/// The tombstone of a deleted endpoint.
 #[derive(Debug, Serialize)]
-struct Deleted {
+struct Tombstone {
     deleted_at: Timestamp,
     expires_at: Expiry,
 }
@@ -37,15 +38,15 @@ struct Deleted {
 /// Why an endpoint was not created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotCreated {
-    /// The same request made it before.
+    /// The same request created this endpoint before.
     Existing(Box<WebhookEndpoint>),
-    /// The same request made one that was deleted since.
+    /// The same request created an endpoint that has been deleted.
     Deleted,
-    /// There are too many.
+    /// The tenant has too many endpoints.
     Limit(EndpointLimit),
 }
 
-/// An endpoint as a deletion needs it: attributes as they are stored.
+/// The stored attributes of an endpoint that a deletion compares.
 #[derive(Debug, Clone)]
 pub struct DeletableEndpoint {
     version: Option<AttributeValue>,
@@ -53,24 +54,24 @@ pub struct DeletableEndpoint {
 }
 
 impl DeletableEndpoint {
-    /// Its version. None if it can't be read.
+    /// The endpoint's version. None if it can't be read.
     pub fn version(&self) -> Option<u64> {
         self.version.as_ref()?.as_n().ok()?.parse().ok()
     }
 }
 
-/// Why an endpoint was not changed.
+/// Why an endpoint was not updated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotUpdated {
-    /// It has moved on since it was read, or is gone.
+    /// The endpoint has changed since it was read, or is deleted.
     Stale,
-    /// It was to be enabled, and there are too many.
+    /// The update enables the endpoint, and the tenant has too many enabled endpoints.
     Limit(EndpointLimit),
 }
 
 impl Store {
-    /// Stores a new endpoint and counts it, in one transaction. Refused if the tenant has [`ENABLED_MAX`] that are
-    /// enabled, or [`ENDPOINTS_MAX`] in all.
+    /// Stores a new endpoint and counts it, in one transaction. Refused if the tenant already has [`ENABLED_MAX`]
+    /// enabled endpoints, or [`ENDPOINTS_MAX`] in all.
     pub async fn create_webhook_endpoint(
         &self, endpoint: &WebhookEndpoint,
     ) -> Result<Committed<NotCreated>, StoreError> {
@@ -87,7 +88,7 @@ impl Store {
                 room,
                 |store, found| {
                     let count: Count = found.map(|found| store.read(found)).transpose()?.unwrap_or_default();
-                    // Below the limit of all, it was the other.
+                    // If the limit of all endpoints is not reached, the other limit is.
                     let all = count.endpoints >= ENDPOINTS_MAX;
                     Ok(NotCreated::Limit(if all { EndpointLimit::All } else { EndpointLimit::Enabled }))
                 },
@@ -96,18 +97,19 @@ impl Store {
         self.commit(commit).await
     }
 
-    /// Changes an endpoint from what was read to what it becomes, on condition that its version has not moved. If it is
-    /// enabled or disabled by that, it is counted so, in one transaction; there may be [`ENABLED_MAX`] enabled ones.
+    /// Changes an endpoint from `before` to `after`, on condition that its version has not changed. If this enables or
+    /// disables the endpoint, the same transaction updates the count. Refused if more than [`ENABLED_MAX`] would be
+    /// enabled.
     pub async fn update_webhook_endpoint(
         &self, before: &WebhookEndpoint, after: &WebhookEndpoint,
     ) -> Result<Committed<NotUpdated>, StoreError> {
         let owner = &after.meta.owner;
         let key = keys::webhook_endpoint(owner, &after.meta.id);
         let counts_as_working = before.works_since != after.works_since;
-        // Its health may have moved since it was read.
+        // The health attributes may have changed since they were read.
         let always: &[&str] = if counts_as_working { &HEALTH } else { &[] };
         let edit = Edit::between(&to_item(&key, before)?, &to_item(&key, after)?, always);
-        // What waits for it is sent now.
+        // The stream then brings the message that sends the pending deliveries.
         let edit = if counts_as_working { edit.add(WAKE, 1) } else { edit };
         let when = vec![Test::is("version", number(before.meta.version))];
         let commit = Commit::new().edit(key, edit, when, |_, _| Ok(NotUpdated::Stale));
@@ -126,8 +128,8 @@ impl Store {
         self.commit(commit).await
     }
 
-    /// What a deletion needs to know of an endpoint, read strongly: an endpoint that this version can't read may be deleted
-    /// too. None if there is none.
+    /// The attributes that a deletion compares, read strongly. They can be read even if the rest of the endpoint can't.
+    /// None if the endpoint does not exist.
     pub async fn deletable_webhook_endpoint(
         &self, tenant: &Tenant, id: &EndpointId,
     ) -> Result<Option<DeletableEndpoint>, StoreError> {
@@ -138,33 +140,34 @@ impl Store {
         }))
     }
 
-    /// Deletes an endpoint, keeps for some days that it was there, and counts it no more, in one transaction. Refused if its
-    /// version or status has moved since it was read, or it is gone.
+    /// Deletes an endpoint, stores its tombstone and lowers the count, in one transaction. Refused if its version or
+    /// status has changed since it was read, or if it is deleted already.
     pub async fn delete_webhook_endpoint(
         &self, owner: &Tenant, id: &EndpointId, as_read: DeletableEndpoint, now: Timestamp,
     ) -> Result<Committed<()>, StoreError> {
         let DeletableEndpoint { version, status } = as_read;
-        let deleted = Deleted { deleted_at: now, expires_at: Expiry::after(now, DELETED_DAYS) };
+        let tombstone = Tombstone { deleted_at: now, expires_at: Expiry::after(now, TOMBSTONE_DAYS) };
         let is_enabled = status == Some(attribute(&EndpointStatus::Enabled)?);
         let count = Edit::new().add("endpoints", -1).add("enabled", if is_enabled { -1 } else { 0 });
-        let unmoved = |name, value: Option<_>| value.map_or(Test::Lacks(name), |value| Test::is(name, value));
-        let when = vec![Test::Exists, unmoved("version", version), unmoved("status", status)];
+        let unchanged = |name, value: Option<_>| value.map_or(Test::Lacks(name), |value| Test::is(name, value));
+        let when = vec![Test::Exists, unchanged("version", version), unchanged("status", status)];
         let commit = Commit::new()
             .delete(keys::webhook_endpoint(owner, id), when, |_, _| Ok(()))
-            // Another deletion may have put it there.
-            .create(to_item(&keys::deleted_webhook_endpoint(owner, id), &deleted)?, |_, _| Ok(()))?
+            // A concurrent deletion may have stored the tombstone.
+            .create(to_item(&keys::deleted_webhook_endpoint(owner, id), &tombstone)?, |_, _| Ok(()))?
             .edit(keys::webhook_endpoint_count(owner), count, Vec::new(), |_, _| Ok(()))
             .shared();
         self.commit(commit).await
     }
 
-    /// Whether an endpoint was deleted in the last [`DELETED_DAYS`].
+    /// Whether an endpoint was deleted in the last [`TOMBSTONE_DAYS`] days.
     pub async fn webhook_endpoint_was_deleted(&self, tenant: &Tenant, id: &EndpointId) -> Result<bool, StoreError> {
         Ok(self.get_item(&keys::deleted_webhook_endpoint(tenant, id)).await?.is_some())
     }
 
-    /// Stores the event of a test, and notes the test with the endpoint, in one transaction. Returns the event as stored. None
-    /// if the endpoint's version has moved since it was read, the endpoint is gone, or the same request was accepted before.
+    /// Stores the event of a test, and the test in the endpoint, in one transaction. Returns the stored event. None if
+    /// the endpoint's version has changed since it was read, the endpoint is deleted, or the same request was accepted
+    /// before.
     pub async fn test_webhook_endpoint(
         &self, endpoint: &WebhookEndpoint, test: &LastTest, event: &Event,
     ) -> Result<Option<StoredEvent>, StoreError> {
@@ -188,21 +191,21 @@ impl Store {
         })
     }
 
-    /// An endpoint of this tenant, read strongly. None if there is none: a foreign one is as missing as any.
+    /// An endpoint of this tenant, read strongly. None if it does not exist or belongs to another tenant.
     pub async fn webhook_endpoint(
         &self, tenant: &Tenant, id: &EndpointId,
     ) -> Result<Option<WebhookEndpoint>, StoreError> {
         self.get(&keys::webhook_endpoint(tenant, id)).await
     }
 
-    /// All endpoints of a tenant, read strongly, so that an event made after an endpoint reaches it; of those that can't
-    /// be read, the ids.
+    /// All endpoints of a tenant, read strongly, so that an endpoint gets every event after its creation. Endpoints
+    /// that can't be read are returned as ids.
     pub async fn webhook_endpoints(&self, tenant: &Tenant) -> Result<Readable<WebhookEndpoint>, StoreError> {
         self.query(&keys::webhook_endpoints(tenant), "we_", None, |item| self.read(item)).await
     }
 
-    /// Notes since when an endpoint fails. An earlier note stays. Nothing is noted if the version has moved since the endpoint
-    /// was read: its address may be another.
+    /// Stores the time since which an endpoint fails. An earlier time stays. Nothing is stored if the version has
+    /// changed since the endpoint was read, because its address may have changed.
     pub async fn endpoint_fails(&self, endpoint: &WebhookEndpoint, since: Timestamp) -> Result<(), StoreError> {
         let edit = Edit::new().set("failing_since", text(since.to_string()));
         let when = vec![Test::is("version", number(endpoint.meta.version)), Test::Lacks("failing_since")];
@@ -210,14 +213,14 @@ impl Store {
         self.edit(&key, edit, when).await.map(drop)
     }
 
-    /// Notes that an endpoint works again.
+    /// Stores that an endpoint works again. It was failing, but not down.
     pub async fn endpoint_works(&self, tenant: &Tenant, id: &EndpointId) -> Result<(), StoreError> {
         let edit = Edit::new().remove("failing_since").remove("probe_at");
         self.edit(&keys::webhook_endpoint(tenant, id), edit, vec![Test::Has("failing_since")]).await.map(drop)
     }
 
-    /// Notes that an endpoint that was down works again since `at`, and wakes it: its message sends what was put off. False
-    /// if another copy has noted that.
+    /// Stores that an endpoint that was down works again since `at`, and raises its `wake`: the message then sends the
+    /// deliveries that were put off. False if this was stored already.
     pub async fn endpoint_recovered(
         &self, tenant: &Tenant, id: &EndpointId, at: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -229,7 +232,8 @@ impl Store {
         self.edit(&keys::webhook_endpoint(tenant, id), edit, vec![Test::Has("failing_since")]).await
     }
 
-    /// Claims the right to try an endpoint that is down, and puts the next try off. False if another has it.
+    /// Claims the next attempt at an endpoint that is down, and sets the earliest time of the one after it. False if
+    /// the attempt is claimed already.
     pub async fn claim_probe(&self, endpoint: &WebhookEndpoint, now: Timestamp) -> Result<bool, StoreError> {
         let edit = Edit::new().set("probe_at", text(now.plus_millis(PROBE_EVERY_MS).to_string()));
         let may_probe = Test::LacksOrCompares("probe_at", Comparison::AtMost, text(now.to_string()));
@@ -237,9 +241,9 @@ impl Store {
         self.edit(&keys::webhook_endpoint(&endpoint.meta.owner, &endpoint.meta.id), edit, when).await
     }
 
-    /// Disables an endpoint, lowers the count of enabled ones and stores the event, in one transaction. False, and nothing
-    /// is written, if it was disabled already, or has worked since the `failing_since` for which it is given up (None if
-    /// it answered 410).
+    /// Disables an endpoint, lowers the count of enabled endpoints and stores the event, in one transaction. False, and
+    /// nothing is written, if the endpoint is disabled already, or if its `failing_since` is no longer the given one
+    /// (None for an endpoint that answered 410: then it is not compared).
     pub async fn disable_endpoint(
         &self, endpoint: &WebhookEndpoint, failing_since: Option<Timestamp>, now: Timestamp,
     ) -> Result<bool, StoreError> {
@@ -265,7 +269,7 @@ impl Store {
     }
 }
 
-/// The number is not there, or below this limit.
+/// The test that a number is missing or below a limit.
 fn below(name: &'static str, limit: usize) -> Test {
     Test::LacksOrCompares(name, Comparison::Below, number(limit))
 }

@@ -1,4 +1,4 @@
-//! An item that may need work, as messages name it.
+//! The name of an item that may need work, as messages carry it.
 
 use std::fmt;
 
@@ -11,14 +11,15 @@ use spillway_domain::tenant::Tenant;
 use super::keys::{self, TableKey};
 use super::kinds::{Name, Parsed, Pattern, QueueName, WorkKind, known};
 
-/// An item that may need work, as a message names it: by its key.
+/// An item that may need work, identified by its table key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct WorkItem {
-    /// Its kind.
+    /// The item's kind.
     pub kind: WorkKind,
     #[serde(flatten)]
     key: TableKey,
-    /// Of a webhook endpoint: the event behind which the next page of its deliveries begins. None for the first page.
+    /// For a webhook endpoint: the event behind which the next page of its deliveries begins. None for the first page,
+    /// and for other kinds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<EventId>,
     #[serde(skip)]
@@ -26,8 +27,8 @@ pub struct WorkItem {
 }
 
 impl WorkItem {
-    /// The item with this key, or the balance that a movement with this key changes. None if no work is known for such a
-    /// key.
+    /// The item with this key, or the balance that a movement with this key changes. None if no work is known for such
+    /// a key.
     pub fn of(key: &TableKey) -> Option<WorkItem> {
         let (parsed, work) = known(key)?;
         let key = match work.partition {
@@ -41,48 +42,48 @@ impl WorkItem {
         item.is_well_formed(work.name).then_some(item)
     }
 
-    /// The same, with the event behind which the next page begins.
+    /// Sets the event behind which the next page begins.
     #[must_use]
     pub fn after(self, after: Option<EventId>) -> WorkItem {
         WorkItem { after, ..self }
     }
 
-    /// Its key.
+    /// The item's table key.
     pub fn key(&self) -> &TableKey {
         &self.key
     }
 
-    /// Merchant and mode that own it.
+    /// The merchant and mode that own the item.
     pub fn tenant(&self) -> &Tenant {
         &self.tenant
     }
 
-    /// The queue that its messages are sent to.
+    /// The queue to which the item's messages are sent.
     pub fn queue(&self) -> QueueName {
         known(&self.key).map_or(QueueName::Processor, |(_, work)| work.queue)
     }
 
-    /// The id in its partition key. None if that is not an id of this kind.
+    /// The id in the partition key. None if it is not an id of this kind.
     pub fn id<K: IdKind>(&self) -> Option<Id<K>> {
         Id::parse(&self.parsed()?.partition).ok()
     }
 
-    /// The event: of an event itself, or of a delivery.
+    /// The id of the event, for an event or a delivery. None for other kinds.
     pub fn event(&self) -> Option<EventId> {
         EventId::parse(&self.key.sk).ok().or_else(|| self.id())
     }
 
-    /// The webhook endpoint: of an endpoint itself, or of a delivery.
+    /// The id of the webhook endpoint, for an endpoint or a delivery. None for other kinds.
     pub fn endpoint(&self) -> Option<EndpointId> {
         EndpointId::parse(&self.key.sk).ok()
     }
 
-    /// Of a balance: its currency and its part.
+    /// The currency and the part, for a balance. None for other kinds.
     pub fn balance(&self) -> Option<(Currency, u16)> {
         Some((Currency::parse(&self.key.sk).ok()?, self.parsed()?.shard))
     }
 
-    /// The ids that name it in the log, the most telling first.
+    /// The ids that name the item in the log, the most important first.
     pub fn names(&self) -> Vec<String> {
         let (Some(parsed), Some((_, work))) = (self.parsed(), known(&self.key)) else { return Vec::new() };
         let sort = self.key.sk.clone();
@@ -94,7 +95,7 @@ impl WorkItem {
         }
     }
 
-    /// Whether the ids in its key are ids.
+    /// Whether the ids in the key are well-formed.
     fn is_well_formed(&self, name: Name) -> bool {
         let is_id = |text: &str| ObjectId::parse(text).is_ok();
         let partition = || self.parsed().is_some_and(|parsed| is_id(&parsed.partition));
@@ -111,7 +112,7 @@ impl WorkItem {
     }
 }
 
-/// Its names in the log.
+/// Writes the item's names in the log, separated by spaces.
 impl fmt::Display for WorkItem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.names().join(" "))

@@ -1,34 +1,36 @@
-//! Where webhooks may go. A merchant names the address and Spillway calls it from inside: so it must be a public one,
-//! when the endpoint is created and again after each resolution.
+//! Allowed addresses of webhooks. Merchants choose the addresses, and Spillway calls them from inside its network. So
+//! an address must be public. This is checked when the endpoint is created or changed, and again after each name
+//! resolution.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// Most bytes of an endpoint's address.
+/// The most bytes of an endpoint's address.
 pub const URL_LENGTH_MAX: usize = 2048;
 
-/// Why an address is refused, as the end of a sentence.
+/// Why an address is refused. The texts follow the field's name in a sentence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
-    /// It does not parse, or is too long.
+    /// The address is not a valid URL, or is too long.
     #[error("must be an absolute URL of at most 2048 characters, in its encoded form")]
     Malformed,
-    /// Plain http.
+    /// The address is plain http.
     #[error("must begin with https://")]
     NotHttps,
-    /// `user:password@`.
+    /// The address contains `user:password@`.
     #[error("must not hold a user name or a password")]
     Credentials,
-    /// An address that is not on the public internet.
+    /// The address is not on the public internet.
     #[error("must be a public address")]
     NotPublic,
 }
 
-/// Whether `url` may be an endpoint. With `loopback`, this machine may be named too, over plain http.
+/// Checks the address of an endpoint and returns it parsed. With `loopback`, addresses of this machine are allowed too,
+/// also over plain http.
 pub fn check_url(url: &str, loopback: bool) -> Result<Url, AddressError> {
     let parsed = Url::parse(url).map_err(|_| AddressError::Malformed)?;
-    // As it is stored and called: letters outside of ASCII take three characters for each of their bytes.
+    // The encoded form is stored and called. It takes three characters for each byte of a letter outside of ASCII.
     if parsed.as_str().len() > URL_LENGTH_MAX {
         return Err(AddressError::Malformed);
     }
@@ -57,7 +59,7 @@ pub fn check_url(url: &str, loopback: bool) -> Result<Url, AddressError> {
     if allowed { Ok(parsed) } else { Err(AddressError::NotPublic) }
 }
 
-/// Whether a name can be resolved at all: no empty label but the root's.
+/// Whether a name has no empty label, other than the root's.
 fn has_labels(name: &str) -> bool {
     name.strip_suffix('.').unwrap_or(name).split('.').all(|label| !label.is_empty())
 }
@@ -75,7 +77,7 @@ pub(super) fn is_allowed(ip: IpAddr, loopback: bool) -> bool {
     }
 }
 
-/// By the special-purpose registry of IANA (RFC 6890 and its updates).
+/// Whether an IPv4 address is public, by IANA's registry of special-purpose addresses (RFC 6890 and its updates).
 fn is_public_v4(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();
     let shared = a == 100 && (64..128).contains(&b);
@@ -94,8 +96,8 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
         || reserved)
 }
 
-/// Only global unicast (2000::/3), without what carries an IPv4 address inside: mapped, compatible, NAT64, 6to4,
-/// Teredo; and without documentation ranges.
+/// Whether an IPv6 address is public: global unicast (2000::/3), without ranges that contain an IPv4 address (mapped,
+/// compatible, NAT64, 6to4, Teredo), and without documentation ranges.
 fn is_public_v6(ip: Ipv6Addr) -> bool {
     let segments = ip.segments();
     let global_unicast = segments[0] & 0xe000 == 0x2000;
@@ -117,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_inside_are_refused_however_they_are_written() {
+    fn non_public_addresses_are_refused_in_every_notation() {
         for url in [
             "https://127.0.0.1/",
             "https://localhost/",
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_https_address_is_refused() {
+    fn malformed_and_plain_http_addresses_are_refused() {
         for (url, error) in [
             ("http://example.com/", AddressError::NotHttps),
             ("ftp://example.com/", AddressError::Malformed),
@@ -167,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_allowed_only_where_it_is_set_and_nothing_else_with_it() {
+    fn the_loopback_setting_allows_only_loopback() {
         for url in ["http://127.0.0.1:9999/hook", "http://localhost:9/", "https://[::1]/"] {
             assert!(check_url(url, true).is_ok(), "{url}");
         }

@@ -1,4 +1,4 @@
-//! The body fields of a webhook endpoint's creation and change.
+//! The body fields that creating and updating a webhook endpoint share.
 
 use spillway_domain::tenant::Mode;
 
@@ -10,31 +10,31 @@ use spillway_store::Store;
 use spillway_wire::Fields;
 use spillway_wire::contract::{Field, List, Text, event_filters};
 
-/// Where to post.
+/// The address of the endpoint.
 pub const URL: Field<Text> = Field::text(
     "url",
     URL_LENGTH_MAX,
-    "Where to post events: an `https` address of a public host, without user and password.",
+    "The address to which events are posted: an `https` URL with a public host, without user name and password.",
     "\"https://shop.example.com/hook\"",
 )
 .of_format("uri");
 
-/// What to post.
+/// The events that are posted to the endpoint.
 pub const EVENT_TYPES: Field<List> = Field::list(
     "event_types",
     20,
     "must be \"*\", a resource such as \"payment.*\", or an event such as \"payment.succeeded\"",
     event_filters,
-    "Which events to post: all (`*`), those of a resource (`payment.*`), or single ones.",
+    "The events that are posted: all (`*`), all of one resource (`payment.*`), or single ones.",
     "[\"payment.*\"]",
 );
 
-/// The parts of a function that takes addresses of endpoints.
+/// The parts of a function that creates or updates endpoints.
 #[derive(Debug)]
 pub struct EndpointParts {
     /// The table.
     pub store: Store,
-    /// Which addresses are allowed.
+    /// The check of addresses.
     pub addresses: Addresses,
 }
 
@@ -44,19 +44,19 @@ impl Parts for EndpointParts {
     }
 }
 
-/// Which addresses an endpoint may have.
+/// The check of an endpoint's address.
 #[derive(Debug, Clone, Copy)]
 pub struct Addresses {
     loopback_in_test: bool,
 }
 
 impl Addresses {
-    /// By the setting `WEBHOOK_LOOPBACK`.
+    /// Reads the setting `WEBHOOK_LOOPBACK`. Errors if it is wrong or not allowed.
     fn new(environment: &Environment) -> Result<Addresses, SettingError> {
         Ok(Addresses { loopback_in_test: webhook_loopback(environment)? })
     }
 
-    /// The address in a field. None if it has a fault, or is missing.
+    /// Reads the address in a field. None if it is missing or refused; a refused address adds a fault to `fields`.
     pub fn read(self, field: &Field<Text>, mode: Mode, fields: &mut Fields) -> Option<String> {
         let url = field.read(fields)?;
         match check_url(&url, self.loopback_in_test && mode == Mode::Test) {

@@ -1,4 +1,4 @@
-//! Webhooks on the wire: Standard Webhooks 1.0.0 signatures, allowed addresses, one attempt.
+//! Webhooks: Standard Webhooks 1.0.0 signatures, allowed addresses, one attempt.
 
 mod address;
 mod fields;

@@ -1,4 +1,4 @@
-//! One attempt: a signed POST, no redirects, no proxy, to allowed addresses only.
+//! One attempt of a delivery: a signed POST to an allowed address, without redirects and without a proxy.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -14,7 +14,7 @@ use super::address::{check_url, is_allowed};
 use super::sign::Signed;
 use crate::settings::Settings;
 
-/// Posts webhooks.
+/// Posts events to webhook endpoints.
 #[derive(Debug)]
 pub struct Sender {
     deadline: Duration,
@@ -23,13 +23,13 @@ pub struct Sender {
     loopback: OnceLock<Option<reqwest::Client>>,
 }
 
-/// No HTTPS client can be made here: a fault of ours, which must not count against an endpoint.
+/// The HTTPS client can't be made. This is Spillway's own fault and must not count as an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the system's certificates can't be read")]
 pub struct NoClient;
 
 impl Sender {
-    /// A sender that lets an endpoint take [`Settings::deadline_ms`] at most.
+    /// A sender whose attempts take at most [`Settings::deadline_ms`].
     pub fn new(settings: &Settings) -> Sender {
         Sender {
             deadline: Duration::from_millis(u64::from(settings.deadline_ms)),
@@ -39,12 +39,13 @@ impl Sender {
         }
     }
 
-    /// Posts `body` once. Only the answer's status and Retry-After are read.
+    /// Posts `body` once. Only the status and `Retry-After` of the answer are read. Errors if no HTTPS client can be
+    /// made.
     pub async fn attempt(
         &self, endpoint: &WebhookEndpoint, webhook_id: &str, signed: &Signed, body: String, now: Timestamp,
     ) -> Result<Attempt, NoClient> {
         let loopback = self.loopback_in_test && endpoint.meta.owner.mode == Mode::Test;
-        // Checked again: the setting may have changed, and an address written as numbers is not resolved.
+        // The address is checked again, because the setting may have changed, and a numeric address is never resolved.
         let Ok(url) = check_url(&endpoint.url, loopback) else {
             return Ok(Attempt::Unreachable("address not allowed"));
         };
@@ -73,7 +74,7 @@ impl Sender {
     }
 }
 
-/// A proxy from the environment would resolve names itself, and so pass by what is checked here.
+/// Returns an HTTPS client without a proxy. A proxy would resolve names itself and so bypass the check of addresses.
 fn client_for(deadline: Duration, loopback: bool) -> Option<reqwest::Client> {
     reqwest::Client::builder()
         .no_proxy()
@@ -87,19 +88,19 @@ fn client_for(deadline: Duration, loopback: bool) -> Option<reqwest::Client> {
         .ok()
 }
 
-/// Retry-After in seconds, however it is written: as seconds, or as a date.
+/// The seconds of a `Retry-After` header, which has seconds or a date. None if it is malformed or a past date.
 fn retry_after_s(value: &str, now: Timestamp) -> Option<u32> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More seconds than a number holds are a long time all the same.
+        // A number of seconds that is too large becomes the largest number.
         return Some(value.parse().unwrap_or(u32::MAX));
     }
     let at_s = httpdate::parse_http_date(value).ok()?.duration_since(UNIX_EPOCH).ok()?.as_secs();
-    let left_s = i64::try_from(at_s).ok()?.checked_sub(now.millis() / 1000)?;
-    (left_s >= 0).then(|| u32::try_from(left_s).unwrap_or(u32::MAX))
+    let remaining_s = i64::try_from(at_s).ok()?.checked_sub(now.millis() / 1000)?;
+    (remaining_s >= 0).then(|| u32::try_from(remaining_s).unwrap_or(u32::MAX))
 }
 
-/// Resolves names, and drops the addresses that are not allowed: what is connected to is what was checked.
+/// Resolves names and removes addresses that are not allowed. The client connects only to the addresses that remain.
 struct AllowedAddresses {
     loopback: bool,
 }
@@ -111,7 +112,7 @@ impl Resolve for AllowedAddresses {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
             let allowed: Vec<SocketAddr> = found.filter(|address| is_allowed(address.ip(), loopback)).collect();
             if allowed.is_empty() {
-                return Err("no address that is allowed".into());
+                return Err("the name resolves to no allowed address".into());
             }
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
@@ -138,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_is_not_allowed_any_more_is_not_called() {
+    async fn an_address_is_checked_again_before_each_attempt() {
         let inside = TcpListener::bind("127.0.0.1:0").unwrap();
         inside.set_nonblocking(true).unwrap();
         let here = format!("http://{}/", inside.local_addr().unwrap());
@@ -151,11 +152,11 @@ mod tests {
                 assert!(matches!(attempt, Attempt::Unreachable("address not allowed")), "{url}: {attempt:?}");
             }
         }
-        assert!(inside.accept().is_err(), "somebody connected");
+        assert!(inside.accept().is_err(), "a connection was made");
     }
 
     #[tokio::test]
-    async fn a_name_that_resolves_to_an_address_inside_is_not_connected_to() {
+    async fn a_name_with_a_private_address_is_not_connected_to() {
         let inside = TcpListener::bind("127.0.0.1:0").unwrap();
         inside.set_nonblocking(true).unwrap();
         let url = format!("http://localhost:{}/", inside.local_addr().unwrap().port());
@@ -164,10 +165,10 @@ mod tests {
             client.post(&url).send().await.unwrap_err()
         };
         assert!(post(false).await.is_connect());
-        assert!(inside.accept().is_err(), "somebody connected");
-        // Where it is allowed, it is connected to; that nobody answers is the test's own doing.
+        assert!(inside.accept().is_err(), "a connection was made");
+        // If loopback is allowed, a connection is made. It times out because this test does not answer.
         assert!(post(true).await.is_timeout());
-        assert!(inside.accept().is_ok(), "nobody connected");
+        assert!(inside.accept().is_ok(), "no connection was made");
     }
 
     #[test]
@@ -177,7 +178,7 @@ mod tests {
         assert_eq!(retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT", now), Some(60));
         assert_eq!(retry_after_s("Wed, 21 Oct 2015 07:26:00 GMT", now), None);
         assert_eq!(retry_after_s("99999999999", now), Some(u32::MAX));
-        // More than a century is a long time, too, and not none.
+        // A date that is more than a century away becomes the largest number.
         assert_eq!(retry_after_s("Fri, 31 Dec 9999 23:59:59 GMT", now), Some(u32::MAX));
         for wrong in ["soon", "", "-1", "1.5", "Sat, 01 Jan 0000 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"] {
             assert_eq!(retry_after_s(wrong, now), None, "{wrong}");

@@ -1,21 +1,22 @@
-//! How webhooks are sent, and whether they may go to this machine.
+//! The settings of webhooks.
 
 use spillway_runtime::SettingError;
 use spillway_runtime::settings::Environment;
 
-/// How webhooks are sent.
+/// The settings of a function that sends webhooks.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `WEBHOOK_WAITS_SECONDS`: after the first, second, … failed attempt; then it is given up.
+    /// `WEBHOOK_WAITS_SECONDS`: seconds to wait after the first, second, … failed attempt. After the last one the
+    /// delivery is given up.
     pub waits_s: Vec<u32>,
-    /// `WEBHOOK_DEADLINE_MS`: for one attempt.
+    /// `WEBHOOK_DEADLINE_MS`: the longest time of one attempt, in milliseconds.
     pub deadline_ms: u32,
-    /// See [`webhook_loopback`].
+    /// Whether endpoints of test mode may be on this machine: see [`webhook_loopback`].
     pub loopback: bool,
 }
 
 impl Settings {
-    /// Reads them.
+    /// Reads the settings. Errors if one is missing or wrong.
     pub fn read(environment: &Environment<'_>) -> Result<Settings, SettingError> {
         Ok(Settings {
             waits_s: environment.numbers("WEBHOOK_WAITS_SECONDS")?,
@@ -30,16 +31,16 @@ const LOOPBACK: SettingError = SettingError::Forbidden(
      Lambda (LAMBDA_RUNTIME_DIR): a deployed function would call itself",
 );
 
-/// A variable that Lambda itself sets in every runtime, and that no function's configuration can set, change or remove
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>, "Reserved environment variables"). Neither
-/// the runner nor `cargo lambda watch` sets it.
+/// A variable that Lambda sets in every runtime. A function's configuration can't set, change or remove it
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>, "Reserved environment variables").
+/// Neither the runner nor `cargo lambda watch` sets it.
 const ON_LAMBDA: &str = "LAMBDA_RUNTIME_DIR";
 
 /// `WEBHOOK_LOOPBACK`: whether endpoints of test mode may be on this machine, over plain http. The template does not
-/// give it; local stacks set it.
+/// set it; local stacks do.
 ///
-/// A function on Lambda could be made to call its own Runtime API by it. So it is an error on Lambda, and wherever the
-/// table is not on this machine too.
+/// On Lambda, it would allow a merchant to make a function call its own Runtime API. So it is an error on Lambda, and
+/// wherever the table is not on this machine.
 pub fn webhook_loopback(environment: &Environment<'_>) -> Result<bool, SettingError> {
     let name = "WEBHOOK_LOOPBACK";
     match environment.optional(name).as_deref() {
@@ -55,7 +56,7 @@ pub fn webhook_loopback(environment: &Environment<'_>) -> Result<bool, SettingEr
 mod tests {
     use super::*;
 
-    /// What `read` makes of these variables.
+    /// Calls `read` with an environment of these variables.
     fn with<T>(variables: &[(&str, &str)], read: impl Fn(&Environment<'_>) -> T) -> T {
         let value =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
@@ -63,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_webhooks_need_a_table_on_this_machine_and_no_lambda() {
+    fn loopback_needs_a_local_table_and_is_refused_on_lambda() {
         let allowed = |table: &[(&str, &str)]| {
             let set = [&[("WEBHOOK_LOOPBACK", "true")], table].concat();
             with(&set, webhook_loopback).map_err(|error| error.to_string())
@@ -76,9 +77,9 @@ mod tests {
         assert_eq!(allowed(&[]), lambda, "as on Lambda");
         let elsewhere = "https://vpce-1.dynamodb.eu-central-1.vpce.amazonaws.com";
         assert_eq!(allowed(&[(general, elsewhere)]), lambda);
-        // The table's own address counts, whatever the others' is.
+        // The table's own variable takes precedence over the general one.
         assert_eq!(allowed(&[(general, "http://127.0.0.1:4566"), (own, elsewhere)]), lambda);
-        // Lambda says by this that it is Lambda, wherever the table is said to be.
+        // On Lambda, a local table address does not help.
         assert_eq!(allowed(&[(own, "http://127.0.0.1:4566"), ("LAMBDA_RUNTIME_DIR", "/var/runtime")]), lambda);
         for off in [&[][..], &[("WEBHOOK_LOOPBACK", "false"), ("LAMBDA_RUNTIME_DIR", "/var/runtime")]] {
             assert!(!with(off, webhook_loopback).unwrap());

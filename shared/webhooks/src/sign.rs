@@ -1,15 +1,15 @@
-//! Signatures of Standard Webhooks 1.0.0, by the scheme's own library.
+//! Signatures of Standard Webhooks 1.0.0, computed by the scheme's own library.
 
 use base64::Engine as _;
 use spillway_domain::time::Timestamp;
 use standardwebhooks::Webhook;
 
-/// The headers that a receiver checks.
+/// The values of the headers that a receiver verifies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
-    /// Seconds since 1970, of the attempt.
+    /// The time of the attempt in seconds since 1970.
     pub timestamp: i64,
-    /// `v1,…`, one for each secret.
+    /// The signatures `v1,…`, one for each secret, separated by spaces.
     pub signature: String,
 }
 
@@ -18,8 +18,8 @@ pub fn new_secret(random: [u8; 24]) -> String {
     format!("whsec_{}", base64::engine::general_purpose::STANDARD.encode(random))
 }
 
-/// Signs a body with each of the secrets: a receiver accepts any of the signatures. None if one is not a secret, or none is
-/// given.
+/// Signs a body with each of the secrets. A receiver accepts the body if it can verify one signature. None if a secret
+/// is malformed, or if `secrets` is empty.
 pub fn sign<'a>(
     secrets: impl Iterator<Item = &'a str>, webhook_id: &str, body: &[u8], now: Timestamp,
 ) -> Option<Signed> {
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_signature_is_that_of_the_published_example() {
+    fn the_signature_matches_the_published_example() {
         // The example of the Standard Webhooks specification.
         let signed = sign(
             ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"].into_iter(),
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn each_secret_signs_and_none_is_no_signature() {
+    fn each_secret_adds_a_signature() {
         let sign = |secrets: &[&str]| sign(secrets.iter().copied(), "evt_1", b"{}", Timestamp::from_millis(0));
         let (one, other) = (new_secret([1; 24]), new_secret([2; 24]));
         let [first, second] = [&one, &other].map(|secret| sign(&[secret]).unwrap().signature);

@@ -1,4 +1,4 @@
-//! A batch of a queue's messages and its partial answer.
+//! A batch of a queue's messages, and the partial batch response.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -11,17 +11,19 @@ use spillway_domain::currency::Currency;
 use spillway_domain::id::MerchantId;
 
 use super::queues::HasQueues;
-use super::subject::{Done, Subject};
+use super::subject::{Outcome, Subject};
 use spillway_runtime::Context;
 use spillway_store::{StoreError, WorkItem};
 
-/// Seconds before a failed message's first repetition; doubles with each.
+/// The longest wait, in seconds, before a failed message comes again for the first time. It doubles each time.
 const BACK_OFF_S: u32 = 2;
+/// The longest wait of all, in seconds.
 const BACK_OFF_S_MAX: u32 = 900;
-/// Items worked on at once: what a hundred balances have to fold after an outage would not fit into a function's memory.
+/// Items of a batch that are worked on at the same time. After an outage, the movements of a hundred balances would not
+/// fit into a function's memory.
 const AT_ONCE: usize = 10;
 
-/// Why a piece of work was not done. It is tried again.
+/// Why the work on a message or a stream change failed. It is tried again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WorkError {
     /// The table failed.
@@ -30,24 +32,24 @@ pub enum WorkError {
     /// A queue failed.
     #[error("the queue can't take it: {0}")]
     Queue(String),
-    /// The message or change does not say what Spillway's own say.
+    /// The message or change does not have the format of Spillway's own.
     #[error("it can't be read")]
     Unreadable,
     /// No work is known for an item with this key.
     #[error("no work is known for this key")]
     UnknownKey,
-    /// The rules refuse what was read.
+    /// A rule of the domain refuses the change.
     #[error("it breaks a rule: {0}")]
     Refused(String),
-    /// The merchant has no price for this currency, so nothing can be posted in it.
+    /// The merchant has no price for this currency, so no entry can be posted.
     #[error("the merchant {0} has no price for {1}")]
     NoPrice(MerchantId, Currency),
-    /// The code panicked; the place is in the log.
+    /// The code panicked. The log has the place.
     #[error("panic")]
     Panicked,
 }
 
-/// The event that Lambda sends for a queue: the fields that are used.
+/// The event that Lambda sends for a queue, with the fields that are used.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessagesEvent {
@@ -68,7 +70,7 @@ struct MessageRecord {
     source_arn: String,
 }
 
-/// The answer to a batch of a queue or of the stream: what was not done.
+/// The partial batch response for a queue or the stream: the messages or changes that failed.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BatchResponse {
@@ -82,18 +84,18 @@ struct ItemFailure {
 }
 
 impl BatchResponse {
-    /// These were not done.
+    /// The response in which the messages or changes with these identifiers failed.
     pub fn failed(identifiers: impl IntoIterator<Item = String>) -> BatchResponse {
         let failures = identifiers.into_iter().map(|item_identifier| ItemFailure { item_identifier });
         BatchResponse { batch_item_failures: failures.collect() }
     }
 }
 
-/// A batch of messages, each distinct item once.
+/// A batch of messages, with each distinct item once.
 #[derive(Debug)]
 pub struct Batch {
     records: Vec<MessageRecord>,
-    /// For each record the index of its item, none if it can't be read.
+    /// For each record, the index of its item. None if the message can't be read.
     item_of: Vec<Option<usize>>,
     items: Vec<WorkItem>,
 }
@@ -101,9 +103,9 @@ pub struct Batch {
 /// A message that failed.
 #[derive(Debug)]
 pub struct Fault {
-    /// For the log.
+    /// The names of the item in the log, or the message's id if it can't be read.
     pub subject: String,
-    /// Why.
+    /// Why it failed.
     pub error: WorkError,
     item: Option<WorkItem>,
     receipt_handle: String,
@@ -127,17 +129,17 @@ impl From<MessagesEvent> for Batch {
 }
 
 impl Batch {
-    /// Each item once, however many messages name it.
+    /// The distinct items. An item is returned once even if several messages name it.
     pub fn items(&self) -> Vec<WorkItem> {
         self.items.clone()
     }
 
-    /// How many messages there are.
+    /// The number of messages.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there is none.
+    /// Whether the batch has no message.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
@@ -147,25 +149,27 @@ impl Batch {
         self.records.first().and_then(|record| record.source_arn.rsplit(':').next()).unwrap_or_default()
     }
 
-    /// For the log: each item with what came of it, as the results say; what failed says why in a line of its own.
-    pub fn subjects(&self, results: &[Result<Vec<Done>, WorkError>]) -> Vec<Subject> {
-        let failed = || Done::new("failed");
+    /// The subjects for the log: each item with its result. Failed items have the outcome `failed`; a separate line
+    /// says why.
+    pub fn subjects(&self, results: &[Result<Vec<Outcome>, WorkError>]) -> Vec<Subject> {
+        let failed = || Outcome::new("failed");
         let mut subjects = Vec::with_capacity(self.records.len());
         for (index, item) in self.items.iter().enumerate() {
             let subject = Subject::from(item);
             match results.get(index) {
                 Some(Ok(all)) if all.is_empty() => subjects.push(subject),
-                Some(Ok(all)) => subjects.extend(all.iter().map(|done| subject.clone().done(done.clone()))),
-                Some(Err(_)) | None => subjects.push(subject.done(failed())),
+                Some(Ok(all)) => subjects.extend(all.iter().map(|outcome| subject.clone().outcome(outcome.clone()))),
+                Some(Err(_)) | None => subjects.push(subject.outcome(failed())),
             }
         }
         let unreadable = self.records.iter().zip(&self.item_of).filter(|(_, item)| item.is_none());
-        subjects.extend(unreadable.map(|(record, _)| Subject::new(&record.message_id).done(failed())));
+        subjects.extend(unreadable.map(|(record, _)| Subject::new(&record.message_id).outcome(failed())));
         subjects
     }
 
-    /// The answer: every message whose item failed, has no result, or can't be read.
-    pub fn response(&self, results: &[Result<Vec<Done>, WorkError>]) -> (BatchResponse, Vec<Fault>) {
+    /// The response, with every message whose item failed, has no result, or can't be read, and a fault for each of
+    /// them.
+    pub fn response(&self, results: &[Result<Vec<Outcome>, WorkError>]) -> (BatchResponse, Vec<Fault>) {
         let mut failed = Vec::new();
         let mut faults = Vec::new();
         for (record, item) in self.records.iter().zip(&self.item_of) {
@@ -192,13 +196,13 @@ impl Batch {
     }
 }
 
-/// Lets each failed message wait, longer each time and not all equally long. One that this fails for, or that can't be
-/// read, waits for the queue's visibility timeout.
+/// Delays each failed message by a random time that grows with its receive count. A message that can't be read, or that
+/// can't be delayed, waits for the queue's visibility timeout.
 pub async fn back_off<P: HasQueues>(context: &Context<P>, faults: &[Fault]) {
     let waits = faults.iter().filter(|fault| !fault.receipt_handle.is_empty()).filter_map(|fault| {
         let queue = fault.item.as_ref()?.queue();
-        let most = BACK_OFF_S.saturating_mul(1 << fault.receives.saturating_sub(1).min(16)).min(BACK_OFF_S_MAX);
-        let wait_s = context.random_between(most.div_ceil(2), most);
+        let longest_s = BACK_OFF_S.saturating_mul(1 << fault.receives.saturating_sub(1).min(16)).min(BACK_OFF_S_MAX);
+        let wait_s = context.random_between(longest_s.div_ceil(2), longest_s);
         Some(async move {
             if let Err(error) = context.queues().wait(queue, &fault.receipt_handle, wait_s).await {
                 tracing::warn!(subject = %fault.subject, error = %error, "back-off failed");
@@ -208,7 +212,8 @@ pub async fn back_off<P: HasQueues>(context: &Context<P>, faults: &[Fault]) {
     futures::future::join_all(waits).await;
 }
 
-/// Works on the items, some at once, and answers in their order; a panic fails only the item that caused it.
+/// Works on the items, at most ten at the same time. Returns the results in the order of the items. A panic fails only
+/// the item that caused it.
 pub async fn each<F, Fut, T>(items: Vec<WorkItem>, work: F) -> Vec<Result<T, WorkError>>
 where
     F: Fn(WorkItem) -> Fut,
@@ -246,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_item_named_twice_is_worked_on_once_and_answers_for_both_messages() {
+    fn an_item_named_twice_is_worked_on_once() {
         let (usd, eur) = (balance("USD"), balance("EUR"));
         let batch = batch(&[&usd, &eur, &usd]);
         assert_eq!(batch.items().len(), 2);
@@ -263,13 +268,13 @@ mod tests {
     }
 
     #[test]
-    fn without_results_every_message_failed() {
+    fn without_results_every_message_fails() {
         let usd = balance("USD");
         assert_eq!(identifiers(&batch(&[&usd, &usd]).response(&[]).0), ["0", "1"]);
     }
 
     #[test]
-    fn each_item_is_named_with_what_came_of_it() {
+    fn subjects_name_each_item_with_its_outcome() {
         let merchant = spillway_domain::id::MerchantId::derive(&["m"]);
         let delivery = format!(
             r#"{{"pk":"{merchant}#live#{}","sk":"{}"}}"#,
@@ -278,14 +283,14 @@ mod tests {
         );
         let (usd, eur, jpy) = (balance("USD"), balance("EUR"), balance("JPY"));
         let batch = batch(&[&usd, &delivery, "poison", &eur, &usd, &jpy]);
-        let done = |outcome: &str| Done::new(outcome).with("pay_1").begun_by("req-0");
+        let outcome = |text: &str| Outcome::new(text).with("pay_1").caused_by("req-0");
         let results = [
-            Ok(vec![Done::new("one"), done("other")]),
-            Ok(done("204").into()),
+            Ok(vec![Outcome::new("one"), outcome("other")]),
+            Ok(outcome("204").into()),
             Err(WorkError::Unreadable),
             Ok(Vec::new()),
         ];
-        let told = serde_json::to_value(batch.subjects(&results)).unwrap();
+        let subjects = serde_json::to_value(batch.subjects(&results)).unwrap();
         let other = serde_json::json!({"id": "test USD", "merchant": merchant, "outcome": "other", "with": ["pay_1"],
             "request_id": "req-0"});
         let delivered = serde_json::json!({"id": spillway_domain::id::EventId::derive(&["e"]), "merchant": merchant,
@@ -297,11 +302,11 @@ mod tests {
             {"id": "test JPY", "merchant": merchant},
             {"id": "2", "outcome": "failed"},
         ]);
-        assert_eq!(told, expected);
+        assert_eq!(subjects, expected);
     }
 
     #[test]
-    fn the_answer_has_the_shape_that_lambda_reads() {
+    fn the_response_has_the_format_of_lambda() {
         let answer = serde_json::to_value(BatchResponse::failed(["7".to_owned()])).unwrap();
         assert_eq!(answer, serde_json::json!({"batchItemFailures": [{"itemIdentifier": "7"}]}));
     }
@@ -310,7 +315,7 @@ mod tests {
     async fn a_panic_fails_only_the_item_that_caused_it() {
         let item = |currency| serde_json::from_str::<WorkItem>(&balance(currency)).unwrap();
         let work = |item: WorkItem| async move {
-            assert_ne!(item.to_string(), "test EUR", "this panic is wanted");
+            assert_ne!(item.to_string(), "test EUR", "this panic is intended");
             Ok(())
         };
         let results = each(vec![item("USD"), item("EUR"), item("JPY")], work).await;
@@ -318,7 +323,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn ten_are_worked_on_at_once_and_no_more() {
+    async fn at_most_ten_items_are_worked_on_at_once() {
         let (running, most) = (Cell::new(0), Cell::new(0));
         let work = |_| async {
             running.set(running.get() + 1);

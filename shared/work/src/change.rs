@@ -1,4 +1,4 @@
-//! What the table's stream tells: the keys are enough, because a message only names an item.
+//! Changes from the table's stream. Their keys and the counter `wake` are enough, because a message only names an item.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::subject::Subject;
 use spillway_store::{TableKey, WAKE, WorkItem, wakes};
 
-/// The event that Lambda sends for a stream: the fields that are used.
+/// The event that Lambda sends for a stream, with the fields that are used.
 #[derive(Debug, Deserialize)]
 pub struct ChangesEvent {
     #[serde(rename = "Records", default)]
@@ -32,7 +32,7 @@ struct StreamRecord {
     sequence_number: String,
 }
 
-/// An item by its attributes' names.
+/// The attributes of an item by name.
 type Image = HashMap<String, serde_json::Value>;
 
 #[derive(Debug, Deserialize)]
@@ -50,13 +50,13 @@ struct TextAttribute {
 /// A change of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamChange {
-    /// Its place in the stream.
+    /// The sequence number of the change in the stream.
     pub sequence: String,
-    /// Of which item.
+    /// The key of the changed item.
     pub key: TableKey,
-    /// The item is new.
+    /// Whether the item is new.
     inserted: bool,
-    /// The item's counter `wake` moved.
+    /// Whether the item's counter `wake` changed.
     woken: bool,
 }
 
@@ -66,12 +66,12 @@ impl StreamChange {
         WorkItem::of(&self.key)
     }
 
-    /// Whether this change of the item leads to a message.
+    /// Whether this change brings a message.
     pub fn wakes(&self) -> bool {
         wakes(&self.key, self.inserted, self.woken)
     }
 
-    /// For the log: a movement by its entry's id, and by its place in the stream what can't be read.
+    /// The subject for the log. A movement is named by its entry's id, and an unknown item by the sequence number.
     pub fn subject(&self) -> Subject {
         let Some(item) = self.item() else { return Subject::new(&self.sequence) };
         match self.key.movement() {
@@ -94,7 +94,7 @@ impl From<Record> for StreamChange {
 }
 
 impl ChangesEvent {
-    /// The changes in their order. (Which kinds of change come at all, the stream's filter says.)
+    /// The changes in the order of the stream. (The stream's filter selects the changes that arrive.)
     pub fn changes(self) -> Vec<StreamChange> {
         self.records.into_iter().map(StreamChange::from).collect()
     }
@@ -104,7 +104,7 @@ impl ChangesEvent {
 mod tests {
     use super::*;
 
-    /// Whether a change of an endpoint leads to a message: its name, and `wake` before and after.
+    /// Whether a change of an endpoint brings a message, given the event name, and `wake` before and after.
     fn woken(event_name: &str, before: Option<u32>, after: Option<u32>) -> bool {
         let image = |wake: Option<u32>| match wake {
             Some(wake) => serde_json::json!({"status": {"S": "enabled"}, "wake": {"N": wake.to_string()}}),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_wakes_only_if_the_counter_moved() {
+    fn an_update_wakes_only_if_the_counter_changed() {
         assert!(woken("MODIFY", None, Some(1)));
         assert!(woken("MODIFY", Some(1), Some(2)));
         assert!(!woken("MODIFY", Some(2), Some(2)), "an item that was woken before passes the filter again");

@@ -1,7 +1,7 @@
 //! Messages, batches and waits. The only user of the SQS SDK.
 //!
-//! A message names an item, never an action: the consumer loads the item and does what its state asks for now. So late,
-//! repeated and reordered messages are harmless.
+//! A message names an item, never an action. The consumer loads the item and does the work that its current state
+//! needs. So late, repeated and reordered messages are harmless.
 
 mod batch;
 mod change;
@@ -11,4 +11,4 @@ mod subject;
 pub use batch::{Batch, BatchResponse, Fault, MessagesEvent, WorkError, back_off, each};
 pub use change::{ChangesEvent, StreamChange};
 pub use queues::{HasQueues, Outgoing, Queues};
-pub use subject::{Done, Subject, in_lines};
+pub use subject::{Outcome, Subject, in_lines};

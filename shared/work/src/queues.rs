@@ -13,7 +13,7 @@ use spillway_store::{QueueName, WorkItem};
 
 /// The variable that replaces the address of SQS.
 const SQS: &str = "AWS_ENDPOINT_URL_SQS";
-/// Most messages of one call.
+/// SQS's limit: messages of one call.
 const BATCH_MAX: usize = 10;
 
 /// The queues of one deployment.
@@ -28,7 +28,7 @@ impl fmt::Debug for Queues {
     }
 }
 
-/// Parts that send messages, or let one wait that was received.
+/// Parts of a function that sends messages, or delays received ones.
 pub trait HasQueues {
     /// The queues.
     fn queues(&self) -> &Queues;
@@ -37,31 +37,32 @@ pub trait HasQueues {
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
-    /// What it names.
+    /// The item that the message names.
     pub item: WorkItem,
-    /// Seconds until it may be received, at most [`Outgoing::DELAY_S_MAX`].
+    /// Seconds until the message can be received, at most [`Outgoing::DELAY_S_MAX`].
     pub delay_s: u32,
 }
 
 impl Outgoing {
-    /// The longest delay of a message, in seconds: longer waits are due times.
+    /// SQS's limit: the longest delay of a message, in seconds. Longer waits use due times.
     pub const DELAY_S_MAX: u32 = 900;
 }
 
 impl Queues {
-    /// These queues and no others.
+    /// A client for these queues only. Errors if a variable is missing or wrong.
     pub fn new(start: &Start<'_>, names: &[QueueName]) -> Result<Queues, SettingError> {
         let urls = names.iter().map(|name| Ok((*name, start.environment.text(name.variable())?)));
         let client = config::Builder::from(&start.service(SQS)?).interceptor(start.metering());
         Ok(Queues { urls: urls.collect::<Result<_, _>>()?, client: Client::from_conf(client.build()) })
     }
 
-    /// Where a queue is. An error if this function was not made for it.
+    /// The URL of a queue. Errors if the queue was not given to [`Queues::new`].
     fn url(&self, queue: QueueName) -> Result<&String, WorkError> {
         self.urls.get(&queue).ok_or_else(|| WorkError::Queue(format!("{} is not read", queue.variable())))
     }
 
-    /// Sends messages, grouped by queue, ten to a call. Gives an error for each that was not sent, by its index.
+    /// Sends messages, grouped by queue, ten in a call. Returns the index and the error of each message that was not
+    /// sent.
     pub async fn send(&self, messages: &[Outgoing]) -> Vec<(usize, WorkError)> {
         let mut by_queue: HashMap<QueueName, Vec<usize>> = HashMap::new();
         for (index, message) in messages.iter().enumerate() {
@@ -90,20 +91,20 @@ impl Queues {
         };
         match self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await {
             Err(error) => all(&refused(&error)),
-            // Sent is what the answer names as sent, and nothing else.
+            // Only messages that the answer names as successful are sent.
             Ok(answer) => {
                 let named = |index: usize, id: &str| id == index.to_string();
                 let is_sent = |index: usize| answer.successful().iter().any(|sent| named(index, sent.id()));
-                let why = |index: usize| {
+                let error = |index: usize| {
                     let failed = answer.failed().iter().find(|failed| named(index, failed.id()));
                     WorkError::Queue(failed.map_or("no result", |failed| failed.code()).to_owned())
                 };
-                indices.iter().filter(|index| !is_sent(**index)).map(|index| (*index, why(*index))).collect()
+                indices.iter().filter(|index| !is_sent(**index)).map(|index| (*index, error(*index))).collect()
             }
         }
     }
 
-    /// Lets a received message wait before it is received again.
+    /// Sets the seconds until a received message can be received again.
     pub(super) async fn wait(&self, queue: QueueName, receipt_handle: &str, wait_s: u32) -> Result<(), WorkError> {
         let url = self.url(queue)?;
         let wait_s = i32::try_from(wait_s).unwrap_or(i32::MAX);
@@ -118,7 +119,8 @@ fn refused(error: &impl ProvideErrorMetadata) -> WorkError {
     WorkError::Queue(missing_right(error).unwrap_or_else(code))
 }
 
-/// Messages are grouped by merchant, so that one merchant's backlog does not delay the others (fair queues).
+/// Returns the entry of a message. Messages are grouped by merchant, so that one merchant's backlog does not delay
+/// others (fair queues).
 fn entry(index: usize, message: &Outgoing) -> Result<SendMessageBatchRequestEntry, WorkError> {
     let body = serde_json::to_string(&message.item).map_err(|error| WorkError::Queue(error.to_string()))?;
     SendMessageBatchRequestEntry::builder()
@@ -176,7 +178,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_message_is_sent_only_if_the_answer_names_it() {
-        // The second failed, and the third is not named at all.
+        // The second message failed, and the answer does not name the third.
         let body = r#"{"Successful": [{"Id": "0", "MessageId": "m", "MD5OfMessageBody": ""}],
             "Failed": [{"Id": "1", "Code": "InternalError", "SenderFault": false}]}"#;
         let connector = SharedHttpConnector::new(Answers(body));
@@ -206,9 +208,9 @@ mod tests {
             Outgoing { item: WorkItem::of(&key).unwrap(), delay_s: 0 }
         };
         let unsent = context.queues().send(&["USD", "EUR", "JPY"].map(message)).await;
-        let told: Vec<(usize, String)> = unsent.iter().map(|(index, error)| (*index, error.to_string())).collect();
-        assert_eq!(told.len(), 2, "{told:?}");
-        assert!(told[0].0 == 1 && told[0].1.contains("InternalError"), "{told:?}");
-        assert!(told[1].0 == 2 && told[1].1.contains("no result"), "{told:?}");
+        let errors: Vec<(usize, String)> = unsent.iter().map(|(index, error)| (*index, error.to_string())).collect();
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert!(errors[0].0 == 1 && errors[0].1.contains("InternalError"), "{errors:?}");
+        assert!(errors[1].0 == 2 && errors[1].1.contains("no result"), "{errors:?}");
     }
 }

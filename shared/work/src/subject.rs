@@ -1,4 +1,4 @@
-//! What an invocation worked on and what came of it, as its log line has them.
+//! The subjects of an invocation and their outcomes, for its log line.
 
 use std::fmt::Display;
 
@@ -7,45 +7,45 @@ use spillway_domain::id::MerchantId;
 
 use spillway_store::WorkItem;
 
-/// The most ids that one line names: with what is said of each, less than half of the 256 KB that CloudWatch takes at
-/// least.
+/// The most ids that one line names. Such a line is less than half of the 256 KB that CloudWatch accepts.
 const IDS_MAX: usize = 500;
 
-/// What came of one piece of work. Nothing of a card, a key, an address or a person may be in it: it is logged.
+/// The outcome of the work on one item, for the log. It must not contain data of a card, a key, an address or a person.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
-pub struct Done {
-    /// In words: `declined card_declined`.
+pub struct Outcome {
+    /// The outcome in words, such as `declined card_declined`.
     #[serde(skip_serializing_if = "String::is_empty")]
     outcome: String,
-    /// Ids of what was made or taken in with it.
+    /// Ids of other objects of the work, such as the entries that it created.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     with: Vec<String>,
-    /// The client's request that began it.
+    /// The id of the client's request that caused the work.
     #[serde(skip_serializing_if = "String::is_empty")]
     request_id: String,
 }
 
-impl Done {
-    /// With this outcome, in words.
-    pub fn new(outcome: impl Into<String>) -> Done {
-        Done { outcome: outcome.into(), ..Done::default() }
+impl Outcome {
+    /// An outcome with this text.
+    pub fn new(outcome: impl Into<String>) -> Outcome {
+        Outcome { outcome: outcome.into(), ..Outcome::default() }
     }
 
-    /// Adds the id of what was made or taken in with it.
+    /// Adds the id of another object of the work.
     #[must_use]
-    pub fn with(mut self, id: impl Display) -> Done {
+    pub fn with(mut self, id: impl Display) -> Outcome {
         self.with.push(id.to_string());
         self
     }
 
-    /// Names the client's request that began it.
+    /// Sets the id of the client's request that caused the work.
     #[must_use]
-    pub fn begun_by(mut self, request_id: &str) -> Done {
+    pub fn caused_by(mut self, request_id: &str) -> Outcome {
         request_id.clone_into(&mut self.request_id);
         self
     }
 
-    /// Logs it in a line of its own: for work that failed after this was done, whose result is the failure.
+    /// Logs the outcome in a separate line. This is for work that failed later, whose outcome in the invocation's line is
+    /// the failure.
     pub fn log(&self, subject: impl Display) {
         let unnamed = self.with.is_empty().then_some(&[][..]);
         for with in self.with.chunks(IDS_MAX).chain(unnamed) {
@@ -55,9 +55,9 @@ impl Done {
     }
 }
 
-impl From<Done> for Vec<Done> {
-    fn from(done: Done) -> Vec<Done> {
-        vec![done]
+impl From<Outcome> for Vec<Outcome> {
+    fn from(outcome: Outcome) -> Vec<Outcome> {
+        vec![outcome]
     }
 }
 
@@ -65,49 +65,49 @@ impl From<Done> for Vec<Done> {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Subject {
     id: String,
-    /// Whose, where the line does not say it of all.
+    /// The merchant's id. Empty if the line names the merchant of all subjects.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) merchant: String,
     #[serde(flatten)]
-    done: Done,
+    outcome: Outcome,
 }
 
 impl Subject {
-    /// The one with this id. What came of it may be what the line as a whole says.
+    /// The subject with this id, without an outcome of its own.
     pub fn new(id: impl Display) -> Subject {
         Subject { id: id.to_string(), ..Subject::default() }
     }
 
-    /// Whose it is.
+    /// Sets the merchant that owns the subject.
     #[must_use]
     pub fn of(mut self, merchant: &MerchantId) -> Subject {
         self.merchant = merchant.to_string();
         self
     }
 
-    /// What came of it, beside the ids that belong to it already.
+    /// Sets the outcome of the work. The ids that the subject already has stay in front.
     #[must_use]
-    pub fn done(mut self, mut done: Done) -> Subject {
-        self.done.with.append(&mut done.with);
-        self.done = Done { with: self.done.with, ..done };
+    pub fn outcome(mut self, mut outcome: Outcome) -> Subject {
+        self.outcome.with.append(&mut outcome.with);
+        self.outcome = Outcome { with: self.outcome.with, ..outcome };
         self
     }
 
-    /// The same in parts, of which none names more than `ids_max` others: so many go into one line.
+    /// Splits the subject into parts with at most `ids_max` other ids each, because a line has room for so many.
     fn in_parts(mut self, ids_max: usize) -> Vec<Subject> {
         let mut parts = Vec::new();
-        while self.done.with.len() > ids_max {
-            let rest = self.done.with.split_off(ids_max);
-            let next = Subject { done: Done { with: rest, ..Done::default() }, ..self.clone() };
+        while self.outcome.with.len() > ids_max {
+            let rest = self.outcome.with.split_off(ids_max);
+            let next = Subject { outcome: Outcome { with: rest, ..Outcome::default() }, ..self.clone() };
             parts.push(std::mem::replace(&mut self, next));
         }
         parts.push(self);
         parts
     }
 
-    /// How many ids it names, its own included.
+    /// The number of ids that the subject names, including its own.
     fn ids(&self) -> usize {
-        self.done.with.len() + 1
+        self.outcome.with.len() + 1
     }
 }
 
@@ -115,12 +115,12 @@ impl From<&WorkItem> for Subject {
     fn from(item: &WorkItem) -> Subject {
         let mut names = item.names().into_iter();
         let subject = Subject::new(names.next().unwrap_or_default());
-        subject.done(names.fold(Done::default(), Done::with)).of(&item.tenant().merchant)
+        subject.outcome(names.fold(Outcome::default(), Outcome::with)).of(&item.tenant().merchant)
     }
 }
 
-/// The subjects of each line of the log, and the merchant that all of them have in common, which is then named once. A
-/// subject with more ids than a line may name is split.
+/// Distributes subjects over log lines. If all subjects have the same merchant, it is returned and removed from the
+/// subjects. A subject with more ids than a line may name is split.
 pub fn in_lines(mut subjects: Vec<Subject>) -> (Option<String>, Vec<Vec<Subject>>) {
     let merchant = subjects.first().map(|subject| subject.merchant.clone());
     let merchant =

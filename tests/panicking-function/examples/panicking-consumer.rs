@@ -6,7 +6,7 @@ use std::sync::Arc;
 use spillway_lambda::{Invocation, serve_batch};
 use spillway_runtime::{Context, Parts, SettingError, Start};
 use spillway_store::{QueueName, WorkItem};
-use spillway_work::{Done, HasQueues, Queues, WorkError};
+use spillway_work::{HasQueues, Outcome, Queues, WorkError};
 
 struct Queue(Queues);
 
@@ -23,14 +23,14 @@ impl HasQueues for Queue {
 }
 
 #[expect(clippy::panic, reason = "that is what it is for")]
-async fn handle(_: Arc<Context<Queue>>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Done, WorkError>> {
+async fn handle(_: Arc<Context<Queue>>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Outcome, WorkError>> {
     if items.iter().any(|item| item.to_string() == "test KWD") {
         panic!("the card of Jane Roe is 4242424242424242");
     }
     spillway_work::each(items, |item| async move {
         match item.to_string().as_str() {
             "test JPY" => panic!("the card of Jane Roe is 4242424242424242"),
-            _ => Ok(Done::default()),
+            _ => Ok(Outcome::default()),
         }
     })
     .await

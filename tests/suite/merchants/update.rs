@@ -266,7 +266,10 @@ async fn eight_conflicts_refuse_the_change() {
     let update = || Matching::operation("UpdateItem");
     stack.store_proxy().fault(usize::MAX, update(), Fault::Error("ConditionalCheckFailedException"));
     let refusal = refusal(&stack, &merchant, json!({"suspended": true})).await;
-    assert!(refusal.ends_with("was changed by others meanwhile, 8 times in a row; send the same again."), "{refusal}");
+    assert!(
+        refusal.ends_with("was changed by other requests during each of 8 tries; send the same request again."),
+        "{refusal}"
+    );
     assert_eq!(stack.store_proxy().count(&update()), 8);
 }
 

@@ -105,7 +105,7 @@ async fn a_line_names_the_outcome_of_each_payment() {
     // A late copy of its message.
     let late = event::payment_message(stack.developers_merchant(), &unknown);
     stack.invoke("call-processor", &event::sqs(&[late])).await.unwrap();
-    tells(&stack, "call-processor", &unknown, |subject| subject["outcome"] == "it is not there").await;
+    tells(&stack, "call-processor", &unknown, |subject| subject["outcome"] == "not found").await;
 }
 
 /// Selects the subject of a delivery to this endpoint.

@@ -47,7 +47,7 @@ async fn an_unreadable_request_is_400_and_logged() {
 async fn an_event_that_is_no_request_is_an_error_and_logged() {
     let stack = Stack::start(Options::new().template(Template::still()).keep_lines().unkilled()).await;
     let error = stack.invoke("create-payment", &json!({"amount": 1250})).await.unwrap_err();
-    assert_eq!(error["errorMessage"], "The request can't be read: it is no event of API Gateway's REST API.");
+    assert_eq!(error["errorMessage"], "The request can't be read: it is not an event of API Gateway's REST API.");
     eventually("it has its line", Deadline::SOON, async || {
         let printed = stack.printed("create-payment").concat();
         let found = printed.contains("\"level\":\"ERROR\"") && printed.contains("The request can't be read");

@@ -1,23 +1,23 @@
 use super::*;
 
-/// What `read` makes of these variables.
+/// Calls `read` with an environment of these variables.
 fn with<T>(variables: &[(&str, &str)], read: impl Fn(&Environment<'_>) -> T) -> T {
     let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
     read(&Environment::new(&value))
 }
 
 #[test]
-fn a_missing_variable_is_named_with_what_to_do() {
+fn a_missing_variable_error_names_it_and_the_remedy() {
     for missing in [&[][..], &[("TABLE_NAME", "")]] {
         let error = with(missing, |environment| environment.text("TABLE_NAME")).unwrap_err();
-        let told = "TABLE_NAME is not set. Run the stack with \"make dev\", then: \
-                    cargo lambda watch --env-file .local/functions.env --invoke-port 9001";
-        assert_eq!((error.to_string(), format!("{error:?}")), (told.to_owned(), told.to_owned()));
+        let expected = "TABLE_NAME is not set. Run the stack with \"make dev\", then: \
+                        cargo lambda watch --env-file .local/functions.env --invoke-port 9001";
+        assert_eq!((error.to_string(), format!("{error:?}")), (expected.to_owned(), expected.to_owned()));
     }
 }
 
 #[test]
-fn a_wrong_value_is_named() {
+fn a_wrong_value_error_names_variable_and_value() {
     let wrong = with(&[("WEBHOOK_WAITS_SECONDS", "1,x")], |environment| environment.numbers("WEBHOOK_WAITS_SECONDS"));
     assert_eq!(
         wrong.unwrap_err().to_string(),
@@ -31,13 +31,13 @@ fn a_wrong_value_is_named() {
 }
 
 #[test]
-fn another_machine_is_not_called_in_the_clear() {
-    let endpoint = |url| with(&[(DYNAMODB, url)], |environment| environment.service_address(DYNAMODB));
+fn plain_http_to_another_machine_is_refused() {
+    let address = |url| with(&[(DYNAMODB, url)], |environment| environment.service_address(DYNAMODB));
     for url in ["https://dynamodb.eu-central-1.api.aws/", "http://127.0.0.1:8000/", "http://[::1]:8000/"] {
-        assert_eq!(endpoint(url).unwrap().unwrap().as_str(), url);
+        assert_eq!(address(url).unwrap().unwrap().as_str(), url);
     }
     for url in ["http://dynamodb.eu-central-1.amazonaws.com/", "http://10.0.0.1:8000", "ftp://127.0.0.1", "table"] {
-        let told = endpoint(url).unwrap_err().to_string();
-        assert!(told.contains("AWS_ENDPOINT_URL_DYNAMODB must be an https:// address"), "{url}: {told}");
+        let message = address(url).unwrap_err().to_string();
+        assert!(message.contains("AWS_ENDPOINT_URL_DYNAMODB must be an https:// address"), "{url}: {message}");
     }
 }
