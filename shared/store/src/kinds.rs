@@ -337,10 +337,11 @@ mod tests {
 
     #[test]
     fn the_templates_stream_filters_match_the_table() {
-        let template = concat!(env!("CARGO_MANIFEST_DIR"), "/../../infra/template.yaml");
-        let template = std::fs::read_to_string(template).unwrap();
-        let patterns = template.lines().filter_map(|line| line.trim().strip_prefix("- Pattern: '")?.strip_suffix('\''));
-        let patterns: Vec<serde_json::Value> = patterns.map(|text| serde_json::from_str(text).unwrap()).collect();
+        let template = spillway_tests::Template::read();
+        let patterns = template.events().into_iter().filter(|(_, kind, _)| *kind == "DynamoDB");
+        let patterns = patterns.flat_map(|(_, _, event)| event["FilterCriteria"]["Filters"].as_array().unwrap());
+        let patterns = patterns.map(|filter| serde_json::from_str(filter["Pattern"].as_str().unwrap()).unwrap());
+        let patterns: Vec<serde_json::Value> = patterns.collect();
         assert_eq!(patterns, stream_filters());
     }
 
