@@ -215,7 +215,8 @@ async fn balance_transactions_have_no_status_filter() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let message = faults(client.get("/balance/transactions?status=succeeded&limit=0").await);
-    let expected = [["limit", "must be a whole number from 1 to 100"], ["status", "is not a parameter of this request"]];
+    let expected =
+        [["limit", "must be a whole number from 1 to 100"], ["status", "is not a parameter of this request"]];
     assert_eq!(message, expected);
 }
 
