@@ -201,9 +201,9 @@ async fn an_invalid_change_is_refused_and_changes_nothing() {
         (fees("BGN", 1, 1), "BGN is not a current payment currency of ISO 4217"),
         (json!({"settlement_delay_days": 31}), "again: /settlement_delay_days must be a whole number from 0 to 30,"),
         (json!({"shards": 0}), "again: /shards must be a whole number from 1 to 1024,"),
-        (json!({"shards": 7}), "shards can only be raised, and there are 8 already."),
+        (json!({"shards": 7}), "shards can't be lowered: there are 8 already."),
         // One invalid field refuses the whole change.
-        (json!({"suspended": true, "shards": 4}), "shards can only be raised, and there are 8 already."),
+        (json!({"suspended": true, "shards": 4}), "shards can't be lowered: there are 8 already."),
         (json!({"merchant": "mer_00000000000000000000000000", "suspended": true}), "There is no merchant mer_0000"),
         (json!({"merchant": "nobody", "suspended": true}), "again: /merchant must be a merchant's id,"),
         (json!({"plan": "standard"}), "again: /plan is not a field of this request."),
