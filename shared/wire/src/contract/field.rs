@@ -304,7 +304,7 @@ mod tests {
             "is required",
             "must have at most 3 characters",
             "must be \"processing\", \"succeeded\" or \"failed\"",
-            "is no field of this request",
+            "is not a field of this request",
         ];
         assert_eq!(wrong, (None, None, None, details.map(str::to_owned).to_vec()));
         assert_eq!(read(r#"{"amount":7,"status":7}"#).3, ["must be a string, not a whole number"]);
