@@ -46,6 +46,33 @@ def parameters(name):
     return {each["ParameterKey"]: each["ParameterValue"] for each in stack(name)["Parameters"]}
 
 
+def has_tags(name):
+    """All of the stack that takes tags has the project's: what `sam deploy` gives a stack, CloudFormation hands on."""
+    described, wanted = stack(name), {"Key": "project", "Value": "spillway"}
+    assert wanted in described["Tags"], described
+    resources = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
+    found = {}
+    for resource in resources.search("StackResourceSummaries[]"):
+        found.setdefault(resource["ResourceType"], []).append(resource["PhysicalResourceId"])
+    [table] = found["AWS::DynamoDB::Table"]
+    arn = boto3.client("dynamodb").describe_table(TableName=table)["Table"]["TableArn"]
+    assert wanted in boto3.client("dynamodb").list_tags_of_resource(ResourceArn=arn)["Tags"], table
+    for url in found["AWS::SQS::Queue"]:
+        assert boto3.client("sqs").list_queue_tags(QueueUrl=url).get("Tags", {}).get("project") == "spillway", url
+    for function in found["AWS::Lambda::Function"]:
+        configured = boto3.client("lambda").get_function(FunctionName=function)
+        assert configured.get("Tags", {}).get("project") == "spillway", configured
+    for role in found["AWS::IAM::Role"]:
+        assert wanted in boto3.client("iam").list_role_tags(RoleName=role)["Tags"], role
+    [nested] = found["AWS::CloudFormation::Stack"]
+    assert wanted in stack(nested)["Tags"], nested
+    assert f"{name}-watch" in [each["DashboardName"] for each in dashboards()], "the nested stack has no dashboard"
+
+
+def dashboards():
+    return boto3.client("cloudwatch").list_dashboards()["DashboardEntries"]
+
+
 class MakeDeploy:
     """infra/deploy/aws.sh, with the tools of this machine and none of .local/tools, which it finds by itself."""
 
@@ -62,23 +89,13 @@ class MakeDeploy:
         self.config.write_text(f"version = 0.1\n[default.deploy.parameters]\n{config}\n")
         return run(["infra/deploy/aws.sh"], CONFIG=str(self.config), PATH=self.path, **env)
 
-    def refuses(self, what, said, config="", **env):
-        ran = self(config, BUILT="1", **env)
-        assert ran.returncode != 0, f"{what} is not refused"
-        assert ran.stderr.count("\n") == 1 and said in ran.stderr, f"{what} is not told in one line: {ran.stderr}"
-        print(f"{what}: {ran.stderr.strip()}")
 
-
-def refuses_what_is_not_clear(make_deploy):
-    named = 'stack_name = "other"\nregion = "eu-central-1"'
-    make_deploy.refuses("no stack's name", "Say which stack")
-    make_deploy.refuses("another region", "AWS_REGION says us-east-1", named)
-    make_deploy.refuses("another stack", "STACK says prod", named, STACK="prod", AWS_REGION=None)
-    make_deploy.refuses("what is no parameter", "nonsense", STACK="new", PARAMETERS="nonsense")
-    make_deploy.refuses("a parameter that is not there", "LogLevle", STACK="new", PARAMETERS="LogLevle=warn")
-    make_deploy.refuses("a broken config", "can't be read", "[default", STACK="new")
-    nobody = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
-    make_deploy.refuses("no credentials", "credentials", STACK="new", **nobody)
+def refuses_another_stack(make_deploy):
+    """A config for one stack never changes the stack that the command line names."""
+    config = 'stack_name = "other"\nregion = "eu-central-1"'
+    ran = make_deploy(config, BUILT="1", STACK="prod", AWS_REGION=None)
+    assert ran.returncode != 0 and ran.stderr.count("\n") == 1 and "STACK says prod" in ran.stderr, ran
+    print(f"make deploy: {ran.stderr.strip()}")
 
 
 # The same parameters, as the SAM CLI takes them from a config.
@@ -91,6 +108,8 @@ WRITINGS = [
     " ParameterKey=WebhookWaitsSeconds,ParameterValue='1,2'\"",
     'parameter_overrides = { Architecture = "x86_64", LogLevel = "warn", WebhookWaitsSeconds = [1, 2] }',
 ]
+# The project's own tags, where a config has none.
+OPTIONS = "--resolve-s3 --tags project=spillway"
 WRITTEN = {"Architecture": "x86_64", "LogLevel": "warn", "WebhookWaitsSeconds": "1,2"}
 
 
@@ -100,7 +119,7 @@ def reads_a_config_as_sam_does(config):
             config.write_text(f"version = 0.1\n[default.{section}.parameters]\n{writing}\n")
             settings = [sys.executable, "infra/deploy/settings.py", config, "infra/template.yaml"]
             lines = done(run(settings, STACK="none")).splitlines()
-            assert lines[:2] == ["none", REGION] and lines[3] == "--resolve-s3", lines
+            assert lines[:2] == ["none", REGION] and lines[3] == OPTIONS, lines
             assert CfnParameterOverridesType().convert(lines[2], None, None) == WRITTEN, lines
     print(f"make deploy: parameters are read from a config in {len(WRITINGS)} writings")
 
@@ -112,6 +131,7 @@ def keeps_what_is_not_said(make_deploy, data, architecture):
     named = 'stack_name = "spillway"\n'
     done(make_deploy(f'{named}parameter_overrides = "Architecture={architecture} LogLevel=warn"', **built))
     assert parameters("spillway") == before | {"LogLevel": "warn"}, parameters("spillway")
+    has_tags("spillway")
     # The processor is that of the stack.
     done(make_deploy(named, PARAMETERS="LogLevel=error", **built))
     assert parameters("spillway") == before | {"LogLevel": "error"}, parameters("spillway")
@@ -142,7 +162,7 @@ def deploys_what_zig_has_built(make_deploy, data):
 
 def make_deploy_works(data, architecture):
     make_deploy = MakeDeploy(data)
-    refuses_what_is_not_clear(make_deploy)
+    refuses_another_stack(make_deploy)
     reads_a_config_as_sam_does(make_deploy.config)
     keeps_what_is_not_said(make_deploy, data, architecture)
     deploys_what_zig_has_built(make_deploy, data)
@@ -163,7 +183,7 @@ def plain_sam_works(data, architecture):
     done(sam("validate", AWS_REGION=None, AWS_DEFAULT_REGION=None))
     unbuilt = sam("deploy", "--stack-name", "plain")
     assert unbuilt.returncode != 0 and "Template file not found" in unbuilt.stderr, unbuilt
-    wanted = ["--stack-name", "sources", "--resolve-s3", "--capabilities", "CAPABILITY_IAM"]
+    wanted = ["--stack-name", "sources", "--resolve-s3"]
     sources = sam("deploy", "--template", "infra/template.yaml", *wanted)
     assert sources.returncode != 0 and "'CodeUri' requires Bucket and Key" in sources.stderr, sources
     functions = [each["FunctionName"] for each in boto3.client("lambda").list_functions()["Functions"]]
@@ -180,6 +200,7 @@ def plain_sam_works(data, architecture):
     deployed = parameters("plain")
     assert said.items() <= deployed.items() and stack("plain")["StackStatus"] == "CREATE_COMPLETE", deployed
     health = ["GetHealth", "--stack-name", "plain", "--event-file", "events/get-health/health.json"]
+    has_tags("plain")
     answer = done(sam("remote", "invoke", *health)).replace(" ", "")
     assert '"statusCode":200' in answer, answer
     print("sam: validate, build and deploy --guided work in the root; sources are refused")

@@ -1,4 +1,4 @@
-// Charges a card exactly once, however often the request has to be sent.
+// Charges a card exactly once, even if the request must be sent several times.
 //
 //     API=https://…/v1 API_KEY=sk_test_… node charge_once.mjs order-1001
 
@@ -18,10 +18,10 @@ async function charge(order) {
   };
   for (let attempt = 0; attempt < TRIES_MAX; attempt++) {
     let waitMs = Math.min(1000 * 2 ** attempt, 30_000) * (0.5 + Math.random() / 2);
-    // No answer: whether the payment was made is not known, so the same request is sent again.
+    // No answer: the payment may exist or not, so send the same request again.
     const answer = await fetch(`${process.env.API}/payments`, request).catch(() => undefined);
     if (answer?.ok) return answer.json();
-    // 429 and 5xx may be sent again. Another 4xx says what is wrong with the request.
+    // After a 429 or 5xx, send the request again. Any other 4xx names a fault of the request.
     if (answer && answer.status !== 429 && answer.status < 500) {
       throw new Error(`${answer.status}: ${await answer.text()}`);
     }

@@ -1,4 +1,4 @@
-// Receives webhooks and verifies their signatures with the library of Standard Webhooks.
+// Receives webhooks and verifies their signatures with the Standard Webhooks library.
 //
 //     npm install standardwebhooks
 //     WEBHOOK_SECRET=whsec_… PORT=8080 node verify_webhook.mjs
@@ -7,11 +7,11 @@ import { createServer } from "node:http";
 import { Webhook, WebhookVerificationError } from "standardwebhooks";
 
 const webhook = new Webhook(process.env.WEBHOOK_SECRET);
-// An event may come more than once. Keep the ids in your database, in the transaction that acts on the event.
+// An event may arrive more than once. Store the ids in your database, in the transaction that processes the event.
 const received = new Set();
 
 async function receive(request) {
-  // Verify the bytes as they came: parsed and written again, they would have another signature.
+  // Verify the bytes as they arrived. Parsed and serialized again, they may differ and then fail verification.
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
   let event;

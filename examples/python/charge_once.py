@@ -1,4 +1,4 @@
-"""Charges a card exactly once, however often the request has to be sent.
+"""Charges a card exactly once, even if the request must be sent several times.
 
     API=https://…/v1 API_KEY=sk_test_… python charge_once.py order-1001
 """
@@ -32,12 +32,12 @@ def charge(order: str) -> dict:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            # 429 and 5xx may be sent again. Another 4xx says what is wrong with the request.
+            # After a 429 or 5xx, send the request again. Any other 4xx names a fault of the request.
             if error.code != 429 and error.code < 500:
                 sys.exit(f"{error.code}: {error.read().decode()}")
             wait_s = float(error.headers.get("Retry-After") or wait_s)
         except OSError:
-            # No answer: whether the payment was made is not known, so the same request is sent again.
+            # No answer: the payment may exist or not, so send the same request again.
             pass
         time.sleep(wait_s)
     sys.exit(f"no answer after {TRIES_MAX} tries: send the same request again later")

@@ -1,4 +1,4 @@
-"""Receives webhooks and verifies their signatures with the library of Standard Webhooks.
+"""Receives webhooks and verifies their signatures with the Standard Webhooks library.
 
     pip install standardwebhooks
     WEBHOOK_SECRET=whsec_… PORT=8080 python verify_webhook.py
@@ -10,13 +10,13 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from standardwebhooks import Webhook, WebhookVerificationError
 
 webhook = Webhook(os.environ["WEBHOOK_SECRET"])
-# An event may come more than once. Keep the ids in your database, in the transaction that acts on the event.
+# An event may arrive more than once. Store the ids in your database, in the transaction that processes the event.
 received = set()
 
 
 class Receiver(BaseHTTPRequestHandler):
     def do_POST(self):
-        # Verify the bytes as they came: parsed and written again, they would have another signature.
+        # Verify the bytes as they arrived. Parsed and serialized again, they may differ and then fail verification.
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         try:
             event = webhook.verify(body, dict(self.headers))

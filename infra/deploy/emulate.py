@@ -1,4 +1,4 @@
-"""What the emulator needs beside the deployed stack, because it differs from AWS there: docs/emulators.md.
+"""Corrects the deployed stack where the emulator differs from AWS: docs/emulators.md.
 
 Usage: emulate.py ENDPOINT STACK TEMPLATE. Prints the stack's outputs as JSON.
 """
@@ -7,18 +7,11 @@ import json
 import sys
 
 import boto3
-import yaml
 from botocore.exceptions import BotoCoreError, ClientError
+from samcli.yamlhelper import yaml_parse
 
-# What IAM counts as the single action, and the emulator as one of its own.
+# On AWS the first right includes the second call. The emulator has a right of its own for the second.
 BATCHES = {"sqs:SendMessage": "sqs:SendMessageBatch"}
-
-
-class Template(yaml.SafeLoader):
-    """Reads the template's text. What an intrinsic function gives is not needed here."""
-
-
-Template.add_multi_constructor("!", lambda loader, suffix, node: suffix)
 
 
 def resources(cloudformation, stack, kind):
@@ -27,29 +20,29 @@ def resources(cloudformation, stack, kind):
     return [resource["PhysicalResourceId"] for resource in found if resource["ResourceType"] == kind]
 
 
-def answer_as_the_template_says(gateway, api, template):
-    """The emulator passes over SAM's inline GatewayResponses; the same text is set one by one. Where that sets no status,
-    AWS keeps the kind's own, which the text repeats, and the emulator would answer 500."""
+def set_gateway_responses(gateway, api, template):
+    """Sets each of the template's GatewayResponses, because the emulator ignores them. Where the template sets no status, AWS
+    keeps the status of the response type, which the text contains too, but the emulator would answer 500."""
     with open(template, encoding="utf-8") as text:
-        described = yaml.load(text, Template)["Resources"]["Api"]["Properties"]
-    refuse_other_methods(gateway, api, described)
+        described = yaml_parse(text.read())["Resources"]["Api"]["Properties"]
+    set_mocks(gateway, api, described)
     responses = described.get("GatewayResponses", {})
     for kind, response in responses.items():
         headers = response["ResponseParameters"]["Headers"].items()
-        told = json.loads(response["ResponseTemplates"]["application/json"])["status"]
+        status = json.loads(response["ResponseTemplates"]["application/json"])["status"]
         gateway.put_gateway_response(
             restApiId=api,
             responseType=kind,
-            statusCode=str(response.get("StatusCode", told)),
+            statusCode=str(response.get("StatusCode", status)),
             responseParameters={f"gatewayresponse.header.{name}": value for name, value in headers},
             responseTemplates=response["ResponseTemplates"],
         )
     gateway.create_deployment(restApiId=api, stageName=described["StageName"])
 
 
-def refuse_other_methods(gateway, api, described):
-    """The emulator imports no x-amazon-apigateway-any-method; the same mock is set for each path. It fills no $context in
-    a mock, so that header and body of the answer both say the name in place of the value."""
+def set_mocks(gateway, api, described):
+    """Sets the mock of each path that refuses other methods, because the emulator ignores x-amazon-apigateway-any-method. It
+    does not fill in $context, so header and body of the answer contain the variable's name instead of its value."""
     resources = gateway.get_paginator("get_resources").paginate(restApiId=api).search("items[]")
     resources = {resource["path"]: resource["id"] for resource in resources}
     for path, methods in described.get("DefinitionBody", {}).get("paths", {}).items():
@@ -75,15 +68,15 @@ def refuse_other_methods(gateway, api, described):
         )
 
 
-def remember_as_long_as_asked(gateway, api, seconds):
-    """The emulator expands the template with the parameters' defaults, whatever was given."""
+def set_authorizer_cache(gateway, api, seconds):
+    """Sets the time of the authorizer's cache, because the emulator uses the parameter's default."""
     for authorizer in gateway.get_authorizers(restApiId=api)["items"]:
         ttl = {"op": "replace", "path": "/authorizerResultTtlInSeconds", "value": seconds}
         gateway.update_authorizer(restApiId=api, authorizerId=authorizer["id"], patchOperations=[ttl])
 
 
-def count_concurrency(functions):
-    """A number that a parameter brings stays text in the emulator, which then compares it with numbers."""
+def set_concurrency(functions):
+    """Sets MaximumConcurrency as a number, because the emulator leaves a parameter's value as text."""
     for mapping in functions.get_paginator("list_event_source_mappings").paginate().search("EventSourceMappings[]"):
         limit = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
         if limit is not None:
@@ -92,8 +85,8 @@ def count_concurrency(functions):
             )
 
 
-def name_batches(iam, role):
-    """Where a role may send one message it may send ten: so it is on AWS, by the same action."""
+def allow_batches(iam, role):
+    """Adds the right to send batches to each role that may send messages. On AWS it is the same right."""
     for policy in iam.list_role_policies(RoleName=role)["PolicyNames"]:
         document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
         for statement in document["Statement"]:
@@ -111,11 +104,11 @@ def main(endpoint, stack, template):
     given = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in described["Parameters"]}
     for api in resources(cloudformation, stack, "AWS::ApiGateway::RestApi"):
         if "CacheSeconds" in given:
-            remember_as_long_as_asked(client("apigateway"), api, given["CacheSeconds"])
-        answer_as_the_template_says(client("apigateway"), api, template)
-    count_concurrency(client("lambda"))
+            set_authorizer_cache(client("apigateway"), api, given["CacheSeconds"])
+        set_gateway_responses(client("apigateway"), api, template)
+    set_concurrency(client("lambda"))
     for role in resources(cloudformation, stack, "AWS::IAM::Role"):
-        name_batches(client("iam"), role)
+        allow_batches(client("iam"), role)
     print(json.dumps({output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}, indent=2))
 
 
@@ -123,4 +116,4 @@ if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
     except (BotoCoreError, ClientError, KeyError, OSError) as error:
-        sys.exit(f"The emulator could not be made like AWS: {error!r}")
+        sys.exit(f"The stack could not be corrected for the emulator: {error!r}")

@@ -1,6 +1,6 @@
 #!/bin/sh
-# MiniStack, an AWS emulator, on 127.0.0.1:$DEPLOY_PORT: `emulator.sh start`, `emulator.sh stop`;
-# `emulator.sh running` only says whether there is one. What it prints and keeps lies in $DEPLOY_DATA.
+# Starts and stops MiniStack, an AWS emulator, on 127.0.0.1:$DEPLOY_PORT: `emulator.sh start`, `emulator.sh stop`.
+# `emulator.sh running` succeeds if it runs. Its log and its data are in $DEPLOY_DATA.
 set -eu
 cd "$(dirname "$0")/../.."
 : "${DEPLOY_PORT:=4566}" "${DEPLOY_DATA:=.local/deploy}"
@@ -12,13 +12,13 @@ fail() {
     exit 1
 }
 
-# An emulator that was killed leaves its number behind, which may be another program's by now.
+# Prints the emulator's process id if it runs. After a kill, the file may have an id that another program has now.
 running_pid() {
     pid=$(cat "$pid_file" 2>/dev/null || true)
-    if [ -n "$pid" ] && tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q ministack; then echo "$pid"; fi
+    if [ -n "$pid" ] && tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q ministack; then echo "$pid"; fi
 }
 
-# Whether anything answers on the port.
+# Succeeds if a program listens on the port.
 taken() {
     $python - "$DEPLOY_PORT" <<'PYTHON'
 import socket, sys
@@ -28,14 +28,14 @@ PYTHON
 }
 
 start() {
-    [ -z "$(running_pid)" ] || fail "An emulator of $DEPLOY_DATA runs already: end it with \`make undeploy-local\`."
-    ! taken || fail "Port $DEPLOY_PORT is taken: end what uses it, or choose another with DEPLOY_PORT=."
+    [ -z "$(running_pid)" ] || fail "The emulator of $DEPLOY_DATA is running already: end it with \`make undeploy-local\`."
+    ! taken || fail "Port $DEPLOY_PORT is taken: end the program that uses it, or choose another port with DEPLOY_PORT=."
     data=$(pwd)/$DEPLOY_DATA/emulator
     rm -rf "$data"
     mkdir -p "$data"
-    # Its own process needs AWS_ENDPOINT_URL too: functions would otherwise call the real AWS. They inherit
-    # WEBHOOK_LOOPBACK, which lets the tests' webhooks come to this machine and which the template can't give. AUTH has
-    # each function act with its own role. In a session of its own, so that it ends together with what it starts.
+    # The functions inherit the emulator's environment. AWS_ENDPOINT_URL keeps them from calling the real AWS, and
+    # WEBHOOK_LOOPBACK allows webhooks to this machine, which the template can't. With AUTH each function has only the
+    # rights of its role. The emulator runs in its own session, so that `stop` ends it with all its processes.
     GATEWAY_PORT=$DEPLOY_PORT BIND_HOST=127.0.0.1 AWS_ENDPOINT_URL=http://127.0.0.1:$DEPLOY_PORT AUTH=true \
         WEBHOOK_LOOPBACK=true \
         IOT_MTLS_ENABLED=0 SFTP_ENABLED=0 STATE_DIR=$data S3_DATA_DIR=$data/s3 TMPDIR=$data \
@@ -50,7 +50,7 @@ start() {
     done
 }
 
-# Ends it with all that it started, which is in its session.
+# Ends the emulator and all processes of its session.
 stop() {
     pid=$(running_pid)
     rm -f "$pid_file"

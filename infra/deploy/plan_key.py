@@ -1,4 +1,5 @@
-"""The value of a merchant's key in its plan, which AWS tells the gateway and the emulator wants from the client.
+"""Prints the value of a merchant's plan key. On AWS the authorizer gives it to the gateway; the emulator expects it from
+the client.
 
 Usage: plan_key.py ENDPOINT MERCHANT
 """
@@ -11,5 +12,5 @@ endpoint, merchant = sys.argv[1:]
 pages = boto3.client("apigateway", endpoint_url=endpoint).get_paginator("get_api_keys").paginate(includeValues=True)
 keys = [key["value"] for page in pages for key in page["items"] if merchant in key["name"]]
 if not keys:
-    sys.exit(f"The gateway has no key of {merchant}.")
+    sys.exit(f"The gateway has no plan key of {merchant}.")
 print(keys[0])

@@ -1,29 +1,53 @@
 #!/bin/sh
-# Builds everything and runs the stack: `dev.sh dev` with the runner's own host, `dev.sh watch` with the functions
-# under `cargo lambda watch`. DETACH=1 returns when the stack is ready, with its output in $DATA/dev.log.
+# Builds the stack and runs it: `dev.sh dev` with the runner's own host, `dev.sh watch` with the functions under
+# `cargo lambda watch`. DETACH=1 returns when the stack is ready and writes its log to $DATA/dev.log. `dev.sh build` only
+# builds. This script holds what the runner does not know of Spillway.
 set -eu
 cd "$(dirname "$0")/../.."
 mode=$1
-: "${DATA:=.local}" "${REBUILD:=1}" "${WATCH_PORT:=9001}"
-export DATA REBUILD
-# What ends the stack of this folder.
+: "${DATA:=.local}" "${REBUILD:=1}" "${WATCH_PORT:=9001}" "${WEBHOOK_LOOPBACK:=1}" "${TEMPLATE:=infra/template.yaml}"
+# The command that ends the stack of this folder.
 stop="make stop"
 [ "$DATA" = .local ] || stop="make stop DATA=$DATA"
-runner=${CARGO_TARGET_DIR:-target}/debug/spillway-local
+binaries=${CARGO_TARGET_DIR:-target}/debug
+runner=$binaries/spillway-local
 
 fail() {
     echo "$1" >&2
     exit 1
 }
 
+# The functions of the template and the programs that the stack needs. The tests and their tools are not built.
 build() {
-    command -v cargo >/dev/null || fail "cargo is missing: install Rust with rustup, see https://rustup.rs."
-    command -v cc >/dev/null || fail "A C compiler is missing (on Debian: apt install build-essential)."
-    # All but the tests, which the stack does not need.
-    cargo build --workspace --bins || fail "The build failed: cargo says why above."
+    # shellcheck disable=SC2046 # One argument for each word.
+    cargo build "$@" --bins --package spillway-local --package spillway-sandbox --package spillway-reference \
+        $(sed -n 's|^ *CodeUri: .*/|--package |p' "$TEMPLATE")
 }
 
-# The runner writes the functions' environment, and they must be there before it is ready.
+first_build() {
+    command -v cargo >/dev/null || fail "cargo is missing: install Rust with rustup, see https://rustup.rs."
+    command -v cc >/dev/null || fail "A C compiler is missing (on Debian: apt install build-essential)."
+    build || fail "The build failed: cargo says why above."
+    mkdir -p "$DATA"
+    "$binaries/reference" "$DATA/reference.html"
+}
+
+# The runner's settings: infra/local/README.md.
+settings() {
+    case $WEBHOOK_LOOPBACK in
+    0 | false) loopback=false ;;
+    *) loopback=true ;;
+    esac
+    export DATA TEMPLATE
+    export STACK_NAME=spillway SETUP="$binaries/spillway-sandbox" DOCS_PAGE="$DATA/reference.html"
+    export FUNCTION_ENV="WEBHOOK_LOOPBACK=$loopback ${FUNCTION_ENV:-}"
+    export HIGHLIGHT="again in,declined,failed,given up,last look,not sent,put off"
+    if [ "$REBUILD" = 1 ]; then
+        export REBUILD_COMMAND="infra/local/dev.sh build" REBUILD_SOURCES="functions shared Cargo.toml Cargo.lock"
+    fi
+}
+
+# The runner writes the functions' environment. It is ready when the functions run.
 watch() {
     rm -f "$DATA/functions.env"
     WATCH_URL="http://127.0.0.1:$WATCH_PORT" "$runner" &
@@ -38,7 +62,7 @@ watch() {
     PATH="$PWD/.local/tools/cargo-lambda/bin:$PATH" cargo lambda watch \
         --invoke-address 127.0.0.1 --invoke-port "$WATCH_PORT" --env-file "$DATA/functions.env" &
     watch_pid=$!
-    # Neither is of use without the other, and a runner without it would only wait for it in vain.
+    # When one of the two ends, the other is of no use.
     while kill -0 "$runner_pid" 2>/dev/null && kill -0 "$watch_pid" 2>/dev/null; do
         sleep 0.2
     done
@@ -48,25 +72,28 @@ watch() {
 }
 
 serve() {
+    settings
     case $mode in
     dev) exec "$runner" ;;
     watch) watch ;;
     esac
 }
 
-# A field of what the runner tells of itself.
+# A field of dev.json.
 described() {
     sed -n "s/.*\"$1\": \"\(.*\)\".*/\1/p" "$DATA/dev.json"
 }
 
-detach() {
+refuse_second() {
     ! infra/local/stop.sh running || fail "A stack runs on $DATA already: end it with \`$stop\`, or choose another folder with DATA=."
-    mkdir -p "$DATA"
+}
+
+detach() {
     rm -f "$DATA/dev.json"
     nohup "$0" "$mode" serve >"$DATA/dev.log" 2>&1 </dev/null &
     pid=$!
     until [ -s "$DATA/dev.json" ]; do
-        # The last words of `cargo lambda watch` are not why it ended.
+        # The last lines of `cargo lambda watch` do not say why it ended.
         kill -0 "$pid" 2>/dev/null || fail "$(grep -v '^ INFO ' "$DATA/dev.log" | tail -n 1)"
         sleep 0.1
     done
@@ -83,9 +110,12 @@ $stop ends it.
 TEXT
 }
 
-if [ "${2:-}" = serve ]; then
-    serve
-else
-    build
+case "$mode ${2:-}" in
+"build ") build --quiet ;;
+*" serve") serve ;;
+*)
+    refuse_second
+    first_build
     if [ "${DETACH:-0}" = 1 ]; then detach; else serve; fi
-fi
+    ;;
+esac

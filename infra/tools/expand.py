@@ -1,4 +1,4 @@
-"""The template as CloudFormation gets it: expanded by the SAM CLI's own translator, as JSON. Nobody is asked for anything.
+"""Prints the template as CloudFormation gets it: expanded by the SAM CLI's own translator, as JSON. It needs no account.
 
 Usage: .local/tools/sam/bin/python infra/tools/expand.py infra/template.yaml [Parameter=value …]
 """
@@ -8,15 +8,15 @@ import logging
 import os
 import sys
 
-os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")  # the translator looks up the partition of a region
-logging.disable(logging.WARNING)  # it tells of features that it can't switch on here
+os.environ.setdefault("AWS_DEFAULT_REGION", "eu-central-1")  # the translator looks up the region's partition
+logging.disable(logging.WARNING)  # it warns of features that are off here
 
 from samcli.yamlhelper import yaml_parse
 from samtranslator.translator.transform import transform
 
 
 class NoManagedPolicies:
-    """AWS's own policies would be listed from the account, to know them by their names. No role here names one so."""
+    """The translator would list AWS's managed policies from the account to find them by name. No role here names one."""
 
     def load(self):
         return {}
@@ -24,10 +24,12 @@ class NoManagedPolicies:
 
 def main(path, given):
     with open(path, encoding="utf-8") as text:
-        template = yaml_parse(text.read())
+        # What an anchor stands for is one object for all its aliases, and the translator changes what it reads. The way
+        # through JSON makes copies, as `sam build` does when it writes the aliases out.
+        template = json.loads(json.dumps(yaml_parse(text.read())))
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
-            # What `sam build` and `sam package` put there.
+            # As `sam build` and `sam package` set it.
             folder = resource["Properties"]["CodeUri"]["Fn::Sub"].rsplit("/", 1)[-1]
             resource["Properties"]["CodeUri"] = f"s3://bucket/{folder}"
     values = {name: str(parameter["Default"]) for name, parameter in template["Parameters"].items()}

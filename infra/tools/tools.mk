@@ -1,5 +1,6 @@
-# Tools from PyPI, pinned in infra/tools/*.txt: each list is installed into a virtual environment of its own
-# under .local/tools when a target first wants it. Nothing is installed globally. Included by the Makefile.
+# Tools that targets need. Each tool has its pinned version in infra/tools. A target that needs a tool depends on the tool's
+# file *_READY, and the first such target installs the tool into its own folder under .local/tools. Nothing is installed
+# globally. The Makefile includes this file.
 #
 #   a target that runs $(SAM) or cfn-lint     depends on $(SAM_READY)
 #   a target that runs $(CARGO_LAMBDA)        depends on $(CARGO_LAMBDA_READY)
@@ -7,10 +8,10 @@
 #   a target that runs $(CARGO_DENY)          depends on $(CARGO_DENY_READY)
 #   a target that runs schemathesis           depends on $(SCHEMATHESIS_READY)
 #   a target that runs the examples           depends on $(EXAMPLES_READY)
-#   a target that runs $(REDOCLY)             depends on $(REDOCLY_READY); it is a Node.js tool from npm
+#   a target that runs $(REDOCLY)             depends on $(REDOCLY_READY)
 #
-# cargo-mutants is built from crates.io, pinned in cargo-mutants.crate; tests/mutants.sh installs it when there is something
-# to test.
+# Redocly and the examples in Node.js come from npm, the other tools from PyPI. cargo-mutants is built from crates.io
+# (cargo-mutants.crate); tests/mutants.sh installs it if there is code to test.
 
 TOOLS := .local/tools
 SAM_READY := $(TOOLS)/sam/.stamp
@@ -21,15 +22,14 @@ SCHEMATHESIS_READY := $(TOOLS)/schemathesis/.stamp
 REDOCLY_READY := $(TOOLS)/redocly/.stamp
 EXAMPLES_READY := $(TOOLS)/examples-python/.stamp $(TOOLS)/examples-node/.stamp
 
-# The SAM CLI finds cargo-lambda on the PATH, and no account, profile or metadata service is asked for
-# anything that a check does not need.
+# The SAM CLI looks for cargo-lambda on the PATH.
 CARGO_LAMBDA := PATH="$(CURDIR)/$(TOOLS)/cargo-lambda/bin:$$PATH" cargo lambda
 CARGO_DENY := PATH="$(CURDIR)/$(TOOLS)/cargo-deny/bin:$$PATH" cargo deny
 SAM := PATH="$(CURDIR)/$(TOOLS)/cargo-lambda/bin:$$PATH" SAM_CLI_TELEMETRY=0 $(CURDIR)/$(TOOLS)/sam/bin/sam
 
 REDOCLY := REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true $(CURDIR)/$(TOOLS)/redocly/node_modules/.bin/redocly
 
-# Before the rule for every list of PyPI's packages, which would match too.
+# These rules stand before the pattern rule for PyPI, which would match their targets too.
 $(REDOCLY_READY): infra/tools/redocly/package.json
 	@infra/tools/install-npm redocly
 $(TOOLS)/examples-node/.stamp: infra/tools/examples-node/package.json
@@ -38,13 +38,13 @@ $(TOOLS)/examples-node/.stamp: infra/tools/examples-node/package.json
 $(TOOLS)/%/.stamp: infra/tools/%.txt
 	@infra/tools/install $*
 
-# What the commands of docs/ need: the SAM CLI and cargo-lambda are installed, the AWS CLI is only looked at.
+# Installs the SAM CLI and cargo-lambda, and checks the version of the AWS CLI: the commands of docs/ need all three.
 .PHONY: tools
 tools: $(SAM_READY) $(CARGO_LAMBDA_READY)
 	@infra/tools/aws-cli
 
-# The template as AWS would read it. Needs neither an account nor, once installed, the network.
+# Lints the template. Needs no account, and no network after the first run.
 .PHONY: lint-template
 lint-template: $(SAM_READY)
 	@AWS_EC2_METADATA_DISABLED=true AWS_REGION=eu-central-1 $(SAM) validate --lint --region eu-central-1 --template infra/template.yaml
-	@$(TOOLS)/sam/bin/cfn-lint --regions eu-central-1 us-east-1 --template infra/template.yaml
+	@$(TOOLS)/sam/bin/cfn-lint --regions eu-central-1 us-east-1 --template infra/template.yaml infra/watch.yaml

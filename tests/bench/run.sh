@@ -15,9 +15,9 @@ echo "Building the release functions. The first time that takes a quarter of an 
 # Without the runner and the tests, whose features would be in the functions.
 cargo build --release --workspace --bins \
     --exclude spillway-local --exclude spillway-tests --exclude spillway-bench --exclude spillway-examples \
-    --exclude panicking-function ||
+    --exclude spillway-sandbox --exclude spillway-reference --exclude panicking-function ||
     fail "The build failed: cargo says why above."
-cargo build --release --package spillway-local --package spillway-bench --bins ||
+cargo build --release --package spillway-local --package spillway-sandbox --package spillway-bench --bins ||
     fail "The build failed: cargo says why above."
 cargo build --release --manifest-path tests/empty-function/Cargo.toml --target-dir "$target/empty" ||
     fail "The build failed: cargo says why above."

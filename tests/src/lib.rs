@@ -1,30 +1,36 @@
-//! The black-box harness: a stack of one's own for every test, a client, a webhook receiver, a faulty way to the
-//! store, and an oracle that says what the books must be.
+//! The test harness: a stack for each test, a client, a webhook receiver, a store proxy that injects faults, and an
+//! oracle that says what the books must contain.
 //!
-//! It imports nothing of what it tests. It knows the HTTP API, `dev.json`, the APIs of DynamoDB, SQS and Lambda, and
+//! It imports none of the code under test. It knows the HTTP API, `dev.json`, the APIs of DynamoDB, SQS and Lambda, and
 //! the layout of the table.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "it exists only for tests")]
 
 pub mod api;
-pub mod books;
+pub mod aws;
 pub mod doubles;
 pub mod load;
+pub mod oracle;
 pub mod stack;
+pub mod system;
 pub mod target;
 pub mod tools;
 
-// By their short names: every test uses some.
+// Short names for all tests.
 pub use api::client::{Answer, Client, unique};
 pub use api::eventually::{Deadline, eventually};
-pub use api::{client, clock, event, pages, terms};
-pub use books::{difference, oracle, queues, table, units, violation};
-pub use doubles::{inbox, queue_proxy, receiver, server, store_proxy};
+pub use api::{client, clock, document, event, pages, terms};
+pub use aws::{queues, table};
+pub use doubles::{consumed, receiver, server, store_proxy};
 pub(crate) use doubles::{store_conflicts, store_errors};
-pub use load::{asked, book, chaos, judge, outcomes, percentiles, refunds, shop, workload};
-pub use stack::live::Live;
+pub use load::{
+    chaos, deliveries, demo_report, evidence, judge, load_merchant, money_request, outcomes, percentiles, refunds,
+    request_log, verdict, workload,
+};
+pub use oracle::{difference, violation};
 pub use stack::options::Options;
+pub use stack::running::RunningStack;
 pub use stack::template::Template;
-pub use stack::{Stack, cargo_lambda, functions, live, make, metrics, options, process, refusal, template};
+pub use stack::{Stack, cargo_lambda, functions, make, metrics, options, process, refusal, running, template, units};
+pub use system::Merchant;
 pub use target::Target;
-pub use target::outside::Merchant;
-pub use tools::{demo_report, progress, tool, verdict};
+pub use tools::{progress, tool};

@@ -1,7 +1,18 @@
-//! Tests of real stacks. `black_box/` holds what is promised to those outside, here or against a deployed stack; `api/`
-//! mirrors the functions and `rules/` holds one promise each, both with a look inside.
+//! Tests against real stacks.
+//!
+//! - `black_box/` is what clients see, on a stack of the test's own or on a deployed one.
+//! - Folders of resources (`payments/`, `webhook_endpoints/`, …) and `workers/` mirror the functions, one file each, for
+//!   what a test can only see inside the stack.
+//! - `rules/` holds one promise in each file.
+//! - `tools/` tests the project's own programs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests and their helpers")]
 
-mod api;
+mod api_keys;
+mod balance;
 mod black_box;
+mod merchants;
+mod payments;
 mod rules;
+mod tools;
+mod webhook_endpoints;
+mod workers;

@@ -1,4 +1,4 @@
-//! The gateway's authorizer: who sends this request, what the key may do, and which plan counts it.
+//! The gateway's authorizer. It finds the merchant of a request, the scopes of the API key, and the plan key.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,11 +6,12 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use spillway_domain::api_key::{ApiKey, ApiKeySecret};
 use spillway_domain::merchant::Merchant;
-use spillway_platform::runtime::{Answered, Context, Invocation, UNAUTHORIZED};
-use spillway_platform::store::StoreError;
-use spillway_platform::work::Subject;
+use spillway_lambda::{Answered, Invocation, UNAUTHORIZED};
+use spillway_runtime::Context;
+use spillway_store::{StoreError, StoreOnly};
+use spillway_work::Subject;
 
-/// The event of a REQUEST authorizer: the fields that are used.
+/// The event of a REQUEST authorizer, with the fields that are used.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizerEvent {
@@ -19,7 +20,7 @@ pub struct AuthorizerEvent {
     multi_value_headers: Option<HashMap<String, Vec<String>>>,
 }
 
-/// What API Gateway takes and caches.
+/// The answer, which API Gateway caches.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthorizerAnswer {
@@ -44,23 +45,24 @@ struct Statement {
     resource: String,
 }
 
-/// Why there is no answer.
+/// Why a request is not authorized.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticateError {
-    /// No valid key, whatever is wrong with it: API Gateway answers 401.
+    /// The request has no valid API key. API Gateway answers 401.
     #[error("{UNAUTHORIZED}")]
     Unauthorized,
-    /// The table failed: API Gateway answers 500.
+    /// The table failed. API Gateway answers 500.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A key without its merchant.
-    #[error("the key's merchant is not there")]
+    /// The API key's merchant does not exist. API Gateway answers 500.
+    #[error("the API key's merchant does not exist")]
     MerchantMissing,
 }
 
-/// Finds the key and its merchant, strongly read, so that a new key works at once and a revoked one does no longer.
+/// Reads the API key and its merchant strongly, so that a new key works at once, and a revoked key stops working.
+/// Errors if the key is missing, unknown, expired or revoked.
 pub async fn handle(
-    context: Arc<Context>, _: Invocation, event: AuthorizerEvent,
+    context: Arc<Context<StoreOnly>>, _: Invocation, event: AuthorizerEvent,
 ) -> Result<Answered<AuthorizerAnswer>, AuthenticateError> {
     let secret = bearer(&event).ok_or(AuthenticateError::Unauthorized)?;
     let key = context.store.api_key(&secret).await?.ok_or(AuthenticateError::Unauthorized)?;
@@ -72,7 +74,8 @@ pub async fn handle(
     Ok(Answered::new(answer(&event.method_arn, &key, merchant), about))
 }
 
-/// The key of the only Authorization header, behind `Bearer` in any case.
+/// The secret in the `Authorization` header. None unless the request has exactly one such header, with the scheme
+/// `Bearer`.
 fn bearer(event: &AuthorizerEvent) -> Option<ApiKeySecret> {
     let is_authorization = |name: &str| name.eq_ignore_ascii_case("authorization");
     let all: Vec<&String> = match &event.multi_value_headers {
@@ -88,8 +91,8 @@ fn bearer(event: &AuthorizerEvent) -> Option<ApiKeySecret> {
     if scheme.eq_ignore_ascii_case("bearer") { ApiKeySecret::parse(key.trim()).ok() } else { None }
 }
 
-/// The policy covers the whole stage, so that the cached answer is right for every route; scopes are checked by the
-/// functions.
+/// Returns a policy for the whole stage, so that the cached answer is right for every route. The endpoints check the
+/// scopes.
 fn answer(method_arn: &str, key: &ApiKey, merchant: Merchant) -> AuthorizerAnswer {
     let stage: Vec<&str> = method_arn.splitn(3, '/').take(2).collect();
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    spillway_platform::runtime::serve_authorizer(authenticate::handle).await
+    spillway_lambda::serve_authorizer(authenticate::handle).await
 }

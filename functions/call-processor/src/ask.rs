@@ -1,4 +1,4 @@
-//! One loop for every resource that waits for a card processor: load, ask, conclude, commit.
+//! The work on a resource with an operation at a card processor: load, ask, conclude, commit.
 
 use std::future::Future;
 use std::time::Instant;
@@ -7,49 +7,51 @@ use spillway_domain::change::Change;
 use spillway_domain::event::EventType;
 use spillway_domain::fee::Terms;
 use spillway_domain::operation::{Answer, Ask, Asking, Asks, Conclusion, Ending, Operation, Verb};
-use spillway_platform::api::view::Shown;
-use spillway_platform::runtime::Metric;
-use spillway_platform::store::Committed;
-use spillway_platform::work::{Done, Outgoing, WorkError, WorkItem};
+use spillway_runtime::Metric;
+use spillway_store::{Committed, WorkItem};
+use spillway_wire::view::Shown;
+use spillway_work::{Outcome, Outgoing, WorkError};
 
 use crate::Context;
 
-/// Commits of one outcome, while others change the resource in between.
-const TRIES: u32 = 8;
+/// Commits of one outcome when concurrent requests change the resource.
+const TRIES_MAX: u32 = 8;
 
-/// Asks the processor what the resource's state needs, if it needs anything now, and stores what follows.
-pub async fn ask<T: Asks + Shown>(context: &Context, item: &WorkItem) -> Result<Done, WorkError> {
+/// Calls the processor, or looks the operation up, if the resource needs it now, and commits the result.
+pub async fn ask<T: Asks + Shown>(context: &Context, item: &WorkItem) -> Result<Outcome, WorkError> {
     let id = item.id::<T::Kind>().ok_or(WorkError::UnknownKey)?;
     let Some(read) = context.store.resource::<T>(item.tenant(), &id).await? else {
-        tracing::warn!(target: "spillway", %id, "a message names a {} that is not there", T::NAME);
-        return Ok(Done::new("it is not there"));
+        tracing::warn!(target: "spillway", %id, "a message names a {} that does not exist", T::NAME);
+        return Ok(Outcome::new("not found"));
     };
     let request_id = read.meta().request_id.clone();
-    asked(context, item, read).await.map(|done| done.begun_by(&request_id))
+    finish_operation(context, item, read).await.map(|outcome| outcome.caused_by(&request_id))
 }
 
-async fn asked<T: Asks + Shown>(context: &Context, item: &WorkItem, mut read: T) -> Result<Done, WorkError> {
+async fn finish_operation<T: Asks + Shown>(
+    context: &Context, item: &WorkItem, mut read: T,
+) -> Result<Outcome, WorkError> {
     let (Some(operation), Some(mut asking)) = (read.operation(), read.asking().cloned()) else {
-        return Ok(Done::new("nothing is to be asked"));
+        return Ok(Outcome::new("no operation is open"));
     };
     let Some(mut conclusion) = conclude(context, &operation, &asking).await else {
-        return Ok(Done::new("not yet to be asked again"));
+        return Ok(Outcome::new("too early to ask again"));
     };
     let terms = match &conclusion {
         Conclusion::Ended(Ending::Done(_)) if operation.verb.is_priced() => Some(terms(context, &operation).await?),
         _ => None,
     };
-    for _ in 0..TRIES {
+    for _ in 0..TRIES_MAX {
         let change = next(context, &read, &conclusion, terms.as_ref())?;
         if context.store.change(&change).await? == Committed::Done {
             count(context, &change);
             if let Conclusion::AskAgain(next) = &conclusion {
                 send_again(context, item, next).await;
             }
-            return Ok(done(&asking, &conclusion, &change, context));
+            return Ok(outcome_of(&asking, &conclusion, &change, context));
         }
-        // It was changed since it was read. What the answer means for what it is now is stored: the processor is not asked
-        // again.
+        // The resource was changed since it was read. This applies the processor's answer to the resource as it is now.
+        // The processor is not asked again.
         let changed = context.store.resource::<T>(item.tenant(), &read.meta().id).await?;
         let carried_over = changed.and_then(|changed| {
             let now = changed.asking()?.clone();
@@ -57,13 +59,13 @@ async fn asked<T: Asks + Shown>(context: &Context, item: &WorkItem, mut read: T)
         });
         match carried_over {
             Some(carried_over) => (conclusion, asking, read) = carried_over,
-            None => return Ok(Done::new("settled meanwhile by another copy of the message")),
+            None => return Ok(Outcome::new("settled by another copy of the message")),
         }
     }
-    Err(WorkError::Refused(format!("{item} changed during every one of {TRIES} commits")))
+    Err(WorkError::Refused(format!("{item} changed during every one of {TRIES_MAX} commits")))
 }
 
-/// The change that the conclusion makes of the resource as it was read last.
+/// The change of the resource that follows from the conclusion.
 fn next<T: Asks>(
     context: &Context, read: &T, conclusion: &Conclusion, terms: Option<&Terms>,
 ) -> Result<Change<T>, WorkError> {
@@ -73,11 +75,11 @@ fn next<T: Asks>(
             change.map_err(|error| WorkError::Refused(error.to_string()))
         }
         Conclusion::AskAgain(next) => Ok(read.ask_again(next.clone())),
-        Conclusion::Call => Err(WorkError::Refused("a call is still to be made".to_owned())),
+        Conclusion::Call => Err(WorkError::Refused("the call was not made yet".to_owned())),
     }
 }
 
-/// Asks until it is known what follows. None: nothing is to be done now, the message is early.
+/// Calls the processor or looks the operation up until a conclusion can be stored. None if it is too early to ask.
 async fn conclude(context: &Context, operation: &Operation, asking: &Asking) -> Option<Conclusion> {
     let policy = &context.unknown_outcome;
     let mut ask = asking.next(context.now(), policy);
@@ -103,8 +105,8 @@ async fn conclude(context: &Context, operation: &Operation, asking: &Asking) -> 
             (Conclusion::Ended(Ending::Done(_)), Verb::Undo) => {
                 let reference = &operation.reference;
                 tracing::error!(target: "spillway", %reference, "a charge appeared after its payment failed, and was undone");
-                // Counted before the end of the look is stored: were that to fail, the next look might find no charge
-                // any more.
+                // This is counted before the commit. If the commit fails, the next look-up may no longer find the
+                // charge.
                 context.metrics.add(Metric::LateChargesUndone, 1);
             }
             (Conclusion::AskAgain(_), _) if is_unknown => context.metrics.add(Metric::OutcomesUnknown, 1),
@@ -114,7 +116,7 @@ async fn conclude(context: &Context, operation: &Operation, asking: &Asking) -> 
     }
 }
 
-/// The processor's answer to a call, however long it takes; how long it took is noted.
+/// Waits for a call of the processor, and measures its duration.
 async fn timed<T>(context: &Context, call: impl Future<Output = T>) -> T {
     let (began, metered) = (Instant::now(), context.meter.calls_processor());
     let answer = call.await;
@@ -123,8 +125,9 @@ async fn timed<T>(context: &Context, call: impl Future<Output = T>) -> T {
     answer
 }
 
-/// The merchant's terms for the operation's currency. If the cached merchant lacks the currency, it is older than the
-/// currency, and the merchant is read again. An error if there is no price: nothing is posted, the message comes again.
+/// The merchant's terms for the operation's currency. If the cached merchant lacks the currency, the merchant is read
+/// again, because the cached copy may be older than the currency. Errors if the merchant has no price for the currency:
+/// then nothing is posted, and the message comes again.
 async fn terms(context: &Context, operation: &Operation) -> Result<Terms, WorkError> {
     let (id, currency) = (&operation.tenant.merchant, operation.currency);
     if let Some(terms) = context.merchants.get(id).await?.and_then(|merchant| merchant.terms(currency)) {
@@ -134,6 +137,7 @@ async fn terms(context: &Context, operation: &Operation) -> Result<Terms, WorkEr
     terms.ok_or_else(|| WorkError::NoPrice(id.clone(), currency))
 }
 
+/// Counts payments that succeeded or failed.
 fn count<T: Asks>(context: &Context, change: &Change<T>) {
     for event in &change.events {
         match event.event_type {
@@ -144,8 +148,8 @@ fn count<T: Asks>(context: &Context, change: &Change<T>) {
     }
 }
 
-/// For the log: what came of it, and what was made.
-fn done<T: Asks>(asking: &Asking, conclusion: &Conclusion, change: &Change<T>, context: &Context) -> Done {
+/// The result for the log: the outcome, and the ids of the journal entries and events.
+fn outcome_of<T: Asks>(asking: &Asking, conclusion: &Conclusion, change: &Change<T>, context: &Context) -> Outcome {
     let outcome = match conclusion {
         Conclusion::Ended(Ending::Done(_)) if asking.verb == Verb::Undo => "undone".to_owned(),
         Conclusion::Ended(Ending::Done(_)) => change.after.status().to_string(),
@@ -159,25 +163,26 @@ fn done<T: Asks>(asking: &Asking, conclusion: &Conclusion, change: &Change<T>, c
         }
         Conclusion::Call => String::new(),
     };
-    let made = change.entries.iter().map(|(entry, _)| entry.id.to_string());
-    made.chain(change.events.iter().map(|event| event.id.to_string())).fold(Done::new(outcome), Done::with)
+    let entries = change.entries.iter().map(|(entry, _)| entry.id.to_string());
+    entries.chain(change.events.iter().map(|event| event.id.to_string())).fold(Outcome::new(outcome), Outcome::with)
 }
 
-/// Begun seconds until the next ask.
+/// Seconds until the next ask, rounded up.
 fn wait_s(context: &Context, next: &Asking) -> u32 {
     let now = context.now();
     let wait_ms = next.next_at.unwrap_or(now).since(now).max(0);
     u32::try_from(wait_ms.saturating_add(999) / 1000).unwrap_or(u32::MAX)
 }
 
-/// Sends the message of the next ask. Its time is in the item, so that it can't be lost; the message is only faster.
+/// Sends the message for the next ask, if it is soon enough. The item has a due time, so losing the message only delays
+/// the ask.
 async fn send_again(context: &Context, item: &WorkItem, next: &Asking) {
     let delay_s = wait_s(context, next);
     if delay_s <= Outgoing::DELAY_S_MAX {
         let again = Outgoing { item: item.clone(), delay_s };
-        if let Some((_, error)) = context.queues().send(&[again]).await.pop() {
-            // Its due time brings it back.
-            tracing::warn!(target: "spillway", subject = %item, %error, "the next try's message was not sent");
+        if let Some((_, error)) = context.queues.send(&[again]).await.pop() {
+            // The item's due time brings it back.
+            tracing::warn!(target: "spillway", subject = %item, %error, "the message of the next ask was not sent");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The processor queue: asks the card processor for what an object's state needs, and commits what follows.
+//! The consumer of the processor queue. It calls the card processor for payments and refunds, and commits the results.
 
 mod ask;
 
@@ -7,12 +7,13 @@ use std::sync::Arc;
 use spillway_domain::operation::UnknownOutcomePolicy;
 use spillway_domain::payment::Payment;
 use spillway_domain::refund::Refund;
-use spillway_platform::processor::Processors;
-use spillway_platform::runtime::{self, HasQueues, Invocation, Merchants, SettingError, Start, settings};
-use spillway_platform::store::Store;
-use spillway_platform::work::{Done, Kind, QueueName, Queues, WorkError, WorkItem, each};
+use spillway_lambda::Invocation;
+use spillway_processors::Processors;
+use spillway_runtime::{SettingError, Start};
+use spillway_store::{Merchants, QueueName, Store, WorkItem, WorkKind};
+use spillway_work::{HasQueues, Outcome, Queues, WorkError, each};
 
-/// The store, the processors and what they may leave open.
+/// The store, the merchants, the queue, the processors, and the settings for unknown outcomes.
 pub struct Parts {
     store: Store,
     merchants: Merchants,
@@ -21,10 +22,10 @@ pub struct Parts {
     unknown_outcome: UnknownOutcomePolicy,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let store = Store::with_events(start)?;
-        let unknown_outcome = settings::unknown_outcome(&start.environment)?;
+        let unknown_outcome = spillway_processors::unknown_outcome(&start.environment)?;
         Ok(Parts {
             merchants: Merchants::new(start, &store)?,
             queues: Queues::new(start, &[QueueName::Processor])?,
@@ -41,17 +42,17 @@ impl HasQueues for Parts {
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
-/// Works on each object by itself.
-pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Done, WorkError>> {
+/// Works on each item by itself.
+pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Outcome, WorkError>> {
     each(items, |item| work(&context, item)).await
 }
 
-async fn work(context: &Context, item: WorkItem) -> Result<Done, WorkError> {
+async fn work(context: &Context, item: WorkItem) -> Result<Outcome, WorkError> {
     match item.kind {
-        Kind::Payment => ask::ask::<Payment>(context, &item).await,
-        Kind::Refund => ask::ask::<Refund>(context, &item).await,
+        WorkKind::Payment => ask::ask::<Payment>(context, &item).await,
+        WorkKind::Refund => ask::ask::<Refund>(context, &item).await,
         _ => Err(WorkError::UnknownKey),
     }
 }

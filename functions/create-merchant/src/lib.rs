@@ -1,4 +1,4 @@
-//! Creates a merchant, and its key in the gateway's usage plan. Invoked directly by an operator; it has no route.
+//! Creates a merchant and its plan key. An operator invokes this function directly; it has no route.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,20 +9,21 @@ use spillway_domain::id::SHARDS_MAX;
 use spillway_domain::merchant::{
     Merchant, MerchantRefusal, NewMerchant, Plan, SETTLEMENT_DELAY_DAYS_MAX, TEXT_LENGTH_MAX,
 };
-use spillway_platform::api::view::{self, MerchantView};
-use spillway_platform::api::{Asked, Fields, prices};
-use spillway_platform::plan_key::{self, PlanKeyError, PlanKeys};
-use spillway_platform::runtime::{self, Answered, Invocation, SettingError, Start};
-use spillway_platform::store::{Created, Store, StoreError};
-use spillway_platform::work::{Done, Subject};
+use spillway_lambda::{Answered, Invocation};
+use spillway_plan_keys::{PlanKeyError, PlanKeys};
+use spillway_runtime::{SettingError, Start};
+use spillway_store::{Created, Store, StoreError};
+use spillway_wire::view::{self, MerchantView};
+use spillway_wire::{Fields, OperatorRequest, prices};
+use spillway_work::{Outcome, Subject};
 
-/// The store and the gateway.
+/// The store and the plan keys.
 pub struct Parts {
     store: Store,
     plan_keys: PlanKeys,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let store = Store::new(start)?;
         Ok(Parts { plan_keys: PlanKeys::new(start, &store)?, store })
@@ -35,9 +36,9 @@ impl AsRef<PlanKeys> for Parts {
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
-/// What an operator asks for.
+/// The operator's request.
 #[derive(Debug, Clone)]
 pub struct CreateMerchant {
     reference: String,
@@ -48,7 +49,7 @@ pub struct CreateMerchant {
     shards: Option<u16>,
 }
 
-impl Asked for CreateMerchant {
+impl OperatorRequest for CreateMerchant {
     fn read(fields: &mut Fields) -> Option<CreateMerchant> {
         let reference = fields.text("reference", TEXT_LENGTH_MAX);
         let name = fields.text("name", TEXT_LENGTH_MAX);
@@ -70,41 +71,41 @@ impl Asked for CreateMerchant {
     }
 }
 
-/// Why there is no such merchant. Each is one sentence for the operator.
+/// Why the merchant can't be created. Each text is for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum CreateMerchantError {
-    /// It can't be so.
+    /// A rule refuses the merchant's settings.
     #[error(transparent)]
     Refused(#[from] MerchantRefusal),
-    /// The reference names a merchant that was created otherwise.
+    /// The reference names a merchant that was created with other settings.
     #[error("The reference names a merchant that was created with other settings.")]
     ReferenceTaken,
     /// The table failed.
     #[error("The merchant can't be stored: {0}.")]
     Store(#[from] StoreError),
-    /// The gateway failed.
+    /// The merchant is stored, but its plan key is missing.
     #[error(transparent)]
     PlanKey(#[from] PlanKeyError),
 }
 
-/// Stores the merchant, then makes its plan key. Repeating the same request is harmless, and completes what an earlier
-/// one left half done. The answer is the merchant as it is now, which may have been changed since.
+/// Stores the merchant, then creates its plan key. Repeating the same request is harmless, and completes an interrupted
+/// one. Returns the merchant as it is now, which may have changed since its creation.
 pub async fn handle(
-    context: Arc<Context>, invocation: Invocation, asked: CreateMerchant,
+    context: Arc<Context>, invocation: Invocation, request: CreateMerchant,
 ) -> Result<Answered<MerchantView>, CreateMerchantError> {
-    let plan_key = plan_key::new_value(context.random());
-    let merchant = Merchant::create(asked.into(), plan_key, &invocation.request_id, context.now())?;
+    let plan_key = spillway_plan_keys::new_value(context.random());
+    let merchant = Merchant::create(request.into(), plan_key, &invocation.request_id, context.now())?;
     let (merchant, outcome) = match context.store.create_merchant(&merchant).await? {
         Created::New => (merchant, "created"),
         Created::Existing(first) if first.fingerprint == merchant.fingerprint => (first, "created before"),
         Created::Existing(_) => return Err(CreateMerchantError::ReferenceTaken),
     };
-    plan_key::provide(&context, &merchant, invocation.deadline).await?;
+    spillway_plan_keys::provide(&context, &merchant, invocation.deadline).await?;
     let about = log_subject(outcome, &merchant);
     Ok(Answered::new(view::merchant(merchant), about))
 }
 
-/// For the log: the terms, and neither name nor reference, which may be a person's.
+/// The subject for the log, with plan and prices. Name and reference are left out, because they may be a person's name.
 fn log_subject(what: &str, merchant: &Merchant) -> Subject {
     let plan = match merchant.plan {
         Plan::Standard => "standard plan",
@@ -113,12 +114,12 @@ fn log_subject(what: &str, merchant: &Merchant) -> Subject {
     let prices: Vec<String> =
         merchant.currencies.iter().map(|(currency, pricing)| format!("{currency} {pricing}")).collect();
     let outcome = format!("{what}: {plan}, {}", prices.join(", "));
-    Subject::new(&merchant.id).of(&merchant.id).done(Done::new(outcome))
+    Subject::new(&merchant.id).of(&merchant.id).outcome(Outcome::new(outcome))
 }
 
 impl From<CreateMerchant> for NewMerchant {
-    fn from(asked: CreateMerchant) -> NewMerchant {
-        let CreateMerchant { reference, name, plan, currencies, settlement_delay_days, shards } = asked;
+    fn from(request: CreateMerchant) -> NewMerchant {
+        let CreateMerchant { reference, name, plan, currencies, settlement_delay_days, shards } = request;
         NewMerchant { reference, name, plan, currencies, settlement_delay_days, shards }
     }
 }

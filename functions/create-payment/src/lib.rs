@@ -1,4 +1,4 @@
-//! `POST /v1/payments`: accepts a payment. One store call and no other; what follows, follows from the stored item.
+//! `POST /v1/payments`: accepts a payment. It makes one store call. The stored item causes everything else.
 
 use std::sync::Arc;
 
@@ -10,17 +10,19 @@ use spillway_domain::id::{PaymentKind, shard_of};
 use spillway_domain::money::{AMOUNT_MAX, Minor};
 use spillway_domain::payment::{CUSTOMER_LENGTH_MAX, CaptureMethod, NewPayment, Payment, REFERENCE_LENGTH_MAX};
 use spillway_domain::resource::{Cause, Meta, Resource as _};
-use spillway_platform::api::contract::{
-    Access, Endpoint, Field, Integer, Metadata, OneOf, Success, Text, problem_types,
-};
-use spillway_platform::api::view::PaymentView;
-use spillway_platform::api::{self, ApiRequestExt as _, Caller, Json, Problem, Response};
-use spillway_platform::processor;
-use spillway_platform::runtime::{self, SettingError, Start};
-use spillway_platform::store::Store;
+use spillway_runtime::{SettingError, Start};
+use spillway_store::Store;
+use spillway_wire::contract::{Access, Endpoint, Field, Integer, Metadata, OneOf, Success, Text, problem_types};
+use spillway_wire::view::PaymentView;
+use spillway_wire::{ApiRequestExt as _, Caller, Json, Problem, Response};
 
-const AMOUNT: Field<Integer> =
-    Field::integer("amount", 1, AMOUNT_MAX, "What to charge, in minor units: cents, yen, fils.", "1250");
+const AMOUNT: Field<Integer> = Field::integer(
+    "amount",
+    1,
+    AMOUNT_MAX,
+    "The amount to charge, in minor units of the currency, such as cents for USD.",
+    "1250",
+);
 const CURRENCY: Field<Text> = Field::text(
     "currency",
     3,
@@ -31,23 +33,24 @@ const CURRENCY: Field<Text> = Field::text(
 const TOKEN: Field<Text> = Field::text(
     "token",
     255,
-    "The card, as the processor names it. The sandbox decides by the token: `tok_visa`, `tok_mastercard` are approved; \
+    "The processor's token for the card. The sandbox decides by the token: `tok_visa`, `tok_mastercard` are approved; \
      `tok_declined`, `tok_insufficient_funds`, `tok_expired_card` are declined; `tok_slow` is approved after 2 s; \
-     `tok_timeout_then_ok` is charged, but the first answer is lost; `tok_timeout_unknown` times out three times without \
-     a charge, then is approved; `tok_unavailable` is unavailable three times, then approved; `tok_refund_fails` is \
-     approved, and its refunds fail; `tok_dispute_won`, `tok_dispute_lost` are approved. Never send a card number: it is refused anywhere in a request.",
+     `tok_timeout_then_ok` is charged, but the first answer is lost; `tok_timeout_unknown` times out three times \
+     without a charge, then is approved; `tok_unavailable` is unavailable three times, then approved; \
+     `tok_refund_fails` is approved, and its refunds fail; `tok_dispute_won`, `tok_dispute_lost` are approved. Never \
+     send a card number: it is refused anywhere in a request.",
     "\"tok_visa\"",
 );
 const CAPTURE_METHOD: Field<OneOf<CaptureMethod>> = Field::one_of(
     "capture_method",
-    "When the money is taken: `automatic` is together with the authorization.",
+    "When the money is captured. `automatic`: together with the authorization.",
     "\"automatic\"",
 );
-const DESCRIPTION: Field<Text> = Field::text("description", 500, "For people.", "\"Order 1001\"").optional();
+const DESCRIPTION: Field<Text> = Field::text("description", 500, "A text for people.", "\"Order 1001\"").optional();
 const REFERENCE: Field<Text> = Field::text(
     "reference",
     REFERENCE_LENGTH_MAX,
-    "Your own number of the order. Begin it with a letter: a number of digits alone can look like a card number.",
+    "Your own id of the order. Begin it with a letter, because digits alone can look like a card number.",
     "\"order-1001\"",
 )
 .optional();
@@ -55,12 +58,12 @@ const CUSTOMER: Field<Text> =
     Field::text("customer", CUSTOMER_LENGTH_MAX, "Your own id of the customer.", "\"cus_77\"").optional();
 const METADATA: Field<Metadata> = Field::METADATA;
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
     summary: "Create a payment",
-    description: "Starts a payment. The answer says `processing`; a webhook, or `GET`, says what became of it.\n\nSent \
-                  again with the same `Idempotency-Key` and the same body, the answer is the first one, so it says \
-                  `processing` for ever.",
+    description: "Starts a payment. The answer has the status `processing`. A webhook event, or `GET`, has the \
+                  result.\n\nIf you send the request again with the same `Idempotency-Key` and the same body, you get \
+                  the first answer again, so its status is always `processing`.",
     body: &[
         AMOUNT.spec(),
         CURRENCY.spec(),
@@ -75,40 +78,40 @@ pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
     ..Endpoint::post(
         "/v1/payments",
         Access::Starts(Scope::PaymentsWrite),
-        Success::accepted("The payment is stored, and will be charged.").with_etag(),
+        Success::accepted("The payment is stored. The card will be charged.").with_etag(),
     )
 };
 
-/// The store, for payments that are due.
+/// The store, with due times.
 pub struct Parts {
     store: Store,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         Ok(Parts { store: Store::with_due_times(start)? })
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
-/// Stores the payment and answers 202, or answers as the first request with this idempotency key was answered.
+/// Stores the payment and answers 202. A repeated request with the same idempotency key gets the first answer.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let now = context.now();
     let key = request.idempotency_key()?;
     let body = request.json()?;
     let fingerprint = body.fingerprint();
-    let asked = parse(body, &caller)?;
-    let processor = processor::for_mode(caller.tenant.mode).ok_or_else(Problem::processor_not_configured)?;
+    let new = parse(body, &caller)?;
+    let processor = spillway_processors::for_mode(caller.tenant.mode).ok_or_else(Problem::processor_not_configured)?;
 
     let id = key.id_for::<PaymentKind>(&caller.tenant, Payment::NAME, "");
     let shard = shard_of(id.as_str(), caller.shards.in_force(now));
     let cause = Cause { request_id: request.request_id().to_owned(), fingerprint, at: now };
     let change =
-        Change::creation(Payment::accept(Meta::new(id, caller.tenant, shard, cause), asked, processor.to_owned()));
+        Change::creation(Payment::accept(Meta::new(id, caller.tenant, shard, cause), new, processor.to_owned()));
 
     let creation = context.store.create(&change).await?;
-    api::creation(&request, &change.after, creation, |never| match never {})
+    spillway_wire::creation(&request, &change.after, creation, |never| match never {})
 }
 
 fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {
@@ -121,8 +124,8 @@ fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {
         None => (None, true),
     };
     let token = match TOKEN.read(&mut fields) {
-        Some(token) if !processor::knows_token(caller.tenant.mode, &token) => {
-            fields.fault(TOKEN.name, "is no token that the processor knows")
+        Some(token) if !spillway_processors::knows_token(caller.tenant.mode, &token) => {
+            fields.fault(TOKEN.name, "is not a token that the processor knows")
         }
         token => token,
     };

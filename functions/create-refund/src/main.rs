@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    spillway_platform::runtime::serve_endpoint(&create_refund::ENDPOINT, create_refund::handle).await
+    spillway_lambda::serve_endpoint(&create_refund::ENDPOINT, create_refund::handle).await
 }

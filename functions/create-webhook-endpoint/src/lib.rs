@@ -6,13 +6,12 @@ use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::resource::{Cause, Meta};
-use spillway_domain::webhook::{Endpoint, EventFilter};
-use spillway_platform::api::contract::{Access, Endpoint as Declared, ProblemType, Success, problem_types};
-use spillway_platform::api::view::{self, WebhookEndpointView};
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
-use spillway_platform::runtime;
-use spillway_platform::store::{Committed, NotCreated};
-use spillway_platform::webhook::{Addresses, EVENT_TYPES, EndpointParts, URL, new_secret};
+use spillway_domain::webhook::{EventFilter, WebhookEndpoint};
+use spillway_store::{Committed, NotCreated};
+use spillway_webhooks::{Addresses, EVENT_TYPES, EndpointParts, URL, new_secret};
+use spillway_wire::contract::{Access, Endpoint, ProblemType, Success, problem_types};
+use spillway_wire::view::{self, WebhookEndpointView};
+use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
 
 const WEBHOOK_ENDPOINT_DELETED: ProblemType = ProblemType {
     status: 409,
@@ -21,30 +20,30 @@ const WEBHOOK_ENDPOINT_DELETED: ProblemType = ProblemType {
     remedy: "Use a new `Idempotency-Key` for a new endpoint.",
 };
 
-/// The declaration.
-pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
+/// The declaration of the endpoint.
+pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     summary: "Create a webhook endpoint",
-    description: "Has events posted to a server of yours. The answer shows the secret that signs them: keep it, because \
-                  only the answers to this request show it.\n\nSent again with the same `Idempotency-Key` and the same \
-                  body, the answer has the newest secret and shows the endpoint as it is now.\n\nA merchant may have 20 \
-                  enabled endpoints, and 100 with the disabled ones, in each mode.",
+    description: "Registers a server of yours to which events are posted. The answer shows the secret that signs them. \
+                  Store it, because only the answers to this request show it.\n\nIf you send the request again with \
+                  the same `Idempotency-Key` and the same body, the answer shows the endpoint as it is now, with its \
+                  newest secret.\n\nIn each mode, a merchant can have 20 enabled endpoints, and 100 endpoints in all.",
     body: &[URL.spec(), EVENT_TYPES.spec()],
     problems: &[
         problem_types::TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS,
         problem_types::TOO_MANY_WEBHOOK_ENDPOINTS,
         WEBHOOK_ENDPOINT_DELETED,
     ],
-    ..Declared::post(
+    ..Endpoint::post(
         "/v1/webhook-endpoints",
         Access::Starts(Scope::WebhooksWrite),
-        Success::created("The endpoint gets events from now on.").with_etag(),
+        Success::created("The endpoint is stored, and gets all later events.").with_etag(),
     )
 };
 
-type Context = runtime::Context<EndpointParts>;
+type Context = spillway_runtime::Context<EndpointParts>;
 
-/// Stores the endpoint and answers 201 with its signing secret. Sent again with the same idempotency key, the answer
-/// has the newest secret and shows the endpoint as it is now.
+/// Stores the endpoint and answers 201 with its signing secret. A repeated request with the same idempotency key is
+/// answered with the endpoint as it is now, and its newest secret.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let key = request.idempotency_key()?;
     let body = request.json()?;
@@ -53,9 +52,9 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
 
     let id = key.id_for::<EndpointKind>(&caller.tenant, "webhook_endpoint", "");
     let cause = Cause { request_id: request.request_id().to_owned(), fingerprint, at: context.now() };
-    // Endpoints are few: their events are all on the first shard.
+    // A merchant has few endpoints, so events about them all use shard 0.
     let meta = Meta::new(id, caller.tenant, 0, cause);
-    let endpoint = Endpoint::new(meta, url, event_types, new_secret(context.random()));
+    let endpoint = WebhookEndpoint::new(meta, url, event_types, new_secret(context.random()));
 
     match context.store.create_webhook_endpoint(&endpoint).await? {
         Committed::Done => Ok(created(&request, &endpoint, false)),
@@ -64,14 +63,15 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
             Ok(created(&request, &first, replayed))
         }
         Committed::Refused(NotCreated::Existing(_)) => Err(Problem::idempotency_key_reused()),
-        Committed::Refused(NotCreated::Deleted) => {
-            Err(Problem::new(&WEBHOOK_ENDPOINT_DELETED, "The endpoint that this Idempotency-Key made was deleted."))
-        }
+        Committed::Refused(NotCreated::Deleted) => Err(Problem::new(
+            &WEBHOOK_ENDPOINT_DELETED,
+            "The endpoint that was created with this Idempotency-Key was deleted.",
+        )),
         Committed::Refused(NotCreated::Limit(limit)) => Err(Problem::too_many_webhook_endpoints(limit)),
     }
 }
 
-fn created(request: &Request, endpoint: &Endpoint, replayed: bool) -> Response {
+fn created(request: &Request, endpoint: &WebhookEndpoint, replayed: bool) -> Response {
     let shown = view::webhook_endpoint_with(endpoint.secrets.first(), endpoint);
     Response::created(&shown, request.location(endpoint.meta.id.as_str()))
         .with_version(view::etag(endpoint.meta.version))

@@ -5,31 +5,32 @@ use std::sync::Arc;
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
-use spillway_platform::api::contract::{Access, Endpoint, PathId, Success, problem_types};
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
-use spillway_platform::runtime::Context;
-use spillway_platform::store::Committed;
+use spillway_runtime::Context;
+use spillway_store::{Committed, StoreOnly};
+use spillway_wire::contract::{Access, Endpoint, PathId, Success, problem_types};
+use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
 /// Tries when concurrent requests change the endpoint.
 const TRIES_MAX: u32 = 5;
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<()> = Endpoint {
     summary: "Delete a webhook endpoint",
-    description: "No event is delivered to the endpoint any more. An attempt that is under way may still arrive. With \
-                  `If-Match`, only that version is deleted. Sent again within 30 days, the answer is the same.",
+    description: "Deletes the endpoint. No more events are delivered to it, but an attempt that is under way may still \
+                  arrive. With `If-Match`, the endpoint is deleted only if it has this version. If you send the \
+                  request again within 30 days, you get the same answer.",
     path_ids: &[WEBHOOK_ENDPOINT.spec()],
     problems: &[problem_types::PRECONDITION_FAILED],
     ..Endpoint::delete(
         "/v1/webhook-endpoints/{endpoint_id}",
         Access::Starts(Scope::WebhooksWrite),
-        Success::no_content("The webhook endpoint is gone."),
+        Success::no_content("The webhook endpoint is deleted."),
     )
 };
 
-/// Deletes the endpoint, and answers 204 for one that was deleted before too.
-pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+/// Deletes the endpoint and answers 204. The answer is the same if the endpoint was deleted in the last 30 days.
+pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let if_match = if request.headers().contains_key("if-match") { Some(request.if_match()?) } else { None };
     let id = WEBHOOK_ENDPOINT.read(&request)?;
     for _ in 0..TRIES_MAX {
@@ -48,5 +49,5 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
             return Ok(Response::no_content());
         }
     }
-    Err(Problem::unavailable("the endpoint moves too often"))
+    Err(Problem::unavailable("the endpoint changed during every try"))
 }

@@ -2,6 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    spillway_platform::runtime::serve_endpoint(&delete_webhook_endpoint::ENDPOINT, delete_webhook_endpoint::handle)
-        .await
+    spillway_lambda::serve_endpoint(&delete_webhook_endpoint::ENDPOINT, delete_webhook_endpoint::handle).await
 }

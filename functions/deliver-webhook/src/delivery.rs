@@ -1,4 +1,4 @@
-//! One attempt, what follows from it, and the attempts after the first.
+//! One attempt, its consequences, and the attempts after the first.
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -6,19 +6,19 @@ use spillway_domain::event::EventType;
 use spillway_domain::id::{EndpointId, EventId};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, Endpoint, JitterPermille};
-use spillway_platform::runtime::Metric;
-use spillway_platform::store::{StoredEvent, keys};
-use spillway_platform::webhook::sign;
-use spillway_platform::work::{Done, Outgoing, WorkError, WorkItem};
+use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, JitterPermille, WebhookEndpoint};
+use spillway_runtime::Metric;
+use spillway_store::{StoredEvent, WorkItem, keys};
+use spillway_webhooks::sign;
+use spillway_work::{Outcome, Outgoing, WorkError};
 
 use crate::Context;
 use crate::endpoints::Endpoints;
 
-/// How long a claimed attempt keeps others off, beyond the attempt's own deadline.
+/// Milliseconds for which an attempt stays claimed beyond its own deadline.
 const CLAIM_MARGIN_MS: i64 = 5_000;
 
-/// What is posted. The id is also the header `webhook-id`: receivers tell by either what they have already.
+/// The body of a webhook. The id is also in the header `webhook-id`. Receivers recognize repetitions by it.
 #[derive(Serialize)]
 struct Body<'a> {
     id: &'a EventId,
@@ -28,83 +28,83 @@ struct Body<'a> {
     data: &'a RawValue,
 }
 
-/// Posts an event to an endpoint once. What fails on our side is an error, and does not count as an attempt.
-pub async fn attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Result<Attempt, WorkError> {
-    let ours = |what: &str| WorkError::Refused(format!("{}: {what}", event.id));
-    let data = serde_json::from_str(&event.data).map_err(|_| ours("its data can't be read"))?;
+/// Posts an event to an endpoint once. Errors if Spillway itself fails; this does not count as an attempt.
+pub async fn attempt(context: &Context, event: &StoredEvent, endpoint: &WebhookEndpoint) -> Result<Attempt, WorkError> {
+    let own_fault = |reason: &str| WorkError::Refused(format!("{}: {reason}", event.id));
+    let data = serde_json::from_str(&event.data).map_err(|_| own_fault("its data can't be read"))?;
     let body = Body { id: &event.id, event_type: event.event_type, timestamp: event.timestamp, data };
-    let body = serde_json::to_string(&body).map_err(|_| ours("its data can't be written"))?;
+    let body = serde_json::to_string(&body).map_err(|_| own_fault("its data can't be written"))?;
     let (id, now) = (event.id.as_str(), context.now());
     let signed = sign(endpoint.signing(now), id, body.as_bytes(), now);
-    let signed = signed.ok_or_else(|| ours("the endpoint's secret can't be read"))?;
+    let signed = signed.ok_or_else(|| own_fault("the endpoint's secret can't be read"))?;
     let attempt = context.sender.attempt(endpoint, id, &signed, body, now).await;
-    attempt.map_err(|no_client| ours(&no_client.to_string()))
+    attempt.map_err(|no_client| own_fault(&no_client.to_string()))
 }
 
-/// Between 80 and 120 percent.
+/// A random factor between 80 and 120 percent for the wait before the next attempt.
 pub fn jitter(context: &Context) -> JitterPermille {
     context.random_between(800, 1200)
 }
 
 /// Whether an event is to be delivered to this endpoint.
-pub fn is_wanted(event: &StoredEvent, endpoint: &Endpoint) -> bool {
+pub fn is_wanted(event: &StoredEvent, endpoint: &WebhookEndpoint) -> bool {
     endpoint.wants(event.event_type, event.only.as_ref())
 }
 
-/// Another attempt of a delivery whose time has come, or whose endpoint works again. Two copies of the message make one
-/// attempt, because the attempt is claimed first.
+/// Makes another attempt of a delivery, if its time has come or its endpoint works again. Two copies of the message
+/// make one attempt, because the attempt is claimed first.
 pub async fn retry(
     context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &EventId, endpoint: &EndpointId,
-) -> Result<Done, WorkError> {
+) -> Result<Outcome, WorkError> {
     let Some(delivery) = context.store.delivery(tenant, event, endpoint).await? else {
-        return Ok(Done::new("there is no such delivery"));
+        return Ok(Outcome::new("not found"));
     };
-    let (now, wanted) = (context.now(), endpoints.get(tenant, endpoint)?);
-    // Final, or being attempted, or early: its due time brings it back.
-    if !delivery.may_begin(wanted, now) {
-        return Ok(Done::new("not to be tried now").begun_by(&delivery.request_id));
+    let (now, as_read) = (context.now(), endpoints.get(tenant, endpoint)?);
+    // The delivery is final, claimed or early. Unless it is final, its due time brings it back.
+    if !delivery.may_begin(as_read, now) {
+        return Ok(Outcome::new("not due for an attempt").caused_by(&delivery.request_id));
     }
     let known = endpoints.of(tenant)?;
     if known.unreadable.iter().any(|unreadable| unreadable == endpoint.as_str()) {
-        // It is not gone: its due time brings the delivery back.
-        return Ok(Done::new("its endpoint can't be read").begun_by(&delivery.request_id));
+        // The endpoint exists, so the delivery is not given up. Its due time brings it back.
+        return Ok(Outcome::new("its endpoint can't be read").caused_by(&delivery.request_id));
     }
     let until = now.plus_millis(i64::from(context.webhooks.deadline_ms) + CLAIM_MARGIN_MS);
     let Some(claimed) = context.store.claim_delivery(tenant, &delivery, until).await? else {
-        return Ok(Done::new("tried by another copy of the message").begun_by(&delivery.request_id));
+        return Ok(Outcome::new("attempted by another copy of the message").caused_by(&delivery.request_id));
     };
     let stored = context.store.event(tenant, event).await?;
     let Some(stored) = stored else { return give_up(context, tenant, &claimed).await };
-    let mut wanting = wanted.filter(|endpoint| is_wanted(&stored, endpoint)).cloned();
+    let mut wanting = as_read.filter(|endpoint| is_wanted(&stored, endpoint)).cloned();
     if wanting.is_none() {
-        // It may have been enabled since the batch was read.
+        // The endpoint may have been enabled since the batch was read.
         let as_it_is = context.store.webhook_endpoint(tenant, endpoint).await?;
         wanting = as_it_is.filter(|endpoint| is_wanted(&stored, endpoint));
     }
     let Some(endpoint) = &wanting else { return give_up(context, tenant, &claimed).await };
     let attempt = attempt(context, &stored, endpoint).await?;
     let after = claimed.after(&attempt, &context.webhooks.waits_s, jitter(context), context.now());
-    let done = if context.store.replace_delivery(tenant, &claimed, &after).await? {
+    let outcome = if context.store.replace_delivery(tenant, &claimed, &after).await? {
         follow_up(context, endpoint, &after, &attempt).await?
     } else {
-        Done::new("tried, and overtaken by another copy of the message")
+        Outcome::new("attempted, but another copy of the message was faster")
     };
-    Ok(of_event(done, &stored))
+    Ok(of_event(outcome, &stored))
 }
 
-/// The endpoint is gone or disabled: no more attempts.
-async fn give_up(context: &Context, tenant: &Tenant, claimed: &Delivery) -> Result<Done, WorkError> {
+/// Gives a delivery up, because the endpoint was deleted or disabled, or no longer wants the event.
+async fn give_up(context: &Context, tenant: &Tenant, claimed: &Delivery) -> Result<Outcome, WorkError> {
     context.store.replace_delivery(tenant, claimed, &claimed.given_up()).await?;
-    Ok(Done::new("given up, the endpoint does not take it any more").begun_by(&claimed.request_id))
+    Ok(Outcome::new("given up, the endpoint no longer wants it").caused_by(&claimed.request_id))
 }
 
-/// For the log: what the event is about, and the request that began it.
-pub fn of_event(done: Done, event: &StoredEvent) -> Done {
-    done.with(&event.source).begun_by(&event.request_id)
+/// Adds the event's object and the request that caused the event to a result for the log.
+pub fn of_event(outcome: Outcome, event: &StoredEvent) -> Outcome {
+    outcome.with(&event.source).caused_by(&event.request_id)
 }
 
-/// For the log: `500, attempt 1, again in 5 s`; of a first attempt that succeeded the status alone.
-fn outcome(delivery: &Delivery, now: Timestamp) -> String {
+/// The outcome for the log, such as `500, attempt 1, again in 5 s`. Only the status if the first attempt succeeded.
+fn outcome_text(delivery: &Delivery, now: Timestamp) -> String {
     let answer = &delivery.last_answer;
     let nth = format!("{answer}, attempt {}", delivery.attempts);
     match delivery.status {
@@ -115,9 +115,9 @@ fn outcome(delivery: &Delivery, now: Timestamp) -> String {
     }
 }
 
-/// For the log: the endpoint has been failing for a while, so it was not asked.
-pub fn put_off(delivery: &Delivery, now: Timestamp) -> Done {
-    Done::new(format!("put off, the endpoint fails: in {} s", wait_s(delivery, now)))
+/// The result for the log of a delivery that was put off, because its endpoint is down.
+pub fn put_off(delivery: &Delivery, now: Timestamp) -> Outcome {
+    Outcome::new(format!("put off, the endpoint fails: in {} s", wait_s(delivery, now)))
 }
 
 /// Seconds until the next attempt, rounded up.
@@ -126,38 +126,39 @@ fn wait_s(delivery: &Delivery, now: Timestamp) -> u32 {
     u32::try_from(wait_ms.saturating_add(999) / 1000).unwrap_or(u32::MAX)
 }
 
-/// After a stored attempt: it is counted, the next one's message is sent, and the endpoint's health is noted. Gives what
-/// came of the attempt.
+/// Follows up a stored attempt: counts it, sends the message for the next attempt, and stores the endpoint's health.
+/// Returns the result for the log.
 pub async fn follow_up(
-    context: &Context, endpoint: &Endpoint, delivery: &Delivery, attempt: &Attempt,
-) -> Result<Done, WorkError> {
+    context: &Context, endpoint: &WebhookEndpoint, delivery: &Delivery, attempt: &Attempt,
+) -> Result<Outcome, WorkError> {
     context.metrics.add(if attempt.succeeded() { Metric::WebhooksDelivered } else { Metric::WebhooksFailed }, 1);
     let now = context.now();
     if let Some(next) = delivery.next_attempt_at {
         send_message(context, &endpoint.meta.owner, delivery, next.since(now)).await;
     }
-    let outcome = outcome(delivery, now);
-    let log_outcome = |_: &WorkError| Done::new(&outcome).with(&endpoint.meta.id).log(&delivery.event);
-    let disabled = note_health(context, endpoint, attempt, now).await.inspect_err(log_outcome)?;
-    Ok(Done::new(outcome + if disabled { ", endpoint disabled" } else { "" }))
+    let text = outcome_text(delivery, now);
+    let log_outcome = |_: &WorkError| Outcome::new(&text).with(&endpoint.meta.id).log(&delivery.event);
+    let disabled = store_health(context, endpoint, attempt, now).await.inspect_err(log_outcome)?;
+    Ok(Outcome::new(text + if disabled { ", endpoint disabled" } else { "" }))
 }
 
-/// Sends the message of a delivery's next attempt in `wait_ms`, if that is soon: a later one has only its due time.
+/// Sends the message for a delivery's next attempt in `wait_ms`, if a message can be delayed for so long. A later
+/// attempt has only its due time.
 pub async fn send_message(context: &Context, tenant: &Tenant, delivery: &Delivery, wait_ms: i64) {
     let delay_s = u32::try_from(wait_ms.max(0).saturating_add(999) / 1000).unwrap_or(u32::MAX);
     if delay_s > Outgoing::DELAY_S_MAX {
         return;
     }
     let Some(item) = WorkItem::of(&keys::delivery(tenant, &delivery.event, &delivery.endpoint)) else { return };
-    if let Some((_, error)) = context.queues().send(&[Outgoing { item, delay_s }]).await.pop() {
-        // Its due time brings it back.
-        tracing::warn!(target: "spillway", event = %delivery.event, error = %error, "the next attempt's message was not sent");
+    if let Some((_, error)) = context.queues.send(&[Outgoing { item, delay_s }]).await.pop() {
+        // The delivery's due time brings it back.
+        tracing::warn!(target: "spillway", event = %delivery.event, error = %error, "the message of the next attempt was not sent");
     }
 }
 
-/// Written only when it changes: since when an endpoint fails, that it works again, or that it is given up: true then.
-async fn note_health(
-    context: &Context, endpoint: &Endpoint, attempt: &Attempt, now: Timestamp,
+/// Stores a change of the endpoint's health: it began to fail, works again, or is disabled. True if this disabled it.
+async fn store_health(
+    context: &Context, endpoint: &WebhookEndpoint, attempt: &Attempt, now: Timestamp,
 ) -> Result<bool, WorkError> {
     let (tenant, id) = (&endpoint.meta.owner, &endpoint.meta.id);
     match (attempt.succeeded(), endpoint.failing_since) {
@@ -178,9 +179,10 @@ async fn note_health(
     Ok(false)
 }
 
-/// Gives the endpoint up: it is gone, or has failed since then. False if it was given up before, or works again.
+/// Disables an endpoint that answered 410, or that has failed since `failing_since`. False if it was disabled before,
+/// or works again.
 async fn disable(
-    context: &Context, endpoint: &Endpoint, failing_since: Option<Timestamp>, now: Timestamp,
+    context: &Context, endpoint: &WebhookEndpoint, failing_since: Option<Timestamp>, now: Timestamp,
 ) -> Result<bool, WorkError> {
     let disabled = context.store.disable_endpoint(endpoint, failing_since, now).await?;
     if disabled {

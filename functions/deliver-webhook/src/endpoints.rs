@@ -4,17 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use spillway_domain::id::EndpointId;
 use spillway_domain::tenant::Tenant;
-use spillway_domain::webhook::Endpoint;
-use spillway_platform::store::{Readable, StoreError};
-use spillway_platform::work::WorkItem;
+use spillway_domain::webhook::WebhookEndpoint;
+use spillway_store::{Readable, StoreError, WorkItem};
 
 use crate::Context;
 
-/// Read strongly, after the batch was received: an event that was made after an endpoint finds it.
-pub struct Endpoints(HashMap<Tenant, Result<Readable<Endpoint>, StoreError>>);
+/// The endpoints, read strongly after the batch was received. So an event finds every endpoint that was created before
+/// it.
+pub struct Endpoints(HashMap<Tenant, Result<Readable<WebhookEndpoint>, StoreError>>);
 
 impl Endpoints {
-    /// One query for each tenant of the batch.
+    /// Reads the endpoints of all tenants in the batch, with one query for each.
     pub async fn read(context: &Context, items: &[WorkItem]) -> Endpoints {
         let tenants: HashSet<&Tenant> = items.iter().map(WorkItem::tenant).collect();
         let reads = tenants
@@ -23,8 +23,8 @@ impl Endpoints {
         Endpoints(futures::future::join_all(reads).await.into_iter().collect())
     }
 
-    /// Those of a tenant.
-    pub fn of(&self, tenant: &Tenant) -> Result<&Readable<Endpoint>, StoreError> {
+    /// The endpoints of a tenant. Errors if they could not be read.
+    pub fn of(&self, tenant: &Tenant) -> Result<&Readable<WebhookEndpoint>, StoreError> {
         match self.0.get(tenant) {
             Some(Ok(endpoints)) => Ok(endpoints),
             Some(Err(error)) => Err(error.clone()),
@@ -32,8 +32,8 @@ impl Endpoints {
         }
     }
 
-    /// One of a tenant. None if there is none.
-    pub fn get(&self, tenant: &Tenant, id: &EndpointId) -> Result<Option<&Endpoint>, StoreError> {
+    /// The endpoint of a tenant with this id. None if it does not exist or can't be read.
+    pub fn get(&self, tenant: &Tenant, id: &EndpointId) -> Result<Option<&WebhookEndpoint>, StoreError> {
         Ok(self.of(tenant)?.items.iter().find(|endpoint| endpoint.meta.id == *id))
     }
 }

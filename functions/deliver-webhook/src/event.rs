@@ -1,82 +1,84 @@
-//! The first attempts of an event: at once, to every endpoint that wants it and has no delivery yet. For an endpoint that
-//! is down it is put off, unless it is time for another try.
+//! The first attempts of an event. They are made at once, to every endpoint that wants the event and has no delivery
+//! yet. For an endpoint that is down the delivery is put off, unless the endpoint is to be probed.
 
 use futures::future::join_all;
 use spillway_domain::id::EventId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::{Delivery, Endpoint, FirstStep};
-use spillway_platform::runtime::Metric;
-use spillway_platform::store::{Created, StoredEvent};
-use spillway_platform::work::{Done, WorkError};
+use spillway_domain::webhook::{Delivery, FirstStep, WebhookEndpoint};
+use spillway_runtime::Metric;
+use spillway_store::{Created, StoredEvent};
+use spillway_work::{Outcome, WorkError};
 
 use crate::Context;
 use crate::delivery;
 use crate::endpoints::Endpoints;
 
-/// When every endpoint has a delivery, final or with a due time of its own, the event needs no look any more. While an
-/// endpoint without a delivery can't be read, the event stays due, so that the endpoint gets it later. Gives what was done for each
-/// endpoint.
+/// Delivers an event to every endpoint, and returns the result for each. Then every endpoint has a final delivery, or
+/// one with its own due time, and the event's due time is removed. If an endpoint without a delivery can't be read, the
+/// event stays due, so that the endpoint gets it later.
 pub async fn deliver(
     context: &Context, endpoints: &Endpoints, tenant: &Tenant, id: &EventId,
-) -> Result<Vec<Done>, WorkError> {
+) -> Result<Vec<Outcome>, WorkError> {
     let Some(event) = context.store.event(tenant, id).await? else {
-        tracing::warn!(target: "spillway", event = %id, "a message names an event that is not there");
-        return Ok(Done::new("there is no such event").into());
+        tracing::warn!(target: "spillway", event = %id, "a message names an event that does not exist");
+        return Ok(Outcome::new("not found").into());
     };
-    let mut done = Vec::new();
-    let all = to_all(context, endpoints, tenant, &event, &mut done).await;
+    let mut outcomes = Vec::new();
+    let all = to_all(context, endpoints, tenant, &event, &mut outcomes).await;
     if all.is_err() {
-        done.iter().for_each(|done| done.log(id));
+        outcomes.iter().for_each(|outcome| outcome.log(id));
     }
-    all.map(|()| done)
+    all.map(|()| outcomes)
 }
 
 async fn to_all(
-    context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &StoredEvent, done: &mut Vec<Done>,
+    context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &StoredEvent, outcomes: &mut Vec<Outcome>,
 ) -> Result<(), WorkError> {
     let endpoints = endpoints.of(tenant)?;
-    let wanting: Vec<&Endpoint> =
+    let wanting: Vec<&WebhookEndpoint> =
         endpoints.items.iter().filter(|endpoint| delivery::is_wanted(event, endpoint)).collect();
     if wanting.is_empty() && endpoints.unreadable.is_empty() {
-        done.push(delivery::of_event(Done::new("no endpoint wants it"), event));
+        outcomes.push(delivery::of_event(Outcome::new("no endpoint wants it"), event));
     } else {
         let known = context.store.deliveries(tenant, &event.id).await?;
         let is_new = |endpoint: &str| {
             known.items.iter().all(|delivery| delivery.endpoint.as_str() != endpoint)
-                && known.unreadable.iter().all(|of| of != endpoint)
+                && known.unreadable.iter().all(|unreadable| unreadable != endpoint)
         };
         let new = wanting.into_iter().filter(|endpoint| is_new(endpoint.meta.id.as_str()));
-        // All of them to their end: an attempt that was made must be stored, whatever happens to another.
+        // All attempts run to their end, even if one fails, because an attempt that was made must be stored.
         let results = join_all(new.map(|endpoint| first_attempt(context, event, endpoint))).await;
         let (attempted, failed): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
-        done.extend(attempted.into_iter().flatten());
+        outcomes.extend(attempted.into_iter().flatten());
         if let Some(Err(error)) = failed.into_iter().next() {
             return Err(error);
         }
         if endpoints.unreadable.iter().any(|endpoint| is_new(endpoint)) {
-            done.push(delivery::of_event(Done::new("an endpoint can't be read"), event));
+            outcomes.push(delivery::of_event(Outcome::new("an endpoint can't be read"), event));
             return Ok(());
         }
-        if done.is_empty() {
-            done.push(delivery::of_event(Done::new("every endpoint had it before"), event));
+        if outcomes.is_empty() {
+            outcomes.push(delivery::of_event(Outcome::new("every endpoint already has a delivery"), event));
         }
     }
     context.store.event_handed_over(tenant, event).await?;
     Ok(())
 }
 
-async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoint) -> Result<Done, WorkError> {
+async fn first_attempt(
+    context: &Context, event: &StoredEvent, endpoint: &WebhookEndpoint,
+) -> Result<Outcome, WorkError> {
     let now = context.now();
     let new = Delivery::new(&event.id, &endpoint.meta.id, &event.request_id, event.expires_at, now);
-    let told = |done: Done| delivery::of_event(done.with(&endpoint.meta.id), event);
+    let about_event = |outcome: Outcome| delivery::of_event(outcome.with(&endpoint.meta.id), event);
     let attempted = match endpoint.first_step(now) {
         FirstStep::Attempt => true,
         FirstStep::Probe => context.store.claim_probe(endpoint, now).await?,
         FirstStep::PutOff => false,
     };
     if !attempted {
-        return put_off(context, endpoint, &new, now).await.map(told);
+        return put_off(context, endpoint, &new, now).await.map(about_event);
     }
     let attempt = delivery::attempt(context, event, endpoint).await?;
     let after = new.after(&attempt, &context.webhooks.waits_s, delivery::jitter(context), context.now());
@@ -86,25 +88,27 @@ async fn first_attempt(context: &Context, event: &StoredEvent, endpoint: &Endpoi
         Created::Existing(other) if other.is_put_off() => {
             context.store.replace_delivery(&endpoint.meta.owner, &other, &after).await?
         }
-        // Another copy of the message was faster; its result counts.
+        // Another copy of the message was faster. Its result counts.
         Created::Existing(_) => false,
     };
     if !stored {
-        return Ok(told(Done::new("another copy of the message was faster, and its result counts")));
+        return Ok(about_event(Outcome::new("another copy of the message was faster, and its result counts")));
     }
     if attempt.succeeded() {
         let since_ms = after.updated_at.since(event.timestamp);
         context.metrics.add(Metric::WebhookLatency, u64::try_from(since_ms).unwrap_or_default());
     }
-    delivery::follow_up(context, endpoint, &after, &attempt).await.map(told)
+    delivery::follow_up(context, endpoint, &after, &attempt).await.map(about_event)
 }
 
-/// Stores the delivery without an attempt. If the endpoint has recovered since it was read, that has sent only what was
-/// stored before: so it is read again, and the delivery is sent at once.
-async fn put_off(context: &Context, endpoint: &Endpoint, new: &Delivery, now: Timestamp) -> Result<Done, WorkError> {
+/// Stores the delivery without an attempt. The endpoint may have recovered since it was read, and its recovery may have
+/// missed this delivery. So the endpoint is read again, and the delivery is attempted at once if the endpoint works.
+async fn put_off(
+    context: &Context, endpoint: &WebhookEndpoint, new: &Delivery, now: Timestamp,
+) -> Result<Outcome, WorkError> {
     let later = new.put_off(delivery::jitter(context), now);
     if let Created::Existing(_) = context.store.create_delivery(&endpoint.meta.owner, &later).await? {
-        return Ok(Done::new("another copy of the message was faster, and its result counts"));
+        return Ok(Outcome::new("another copy of the message was faster, and its result counts"));
     }
     let as_it_is = context.store.webhook_endpoint(&endpoint.meta.owner, &endpoint.meta.id).await?;
     let works = later.may_begin(as_it_is.as_ref(), now);

@@ -1,5 +1,5 @@
-//! The webhooks queue: delivers each event to the endpoints that want it, tries again what failed, and sends what waits
-//! for an endpoint that works again.
+//! The consumer of the webhooks queue. It delivers each event to the endpoints that want it, repeats failed attempts,
+//! and sends the pending deliveries of an endpoint that works again.
 
 mod delivery;
 mod endpoints;
@@ -8,27 +8,27 @@ mod recovery;
 
 use std::sync::Arc;
 
-use spillway_platform::runtime::settings::Webhooks;
-use spillway_platform::runtime::{self, HasQueues, Invocation, SettingError, Start};
-use spillway_platform::store::Store;
-use spillway_platform::webhook::Sender;
-use spillway_platform::work::{Done, Kind, QueueName, Queues, WorkError, WorkItem, each};
+use spillway_lambda::Invocation;
+use spillway_runtime::{SettingError, Start};
+use spillway_store::{QueueName, Store, WorkItem, WorkKind};
+use spillway_webhooks::{self as webhooks, Sender};
+use spillway_work::{HasQueues, Outcome, Queues, WorkError, each};
 
 use endpoints::Endpoints;
 
-/// The store, the queue of webhooks, and how they are sent.
+/// The store, the queue of webhooks, the settings and the sender.
 pub struct Parts {
     store: Store,
     queues: Queues,
-    webhooks: Webhooks,
+    webhooks: webhooks::Settings,
     sender: Sender,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let store = Store::with_events(start)?;
         let queues = Queues::new(start, &[QueueName::Webhooks])?;
-        let webhooks = Webhooks::read(&start.environment)?;
+        let webhooks = webhooks::Settings::read(&start.environment)?;
         Ok(Parts { store, queues, sender: Sender::new(&webhooks), webhooks })
     }
 }
@@ -39,21 +39,23 @@ impl HasQueues for Parts {
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
-/// Delivers each event and each retry by itself; the endpoints of a merchant are read once for the batch.
-pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) -> Vec<Result<Vec<Done>, WorkError>> {
+/// Works on each item by itself. The endpoints of a merchant are read once for the batch.
+pub async fn handle(
+    context: Arc<Context>, _: Invocation, items: Vec<WorkItem>,
+) -> Vec<Result<Vec<Outcome>, WorkError>> {
     let endpoints = Endpoints::read(&context, &items).await;
     each(items, |item| work(&context, &endpoints, item)).await
 }
 
-async fn work(context: &Context, endpoints: &Endpoints, item: WorkItem) -> Result<Vec<Done>, WorkError> {
+async fn work(context: &Context, endpoints: &Endpoints, item: WorkItem) -> Result<Vec<Outcome>, WorkError> {
     match (item.kind, item.event(), item.endpoint()) {
-        (Kind::Event, Some(event), _) => event::deliver(context, endpoints, item.tenant(), &event).await,
-        (Kind::Delivery, Some(event), Some(endpoint)) => {
+        (WorkKind::Event, Some(event), _) => event::deliver(context, endpoints, item.tenant(), &event).await,
+        (WorkKind::Delivery, Some(event), Some(endpoint)) => {
             delivery::retry(context, endpoints, item.tenant(), &event, &endpoint).await.map(Into::into)
         }
-        (Kind::WebhookEndpoint, _, Some(endpoint)) => {
+        (WorkKind::WebhookEndpoint, _, Some(endpoint)) => {
             recovery::send_pending(context, endpoints, &item, &endpoint).await.map(Into::into)
         }
         _ => Err(WorkError::UnknownKey),

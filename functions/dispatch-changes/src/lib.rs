@@ -1,28 +1,30 @@
-//! The table's stream: forwards what changed to the queues. It writes nothing: the committed item is the message.
+//! The consumer of the table's stream. It sends a message for each changed item that needs work. It writes nothing to
+//! the table.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use spillway_platform::runtime::{self, SettingError, Start};
-use spillway_platform::work::{Kind, Outgoing, QueueName, Queues, StreamChange, WorkError, WorkItem};
+use spillway_runtime::{SettingError, Start};
+use spillway_store::{QueueName, WorkItem, WorkKind};
+use spillway_work::{Outgoing, Queues, StreamChange, WorkError};
 
-/// The queues, and how long movements gather before a fold.
+/// The queues, and the seconds for which movements are collected before a fold.
 pub struct Parts {
     queues: Queues,
     fold_delay_s: u32,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let queues = Queues::new(start, &QueueName::ALL)?;
         Ok(Parts { queues, fold_delay_s: start.environment.number("FOLD_DELAY_SECONDS")? })
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
-/// Sends one message for each item that needs work. A change that can't be read or sent ends the batch there: it and
-/// those after it come again.
+/// Sends one message for each item that needs work. Errors with the index of the first change that can't be read or
+/// sent. That change and all changes behind it come again.
 pub async fn handle(context: Arc<Context>, changes: Vec<StreamChange>) -> Result<(), (usize, WorkError)> {
     let mut first_of: HashMap<WorkItem, usize> = HashMap::new();
     let mut messages = Vec::new();
@@ -32,7 +34,7 @@ pub async fn handle(context: Arc<Context>, changes: Vec<StreamChange>) -> Result
             unreadable = Some((index, WorkError::UnknownKey));
             break;
         };
-        // An item that was woken once passes the stream's filter with each later change.
+        // After its first wake, every change of an item passes the stream's filter. So `wakes` compares the counter.
         if change.wakes() && !first_of.contains_key(&item) {
             first_of.insert(item.clone(), index);
             let delay_s = delay_s(&context, item.kind);
@@ -48,13 +50,13 @@ pub async fn handle(context: Arc<Context>, changes: Vec<StreamChange>) -> Result
     }
 }
 
-/// Seconds before a message of this kind may be received.
-fn delay_s(context: &Context, kind: Kind) -> u32 {
+/// Seconds until a message of this kind can be received.
+fn delay_s(context: &Context, kind: WorkKind) -> u32 {
     match kind {
-        // One message for each balance and batch, so that folds are large and few.
-        Kind::Balance => context.fold_delay_s,
-        // What was put off for the endpoint an instant ago is in the index by then.
-        Kind::WebhookEndpoint => 1,
+        // Movements are collected, so that folds are few and large.
+        WorkKind::Balance => context.fold_delay_s,
+        // By then the index contains deliveries that were put off a moment ago.
+        WorkKind::WebhookEndpoint => 1,
         _ => 0,
     }
 }

@@ -1,30 +1,31 @@
-//! Each minute: whatever is unfinished and overdue is enqueued again. So nothing is forgotten, whatever was lost.
+//! The sweep. Each minute it enqueues overdue items again, so that a lost message delays work but does not lose it.
 
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _};
 use spillway_domain::time::Timestamp;
-use spillway_platform::runtime::{self, Invocation, Metric, SettingError, Start};
-use spillway_platform::store::{Claim, DueSpace, SWEEP_MAX, Store, StoreError};
-use spillway_platform::work::{Outgoing, QueueName, Queues, WorkError, WorkItem};
+use spillway_lambda::Invocation;
+use spillway_runtime::{Metric, SettingError, Start};
+use spillway_store::{Claim, DueSpace, QueueName, SWEEP_MAX, Store, StoreError, WorkItem};
+use spillway_work::{Outgoing, Queues, WorkError};
 
-/// Partitions that are swept at once, and claims that are made at once.
+/// Partitions that are swept at the same time, and claims that are made at the same time.
 const AT_ONCE: usize = 16;
-/// From this claim on, an item counts as overdue: something does not work.
+/// The claim from which an item counts as overdue: so many claims point to a fault.
 const OVERDUE_CLAIMS: u32 = 3;
-/// What is left of the invocation's time when the sweep ends; of a short one (`cargo lambda watch` tells none, and ten
-/// seconds are assumed) half.
+/// Milliseconds that remain of the invocation when the sweep ends. An invocation of less than 20 s keeps half its time.
+/// (For `cargo lambda watch`, which has no deadline, 10 s are assumed.)
 const RESERVE_MS: i64 = 10_000;
 
-/// The store, the queues, and how long what was claimed waits before it is enqueued again.
+/// The store, the queues, and the time between two claims of an item.
 pub struct Parts {
     store: Store,
     queues: Queues,
-    /// `CLAIM_SECONDS`; doubles with each claim.
+    /// `CLAIM_SECONDS`: seconds until a claimed item is overdue again. They double with each claim.
     claim_s: u32,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let store = Store::new(start)?;
         let queues = Queues::new(start, &QueueName::ALL)?;
@@ -32,12 +33,12 @@ impl runtime::Parts for Parts {
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
-/// Sweeps the three spaces, money first, each with its share of the time that is left, so that a backlog of one delays
-/// no other. Gives what was enqueued, and how much that is.
+/// Sweeps the three spaces, money first. Each space gets its share of the remaining time, so that a backlog of one does
+/// not delay the others. Returns the enqueued items, and their numbers in words or the first error.
 pub async fn handle(context: Arc<Context>, invocation: Invocation) -> (Vec<WorkItem>, Result<String, WorkError>) {
-    let (mut told, mut enqueued) = (Vec::new(), Vec::new());
+    let (mut counts, mut enqueued) = (Vec::new(), Vec::new());
     let mut failed = None;
     for (index, space) in DueSpace::ALL.into_iter().enumerate() {
         let now = context.now();
@@ -45,23 +46,25 @@ pub async fn handle(context: Arc<Context>, invocation: Invocation) -> (Vec<WorkI
         let left_ms = invocation.deadline.since(now).max(0);
         let until = now.plus_millis((left_ms - RESERVE_MS.min(left_ms / 2)) / spaces_left);
         let swept = sweep(&context, space, until).await;
-        told.push(format!("{} {}", swept.enqueued.len(), space.as_str()));
+        counts.push(format!("{} {}", swept.enqueued.len(), space.as_str()));
         enqueued.extend(swept.enqueued);
         failed = failed.or(swept.failed);
     }
-    (enqueued, failed.map_or_else(|| Ok(format!("enqueued {}", told.join(", "))), Err))
+    (enqueued, failed.map_or_else(|| Ok(format!("enqueued {}", counts.join(", "))), Err))
 }
 
-/// What was done, and the first thing that failed: the rest was done nevertheless.
+/// The result of a sweep. After a failure the rest of the sweep was done nevertheless.
 #[derive(Default)]
 struct Swept {
     enqueued: Vec<WorkItem>,
+    /// The first error.
     failed: Option<WorkError>,
-    /// Partitions where more is overdue.
+    /// Partitions with more overdue items.
     unfinished: Vec<u16>,
 }
 
-/// A page of each partition in turn, until none has more or the time is up: then no page is begun, and no claim.
+/// Sweeps a page of each partition in turn, until no partition has more overdue items. From `until` on, no page and no
+/// claim begins.
 async fn sweep(context: &Context, space: DueSpace, until: Timestamp) -> Swept {
     let mut swept = Swept { unfinished: (0..space.shards()).collect(), ..Swept::default() };
     loop {
@@ -82,8 +85,8 @@ async fn sweep(context: &Context, space: DueSpace, until: Timestamp) -> Swept {
     }
 }
 
-/// Claims and enqueues one page of a partition, as much of it as there is time for. Whatever was claimed is sent: a claim
-/// without a message would only put off.
+/// Claims and enqueues one page of a partition, until the time is up. A message is sent for every claimed item, because
+/// a claim without a message would only delay the item.
 async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Timestamp) -> Swept {
     let now = context.now();
     if now >= until {
@@ -117,14 +120,14 @@ async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Times
     let enqueued: Vec<WorkItem> =
         messages.into_iter().enumerate().filter(|(index, _)| sent(index)).map(|(_, message)| message.item).collect();
     context.metrics.add_all(Metric::DueEnqueued, enqueued.len());
-    // One that was not sent comes again when its claim ends.
+    // An item whose message was not sent is overdue again when its claim ends.
     failed = failed.or(unsent.into_iter().next().map(|(_, error)| error));
-    // A page that failed is not swept again now: the index may still show the same items.
+    // After a failure, the partition is not swept again now, because the index may still show the same items.
     let unfinished = if full && failed.is_none() { vec![shard] } else { Vec::new() };
     Swept { enqueued, failed, unfinished }
 }
 
-/// The message for a claimed item.
+/// The message for a claimed item. An item with several claims is logged and counted as overdue.
 fn message(context: &Context, Claim { overdue, claims }: Claim) -> Outgoing {
     if claims >= OVERDUE_CLAIMS {
         context.metrics.add(Metric::DueOverdue, 1);

@@ -1,17 +1,19 @@
-//! The folds queue: adds movements to a balance, so that there are few to read.
+//! The consumer of the folds queue. It adds movements to balances, so that readers have few movements to read.
 
 use std::sync::Arc;
 
 use spillway_domain::id::{EntryId, shard_of};
 use spillway_domain::time::Timestamp;
-use spillway_platform::runtime::{self, HasQueues, Invocation, Metric, SettingError, Start};
-use spillway_platform::store::Store;
-use spillway_platform::work::{Done, Outgoing, QueueName, Queues, WorkError, WorkItem, each};
+use spillway_lambda::Invocation;
+use spillway_runtime::{Metric, SettingError, Start};
+use spillway_store::{QueueName, Store, WorkItem};
+use spillway_work::{HasQueues, Outcome, Outgoing, Queues, WorkError, each};
 
-/// A fold begins only if this much time is left.
+/// Milliseconds that must remain of the invocation for another fold.
 const RESERVE_MS: i64 = 5_000;
-/// The daily look at a balance comes at 00:15 UTC and up to this many seconds later, each balance at its own time.
+/// Each balance is due daily, at 00:15 UTC or up to this many seconds later. Each has its own time.
 const DAILY_SPREAD_S: u16 = 3_600;
+/// Milliseconds from midnight UTC to 00:15.
 const DAILY_MS: i64 = 15 * 60 * 1000;
 
 /// The store, and the queue of folds.
@@ -20,7 +22,7 @@ pub struct Parts {
     queues: Queues,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let store = Store::new(start)?;
         let queues = Queues::new(start, &[QueueName::Folds])?;
@@ -34,30 +36,30 @@ impl HasQueues for Parts {
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
 /// Folds each balance by itself.
 pub async fn handle(
     context: Arc<Context>, invocation: Invocation, items: Vec<WorkItem>,
-) -> Vec<Result<Done, WorkError>> {
+) -> Vec<Result<Outcome, WorkError>> {
     each(items, |item| work(&context, item, invocation.deadline)).await
 }
 
-async fn work(context: &Context, item: WorkItem, deadline: Timestamp) -> Result<Done, WorkError> {
+async fn work(context: &Context, item: WorkItem, deadline: Timestamp) -> Result<Outcome, WorkError> {
     let mut folded = Vec::new();
     match fold(context, &item, deadline, &mut folded).await {
-        Ok(and) => Ok(done(&folded, and)),
+        Ok(addition) => Ok(outcome_of(&folded, addition)),
         Err(error) => {
             if !folded.is_empty() {
-                done(&folded, "").log(item);
+                outcome_of(&folded, "").log(item);
             }
             Err(error)
         }
     }
 }
 
-/// Folds until nothing is left, somebody else folds, or the time is up: then a new message goes on. Adds the entries
-/// whose movements it folded to `entries`, and gives what else is to be told.
+/// Folds until no movement is left, another copy of the message folds, or the time is up. In the last case it sends a
+/// new message. Adds the entries of folded movements to `entries`, and returns an addition to the outcome for the log.
 async fn fold(
     context: &Context, item: &WorkItem, deadline: Timestamp, entries: &mut Vec<EntryId>,
 ) -> Result<&'static str, WorkError> {
@@ -66,21 +68,21 @@ async fn fold(
         let now = context.now();
         if deadline.since(now) < RESERVE_MS {
             let more = Outgoing { item: item.clone(), delay_s: 0 };
-            let unsent = context.queues().send(&[more]).await.pop();
-            return unsent.map_or(Ok(", and a message goes on"), |(_, error)| Err(error));
+            let unsent = context.queues.send(&[more]).await.pop();
+            return unsent.map_or(Ok(", continued by another message"), |(_, error)| Err(error));
         }
         let (balance, due) = context.store.balance(tenant, currency, part).await?;
         let seen = context.store.oldest_movements(tenant, currency, part, &balance.folding).await?;
         let movements = balance.unfolded(seen);
         if movements.is_empty() && !balance.has_matured(now.day()) {
-            let next = next_look(item, now);
+            let next = next_due(item, now);
             context.store.settle_due(tenant, currency, part, due.as_ref(), next).await?;
             return Ok("");
         }
-        // The order is the proof: only when these are gone may the list that names them be replaced.
+        // The order matters: the list of folded movements may be replaced only after these movements are deleted.
         context.store.delete_movements(tenant, &balance.folding).await?;
         let fold = balance.fold(&movements, now.day()).map_err(|error| WorkError::Refused(error.to_string()))?;
-        if !context.store.fold(tenant, currency, part, &fold, next_look(item, now)).await? {
+        if !context.store.fold(tenant, currency, part, &fold, next_due(item, now)).await? {
             return Ok(", then another copy of the message was faster");
         }
         context.metrics.add_all(Metric::MovementsFolded, movements.len());
@@ -88,31 +90,31 @@ async fn fold(
     }
 }
 
-/// For the log: how many movements were folded, and of which entries.
-fn done(entries: &[EntryId], and: &str) -> Done {
+/// The result for the log: the number of folded movements, and the ids of their entries.
+fn outcome_of(entries: &[EntryId], addition: &str) -> Outcome {
     let plural = if entries.len() == 1 { "" } else { "s" };
-    entries.iter().fold(Done::new(format!("{} movement{plural}{and}", entries.len())), Done::with)
+    entries.iter().fold(Outcome::new(format!("{} movement{plural}{addition}", entries.len())), Outcome::with)
 }
 
-/// When the balance is looked at in any case: the next day, spread by a hash.
-fn next_look(item: &WorkItem, now: Timestamp) -> Timestamp {
+/// The next daily due time of a balance. A hash of its key spreads balances over the hour.
+fn next_due(item: &WorkItem, now: Timestamp) -> Timestamp {
     let spread_s = shard_of(&format!("{}#{}", item.key().pk, item.key().sk), DAILY_SPREAD_S);
     now.day().plus_days(1).start().plus_millis(DAILY_MS).plus_seconds(u32::from(spread_s))
 }
 
 #[cfg(test)]
 mod tests {
-    use spillway_platform::store::Key;
+    use spillway_store::TableKey;
 
     use super::*;
 
     #[test]
-    fn a_balance_is_looked_at_the_next_day_after_a_quarter_past_midnight() {
+    fn a_balance_is_due_the_next_day_from_a_quarter_past_midnight() {
         let pk = format!("{}#test#balances", spillway_domain::id::MerchantId::derive(&["m"]));
-        let item = WorkItem::of(&Key { pk, sk: "USD".to_owned() }).unwrap();
+        let item = WorkItem::of(&TableKey { pk, sk: "USD".to_owned() }).unwrap();
         let now = Timestamp::parse("2026-01-31T23:59:59Z").unwrap();
-        let look = next_look(&item, now);
-        assert!(look >= Timestamp::parse("2026-02-01T00:15:00Z").unwrap());
-        assert!(look < Timestamp::parse("2026-02-01T01:15:00Z").unwrap());
+        let due_at = next_due(&item, now);
+        assert!(due_at >= Timestamp::parse("2026-02-01T00:15:00Z").unwrap());
+        assert!(due_at < Timestamp::parse("2026-02-01T01:15:00Z").unwrap());
     }
 }

@@ -9,37 +9,38 @@ use spillway_domain::balance::{Balance, Inexact, Reading, part_of};
 use spillway_domain::currency::Currency;
 use spillway_domain::ledger::Movement;
 use spillway_domain::time::Day;
-use spillway_platform::api::contract::{Access, Endpoint, Success};
-use spillway_platform::api::view::{self, BalanceView};
-use spillway_platform::api::{ApiResponseExt as _, Caller, Problem, Response};
-use spillway_platform::runtime::Context;
-use spillway_platform::store::{BalancePart, Readable};
+use spillway_runtime::Context;
+use spillway_store::{BalancePart, Readable, StoreOnly};
+use spillway_wire::contract::{Access, Endpoint, Success};
+use spillway_wire::view::{self, BalanceView};
+use spillway_wire::{ApiResponseExt as _, Caller, Problem, Response};
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<BalanceView> = Endpoint {
     summary: "Get the balance",
-    description: "The exact balance in each of the merchant's currencies. It includes everything that was committed before \
-                  the request began. An amount is `pending` until its value date, and `available` from then on.\n\nA \
-                  balance of which something stored can't be read has `null` as `available` and `pending`, and an \
-                  `error`; the other currencies are exact. While a balance moves too fast to be read, the answer is 503.",
+    description: "The exact balance in each of the merchant's currencies. It includes everything that was committed \
+                  before the request began. An amount is `pending` until its value date, and `available` from then \
+                  on.\n\nIf stored data of a balance can't be read, its `available` and `pending` are `null`, and it \
+                  has an `error`; the other currencies are exact. If a balance changes during every try to read it, \
+                  the answer is 503.",
     ..Endpoint::get("/v1/balance", Access::Reads(Scope::BalanceRead), Success::ok("The balance in every currency."))
 };
 
-/// More than one fold between the two reads, so often in a row, is a store that is too slow.
-const TRIES: u32 = 5;
+/// Tries when a balance is folded more than once between the two reads.
+const TRIES_MAX: u32 = 5;
 
 type Balances = Readable<BalancePart>;
-/// By currency code, because there may be money in a currency that this version does not know.
+/// The readings by currency code. A stored balance may have a currency that this version does not know.
 type Readings = BTreeMap<String, Result<Reading, Inexact>>;
 
-/// Reads balances, movements and balances again, until no more than one fold came in between. What was committed
-/// before the request began is in the answer, and nothing is in it twice. A currency of which an item can't be read has
-/// an error; the others are answered. 503 if a balance moves during every try.
-pub async fn handle(context: Arc<Context>, caller: Caller, _: Request) -> Result<Response, Problem> {
+/// Reads balances, movements, and balances again, until at most one fold came in between. The answer includes
+/// everything that was committed before the request began, exactly once. A currency with an item that can't be read has
+/// an error; the other currencies are exact. Answers 503 if a balance changes during every try.
+pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, _: Request) -> Result<Response, Problem> {
     let (tenant, shards) = (&caller.tenant, caller.shards.largest());
 
     let mut first = context.store.balances(tenant, shards).await?;
-    for _ in 0..TRIES {
+    for _ in 0..TRIES_MAX {
         let movements = context.store.movements(tenant, shards).await?;
         let second = context.store.balances(tenant, shards).await?;
         let now = context.now();
@@ -52,10 +53,10 @@ pub async fn handle(context: Arc<Context>, caller: Caller, _: Request) -> Result
         }
         first = second;
     }
-    Err(Problem::unavailable("a balance moved during every read"))
+    Err(Problem::unavailable("a balance changed during every try"))
 }
 
-/// The readings of all currencies that the merchant has, or ever had money in.
+/// The readings of all currencies that are enabled, or that have a stored balance or movement.
 fn read(
     enabled: &[Currency], first: &Balances, movements: &Readable<Movement>, second: &Balances, today: Day,
 ) -> Readings {

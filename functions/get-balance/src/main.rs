@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    spillway_platform::runtime::serve_endpoint(&get_balance::ENDPOINT, get_balance::handle).await
+    spillway_lambda::serve_endpoint(&get_balance::ENDPOINT, get_balance::handle).await
 }

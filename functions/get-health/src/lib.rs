@@ -1,23 +1,23 @@
-//! `GET /v1/health`: whether the API answers at all. Public, and without a read that anybody could make us pay for.
+//! `GET /v1/health`: whether the API answers. It is public, so it makes no read that anyone could cause us to pay for.
 
 use std::sync::Arc;
 
 use lambda_http::Request;
 use schemars::JsonSchema;
 use serde::Serialize;
-use spillway_platform::api::contract::{Access, Endpoint, Success};
-use spillway_platform::api::{ApiResponseExt as _, Parameters, Problem, Response};
-use spillway_platform::runtime::Context;
+use spillway_runtime::Context;
+use spillway_wire::contract::{Access, Endpoint, Success};
+use spillway_wire::{ApiResponseExt as _, Parameters, Problem, Response};
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<Health> = Endpoint {
     summary: "Whether the API answers",
-    description: "Needs no key, reads nothing, and ignores its query. `HEAD` is answered too.",
+    description: "Needs no key, reads nothing, and ignores its query. `HEAD` works too.",
     query: None,
     ..Endpoint::get("/v1/health", Access::Public, Success::ok("The API answers."))
 };
 
-/// What is shown of an API that answers.
+/// The answer of the health check.
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Health {
     /// Always `health`.
@@ -30,7 +30,7 @@ pub struct Health {
     version: &'static str,
 }
 
-/// Answers 200, whatever the query: monitors add to it what gets their requests past caches.
+/// Answers 200 with any query, because monitors add query parameters to bypass caches.
 pub async fn handle(_: Arc<Context<()>>, _: Request, _: Parameters) -> Result<Response, Problem> {
     Ok(Response::ok(&Health { object: "health", status: "ok", version: env!("CARGO_PKG_VERSION") }).never_cached())
 }

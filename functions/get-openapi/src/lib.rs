@@ -1,5 +1,5 @@
-//! `GET /v1/openapi.json`: the OpenAPI document of this API. Public, and without a read that anybody could make us pay
-//! for.
+//! `GET /v1/openapi.json`: the OpenAPI document of this API. It is public, so it makes no read that anyone could cause
+//! us to pay for.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use lambda_http::Request;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use spillway_platform::api::contract::{Access, Endpoint, Success};
-use spillway_platform::api::{ApiResponseExt as _, Parameters, Problem, Response};
-use spillway_platform::runtime::Context;
+use spillway_runtime::Context;
+use spillway_wire::contract::{Access, Endpoint, Success};
+use spillway_wire::{ApiResponseExt as _, Parameters, Problem, Response};
 
-/// What `make openapi` writes.
+/// The document that `make openapi` writes.
 const DOCUMENT: &str = include_str!("../../../docs/openapi.json");
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<Document> = Endpoint {
     summary: "Get this document",
-    description: "The OpenAPI 3.1 document of the version that answers. Its query is ignored.",
+    description: "The OpenAPI 3.1 document of the deployed version. Its query is ignored.",
     query: None,
     ..Endpoint::get("/v1/openapi.json", Access::Public, Success::ok("The document."))
 };
@@ -28,7 +28,7 @@ pub const ENDPOINT: Endpoint<Document> = Endpoint {
 #[serde(transparent)]
 pub struct Document(&'static RawValue);
 
-/// Answers 200, whatever the query.
+/// Answers 200 with any query.
 pub async fn handle(_: Arc<Context<()>>, _: Request, _: Parameters) -> Result<Response, Problem> {
     let document = serde_json::from_str(DOCUMENT).map_err(|error| Problem::internal_error(error.to_string()))?;
     Ok(Response::ok(&Document(document)))

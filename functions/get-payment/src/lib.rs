@@ -6,17 +6,18 @@ use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::PaymentKind;
 use spillway_domain::payment::Payment;
-use spillway_platform::api::contract::{Access, Endpoint, PathId, Success};
-use spillway_platform::api::view::PaymentView;
-use spillway_platform::api::{self, Caller, Problem, Response};
-use spillway_platform::runtime::Context;
+use spillway_runtime::Context;
+use spillway_store::StoreOnly;
+use spillway_wire::contract::{Access, Endpoint, PathId, Success};
+use spillway_wire::view::PaymentView;
+use spillway_wire::{Caller, Problem, Response};
 
 const PAYMENT: PathId<PaymentKind> = PathId::new("payment_id", "payment");
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
     summary: "Get a payment",
-    description: "A payment as it is now. `processing` ends in `succeeded` or `failed`, mostly within seconds.",
+    description: "A payment as it is now. The status `processing` becomes `succeeded` or `failed`, usually within seconds.",
     path_ids: &[PAYMENT.spec()],
     ..Endpoint::get(
         "/v1/payments/{payment_id}",
@@ -25,13 +26,13 @@ pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
     )
 };
 
-/// Answers with the payment, or 304 if the client has this version. A malformed, a missing and a foreign id get the
-/// same 404.
-pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+/// Answers with the payment, or 304 if the client has this version. A malformed id, a missing payment and another
+/// tenant's payment get the same 404.
+pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let id = PAYMENT.read(&request)?;
 
     let payment: Option<Payment> = context.store.resource(&caller.tenant, &id).await?;
     let payment = payment.ok_or_else(|| PAYMENT.not_found())?;
 
-    Ok(api::resource(&payment, &request))
+    Ok(spillway_wire::resource(&payment, &request))
 }

@@ -6,17 +6,18 @@ use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::RefundKind;
 use spillway_domain::refund::Refund;
-use spillway_platform::api::contract::{Access, Endpoint, PathId, Success};
-use spillway_platform::api::view::RefundView;
-use spillway_platform::api::{self, Caller, Problem, Response};
-use spillway_platform::runtime::Context;
+use spillway_runtime::Context;
+use spillway_store::StoreOnly;
+use spillway_wire::contract::{Access, Endpoint, PathId, Success};
+use spillway_wire::view::RefundView;
+use spillway_wire::{Caller, Problem, Response};
 
 const REFUND: PathId<RefundKind> = PathId::new("refund_id", "refund");
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<RefundView<'static>> = Endpoint {
     summary: "Get a refund",
-    description: "A refund as it is now. `pending` ends in `succeeded` or `failed`, mostly within seconds.",
+    description: "A refund as it is now. The status `pending` becomes `succeeded` or `failed`, usually within seconds.",
     path_ids: &[REFUND.spec()],
     ..Endpoint::get(
         "/v1/refunds/{refund_id}",
@@ -25,13 +26,13 @@ pub const ENDPOINT: Endpoint<RefundView<'static>> = Endpoint {
     )
 };
 
-/// Answers with the refund, or 304 if the client has this version. A malformed, a missing and a foreign id get the same
-/// 404.
-pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+/// Answers with the refund, or 304 if the client has this version. A malformed id, a missing refund and another
+/// tenant's refund get the same 404.
+pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let id = REFUND.read(&request)?;
 
     let refund: Option<Refund> = context.store.resource(&caller.tenant, &id).await?;
     let refund = refund.ok_or_else(|| REFUND.not_found())?;
 
-    Ok(api::resource(&refund, &request))
+    Ok(spillway_wire::resource(&refund, &request))
 }

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
-use spillway_platform::api::contract::{Access, Endpoint, PathId, Success};
-use spillway_platform::api::view::{self, WebhookEndpointView};
-use spillway_platform::api::{ApiResponseExt as _, Caller, Problem, Response};
-use spillway_platform::runtime::Context;
+use spillway_runtime::Context;
+use spillway_store::StoreOnly;
+use spillway_wire::contract::{Access, Endpoint, PathId, Success};
+use spillway_wire::view::{self, WebhookEndpointView};
+use spillway_wire::{ApiResponseExt as _, Caller, Problem, Response};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     summary: "Get a webhook endpoint",
     description: "A webhook endpoint as it is now, without its secret.",
@@ -24,9 +25,9 @@ pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     )
 };
 
-/// Answers with the endpoint, without its secret, or 304 if the client has this version. A malformed, a missing and a
-/// foreign id get the same 404.
-pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+/// Answers with the endpoint, without its secret, or 304 if the client has this version. A malformed id, a missing
+/// endpoint and another tenant's endpoint get the same 404.
+pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let id = WEBHOOK_ENDPOINT.read(&request)?;
 
     let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;

@@ -1,4 +1,4 @@
-//! Issues an API key of a merchant. Invoked directly by an operator; it has no route.
+//! Issues an API key of a merchant. An operator invokes this function directly; it has no route.
 
 use std::sync::Arc;
 
@@ -6,15 +6,16 @@ use spillway_domain::api_key::{ApiKey, ApiKeySecret, Scope};
 use spillway_domain::id::{ApiKeyId, MerchantId};
 use spillway_domain::tenant::{Mode, Tenant};
 use spillway_domain::time::Timestamp;
-use spillway_platform::api::view::{self, ApiKeyView};
-use spillway_platform::api::{Asked, Fields};
-use spillway_platform::runtime::{Answered, Context, Invocation};
-use spillway_platform::store::{Created, StoreError};
-use spillway_platform::work::{Done, Subject};
+use spillway_lambda::{Answered, Invocation};
+use spillway_runtime::Context;
+use spillway_store::{Created, StoreError, StoreOnly};
+use spillway_wire::view::{self, ApiKeyView};
+use spillway_wire::{Fields, OperatorRequest};
+use spillway_work::{Outcome, Subject};
 
 const REFERENCE_LENGTH_MAX: usize = 200;
 
-/// What an operator asks for.
+/// The operator's request.
 #[derive(Debug)]
 pub struct IssueApiKey {
     merchant: MerchantId,
@@ -24,7 +25,7 @@ pub struct IssueApiKey {
     expires_at: Option<Timestamp>,
 }
 
-impl Asked for IssueApiKey {
+impl OperatorRequest for IssueApiKey {
     fn read(fields: &mut Fields) -> Option<IssueApiKey> {
         let merchant = fields.merchant("merchant");
         let mode = fields.parsed("mode", "must be \"test\" or \"live\"", Mode::parse);
@@ -37,31 +38,32 @@ impl Asked for IssueApiKey {
     }
 }
 
-/// Why there is no such key. Each is one sentence for the operator.
+/// Why the key can't be issued. Each text is one sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum IssueApiKeyError {
-    /// It would never be valid.
+    /// The key would never be valid.
     #[error("expires_at has passed.")]
     Expired,
-    /// No such merchant.
+    /// The merchant does not exist.
     #[error("There is no merchant {0}.")]
     NoMerchant(MerchantId),
-    /// The reference names a key that is of no more use.
+    /// The reference names a revoked key.
     #[error("The reference names a key that was revoked; use another reference.")]
     Revoked,
-    /// The reference names a key that may do something else.
-    #[error("The reference names a key with other scopes or another expiry already.")]
+    /// The reference names a key with other scopes or another expiry.
+    #[error("The reference already names a key with other scopes or another expiry.")]
     ReferenceTaken,
     /// The table failed.
     #[error("The key can't be stored: {0}.")]
     Store(#[from] StoreError),
 }
 
-/// Stores the key's hash and answers with the key, this once. Repeated, the answer has the same id and no secret.
+/// Stores the key's hash and returns the key with its secret. A repeated request returns the same key without its
+/// secret.
 pub async fn handle(
-    context: Arc<Context>, invocation: Invocation, asked: IssueApiKey,
+    context: Arc<Context<StoreOnly>>, invocation: Invocation, request: IssueApiKey,
 ) -> Result<Answered<ApiKeyView>, IssueApiKeyError> {
-    let key = decide(asked, invocation.request_id, context.now())?;
+    let key = decide(request, invocation.request_id, context.now())?;
     if context.store.merchant(&key.tenant.merchant).await?.is_none() {
         return Err(IssueApiKeyError::NoMerchant(key.tenant.merchant));
     }
@@ -80,26 +82,26 @@ pub async fn handle(
     }
 }
 
-/// For the log: who was given what. The reference may be anybody's name.
+/// The subject for the log, with mode, scopes and expiry. The reference is left out, because it may be a person's name.
 fn log_subject(what: &str, key: &ApiKey) -> Subject {
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
     let until = key.expires_at.map(|expiry| format!(", until {expiry}")).unwrap_or_default();
     let outcome = format!("{what}: {} mode, {}{until}", key.tenant.mode.as_str(), scopes.join(" "));
-    Subject::new(&key.id).of(&key.tenant.merchant).done(Done::new(outcome))
+    Subject::new(&key.id).of(&key.tenant.merchant).outcome(Outcome::new(outcome))
 }
 
-fn decide(asked: IssueApiKey, request_id: String, now: Timestamp) -> Result<ApiKey, IssueApiKeyError> {
-    if asked.expires_at.is_some_and(|expiry| expiry <= now) {
+fn decide(request: IssueApiKey, request_id: String, now: Timestamp) -> Result<ApiKey, IssueApiKeyError> {
+    if request.expires_at.is_some_and(|expiry| expiry <= now) {
         return Err(IssueApiKeyError::Expired);
     }
-    let mut scopes = asked.scopes;
+    let mut scopes = request.scopes;
     scopes.sort_unstable();
     scopes.dedup();
     Ok(ApiKey {
-        id: ApiKeyId::derive(&[asked.merchant.as_str(), asked.mode.as_str(), &asked.reference]),
-        tenant: Tenant { merchant: asked.merchant, mode: asked.mode },
+        id: ApiKeyId::derive(&[request.merchant.as_str(), request.mode.as_str(), &request.reference]),
+        tenant: Tenant { merchant: request.merchant, mode: request.mode },
         scopes,
-        expires_at: asked.expires_at,
+        expires_at: request.expires_at,
         revocation: None,
         request_id,
         created_at: now,

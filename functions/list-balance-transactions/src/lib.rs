@@ -1,21 +1,20 @@
-//! `GET /v1/balance/transactions`: what changed the merchant's balance, newest first.
+//! `GET /v1/balance/transactions`: the changes of the merchant's balance, newest first.
 
 use std::sync::Arc;
 
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::money::OutOfRange;
-use spillway_platform::api::contract::{
-    Access, CREATED_BEFORE, CREATED_FROM, CURRENCY, CURSOR, Endpoint, LIMIT, Success,
-};
-use spillway_platform::api::view::{self, BalanceTransactionView, ListView};
-use spillway_platform::api::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
-use spillway_platform::runtime::Context;
+use spillway_runtime::Context;
+use spillway_store::StoreOnly;
+use spillway_wire::contract::{Access, CREATED_BEFORE, CREATED_FROM, CURRENCY, CURSOR, Endpoint, LIMIT, Success};
+use spillway_wire::view::{self, BalanceTransactionView, ListView};
+use spillway_wire::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<ListView<BalanceTransactionView<'static>>> = Endpoint {
     summary: "List balance transactions",
-    description: "What changed the balance, newest first: amount, fee, net and value date.",
+    description: "The changes of the balance, newest first, each with amount, fee, net and value date.",
     query: Some(&[LIMIT, CURSOR, CURRENCY, CREATED_FROM, CREATED_BEFORE]),
     ..Endpoint::get(
         "/v1/balance/transactions",
@@ -24,14 +23,16 @@ pub const ENDPOINT: Endpoint<ListView<BalanceTransactionView<'static>>> = Endpoi
     )
 };
 
-/// Answers with a page of the journal as the merchant sees it, and the cursor of the next if there is one.
-pub async fn handle(context: Arc<Context>, caller: Caller, _: Request, query: Parameters) -> Result<Response, Problem> {
+/// Answers with a page of journal entries in the form that merchants see, and the cursor of the next page, if any.
+pub async fn handle(
+    context: Arc<Context<StoreOnly>>, caller: Caller, _: Request, query: Parameters,
+) -> Result<Response, Problem> {
     let mut query = ListQuery::of(query, &caller.tenant, &ENDPOINT);
     let currency = query.currency();
     let page = query.finish()?;
 
     let shards = caller.shards.largest();
-    let entries = context.store.journal_entries(&caller.tenant, shards, &page.asked, currency).await?;
+    let entries = context.store.journal_entries(&caller.tenant, shards, &page.request, currency).await?;
 
     let next_cursor = entries.next.map(|position| page.cursor(position));
     let shown: Result<Vec<_>, OutOfRange> = entries.items.iter().map(view::balance_transaction).collect();

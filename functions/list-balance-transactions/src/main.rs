@@ -2,6 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    spillway_platform::runtime::serve_list(&list_balance_transactions::ENDPOINT, list_balance_transactions::handle)
-        .await
+    spillway_lambda::serve_list(&list_balance_transactions::ENDPOINT, list_balance_transactions::handle).await
 }

@@ -7,13 +7,13 @@ use spillway_domain::api_key::Scope;
 use spillway_domain::page::Filter;
 use spillway_domain::payment::{CUSTOMER_LENGTH_MAX, Payment, REFERENCE_LENGTH_MAX, Status};
 use spillway_domain::resource::Finder;
-use spillway_platform::api::contract::{
+use spillway_runtime::Context;
+use spillway_store::{Listed, StoreOnly};
+use spillway_wire::contract::{
     self, Access, CREATED_BEFORE, CREATED_FROM, CURRENCY, CURSOR, Endpoint, LIMIT, Success, TextFilter,
 };
-use spillway_platform::api::view::{self, ListView, PaymentView};
-use spillway_platform::api::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
-use spillway_platform::runtime::Context;
-use spillway_platform::store::Listed;
+use spillway_wire::view::{self, ListView, PaymentView};
+use spillway_wire::{ApiResponseExt as _, Caller, ListQuery, Parameters, Problem, Response};
 
 const STATUS: contract::Filter<Status> = contract::Filter::one_of("status", "Only payments with this status.");
 const REFERENCE: TextFilter =
@@ -21,7 +21,7 @@ const REFERENCE: TextFilter =
 const CUSTOMER: TextFilter =
     TextFilter::new("customer", CUSTOMER_LENGTH_MAX, "Only payments with exactly this `customer`.");
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<ListView<PaymentView<'static>>> = Endpoint {
     summary: "List payments",
     description: "The payments, newest first.",
@@ -38,15 +38,17 @@ pub const ENDPOINT: Endpoint<ListView<PaymentView<'static>>> = Endpoint {
     ..Endpoint::get("/v1/payments", Access::Reads(Scope::PaymentsRead), Success::ok("A page of payments."))
 };
 
-/// Answers with a page of payments, and the cursor of the next if there is one. A suspended merchant may read.
-pub async fn handle(context: Arc<Context>, caller: Caller, _: Request, query: Parameters) -> Result<Response, Problem> {
+/// Answers with a page of payments, and the cursor of the next page, if any.
+pub async fn handle(
+    context: Arc<Context<StoreOnly>>, caller: Caller, _: Request, query: Parameters,
+) -> Result<Response, Problem> {
     let mut query = ListQuery::of(query, &caller.tenant, &ENDPOINT);
     let status = query.one_of(&STATUS);
     let filter = Filter { status, currency: query.currency() };
     let (reference, customer) = (query.text(&REFERENCE), query.text(&CUSTOMER));
     let page = query.finish()?;
 
-    // One index at most is read. A reference has fewer payments than a customer.
+    // At most one index is read. A reference usually has fewer payments than a customer.
     let listed = match (&reference, &customer) {
         (Some(reference), _) => Listed::FoundBy(Finder::Reference, reference),
         (None, Some(customer)) => Listed::FoundBy(Finder::Customer, customer),
@@ -61,7 +63,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, _: Request, query: Pa
             && has(&customer, &asked.customer)
     };
     let shards = caller.shards.largest();
-    let payments = context.store.resources(&caller.tenant, &listed, shards, &page.asked, everything, passes).await?;
+    let payments = context.store.resources(&caller.tenant, &listed, shards, &page.request, everything, passes).await?;
 
     let next_cursor = payments.next.map(|position| page.cursor(position));
     Ok(Response::ok(&view::list(payments.items.iter().map(view::payment), next_cursor)))

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    spillway_platform::runtime::serve_list(&list_payments::ENDPOINT, list_payments::handle).await
+    spillway_lambda::serve_list(&list_payments::ENDPOINT, list_payments::handle).await
 }

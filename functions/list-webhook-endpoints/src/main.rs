@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    spillway_platform::runtime::serve_list(&list_webhook_endpoints::ENDPOINT, list_webhook_endpoints::handle).await
+    spillway_lambda::serve_list(&list_webhook_endpoints::ENDPOINT, list_webhook_endpoints::handle).await
 }

@@ -1,35 +1,36 @@
-//! Revokes an API key of a merchant, now or at a time to come. Invoked directly by an operator; it has no route.
+//! Revokes an API key of a merchant, now or at a later time. An operator invokes this function directly; it has no
+//! route.
 
 use std::sync::Arc;
 
 use spillway_domain::api_key::ApiKey;
 use spillway_domain::id::{ApiKeyId, MerchantId};
 use spillway_domain::time::Timestamp;
-use spillway_platform::api::view::{self, ApiKeyView, ChangedView};
-use spillway_platform::api::{Asked, Fields};
-use spillway_platform::runtime::settings::Remembered;
-use spillway_platform::runtime::{self, Answered, Invocation, SettingError, Start};
-use spillway_platform::store::{Store, StoreError};
-use spillway_platform::work::{Done, Subject};
+use spillway_lambda::{Answered, Invocation};
+use spillway_runtime::{SettingError, Start};
+use spillway_store::{Propagation, Store, StoreError};
+use spillway_wire::view::{self, ApiKeyView, ChangedView};
+use spillway_wire::{Fields, OperatorRequest};
+use spillway_work::{Outcome, Subject};
 
-/// Another revocation of the same key only ever leaves less to do.
-const TRIES: u32 = 8;
+/// Tries when concurrent requests revoke the same key.
+const TRIES_MAX: u32 = 8;
 
-/// The store, and what tells the time from which a revocation holds.
+/// The store, and the settings for the time from which a revocation is in force.
 pub struct Parts {
     store: Store,
-    remembered: Remembered,
+    propagation: Propagation,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
-        Ok(Parts { store: Store::new(start)?, remembered: Remembered::read(&start.environment)? })
+        Ok(Parts { store: Store::new(start)?, propagation: Propagation::read(&start.environment)? })
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
-/// What an operator asks for.
+/// The operator's request.
 #[derive(Debug)]
 pub struct RevokeApiKey {
     merchant: MerchantId,
@@ -37,7 +38,7 @@ pub struct RevokeApiKey {
     at: Option<Timestamp>,
 }
 
-impl Asked for RevokeApiKey {
+impl OperatorRequest for RevokeApiKey {
     fn read(fields: &mut Fields) -> Option<RevokeApiKey> {
         let merchant = fields.merchant("merchant");
         let key =
@@ -47,43 +48,43 @@ impl Asked for RevokeApiKey {
     }
 }
 
-/// Why the key is not revoked. Each is one sentence for the operator.
+/// Why the key can't be revoked. Each text is one sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum RevokeApiKeyError {
     /// The merchant has no such key.
     #[error("There is no key {key} of {merchant}.")]
     NoKey {
-        /// As asked for.
+        /// The merchant in the request.
         merchant: MerchantId,
-        /// As asked for.
+        /// The key in the request.
         key: ApiKeyId,
     },
-    /// Others were faster, each time.
-    #[error("The key {0} was revoked by others meanwhile, {TRIES} times in a row; send the same again.")]
+    /// Another request revoked the key during each try.
+    #[error("The key {0} was revoked by other requests during each of {TRIES_MAX} tries; send the same request again.")]
     Overtaken(ApiKeyId),
     /// The table failed.
     #[error("The revocation can't be stored: {0}.")]
     Store(#[from] StoreError),
 }
 
-/// Stores from when on the key is refused, unless that is so at that time or earlier already: then nothing is written,
-/// and the answer is the first one again. No request with the key that arrives at the gateway from its `effective_at`
-/// on is accepted.
+/// Stores the time from which the key is refused. If the key is already revoked from the same or an earlier time,
+/// nothing is written, and the first answer is returned again. From `effective_at` on, the gateway accepts no request
+/// with the key.
 pub async fn handle(
-    context: Arc<Context>, _: Invocation, asked: RevokeApiKey,
+    context: Arc<Context>, _: Invocation, request: RevokeApiKey,
 ) -> Result<Answered<ChangedView<ApiKeyView>>, RevokeApiKeyError> {
-    let RevokeApiKey { merchant, key: id, at } = asked;
-    for _ in 0..TRIES {
+    let RevokeApiKey { merchant, key: id, at } = request;
+    for _ in 0..TRIES_MAX {
         let read = context.store.issued_key(&merchant, &id).await?;
         let Some(issued) = read else { return Err(RevokeApiKeyError::NoKey { merchant, key: id }) };
         let now = context.now();
-        let revocation = issued.key.revoked(at.unwrap_or(now), now, context.remembered.known_everywhere(now));
-        let stands = issued.key.revocation == Some(revocation);
-        if stands || context.store.revoke_api_key(&issued, revocation).await? {
+        let revocation = issued.key.revoked(at.unwrap_or(now), now, context.propagation.effective_at(now));
+        let is_revoked = issued.key.revocation == Some(revocation);
+        if is_revoked || context.store.revoke_api_key(&issued, revocation).await? {
             let key = ApiKey { revocation: Some(revocation), ..issued.key };
-            let outcome = if stands { "revoked before" } else { "revoked" };
-            let done = Done::new(format!("{outcome}: effective at {}", revocation.effective_at));
-            let about = Subject::new(&key.id).of(&key.tenant.merchant).done(done);
+            let action = if is_revoked { "revoked before" } else { "revoked" };
+            let outcome = Outcome::new(format!("{action}: effective at {}", revocation.effective_at));
+            let about = Subject::new(&key.id).of(&key.tenant.merchant).outcome(outcome);
             return Ok(Answered::new(view::changed(view::api_key(key, None), revocation.effective_at), about));
         }
     }

@@ -1,4 +1,4 @@
-//! `POST /v1/webhook-endpoints/{endpoint_id}/rotate-secret`: a new signing secret, beside which the old one signs for a
+//! `POST /v1/webhook-endpoints/{endpoint_id}/rotate-secret`: adds a new signing secret. The old secret also signs for a
 //! day.
 
 use std::sync::Arc;
@@ -6,39 +6,40 @@ use std::sync::Arc;
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
-use spillway_domain::webhook::{Endpoint, Secret};
-use spillway_platform::api::contract::{Access, Endpoint as Declared, PathId, Success, problem_types};
-use spillway_platform::api::view::{self, WebhookEndpointView};
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
-use spillway_platform::runtime::Context;
-use spillway_platform::store::Committed;
-use spillway_platform::webhook::new_secret;
+use spillway_domain::webhook::{Secret, WebhookEndpoint};
+use spillway_runtime::Context;
+use spillway_store::{Committed, StoreOnly};
+use spillway_webhooks::new_secret;
+use spillway_wire::contract::{Access, Endpoint, PathId, Success, problem_types};
+use spillway_wire::view::{self, WebhookEndpointView};
+use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
 /// Tries when concurrent requests change the endpoint.
 const TRIES_MAX: u32 = 5;
-/// Why a key is refused whose secret has ended.
-const ENDED: &str = "The secret that was made under this Idempotency-Key has ended. Use a new key for a new secret.";
+/// The detail for an idempotency key whose secret has ended.
+const ENDED: &str = "The secret that was created with this Idempotency-Key has ended. Use a new key for a new secret.";
 
-/// The declaration.
-pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
+/// The declaration of the endpoint.
+pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     summary: "Rotate the secret of a webhook endpoint",
-    description: "Makes a new secret, which the answer shows. For 24 hours events are signed by the old secret too: each \
-                  signature stands in `webhook-signature`, and a receiver accepts any that it can verify. At most three \
-                  secrets sign at the same time; one more rotation ends the oldest.\n\nSent again with the same \
-                  `Idempotency-Key`, the answer shows the secret that the first request made, while that secret signs. Do not \
-                  use a key again later: a key is forgotten some time after its secret has ended.",
+    description: "Creates a new secret, which the answer shows. For 24 hours, the old secret signs events too: the \
+                  header `webhook-signature` contains a signature by each secret, and a receiver needs to verify only \
+                  one of them. At most three secrets sign at the same time. One more rotation ends the oldest \
+                  secret.\n\nIf you send the request again with the same `Idempotency-Key`, the answer shows the \
+                  secret that the first request created, as long as that secret signs. Do not use a key again later, \
+                  because keys are forgotten some time after their secrets have ended.",
     path_ids: &[WEBHOOK_ENDPOINT.spec()],
     problems: &[problem_types::IDEMPOTENCY_KEY_REUSED],
-    ..Declared::post(
+    ..Endpoint::post(
         "/v1/webhook-endpoints/{endpoint_id}/rotate-secret",
         Access::Starts(Scope::WebhooksWrite),
         Success::ok("The webhook endpoint with its new secret.").with_etag(),
     )
 };
 
-/// Stores a new secret and answers with it; sent again with the same idempotency key, with the same.
-pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
+/// Stores a new secret and answers with it. A repeated request with the same idempotency key gets the same secret.
+pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let key = request.idempotency_key()?.hash();
     ENDPOINT.takes_nothing(&request)?;
     let id = WEBHOOK_ENDPOINT.read(&request)?;
@@ -48,7 +49,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
         let now = context.now();
         match before.rotated_by(&key) {
             Some(secret) if secret.signs(now) => return Ok(shown(&before, Some(secret)).replayed(true)),
-            // The receiver must not be given a secret that verifies nothing.
+            // A secret that has ended must not be returned, because no event is signed by it.
             Some(_) => return Err(Problem::new(&problem_types::IDEMPOTENCY_KEY_REUSED, ENDED)),
             None => {}
         }
@@ -57,10 +58,10 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
             return Ok(shown(&after, after.secrets.first()));
         }
     }
-    Err(Problem::unavailable("others change the endpoint too often"))
+    Err(Problem::unavailable("the endpoint changed during every try"))
 }
 
-fn shown(endpoint: &Endpoint, secret: Option<&Secret>) -> Response {
+fn shown(endpoint: &WebhookEndpoint, secret: Option<&Secret>) -> Response {
     Response::ok(&view::webhook_endpoint_with(secret, endpoint))
         .with_version(view::etag(endpoint.meta.version))
         .never_cached()

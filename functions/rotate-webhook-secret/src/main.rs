@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    spillway_platform::runtime::serve_endpoint(&rotate_webhook_secret::ENDPOINT, rotate_webhook_secret::handle).await
+    spillway_lambda::serve_endpoint(&rotate_webhook_secret::ENDPOINT, rotate_webhook_secret::handle).await
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/webhook-endpoints/{endpoint_id}/test`: an event for this endpoint alone.
+//! `POST /v1/webhook-endpoints/{endpoint_id}/test`: posts a test event to this endpoint only.
 
 use std::sync::Arc;
 
@@ -6,11 +6,10 @@ use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::webhook::{EndpointStatus, LastTest};
-use spillway_platform::api::contract::{Access, Endpoint, PathId, ProblemType, Success, problem_types};
-use spillway_platform::api::view::{self, EventView};
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
-use spillway_platform::runtime::{self, StoreWithEvents};
-use spillway_platform::store::StoredEvent;
+use spillway_store::{StoreWithEvents, StoredEvent};
+use spillway_wire::contract::{Access, Endpoint, PathId, ProblemType, Success, problem_types};
+use spillway_wire::view::EventView;
+use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
 /// Tries when concurrent requests change the endpoint.
@@ -22,24 +21,25 @@ const WEBHOOK_ENDPOINT_DISABLED: ProblemType = ProblemType {
     remedy: "Enable the endpoint first.",
 };
 
-/// The declaration.
+/// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<EventView<'static>> = Endpoint {
     summary: "Test a webhook endpoint",
-    description: "Posts an event `webhook_endpoint.test` to this endpoint alone, whatever its `event_types` are. The event is \
-                  signed and tried again as every event is. To an endpoint that is down it is posted when that is tried next.\n\nSent again with the `Idempotency-Key` of the endpoint's last \
-                  test, the answer shows the event of that test, and nothing more is posted.",
+    description: "Posts an event `webhook_endpoint.test` to this endpoint only, with any `event_types`. The event is \
+                  signed and repeated like every event. If the endpoint is down, the event is posted at the next \
+                  attempt.\n\nIf you send the request again with the `Idempotency-Key` of the endpoint's last test, \
+                  the answer shows the event of that test, and no other event is posted.",
     path_ids: &[WEBHOOK_ENDPOINT.spec()],
     problems: &[WEBHOOK_ENDPOINT_DISABLED, problem_types::IDEMPOTENCY_KEY_REUSED],
     ..Endpoint::post(
         "/v1/webhook-endpoints/{endpoint_id}/test",
         Access::Starts(Scope::WebhooksWrite),
-        Success::accepted("The event is stored, and will be posted.").without_location(),
+        Success::accepted("The event is stored. It will be posted.").without_location(),
     )
 };
 
-type Context = runtime::Context<StoreWithEvents>;
+type Context = spillway_runtime::Context<StoreWithEvents>;
 
-/// Stores the event and answers 202 with it; sent again with the same idempotency key, with the same.
+/// Stores the event and answers 202 with it. A repeated request with the same idempotency key gets the same event.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let key = request.idempotency_key()?.hash();
     ENDPOINT.takes_nothing(&request)?;
@@ -52,7 +52,10 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
             return Ok(accepted(&event.ok_or_else(key_reused)?)?.replayed(true));
         }
         if endpoint.status == EndpointStatus::Disabled {
-            return Err(Problem::new(&WEBHOOK_ENDPOINT_DISABLED, "The endpoint is disabled: nothing is posted to it."));
+            return Err(Problem::new(
+                &WEBHOOK_ENDPOINT_DISABLED,
+                "The endpoint is disabled: no events are posted to it.",
+            ));
         }
 
         let event = endpoint.test(&key, request.request_id(), context.now());
@@ -61,15 +64,15 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
             return accepted(&event);
         }
     }
-    Err(Problem::unavailable("others change the endpoint too often"))
+    Err(Problem::unavailable("the endpoint changed during every try"))
 }
 
 fn accepted(event: &StoredEvent) -> Result<Response, Problem> {
-    Ok(Response::accepted_without_location(&view::event(event)?).about(event.id.as_str()))
+    Ok(Response::accepted_without_location(&event.view()?).about(event.id.as_str()))
 }
 
 fn key_reused() -> Problem {
     let detail =
-        "This Idempotency-Key was used for a test whose event is no longer kept. Use a new key for a new test.";
+        "This Idempotency-Key was used for a test whose event is no longer stored. Use a new key for a new test.";
     Problem::new(&problem_types::IDEMPOTENCY_KEY_REUSED, detail)
 }

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    spillway_platform::runtime::serve_endpoint(&test_webhook_endpoint::ENDPOINT, test_webhook_endpoint::handle).await
+    spillway_lambda::serve_endpoint(&test_webhook_endpoint::ENDPOINT, test_webhook_endpoint::handle).await
 }

@@ -1,5 +1,5 @@
-//! Changes a merchant: its name, prices, delay, shards, or whether it is suspended. Invoked directly by an operator; it
-//! has no route.
+//! Changes a merchant: its name, prices, settlement delay, shards, or whether it is suspended. An operator invokes this
+//! function directly; it has no route.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,36 +8,36 @@ use spillway_domain::currency::Currency;
 use spillway_domain::fee::Pricing;
 use spillway_domain::id::{MerchantId, SHARDS_MAX};
 use spillway_domain::merchant::{MerchantChange, MerchantRefusal, SETTLEMENT_DELAY_DAYS_MAX, TEXT_LENGTH_MAX};
-use spillway_platform::api::view::{self, ChangedView, MerchantView};
-use spillway_platform::api::{Asked, Fields, prices};
-use spillway_platform::runtime::settings::{Remembered, ShardsAhead};
-use spillway_platform::runtime::{self, Answered, Invocation, SettingError, Start};
-use spillway_platform::store::{Store, StoreError};
-use spillway_platform::work::{Done, Subject};
+use spillway_lambda::{Answered, Invocation};
+use spillway_runtime::{SettingError, Start};
+use spillway_store::{Propagation, ShardsAhead, Store, StoreError};
+use spillway_wire::view::{self, ChangedView, MerchantView};
+use spillway_wire::{Fields, OperatorRequest, prices};
+use spillway_work::{Outcome, Subject};
 
-/// Others who change the same merchant at once are operators: so many of them are none.
-const TRIES: u32 = 8;
+/// Tries when concurrent updates of the merchant conflict.
+const TRIES_MAX: u32 = 8;
 
-/// The store, and what tells the times from which a change and a raise of shards hold.
+/// The store, and the settings for the times from which changes and more shards are in force.
 pub struct Parts {
     store: Store,
-    remembered: Remembered,
+    propagation: Propagation,
     shards_ahead: ShardsAhead,
 }
 
-impl runtime::Parts for Parts {
+impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         Ok(Parts {
             store: Store::new(start)?,
-            remembered: Remembered::read(&start.environment)?,
+            propagation: Propagation::read(&start.environment)?,
             shards_ahead: ShardsAhead::read(&start.environment)?,
         })
     }
 }
 
-type Context = runtime::Context<Parts>;
+type Context = spillway_runtime::Context<Parts>;
 
-/// What an operator asks for.
+/// The operator's request.
 #[derive(Debug)]
 pub struct UpdateMerchant {
     merchant: MerchantId,
@@ -48,7 +48,7 @@ pub struct UpdateMerchant {
     suspended: Option<bool>,
 }
 
-impl Asked for UpdateMerchant {
+impl OperatorRequest for UpdateMerchant {
     fn read(fields: &mut Fields) -> Option<UpdateMerchant> {
         let merchant = fields.merchant("merchant");
         let name = fields.optional_text("name", TEXT_LENGTH_MAX);
@@ -61,51 +61,53 @@ impl Asked for UpdateMerchant {
     }
 }
 
-/// Why the merchant is not so. Each is one sentence for the operator.
+/// Why the merchant can't be changed. Each text is one sentence for the operator.
 #[derive(Debug, thiserror::Error)]
 pub enum UpdateMerchantError {
-    /// It can't be so.
+    /// A rule refuses the change.
     #[error(transparent)]
     Refused(#[from] MerchantRefusal),
-    /// No such merchant.
+    /// The merchant does not exist.
     #[error("There is no merchant {0}.")]
     NoMerchant(MerchantId),
-    /// Others were faster, each time.
-    #[error("The merchant {0} was changed by others meanwhile, {TRIES} times in a row; send the same again.")]
+    /// Another request changed the merchant during each try.
+    #[error(
+        "The merchant {0} was changed by other requests during each of {TRIES_MAX} tries; send the same request again."
+    )]
     Overtaken(MerchantId),
     /// The table failed.
     #[error("The merchant can't be stored: {0}.")]
     Store(#[from] StoreError),
 }
 
-/// Stores the change on condition that nobody else changed the merchant meanwhile; else reads and decides again.
-/// Repeating the same request is harmless and changes nothing. The answer says from when on no request that arrives at
-/// the gateway is accepted by what was before; raised shards are in force later, from the time that they show.
+/// Stores the change, on condition that the merchant has not changed since it was read. Otherwise it reads and decides
+/// again. Repeating the same request is harmless and changes nothing. From `effective_at` of the answer on, every
+/// request at the gateway sees the change. More shards are in force later, from the time that the merchant shows.
 pub async fn handle(
-    context: Arc<Context>, _: Invocation, asked: UpdateMerchant,
+    context: Arc<Context>, _: Invocation, request: UpdateMerchant,
 ) -> Result<Answered<ChangedView<MerchantView>>, UpdateMerchantError> {
-    let UpdateMerchant { merchant: id, name, currencies, settlement_delay_days, shards, suspended } = asked;
-    let asked = MerchantChange { name, currencies, settlement_delay_days, shards, suspended };
-    for _ in 0..TRIES {
+    let UpdateMerchant { merchant: id, name, currencies, settlement_delay_days, shards, suspended } = request;
+    let change = MerchantChange { name, currencies, settlement_delay_days, shards, suspended };
+    for _ in 0..TRIES_MAX {
         let read = context.store.merchant(&id).await?;
         let merchant = read.ok_or_else(|| UpdateMerchantError::NoMerchant(id.clone()))?;
         let now = context.now();
-        let effective_at = context.remembered.known_everywhere(now);
-        let Some(changed) = merchant.changed(&asked, context.shards_ahead.shards_from(now))? else {
-            let about = log_subject("as it was", &id, &asked);
+        let effective_at = context.propagation.effective_at(now);
+        let Some(changed) = merchant.changed(&change, context.shards_ahead.shards_from(now))? else {
+            let about = log_subject("unchanged", &id, &change);
             return Ok(Answered::new(view::changed(view::merchant(merchant), effective_at), about));
         };
         if context.store.change_merchant(&merchant, &changed).await? {
-            let about = log_subject("changed", &id, &asked);
+            let about = log_subject("changed", &id, &change);
             return Ok(Answered::new(view::changed(view::merchant(changed), effective_at), about));
         }
     }
     Err(UpdateMerchantError::Overtaken(id))
 }
 
-/// For the log: what was asked for. The name may be a person's.
-fn log_subject(what: &str, id: &MerchantId, asked: &MerchantChange) -> Subject {
-    let MerchantChange { name, currencies, settlement_delay_days, shards, suspended } = asked;
+/// The subject for the log, with the requested changes. The name itself is left out, because it may be a person's name.
+fn log_subject(what: &str, id: &MerchantId, change: &MerchantChange) -> Subject {
+    let MerchantChange { name, currencies, settlement_delay_days, shards, suspended } = change;
     let parts = [
         name.as_ref().map(|_| "name".to_owned()),
         settlement_delay_days.map(|days| format!("settlement_delay_days {days}")),
@@ -114,5 +116,5 @@ fn log_subject(what: &str, id: &MerchantId, asked: &MerchantChange) -> Subject {
     ];
     let prices = currencies.iter().map(|(currency, pricing)| format!("{currency} {pricing}"));
     let parts: Vec<String> = parts.into_iter().flatten().chain(prices).collect();
-    Subject::new(id).of(id).done(Done::new(format!("{what}: {}", parts.join(", "))))
+    Subject::new(id).of(id).outcome(Outcome::new(format!("{what}: {}", parts.join(", "))))
 }

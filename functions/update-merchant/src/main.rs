@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_runtime::Error> {
-    spillway_platform::runtime::serve_direct(update_merchant::handle).await
+    spillway_lambda::serve_direct(update_merchant::handle).await
 }

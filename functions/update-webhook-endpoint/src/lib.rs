@@ -1,49 +1,47 @@
-//! `PATCH /v1/webhook-endpoints/{endpoint_id}`: changes where events are posted, and which.
+//! `PATCH /v1/webhook-endpoints/{endpoint_id}`: changes the address, the event types or the status of an endpoint.
 
 use std::sync::Arc;
 
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
-use spillway_domain::webhook::{Endpoint, EndpointEdit, EndpointStatus, EventFilter};
-use spillway_platform::api::contract::{
-    Access, Endpoint as Declared, Field, List, OneOf, PathId, Success, Text, problem_types,
-};
-use spillway_platform::api::view::{self, WebhookEndpointView};
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
-use spillway_platform::runtime;
-use spillway_platform::store::{Committed, NotUpdated};
-use spillway_platform::webhook::{self, Addresses, EndpointParts};
+use spillway_domain::webhook::{EndpointEdit, EndpointStatus, EventFilter, WebhookEndpoint};
+use spillway_store::{Committed, NotUpdated};
+use spillway_webhooks::{Addresses, EndpointParts};
+use spillway_wire::contract::{Access, Endpoint, Field, List, OneOf, PathId, Success, Text, problem_types};
+use spillway_wire::view::{self, WebhookEndpointView};
+use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
-const URL: Field<Text> = webhook::URL.optional();
-const EVENT_TYPES: Field<List> = webhook::EVENT_TYPES.optional();
+const URL: Field<Text> = spillway_webhooks::URL.optional();
+const EVENT_TYPES: Field<List> = spillway_webhooks::EVENT_TYPES.optional();
 const STATUS: Field<OneOf<EndpointStatus>> = Field::one_of(
     "status",
-    "`disabled`: no more events are delivered to it. `enabled`: events from now on are delivered.",
+    "`disabled`: no events are delivered to the endpoint. `enabled`: later events are delivered to it.",
     "\"enabled\"",
 );
 
-/// The declaration.
-pub const ENDPOINT: Declared<WebhookEndpointView<'static>> = Declared {
+/// The declaration of the endpoint.
+pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     summary: "Change a webhook endpoint",
-    description: "Changes what the body names; the rest stays. With another `url`, or enabled again, the endpoint counts as \
-                  working: what waits for it is sent at once. An event that waits and whose type is no longer among the \
-                  `event_types` is given up.\n\nIf the endpoint is as the body says already, the answer \
-                  shows it, whatever `If-Match` names: so the same request may be sent again.",
+    description: "Changes the fields that the body contains. If the request changes `url` or enables the endpoint \
+                  again, the endpoint counts as working, and its pending events are sent at once. A pending event \
+                  whose type is no longer among the `event_types` is given up.\n\nIf the endpoint already has the \
+                  values in the body, the answer shows it, with any `If-Match`. So you can send the same request \
+                  again.",
     path_ids: &[WEBHOOK_ENDPOINT.spec()],
     body: &[URL.spec(), EVENT_TYPES.spec(), STATUS.spec()],
     problems: &[problem_types::TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS],
-    ..Declared::patch(
+    ..Endpoint::patch(
         "/v1/webhook-endpoints/{endpoint_id}",
         Access::Starts(Scope::WebhooksWrite),
         Success::ok("The webhook endpoint as it is now.").with_etag(),
     )
 };
 
-type Context = runtime::Context<EndpointParts>;
+type Context = spillway_runtime::Context<EndpointParts>;
 
-/// Changes the endpoint if it has the version that the request is based on, and answers with it as it becomes.
+/// Changes the endpoint if it has the version in `If-Match`, and answers with the changed endpoint.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let if_match = request.if_match()?;
     let edit = parse(ENDPOINT.fields(request.json()?), context.addresses, &caller)?;
@@ -56,7 +54,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
 
     match context.store.update_webhook_endpoint(&before, &after).await? {
         Committed::Done => Ok(shown(&after)),
-        // Another request moved it, or this very one whose first answer was lost.
+        // Another request changed the endpoint, or the same request did and its answer was lost.
         Committed::Refused(NotUpdated::Stale) => {
             let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
             let as_it_is = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
@@ -69,7 +67,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     }
 }
 
-fn shown(endpoint: &Endpoint) -> Response {
+fn shown(endpoint: &WebhookEndpoint) -> Response {
     Response::ok(&view::webhook_endpoint(endpoint))
         .with_version(view::etag(endpoint.meta.version))
         .about(endpoint.meta.id.as_str())

@@ -2,6 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    spillway_platform::runtime::serve_endpoint(&update_webhook_endpoint::ENDPOINT, update_webhook_endpoint::handle)
-        .await
+    spillway_lambda::serve_endpoint(&update_webhook_endpoint::ENDPOINT, update_webhook_endpoint::handle).await
 }

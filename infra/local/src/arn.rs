@@ -1,9 +1,9 @@
-//! The names of things as AWS writes them, all in one account that is no account.
+//! ARNs, all in one invented account.
 
-/// The account in every arn and URL.
+/// The account in every ARN and URL.
 pub const ACCOUNT: &str = "000000000000";
 
-/// The API's id in arns.
+/// The API's id in ARNs.
 pub const API_ID: &str = "local";
 
 /// A function, by its name on AWS.
@@ -21,7 +21,7 @@ pub fn table(region: &str, name: &str) -> String {
     format!("arn:aws:dynamodb:{region}:{ACCOUNT}:table/{name}")
 }
 
-/// A table's change stream; `label` tells it from an earlier one of the same table.
+/// A table's change stream. `label` differs from that of an earlier stream of the same table.
 pub fn stream(region: &str, table_name: &str, label: &str) -> String {
     format!("{}/stream/{label}", table(region, table_name))
 }
@@ -31,7 +31,7 @@ pub fn schedule(region: &str, name: &str) -> String {
     format!("arn:aws:scheduler:{region}:{ACCOUNT}:schedule/default/{name}")
 }
 
-/// A method of the API, which an authorizer's policy speaks of. `path` begins with a slash.
+/// A method of the API, as in an authorizer's policy. `path` begins with a slash.
 pub fn method(region: &str, stage: &str, method: &str, path: &str) -> String {
     format!("arn:aws:execute-api:{region}:{ACCOUNT}:{API_ID}/{stage}/{method}{path}")
 }
@@ -46,7 +46,7 @@ pub fn policy(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:policy/{name}")
 }
 
-/// What API Gateway's management API has at this path, which begins with a slash.
+/// A resource of API Gateway's management API. `path` begins with a slash.
 pub fn management(region: &str, path: &str) -> String {
     format!("arn:aws:apigateway:{region}::{path}")
 }

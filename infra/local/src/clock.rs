@@ -1,11 +1,11 @@
-//! The time, passed in, so that tests need not wait for it, and how it is written.
+//! The clock, passed in so that tests can set it, and the formats of times.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 
-/// Gives the time in milliseconds since 1970, UTC.
+/// Returns the time in milliseconds since 1970, UTC.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// The machine's clock.

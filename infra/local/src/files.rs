@@ -1,10 +1,10 @@
-//! Files that are either as they were or as they are meant to be.
+//! Files that are written in one step.
 
 use std::io::Write;
 use std::path::Path;
 
-/// Writes a file anew in one step: whoever reads it sees the old text or the new one. Others on
-/// this machine may not read it, because keys are in it.
+/// Replaces a file in one step: a reader sees the old text or the new one. Only the owner may read it, because it may
+/// contain keys.
 pub fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
 

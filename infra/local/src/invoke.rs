@@ -1,16 +1,16 @@
-//! How everything in the runner calls a function, wherever it runs.
+//! Calls a function, in the runner's own host or in `cargo lambda watch`.
 
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
 
-/// What one invocation gives: the function's answer, or why there is none.
+/// The result of an invocation: the function's answer, or an error.
 pub type Outcome = Result<Vec<u8>, InvokeError>;
 
-/// Why an invocation gave no answer.
+/// Why an invocation has no answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum InvokeError {
-    /// The function answered with an error of its own.
+    /// The function returned an error.
     #[error("{error_type}: {message}")]
     Handled {
         message: String,
@@ -30,18 +30,18 @@ pub enum InvokeError {
 }
 
 impl InvokeError {
-    /// Whether it is the one error by which an authorizer says that nobody is let in; API Gateway goes by its text.
+    /// Whether an authorizer refuses the caller by this error. API Gateway compares its text.
     pub fn says_unauthorized(&self) -> bool {
         matches!(self, Self::Handled { message, .. } if message == "Unauthorized")
     }
 }
 
-/// Something that can run functions: the runner's own host, or a running `cargo lambda watch`.
+/// Runs functions: the runner's own host, or a running `cargo lambda watch`.
 pub trait Run: Send + Sync {
     /// Runs `function` (by folder name) once with `payload`.
     fn run(&self, function: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome>;
 
-    /// How many calls of one function run at the same time; further ones wait in the order in which they came.
+    /// How many calls of one function run at the same time. Further ones wait in their order.
     fn at_once(&self) -> usize;
 }
 
@@ -55,14 +55,14 @@ impl Functions {
         Self(Arc::new(run))
     }
 
-    /// Runs `function` (by folder name, as `create-payment`) once and waits for its answer.
-    /// A call whose future is dropped runs on to its end unheard.
+    /// Runs `function` (by folder name, as `create-order`) once and waits for its answer. If the future is dropped, the
+    /// call still runs to its end.
     pub async fn invoke(&self, function: &str, payload: Vec<u8>) -> Outcome {
         self.0.run(function.to_owned(), payload).await
     }
 
-    /// How many calls of one function run at the same time. Who makes more keeps them waiting in a line that knows
-    /// nothing of tenants.
+    /// How many calls of one function run at the same time. Further calls wait in their order, without regard to
+    /// tenants.
     pub fn at_once(&self) -> usize {
         self.0.at_once()
     }

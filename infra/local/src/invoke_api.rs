@@ -1,5 +1,4 @@
-//! Lambda's Invoke API, for `cargo lambda invoke --invoke-address` and `aws lambda invoke
-//! --endpoint-url`.
+//! Lambda's Invoke API, for `cargo lambda invoke` and `aws lambda invoke --endpoint-url`.
 
 use std::sync::Arc;
 
@@ -16,7 +15,7 @@ use crate::invoke::{Functions, InvokeError};
 use crate::log::Log;
 use crate::template::Template;
 
-/// The payload of an asynchronous invocation is smaller, in bytes.
+/// The limit for the payload of an asynchronous invocation, in bytes.
 const EVENT_LIMIT: usize = 1024 * 1024;
 
 #[derive(Clone)]
@@ -26,8 +25,8 @@ struct Api {
     log: Log,
 }
 
-/// `POST /2015-03-31/functions/{name}/invocations`; the name is the folder, the name on AWS, the
-/// logical id, or an arn that ends in one of them.
+/// `POST /2015-03-31/functions/{name}/invocations`. The name is the folder, the name on AWS, the logical id, or an ARN
+/// with one of them.
 pub fn routes(template: Arc<Template>, functions: Functions, log: Log) -> Router {
     let api = Api { template, functions, log };
     Router::new()
@@ -105,7 +104,7 @@ fn answer(outcome: Result<Vec<u8>, InvokeError>) -> Response {
     response
 }
 
-/// As Lambda's API refuses, by the header, and as `cargo lambda invoke` reads errors, by the body.
+/// An error of Lambda's API in the header, and the fields that `cargo lambda invoke` reads in the body.
 fn refuse(status: StatusCode, kind: &'static str, message: &str) -> Response {
     let told =
         json!({"Type": "User", "Message": message, "message": message, "errorType": kind, "errorMessage": message});

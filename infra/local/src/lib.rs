@@ -1,11 +1,12 @@
-//! The dev runner: what `infra/template.yaml` describes, on this machine.
+//! The dev runner: runs a SAM template on one machine. README.md beside this crate describes what it runs.
 //!
-//! One module for each thing that it stands in for: API Gateway ([`gateway`], [`plan_keys`]), Lambda ([`host`],
-//! [`invoke_api`]), IAM ([`roles`]), DynamoDB and its stream ([`table`], [`stream`]), SQS and its triggers ([`queue`])
-//! and the scheduler ([`schedule`]). [`runner`] puts them together.
+//! Each module stands in for one service: API Gateway ([`gateway`], [`plan_keys`]), Lambda ([`host`], [`invoke_api`]),
+//! IAM ([`roles`]), DynamoDB and its stream ([`table`], [`stream`]), SQS and its triggers ([`queue`]) and the scheduler
+//! ([`schedule`]). [`runner`] starts them.
 //!
-//! To others it is a program, [`run`]; only [`Single`], one function by itself, is of use to measurements.
-#![allow(rustdoc::private_intra_doc_links, reason = "the page is for those who work on it")]
+//! The runner is a program, [`run`]. The crate also exports [`Single`], which runs one function alone for measurements, and
+//! [`template_document`] for tests that read a template.
+#![allow(rustdoc::private_intra_doc_links, reason = "the page is for people who change the runner")]
 
 mod arn;
 mod clock;
@@ -17,27 +18,27 @@ mod invoke_api;
 mod log;
 mod partial_answer;
 mod plan_keys;
+mod policy;
 mod queue;
 mod ready;
 mod rebuild;
-mod reference;
 mod roles;
 mod runner;
-mod sandbox;
 mod schedule;
 mod settings;
+mod setup;
 mod stream;
 mod table;
 mod template;
 mod watch;
 
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 
 pub use host::Single;
-pub use reference::page as reference_page;
+pub use template::document as template_document;
 
 use log::Log;
 use runner::{Runner, RunnerError};
@@ -46,7 +47,7 @@ use settings::Settings;
 /// How long the last lines may take to reach the terminal.
 const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// The program: runs the stack that its environment describes until it is told to end, or fails.
+/// The program: runs the stack that its environment describes until a signal ends it. Fails with one sentence.
 pub async fn run() -> ExitCode {
     let (log, flush) = Log::terminal();
     let result = serve(&log).await;
@@ -54,7 +55,7 @@ pub async fn run() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("spillway-local: {error}");
+            eprintln!("{}: {error}", env!("CARGO_PKG_NAME"));
             ExitCode::FAILURE
         }
     }
@@ -62,37 +63,29 @@ pub async fn run() -> ExitCode {
 
 async fn serve(log: &Log) -> Result<(), RunnerError> {
     let io = |error| RunnerError::Io { what: "the runner".to_owned(), error };
-    let mut signals = vec![SignalKind::interrupt(), SignalKind::terminate()];
-    if !ignores_hangup() {
-        signals.push(SignalKind::hangup());
-    }
-    let mut end = signals.into_iter().map(signal).collect::<Result<Vec<_>, _>>().map_err(io)?;
+    // Not SIGHUP: the system ends the runner at it, or ignores it after `nohup`. The functions end with the runner.
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
+    let ended = async {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    tokio::pin!(ended);
 
     let executable = std::env::current_exe().map_err(io)?;
     let beside = executable.parent().map(Into::into).unwrap_or_default();
     let settings = Settings::read(&|name| std::env::var(name).ok(), beside)?;
     let mut runner = tokio::select! {
         runner = Runner::start(&settings, log) => runner?,
-        () = ended(&mut end) => return Ok(()),
+        () = &mut ended => return Ok(()),
     };
-    log.plain(&runner.ready.banner());
+    log.plain(&runner.banner);
     let result = tokio::select! {
         error = runner.failed() => Err(error),
-        () = ended(&mut end) => Ok(()),
+        () = &mut ended => Ok(()),
     };
     runner.stop().await;
     result
-}
-
-/// Whether this process was started to outlive its terminal, as `nohup` does. A child inherits that, so a shell finds
-/// out by sending the signal to itself.
-fn ignores_hangup() -> bool {
-    let shell = Command::new("sh").args(["-c", "kill -HUP $$"]).status();
-    shell.is_ok_and(|status| status.success())
-}
-
-/// Waits for Ctrl-C, SIGTERM or the terminal's end.
-async fn ended(signals: &mut [Signal]) {
-    let signals = signals.iter_mut().map(|signal| Box::pin(signal.recv()));
-    futures::future::select_all(signals).await;
 }

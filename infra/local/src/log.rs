@@ -1,9 +1,8 @@
-//! The runner's terminal: one short line per invocation, refusal and trouble.
+//! The runner's log: a short line for each invocation, refusal and problem.
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, SyncSender};
 use std::time::Duration;
 
@@ -21,10 +20,12 @@ pub struct Log(Arc<Inner>);
 
 struct Inner {
     colour: bool,
+    /// Outcomes with one of these texts are shown as warnings.
+    highlight: Vec<String>,
     write: Box<dyn Fn(&str) + Send + Sync>,
 }
 
-/// How much a line should stand out.
+/// A line's colour.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Tone {
     Plain,
@@ -33,81 +34,76 @@ enum Tone {
     Error,
 }
 
-/// Lines that wait for a terminal that does not read; what comes beyond is dropped and counted.
+/// Lines that wait for a terminal that has stopped reading. Further lines are dropped.
 const WAITING_MAX: usize = 10_000;
 
-/// What the writing thread does next.
-enum Order {
+/// A task of the writing thread.
+enum Task {
     Write(String),
-    /// Tells that all before it is written.
+    /// Reports that all lines before it are written.
     Flush(SyncSender<()>),
 }
 
-/// The end of the lines: waits until the last ones are written.
-pub struct Flush(SyncSender<Order>);
+/// Waits until the last lines are written.
+pub struct Flush(SyncSender<Task>);
 
 impl Flush {
-    /// Waits until all lines so far are written, or `patience` has passed.
-    pub fn wait(&self, patience: Duration) {
+    /// Waits until all lines so far are written, or `limit` has passed.
+    pub fn wait(&self, limit: Duration) {
         let (done, written) = mpsc::sync_channel(1);
-        if self.0.try_send(Order::Flush(done)).is_ok() {
-            let _ = written.recv_timeout(patience);
+        if self.0.try_send(Task::Flush(done)).is_ok() {
+            let _ = written.recv_timeout(limit);
         }
     }
 }
 
 impl Log {
-    /// Lines on the terminal, in colour when it is one that shall have it.
+    /// Lines on the terminal, in colour unless the output is no terminal or `NO_COLOR` is set. `HIGHLIGHT` has texts,
+    /// separated by commas; outcomes with one of them are shown as warnings.
     pub fn terminal() -> (Self, Flush) {
         let colour = coloured(std::io::stdout().is_terminal(), std::env::var_os("NO_COLOR"));
-        Self::through(colour, std::io::stdout(), WAITING_MAX)
+        let highlight = std::env::var("HIGHLIGHT").unwrap_or_default();
+        let highlight = highlight.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect();
+        Self::through(colour, highlight, std::io::stdout(), WAITING_MAX)
     }
 
-    /// Lines written to `out` by a thread of their own: a terminal that has stopped reading (`make dev | less`) must
-    /// not stop the stack.
-    fn through(colour: bool, mut out: impl Write + Send + 'static, waiting_max: usize) -> (Self, Flush) {
-        let (sender, orders) = mpsc::sync_channel(waiting_max);
-        let dropped = Arc::new(AtomicU64::new(0));
-        let counted = dropped.clone();
+    /// Lines that a thread of their own writes to `out`, so that a terminal that has stopped reading (`make dev |
+    /// less`) does not stop the stack.
+    fn through(
+        colour: bool, highlight: Vec<String>, mut out: impl Write + Send + 'static, waiting_max: usize,
+    ) -> (Self, Flush) {
+        let (sender, tasks) = mpsc::sync_channel(waiting_max);
         std::thread::spawn(move || {
-            for order in orders {
-                match order {
-                    // A reader that has gone away (`make dev | head`) must not end the stack.
-                    Order::Write(line) => drop(writeln!(out, "{line}")),
-                    Order::Flush(done) => drop((out.flush(), done.send(()))),
-                }
-                match counted.swap(0, Ordering::Relaxed) {
-                    0 => {}
-                    lines => drop(writeln!(out, "{lines} lines were dropped: the terminal did not read them")),
+            for task in tasks {
+                match task {
+                    // A reader that has ended (`make dev | head`) must not end the stack.
+                    Task::Write(line) => drop(writeln!(out, "{line}")),
+                    Task::Flush(done) => drop((out.flush(), done.send(()))),
                 }
             }
         });
         let flush = Flush(sender.clone());
-        let write = move |line: &str| {
-            if sender.try_send(Order::Write(line.to_owned())).is_err() {
-                dropped.fetch_add(1, Ordering::Relaxed);
-            }
-        };
-        (Self::to(colour, write), flush)
+        let write = Box::new(move |line: &str| drop(sender.try_send(Task::Write(line.to_owned()))));
+        (Self(Arc::new(Inner { colour, highlight, write })), flush)
     }
 
     /// Lines given to `write`, which must not block.
     pub fn to(colour: bool, write: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let write = Box::new(write);
-        Self(Arc::new(Inner { colour, write }))
+        Self(Arc::new(Inner { colour, highlight: Vec::new(), write }))
     }
 
-    /// Something worth knowing.
+    /// Logs an event of the runner.
     pub fn note(&self, from: &str, text: &str) {
         self.line(Tone::Dim, &row::plain(&now(), from, text));
     }
 
-    /// Something that somebody should look at.
+    /// Logs a problem.
     pub fn warning(&self, from: &str, text: &str) {
         self.line(Tone::Warning, &row::plain(&now(), from, text));
     }
 
-    /// A request that no function answered.
+    /// Logs a request that the gateway answered itself.
     pub fn refused(&self, status: u16, request: String, why: &str) {
         let tone = if status < 500 { Tone::Warning } else { Tone::Error };
         let details = vec![request, why.to_owned()];
@@ -115,19 +111,19 @@ impl Log {
         self.line(tone, &row.text());
     }
 
-    /// Text as it is.
+    /// Logs text without time and name.
     pub fn plain(&self, text: &str) {
         self.line(Tone::Plain, text);
     }
 
-    /// One line that a function wrote: its invocation's summary is laid out, all else is shown with the function's
-    /// name before it.
+    /// Logs a line that a function wrote. The summary of an invocation is shown in columns, every other line after the
+    /// function's name.
     pub fn function(&self, function: &str, line: &str) {
         match serde_json::from_str::<Value>(line) {
             Ok(fields) if fields.is_object() => {
                 let time =
                     fields["timestamp"].as_str().and_then(|time| time.get(11..23)).map_or_else(now, str::to_owned);
-                for (tone, text) in row::rows(&time, function, &fields) {
+                for (tone, text) in row::rows(&time, function, &fields, &self.0.highlight) {
                     self.line(tone, &text);
                 }
             }
@@ -167,13 +163,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn colour_is_for_terminals_whose_user_did_not_say_no() {
+    fn only_terminals_without_no_color_have_colours() {
         assert!(coloured(true, None) && coloured(true, Some("".into())));
         assert!(!coloured(true, Some("1".into())) && !coloured(false, None));
     }
 
     #[test]
-    fn what_should_be_seen_is_coloured() {
+    fn a_refusal_is_coloured() {
         let shown = |colour: bool| {
             let lines = Arc::new(Mutex::new(Vec::new()));
             let kept = lines.clone();
@@ -190,7 +186,7 @@ mod tests {
         assert!(shown(true).starts_with("\u{1b}[33m") && shown(true).ends_with(&format!("{text}\u{1b}[0m")));
     }
 
-    /// A terminal that reads only while `open` can be locked.
+    /// A terminal that reads only while `open` is free.
     struct Terminal {
         open: Arc<Mutex<()>>,
         shown: Arc<Mutex<Vec<u8>>>,
@@ -208,21 +204,21 @@ mod tests {
     }
 
     #[test]
-    fn a_terminal_that_does_not_read_stops_nobody_and_learns_what_it_missed() {
+    fn a_terminal_that_does_not_read_blocks_no_caller() {
         let (open, shown) = <(Arc<Mutex<()>>, Arc<Mutex<Vec<u8>>>)>::default();
         let terminal = Terminal { open: open.clone(), shown: shown.clone() };
-        let (log, flush) = Log::through(false, terminal, 2);
+        let (log, flush) = Log::through(false, Vec::new(), terminal, 2);
         let closed = open.lock().unwrap();
         for number in 0..10 {
             log.plain(&number.to_string());
         }
         drop(closed);
-        let told = || String::from_utf8(shown.lock().unwrap().clone()).unwrap();
-        while !told().contains("lines were dropped") {
-            std::thread::yield_now();
+        let text = || String::from_utf8(shown.lock().unwrap().clone()).unwrap();
+        // The channel is full until the terminal has read again.
+        while !text().ends_with("more\n") {
+            log.plain("more");
+            flush.wait(Duration::from_secs(60));
         }
-        log.plain("more");
-        flush.wait(Duration::from_secs(60));
-        assert!(told().starts_with("0\n") && told().ends_with("more\n"), "{}", told());
+        assert!(text().starts_with("0\n") && !text().contains("9\n"), "{}", text());
     }
 }

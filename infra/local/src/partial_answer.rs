@@ -1,4 +1,4 @@
-//! What a function answers to a batch when it reports single failures (`ReportBatchItemFailures`).
+//! A function's answer to a batch that reports single failures (`ReportBatchItemFailures`).
 //!
 //! Source of the rules: Lambda Developer Guide, "Implementing partial batch responses".
 
@@ -9,9 +9,9 @@ use serde_json::Value;
 #[error("its answer is not a partial batch response: {0}")]
 pub(crate) struct Malformed(String);
 
-/// The identifiers of the batch's items that failed; none: all succeeded.
+/// The identifiers of the failed items. Empty if all succeeded.
 ///
-/// `known` tells whether an identifier is one of the batch's.
+/// `known` returns whether an identifier belongs to the batch.
 pub(crate) fn failures(answer: &[u8], known: impl Fn(&str) -> bool) -> Result<Vec<String>, Malformed> {
     if answer.trim_ascii().is_empty() {
         return Ok(Vec::new());

@@ -1,8 +1,7 @@
-//! Stands in for API Gateway's own management API, as far as merchants' plan keys need it: the
-//! calls that make a key, find it and put it into a usage plan. The keys are kept in a file.
+//! Stands in for API Gateway's management API, as far as API keys of usage plans need it: the calls that create a key,
+//! find it and add it to a usage plan. The keys are stored in a file.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,11 +18,11 @@ use uuid::Uuid;
 use crate::roles::{Refusal, Roles};
 use crate::template::UsagePlan;
 
-/// Shorter values are refused by API Gateway too.
+/// API Gateway's minimum length of a key's value.
 const VALUE_MIN: usize = 20;
 
-/// How long a plan takes to get a key. API Gateway refuses other changes of plans meanwhile; with AWS that is about a
-/// second, which would only make tests slow.
+/// The time to add a key to a plan. API Gateway refuses other changes of plans meanwhile. On AWS it is about a second,
+/// which would only make tests slow.
 const CHANGE: Duration = Duration::from_millis(20);
 
 /// The keys and their plans. Cheap to clone.
@@ -34,10 +33,8 @@ struct Inner {
     file: PathBuf,
     plans: Vec<String>,
     keys: Mutex<Vec<Key>>,
-    /// Held while a plan is being changed.
+    /// Locked while a plan is changed.
     changing: tokio::sync::Mutex<()>,
-    /// How often a function has asked for a key.
-    asked: AtomicU64,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -50,8 +47,7 @@ struct Key {
 }
 
 impl PlanKeys {
-    /// The keys in `file`, which need not be there yet, for these plans.
-    /// Fails also when the file is not what this runner wrote.
+    /// The keys in `file`, if it exists, for these plans. Errors also if the file has another format.
     pub fn open(file: &Path, plans: &[UsagePlan]) -> std::io::Result<Self> {
         let keys = match std::fs::read(file) {
             Ok(text) => serde_json::from_slice(&text)?,
@@ -63,24 +59,17 @@ impl PlanKeys {
             plans: plans.iter().map(|plan| plan.logical_id.clone()).collect(),
             keys: Mutex::new(keys),
             changing: tokio::sync::Mutex::default(),
-            asked: AtomicU64::new(0),
         })))
     }
 
-    /// The usage plan that the enabled key of this value is in.
+    /// The usage plan of the enabled key with this value.
     pub fn plan(&self, value: &str) -> Option<String> {
         let keys = self.keys();
         let key = keys.iter().find(|key| key.value == value && key.enabled)?;
         key.plan.clone()
     }
 
-    /// How often a function has asked for a key, to find it or to make it: creating a merchant always does, so a
-    /// merchant that was created without it belongs to another stack.
-    pub fn asked(&self) -> u64 {
-        self.0.asked.load(Ordering::Relaxed)
-    }
-
-    /// The management calls, to functions as far as their roles allow.
+    /// The calls of the management API. Functions' calls are checked against their roles.
     pub fn routes(&self, roles: Roles) -> Router {
         Router::new()
             .route("/apikeys", post(create).get(list))
@@ -99,7 +88,7 @@ impl PlanKeys {
         self.0.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the keys once the changed ones are on disk.
+    /// Changes the keys on disk, then in memory.
     fn change<T>(&self, change: impl FnOnce(&mut Vec<Key>) -> Result<T, Fault>) -> Result<T, Fault> {
         let mut keys = self.keys();
         let mut changed = keys.clone();
@@ -121,9 +110,9 @@ enum Fault {
     NotFound(&'static str),
     #[error(transparent)]
     AccessDenied(#[from] Refusal),
-    #[error("the keys cannot be kept: {0}")]
+    #[error("the keys cannot be stored: {0}")]
     Io(#[from] std::io::Error),
-    #[error("the keys cannot be kept: {0}")]
+    #[error("the keys cannot be stored: {0}")]
     Json(#[from] serde_json::Error),
 }
 
@@ -160,7 +149,6 @@ struct NewKey {
 }
 
 async fn create(State(keys): State<PlanKeys>, Json(new): Json<NewKey>) -> Result<(StatusCode, Json<Value>), Fault> {
-    keys.0.asked.fetch_add(1, Ordering::Relaxed);
     let value = new.value.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
     if value.len() < VALUE_MIN {
         return Err(Fault::BadRequest("API Key value should be at least 20 characters"));
@@ -186,7 +174,6 @@ struct Filter {
 }
 
 async fn list(State(keys): State<PlanKeys>, Query(filter): Query<Filter>) -> Json<Value> {
-    keys.0.asked.fetch_add(1, Ordering::Relaxed);
     let named = |key: &&Key| {
         let name = filter.name.as_deref();
         name.is_none_or(|name| key.name.starts_with(name))
@@ -224,7 +211,7 @@ async fn attach(
     Ok((StatusCode::CREATED, Json(view_in_plan(&key))))
 }
 
-/// A key, if it is in this plan.
+/// Returns a key of this plan.
 async fn show(
     State(keys): State<PlanKeys>, Segment((plan, id)): Segment<(String, String)>,
 ) -> Result<Json<Value>, Fault> {
@@ -254,7 +241,7 @@ mod tests {
     use crate::template::Throttle;
 
     #[tokio::test]
-    async fn a_plan_refuses_a_key_while_it_takes_another() {
+    async fn a_plan_refuses_a_key_while_another_is_added() {
         let file = std::env::temp_dir().join(format!("plan-keys-{}", Uuid::new_v4()));
         let plan = UsagePlan { logical_id: "Plan".to_owned(), throttle: Throttle { rate: 1, burst: 1 } };
         let keys = PlanKeys::open(&file, &[plan]).unwrap();

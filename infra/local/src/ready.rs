@@ -1,30 +1,31 @@
-//! What a ready stack tells: `dev.json` for scripts, an environment file, a banner for people.
+//! The files of a running stack: `dev.json` and the functions' environment.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::files;
 use crate::host;
-use crate::sandbox::Sandbox;
 use crate::template::Template;
 
 /// The content of `dev.json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Ready {
-    /// As `http://127.0.0.1:9000/v1`.
-    pub base_url: String,
-    /// The sandbox merchant's key.
-    pub api_key: String,
-    pub merchant_id: String,
+    /// Where the REST API, Lambda's Invoke API and API Gateway's management API answer, as `http://127.0.0.1:9000`.
+    pub api_url: String,
     pub dynamodb_url: String,
     pub sqs_url: String,
+    /// The table's name.
     pub table: String,
-    /// What the functions see, for `cargo lambda watch --env-file`.
+    /// The file with the functions' variables, for `cargo lambda watch --env-file`.
     pub env_file: PathBuf,
     /// The runner's process.
     pub pid: u32,
+    /// The fields that the setup adds.
+    #[serde(flatten)]
+    pub setup: Map<String, Value>,
 }
 
 impl Ready {
@@ -33,54 +34,15 @@ impl Ready {
         let text = serde_json::to_string_pretty(self)?;
         files::write(&file(data), format!("{text}\n").as_bytes())
     }
-
-    /// What a person sees first.
-    pub fn banner(&self) -> String {
-        let Self { base_url, api_key, merchant_id, .. } = self;
-        let key = format!("-H 'Authorization: Bearer {api_key}'");
-        format!(
-            r#"
-Spillway is ready.
-
-  Base URL  {base_url}
-  API key   {api_key}  (test mode, merchant {merchant_id})
-
-Charge a card, look at the payment a second later, then at the balance:
-
-P=$(curl -sS {base_url}/payments {key} -H 'Content-Type: application/json' -H 'Idempotency-Key: order-1001' -d '{{"amount":1250,"currency":"USD","token":"tok_visa"}}'); echo "$P"
-curl -sS {base_url}/payments/$(echo "$P" | grep -o 'pay_[0-9A-Za-z]*' | head -n 1) {key}
-curl -sS {base_url}/balance {key}
-
-Requests, messages and retries follow, one line each. Ctrl-C ends everything.
-"#
-        )
-    }
 }
 
-/// The URL and key of a stack whose parts are known.
-pub fn describe(
-    api_url: &str, dynamodb_url: String, sqs_url: String, sandbox: Sandbox, template: &Template, env_file: PathBuf,
-) -> Ready {
-    Ready {
-        base_url: format!("{api_url}/v1"),
-        api_key: sandbox.api_key,
-        merchant_id: sandbox.merchant_id,
-        dynamodb_url,
-        sqs_url,
-        table: template.table.name.clone(),
-        env_file,
-        pid: std::process::id(),
-    }
-}
-
-/// Where `dev.json` is.
+/// The path of `dev.json`.
 pub fn file(data: &Path) -> PathBuf {
     data.join("dev.json")
 }
 
-/// Writes what the functions see as `NAME=value` lines. There is one file for all functions, so
-/// each sees the others' variables too, and nobody can tell whose a call is: functions that are started with it (by
-/// `cargo lambda watch`) are not held against their roles.
+/// Writes the functions' variables as `NAME=value` lines. All functions share the file, so each sees the variables of
+/// the others, and all have the same access key: the roles of functions that run with this file are not checked.
 pub fn write_environment(
     path: &Path, template: &Template, region: &str, shared: &[(String, String)],
 ) -> std::io::Result<()> {

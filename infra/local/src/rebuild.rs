@@ -1,27 +1,23 @@
-//! Builds the functions again when their sources change, and swaps the processes.
+//! Builds the functions again when their sources change, and replaces their processes.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::host::Host;
 use crate::log::Log;
+use crate::settings::Rebuild;
 
-/// How often the sources are looked at.
+/// How often the sources are compared.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Folders of sources, and the files beside them that matter to all.
-const SOURCES: [&str; 4] = ["functions", "shared", "Cargo.toml", "Cargo.lock"];
+/// Extensions of source files.
+const SOURCES: [&str; 3] = ["rs", "toml", "lock"];
 
-/// The same packages as in dev.sh: with others, cargo chooses other features of what they share and
-/// compiles everything again.
-const BUILD: [&str; 4] = ["build", "--quiet", "--workspace", "--bins"];
-
-/// Builds whenever a source file has changed, until the future is dropped. The old processes serve
-/// on while it builds, and when it fails. A change of the template is only told: what it describes is
-/// made when the runner starts.
-pub async fn run(host: Host, template: PathBuf, log: Log) {
-    let mut seen = looked().await;
+/// Builds after each change of a source file, until the future is dropped. The old processes serve until a build has
+/// succeeded. A change of the template is only logged: the runner reads it at its start.
+pub async fn run(rebuild: Rebuild, host: Host, template: PathBuf, log: Log) {
+    let mut seen = changes(&rebuild.sources).await;
     let mut seen_template = changed_at(&template);
     loop {
         tokio::time::sleep(LOOK_EVERY).await;
@@ -29,34 +25,34 @@ pub async fn run(host: Host, template: PathBuf, log: Log) {
         if template_now != seen_template {
             seen_template = template_now;
             let template = template.display();
-            log.warning("rebuild", &format!("{template} has changed: end the stack and start it again to apply it"));
+            log.warning("rebuild", &format!("{template} has changed: restart the stack to apply it"));
         }
-        let now = looked().await;
+        let now = changes(&rebuild.sources).await;
         if now == seen {
             continue;
         }
         seen = now;
         log.note("rebuild", "a source file has changed: building");
-        let begun = std::time::Instant::now();
-        match build().await {
+        let started = Instant::now();
+        match build(&rebuild.command).await {
             Ok(()) => {
                 host.replace();
-                let seconds = begun.elapsed().as_secs();
+                let seconds = started.elapsed().as_secs();
                 log.note("rebuild", &format!("built in {seconds} s; the next call runs the new code"));
             }
             Err(errors) => {
                 log.plain(errors.trim_end());
-                log.warning("rebuild", "the build failed; the old code serves on");
+                log.warning("rebuild", "the build failed; the old code still serves");
             }
         }
     }
 }
 
-async fn build() -> Result<(), String> {
-    let cannot = |error| format!("cargo cannot be run: {error}");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let child = tokio::process::Command::new(cargo)
-        .args(BUILD)
+/// Runs the command. Errors with its standard error.
+async fn build(command: &str) -> Result<(), String> {
+    let cannot = |error| format!("REBUILD_COMMAND cannot be run: {error}");
+    let child = tokio::process::Command::new("sh")
+        .args(["-c", command])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -69,7 +65,7 @@ async fn build() -> Result<(), String> {
     if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into_owned()) }
 }
 
-/// A process group that ends when this is dropped: cargo would leave its compilers behind.
+/// A process group that ends when this is dropped: killing cargo alone would leave its compilers.
 struct Group(Option<u32>);
 
 impl Drop for Group {
@@ -81,29 +77,31 @@ impl Drop for Group {
     }
 }
 
-async fn looked() -> Vec<(PathBuf, SystemTime)> {
-    let look = || {
+/// Every source file with the time of its last change.
+async fn changes(sources: &[PathBuf]) -> Vec<(PathBuf, SystemTime)> {
+    let sources = sources.to_owned();
+    let walk = move || {
         let mut files = Vec::new();
-        for source in SOURCES {
-            look(Path::new(source), &mut files);
+        for source in &sources {
+            add(source, &mut files);
         }
         files.sort();
         files
     };
-    tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    tokio::task::spawn_blocking(walk).await.unwrap_or_default()
 }
 
-/// Every source file under `path` with the time of its last change.
-fn look(path: &Path, files: &mut Vec<(PathBuf, SystemTime)>) {
+/// Adds the source files under `path`.
+fn add(path: &Path, files: &mut Vec<(PathBuf, SystemTime)>) {
     if let Ok(entries) = std::fs::read_dir(path) {
         for entry in entries.flatten() {
-            look(&entry.path(), files);
+            add(&entry.path(), files);
         }
         return;
     }
-    let source = path.extension().is_some_and(|extension| ["rs", "toml", "lock"].iter().any(|one| extension == *one));
-    // A file that vanishes while it is looked at is no source any more.
-    if let Some(changed) = changed_at(path).filter(|_| source) {
+    let is_source = path.extension().is_some_and(|extension| SOURCES.iter().any(|one| extension == *one));
+    // A file may be deleted in the meantime.
+    if let Some(changed) = changed_at(path).filter(|_| is_source) {
         files.push((path.to_owned(), changed));
     }
 }

@@ -1,4 +1,4 @@
-//! Puts the parts together, in the order in which they need each other.
+//! Starts the parts in the order of their dependencies.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::Html;
+use axum::routing::get;
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -21,36 +24,31 @@ use crate::plan_keys::PlanKeys;
 use crate::queue::{self, Queues, Report};
 use crate::ready::{self, Ready};
 use crate::roles::{self, Front, FrontError, Roles, Store};
-use crate::sandbox::{Sandbox, SandboxError};
 use crate::settings::{Settings, SettingsError};
+use crate::setup::{self, Prepared, SetupError};
 use crate::table::{Table, TableError};
 use crate::template::{Surroundings, Template, TemplateError, Trigger};
-use crate::watch::{self, Watch, WatchError};
-use crate::{invoke_api, rebuild, reference, schedule, stream};
+use crate::watch::{Watch, WatchError};
+use crate::{invoke_api, rebuild, schedule, stream};
 
-/// The engine writes this region into its arns, so everything else does too.
+/// The region. The engine of the table writes it into its ARNs.
 pub(crate) const REGION: &str = "us-east-1";
 
-const STACK: &str = "spillway";
-
-/// How long the functions have to end when the runner does.
+/// How long the functions may take to end.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
-/// Why the stack did not start, or did not stay; each reads as one sentence.
+/// Why the stack did not start, or has ended. Each error is one sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerError {
     #[error(transparent)]
     Settings(#[from] SettingsError),
     #[error("{}, {error}", path.display())]
     Template { path: PathBuf, error: TemplateError },
-    #[error(
-        "another runner uses {data}: end it with `make stop DATA={data}`, or choose another folder with DATA=",
-        data = .0.display()
-    )]
+    #[error("another runner uses {}: end it, or choose another folder with DATA=", .0.display())]
     Locked(PathBuf),
     #[error("port {port} is taken: end what uses it, or choose another with {name}=")]
     PortTaken { name: &'static str, port: u16 },
-    #[error("there is no {}: build the functions first, as `make dev` does", .0.display())]
+    #[error("there is no {}: build the functions first", .0.display())]
     NoBinary(PathBuf),
     #[error(transparent)]
     Table(#[from] TableError),
@@ -60,8 +58,8 @@ pub enum RunnerError {
     Roles(#[from] FrontError),
     #[error(transparent)]
     Stream(#[from] stream::StreamError),
-    #[error("the sandbox merchant: {0}")]
-    Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Setup(#[from] SetupError),
     #[error(transparent)]
     Watch(#[from] WatchError),
     #[error("{what}: {error}")]
@@ -70,19 +68,19 @@ pub enum RunnerError {
 
 /// A running stack.
 pub struct Runner {
-    /// What it tells of itself.
-    pub ready: Ready,
+    /// The text for people when the stack is ready.
+    pub banner: String,
     data: PathBuf,
     host: Option<Host>,
-    /// What only ends when it fails.
+    /// Parts that end only when they fail.
     services: JoinSet<Result<(), RunnerError>>,
     _table: Table,
     _lock: File,
 }
 
 impl Runner {
-    /// Starts everything and returns when the stack is ready to be used.
-    /// Nothing is left running then.
+    /// Starts everything and returns when the stack is ready.
+    /// After an error no part is left running.
     pub async fn start(settings: &Settings, log: &Log) -> Result<Self, RunnerError> {
         let lock = lock(&settings.data)?;
         let state = state(settings)?;
@@ -91,7 +89,7 @@ impl Runner {
         let api_address = address(&listener)?;
         let listener_v6 = listen_beside(&listener, settings.port).await?;
         let sqs_url = format!("http://{}", address(&sqs_listener)?);
-        let template = Arc::new(read_template(&settings.template, &sqs_url)?);
+        let template = Arc::new(read_template(settings, &sqs_url)?);
         let clock = clock::system();
 
         let table = Table::open(&state.join("table.db"), &template.table, settings.dynamodb_port)?;
@@ -116,14 +114,16 @@ impl Runner {
         } else {
             (Roles::off(REGION, log.clone()), store_url)
         };
-        // What the template does not give, since no deployment has it.
-        let shared = [
-            ("AWS_ENDPOINT_URL_DYNAMODB", store_url.as_str()),
-            ("AWS_ENDPOINT_URL_SQS", &sqs_url),
-            ("AWS_ENDPOINT_URL_API_GATEWAY", &api_url),
-            ("WEBHOOK_LOOPBACK", if settings.webhook_loopback { "true" } else { "false" }),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        // Variables beside those of the template.
+        let mut shared = settings.function_env.clone();
+        shared.extend(
+            [
+                ("AWS_ENDPOINT_URL_DYNAMODB", store_url.as_str()),
+                ("AWS_ENDPOINT_URL_SQS", &sqs_url),
+                ("AWS_ENDPOINT_URL_API_GATEWAY", &api_url),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        );
         let env_file = settings.data.join("functions.env");
         ready::write_environment(&env_file, &template, REGION, &shared).map_err(io(&env_file))?;
 
@@ -134,8 +134,7 @@ impl Runner {
             None => {
                 check_binaries(&template, &settings.functions)?;
                 let folder = settings.functions.clone();
-                let host =
-                    Host::new(&template, REGION, folder, &api_address, shared.to_vec(), settings.kills, log.clone());
+                let host = Host::new(&template, REGION, folder, &api_address, shared, settings.kills, log.clone());
                 app = app.merge(host::routes(host.clone()));
                 (Functions::new(host.clone()), Some(host))
             }
@@ -145,9 +144,9 @@ impl Runner {
             .merge(invoke_api::routes(template.clone(), functions.clone(), log.clone()))
             .merge(keys.routes(roles.clone()))
             .merge(roles.routes())
-            .merge(reference::routes())
+            .merge(settings.page.clone().map(page).unwrap_or_default())
             .fallback(move |request: Request| async move {
-                // It listens on the loopback interface only.
+                // It listens on the loopback addresses only.
                 gateway.answer(request, Ipv4Addr::LOCALHOST.into()).await
             });
         if let Some(listener) = listener_v6 {
@@ -155,26 +154,28 @@ impl Runner {
         }
         services.spawn(serve(listener, app));
 
-        if let Some(url) = &settings.watch_url {
-            watch::serves_this_stack(&functions, &keys).await.map_err(|why| WatchError::Stranger {
-                url: url.clone(),
-                env_file: env_file.clone(),
-                why,
-            })?;
-        }
-        let sandbox = Sandbox::prepare(&functions, &state.join("sandbox.json")).await?;
-        let env_file = std::path::absolute(&env_file).map_err(io(&env_file))?;
-        let ready = ready::describe(&api_url, table.url(), sqs_url, sandbox, &template, env_file);
-        let mut runner = Self { ready, data: settings.data.clone(), host, services, _table: table, _lock: lock };
+        let prepared = prepare(settings, &api_url, &state, &roles, &env_file).await?;
+        let ready = Ready {
+            api_url,
+            dynamodb_url: table.url(),
+            sqs_url,
+            table: template.table.name.clone(),
+            env_file: std::path::absolute(&env_file).map_err(io(&env_file))?,
+            pid: std::process::id(),
+            setup: prepared.fields,
+        };
+        let banner =
+            if prepared.text.is_empty() { format!("The stack is ready at {}.", ready.api_url) } else { prepared.text };
+        let mut runner = Self { banner, data: settings.data.clone(), host, services, _table: table, _lock: lock };
         runner.start_triggers(&template, &state, &queues, &functions, &clock, log)?;
-        if let Some(host) = runner.host.clone().filter(|_| settings.rebuild) {
+        if let (Some(host), Some(rebuild)) = (runner.host.clone(), settings.rebuild.clone()) {
             let (log, template) = (log.clone(), settings.template.clone());
             runner.services.spawn(async move {
-                rebuild::run(host, template, log).await;
+                rebuild::run(rebuild, host, template, log).await;
                 Ok(())
             });
         }
-        runner.ready.write(&settings.data).map_err(io(&settings.data))?;
+        ready.write(&settings.data).map_err(io(&settings.data))?;
         Ok(runner)
     }
 
@@ -207,7 +208,7 @@ impl Runner {
         Ok(())
     }
 
-    /// Waits until a part fails that the stack cannot be without.
+    /// Waits until a part fails.
     pub async fn failed(&mut self) -> RunnerError {
         loop {
             match self.services.join_next().await {
@@ -227,7 +228,7 @@ impl Runner {
         let _ = std::fs::remove_file(ready::file(&self.data));
         self.services.abort_all();
         if let Some(host) = &self.host {
-            // What is not gone by then is killed with the runtime.
+            // Later the runtime kills the processes that are left.
             let _ = tokio::time::timeout(CLOSE_LIMIT, host.close()).await;
         }
     }
@@ -236,6 +237,34 @@ impl Runner {
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> RunnerError {
     let what = path.display().to_string();
     move |error| RunnerError::Io { what, error }
+}
+
+/// Runs the setup, if there is one. Under `cargo lambda watch` it also shows whose functions answer: those with this
+/// stack's environment call this runner. Functions of another project, or with the environment of another stack, would
+/// use another table and other queues.
+async fn prepare(
+    settings: &Settings, api_url: &str, state: &Path, roles: &Roles, env_file: &Path,
+) -> Result<Prepared, RunnerError> {
+    let Some(program) = &settings.setup else {
+        return Ok(Prepared::default());
+    };
+    let before = roles.calls();
+    let prepared = setup::run(program, api_url, state).await?;
+    match &settings.watch_url {
+        Some(url) if roles.calls() == before => {
+            Err(WatchError::Stranger { url: url.clone(), env_file: env_file.to_owned() }.into())
+        }
+        _ => Ok(prepared),
+    }
+}
+
+/// Serves the HTML file at `/docs`.
+fn page(file: PathBuf) -> Router {
+    let read = async move || match tokio::fs::read_to_string(&file).await {
+        Ok(page) => Ok(Html(page)),
+        Err(error) => Err((StatusCode::NOT_FOUND, format!("{}: {error}\n", file.display()))),
+    };
+    Router::new().route("/docs", get(read))
 }
 
 /// Makes the data folder this runner's own until the file is dropped.
@@ -248,7 +277,7 @@ fn lock(data: &Path) -> Result<File, RunnerError> {
         std::fs::TryLockError::Error(error) => io(&path)(error),
     })?;
     std::fs::write(&path, std::process::id().to_string()).map_err(io(&path))?;
-    // A runner that was killed could not remove it.
+    // A killed runner leaves it behind.
     let _ = std::fs::remove_file(ready::file(data));
     Ok(file)
 }
@@ -269,8 +298,8 @@ async fn listen(name: &'static str, port: u16) -> Result<TcpListener, RunnerErro
     })
 }
 
-/// The same port of IPv6's loopback, where `cargo lambda invoke` calls functions unless it is told otherwise. `None`:
-/// there is no IPv6 here, or the port that nobody asked for is taken there.
+/// The same port on IPv6's loopback address, the default of `cargo lambda invoke`. `None` if the machine has no IPv6,
+/// or if the port was chosen by the system and is taken there.
 async fn listen_beside(listener: &TcpListener, asked: u16) -> Result<Option<TcpListener>, RunnerError> {
     let port = listener.local_addr().map_err(|error| RunnerError::Io { what: "a port".to_owned(), error })?.port();
     match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
@@ -287,12 +316,13 @@ fn address(listener: &TcpListener) -> Result<String, RunnerError> {
     address.map(|address| address.to_string()).map_err(|error| RunnerError::Io { what: "a port".to_owned(), error })
 }
 
-fn read_template(path: &Path, queues_url: &str) -> Result<Template, RunnerError> {
+fn read_template(settings: &Settings, queues_url: &str) -> Result<Template, RunnerError> {
+    let path = &settings.template;
     let text = std::fs::read_to_string(path).map_err(io(path))?;
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let around = Surroundings { queues_url, region: REGION, stack: STACK, variable: &variable };
-    let path = path.to_owned();
-    Template::read(&text, &around).map_err(|error| RunnerError::Template { path, error })
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let around = Surroundings { queues_url, region: REGION, stack: &settings.stack, folder, variable: &variable };
+    Template::read(&text, &around).map_err(|error| RunnerError::Template { path: path.clone(), error })
 }
 
 fn check_binaries(template: &Template, folder: &Path) -> Result<(), RunnerError> {
@@ -315,9 +345,39 @@ async fn serve_queues(listener: TcpListener, queues: Queues, roles: Roles) -> Re
 
 async fn serve(listener: TcpListener, app: Router) -> Result<(), RunnerError> {
     let listener = listener.tap_io(|stream| {
-        // Without it an answer could wait 40 ms for the client's acknowledgement.
+        // Otherwise an answer could wait 40 ms for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
     });
     let served = axum::serve(listener, app).await;
     served.map_err(|error| RunnerError::Io { what: "the API's server".to_owned(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Prepares a stack under a `cargo lambda watch` whose functions never call it.
+    async fn prepare_with(roles: &Roles, setup: &Path) -> Result<Prepared, RunnerError> {
+        let variable = |name: &str| match name {
+            "SETUP" => Some(setup.display().to_string()),
+            "WATCH_URL" => Some("http://127.0.0.1:1".to_owned()),
+            _ => None,
+        };
+        let settings = Settings::read(&variable, PathBuf::new()).unwrap();
+        prepare(&settings, "http://127.0.0.1:2", Path::new("state"), roles, Path::new("functions.env")).await
+    }
+
+    #[tokio::test]
+    async fn functions_that_do_not_call_this_stack_are_refused() {
+        let roles = Roles::off(REGION, Log::to(false, |_| {}));
+        let setup = setup::tests::program("echo '{}'").await;
+        let refused = prepare_with(&roles, &setup).await.unwrap_err().to_string();
+        assert!(refused.contains("WATCH_URL=http://127.0.0.1:1 do not use this stack"), "{refused}");
+
+        // The call arrives while the program runs: `join!` polls the two in this order.
+        let call = async { roles.check_management_call(None, "GET", "/apikeys") };
+        let (prepared, called) = tokio::join!(prepare_with(&roles, &setup), call);
+        assert_eq!((prepared.unwrap(), called), (Prepared::default(), Ok(())));
+        std::fs::remove_file(setup).unwrap();
+    }
 }

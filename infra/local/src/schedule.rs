@@ -10,11 +10,11 @@ use crate::invoke::Functions;
 use crate::log::Log;
 use crate::template::Schedule;
 
-/// Invokes the schedule's function at its rate until the future is dropped: for the first time at
-/// once, as AWS does with a schedule that has no start date.
+/// Invokes the schedule's function at its rate until the future is dropped. The first invocation is immediate, as on
+/// AWS for a schedule without a start date.
 pub async fn run(schedule: Schedule, region: String, functions: Functions, clock: Clock, log: Log) {
     let mut ticks = interval(schedule.every);
-    // After the machine slept, the missed times are gone: each would do the same.
+    // Times that were missed while the machine slept are skipped.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
@@ -28,7 +28,7 @@ pub async fn run(schedule: Schedule, region: String, functions: Functions, clock
     }
 }
 
-/// What EventBridge Scheduler sends where the template gives no input; it speaks of whole seconds.
+/// EventBridge Scheduler's event without an input in the template. Its time has whole seconds.
 fn event(schedule: &Schedule, region: &str, now_ms: i64) -> String {
     let time = clock::rfc3339(now_ms);
     let time = time.split('.').next().unwrap_or_default();

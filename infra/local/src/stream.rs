@@ -1,7 +1,7 @@
-//! The stream trigger: what Lambda's event source mapping does for the table's change stream.
+//! The stream trigger, Lambda's event source mapping for the table's change stream.
 //!
-//! The table has one shard, which is read in order: a batch must succeed, or be given up, before the
-//! next one is sent.
+//! The table has one shard. It is read in order: the next batch is sent after the one before has succeeded or was given
+//! up.
 
 mod batch;
 mod changes;
@@ -31,10 +31,10 @@ use crate::partial_answer;
 use crate::queue::{NewMessage, QueueError, Queues, Report};
 use crate::template::StreamTrigger;
 
-/// How often the table's file is asked whether anything was committed, at first.
+/// How often the trigger looks for commits in the table's file.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// The same after some seconds of silence: an idle stack should leave the machine alone.
+/// The same after some seconds without commits: an idle stack must not use the processor.
 const LOOK_EVERY_IDLE: Duration = Duration::from_millis(20);
 const IDLE_AFTER: Duration = Duration::from_secs(2);
 
@@ -60,21 +60,21 @@ struct Trigger {
     source: Source,
     changes: Changes,
     checkpoint: Checkpoint,
-    /// Name of the queue that is told of batches given up.
+    /// Name of the queue for batches that were given up.
     failures: Option<String>,
     queues: Queues,
     clock: Clock,
     functions: Functions,
     report: Report,
-    /// Records that passed the filters and wait for their batch.
+    /// Records that passed the filters and are not sent yet.
     waiting: VecDeque<Change>,
     /// The last record that was read.
     read_to: i64,
 }
 
-/// Invokes the trigger's function with the records of the change stream, until the future is dropped.
-/// The place reached is kept in the file `checkpoint`; without it the stream begins with its oldest record.
-/// A function that fails is no error.
+/// Invokes the trigger's function with the records of the change stream, until the future is dropped. The position is
+/// stored in the file `checkpoint`; without it the trigger starts at the oldest record. A failure of the function is
+/// not an error of the trigger.
 pub async fn run(
     settings: StreamTrigger, changes: Changes, checkpoint: PathBuf, queues: Queues, clock: Clock, functions: Functions,
     report: Report,
@@ -107,13 +107,13 @@ impl Trigger {
                 self.process(records).await?;
             }
             if self.waiting.is_empty() {
-                // Records that no filter lets through are done too.
+                // Records that no filter passes are done too.
                 self.checkpoint.set(self.read_to)?;
             }
         }
     }
 
-    /// Waits for a batch: until it is full, or its window is over.
+    /// Waits until the batch is full or its window has ended.
     async fn gather(&mut self) -> Result<Vec<Change>, StreamError> {
         let mut ends = None;
         loop {
@@ -138,7 +138,7 @@ impl Trigger {
         }
     }
 
-    /// Reads on; tells whether there was anything.
+    /// Reads further records. Returns whether there were any.
     fn read(&mut self) -> Result<bool, StreamError> {
         let changes = self.changes.after(self.read_to, READ_MAX)?;
         if let Some(last) = changes.last() {
@@ -150,7 +150,7 @@ impl Trigger {
         Ok(any)
     }
 
-    /// Sends the records until each succeeded or was given up.
+    /// Sends the records until each has succeeded or was given up.
     async fn process(&mut self, records: Vec<Change>) -> Result<(), StreamError> {
         let mut batch = Batch::new(records, self.settings.bisect, self.settings.retries, self.settings.max_record_age);
         while let Some(step) = batch.next((self.clock)()) {
@@ -194,7 +194,7 @@ impl Trigger {
         }
         let place = |id: &str| records.iter().position(|record| record.public_sequence() == id);
         match partial_answer::failures(&answer, |id| place(id).is_some()) {
-            // All from the lowest failure on are sent again, whatever succeeded after it.
+            // All records from the lowest failure on are sent again, also those that succeeded.
             Ok(failures) => match failures.iter().filter_map(|id| place(id)).min() {
                 Some(first) => StepOutcome::FailedFrom(first),
                 None => StepOutcome::Succeeded,

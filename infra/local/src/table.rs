@@ -1,4 +1,4 @@
-//! Stands in for DynamoDB: the crate dynoxide over a file, with the table of the template.
+//! Stands in for DynamoDB: the crate dynoxide with a file, and the table of the template.
 
 #[cfg(test)]
 pub(crate) mod tests;
@@ -16,13 +16,13 @@ use tokio::runtime::Runtime;
 use crate::stream::Changes;
 use crate::template;
 
-/// How often items past their time to live are deleted. DynamoDB itself may take days.
+/// How often items past their time to live are deleted. DynamoDB may take days.
 const SWEEP_EVERY: Duration = Duration::from_secs(300);
 
-/// Properties that the engine takes as they are. (What else a template may say is held in `template/store.rs`.)
+/// Properties that the engine accepts. (`template/store.rs` refuses unknown ones.)
 const TAKEN: [&str; 3] = ["KeySchema", "AttributeDefinitions", "GlobalSecondaryIndexes"];
 
-/// Properties of an index that it takes as they are.
+/// Properties of an index that the engine accepts.
 const INDEX_TAKEN: [&str; 3] = ["IndexName", "KeySchema", "Projection"];
 
 /// Why there is no table.
@@ -30,7 +30,7 @@ const INDEX_TAKEN: [&str; 3] = ["IndexName", "KeySchema", "Projection"];
 pub enum TableError {
     #[error("the table's properties: {0}")]
     Properties(String),
-    #[error("the table on disk has another {0} than the template; FRESH=1 begins with an empty one")]
+    #[error("the table on disk has another {0} than the template; FRESH=1 starts with an empty one")]
     Changed(&'static str),
     #[error("the table's file: {0}")]
     Engine(#[from] dynoxide::DynoxideError),
@@ -49,13 +49,12 @@ pub struct Table {
 }
 
 impl Table {
-    /// Opens the file at `path`, or makes it, with the table of the template in it, and serves the
-    /// DynamoDB API on `port` of the loopback interface (0: any), on threads of its own because the
-    /// engine's handlers block.
+    /// Opens or creates the file at `path` with the template's table, and serves the DynamoDB API on `port` of the
+    /// loopback interface (0: any). It has threads of its own because the engine's handlers block.
     pub fn open(path: &Path, table: &template::Table, port: u16) -> Result<Self, TableError> {
         let database = Database::new(&path.to_string_lossy())?;
-        // What is committed outlives a killed runner, not the machine's loss of power: a wait for the disk with each
-        // write would be most of what a write takes. (It sets `synchronous` to NORMAL, which the engine leaves FULL.)
+        // Committed data survives a killed runner, but not a power cut: waiting for the disk would be most of a write's
+        // time. (It sets `synchronous` to NORMAL. The engine's own setting is FULL.)
         database.disable_bulk_loading()?;
         prepare_stream(path)?;
         create(&database, table)?;
@@ -79,7 +78,7 @@ impl Table {
         };
         runtime.spawn(sweep(database.clone()));
         runtime.spawn(async move {
-            // It ends with the runtime, not before.
+            // It ends with the runtime.
             let never = std::future::pending();
             let _ = dynoxide::server::serve_with_shutdown(listener, database, never).await;
         });
@@ -99,19 +98,19 @@ impl Table {
 
 impl Drop for Table {
     fn drop(&mut self) {
-        // A plain drop waits for the threads, which is not allowed among async code.
+        // A plain drop waits for the threads, which panics in async code.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
 }
 
-/// Every write looks for the stream's last record, which without an index reads the whole stream;
-/// and nothing else ever deletes a record, which DynamoDB keeps for 24 hours.
+/// Adds an index, because every write looks for the stream's last record and would read the whole stream without it.
+/// Deletes records older than 24 hours, as DynamoDB does: the engine never deletes one.
 fn prepare_stream(path: &Path) -> Result<(), rusqlite::Error> {
     let connection = Connection::open(path)?;
     connection.execute_batch(
-        "CREATE INDEX IF NOT EXISTS spillway_stream_order
+        "CREATE INDEX IF NOT EXISTS stream_order
              ON _stream_records (table_name, CAST(sequence_number AS INTEGER));
          DELETE FROM _stream_records WHERE created_at < unixepoch() - 24 * 60 * 60;",
     )
@@ -157,7 +156,7 @@ fn create_request(table: &template::Table) -> Result<Value, TableError> {
     Ok(request.into())
 }
 
-/// Refuses an existing table that the template describes otherwise: it cannot be changed in place.
+/// Refuses an existing table that differs from the template's. It cannot be changed in place.
 fn check(existing: &dynoxide::TableMetadata, request: &Value) -> Result<(), TableError> {
     let stored = |text: Option<&String>| -> Value {
         let text = text.map_or("null", String::as_str);
@@ -187,7 +186,7 @@ fn keys(indexes: &Value) -> Vec<(String, &Value)> {
 fn listen(port: u16) -> std::io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
-    // Connections inherit it: no answer waits for the client's acknowledgement.
+    // Connections inherit the option: answers do not wait for the client's acknowledgement.
     socket.set_nodelay(true)?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
     socket.listen(1024)
@@ -198,7 +197,7 @@ async fn sweep(database: Database) {
     loop {
         every.tick().await;
         let database = database.clone();
-        // A sweep that failed is tried again by the next one.
+        // The next sweep repeats a failed one.
         let _ = tokio::task::spawn_blocking(move || database.sweep_ttl()).await;
     }
 }

@@ -12,19 +12,17 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::host;
-use crate::invoke::{Functions, InvokeError, Outcome, Run};
-use crate::plan_keys::PlanKeys;
-use crate::sandbox;
+use crate::invoke::{InvokeError, Outcome, Run};
 use crate::template::Template;
 
-/// Calls to one function at the same time: over about a hundred, `cargo lambda watch` locks up.
+/// Concurrent calls of one function. `cargo lambda watch` hangs at about a hundred.
 const CALLS_MAX: usize = 32;
 
-/// How long a `cargo lambda watch` may take until it listens; it does before it builds anything.
+/// How long `cargo lambda watch` may take to listen. It listens before it builds.
 const LISTEN_LIMIT: Duration = Duration::from_secs(20);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// A function's first call waits for its build.
+/// The time limit of a function's first call, which waits for the build.
 const FIRST_LIMIT: Duration = Duration::from_secs(600);
 
 /// Why the functions at `WATCH_URL` cannot be used.
@@ -33,10 +31,10 @@ pub enum WatchError {
     #[error("nothing answers at WATCH_URL={0}: is `cargo lambda watch` running there?")]
     NothingListens(String),
     #[error(
-        "what runs at WATCH_URL={url} does not serve this stack ({why}): start `cargo lambda watch --env-file {}`",
+        "the functions at WATCH_URL={url} do not use this stack: start `cargo lambda watch --env-file {}`",
         env_file.display()
     )]
-    Stranger { url: String, env_file: PathBuf, why: String },
+    Stranger { url: String, env_file: PathBuf },
 }
 
 /// The functions of a running `cargo lambda watch`.
@@ -49,16 +47,16 @@ pub struct Watch {
 struct Function {
     timeout: Duration,
     calls: Semaphore,
-    /// Whether it has answered before.
+    /// Whether a call has succeeded.
     built: AtomicBool,
 }
 
 impl Watch {
-    /// The functions of `template` at `url`, as `http://127.0.0.1:9001`, once something listens there.
+    /// The functions of `template` at `url`, as `http://127.0.0.1:9001`. Waits until `url` answers.
     pub async fn connect(template: &Template, url: &str) -> Result<Self, WatchError> {
         let url = url.trim_end_matches('/').to_owned();
         let nothing_listens = |_| WatchError::NothingListens(url.clone());
-        // A proxy of the environment would not know this machine's own addresses.
+        // A proxy of the environment cannot reach this machine's loopback addresses.
         let client = reqwest::Client::builder().no_proxy().build().map_err(nothing_listens)?;
         listens(&client, &url, LISTEN_LIMIT).await.map_err(nothing_listens)?;
         let functions = template.functions.iter().map(|function| {
@@ -82,16 +80,6 @@ async fn listens(client: &reqwest::Client, url: &str, limit: Duration) -> Result
     }
 }
 
-/// Tells functions that serve this stack from those of another project, or with the environment of another stack:
-/// their table and queues would be others. Creating a merchant always asks the gateway for its plan key, and this
-/// stack's gateway is here.
-/// `Err`: why they do not, in a few words.
-pub async fn serves_this_stack(functions: &Functions, keys: &PlanKeys) -> Result<(), String> {
-    let before = keys.asked();
-    sandbox::create_merchant(functions).await.map_err(|error| error.to_string())?;
-    if keys.asked() > before { Ok(()) } else { Err("its functions have another stack's environment".to_owned()) }
-}
-
 impl Run for Watch {
     fn run(&self, name: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome> {
         let Some(function) = self.functions.get(&name).cloned() else {
@@ -101,7 +89,7 @@ impl Run for Watch {
         async move {
             let _call = function.calls.acquire().await;
             let limit = if function.built.load(Ordering::Relaxed) { function.timeout } else { FIRST_LIMIT };
-            // A dead function's calls hang there, and a call across a reload can be lost.
+            // Calls of a dead function hang, and a call during a reload can be lost.
             let answer = tokio::time::timeout(limit, send(request)).await;
             let outcome = answer.unwrap_or(Err(InvokeError::TimedOut(limit.as_secs())));
             if outcome.is_ok() {
@@ -137,28 +125,8 @@ async fn send(request: reqwest::RequestBuilder) -> Outcome {
 mod tests {
     use super::*;
 
-    struct Stranger;
-
-    impl Run for Stranger {
-        fn run(&self, _: String, _: Vec<u8>) -> BoxFuture<'static, Outcome> {
-            futures::future::ready(Ok(br#"{"id":"mer_1"}"#.to_vec())).boxed()
-        }
-
-        fn at_once(&self) -> usize {
-            1
-        }
-    }
-
     #[tokio::test]
-    async fn functions_that_ask_another_gateway_are_strangers() {
-        let file = std::env::temp_dir().join(format!("spillway-{}", uuid::Uuid::new_v4()));
-        let keys = PlanKeys::open(&file, &[]).unwrap();
-        let why = serves_this_stack(&Functions::new(Stranger), &keys).await.unwrap_err();
-        assert!(why.contains("another stack"), "{why}");
-    }
-
-    #[tokio::test]
-    async fn an_address_where_nothing_listens_is_given_up() {
+    async fn waiting_for_an_address_ends_in_an_error() {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         assert!(listens(&client, &format!("http://{free}"), Duration::ZERO).await.is_err());

@@ -1,13 +1,13 @@
-//! The schemas of what endpoints take: the fields of a body, the parameters of a query, the ids of a path.
+//! The schemas of requests: the fields of a body, the parameters of a query, the ids of a path.
 
 use serde_json::{Map, Value, json};
-use spillway_platform::api::contract::{FieldKind, FieldSpec, PathIdSpec, QueryKind, QuerySpec};
-use spillway_platform::api::view::id_pattern;
+use spillway_wire::contract::{FieldKind, FieldSpec, PathIdSpec, QueryKind, QuerySpec};
+use spillway_wire::view::id_pattern;
 
-/// A text without control characters.
+/// The pattern of a text without control characters.
 const PLAIN: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
-/// The body of these fields, with an example of all of them.
+/// A body with these fields, and an example with all of them.
 pub fn body(fields: &[FieldSpec]) -> Value {
     let properties: Map<String, Value> = fields.iter().map(|field| (field.name.to_owned(), property(field))).collect();
     let required: Vec<&str> = fields.iter().filter(|field| field.is_required).map(|field| field.name).collect();
@@ -20,8 +20,7 @@ pub fn body(fields: &[FieldSpec]) -> Value {
     });
     json!({
         "required": true,
-        "description": "A JSON object of at most 65,536 bytes. A field that is not listed here, or a key that is \
-                        repeated, is refused.",
+        "description": "A JSON object of at most 65,536 bytes. Unknown fields and repeated keys are refused.",
         "content": {"application/json": {"schema": schema, "example": example}},
     })
 }
@@ -71,7 +70,7 @@ fn property(field: &FieldSpec) -> Value {
     schema
 }
 
-/// A parameter of a query.
+/// The parameter object of a query parameter.
 pub fn query(parameter: &QuerySpec) -> Value {
     let schema = match parameter.kind {
         QueryKind::Integer { least, most, default } => {
@@ -88,13 +87,13 @@ pub fn query(parameter: &QuerySpec) -> Value {
     json!({"name": parameter.name, "in": "query", "description": parameter.about, "schema": schema})
 }
 
-/// An id of a path.
+/// The parameter object of an id in the path.
 pub fn path_id(id: &PathIdSpec) -> Value {
     json!({
         "name": id.name,
         "in": "path",
         "required": true,
-        "description": format!("The id of the {}. One that is missing, malformed or another merchant's is 404.", id.what),
+        "description": format!("The id of the {0}. The answer is 404 if the merchant has no {0} with this id.", id.object),
         "schema": {"type": "string", "pattern": id_pattern(id.prefix)},
     })
 }

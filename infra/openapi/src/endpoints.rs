@@ -1,31 +1,31 @@
-//! The endpoints, each by one line.
+//! The list of endpoints.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
-use spillway_platform::api::contract::Endpoint;
+use spillway_wire::contract::Endpoint;
 
-/// What the groups of endpoints are for, by the first part of their paths below the version.
+/// The groups of endpoints: the first part of their paths after `/v1/`, and a description.
 const GROUPS: [(&str, &str); 6] = [
-    ("payments", "Charging cards, and giving the money back."),
-    ("refunds", "Money that was given back."),
-    ("balance", "What the merchant has, and what changed it."),
-    ("webhook-endpoints", "Where events are posted."),
+    ("payments", "Payments: charges of cards, and their refunds."),
+    ("refunds", "Refunds of payments."),
+    ("balance", "The merchant's balance and its changes."),
+    ("webhook-endpoints", "The addresses to which events are posted."),
     ("health", "Whether the API answers."),
     ("openapi.json", "This document."),
 ];
 
-/// An endpoint as it declares itself.
+/// An endpoint with its declaration.
 #[derive(Debug)]
 pub struct Described {
     /// The name of its function.
     pub function: &'static str,
     /// The declaration.
     pub contract: Endpoint<()>,
-    /// What a success shows. None if it shows nothing.
+    /// The schema of a successful answer. None if the answer has no body.
     pub shown: Option<Schema>,
 }
 
-/// Every endpoint, in the order of the document.
+/// All endpoints, in the order of the document.
 pub fn described(generator: &mut SchemaGenerator) -> Vec<Described> {
     let mut all = Vec::new();
     let mut list = List { generator, all: &mut all };
@@ -63,12 +63,12 @@ impl List<'_> {
 }
 
 impl Described {
-    /// The first part of its path below the version.
+    /// The group: the first part of the path after `/v1/`.
     pub fn group(&self) -> &'static str {
         self.contract.name().split('/').next().unwrap_or_default()
     }
 
-    /// Its name in the document: `createPayment`.
+    /// The operation id, such as `createPayment`.
     pub fn operation_id(&self) -> String {
         let mut words = self.function.split('-');
         let first = words.next().unwrap_or_default().to_owned();
@@ -76,16 +76,16 @@ impl Described {
     }
 }
 
-/// The group's name in the document: `Webhook endpoints`.
+/// The tag of a group, such as `Webhook endpoints`.
 pub fn tag(group: &str) -> String {
     let words = group.trim_end_matches(".json").replace('-', " ");
     words[..1].to_uppercase() + &words[1..]
 }
 
-/// The groups of these endpoints, with what each is for.
+/// The tags of the groups of these endpoints, with descriptions.
 pub fn tags(described: &[Described]) -> Value {
     let used = GROUPS.into_iter().filter(|(group, _)| described.iter().any(|endpoint| endpoint.group() == *group));
-    let events = ("Events", "What is posted to webhook endpoints.");
+    let events = ("Events", "The events that are posted to webhook endpoints.");
     used.map(|(group, about)| (tag(group), about))
         .chain([(events.0.to_owned(), events.1)])
         .map(|(name, about)| json!({"name": name, "description": about}))

@@ -1,4 +1,4 @@
-//! The events in the document, each with a body as it is posted: `events/<type>.json`.
+//! The events in the document. Each has a sample of its body: `events/<type>.json`.
 
 use std::fs;
 use std::path::Path;
@@ -7,20 +7,20 @@ use schemars::{JsonSchema as _, SchemaGenerator};
 use serde_json::{Map, Value, json};
 use spillway_domain::event::EventType;
 
-/// The webhooks of the document, one for each type of event.
+/// The webhooks of the document, one for each event type.
 pub fn webhooks(generator: &mut SchemaGenerator) -> Map<String, Value> {
     let described = descriptions(generator);
     let webhook = |(event, about): (EventType, String)| (event.to_string(), webhook(event, &about));
     described.into_iter().map(webhook).collect()
 }
 
-/// Every type of event as a table in Markdown.
+/// A table of all event types in Markdown.
 pub fn table(generator: &mut SchemaGenerator) -> String {
     let rows = descriptions(generator).into_iter().map(|(event, about)| format!("| `{event}` | {about} |\n"));
     "| event | when |\n|---|---|\n".to_owned() + &rows.collect::<String>()
 }
 
-/// Every type of event, with the comment on it.
+/// All event types, with the doc comments of their variants.
 fn descriptions(generator: &mut SchemaGenerator) -> Vec<(EventType, String)> {
     let schema = EventType::json_schema(generator).to_value();
     let about = |event: EventType| {
@@ -31,7 +31,7 @@ fn descriptions(generator: &mut SchemaGenerator) -> Vec<(EventType, String)> {
     EventType::ALL.iter().copied().map(|event| (event, about(event))).collect()
 }
 
-/// A body of this event as it is posted.
+/// The sample of an event's body.
 pub fn sample(event: EventType) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("events/{event}.json"));
     let text = fs::read_to_string(path).unwrap_or_default();
@@ -51,13 +51,13 @@ fn webhook(event: EventType, about: &str) -> Value {
         "operationId": format!("on{}", pascal(&event.as_str().replace('.', "_"))),
         "tags": ["Events"],
         "summary": event.as_str(),
-        "description": format!("{about} `data` is the object as the event left it."),
+        "description": format!("{about} `data` is the object as it was after the event."),
         "security": [],
         "parameters": [
-            header("webhook-id", "The event's id, the same in every attempt. Deduplicate by it.",
+            header("webhook-id", "The event's id. It is the same in every attempt, so deduplicate by it.",
                 sample["id"].as_str().unwrap_or_default()),
             header("webhook-timestamp", "The time of this attempt, in seconds since 1970.", "1769860801"),
-            header("webhook-signature", "Signatures by the endpoint's secret, as Standard Webhooks 1.0.0 has them.",
+            header("webhook-signature", "Signatures by the endpoint's secrets, in the form of Standard Webhooks 1.0.0.",
                 "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
         ],
         "requestBody": {
@@ -69,7 +69,7 @@ fn webhook(event: EventType, about: &str) -> Value {
                     "properties": {
                         "id": {"type": "string", "description": "Equals the header `webhook-id`."},
                         "type": {"type": "string", "const": event.as_str()},
-                        "timestamp": {"type": "string", "format": "date-time", "description": "When it happened."},
+                        "timestamp": {"type": "string", "format": "date-time", "description": "The time of the event."},
                         "data": {"$ref": format!("#/components/schemas/{}", pascal(object))},
                     },
                 },
@@ -78,14 +78,14 @@ fn webhook(event: EventType, about: &str) -> Value {
         },
         "responses": {
             "2XX": {"description": "Received: the event is not sent to this endpoint again."},
-            "410": {"description": "The endpoint is gone: it is disabled and gets no more events."},
-            "4XX": {"description": "Not received: sent again later. A `Retry-After` of a 429 is honoured up to a day."},
-            "5XX": {"description": "Not received: sent again later. A `Retry-After` of a 503 is honoured up to a day."},
+            "410": {"description": "The endpoint is gone: it is disabled and receives no more events."},
+            "4XX": {"description": "Not received: sent again later. A `Retry-After` of a 429 is obeyed up to a day."},
+            "5XX": {"description": "Not received: sent again later. A `Retry-After` of a 503 is obeyed up to a day."},
         },
     }})
 }
 
-/// `webhook_endpoint` as `WebhookEndpoint`.
+/// Converts `webhook_endpoint` to `WebhookEndpoint`.
 fn pascal(words: &str) -> String {
     let capitalized = |word: &str| word[..1].to_uppercase() + &word[1..];
     words.split('_').filter(|word| !word.is_empty()).map(capitalized).collect()

@@ -1,7 +1,7 @@
 //! The OpenAPI 3.1 document of the API: <https://spec.openapis.org/oas/v3.1.0>.
 //!
-//! Everything in it follows from what the endpoints declare, from the types that they show and from the kinds of
-//! problems. It knows no endpoint but by the line in [`endpoints`].
+//! It is generated from the declarations of the endpoints, the types of their views and the types of problems. Each
+//! endpoint has one line in [`endpoints`].
 
 mod body;
 mod endpoints;
@@ -17,12 +17,12 @@ use serde_json::{Map, Value, json};
 
 pub use endpoints::{Described, described};
 
-/// What an integrator reads before anything else.
+/// The introduction for integrators, in Markdown.
 const INTRODUCTION: &str = include_str!("introduction.md");
 
-/// The document, as text: what docs/openapi.json holds.
+/// The document as text, the content of docs/openapi.json.
 pub fn text() -> String {
-    // Texts and numbers: writing them to memory can't fail.
+    // Serialization to memory can't fail.
     serde_json::to_string_pretty(&document()).unwrap_or_default() + "\n"
 }
 
@@ -57,7 +57,7 @@ pub fn document() -> Value {
         },
         "servers": [{
             "url": "{origin}",
-            "description": "Where the API is deployed.",
+            "description": "The address of the deployment.",
             "variables": {"origin": {
                 "default": "http://127.0.0.1:9000",
                 "description": "The stack's address up to `/v1`. The default is the stack that `make dev` starts.",
@@ -81,7 +81,7 @@ pub fn document() -> Value {
     })
 }
 
-/// Makes a choice of one schema that schema. (An enum of one word is such a choice.)
+/// Replaces a `oneOf` with a single schema by that schema. An enum with a single word gives such a `oneOf`.
 fn without_single_choices(schema: &mut Value) {
     match schema {
         Value::Object(members) => {

@@ -1,4 +1,4 @@
-//! Writes the OpenAPI document to the file that it is given, or to the terminal.
+//! Writes the OpenAPI document to the file in its argument, or to standard output.
 
 use std::io::{self, Write as _};
 use std::{env, fs};

@@ -1,12 +1,12 @@
-//! One endpoint in the document.
+//! The operation object of an endpoint.
 
 use serde_json::{Map, Value, json};
-use spillway_platform::api::contract::{Access, Method};
+use spillway_wire::contract::{Access, Method};
 
 use crate::endpoints::{Described, tag};
 use crate::{body, problems};
 
-/// Idempotency keys: visible ASCII characters, bare or as a quoted string of RFC 8941.
+/// The pattern of idempotency keys: visible ASCII characters, bare or as a quoted string of RFC 8941.
 const KEY_PATTERN: &str = r#"^([!#-~][!-~]*|"([!#-\[\]-~]|\\["\\])+")$"#;
 
 /// The operation object of an endpoint.
@@ -30,7 +30,7 @@ pub fn operation(endpoint: &Described) -> Value {
     operation
 }
 
-/// Who may call it, as a sentence.
+/// The required scope, as a sentence.
 fn rights(access: Access) -> String {
     match access {
         Access::Public => "Needs no API key.".to_owned(),
@@ -57,8 +57,8 @@ fn parameters(endpoint: &Described) -> Vec<Value> {
             "name": "Idempotency-Key",
             "in": "header",
             "required": true,
-            "description": "A key of your own for this request, such as the number of the order. The same request with the \
-                            same key is done once, however often it is sent. Keys never expire.",
+            "description": "A key of your own for this request, such as the number of the order. If you repeat the \
+                            request with the same key, it takes effect only once. Keys never expire.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": KEY_PATTERN},
             "example": "order-1001",
         }));
@@ -68,7 +68,7 @@ fn parameters(endpoint: &Described) -> Vec<Value> {
             "name": "If-Match",
             "in": "header",
             "required": true,
-            "description": "The `ETag` of the version that the change is based on; `*` for any version.",
+            "description": "The `ETag` of the version that you change, or `*` for any version.",
             "schema": {"type": "string", "pattern": "^(\\*|\"[0-9]+\")$"},
             "example": "\"1\"",
         }));
@@ -77,7 +77,7 @@ fn parameters(endpoint: &Described) -> Vec<Value> {
         parameters.push(json!({
             "name": "If-None-Match",
             "in": "header",
-            "description": "The `ETag` of the version that you have. If it is still the newest, the answer is 304.",
+            "description": "The `ETag` of your version. If it is still the newest, the answer is 304.",
             "schema": {"type": "string"},
         }));
     }
@@ -103,7 +103,7 @@ fn responses(endpoint: &Described) -> Value {
     responses.insert(success.status.to_string(), answer);
     if has_not_modified(endpoint) {
         let unchanged = json!({
-            "description": "The version that you have is the newest.",
+            "description": "Your version is the newest.",
             "headers": references(&["Request-Id", "ETag"]),
         });
         responses.insert("304".to_owned(), unchanged);
@@ -112,25 +112,28 @@ fn responses(endpoint: &Described) -> Value {
     Value::Object(responses)
 }
 
-/// References to the headers of these names.
+/// References to the headers with these names.
 pub fn references(names: &[&str]) -> Value {
     let reference = |name: &&str| ((*name).to_owned(), json!({"$ref": format!("#/components/headers/{name}")}));
     Value::Object(names.iter().map(reference).collect())
 }
 
-/// The headers that more than one answer has.
+/// The headers of answers.
 pub fn headers() -> Value {
     let text = json!({"type": "string"});
     json!({
         "Request-Id": {"description": "The id of this request, for the operator of this API.", "schema": text},
-        "Location": {"description": "The address of what was created.", "schema": {"type": "string", "format": "uri-reference"}},
-        "ETag": {"description": "The version that is shown.", "schema": text},
+        "Location": {
+            "description": "The address of the created object.",
+            "schema": {"type": "string", "format": "uri-reference"},
+        },
+        "ETag": {"description": "The version of the shown object.", "schema": text},
         "Idempotent-Replayed": {
-            "description": "`true` in the answer to a request that was sent before.",
+            "description": "`true` in the answer to a repeated request.",
             "schema": {"type": "string", "enum": ["true"]},
         },
         "Retry-After": {
-            "description": "Seconds after which the same request may be sent again.",
+            "description": "Seconds to wait before you send the same request again.",
             "schema": {"type": "integer", "minimum": 0},
         },
     })

@@ -1,11 +1,11 @@
-//! The kinds of problems in the document.
+//! The problems in the document.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::{JsonSchema as _, SchemaGenerator};
 use serde_json::{Map, Value, json};
-use spillway_platform::api::ProblemBody;
-use spillway_platform::api::contract::{Access, Endpoint, ProblemType, problem_types};
+use spillway_wire::ProblemBody;
+use spillway_wire::contract::{Access, Endpoint, ProblemType, problem_types};
 
 use crate::endpoints::Described;
 use crate::operation::references;
@@ -15,11 +15,11 @@ pub fn schema(generator: &mut SchemaGenerator) -> Value {
     ProblemBody::json_schema(generator).to_value()
 }
 
-/// All problems of an endpoint, each with a status: its own, and what the gateway before it answers.
+/// All problems of an endpoint with their statuses, those of the gateway included.
 fn of(endpoint: &Endpoint<()>) -> Vec<(u16, ProblemType)> {
     let gateway = problem_types::OF_THE_GATEWAY.into_iter().filter(|problem| match problem.status {
         401 => endpoint.access != Access::Public,
-        // Of other paths and methods.
+        // The gateway answers these only for unknown paths and methods.
         404 | 405 => false,
         _ => true,
     });
@@ -27,9 +27,9 @@ fn of(endpoint: &Endpoint<()>) -> Vec<(u16, ProblemType)> {
     own.chain(problem_types::OTHER_STATUSES).collect()
 }
 
-/// The answers of an endpoint that are problems, by their statuses. Those of a single kind are references.
+/// The problem answers of an endpoint by status. A status with a single type of problem is a reference.
 pub fn responses(endpoint: &Endpoint<()>) -> Map<String, Value> {
-    let response = |(status, problems): (u16, Kinds)| {
+    let response = |(status, problems): (u16, Types)| {
         let answer = match shared_name(status, &problems) {
             Some(name) => json!({"$ref": format!("#/components/responses/{name}")}),
             None => response(status, &problems),
@@ -39,7 +39,7 @@ pub fn responses(endpoint: &Endpoint<()>) -> Map<String, Value> {
     by_status(endpoint).into_iter().map(response).collect()
 }
 
-/// The answers that references lead to.
+/// The answers to which [`responses`] refers.
 pub fn shared(described: &[Described]) -> Map<String, Value> {
     let every = described.iter().flat_map(|endpoint| by_status(&endpoint.contract));
     every
@@ -47,24 +47,24 @@ pub fn shared(described: &[Described]) -> Map<String, Value> {
         .collect()
 }
 
-/// Kinds of problems by their codes.
-type Kinds = BTreeMap<&'static str, ProblemType>;
+/// Types of problems by code.
+type Types = BTreeMap<&'static str, ProblemType>;
 
-fn by_status(endpoint: &Endpoint<()>) -> BTreeMap<u16, Kinds> {
-    let mut by_status: BTreeMap<u16, Kinds> = BTreeMap::new();
+fn by_status(endpoint: &Endpoint<()>) -> BTreeMap<u16, Types> {
+    let mut by_status: BTreeMap<u16, Types> = BTreeMap::new();
     for (status, problem) in of(endpoint) {
         by_status.entry(status).or_default().insert(problem.code, problem);
     }
     by_status
 }
 
-/// The name of an answer that is of one kind of problem alone: `rate_limited_429`.
-fn shared_name(status: u16, problems: &Kinds) -> Option<String> {
+/// The name of a shared answer, such as `rate_limited_429`. None if the status has several types of problems.
+fn shared_name(status: u16, problems: &Types) -> Option<String> {
     let code = problems.keys().next().filter(|_| problems.len() == 1)?;
     Some(format!("{code}_{status}"))
 }
 
-fn response(status: u16, problems: &Kinds) -> Value {
+fn response(status: u16, problems: &Types) -> Value {
     let described: Vec<String> =
         problems.values().map(|problem| format!("`{}`: {}", problem.code, problem.remedy)).collect();
     let headers: &[&str] = if [429, 503].contains(&status) { &["Request-Id", "Retry-After"] } else { &["Request-Id"] };
@@ -82,7 +82,7 @@ fn response(status: u16, problems: &Kinds) -> Value {
     })
 }
 
-/// Every kind of problem as a table in Markdown.
+/// A table of all types of problems in Markdown.
 pub fn table(described: &[Described]) -> String {
     let every = described.iter().flat_map(|endpoint| of(&endpoint.contract));
     let every = every.chain(problem_types::OF_THE_GATEWAY.map(|problem| (problem.status, problem)));

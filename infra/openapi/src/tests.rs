@@ -1,4 +1,4 @@
-//! The document, the functions, the template and the README name the same.
+//! The document, the functions, the template and the README list the same endpoints, events, scopes and problems.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use schemars::SchemaGenerator;
 use spillway_domain::api_key::Scope;
 use spillway_domain::event::EventType;
-use spillway_platform::api::contract::Access;
+use spillway_tests::Template;
+use spillway_tests::template::Route;
+use spillway_wire::contract::Access;
 
 use super::*;
 
@@ -24,7 +26,7 @@ fn all() -> Vec<Described> {
 }
 
 #[test]
-fn the_committed_document_is_what_the_endpoints_declare() {
+fn the_committed_document_is_up_to_date() {
     assert!(read("docs/openapi.json") == text(), "docs/openapi.json is not up to date: run `make openapi`");
 }
 
@@ -37,23 +39,6 @@ fn every_function_with_a_declaration_is_in_the_document() {
     assert_eq!(all().iter().map(|endpoint| endpoint.function.to_owned()).collect::<BTreeSet<_>>(), functions);
 }
 
-/// The routes of the template, each with its function and whether it is public.
-fn routes() -> BTreeSet<(String, String, String, bool)> {
-    let template = read("infra/template.yaml");
-    let mut routes = BTreeSet::new();
-    let mut function = "";
-    let lines: Vec<&str> = template.lines().map(str::trim).collect();
-    for (index, line) in lines.iter().enumerate() {
-        function = line.strip_prefix("CodeUri: !Sub ../functions/").unwrap_or(function);
-        if let Some(method) = line.strip_prefix("Method: ") {
-            let path = lines[index + 1].strip_prefix("Path: ").unwrap();
-            let public = lines[index + 2..index + 4] == ["Auth:", "Authorizer: NONE"];
-            routes.insert((function.to_owned(), method.to_uppercase(), path.to_owned(), public));
-        }
-    }
-    routes
-}
-
 #[test]
 fn the_template_has_the_routes_of_the_document() {
     let declared = all().into_iter().map(|endpoint| {
@@ -61,9 +46,10 @@ fn the_template_has_the_routes_of_the_document() {
         let public = contract.access == Access::Public;
         (function.to_owned(), contract.method.as_str().to_owned(), contract.path.to_owned(), public)
     });
-    // HEAD is answered as GET is, without the body.
-    let routes: BTreeSet<_> = routes().into_iter().filter(|(_, method, _, _)| method != "HEAD").collect();
-    assert_eq!(declared.collect::<BTreeSet<_>>(), routes);
+    // HEAD is served like GET, without the body.
+    let routes = Template::read().routes().into_iter().filter(|route| route.method != "HEAD");
+    let routes = routes.map(|Route { function, method, path, public }| (function, method, path, public));
+    assert_eq!(declared.collect::<BTreeSet<_>>(), routes.collect());
 }
 
 #[test]
@@ -101,38 +87,52 @@ fn every_event_has_a_sample_with_the_fields_of_its_object() {
     }
 }
 
+/// Collects the problems in the gateway's settings.
+fn bodies(value: &Value, found: &mut Vec<Value>) {
+    match value {
+        Value::String(text) if text.contains("/problems/") => found.push(serde_json::from_str(text).unwrap()),
+        Value::Array(items) => items.iter().for_each(|item| bodies(item, found)),
+        Value::Object(entries) => entries.values().for_each(|entry| bodies(entry, found)),
+        _ => {}
+    }
+}
+
 #[test]
 fn every_problem_of_the_gateway_is_in_the_table() {
-    let template = read("infra/template.yaml");
     let table = problems::table(&all());
     let rows = table.lines().skip(2).map(|row| {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
         (cells[1].trim_matches('`').to_owned(), cells[2].split(", ").map(str::to_owned).collect::<BTreeSet<_>>())
     });
     let known: BTreeMap<String, BTreeSet<String>> = rows.collect();
-    for line in template.lines().filter(|line| line.contains("/problems/")) {
-        let after = |mark: &str| line.split(mark).nth(1).unwrap();
-        let status = after("\"status\":").split(',').next().unwrap();
-        let code = after("\"code\":\"").split('"').next().unwrap();
-        assert!(known.get(code).is_some_and(|statuses| statuses.contains(status)), "{status} {code}: {known:?}");
+    let template = Template::read();
+    let api = template.get(&["Resources", "Api", "Properties"]).unwrap();
+    let mut problems = Vec::new();
+    bodies(api, &mut problems);
+    assert!(problems.len() > 20, "{problems:?}");
+    for problem in problems {
+        let (status, code) = (problem["status"].to_string(), problem["code"].as_str().unwrap());
+        assert!(known.get(code).is_some_and(|statuses| statuses.contains(&status)), "{status} {code}: {known:?}");
     }
 }
 
 #[test]
-fn every_scope_stands_where_keys_are_issued() {
+fn every_scope_is_in_the_samples_of_issue_api_key() {
     let all = json!(Scope::ALL);
-    // The suite's lists are read from the first of them.
+    // The suite reads its list of scopes from the first sample.
     for sample in ["test-mode", "second"] {
         let sample = format!("events/issue-api-key/{sample}.json");
         assert_eq!(serde_json::from_str::<Value>(&read(&sample)).unwrap()["scopes"], all, "{sample}");
     }
-    let command = format!("\"scopes\":{all}");
-    assert!(read("infra/template.yaml").contains(&command), "IssueApiKeyCommand of the template lacks {command}");
+    let template = Template::read();
+    let command = template.get(&["Outputs", "IssueApiKeyCommand", "Value", "Fn::Sub"]).and_then(Value::as_str).unwrap();
+    let event: Value = serde_json::from_str(command.split('\'').nth(1).unwrap()).unwrap();
+    assert_eq!(event["scopes"], all, "{command}");
 }
 
 #[test]
 fn every_problem_of_the_code_is_in_the_table() {
-    let source = read("shared/platform/src/api/contract/problem_type.rs");
+    let source = read("shared/wire/src/contract/problem_type.rs");
     let table = problems::table(&all());
     let codes = source.split("kind(").skip(2).filter_map(|call| call.split('"').nth(1));
     for code in codes {

@@ -1,5 +1,5 @@
-//! API keys: `sk_test_…` or `sk_live_…`, 160 random bits, and a checksum, so that a typo is told from a revoked key
-//! and secret scanners can be sure. Only the SHA-256 is stored.
+//! API keys: `sk_test_…` or `sk_live_…`, 160 random bits, and a checksum. The checksum distinguishes a typo from a
+//! revoked key, and lets secret scanners recognize a key with certainty. Only the SHA-256 of a key is stored.
 
 use std::fmt;
 
@@ -14,11 +14,11 @@ use crate::time::Timestamp;
 const SECRET_LENGTH: usize = 32;
 const CHECKSUM_LENGTH: usize = 6;
 
-/// A key's secret text. It has no `Display` and its `Debug` hides it: it must not reach a log.
+/// The secret text of an API key. It must not reach a log: it has no `Display`, and its `Debug` hides the text.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKeySecret(String);
 
-/// The text is no API key.
+/// The text is not an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an API key")]
 pub struct InvalidApiKey;
@@ -31,7 +31,7 @@ impl ApiKeySecret {
         ApiKeySecret(body + &checksum)
     }
 
-    /// Reads a key and checks its checksum.
+    /// Parses a key. Errors if the form or the checksum is wrong.
     pub fn parse(text: &str) -> Result<ApiKeySecret, InvalidApiKey> {
         let tail = text.strip_prefix("sk_test_").or_else(|| text.strip_prefix("sk_live_")).ok_or(InvalidApiKey)?;
         if !text.is_ascii() || tail.len() != SECRET_LENGTH + CHECKSUM_LENGTH {
@@ -41,12 +41,12 @@ impl ApiKeySecret {
         if checksum(body) == sum { Ok(ApiKeySecret(text.to_owned())) } else { Err(InvalidApiKey) }
     }
 
-    /// SHA-256 of the key in hexadecimal digits: what is stored.
+    /// SHA-256 of the key in hexadecimal digits. This is the stored form.
     pub fn sha256(&self) -> String {
         hex(&Sha256::digest(self.0.as_bytes()))
     }
 
-    /// The key itself, to be shown once.
+    /// The text of the key. It is shown once, in the answer that issues the key.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -62,7 +62,7 @@ fn checksum(body: &str) -> String {
     base32(&hash(&[body]), CHECKSUM_LENGTH)
 }
 
-/// What a key may do.
+/// A permission of an API key.
 #[derive(
     Debug,
     Clone,
@@ -97,59 +97,59 @@ pub enum Scope {
 as_text!(Scope);
 
 impl Scope {
-    /// Whether it is for starting something, which a suspended merchant may not.
+    /// Whether requests with this scope start something. A suspended merchant may not send them.
     pub fn writes(self) -> bool {
         self.as_str().ends_with(":write")
     }
 }
 
-/// That a key was revoked.
+/// The revocation of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Revocation {
-    /// From when on whoever knows of it refuses the key. It may lie ahead.
+    /// From this time the key is refused wherever the revocation is known. It may be in the future.
     pub revoked_at: Timestamp,
-    /// From when on no request that arrives at the gateway with the key is accepted.
+    /// From this time every request with the key that arrives at the gateway is refused.
     pub effective_at: Timestamp,
 }
 
-/// A key as stored, without its secret.
+/// An API key as stored, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApiKey {
     /// Derived from the merchant, the mode and the reference under which it was issued.
     pub id: ApiKeyId,
-    /// Whose key.
+    /// Merchant and mode that own the key.
     pub tenant: Tenant,
-    /// What it may do.
+    /// Endpoints that the key may call.
     pub scopes: Vec<Scope>,
-    /// From when on it is refused, if ever. (Stored under another name than `expires_at`: by that attribute the table
-    /// deletes items. It would do so by a number only, and this is a text; but a key that was refused must stay, and
-    /// not because of how its time is written.)
+    /// From this time the key is refused. None if it does not expire. The stored attribute is not called `expires_at`,
+    /// because the table deletes items by that attribute, and the item of an expired key must stay.
     #[serde(rename = "valid_until")]
     pub expires_at: Option<Timestamp>,
-    /// That it was revoked, if it was.
+    /// None if the key was not revoked.
     pub revocation: Option<Revocation>,
-    /// The invocation that issued it.
+    /// Id of the invocation that issued the key.
     pub request_id: String,
-    /// When it was issued.
+    /// Time of issue.
     pub created_at: Timestamp,
 }
 
 impl ApiKey {
-    /// From when on it is refused, for whatever reason. None: never.
+    /// The time from which the key is refused: its expiry or its revocation, whichever is earlier. None if it has
+    /// neither.
     pub fn ends_at(&self) -> Option<Timestamp> {
         let revoked_at = self.revocation.map(|revocation| revocation.revoked_at);
         self.expires_at.into_iter().chain(revoked_at).min()
     }
 
-    /// The revocation that holds when this key is to be revoked at `at`, or now if that has passed. What is written now
-    /// every request goes by that arrives from `everywhere_at` on. A revocation only ever moves earlier: one that is as
-    /// early stays.
+    /// The revocation to store when the key shall be revoked at `at`, or now if `at` has passed. A revocation only
+    /// moves earlier: a stored one that is not later is returned unchanged. `everywhere_at` is the time from which
+    /// every request sees a change that is written now.
     pub fn revoked(&self, at: Timestamp, now: Timestamp, everywhere_at: Timestamp) -> Revocation {
         let revoked_at = at.max(now);
         let effective_at = revoked_at.max(everywhere_at);
         match self.revocation {
             Some(earlier) if earlier.revoked_at <= revoked_at => earlier,
-            // What was promised of the later one still holds.
+            // The earlier promise holds: the key is refused everywhere no later than `later.effective_at`.
             Some(later) => Revocation { revoked_at, effective_at: later.effective_at.min(effective_at) },
             None => Revocation { revoked_at, effective_at },
         }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_ends_when_it_expires_or_when_it_is_revoked_whichever_is_earlier() {
+    fn a_key_ends_at_the_earlier_of_expiry_and_revocation() {
         assert_eq!(key(None, None).ends_at(), None);
         assert_eq!(key(Some(at(50)), None).ends_at(), Some(at(50)));
         for (expires_at, ends_at) in [(None, 40), (Some(50), 40), (Some(30), 30)] {
@@ -192,37 +192,37 @@ mod tests {
     }
 
     #[test]
-    fn a_revoked_key_is_refused_everywhere_when_all_know_of_it_and_its_time_has_come() {
-        for (asked, expected) in [
+    fn a_revocation_is_effective_when_due_and_known_everywhere() {
+        for (requested, expected) in [
             (100, revocation(100, 160)),
             (150, revocation(150, 160)),
             (200, revocation(200, 200)),
-            // A time that has passed is now.
+            // A time in the past counts as now.
             (1, revocation(100, 160)),
         ] {
-            assert_eq!(key(None, None).revoked(at(asked), at(100), at(160)), expected, "{asked}");
+            assert_eq!(key(None, None).revoked(at(requested), at(100), at(160)), expected, "{requested}");
         }
     }
 
     #[test]
-    fn a_revocation_only_ever_moves_earlier() {
+    fn a_revocation_only_moves_earlier() {
         let revoked = key(None, Some(revocation(300, 300)));
-        for asked in [300, 301] {
-            assert_eq!(revoked.revoked(at(asked), at(110), at(170)), revocation(300, 300), "{asked}");
+        for requested in [300, 301] {
+            assert_eq!(revoked.revoked(at(requested), at(110), at(170)), revocation(300, 300), "{requested}");
         }
         assert_eq!(revoked.revoked(at(200), at(110), at(170)), revocation(200, 200));
-        // Asked for again when its time has passed, it is the same.
+        // The same request after the time of the revocation changes nothing.
         assert_eq!(revoked.revoked(at(300), at(350), at(410)), revocation(300, 300));
     }
 
     #[test]
-    fn what_was_promised_of_a_revocation_holds_when_it_moves_earlier() {
+    fn effective_at_never_moves_later() {
         let revoked = key(None, Some(revocation(150, 160)));
         assert_eq!(revoked.revoked(at(110), at(110), at(170)), revocation(110, 160));
     }
 
     #[test]
-    fn a_key_reads_back_and_a_typo_does_not() {
+    fn parse_accepts_a_key_and_refuses_a_typo() {
         let key = ApiKeySecret::new(Mode::Test, [7; 20]);
         assert_eq!(ApiKeySecret::parse(key.reveal()), Ok(key.clone()));
         assert!(key.reveal().starts_with("sk_test_"));
@@ -235,8 +235,9 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_32_characters_of_ascii_and_then_its_checksum() {
-        // 31 characters, and the checksum of these. Then as many bytes as a key has; the checksum would begin within the ü.
+    fn parse_refuses_a_wrong_length_and_other_than_ascii() {
+        // First: 31 characters and their checksum. Second: the right number of bytes, but the checksum would begin
+        // inside the ü.
         for wrong in ["sk_test_0000000000000000000000000000000yy3ahm", "sk_test_0000000000000000000000000000000ü00000"]
         {
             assert_eq!(ApiKeySecret::parse(wrong), Err(InvalidApiKey), "{wrong}");
@@ -244,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_stored_of_a_key_is_the_sha_256_of_its_text() {
+    fn the_stored_form_is_the_sha_256_of_the_text() {
         let key = ApiKeySecret::new(Mode::Test, [7; 20]);
         assert_eq!(key.reveal(), "sk_test_0w3ge1r70w3ge1r70w3ge1r70w3ge1r7kdak4f");
         // printf of that text | sha256sum
@@ -252,14 +253,14 @@ mod tests {
     }
 
     #[test]
-    fn the_scopes_that_write_are_those_that_say_so() {
+    fn scopes_that_end_in_write_are_writing() {
         for scope in Scope::ALL.iter().copied() {
             assert_eq!(scope.writes(), scope.as_str().ends_with(":write"), "{scope:?}");
         }
     }
 
     #[test]
-    fn a_secret_does_not_show_in_debug_output() {
+    fn debug_output_hides_the_secret() {
         let key = ApiKeySecret::new(Mode::Live, [9; 20]);
         assert_eq!(format!("{key:?}"), "ApiKeySecret(…)");
     }

@@ -1,9 +1,9 @@
-//! A merchant's balance in one currency: folding movements into it, and reading it exactly while others fold.
+//! A merchant's balance in one currency: how movements are folded into it, and how it is read exactly during a fold.
 //!
-//! A fold is: get the balance; query the movements that are not in `folding`; delete those that are; then one update
-//! on condition that `seq` has not moved, which adds the new ones and replaces the list. The delete stands before the
-//! update, and the list stays until the next fold replaces it: so a reader can always tell whether a movement that it
-//! saw is already in the sum, whatever was lost, repeated or done by two at once.
+//! A fold takes four steps: get the balance; query the movements that are not in `folding`; delete those that are;
+//! update the balance on condition that `seq` is unchanged. The update adds the new movements and replaces `folding`.
+//! The deletion comes before the update, and `folding` stays until the next fold. So a reader can always decide whether
+//! the sum contains a movement, even if a fold stopped half-way, was repeated, or ran twice at the same time.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -13,11 +13,11 @@ use crate::ledger::{Movement, MovementKey};
 use crate::money::{Minor, OutOfRange};
 use crate::time::Day;
 
-/// How many movements one fold takes at most: their keys are kept in the balance's item.
+/// The most movements of one fold. The limit exists because the balance's item stores their keys.
 pub const FOLD_MAX: usize = 500;
 
-/// Shards whose movements fold into one part of a balance: shard s belongs to part s / 4. It never changes: were a shard
-/// to move to another part, its movements would be folded twice.
+/// Shards whose movements fold into one part of a balance: shard s belongs to part s / 4. This number must never
+/// change: if a shard moved to another part, its movements would be folded twice.
 pub const SHARDS_PER_PART: u16 = 4;
 
 /// The part of a balance into which movements of `shard` fold.
@@ -25,7 +25,7 @@ pub fn part_of(shard: u16) -> u16 {
     shard / SHARDS_PER_PART
 }
 
-/// How many parts the balances of a merchant with `shards` shards have.
+/// The number of parts of a balance of a merchant with `shards` shards. At least 1.
 pub fn parts(shards: u16) -> u16 {
     shards.max(1).div_ceil(SHARDS_PER_PART)
 }
@@ -33,29 +33,29 @@ pub fn parts(shards: u16) -> u16 {
 /// One part of a balance as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
-    /// What was due when it was last folded, in minor units; may be below zero.
+    /// Minor units that were due at the last fold. May be negative.
     pub available: Minor,
-    /// What becomes available on which day.
+    /// Minor units that become available later, by value date.
     pub pending: BTreeMap<Day, Minor>,
-    /// The movements that the last fold added: they count in the sums above, and may or may not exist still.
+    /// The movements that the last fold added. The sums above contain them. Their items may or may not exist still.
     pub folding: Vec<MovementKey>,
-    /// Counts folds.
+    /// Number of folds so far.
     pub seq: u64,
 }
 
-/// What a fold changes of a balance. `due` is added, because other writes change `available` too; the other fields are
-/// replaced, because only folds write them.
+/// The update of a balance by one fold. It adds `due` to `available`, because other writes change `available` too. It
+/// replaces the other attributes, because only folds write them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fold {
-    /// Minor units that are added to what is available.
+    /// Minor units to add to `available`.
     pub due: Minor,
-    /// What becomes available on which later day.
+    /// Minor units that become available later, by value date.
     pub pending: BTreeMap<Day, Minor>,
-    /// The movements that are added.
+    /// The movements that this fold adds.
     pub folding: Vec<MovementKey>,
-    /// Folds of the balance before this one.
+    /// Number of folds before this one. The update's condition.
     pub from_seq: u64,
-    /// Folds of the balance with this one.
+    /// Number of folds including this one.
     pub seq: u64,
 }
 
@@ -64,30 +64,30 @@ pub struct Fold {
 pub struct Reading {
     /// Minor units with a value date of today or before.
     pub available: Minor,
-    /// Minor units with a later one.
+    /// Minor units with a later value date.
     pub pending: Minor,
 }
 
 impl Reading {
-    /// A reading of a balance in which there is no money.
+    /// The reading of an empty balance.
     pub const ZERO: Reading = Reading { available: Minor::ZERO, pending: Minor::ZERO };
 
-    /// This and another part of the same balance.
+    /// The sum of two parts of the same balance. Errors if it overflows.
     pub fn plus(self, other: Reading) -> Result<Reading, Inexact> {
         Ok(Reading { available: self.available.plus(other.available)?, pending: self.pending.plus(other.pending)? })
     }
 }
 
-/// Why a balance can't be told exactly.
+/// Why a balance can't be computed exactly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Inexact {
-    /// More than one fold came in between: read again.
+    /// More than one fold ran during the reading. The caller reads again.
     #[error("the balance moved while it was read")]
     Moved,
-    /// The balance, or a movement of it, can't be read.
+    /// The item of the balance or of a movement can't be read.
     #[error("an item of the balance can't be read")]
     Unreadable,
-    /// It is more than an amount can be.
+    /// A sum overflows.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
 }
@@ -97,8 +97,7 @@ impl Balance {
     pub const EMPTY: Balance =
         Balance { available: Minor::ZERO, pending: BTreeMap::new(), folding: Vec::new(), seq: 0 };
 
-    /// The movements of `seen` that this balance does not hold yet, the oldest value date first, at most
-    /// [`FOLD_MAX`].
+    /// The movements of `seen` that this balance does not contain yet, oldest value date first, at most [`FOLD_MAX`].
     pub fn unfolded(&self, mut seen: Vec<Movement>) -> Vec<Movement> {
         let folded: HashSet<&MovementKey> = self.folding.iter().collect();
         seen.retain(|movement| !folded.contains(&movement.key));
@@ -107,12 +106,13 @@ impl Balance {
         seen
     }
 
-    /// Whether a day has come since the last fold.
+    /// Whether a pending amount has become available since the last fold.
     pub fn has_matured(&self, today: Day) -> bool {
         self.pending.keys().any(|day| *day <= today)
     }
 
-    /// The fold that adds `movements` (from [`Balance::unfolded`]) and makes available what is due by `today`.
+    /// The fold that adds `movements` (from [`Balance::unfolded`]) and makes amounts available whose value date has
+    /// come. Errors if a sum overflows.
     pub fn fold(&self, movements: &[Movement], today: Day) -> Result<Fold, OutOfRange> {
         let mut pending = self.pending.clone();
         for movement in movements {
@@ -121,7 +121,7 @@ impl Balance {
         }
         let later = pending.split_off(&today.plus_days(1));
         let due = Minor::sum(pending.into_values())?;
-        // What would be available must be an amount too.
+        // The new sum must not overflow either.
         self.available.plus(due)?;
         Ok(Fold {
             due,
@@ -132,7 +132,8 @@ impl Balance {
         })
     }
 
-    /// The exact balance, from a balance, the movements that were there afterwards, and the balance after that.
+    /// The exact balance, computed from three reads in this order: the balance, its movements, the balance again.
+    /// Errors if more than one fold ran in between, or if a sum overflows.
     pub fn read(first: &Balance, movements: &[Movement], second: &Balance, today: Day) -> Result<Reading, Inexact> {
         if second.seq.saturating_sub(first.seq) > 1 {
             return Err(Inexact::Moved);
@@ -172,7 +173,7 @@ mod tests {
         Reading { available: Minor::new(available), pending: Minor::new(pending) }
     }
 
-    /// The balance after a fold of these movements that nothing came between.
+    /// The balance after an undisturbed fold of these movements.
     fn folded(before: &Balance, movements: &[Movement], today: Day) -> Balance {
         let Fold { due, pending, folding, from_seq, seq } = before.fold(movements, today).unwrap();
         assert_eq!(from_seq, before.seq);
@@ -182,7 +183,7 @@ mod tests {
     #[test]
     fn four_shards_make_a_part() {
         assert_eq!([0, 3, 4, 7, 8, 1023].map(part_of), [0, 0, 1, 1, 2, 255]);
-        // A merchant without shards would have one part all the same.
+        // Zero shards count as one.
         assert_eq!([0, 1, 4, 5, 8, 1024].map(parts), [1, 1, 1, 2, 2, 256]);
     }
 
@@ -193,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_balance_matures_on_the_first_of_its_value_dates() {
+    fn a_balance_matures_on_its_first_value_date() {
         let movements = [movement("a", "2026-02-04", 7), movement("b", "2026-02-09", 1)];
         let balance = folded(&Balance::EMPTY, &movements, day("2026-02-02"));
         let matured = ["2026-02-03", "2026-02-04", "2026-02-05"].map(|today| balance.has_matured(day(today)));
@@ -202,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fold_makes_available_what_is_due_and_keeps_the_rest_by_day() {
+    fn a_fold_makes_due_amounts_available_and_keeps_the_rest_by_day() {
         let today = day("2026-02-02");
         let movements =
             [movement("a", "2026-02-01", 100), movement("b", "2026-02-02", 20), movement("c", "2026-02-03", 3)];
@@ -215,14 +216,14 @@ mod tests {
     }
 
     #[test]
-    fn what_was_folded_is_not_folded_again() {
+    fn a_folded_movement_is_not_folded_again() {
         let (a, b) = (movement("a", "2026-02-02", 1), movement("b", "2026-02-01", 2));
         let balance = folded(&Balance::EMPTY, std::slice::from_ref(&a), day("2026-02-02"));
         assert_eq!(balance.unfolded(vec![a, b.clone()]), vec![b]);
     }
 
     #[test]
-    fn a_fold_takes_the_oldest_value_dates_first_and_not_too_many() {
+    fn a_fold_takes_at_most_500_movements_oldest_first() {
         let mut seen: Vec<Movement> = (0..600).map(|n| movement(&n.to_string(), "2026-02-05", 1)).collect();
         seen.push(movement("old", "2026-01-01", 1));
         let taken = Balance::EMPTY.unfolded(seen);
@@ -230,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_counts_each_movement_once_before_during_and_after_its_fold() {
+    fn a_reading_counts_each_movement_once_around_its_fold() {
         let today = day("2026-02-02");
         let (a, b) = (movement("a", "2026-02-02", 100), movement("b", "2026-02-09", 5));
         let before = Balance::EMPTY;
@@ -239,24 +240,24 @@ mod tests {
         for (first, second) in [(&before, &before), (&before, &after), (&after, &after)] {
             assert_eq!(Balance::read(first, &seen, second, today), Ok(reading(100, 5)));
         }
-        // The next fold has deleted a, then added b: a reader that began before it and ended after it.
+        // A reader that began before the next fold and ended after it. That fold deleted a, then added b.
         let next = folded(&after, std::slice::from_ref(&b), today);
         assert_eq!(Balance::read(&after, std::slice::from_ref(&b), &next, today), Ok(reading(100, 5)));
         assert_eq!(Balance::read(&before, &seen, &next, today), Err(Inexact::Moved));
     }
 
     #[test]
-    fn a_movement_that_was_seen_before_the_next_fold_deleted_it_counts_once() {
+    fn a_movement_deleted_during_the_reading_counts_once() {
         let today = day("2026-02-02");
         let (a, b) = (movement("a", "2026-02-02", 100), movement("b", "2026-02-09", 5));
         let first = folded(&Balance::EMPTY, std::slice::from_ref(&a), today);
         let second = folded(&first, std::slice::from_ref(&b), today);
-        // The first list alone names a, the second alone names b.
+        // Only the first list contains a, and only the second contains b.
         assert_eq!(Balance::read(&first, &[a, b], &second, today), Ok(reading(100, 5)));
     }
 
     #[test]
-    fn pending_becomes_available_by_reading_alone() {
+    fn a_pending_amount_becomes_available_without_a_fold() {
         let balance = folded(&Balance::EMPTY, &[movement("a", "2026-02-04", 7)], day("2026-02-02"));
         let read = |today| Balance::read(&balance, &[], &balance, day(today)).unwrap();
         assert_eq!(read("2026-02-03"), reading(0, 7));
@@ -264,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_out_of_range_is_an_error_of_the_fold_and_of_the_reading() {
+    fn folds_and_readings_refuse_an_overflow() {
         let today = day("2026-02-02");
         let most = Balance { available: Minor::new(i64::MAX), seq: 1, ..Balance::EMPTY };
         let one_more = [movement("a", "2026-02-02", 1)];

@@ -1,9 +1,9 @@
-//! Card numbers never enter: this tells whether a text holds one.
+//! Finds card numbers in a text, because Spillway must never store one.
 //!
-//! A card number is an issuer's prefix with a length that the issuer uses, and a right Luhn digit. Of random numbers of
-//! 16 digits, 2.7 % are so too; of those that begin with a prefix, 10 %, and dates of 2023 to 2027 do (YYMMDD and ten
-//! digits: Mastercard's 2221 to 2720). Such a number can't be told from a card number by its digits. It can by what is
-//! around it: a number that touches a letter is no card number.
+//! A card number has an issuer's prefix, a length that this issuer uses, and a correct Luhn digit. 2.7 % of random
+//! 16-digit numbers have all three, and 10 % of those that begin with an issuer's prefix. Dates of 2023 to 2027 do
+//! begin with one (YYMMDD and ten digits: Mastercard's 2221 to 2720). The digits alone do not distinguish such a number
+//! from a card number, but its surroundings may: a number that touches a letter is not a card number.
 
 mod groups;
 mod iban;
@@ -17,11 +17,11 @@ const LENGTH_MAX: usize = 19;
 /// The most groups that a card number is written in.
 const GROUPS_MAX: usize = 5;
 
-/// Whether some part of `text` is a card number, as people write one: in the groups of its card or in one piece, in
-/// digits of any script, with any number of spaces, dashes, dots, slashes or underscores of any kind between the groups.
-/// An expiry and a security code may follow.
+/// Whether a part of `text` is a card number as people write it: in one piece or in the groups of its card, in digits
+/// of any script, with any number of spaces, dashes, dots, slashes or underscores of any kind between the groups. An
+/// expiry and a security code may follow.
 ///
-/// No card number is what touches a letter, a part of a longer number, and a part of an IBAN.
+/// Digits that touch a letter are not a card number. Neither is a part of a longer number or of an IBAN.
 pub fn holds_card_number(text: &str) -> bool {
     if text.chars().filter_map(groups::digit).nth(LENGTH_MIN - 1).is_none() {
         return false;
@@ -37,7 +37,7 @@ pub fn holds_card_number(text: &str) -> bool {
     false
 }
 
-/// Whether the groups `from`, which follow those `before`, begin with a card number.
+/// Whether the groups `from` begin with a card number. `before`: the groups in front of them.
 fn starts_card_number(before: &[Group], from: &[Group]) -> bool {
     let Some(first) = from.first().filter(|first| first.is_number()) else { return false };
     if first.gap == Gap::Joined && before.last().is_some_and(Group::has_digits) {
@@ -52,7 +52,7 @@ fn starts_card_number(before: &[Group], from: &[Group]) -> bool {
     })
 }
 
-/// Whether these groups may be a card number by their lengths.
+/// Whether a card number is written in groups of these lengths.
 fn is_written_as_card(groups: &[Group]) -> bool {
     let together = groups.iter().all(Group::is_number) && groups.iter().skip(1).all(|group| group.gap != Gap::Apart);
     let lengths: Vec<usize> = groups.iter().map(|group| group.text.len()).collect();
@@ -69,15 +69,16 @@ fn is_written_as_card(groups: &[Group]) -> bool {
         )
 }
 
-/// Whether a candidate goes on with a number in groups of four. One group of four before it may be a number of its own.
+/// Whether the candidate continues a longer number in groups of four. A single group of four before it does not count:
+/// it may be another number.
 fn continues_fours(before: &[Group], candidate: &[Group]) -> bool {
     let ([.., second_last, last], [first, second, ..]) = (before, candidate) else { return false };
     [last, first, second].iter().all(|group| group.gap == Gap::Spaced)
         && [second_last, last].iter().all(|group| group.is_number() && group.text.len() == 4)
 }
 
-/// Whether a number ends where these groups begin: nothing with a digit is joined to it but an expiry (12/27, 12/2027,
-/// 1227, 122027) and a security code.
+/// Whether a number ends in front of the groups `behind`: only an expiry (12/27, 12/2027, 1227, 122027) and a security
+/// code may be joined to it.
 fn ends_before(behind: &[Group]) -> bool {
     let joined = behind.iter().take_while(|group| group.gap == Gap::Joined && group.has_digits());
     let joined: Vec<&Group> = joined.collect();
@@ -89,20 +90,19 @@ fn ends_before(behind: &[Group]) -> bool {
         }
         ref code => (false, code),
     };
-    let right_code = match code {
+    let is_code = match code {
         [] => true,
         [code] => code.text.len() == 3 || (expires && code.text.len() == 4),
         _ => false,
     };
-    right_code && joined.iter().all(|group| group.is_number())
+    is_code && joined.iter().all(|group| group.is_number())
 }
 
 fn is_card_number(digits: &str) -> bool {
     is_issued(digits) && luhn(digits) && !is_article_number(digits)
 }
 
-/// Whether an issuer gives out numbers of this prefix and length (ISO/IEC 7812 ranges as the card schemes publish
-/// them).
+/// Whether an issuer uses this prefix with this length (ISO/IEC 7812 ranges as the card schemes publish them).
 fn is_issued(digits: &str) -> bool {
     let prefix = |length: usize| digits.get(..length).and_then(|head| head.parse::<u32>().ok()).unwrap_or_default();
     let length = digits.len();
@@ -136,8 +136,8 @@ fn luhn(digits: &str) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// Whether this is an article's number (GTIN-13, on every package), by its own check digit. Those of many countries
-/// begin with 4, and Visa has issued no card of 13 digits for decades.
+/// Whether this is an article number (GTIN-13, on every package), according to its check digit. The article numbers of
+/// many countries begin with 4, and Visa has issued no 13-digit card for decades.
 fn is_article_number(digits: &str) -> bool {
     let weighted = digits.bytes().enumerate().map(|(place, byte)| u32::from(byte - b'0') * [1, 3][place % 2]);
     digits.len() == 13 && weighted.sum::<u32>().is_multiple_of(10)

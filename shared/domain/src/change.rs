@@ -1,4 +1,4 @@
-//! What one commit makes true at once.
+//! Changes: everything that one commit writes.
 
 use crate::event::Event;
 use crate::id::ObjectId;
@@ -8,63 +8,64 @@ use crate::resource::{ForbiddenMove, Resource};
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 
-/// A resource's step to its next state, and all that becomes true with it: committed by one call.
+/// One step of a resource to its next state, with its effects: adjustments, journal entries and events. One commit
+/// writes all of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change<T: Resource> {
     /// The resource as it was read. None if the change creates it.
     pub before: Option<T>,
-    /// The resource as it becomes.
+    /// The resource after the change.
     pub after: T,
-    /// Relative changes of other resources.
+    /// Relative changes of amounts of other resources.
     pub adjusts: Vec<Adjust<T::Refusal>>,
     /// Journal entries, each with the movement of the merchant's balance if it changes the balance.
     pub entries: Vec<(JournalEntry, Option<Movement>)>,
-    /// What the merchant is told.
+    /// Events for the merchant's webhook endpoints.
     pub events: Vec<Event>,
 }
 
 impl<T: Resource> Change<T> {
-    /// The creation of a resource and nothing else.
+    /// The creation of a resource without further effects.
     pub fn creation(after: T) -> Change<T> {
         Change { before: None, after, adjusts: Vec::new(), entries: Vec::new(), events: Vec::new() }
     }
 
-    /// The step of a resource from one state to the next and nothing else.
+    /// A step from one state to the next without further effects.
     pub fn step(before: T, after: T) -> Change<T> {
         Change { before: Some(before), ..Change::creation(after) }
     }
 }
 
-/// A relative change of amounts of another resource, which other requests change at the same time. It moves that
-/// resource's version.
+/// A relative change of amounts of another resource. It is relative because other requests change these amounts at the
+/// same time. It increments that resource's version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Adjust<R> {
     /// The type of the resource: its [`Resource::NAME`].
     pub name: &'static str,
-    /// Merchant and mode that own it.
+    /// Merchant and mode that own the resource.
     pub owner: Tenant,
-    /// Its id.
+    /// Id of the resource.
     pub id: ObjectId,
-    /// What is added to which of its amounts. An amount that it does not have counts as 0.
+    /// Attribute names, each with the minor units to add. A missing attribute counts as 0.
     pub adds: Vec<(&'static str, Minor)>,
-    /// Amounts that must be at least so much before the change.
+    /// Attribute names, each with the least value in minor units that it must have before the change.
     pub needs: Vec<(&'static str, Minor)>,
     /// The time that becomes the resource's `updated_at`.
     pub at: Timestamp,
-    /// What it means if an amount of `needs` is too small. None if nothing is needed but that the resource is there.
+    /// The refusal if an amount of `needs` is too small. None if the only condition is that the resource exists.
     pub refused: Option<R>,
 }
 
 /// Why a change can't be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
-    /// The entry can't be made.
+    /// A journal entry breaks a rule of the ledger.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
-    /// The resource's status does not allow it.
+    /// The resource's status does not allow the change.
     #[error(transparent)]
     Forbidden(#[from] ForbiddenMove),
-    /// The price is not known.
+    /// The terms of the capture are missing, so its fee is unknown.
     #[error("the terms of the capture are missing")]
     NoTerms,
 }

@@ -1,29 +1,29 @@
 //! ISO 4217 currencies and their exponents.
 //!
-//! The table only ever grows: a code that was once accepted stands in stored payments, merchants and balances, and
-//! must stay readable. A code that ISO withdraws goes into [`NOT_CURRENT`] too. (That is why no crate is used: those
-//! that keep the list drop a withdrawn code.)
+//! The table only grows, because stored payments, merchants and balances with an old code must stay readable. A code
+//! that ISO withdraws is added to [`NOT_CURRENT`]. No crate is used, because the crates with this list drop withdrawn
+//! codes.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A currency that is or was one of ISO 4217, with 0, 2 or 3 decimals. A value that exists is a known code.
+/// A current or former currency of ISO 4217, with 0, 2 or 3 decimals. Every value is a known code.
 ///
-/// Of ISO's list these are no currencies for payments: the metals and the units of account of banks and funds, which
-/// nobody pays with and of which most have no minor unit (XAU, XAG, XPT, XPD, XDR, XSU, XUA, XAD, XBA to XBD); the
-/// index and accounting units of one country, two of which have four decimals (BOV, CLF, COU, MXV, USN, UYI, UYW);
-/// the Swiss WIR (CHE, CHW); and the codes for tests and for no currency (XTS, XXX).
+/// These entries of ISO's list are left out, because they are not used for payments: metals and units of account of
+/// banks and funds, most of them without a minor unit (XAU, XAG, XPT, XPD, XDR, XSU, XUA, XAD, XBA to XBD); index and
+/// accounting units of one country, two of them with four decimals (BOV, CLF, COU, MXV, USN, UYI, UYW); the Swiss WIR
+/// (CHE, CHW); and the codes for tests and for "no currency" (XTS, XXX).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Currency(&'static str);
 
-/// The text is no known currency code.
+/// The text is not a known currency code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a three-letter upper-case ISO 4217 currency code")]
 pub struct UnknownCurrency;
 
-/// Currencies that are still read, but no merchant can begin to take: the Netherlands Antillean guilder became XCG in
-/// 2025, the lev became EUR in 2026, and the index unit of Uruguay is a fund.
+/// Currencies that are still read, but can't be added to a merchant: the Netherlands Antillean guilder became XCG in
+/// 2025, the lev became EUR in 2026, and UYI is an index unit of Uruguay.
 const NOT_CURRENT: [&str; 3] = ["ANG", "BGN", "UYI"];
 
 /// Currencies without minor units.
@@ -32,10 +32,10 @@ const EXPONENT_0: [&str; 17] = [
     "XPF",
 ];
 
-/// Currencies with thousandths.
+/// Currencies with three decimals.
 const EXPONENT_3: [&str; 7] = ["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 
-/// Currencies with hundredths.
+/// Currencies with two decimals.
 #[rustfmt::skip]
 const EXPONENT_2: [&str; 134] = [
     "AED", "AFN", "ALL", "AMD", "ANG", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BGN", "BMD", "BND",
@@ -50,7 +50,7 @@ const EXPONENT_2: [&str; 134] = [
 ];
 
 impl Currency {
-    /// Reads the upper-case code of a currency that is current or was once.
+    /// Parses the upper-case code of a current or former currency. Errors if the code is unknown.
     pub fn parse(code: &str) -> Result<Currency, UnknownCurrency> {
         [&EXPONENT_2[..], &EXPONENT_0[..], &EXPONENT_3[..]]
             .into_iter()
@@ -60,7 +60,7 @@ impl Currency {
             .ok_or(UnknownCurrency)
     }
 
-    /// Whether a merchant may begin to take this currency.
+    /// Whether this currency can be added to a merchant.
     pub fn is_current(self) -> bool {
         !NOT_CURRENT.contains(&self.0)
     }
@@ -70,7 +70,7 @@ impl Currency {
         self.0
     }
 
-    /// How many decimals a major unit has: 0, 2 or 3.
+    /// The number of decimals: 0, 2 or 3.
     pub fn exponent(self) -> u32 {
         if EXPONENT_0.contains(&self.0) {
             0
@@ -108,16 +108,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_upper_case_known_codes_are_currencies() {
+    fn parse_accepts_only_known_upper_case_codes() {
         assert_eq!(Currency::parse("USD").map(Currency::code), Ok("USD"));
         for wrong in ["usd", "US", "USDX", "XXX", "XAU", "CLF", "BTC", ""] {
             assert_eq!(Currency::parse(wrong), Err(UnknownCurrency), "{wrong}");
         }
     }
 
-    /// ISO's list as three packages have it; the file says which and of when.
+    /// ISO's list. The file names its sources and their dates.
     const LIST_ONE: &str = include_str!("currency/list_one.tsv");
-    /// What [`Currency`] says is none for payments.
+    /// The entries of ISO's list that [`Currency`] leaves out.
     #[rustfmt::skip]
     const NOT_FOR_PAYMENTS: [&str; 23] = [
         "BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW", "XAD", "XAG", "XAU", "XBA", "XBB", "XBC", "XBD",
@@ -125,7 +125,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_current_currencies_are_those_of_iso_4217() {
+    fn the_current_currencies_match_iso_4217() {
         let lines = LIST_ONE.lines().filter(|line| !line.starts_with('#'));
         let listed = lines.map(|line| line.split_once('\t').unwrap());
         let listed: BTreeMap<&str, &str> =
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn exponents_are_those_of_iso_4217() {
+    fn exponents_match_iso_4217() {
         for (exponent, codes) in [
             (0, "BIF CLP ISK JPY KRW PYG VND XAF XOF XPF"),
             (2, "EUR HUF IDR MGA MRU SLE USD VED XCD XCG ZMW ZWG"),

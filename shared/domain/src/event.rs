@@ -1,11 +1,11 @@
-//! Events: what a merchant is told, each written in the transaction that makes the change.
+//! Events. Each is written in the transaction that makes the change, and sent to the merchant's webhook endpoints.
 
 use crate::id::{EndpointId, EventId, Kind, ObjectId};
 use crate::resource::Meta;
 use crate::text::as_text;
 use crate::time::Timestamp;
 
-/// What happened.
+/// The type of an event.
 #[derive(
     Debug,
     Clone,
@@ -19,25 +19,25 @@ use crate::time::Timestamp;
     strum::VariantArray,
 )]
 pub enum EventType {
-    /// The money was taken.
+    /// The payment was captured.
     #[strum(serialize = "payment.succeeded")]
     PaymentSucceeded,
-    /// It was not, and will not be.
+    /// The payment failed. No money was taken or will be taken.
     #[strum(serialize = "payment.failed")]
     PaymentFailed,
-    /// The refund was accepted, and its amount taken from the balance.
+    /// The refund was accepted, and its amount was taken from the balance.
     #[strum(serialize = "refund.created")]
     RefundCreated,
     /// The processor has given the money back.
     #[strum(serialize = "refund.succeeded")]
     RefundSucceeded,
-    /// The processor has refused the refund. Its amount is in the balance again.
+    /// The processor has refused the refund. Its amount was returned to the balance.
     #[strum(serialize = "refund.failed")]
     RefundFailed,
-    /// The endpoint failed for too long, or answered that it is gone.
+    /// The webhook endpoint was disabled, because it failed for too long or answered 410 (Gone).
     #[strum(serialize = "webhook_endpoint.disabled")]
     WebhookEndpointDisabled,
-    /// A test that its merchant asked for. It goes to the tested endpoint alone, whatever that endpoint's `event_types` are.
+    /// A test that the merchant requested. It is sent to the tested endpoint only, regardless of its `event_types`.
     #[strum(serialize = "webhook_endpoint.test")]
     WebhookEndpointTest,
 }
@@ -45,31 +45,31 @@ pub enum EventType {
 as_text!(EventType);
 
 impl EventType {
-    /// The resource: what stands before the dot.
+    /// The resource: the part before the dot, such as `payment`.
     pub fn resource(self) -> &'static str {
         self.as_str().split_once('.').map_or("", |(resource, _)| resource)
     }
 }
 
-/// An event to be written. It shows its object as the change leaves it.
+/// An event to be written. Its body shows the object after the change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Follows from the object and its version, and holds the shard.
+    /// Derived from the object and its version. It contains the shard.
     pub id: EventId,
-    /// What happened.
+    /// The type, such as `payment.succeeded`.
     pub event_type: EventType,
-    /// The id of the object.
+    /// The id of the object that changed.
     pub source: ObjectId,
-    /// The one endpoint that it is for. None if it is for all that want events of its type.
+    /// The only endpoint that receives the event. None if every endpoint with a matching filter receives it.
     pub only: Option<EndpointId>,
-    /// When it happened.
+    /// The time of the change.
     pub timestamp: Timestamp,
-    /// The request that began it.
+    /// Id of the request that created the object, or that requested a test.
     pub request_id: String,
 }
 
 impl Event {
-    /// The event of the change that led to this version of an object, on the object's shard.
+    /// The event of the change to this version of the object. It is stored on the object's shard.
     pub fn of<K: Kind + Clone>(event_type: EventType, object: &Meta<K>) -> Event {
         let parts = [object.id.as_str(), &object.version.to_string()];
         Event {

@@ -1,4 +1,4 @@
-//! What Spillway's operator charges a merchant for a captured amount.
+//! The fee that the operator charges a merchant for a captured amount.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::{Minor, OutOfRange};
 
-/// The largest share of an amount: all of it.
+/// 10,000 basis points: the whole amount.
 pub const BASIS_POINTS_MAX: u16 = 10_000;
 
-/// Basis points of the captured amount plus a fixed part in minor units. It has no default: a price that is not known is
-/// not 0.
+/// A price: basis points of the captured amount plus a fixed part. It has no default, because an unknown price is not
+/// 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pricing {
     /// Hundredths of a percent, at most [`BASIS_POINTS_MAX`].
@@ -22,14 +22,15 @@ pub struct Pricing {
 /// The terms of a capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// What it costs.
+    /// The price of the capture.
     pub pricing: Pricing,
     /// Days until the net amount is available.
     pub settlement_delay_days: u16,
 }
 
 impl Pricing {
-    /// The fee on a captured amount: the share rounded half to even, plus the fixed part, at most the amount.
+    /// The fee on a captured amount: the share, rounded half to even, plus the fixed part, but at most the amount.
+    /// Errors if it overflows.
     pub fn fee(&self, amount: Minor) -> Result<Minor, OutOfRange> {
         let scaled = amount.units().checked_mul(i64::from(self.fee_basis_points)).ok_or(OutOfRange)?;
         let share = Minor::new(divide_half_even(scaled, i64::from(BASIS_POINTS_MAX)));
@@ -37,14 +38,14 @@ impl Pricing {
     }
 }
 
-/// As a log has it: `290 bp + 30`.
+/// The form in logs: `290 bp + 30`.
 impl fmt::Display for Pricing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bp + {}", self.fee_basis_points, self.fee_fixed.units())
     }
 }
 
-/// `dividend / divisor` for a dividend of at least 0, a half going to the even neighbour.
+/// `dividend / divisor` for a dividend of at least 0, rounded half to even.
 fn divide_half_even(dividend: i64, divisor: i64) -> i64 {
     let (quotient, remainder) = (dividend / divisor, dividend % divisor);
     let twice = remainder * 2;
@@ -73,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn halves_go_to_the_even_neighbour() {
+    fn halves_are_rounded_to_even() {
         assert_eq!(fee(5000, 0, 1), 0); // 0.5
         assert_eq!(fee(5000, 0, 3), 2); // 1.5
         assert_eq!(fee(5000, 0, 5), 2); // 2.5

@@ -1,8 +1,8 @@
-//! Ids: a prefix that tells the kind, `_`, and 26 characters of Crockford's base32 in lower case (130 bits).
+//! Ids: a prefix that names the kind, `_`, and 26 characters of Crockford's base32 in lower case (130 bits).
 //!
-//! Two forms have the same length. *Derived* ids are the head of a hash, so that the same request always names the
-//! same thing. *Ordered* ids (`txn_`, `evt_`) hold time, shard and a hash, so that they sort by time and say where
-//! they are stored: no index is needed to find one.
+//! There are two forms of the same length. A *derived* id is the head of a hash, so that the same request always names
+//! the same object. An *ordered* id (`txn_`, `evt_`) consists of time, shard and a hash. It sorts by time and names its
+//! shard, so that its item is found without an index.
 
 use std::fmt;
 use std::hash::Hash;
@@ -18,12 +18,12 @@ const LENGTH: usize = 26;
 const TIME_LENGTH: usize = 10;
 const SHARD_LENGTH: usize = 2;
 
-/// The largest number of shards that an ordered id can name.
+/// The largest number of shards: an ordered id has two base32 digits for the shard.
 pub const SHARDS_MAX: u16 = 1024;
 
 /// A kind of id.
 pub trait Kind {
-    /// What stands before the `_`.
+    /// The part before the `_`.
     const PREFIX: &'static str;
 }
 
@@ -56,11 +56,11 @@ kinds! {
     EndpointKind EndpointId "we" "a webhook endpoint";
 }
 
-/// An id of one kind. A value that exists has the right form.
+/// An id of one kind. Every value is well-formed.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id<K>(String, PhantomData<fn() -> K>);
 
-/// The text is no id of the kind asked for.
+/// The text is not an id of the requested kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of this kind")]
 pub struct InvalidId;
@@ -70,26 +70,26 @@ impl<K: Kind> Id<K> {
         Id(format!("{}_{tail}", K::PREFIX), PhantomData)
     }
 
-    /// The id that follows from these parts, always the same. Parts are hashed with their lengths, so that no two
-    /// lists of parts run into each other.
+    /// The id derived from these parts. The same parts always give the same id. Each part is hashed with its length, so
+    /// that two different lists of parts never give the same bytes.
     pub fn derive(parts: &[&str]) -> Id<K> {
         Id::new(&base32(&hash(parts), LENGTH))
     }
 
-    /// An id that sorts by `time` and names its `shard`, below [`SHARDS_MAX`]; the hash of `parts` tells apart what happened in the same
-    /// millisecond on the same shard.
+    /// An id that sorts by `time` and names its `shard`, which is below [`SHARDS_MAX`]. The hash of `parts`
+    /// distinguishes ids of the same millisecond and shard.
     pub fn ordered(time: Timestamp, shard: u16, parts: &[&str]) -> Id<K> {
         let time = u64::try_from(time.millis()).unwrap_or_default();
         let head = digits(time, TIME_LENGTH) + &digits(shard.into(), SHARD_LENGTH);
         Id::new(&(head + &base32(&hash(parts), LENGTH - TIME_LENGTH - SHARD_LENGTH)))
     }
 
-    /// What sorts before every ordered id of `time`, and behind every earlier one. It is no id itself.
+    /// A text that sorts before every ordered id of `time` and after every earlier one. It is not an id.
     pub fn first_at(time: Timestamp) -> String {
         format!("{}_{}", K::PREFIX, digits(u64::try_from(time.millis()).unwrap_or_default(), TIME_LENGTH))
     }
 
-    /// Reads an id.
+    /// Parses an id. Errors if the prefix or the form is wrong.
     pub fn parse(text: &str) -> Result<Id<K>, InvalidId> {
         let tail = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(InvalidId)?;
         if is_tail(tail) { Ok(Id(text.to_owned(), PhantomData)) } else { Err(InvalidId) }
@@ -100,7 +100,7 @@ impl<K: Kind> Id<K> {
         &self.0
     }
 
-    /// The shard that an ordered id names. (Of a derived id it means nothing.)
+    /// The shard that an ordered id names. Meaningless for a derived id.
     pub fn shard(&self) -> u16 {
         let from = K::PREFIX.len() + 1 + TIME_LENGTH;
         self.0.bytes().skip(from).take(SHARD_LENGTH).fold(0, |shard, byte| {
@@ -110,14 +110,14 @@ impl<K: Kind> Id<K> {
     }
 }
 
-/// One of `count` shards, the same for the same text; `count` 0 counts as 1.
+/// The shard of a text, from 0 to `count` − 1: always the same for the same text. A `count` of 0 counts as 1.
 pub fn shard_of(text: &str, count: u16) -> u16 {
     let hash = hash(&[text]);
     u16::try_from(u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]) % u32::from(count.max(1)))
         .unwrap_or_default()
 }
 
-/// SHA-256 over the parts, each behind its length.
+/// SHA-256 over the parts. Each part is preceded by its length.
 pub fn hash(parts: &[&str]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     for part in parts {
@@ -141,7 +141,7 @@ pub(crate) fn base32(bytes: &[u8], length: usize) -> String {
         .collect()
 }
 
-/// `value` as exactly `length` base32 digits, the highest first.
+/// `value` as exactly `length` base32 digits, the most significant first.
 fn digits(value: u64, length: usize) -> String {
     (0..length)
         .rev()
@@ -175,14 +175,14 @@ impl<'de, K: Kind> Deserialize<'de> for Id<K> {
     }
 }
 
-/// The id of an object of any kind, also of one that this version does not know: what a newer version of this code
-/// wrote must be readable.
+/// The id of an object of any kind. The kind may be unknown to this version of the code, because items that a newer
+/// version wrote must be readable.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
 pub struct ObjectId(String);
 
 impl ObjectId {
-    /// Reads an id of any kind.
+    /// Parses an id of any kind. Errors if the form is wrong.
     pub fn parse(text: &str) -> Result<ObjectId, InvalidId> {
         let (prefix, tail) = text.split_once('_').ok_or(InvalidId)?;
         let is_prefix = !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_lowercase());
@@ -214,7 +214,7 @@ impl<'de> Deserialize<'de> for ObjectId {
     }
 }
 
-/// Whether the text is what stands behind an id's prefix.
+/// Whether the text has the form of the part after an id's prefix.
 fn is_tail(text: &str) -> bool {
     text.len() == LENGTH && text.bytes().all(|byte| ALPHABET.contains(&byte))
 }
@@ -224,14 +224,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_show_as_their_text_also_in_debug_output() {
+    fn display_and_debug_show_the_text() {
         let id = PaymentId::derive(&["a"]);
         let text = "pay_7ccpzn4gffpza71gj3mr6qsffj";
         assert_eq!([id.to_string(), format!("{id:?}"), ObjectId::from(id).to_string()], [text; 3]);
     }
 
     #[test]
-    fn an_object_id_is_an_id_of_any_kind() {
+    fn an_object_id_may_have_any_kind() {
         let tail = "7ccpzn4gffpza71gj3mr6qsffj";
         for right in [format!("pay_{tail}"), format!("tol_{tail}")] {
             assert_eq!(ObjectId::parse(&right).map(|id| id.as_str().to_owned()), Ok(right));
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_do_not_run_into_each_other() {
+    fn different_lists_of_parts_give_different_ids() {
         assert_ne!(PaymentId::derive(&["ab", "c"]), PaymentId::derive(&["a", "bc"]));
         assert_ne!(PaymentId::derive(&["ab"]), PaymentId::derive(&["ab", ""]));
     }
@@ -269,14 +269,14 @@ mod tests {
     }
 
     #[test]
-    fn the_ids_of_an_instant_begin_behind_all_earlier_ones() {
+    fn first_at_sorts_between_earlier_and_later_ids() {
         let at = Timestamp::from_millis(1_000_000_000_001);
         let first = EntryId::first_at(at);
         // 1 000 000 000 001 in base 32: 29, 3, 10, 10, 10, 4, 0, 1.
         assert_eq!(first, "txn_00x3aaa401");
         assert!(EntryId::ordered(at, 0, &["a"]).as_str() > first.as_str());
         assert!(EntryId::ordered(at.plus_millis(-1), 1023, &["z"]).as_str() < first.as_str());
-        // Nothing was stored before 1970: earlier times all begin before the first id.
+        // Nothing was stored before 1970, so all earlier times sort before the first id.
         for early in [-1, i64::MIN] {
             assert_eq!(EntryId::first_at(Timestamp::from_millis(early)), "txn_0000000000", "{early}");
         }
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_of_every_kind_are_ids_and_other_texts_are_not() {
+    fn is_id_accepts_every_kind_and_no_other_text() {
         let id = PaymentId::derive(&["a"]).to_string();
         for prefix in ["mer_", "key_", "pay_", "txn_", "evt_", "we_"] {
             assert!(is_id(&id.replace("pay_", prefix)), "{prefix}");
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_are_spread_evenly_enough() {
+    fn texts_are_spread_evenly_over_the_shards() {
         let mut counts = [0; 4];
         for number in 0..4000 {
             counts[usize::from(shard_of(&number.to_string(), 4))] += 1;

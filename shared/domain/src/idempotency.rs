@@ -1,4 +1,4 @@
-//! Idempotency keys: the created resource is its own record of the request that made it.
+//! Idempotency keys. The created resource is the record of its request, so no other record is needed.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -12,14 +12,14 @@ const KEY_LENGTH_MAX: usize = 255;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
-/// The text is no idempotency key.
+/// The text is not an idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an idempotency key has 1 to 255 visible ASCII characters")]
 pub struct InvalidIdempotencyKey;
 
 impl IdempotencyKey {
-    /// Reads a header's value: bare, or as a quoted string of RFC 8941 (where `\"` and `\\` are escapes). Both
-    /// spellings of the same key are the same key.
+    /// Parses the value of a header: bare, or as a quoted string of RFC 8941 (where `\"` and `\\` are escapes). Both
+    /// forms give the same key. Errors if the key is empty, too long, or not visible ASCII.
     pub fn parse(header: &str) -> Result<IdempotencyKey, InvalidIdempotencyKey> {
         let header = header.trim_matches([' ', '\t']);
         let key = match header.strip_prefix('"') {
@@ -34,12 +34,14 @@ impl IdempotencyKey {
         }
     }
 
-    /// The id of what `operation` on `parent` ("" where there is none) creates under this key for this tenant.
+    /// The id of the object that `operation` creates with this key for this tenant. `parent`: the object under which it
+    /// is created, or "".
     pub fn id_for<K: Kind>(&self, tenant: &Tenant, operation: &str, parent: &str) -> Id<K> {
         Id::derive(&[tenant.merchant.as_str(), tenant.mode.as_str(), operation, parent, &self.0])
     }
 
-    /// For an operation that creates nothing: what it changes keeps the hash, so that the same request is known.
+    /// The hash of this key. An operation that creates no object stores it in the object that it changes, to recognize
+    /// a repeated request.
     pub fn hash(&self) -> KeyHash {
         KeyHash(hex(&Sha256::digest(self.0.as_bytes())))
     }
@@ -51,13 +53,14 @@ impl IdempotencyKey {
 pub struct KeyHash(String);
 
 impl KeyHash {
-    /// The digits.
+    /// The 64 hexadecimal digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// What stands between the opening quote, already taken off, and a closing quote at the very end.
+/// The text between two quotes. The opening quote is already removed. None if the closing quote is not at the end, or
+/// an escape is wrong.
 fn unquote(quoted: &str) -> Option<String> {
     let mut key = String::new();
     let mut characters = quoted.chars();
@@ -76,7 +79,7 @@ fn unquote(quoted: &str) -> Option<String> {
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// Of a body in its canonical form.
+    /// The fingerprint of a body in its canonical form.
     pub fn of(canonical: &[u8]) -> Fingerprint {
         Fingerprint(hex(&Sha256::digest(canonical)))
     }
@@ -101,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused() {
+    fn malformed_keys_are_refused() {
         for wrong in ["", "\"\"", " ", "a b", "ключ", "\"open", "\"a\"b", r#""a\n""#, "a\u{7f}", &"k".repeat(256)] {
             assert_eq!(key(wrong), Err(InvalidIdempotencyKey), "{wrong}");
         }
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_of_a_key_have_its_sha_256() {
+    fn bare_and_quoted_keys_have_the_same_hash() {
         // printf k | sha256sum
         let hash = "8254c329a92850f6d539dd376f4816ee2764517da5e0235514af433164480d7a";
         assert_eq!(["k", "\"k\""].map(|key| IdempotencyKey::parse(key).unwrap().hash().0), [hash; 2]);

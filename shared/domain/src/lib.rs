@@ -1,7 +1,7 @@
 //! Spillway's rules: money, states, the ledger, ids.
 //!
-//! Everything here is a pure function of its arguments. No I/O crate is a dependency, so the compiler
-//! keeps the network, async code and the clock out: time and randomness are passed in.
+//! Every function is pure. Time and randomness are arguments. The crate depends on no I/O crate, so the compiler
+//! keeps the network, async code and the clock out.
 
 pub mod api_key;
 pub mod balance;

@@ -1,4 +1,4 @@
-//! Merchants: what they may do and on which terms.
+//! Merchants and their settings: currencies, prices, settlement delay, shards.
 
 mod shards;
 #[cfg(test)]
@@ -19,13 +19,13 @@ pub use shards::{RAISES_MAX, ShardCount, Shards};
 
 /// The longest delay between a capture and its value date, in days.
 pub const SETTLEMENT_DELAY_DAYS_MAX: u16 = 30;
-/// The most characters of a reference or a name.
+/// The most characters of a merchant's reference or name.
 pub const TEXT_LENGTH_MAX: usize = 200;
 
 const SETTLEMENT_DELAY_DAYS_DEFAULT: u16 = 2;
 const SHARDS_DEFAULT: u16 = 4;
 
-/// Which usage plan of the API a merchant has.
+/// The usage plan of a merchant, which limits its request rate.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
 )]
@@ -33,131 +33,131 @@ const SHARDS_DEFAULT: u16 = 4;
 pub enum Plan {
     /// The ordinary rate limit.
     Standard,
-    /// The raised one.
+    /// The raised rate limit.
     High,
 }
 
 as_text!(Plan);
 
-/// What an operator asks of a new merchant.
+/// An operator's request for a new merchant.
 #[derive(Debug, Clone)]
 pub struct NewMerchant {
-    /// The operator's own name of it: the same reference is the same merchant.
+    /// The operator's own identifier. A repeated reference means the same merchant.
     pub reference: String,
-    /// For people.
+    /// The display name.
     pub name: String,
-    /// Its rate limit.
+    /// The usage plan.
     pub plan: Plan,
-    /// The currencies it takes, at least one.
+    /// The accepted currencies with their prices, at least one.
     pub currencies: BTreeMap<Currency, Pricing>,
-    /// None: two days.
+    /// Days from a capture to its value date. `None` means two.
     pub settlement_delay_days: Option<u16>,
-    /// None: four.
+    /// The number of shards. `None` means four.
     pub shards: Option<u16>,
 }
 
-/// What is to be changed of a merchant. What is none stays as it is.
+/// An operator's change of a merchant. A field that is `None` stays unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MerchantChange {
-    /// For people.
+    /// The display name.
     pub name: Option<String>,
-    /// Currencies that are added, or have new prices. None is ever taken away: there may be money in it.
+    /// Currencies to add, or to give new prices. A currency can't be removed, because its balance may contain money.
     pub currencies: BTreeMap<Currency, Pricing>,
-    /// Days from a capture to its value date, for captures to come.
+    /// Days from a capture to its value date. It applies to future captures.
     pub settlement_delay_days: Option<u16>,
-    /// A raised number of shards.
+    /// The number of shards. It can only rise.
     pub shards: Option<u16>,
-    /// Whether it may start nothing.
+    /// Whether the merchant is suspended.
     pub suspended: Option<bool>,
 }
 
-/// Why a merchant can't be so. Each is one sentence for the operator.
+/// Why the settings of a merchant are refused. The text of each is a sentence for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MerchantRefusal {
     /// A text is empty or too long.
     #[error("{0} must have 1 to {TEXT_LENGTH_MAX} characters.")]
     Text(&'static str),
-    /// None, or a price that is none.
+    /// There is no currency, or a price is out of range.
     #[error(
         "There must be a currency, and each needs fee_basis_points from 0 to {BASIS_POINTS_MAX} and a fee_fixed from 0 to {AMOUNT_MAX}."
     )]
     Currencies,
-    /// Withdrawn, or a unit that nobody pays with.
+    /// The currency was withdrawn.
     #[error("{0} is not a current payment currency of ISO 4217, so it can't be added to a merchant.")]
     CurrencyNotCurrent(Currency),
-    /// Out of range.
+    /// The settlement delay is out of range.
     #[error("settlement_delay_days must be from 0 to {SETTLEMENT_DELAY_DAYS_MAX}.")]
     SettlementDelay,
-    /// Out of range.
+    /// The number of shards is out of range.
     #[error("shards must be from 1 to {SHARDS_MAX}.")]
     Shards,
-    /// What is on the shards above would not be found any more.
-    #[error("shards can only be raised, and there are {largest} already.")]
+    /// The number of shards is below the present one. Data on the shards above it would no longer be found.
+    #[error("shards can't be lowered: there are {largest} already.")]
     ShardsLowered {
-        /// The largest count so far, in force or not yet.
+        /// The largest number so far, whether in force already or not.
         largest: u16,
     },
-    /// The list of counts must end.
-    #[error("shards can be raised {RAISES_MAX} times, and they were.")]
+    /// The shards were raised [`RAISES_MAX`] times already.
+    #[error("shards were raised {RAISES_MAX} times already and can't be raised again.")]
     ShardsRaisedTooOften,
-    /// A change of nothing.
+    /// The request contains no change.
     #[error("Give at least one of name, currencies, settlement_delay_days, shards and suspended.")]
     NothingToChange,
 }
 
-/// A merchant as stored. The same in test and live.
+/// A merchant as stored. Both modes share it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Merchant {
     /// Derived from the reference under which the operator created it.
     pub id: MerchantId,
-    /// The operator's own name of it.
+    /// The operator's own identifier.
     pub reference: String,
-    /// SHA-256 of the settings it was created with: it tells the same request, whatever was changed since.
+    /// SHA-256 of the settings at creation. It recognizes a repeated request for creation, even after later changes.
     pub fingerprint: String,
-    /// For people.
+    /// The display name.
     pub name: String,
-    /// Its rate limit.
+    /// The usage plan.
     pub plan: Plan,
-    /// The value of its key in that usage plan. Not a secret of the merchant's: it only counts requests.
+    /// The value of the plan key. It only counts requests and gives no access.
     pub plan_key: String,
-    /// The currencies it takes, and what a capture in each costs.
+    /// The accepted currencies, each with the price of a capture.
     pub currencies: BTreeMap<Currency, Pricing>,
     /// Days from a capture to its value date.
     pub settlement_delay_days: u16,
-    /// Over how many shards its listings, journal, movements and events are spread, and since when.
+    /// The number of shards for lists, journal, movements and events, with its history.
     pub shards: Shards,
-    /// A suspended merchant may read, but starts nothing.
+    /// A suspended merchant can read, but not start anything.
     pub suspended: bool,
-    /// 1 at creation, one more with each change.
+    /// 1 at creation. Each change adds 1.
     pub version: u64,
-    /// The invocation that created it.
+    /// Id of the invocation that created the merchant.
     pub request_id: String,
-    /// When it was created.
+    /// Time of creation.
     pub created_at: Timestamp,
 }
 
 impl Merchant {
-    /// A new merchant, or why there is none. `plan_key` is the value of its key in the usage plan.
+    /// A new merchant. `plan_key` is the value of its plan key. Errors if a setting is refused.
     pub fn create(
-        asked: NewMerchant, plan_key: String, request_id: &str, now: Timestamp,
+        new: NewMerchant, plan_key: String, request_id: &str, now: Timestamp,
     ) -> Result<Merchant, MerchantRefusal> {
-        if asked.currencies.is_empty() {
+        if new.currencies.is_empty() {
             return Err(MerchantRefusal::Currencies);
         }
-        checked_text("reference", &asked.reference)?;
-        checked_text("name", &asked.name)?;
-        checked_prices(&asked.currencies)?;
-        checked_current(asked.currencies.keys())?;
+        checked_text("reference", &new.reference)?;
+        checked_text("name", &new.name)?;
+        checked_prices(&new.currencies)?;
+        checked_current(new.currencies.keys())?;
         let mut merchant = Merchant {
-            id: MerchantId::derive(&["merchant", &asked.reference]),
-            reference: asked.reference,
+            id: MerchantId::derive(&["merchant", &new.reference]),
+            reference: new.reference,
             fingerprint: String::new(),
-            name: asked.name,
-            plan: asked.plan,
+            name: new.name,
+            plan: new.plan,
             plan_key,
-            currencies: asked.currencies,
-            settlement_delay_days: checked_delay(asked.settlement_delay_days.unwrap_or(SETTLEMENT_DELAY_DAYS_DEFAULT))?,
-            shards: Shards::new(asked.shards.unwrap_or(SHARDS_DEFAULT), now).ok_or(MerchantRefusal::Shards)?,
+            currencies: new.currencies,
+            settlement_delay_days: checked_delay(new.settlement_delay_days.unwrap_or(SETTLEMENT_DELAY_DAYS_DEFAULT))?,
+            shards: Shards::new(new.shards.unwrap_or(SHARDS_DEFAULT), now).ok_or(MerchantRefusal::Shards)?,
             suspended: false,
             version: 1,
             request_id: request_id.to_owned(),
@@ -167,13 +167,16 @@ impl Merchant {
         Ok(merchant)
     }
 
-    /// This merchant with the change, or why it can't be. None: it is so already. Raised shards are in force from
-    /// `shards_from` on, which must be later than any copy of the merchant lives that a reader may have.
-    pub fn changed(&self, asked: &MerchantChange, shards_from: Timestamp) -> Result<Option<Merchant>, MerchantRefusal> {
-        if *asked == MerchantChange::default() {
+    /// This merchant after the change. `None` if the change has no effect. Errors if a setting is refused. A raised
+    /// number of shards is in force from `shards_from`, which must be later than the expiry of every cached copy of the
+    /// merchant.
+    pub fn changed(
+        &self, change: &MerchantChange, shards_from: Timestamp,
+    ) -> Result<Option<Merchant>, MerchantRefusal> {
+        if *change == MerchantChange::default() {
             return Err(MerchantRefusal::NothingToChange);
         }
-        let MerchantChange { name, currencies, settlement_delay_days, shards, suspended } = asked;
+        let MerchantChange { name, currencies, settlement_delay_days, shards, suspended } = change;
         checked_prices(currencies)?;
         checked_current(currencies.keys().filter(|currency| !self.currencies.contains_key(currency)))?;
         let mut changed = self.clone();
@@ -196,7 +199,7 @@ impl Merchant {
         Ok(Some(changed))
     }
 
-    /// The terms of a capture in this currency. None if the merchant has no price for it.
+    /// The terms of a capture in this currency. None if the merchant does not accept the currency.
     pub fn terms(&self, currency: Currency) -> Option<Terms> {
         let pricing = *self.currencies.get(&currency)?;
         Some(Terms { pricing, settlement_delay_days: self.settlement_delay_days })

@@ -1,17 +1,17 @@
-//! Amounts of money: integers in minor units (cents, yen, fils), never floats, every operation checked.
+//! Amounts of money: integers in minor units (cents, yen, fils), never floats. Every operation checks for overflow.
 
 use serde::{Deserialize, Serialize};
 
 /// The largest amount of one payment, in minor units.
 pub const AMOUNT_MAX: i64 = 999_999_999_999;
 
-/// An amount in minor units. Signed, because movements and balances may be negative. It has no default: an amount that
-/// is not known is not 0.
+/// An amount in minor units. It is signed, because movements and balances may be negative. It has no default, because
+/// an unknown amount is not 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Minor(i64);
 
-/// An operation left the range of amounts.
+/// An operation on amounts overflows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an amount of money is out of range")]
 pub struct OutOfRange;
@@ -30,17 +30,17 @@ impl Minor {
         self.0
     }
 
-    /// The sum, or an error when it overflows.
+    /// The sum. Errors if it overflows.
     pub fn plus(self, other: Minor) -> Result<Minor, OutOfRange> {
         self.0.checked_add(other.0).map(Minor).ok_or(OutOfRange)
     }
 
-    /// The difference, or an error when it overflows.
+    /// The difference. Errors if it overflows.
     pub fn minus(self, other: Minor) -> Result<Minor, OutOfRange> {
         self.0.checked_sub(other.0).map(Minor).ok_or(OutOfRange)
     }
 
-    /// Adds all of them, or an error when the sum overflows.
+    /// The sum of all amounts. Errors if it overflows.
     pub fn sum(amounts: impl IntoIterator<Item = Minor>) -> Result<Minor, OutOfRange> {
         amounts.into_iter().try_fold(Minor::ZERO, Minor::plus)
     }
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_overflow_is_an_error_not_a_wrong_amount() {
+    fn an_overflow_is_an_error() {
         assert_eq!(Minor::new(i64::MAX).plus(Minor::new(1)), Err(OutOfRange));
         assert_eq!(Minor::new(i64::MIN).minus(Minor::new(1)), Err(OutOfRange));
         assert_eq!(Minor::sum([Minor::new(i64::MAX), Minor::new(1)]), Err(OutOfRange));

@@ -1,4 +1,4 @@
-//! What every resource repeats.
+//! What all resources have in common: metadata, allowed changes of status, and the result of a creation.
 
 use std::fmt::{Debug, Display};
 
@@ -11,120 +11,140 @@ use crate::operation::Asking;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 
-/// What a resource is, apart from its own fields.
+/// The metadata of a resource. `K` is the kind of its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(bound = "K: Kind")]
 pub struct Meta<K> {
-    /// Derived from the owner and the idempotency key.
+    /// The id, derived from the owner and the idempotency key.
     pub id: Id<K>,
-    /// Merchant and mode that own it.
+    /// Merchant and mode that own the resource.
     pub owner: Tenant,
-    /// The merchant's shard of all that follows from it.
+    /// The merchant's shard of the resource and of its entries, movements and events.
     pub shard: u16,
-    /// Moves when something moves that is rendered.
+    /// 1 at creation. Each change of the view adds 1.
     pub version: u64,
-    /// Of the body of the request that made it.
+    /// The fingerprint of the body of the request that created the resource.
     pub fingerprint: Fingerprint,
-    /// The request that made it.
+    /// Id of the request that created the resource.
     pub request_id: String,
-    /// When it was accepted.
+    /// The time of acceptance.
     pub created_at: Timestamp,
-    /// When the version last moved.
+    /// The time of the last change of `version`.
     pub updated_at: Timestamp,
 }
 
-/// The request that makes a resource.
+/// The request that creates a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
-    /// The request's id.
+    /// Id of the request.
     pub request_id: String,
-    /// Of its body.
+    /// Fingerprint of its body.
     pub fingerprint: Fingerprint,
-    /// When it was accepted.
+    /// The time of acceptance.
     pub at: Timestamp,
 }
 
 impl<K> Meta<K> {
-    /// Its place in a list that is sorted by time. (Times have a fixed width.)
+    /// The position in a list that is sorted by time of creation. Positions sort as texts, because times have a fixed
+    /// width.
     pub fn position(&self) -> String {
         format!("{}#{}", self.created_at, self.id)
     }
 }
 
 impl<K: Clone> Meta<K> {
-    /// A resource's first version.
+    /// The metadata of a new resource, at version 1.
     pub fn new(id: Id<K>, owner: Tenant, shard: u16, cause: Cause) -> Meta<K> {
         let Cause { request_id, fingerprint, at } = cause;
         Meta { id, owner, shard, version: 1, fingerprint, request_id, created_at: at, updated_at: at }
     }
 
-    /// The same at its first version.
+    /// The metadata as it was at version 1.
     pub fn first(&self) -> Meta<K> {
         Meta { version: 1, updated_at: self.created_at, ..self.clone() }
     }
 
-    /// The same at the next version.
+    /// The metadata at the next version, updated at `now`.
     pub fn moved(&self, now: Timestamp) -> Meta<K> {
         Meta { version: self.version + 1, updated_at: now, ..self.clone() }
     }
 }
 
-/// An index by which a merchant's own value finds resources.
+/// An index that finds resources by a value of the merchant's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finder {
-    /// The merchant's own number of it.
+    /// The merchant's own number of the resource.
     Reference,
-    /// The merchant's own customer.
+    /// The merchant's own id of the customer.
     Customer,
 }
 
-/// What a merchant asks for and looks at, and what has a status.
+/// A resource with a status.
 pub trait Resource: Serialize + DeserializeOwned + Debug + Clone + Send + Sync + 'static {
     /// The kind of its id.
     type Kind: Kind + Clone;
-    /// Where it stands.
+    /// The type of its status.
     type Status: Copy + Eq + Serialize + Display + 'static;
-    /// Why another resource does not allow a change of it. `Infallible` if no other resource is asked.
+    /// The refusal if a change requires amounts of another resource that are too small. `Infallible` if no change does.
     type Refusal: Debug + Clone + PartialEq + Eq + Send + Sync + 'static;
 
-    /// What one is called, in keys too.
+    /// The singular name, such as `payment`. Table keys contain it.
     const NAME: &'static str;
-    /// What several are called, in keys too.
+    /// The plural name, such as `payments`. Table keys contain it.
     const PLURAL: &'static str;
-    /// Every move from a status to another that is allowed. A status that no move leaves is final.
+    /// All allowed changes of status, as pairs (from, to). A status without an allowed change is final.
     const MOVES: &'static [(Self::Status, Self::Status)];
 
-    /// What every resource repeats.
+    /// The metadata.
     fn meta(&self) -> &Meta<Self::Kind>;
 
-    /// Where it stands.
+    /// The status.
     fn status(&self) -> Self::Status;
 
-    /// The resource as it was accepted, from what never changes: the answer to a repeated request.
+    /// The resource as it was accepted, computed from its constant fields. It is the answer to a repeated request.
     fn as_accepted(&self) -> Self;
 
-    /// How the processor is being asked. None if it is not.
+    /// The progress of the present operation. None if the resource does not wait for a processor.
     fn asking(&self) -> Option<&Asking> {
         None
     }
 
-    /// The resource under which it is listed. None if it is listed under its owner.
+    /// The id of the resource under which this one is listed. None if it is listed under its owner.
     fn parent(&self) -> Option<ObjectId> {
         None
     }
 
-    /// The merchant's own values that find it.
+    /// The merchant's own values by which this resource is found.
     fn found_by(&self) -> Vec<(Finder, &str)> {
         vec![]
     }
 }
 
-/// A move that the table of allowed moves does not have.
+/// A change of status that is not in [`Resource::MOVES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no such move is allowed")]
 pub struct ForbiddenMove;
 
-/// Errors unless a resource of this type may move from one status to another.
+/// Errors unless the resource type `T` allows this change of status.
 pub fn allow<T: Resource>(from: T::Status, to: T::Status) -> Result<(), ForbiddenMove> {
     if T::MOVES.contains(&(from, to)) { Ok(()) } else { Err(ForbiddenMove) }
+}
+
+/// The result of a request to create a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Creation<T: Resource> {
+    /// The resource was stored.
+    New,
+    /// The same request was accepted before.
+    Repeated {
+        /// The resource as it was accepted.
+        first: T,
+        /// Whether the write was repeated by Spillway, not by the client: an earlier try of this request stored the
+        /// resource, but its reply was lost.
+        by_itself: bool,
+    },
+    /// Another request has used the idempotency key. Nothing was written.
+    KeyReused,
+    /// An amount of another resource is too small. Nothing was written.
+    Refused(T::Refusal),
 }

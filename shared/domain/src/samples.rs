@@ -1,4 +1,4 @@
-//! What the tests of payments, refunds and operations begin with.
+//! Samples for the tests of payments, refunds and operations.
 
 use std::collections::BTreeMap;
 
@@ -13,15 +13,15 @@ use crate::resource::{Cause, Meta};
 use crate::tenant::{Mode, Tenant};
 use crate::time::Timestamp;
 
-/// Milliseconds.
+/// An hour in milliseconds.
 pub const HOUR: i64 = 3_600_000;
 
-/// The time at which everything begins.
+/// The time of acceptance in all samples.
 pub fn noon() -> Timestamp {
     Timestamp::parse("2026-01-31T12:00:00Z").unwrap()
 }
 
-/// Waits of ten seconds, a minute and a day; a key is kept for a day.
+/// Waits of ten seconds, a minute and a day. The processor stores idempotency keys for a day.
 pub fn policy() -> UnknownOutcomePolicy {
     UnknownOutcomePolicy {
         waits_s: vec![10, 60, 86_400],
@@ -46,9 +46,9 @@ pub fn terms() -> Terms {
     Terms { pricing: Pricing { fee_basis_points: 290, fee_fixed: Minor::new(30) }, settlement_delay_days: 2 }
 }
 
-/// A payment of this many minor units on a shard, accepted at noon.
+/// A payment of `amount` minor units, accepted at noon.
 pub fn payment(shard: u16, amount: i64, currency: &str) -> Payment {
-    let asked = NewPayment {
+    let new = NewPayment {
         amount: Minor::new(amount),
         currency: Currency::parse(currency).unwrap(),
         token: "tok_visa".to_owned(),
@@ -59,5 +59,5 @@ pub fn payment(shard: u16, amount: i64, currency: &str) -> Payment {
         metadata: BTreeMap::new(),
     };
     let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test };
-    Payment::accept(Meta::new(PaymentId::derive(&["p"]), owner, shard, cause(noon())), asked, "sandbox".to_owned())
+    Payment::accept(Meta::new(PaymentId::derive(&["p"]), owner, shard, cause(noon())), new, "sandbox".to_owned())
 }

@@ -1,4 +1,4 @@
-//! Whose data it is: a merchant, and whether it is test or live.
+//! Tenants: the owner of data is a merchant in one mode, test or live.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::id::MerchantId;
 use crate::text::as_text;
 
-/// Test data moves no real money; the two never mix.
+/// Test mode moves no real money. Data of the two modes never mix.
 #[derive(
     Debug,
     Clone,
@@ -32,18 +32,18 @@ pub enum Mode {
 
 as_text!(Mode);
 
-/// A merchant in one mode. It is part of every key of its data, so that no tenant can see another's: written
-/// `mer_…#test`.
+/// A merchant in one mode, written `mer_…#test`. Every key of its data contains it, so that a tenant can't see another
+/// tenant's data.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tenant {
     /// The merchant.
     pub merchant: MerchantId,
-    /// Its mode.
+    /// The mode.
     pub mode: Mode,
 }
 
 impl Tenant {
-    /// Reads `mer_…#test`.
+    /// Parses `mer_…#test`. None if the text has another form.
     pub fn parse(text: &str) -> Option<Tenant> {
         let (merchant, mode) = text.split_once('#')?;
         Some(Tenant { merchant: MerchantId::parse(merchant).ok()?, mode: Mode::parse(mode)? })
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tenant_is_written_as_merchant_and_mode_and_read_back() {
+    fn a_tenant_reads_back_from_its_text() {
         let merchant = MerchantId::parse("mer_7ccpzn4gffpza71gj3mr6qsffj").unwrap();
         for (mode, text) in
             [(Mode::Test, "mer_7ccpzn4gffpza71gj3mr6qsffj#test"), (Mode::Live, "mer_7ccpzn4gffpza71gj3mr6qsffj#live")]
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_without_a_merchant_or_a_mode_is_no_tenant() {
+    fn parse_refuses_a_text_without_merchant_or_mode() {
         for wrong in ["", "test", "mer_7ccpzn4gffpza71gj3mr6qsffj", "mer_7ccpzn4gffpza71gj3mr6qsffj#prod", "mer_x#test"]
         {
             assert_eq!(Tenant::parse(wrong), None, "{wrong}");

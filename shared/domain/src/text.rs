@@ -1,43 +1,43 @@
-//! Enums that are written as texts: in items, in JSON, in keys.
+//! Enums that are written as words: in items, in JSON, in keys.
 
-/// A type whose values are written as one of a few words.
+/// An enum whose values are written as words.
 pub trait Words: serde::Serialize + Copy + PartialEq + 'static {
-    /// Every value.
+    /// All values.
     const ALL: &'static [Self];
 
     /// The word of a value.
     fn word(self) -> &'static str;
 
-    /// Every word, in the same order.
+    /// All words, in the order of [`Words::ALL`].
     fn words() -> Vec<String> {
         Self::ALL.iter().map(|value| value.word().to_owned()).collect()
     }
 
-    /// The value of a word.
+    /// The value with this word. None if there is no such value.
     fn of_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|value| value.word() == word)
     }
 }
 
-/// Gives an enum its texts in every form. The enum derives `strum::EnumString`, `strum::IntoStaticStr`,
-/// `strum::VariantArray` and `strum::EnumMessage`: what these derive is the one list of its values and of their texts, and of
-/// what is said of them.
+/// Implements an enum's conversions from and to its words. The enum derives `strum::EnumString`,
+/// `strum::IntoStaticStr`, `strum::VariantArray` and `strum::EnumMessage`. So its declaration is the only list of its
+/// values, words and descriptions.
 macro_rules! as_text {
     ($type:ident) => {
         $crate::text::as_text!($type, stringify!($type));
     };
-    // With another name in the OpenAPI document.
+    // `$name`: the name of the schema in the OpenAPI document.
     ($type:ident, $name:expr) => {
         impl $type {
-            /// All of them.
+            /// All values.
             pub const ALL: &'static [$type] = <$type as strum::VariantArray>::VARIANTS;
 
-            /// The text.
+            /// The word of this value.
             pub fn as_str(self) -> &'static str {
                 self.into()
             }
 
-            /// Reads the text. None if it is the text of no value.
+            /// The value with this word. None if there is no such value.
             pub fn parse(text: &str) -> Option<$type> {
                 text.parse().ok()
             }
@@ -71,8 +71,8 @@ macro_rules! as_text {
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
                 use strum::EnumMessage as _;
                 let value = |value: &$type| {
-                    let about = value.get_documentation().unwrap_or_default();
-                    schemars::json_schema!({"type": "string", "const": value.as_str(), "description": about})
+                    let description = value.get_documentation().unwrap_or_default();
+                    schemars::json_schema!({"type": "string", "const": value.as_str(), "description": description})
                 };
                 let values: Vec<schemars::Schema> = $type::ALL.iter().map(value).collect();
                 schemars::json_schema!({"oneOf": values})
@@ -96,7 +96,7 @@ mod tests {
     use crate::payment::Status;
 
     #[test]
-    fn a_word_names_the_value_that_is_written_so() {
+    fn words_and_values_convert_both_ways() {
         assert_eq!(Status::words(), ["processing", "succeeded", "failed"]);
         assert_eq!((Status::of_word("failed"), Status::of_word("Failed")), (Some(Status::Failed), None));
         assert_eq!(serde_json::to_string(&Status::Failed).unwrap(), "\"failed\"");

@@ -1,4 +1,4 @@
-//! Instants with millisecond precision and calendar days, both UTC. Now is always passed in.
+//! Instants with millisecond precision, and calendar days, both in UTC. The present time is always an argument.
 
 use std::fmt;
 
@@ -7,33 +7,33 @@ use time::format_description::well_known::Rfc3339;
 use time::{Date, Month, OffsetDateTime};
 
 const MS_PER_DAY: i64 = 86_400_000;
-/// 0001-01-01 and 9999-12-31T23:59:59.999Z: the years of four digits, without the year 0, which Python and other
-/// languages can't read.
+/// 0001-01-01 and 9999-12-31T23:59:59.999Z: the years with four digits. The year 0 is excluded, because Python and
+/// other languages can't parse it.
 const MS_MIN: i64 = -62_135_596_800_000;
 const MS_MAX: i64 = 253_402_300_799_999;
-/// The days that hold them.
+/// The days of these instants, since 1970.
 const DAY_MIN: i64 = -719_162;
 const DAY_MAX: i64 = 2_932_896;
 
-/// An instant: milliseconds since 1970, within the years 1 to 9999 in UTC. Arithmetic stops at both ends: nothing is
-/// due or expires that far away, and a wrong clock must not cause a panic.
+/// An instant: milliseconds since 1970, within the years 1 to 9999 in UTC. Arithmetic saturates at both ends, so that a
+/// wrong clock does not cause a panic.
 ///
-/// Written as RFC 3339 in UTC with milliseconds, always 24 characters, so that texts sort as instants do.
+/// The text form is RFC 3339 in UTC with milliseconds. It always has 24 characters, so texts sort as instants do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// A day of the UTC calendar within the years 1 to 9999, written `2026-01-31`: always 10 characters, so that texts sort as
-/// days do. Arithmetic stops at both ends.
+/// A UTC calendar day within the years 1 to 9999. Arithmetic saturates at both ends. The text form `2026-01-31` always
+/// has 10 characters, so texts sort as days do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(i32);
 
-/// The text is no RFC 3339 time, or no calendar day, or lies outside of the years 1 to 9999 in UTC.
+/// The text is not an RFC 3339 time or a calendar day, or is outside the years 1 to 9999 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an RFC 3339 time or day of the years 0001 to 9999 in UTC")]
 pub struct InvalidTime;
 
 impl Timestamp {
-    /// From milliseconds since 1970; beyond an end of the range it is that end.
+    /// The instant so many milliseconds after 1970. A value out of range gives the nearest end of the range.
     pub fn from_millis(ms: i64) -> Timestamp {
         Timestamp(ms.clamp(MS_MIN, MS_MAX))
     }
@@ -43,35 +43,37 @@ impl Timestamp {
         self.0
     }
 
-    /// Whole seconds since 1970 began.
+    /// Whole seconds since 1970, rounded down.
     pub fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
     }
 
-    /// Reads RFC 3339 with any offset; what is finer than a millisecond is dropped.
+    /// Parses RFC 3339 with any offset. Fractions of a millisecond are dropped. Errors if the text has another form or
+    /// is out of range.
     pub fn parse(text: &str) -> Result<Timestamp, InvalidTime> {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| InvalidTime)?;
-        // The library counts from 1970 in UTC. (It panics when it is asked to convert to UTC what lies beyond its years.)
+        // `unix_timestamp_nanos` is in UTC. The library's conversion to UTC is not used, because it panics out of
+        // range.
         let ms = i64::try_from(parsed.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| InvalidTime)?;
         if (MS_MIN..=MS_MAX).contains(&ms) { Ok(Timestamp(ms)) } else { Err(InvalidTime) }
     }
 
-    /// The UTC day that holds this instant.
+    /// The UTC day of this instant.
     pub fn day(self) -> Day {
         Day::new(self.0.div_euclid(MS_PER_DAY))
     }
 
-    /// This many milliseconds later.
+    /// The instant `ms` milliseconds later, or earlier if `ms` is negative.
     pub fn plus_millis(self, ms: i64) -> Timestamp {
         Timestamp::from_millis(self.0.saturating_add(ms))
     }
 
-    /// This many seconds later.
+    /// The instant `seconds` seconds later.
     pub fn plus_seconds(self, seconds: u32) -> Timestamp {
         self.plus_millis(i64::from(seconds) * 1000)
     }
 
-    /// Milliseconds from `earlier` to this, negative when this is before it.
+    /// Milliseconds from `earlier` to this instant. Negative if this instant is before `earlier`.
     pub fn since(self, earlier: Timestamp) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
@@ -86,12 +88,12 @@ impl fmt::Display for Timestamp {
 }
 
 impl Day {
-    /// So many days since 1970; beyond an end of the range it is that end.
+    /// The day so many days after 1970. A value out of range gives the nearest end of the range.
     fn new(days: i64) -> Day {
         Day(i32::try_from(days.clamp(DAY_MIN, DAY_MAX)).unwrap_or_default())
     }
 
-    /// Reads `2026-01-31`.
+    /// Parses `2026-01-31`. Errors if the text has another form or is out of range.
     pub fn parse(text: &str) -> Result<Day, InvalidTime> {
         if text.len() != 10 {
             return Err(InvalidTime);
@@ -99,7 +101,7 @@ impl Day {
         Timestamp::parse(&format!("{text}T00:00:00Z")).map(Timestamp::day)
     }
 
-    /// This many days later.
+    /// The day `days` days later.
     pub fn plus_days(self, days: u16) -> Day {
         Day::new(i64::from(self.0) + i64::from(days))
     }
@@ -118,7 +120,7 @@ impl fmt::Display for Day {
     }
 }
 
-/// Serde through the text form, for a type that displays and parses.
+/// Implements serde by the text form, for a type with `Display` and `parse`.
 macro_rules! serde_as_text {
     ($type:ty) => {
         impl Serialize for $type {
@@ -137,18 +139,18 @@ macro_rules! serde_as_text {
 serde_as_text!(Timestamp);
 serde_as_text!(Day);
 
-/// When an item expires: the table deletes it some time after.
+/// The time after which the table deletes an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Expiry(i64);
 
 impl Expiry {
-    /// So many days after a time.
+    /// The expiry `days` days after `time`.
     pub fn after(time: Timestamp, days: u32) -> Expiry {
         Expiry(time.seconds().saturating_add(i64::from(days) * 86_400))
     }
 
-    /// Whole seconds since 1970 began, as the table wants it.
+    /// Whole seconds since 1970, the form that DynamoDB requires.
     pub fn seconds(self) -> i64 {
         self.0
     }
@@ -161,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_written_with_a_fixed_width_and_read_back() {
+    fn times_have_a_fixed_width_and_read_back() {
         for (ms, text) in [
             (0, "1970-01-01T00:00:00.000Z"),
             (1_769_860_800_123, "2026-01-31T12:00:00.123Z"),
@@ -175,12 +177,12 @@ mod tests {
     }
 
     #[test]
-    fn another_offset_is_the_same_instant() {
+    fn an_offset_is_converted_to_utc() {
         assert_eq!(Timestamp::parse("2026-01-31T14:00:00.123456+02:00"), Timestamp::parse("2026-01-31T12:00:00.123Z"));
     }
 
     #[test]
-    fn a_time_outside_the_years_1_to_9999_in_utc_is_refused() {
+    fn times_outside_the_years_1_to_9999_are_refused() {
         let first = "0001-01-01T00:00:00.000Z";
         let last = "9999-12-31T23:59:59.999Z";
         for (text, expected) in [
@@ -213,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn arithmetic_ends_where_the_years_end() {
+    fn arithmetic_saturates_at_both_ends() {
         let (first, last) = (Timestamp::from_millis(i64::MIN), Timestamp::from_millis(i64::MAX));
         assert_eq!([last.plus_millis(1), last.plus_millis(i64::MAX), last.plus_seconds(u32::MAX)], [last; 3]);
         assert_eq!([first.plus_millis(-1), first.plus_millis(i64::MIN)], [first; 2]);
@@ -239,10 +241,10 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_added_and_counted_whole() {
+    fn seconds_are_added_and_rounded_down() {
         let noon = Timestamp::parse("2026-01-31T12:00:00.999Z").unwrap();
         assert_eq!(noon.plus_seconds(90).to_string(), "2026-01-31T12:01:30.999Z");
-        // date -u -d 2026-01-31T12:00:00Z +%s. Before 1970 the count goes down to the second that has begun.
+        // date -u -d 2026-01-31T12:00:00Z +%s
         assert_eq!((noon.seconds(), Timestamp::from_millis(-1).seconds()), (1_769_860_800, -1));
     }
 
@@ -253,7 +255,7 @@ mod tests {
         assert_eq!(Expiry::after(noon, 30).seconds(), 1_772_452_800);
     }
 
-    /// A time, with right and wrong values for each of its parts.
+    /// A text like a time. Each part may be valid or invalid.
     fn like_a_time() -> impl Strategy<Value = String> {
         let year = prop_oneof![
             Just("0000".to_owned()),
@@ -267,8 +269,8 @@ mod tests {
         (year, rest, fraction, offset).prop_map(|(year, rest, fraction, offset)| year + &rest + &fraction + &offset)
     }
 
-    /// Parses without a panic; what parses is written with a fixed width and reads back.
-    fn reads_back_or_is_refused(text: &str) -> Result<(), TestCaseError> {
+    /// Checks that the text parses without a panic, and that a valid time is written with a fixed width and reads back.
+    fn check_reading_back(text: &str) -> Result<(), TestCaseError> {
         let Ok(time) = Timestamp::parse(text) else { return Ok(()) };
         let written = time.to_string();
         prop_assert_eq!(written.len(), 24, "{}", text);
@@ -279,18 +281,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in any::<String>()) {
-            reads_back_or_is_refused(&text)?;
+        fn no_text_causes_a_panic(text in any::<String>()) {
+            check_reading_back(&text)?;
             let _ = Day::parse(&text);
         }
 
         #[test]
-        fn any_time_is_read_or_refused(text in like_a_time()) {
-            reads_back_or_is_refused(&text)?;
+        fn no_text_like_a_time_causes_a_panic(text in like_a_time()) {
+            check_reading_back(&text)?;
         }
 
         #[test]
-        fn written_times_and_days_sort_as_they_are(a in any::<i64>(), b in any::<i64>(), days in any::<u16>()) {
+        fn texts_sort_as_times_and_days_do(a in any::<i64>(), b in any::<i64>(), days in any::<u16>()) {
             let (a, b) = (Timestamp::from_millis(a), Timestamp::from_millis(b));
             prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
             let (a, b) = (a.day().plus_days(days), b.day());

@@ -1,4 +1,4 @@
-//! The whole way: from a request at the gateway to its webhook at the merchant's server.
+//! End to end: from a request at the gateway to its webhook at the receiver.
 
 use std::time::{Duration, Instant};
 
@@ -11,11 +11,11 @@ use crate::load::{Seen, Shop};
 use crate::plan::Plan;
 use crate::show;
 
-/// At a modest rate a client pays ten times a second.
+/// Interval of a client's payments at a modest rate.
 const PACE: Duration = Duration::from_millis(100);
 const WARM_UP: usize = 100;
 
-/// Figures of clients that pay as fast as they are answered, and of such that take their time.
+/// Figures of clients that pay as fast as they can, and of clients at a modest rate.
 pub async fn measure(plan: &Plan) -> Result<Value, String> {
     let stack = Stack::try_start(Options::new()).await?;
     eprintln!("end to end: warming up");
@@ -42,14 +42,14 @@ async fn part(stack: &Stack, clients: usize, payments: usize, pace: Option<Durat
     let accepted_us = show::micros(began.elapsed());
     let settled_all = shop.settled(&seen).await;
     let settled_us = show::micros(settled_all.last.saturating_duration_since(began));
-    // The oracle fails the run where the books are wrong.
+    // The run fails if the oracle finds a fault in the books.
     settled(stack, &shop.merchant.tenant(), payments).await;
     json!({"clients": clients, "payments": payments, "refused": seen.refused, "lost": settled_all.lost,
         "post": show::percentiles(&posts(&seen)), "webhook": show::percentiles(&settled_all.webhooks),
         "accepted_per_second": per_second(payments, accepted_us), "settled_per_second": per_second(payments, settled_us)})
 }
 
-/// How long the requests took.
+/// Durations of the requests.
 pub fn posts(seen: &Seen) -> Percentiles {
     Percentiles::of(seen.accepted.iter().map(|payment| payment.took))
 }

@@ -1,4 +1,4 @@
-//! Real events, from the samples in `events/`, each for something new to do.
+//! Events for the functions, made from the samples in `events/`; each causes new work.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn set_header(event: &mut Value, name: &str, value: &str) {
     event["multiValueHeaders"][name] = json!([value]);
 }
 
-/// From the gateway, with the authorizer's answer for this merchant.
+/// An event of the gateway, with the authorizer's answer for this merchant.
 fn from(merchant: &Merchant, mut event: Value) -> Value {
     let context = &mut event["requestContext"]["authorizer"];
     context["merchant"] = json!(merchant.id);
@@ -41,7 +41,7 @@ pub fn get_payment(merchant: &Merchant, id: &str) -> Value {
     event
 }
 
-/// The gateway's question who that is.
+/// The gateway's request to the authorizer.
 pub fn authenticate(merchant: &Merchant) -> Value {
     let mut event = sample("authenticate/test-key.json");
     set_header(&mut event, "Authorization", &format!("Bearer {}", merchant.client.secret()));

@@ -1,4 +1,4 @@
-//! One merchant sends at three times its plan's rate: what another one notices.
+//! One merchant sends at three times its plan's rate: the effect on another merchant.
 
 use std::time::{Duration, Instant};
 
@@ -12,24 +12,24 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::plan::Plan;
 use crate::show;
 
-/// The standard plan's requests a second: little beside what two cores carry from end to end. With the template's 100
-/// what is accepted would fill this machine, and not the throttle would be measured but the lack of cores.
+/// The standard plan's requests a second: far below what two cores can serve. At the template's rate of 100 the test
+/// would measure the lack of cores instead of the throttle.
 const RATE: u32 = 20;
 /// The other merchant's requests a second.
 const OTHERS_RATE: u32 = 10;
-/// Until every function that a payment needs has been started.
+/// Until every function that a payment needs is running.
 const WARM_UP: Duration = Duration::from_secs(3);
 
-/// What a sender was told.
+/// Answers that a sender got.
 #[derive(Default)]
 struct Told {
     accepted: Vec<Duration>,
     refused: usize,
-    /// Refusals that did not say when to come back.
+    /// Refusals without `Retry-After`.
     without_retry_after: usize,
 }
 
-/// The other merchant alone, beside one within its rate, and beside one at three times that.
+/// The other merchant alone, beside one within its rate, and beside one at three times its rate.
 pub async fn measure(plan: &Plan) -> Result<Value, String> {
     let options = Options::new().knob("STANDARD_PLAN_RATE", RATE).knob("STANDARD_PLAN_BURST", RATE * 2);
     let stack = Stack::try_start(options).await?;
@@ -55,7 +55,7 @@ pub async fn measure(plan: &Plan) -> Result<Value, String> {
             "without_retry_after": flood.without_retry_after}}))
 }
 
-/// Sends payments at this rate whether they are answered or not.
+/// Sends payments at this rate without waiting for the answers.
 async fn steadily(client: &Client, per_second: u32, how_long: Duration) -> Told {
     let mut ticks = interval(Duration::from_secs(1) / per_second);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -79,7 +79,7 @@ async fn steadily(client: &Client, per_second: u32, how_long: Duration) -> Told 
     told
 }
 
-/// How long it took to be accepted; `Err`: it was refused, with a time to come back or without.
+/// Duration of an accepted request; `Err` is a refusal, with whether it had `Retry-After`.
 async fn send(client: &Client) -> Result<Duration, bool> {
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     let began = Instant::now();

@@ -1,4 +1,4 @@
-//! The goals, and how a run's figures stand beside them.
+//! The goals, compared with a run's figures.
 
 use serde_json::{Value, json};
 

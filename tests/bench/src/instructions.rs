@@ -1,4 +1,4 @@
-//! Instructions of a request, counted by callgrind: a figure that does not depend on what else the machine does.
+//! Instructions of a request, counted by callgrind: independent of other load on the machine.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -13,8 +13,8 @@ use crate::plan::Plan;
 use crate::single::{self, EMPTY, Scene};
 use crate::{events, show};
 
-/// Instructions by function: of its start with the first event, and of each event after that. Null where there is no
-/// valgrind, or it can't run the program.
+/// Instructions by function: of its start with the first event, and of each later event. Null without valgrind, or if
+/// it can't run the program.
 pub async fn measure(plan: &Plan) -> Result<Value, String> {
     if Command::new("valgrind").arg("--version").output().is_err() {
         eprintln!("instructions: left out, valgrind is not installed");
@@ -42,14 +42,14 @@ pub async fn measure(plan: &Plan) -> Result<Value, String> {
     Ok(all)
 }
 
-/// All instructions of a process that was given so many events.
+/// Instructions of a process that handled this many events.
 async fn count(scene: &Scene, function: &str, events: usize) -> Result<u64, String> {
     let folder = scene.stack.data().join(format!("callgrind-{events}"));
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
     let (script, counts) = (folder.join(function), folder.join(format!("{function}.counts")));
     write_script(&script, &counts, &single::binary(function)).map_err(|error| error.to_string())?;
     let mut environment = scene.environment();
-    // Everything takes fifty times as long.
+    // Callgrind slows the program down fifty times.
     environment.insert("STORE_DEADLINE_MS".to_owned(), "9000".to_owned());
     let running = Single::start(&script, environment).await?;
     for _ in 0..events {

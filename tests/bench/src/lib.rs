@@ -1,4 +1,4 @@
-//! What `make bench` has measured, and what that costs on AWS.
+//! Results of `make bench`, and their cost on AWS.
 
 pub mod cost;
 pub mod show;

@@ -1,4 +1,4 @@
-//! Clients that pay through the gateway, and what became of what was accepted.
+//! Clients that pay through the gateway, and the results of their payments.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -10,13 +10,13 @@ use spillway_tests::receiver::Receiver;
 use spillway_tests::{Client, Merchant, Stack, unique};
 use tokio::time::sleep;
 
-/// How long nothing may arrive until what is missing counts as lost: longer than any wait before a second attempt.
+/// Time without any webhook after which missing ones count as lost: longer than any wait before a second attempt.
 const SILENCE: Duration = Duration::from_secs(150);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// How long a client waits when told 429 or 5xx.
+/// Wait of a client after a 429 or 5xx.
 const REFUSED_WAIT: Duration = Duration::from_millis(50);
 
-/// A merchant with a server that takes its webhooks.
+/// A merchant with a receiver of its webhooks.
 pub struct Shop {
     pub merchant: Merchant,
     receiver: Receiver,
@@ -25,9 +25,9 @@ pub struct Shop {
 /// An accepted payment.
 pub struct Accepted {
     pub id: String,
-    /// How long the request took that was accepted.
+    /// Duration of the accepted request.
     pub took: Duration,
-    /// When its answer was there.
+    /// Time of the answer.
     pub at: Instant,
 }
 
@@ -35,17 +35,17 @@ pub struct Accepted {
 #[derive(Default)]
 pub struct Seen {
     pub accepted: Vec<Accepted>,
-    /// Requests that were told to come later.
+    /// Requests refused with 429 or 5xx.
     pub refused: usize,
 }
 
-/// What came of accepted payments.
+/// Results of accepted payments.
 pub struct Settled {
     /// From each answer to its webhook.
     pub webhooks: Percentiles,
-    /// Accepted, but no webhook came.
+    /// Accepted payments without a webhook.
     pub lost: usize,
-    /// When the last webhook came.
+    /// Arrival of the last webhook.
     pub last: Instant,
 }
 
@@ -57,8 +57,8 @@ impl Shop {
         Shop { merchant, receiver }
     }
 
-    /// So many clients make so many payments together, each the next one when it has its answer, or, with a pace, no
-    /// sooner than that after the one before.
+    /// `clients` clients create `payments` payments together. Each sends the next one after the answer, or with a pace
+    /// no earlier than one pace after the one before.
     pub async fn pay(&self, clients: usize, payments: usize, pace: Option<Duration>) -> Seen {
         let share = |client: usize| payments / clients + usize::from(client < payments % clients);
         let all = join_all((0..clients).map(|client| pay(&self.merchant.client, share(client), pace))).await;
@@ -69,7 +69,7 @@ impl Shop {
         })
     }
 
-    /// Waits until every accepted payment's webhook has come, or nothing comes any more.
+    /// Waits for the webhook of every accepted payment, until no more arrive.
     pub async fn settled(&self, seen: &Seen) -> Settled {
         let (mut count, mut since) = (self.receiver.count(), Instant::now());
         while count < seen.accepted.len() && since.elapsed() < SILENCE {
@@ -117,7 +117,7 @@ async fn pay(client: &Client, payments: usize, pace: Option<Duration>) -> Seen {
     seen
 }
 
-/// One payment; none where the same request is to be sent again later.
+/// One payment; `None` if the same request must be repeated later.
 async fn pay_once(client: &Client, key: &str) -> Option<Accepted> {
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     let request = client.payment_request(key, &payment);

@@ -1,5 +1,5 @@
-//! `make bench`: how fast the functions are, how big, and how dear, on this machine; and `make performance`, which puts
-//! a run's figures into docs/performance.md.
+//! `make bench` measures speed, size and cost of the functions on this machine; `make performance` writes a run's
+//! figures into docs/performance.md.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "like the tests, it is never deployed")]
 
 mod end_to_end;
@@ -48,7 +48,7 @@ async fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(log) => {
-            // Of a runner that ended, the last line says why.
+            // The last line of an ended runner says why it ended.
             eprintln!("bench: {}", log.lines().last().unwrap_or_default());
             ExitCode::FAILURE
         }
@@ -62,7 +62,7 @@ fn variable(name: &str) -> Option<String> {
 async fn bench(json: &Path) -> Result<(), String> {
     let quick = variable("QUICK").is_some_and(|value| value != "0");
     let plan = if quick { Plan::QUICK } else { Plan::FULL };
-    // `PARTS=units,resources` measures these alone, for who works on one of them.
+    // `PARTS=units,resources` measures these parts only.
     let wanted = |part: &str| variable("PARTS").is_none_or(|parts| parts.split(',').any(|wanted| wanted == part));
     let needed = |function: &&&str| **function != single::EMPTY || wanted("single") || wanted("instructions");
     for function in single::FUNCTIONS.iter().filter(needed) {
@@ -109,7 +109,7 @@ fn write(json: &Path, figures: &Value) -> std::io::Result<()> {
     fs::write(json, format!("{figures:#}\n"))
 }
 
-/// Where and when this runs.
+/// The machine and the date.
 fn machine() -> Value {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let cpus = read("/proc/cpuinfo");

@@ -1,4 +1,4 @@
-//! A run's figures as tables, on the terminal and in docs/performance.md.
+//! A run's figures as tables, for the terminal and docs/performance.md.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::single::{EMPTY, FUNCTIONS};
 
 const BEGIN: &str = "<!-- figures: made by `make performance`, not by hand -->";
 
-/// The parts of a run that stand in these tables.
+/// The parts of a run that these tables show.
 pub const PARTS: [&str; 5] = ["single", "end_to_end", "flood", "units", "instructions"];
 
 /// All tables of a run.
@@ -166,8 +166,8 @@ fn instructions(figures: &Value) -> String {
     table(&["function", "start", "each event"], &["create-payment", EMPTY].map(row))
 }
 
-/// Writes the tables of the run in `json` between the markers in `page`, and its figures to where `make cost` finds them.
-/// The error is a sentence.
+/// Writes the tables of the run in `json` between the markers in `page`, and its figures to the file that `make cost`
+/// reads. `Err` is a sentence.
 pub fn write(json: &Path, page: &Path) -> Result<(), String> {
     let read = |path: &Path| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
     let figures = read(json).map_err(|why| format!("{why}: run `make bench` first"))?;
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_that_lacks_something_still_has_tables() {
+    fn a_partial_run_still_has_tables() {
         assert!(tables(&Value::Null).contains("| create-payment "));
     }
 }

@@ -1,30 +1,30 @@
-//! How much of everything is measured.
+//! The size of a benchmark run.
 
 use std::time::Duration;
 
 /// Sizes of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// Times that each function is started alone.
+    /// Number of starts of each function.
     pub rounds: usize,
-    /// Events after the first one that it gets each time.
+    /// Number of events after the first one at each start.
     pub events: usize,
-    /// Payments of one client, of eight, and of thirty-two.
+    /// Numbers of clients and payments: one, eight and thirty-two clients.
     pub payments: [(usize, usize); 3],
-    /// Payments at a modest rate, of each client.
+    /// Payments of each client at a modest rate.
     pub paced_payments: usize,
-    /// Payments that are folded together.
+    /// Payments in one fold.
     pub folded: usize,
-    /// Payments that come one by one.
+    /// Payments one by one.
     pub alone: usize,
-    /// How long each part of the flood lasts.
+    /// Duration of each part of the flood.
     pub flood: Duration,
-    /// Events under callgrind; then twice as many.
+    /// Events under callgrind; a second run has twice as many.
     pub counted_events: usize,
 }
 
 impl Plan {
-    /// What the figures in docs/performance.md are made of.
+    /// The run behind docs/performance.md.
     pub const FULL: Plan = Plan {
         rounds: 20,
         events: 25,
@@ -36,7 +36,7 @@ impl Plan {
         counted_events: 100,
     };
 
-    /// A look, in about a minute: medians mean something, the hundredth of all hardly.
+    /// A quick run of about a minute: medians are meaningful, 99th percentiles hardly.
     pub const QUICK: Plan = Plan {
         rounds: 5,
         events: 20,

@@ -1,4 +1,4 @@
-//! How figures are written for people: from whole microseconds and bytes.
+//! Figures in readable units, from whole microseconds and bytes.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Half of them were as fast as `p50_us`, 99 of a hundred as fast as `p99_us`.
+/// Percentiles of durations as `p50_us` and `p99_us`.
 pub fn percentiles(of: &Percentiles) -> Value {
     serde_json::json!({"count": of.count(), "p50_us": micros(of.at(50)), "p99_us": micros(of.at(99))})
 }
@@ -39,12 +39,12 @@ pub fn ratio(part: u64, whole: u64) -> String {
     }
 }
 
-/// What stands where nothing was measured.
+/// Placeholder for a figure that was not measured.
 pub fn none() -> String {
     "–".to_owned()
 }
 
-/// A table as Markdown has it, with columns as wide as they must be.
+/// A Markdown table with aligned columns.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let mut lines: Vec<Vec<String>> = vec![head.iter().map(ToString::to_string).collect()];
     lines.extend(rows.iter().cloned());
@@ -59,10 +59,10 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     lines.iter().map(line).collect()
 }
 
-/// Where the figures of a page end.
+/// Marks the end of a page's figures.
 const END: &str = "<!-- end of figures -->";
 
-/// A page with these tables in the place of what stands between `begin` and [`END`]; none where it lacks one of them.
+/// The page with these tables between `begin` and [`END`]; `None` if a marker is missing.
 pub fn between(page: &str, begin: &str, tables: &str) -> Option<String> {
     let (before, rest) = page.split_once(begin)?;
     let (_, after) = rest.split_once(END)?;
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_written_for_people() {
+    fn figures_have_readable_units() {
         assert_eq!(ms(&1_234.into()), "1.23 ms");
         assert_eq!(ms(&Value::Null), "–");
         assert_eq!(mb(&5_432_100.into()), "5.43 MB");
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_between_the_markers_is_replaced() {
+    fn only_text_between_the_markers_is_replaced() {
         let page = format!("Why.\n<!-- begin -->\nold\n{END}\nBecause.\n");
         let replaced = format!("Why.\n<!-- begin -->\n\nnew\n\n{END}\nBecause.\n");
         assert_eq!(between(&page, "<!-- begin -->", "new\n"), Some(replaced));
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tables_columns_are_as_wide_as_they_must_be() {
+    fn table_columns_fit_their_widest_cell() {
         let rows = [vec!["ä".to_owned(), "1".to_owned()]];
         assert_eq!(table(&["what", "n"], &rows), "| what | n |\n| ---- | - |\n| ä    | 1 |\n");
     }

@@ -1,5 +1,5 @@
-//! One function at a time, alone under the runner's Runtime API: how fast it is there, how fast it answers, how much
-//! memory it takes. All functions take turns, so that whatever else the machine does hits them alike.
+//! One function at a time, alone under the runner's Runtime API: start-up time, latency and memory. The functions take
+//! turns, so that other load on the machine affects all of them equally.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,9 +16,9 @@ use spillway_tests::{Merchant, Options, Stack, Template, event};
 use crate::plan::Plan;
 use crate::{events, show};
 
-/// The function that does nothing.
+/// The function that does nothing, for comparison.
 pub const EMPTY: &str = "empty-function";
-/// What is measured, in the order in which each needs what the one before it did.
+/// The measured functions; each needs the results of those before it.
 pub const FUNCTIONS: [&str; 6] =
     ["create-payment", "get-payment", "authenticate", "call-processor", "deliver-webhook", EMPTY];
 
@@ -30,7 +30,7 @@ struct Figures {
     peak_bytes: u64,
 }
 
-/// A stack where nothing moves by itself, and a merchant on it.
+/// A stack without triggers, and a merchant on it.
 pub struct Scene {
     pub stack: Stack,
     pub merchant: Merchant,
@@ -46,7 +46,7 @@ impl Scene {
         Ok(Scene { stack, merchant, _receiver: receiver })
     }
 
-    /// What the runner gives the functions.
+    /// The environment that the runner gives the functions.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let text = fs::read_to_string(self.stack.env_file()).unwrap();
         let pairs = text.lines().filter_map(|line| line.split_once('='));
@@ -54,7 +54,7 @@ impl Scene {
     }
 }
 
-/// Where a function's release binary lies: beside this program, and the empty one in a target folder of its own.
+/// Path of a function's release binary: beside this program; the empty function has its own target folder.
 pub fn binary(function: &str) -> PathBuf {
     let folder = std::env::current_exe().unwrap().parent().unwrap().to_owned();
     let folder = if function == EMPTY { folder.parent().unwrap().join("empty/release") } else { folder };
@@ -66,7 +66,7 @@ pub async fn measure(plan: &Plan) -> Result<Value, String> {
     let scene = Scene::set().await?;
     let (merchant, environment) = (&scene.merchant, scene.environment());
     let mut all: BTreeMap<&str, Figures> = BTreeMap::new();
-    // The first round, not counted, brings the programs into the machine's memory.
+    // The first round is not counted: it loads the programs into the page cache.
     for round in 0..=plan.rounds {
         eprintln!("single figures: round {round} of {}", plan.rounds);
         let mut created: Vec<String> = Vec::new();
@@ -111,7 +111,7 @@ fn described(function: &str, figures: &Figures) -> Value {
         "peak_memory_bytes": figures.peak_bytes, "binary_bytes": fs::metadata(binary(function)).unwrap().len()})
 }
 
-/// Starts the function, gives it these events, and ends it.
+/// Starts the function, hands it these events, and ends it.
 async fn run(
     binary: &Path, environment: &BTreeMap<String, String>, events: Vec<Value>, figures: &mut Figures,
 ) -> Result<Vec<Value>, String> {
@@ -132,7 +132,7 @@ async fn run(
     Ok(answers)
 }
 
-/// The most memory that the process ever had, from `/proc`.
+/// Peak memory of the process, from `/proc`.
 fn peak_bytes(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB"));
@@ -145,7 +145,7 @@ fn id(answer: &Value) -> String {
     body["id"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Whether the function did what it is for.
+/// Whether the answer is the expected one.
 pub fn is_right(function: &str, answer: &Value) -> bool {
     match function {
         "create-payment" => answer["statusCode"] == 202,

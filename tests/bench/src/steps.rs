@@ -1,4 +1,4 @@
-//! What a payment costs in the store, by step, in the store's own figures.
+//! Cost of a payment in the store by step, as the store reports it.
 
 use serde_json::{Value, json};
 use spillway_tests::receiver::Receiver;
@@ -7,7 +7,7 @@ use spillway_tests::{Options, Stack, Template};
 
 use crate::plan::Plan;
 
-/// One payment alone, and many that are folded together.
+/// Costs of a single payment, and of many in one fold.
 pub async fn measure(plan: &Plan) -> Result<Value, String> {
     eprintln!("write units: one payment alone, then {} folded together", plan.folded);
     let stack = Stack::try_start(Options::new().store_proxy().template(Template::still())).await?;
@@ -16,7 +16,7 @@ pub async fn measure(plan: &Plan) -> Result<Value, String> {
     merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let alone = walk(&stack, &merchant, 1).await;
     let full = walk(&stack, &merchant, plan.folded).await;
-    // Each fold's movements are deleted by the next one.
+    // Each fold deletes the movements of the one before.
     let next = walk(&stack, &merchant, 1).await;
     Ok(json!({"alone": described(&alone, full.deletions, 1), "full": described(&full, next.deletions, plan.folded)}))
 }

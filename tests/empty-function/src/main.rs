@@ -1,4 +1,4 @@
-//! Answers 200 to everything.
+//! A function that answers every request with 200.
 
 use lambda_http::{Body, Error, Request, Response, run, service_fn};
 

@@ -1,6 +1,5 @@
-//! An endpoint that panics at `/panic`, and tells which environment answers at any other route. For the tests of what
-//! a client, the log and the next request see of a panic: here in a function's stead, where the path's parameter says
-//! what to do, and deployed with the template beside it.
+//! An endpoint that panics at `/panic`, and at any other route answers which environment serves it. Tests of panics
+//! deploy it with the template beside it, or run it in the place of get-payment, with `panic` as the payment's id.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -8,15 +7,16 @@ use std::sync::{Arc, OnceLock};
 use lambda_http::Request;
 use serde::Serialize;
 use spillway_domain::id::hex;
-use spillway_platform::api::{ApiRequestExt as _, ApiResponseExt as _, Problem, Response};
-use spillway_platform::runtime::{Context, serve_http};
+use spillway_lambda::serve_http;
+use spillway_runtime::Context;
+use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Problem, Response};
 
-/// Who answered.
+/// The environment that answered.
 #[derive(Serialize)]
 struct Answer {
-    /// The same as long as the process lives, and of no other process.
+    /// Identifies the process.
     environment: &'static str,
-    /// Requests so far, with this one and those that panicked.
+    /// Requests so far, including this one and those that panicked.
     served: u64,
 }
 

@@ -1,4 +1,4 @@
-//! What the API answered, and how a request fared.
+//! Answers of the API.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
 
-/// An answer, read to its end.
+/// An answer, read completely.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status.
@@ -15,12 +15,12 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body as sent.
     pub text: String,
-    /// The body, or null when it is no JSON.
+    /// The body as JSON; null if it is not JSON.
     pub body: Value,
 }
 
 impl Answer {
-    /// A header's value; empty when there is none.
+    /// A header's value; empty without the header.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
     }
@@ -31,14 +31,14 @@ impl Answer {
         self.body["id"].as_str().unwrap_or_else(|| panic!("no id: {} {}", self.status, self.text))
     }
 
-    /// Fails the test unless this has the status; gives itself.
+    /// Fails the test unless the answer has this status; returns the answer.
     #[track_caller]
     pub fn expect(self, status: u16) -> Answer {
         assert_eq!(self.status.as_u16(), status, "{}", self.text);
         self
     }
 
-    /// Fails the test unless this is a complete problem (RFC 9457) with this status and code; gives itself.
+    /// Fails the test unless the answer is a complete problem (RFC 9457) with this status and code; returns the answer.
     #[track_caller]
     pub fn expect_problem(self, status: u16, code: &str) -> Answer {
         let problem = &self.body;
@@ -54,7 +54,7 @@ impl Answer {
         self
     }
 
-    /// The same, without what is different in every answer; gives the problem, to be compared with others.
+    /// Like [`Answer::expect_problem`]; returns the problem without its request's ids, to compare it with others.
     #[track_caller]
     pub fn expect_anonymous_problem(self, status: u16, code: &str) -> Value {
         let mut problem = self.expect_problem(status, code).body;
@@ -63,12 +63,12 @@ impl Answer {
         problem
     }
 
-    /// Whether the same request may be sent again: after a 429 and any 5xx, as the README says.
+    /// Whether the request may be repeated: after a 429 and any 5xx.
     pub fn says_later(&self) -> bool {
         self.status == 429 || self.status.is_server_error()
     }
 
-    /// How long the client has to wait before it sends the same request again.
+    /// The wait before a repeat that the answer asks for.
     pub fn retry_after(&self) -> Option<Duration> {
         self.header("retry-after").parse().ok().map(Duration::from_secs)
     }
@@ -78,7 +78,7 @@ impl Answer {
         format!("{} {}", self.status.as_u16(), self.body["code"].as_str().unwrap_or("without a code"))
     }
 
-    /// For people, in a few words: `429 rate_limited: …`.
+    /// Status, code and detail in a few words: `429 rate_limited: …`.
     pub fn described(&self) -> String {
         let status = self.status.as_u16();
         match (self.body["code"].as_str(), self.body["detail"].as_str()) {
@@ -95,31 +95,42 @@ impl Answer {
     }
 }
 
-/// Most characters of a body that is no problem, in a sentence.
+/// Fails the test unless all answers accept the same object, and all but one of them are replays.
+#[track_caller]
+pub fn expect_one_result(answers: &[Answer]) {
+    for answer in answers {
+        assert_eq!((answer.status.as_u16(), &answer.body), (202, &answers[0].body), "{}", answer.text);
+        assert_eq!(answer.header("location"), answers[0].header("location"));
+    }
+    let replayed = answers.iter().filter(|answer| answer.header("idempotent-replayed") == "true").count();
+    assert_eq!(replayed, answers.len() - 1);
+}
+
+/// Longest excerpt, in characters, of a body that is not a problem.
 const DESCRIBED_MAX: usize = 200;
 const FAILED: &str = "the connection failed";
 
-/// How a request fared that was sent until it was served.
+/// Result of a request that was sent until it was served.
 #[derive(Debug)]
 pub struct Served {
-    /// The last answer; `Err` if the connection failed instead.
+    /// The last answer; `Err` if the connection failed.
     pub last: reqwest::Result<Answer>,
-    /// How often it was sent.
+    /// Number of tries.
     pub tries: u32,
-    /// How long the last try took.
+    /// Duration of the last try.
     pub took: Duration,
-    /// What each try before the last met: status and code, or that there was no answer.
+    /// Status and code of each earlier try, or that there was no answer.
     pub errors: Vec<String>,
 }
 
 impl Served {
-    /// The answer if it is not one after which the client has to come again; else what came last, for people.
+    /// The answer, unless it asks the client to come back later; `Err` is the last result in words.
     pub fn answer(self) -> Result<Answer, String> {
         self.answered()?;
         self.last.map_err(|_| FAILED.to_owned())
     }
 
-    /// The same, to be looked at.
+    /// The same as a reference.
     pub fn answered(&self) -> Result<&Answer, String> {
         match &self.last {
             Ok(answer) if answer.says_later() => Err(answer.described()),

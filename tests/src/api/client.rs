@@ -1,4 +1,4 @@
-//! The API as a merchant's engineer calls it.
+//! A client of the API, as merchants write it.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,13 @@ use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
-pub use crate::api::answer::{Answer, Served};
+pub use crate::api::answer::{Answer, Served, expect_one_result};
 use crate::api::eventually::{Deadline, eventually};
 use crate::api::terms;
 
-/// Before a request is sent again whose answer does not say when.
+/// Wait before a repeat if the answer gives none.
 const PAUSE: Duration = Duration::from_millis(150);
-/// Most milliseconds by which a client comes later than it has to, so that many do not come at once.
+/// Longest extra wait in milliseconds, which spreads concurrent clients.
 const SPREAD_MS: u64 = 200;
 
 fn spread() -> Duration {
@@ -27,11 +27,11 @@ pub struct Client {
     base_url: String,
     secret: String,
     plan_key: Option<String>,
-    /// Whether it waits where it is told 429.
+    /// Whether it waits and repeats after a 429.
     waits: bool,
 }
 
-/// A request whose every part can be wrong.
+/// A request; each part can be replaced by an invalid one.
 #[derive(Debug, Clone)]
 pub struct Request {
     client: Client,
@@ -52,18 +52,18 @@ impl Client {
         }
     }
 
-    /// The same, for a gateway that wants the merchant's plan key from its clients.
+    /// A copy that sends the merchant's plan key, for a gateway that requires it.
     pub(crate) fn with_plan_key(self, plan_key: Option<String>) -> Client {
         Client { plan_key, ..self }
     }
 
-    /// The same, but told 429 it waits and sends the same again: for a stack whose plans may allow a few requests a
-    /// second, where no test is about that.
+    /// A copy that waits and repeats after a 429: for stacks whose plans allow few requests a second, in tests of other
+    /// things.
     pub(crate) fn waiting_its_turn(self) -> Client {
         Client { waits: true, ..self }
     }
 
-    /// Whether it sends a plan key, as no client of AWS does.
+    /// Whether it sends a plan key, which no client on AWS does.
     pub fn sends_plan_key(&self) -> bool {
         self.plan_key.is_some()
     }
@@ -73,7 +73,7 @@ impl Client {
         &self.secret
     }
 
-    /// A request to a path below `/v1` with nothing but the key.
+    /// A request to a path below `/v1` with no header but the key.
     pub fn request(&self, method: Method, path: &str) -> Request {
         let request = Request {
             client: self.clone(),
@@ -94,7 +94,7 @@ impl Client {
         self.request(Method::GET, path).send().await
     }
 
-    /// A request that creates a payment: right as it is, to be changed at will.
+    /// A valid request that creates a payment.
     pub fn payment_request(&self, idempotency_key: &str, payment: &Value) -> Request {
         let request = self.request(Method::POST, "/payments").header("content-type", "application/json");
         request.header("idempotency-key", idempotency_key).body(payment.to_string())
@@ -105,18 +105,18 @@ impl Client {
         self.payment_request(idempotency_key, payment).send().await
     }
 
-    /// Creates a payment that has to be accepted, under a key of its own; gives its id.
+    /// Creates a payment that must be accepted, under its own idempotency key; returns its id.
     pub async fn pay(&self, amount: u64, currency: &str, token: &str) -> String {
         let payment = json!({"amount": amount, "currency": currency, "token": token});
         self.create_payment(&unique(), &payment).await.expect(202).id().to_owned()
     }
 
-    /// The payment as it is now.
+    /// The payment.
     pub async fn payment(&self, id: &str) -> Value {
         self.get(&format!("/payments/{id}")).await.expect(200).body
     }
 
-    /// Waits until the payment is final; gives it.
+    /// Waits until the payment is final; returns it.
     pub async fn finished(&self, id: &str) -> Value {
         eventually("the payment is final", Deadline::LATER, async || {
             let payment = self.payment(id).await;
@@ -125,7 +125,7 @@ impl Client {
         .await
     }
 
-    /// Pays and waits until the payment has succeeded; gives it.
+    /// Creates a payment and waits until it has succeeded; returns it.
     pub async fn paid(&self, amount: u64, currency: &str) -> Value {
         let id = self.pay(amount, currency, "tok_visa").await;
         let payment = self.finished(&id).await;
@@ -142,7 +142,7 @@ impl Client {
         (amount("available"), amount("pending"))
     }
 
-    /// Fails the test unless every route that the key would open answers 401.
+    /// Fails the test unless the API refuses the key with 401.
     pub async fn expect_refused(&self) {
         let payment = terms::payment();
         let answers: [Answer; 3] = [
@@ -155,7 +155,7 @@ impl Client {
         }
     }
 
-    /// A request for a refund of a payment under this key.
+    /// A request that refunds a payment.
     pub fn refund_request(&self, payment: &str, idempotency_key: &str, amount: u64) -> Request {
         let path = format!("/payments/{payment}/refunds");
         let request = self.request(Method::POST, &path).header("content-type", "application/json");
@@ -163,26 +163,26 @@ impl Client {
         request.header("idempotency-key", idempotency_key).body(body.to_string())
     }
 
-    /// A request that registers a receiver of webhooks: right as it is, to be changed at will.
+    /// A valid request that creates a webhook endpoint.
     pub fn webhook_endpoint_request(&self, idempotency_key: &str, url: &str, event_types: &[&str]) -> Request {
         let request = self.request(Method::POST, "/webhook-endpoints").header("content-type", "application/json");
         let body = json!({"url": url, "event_types": event_types});
         request.header("idempotency-key", idempotency_key).body(body.to_string())
     }
 
-    /// Registers a receiver of webhooks, under a key of its own; gives the endpoint with its secret.
+    /// Creates a webhook endpoint under its own idempotency key; returns it with its secret.
     pub async fn create_webhook_endpoint(&self, url: &str, event_types: &[&str]) -> Value {
         self.webhook_endpoint_request(&unique(), url, event_types).send().await.expect(201).body
     }
 
-    /// A request that changes a webhook endpoint of this version.
+    /// A request that changes this version of a webhook endpoint.
     pub fn webhook_endpoint_change(&self, id: &str, version: u64, change: &Value) -> Request {
         let request = self.request(Method::PATCH, &format!("/webhook-endpoints/{id}"));
         let request = request.header("content-type", "application/json").header("if-match", &format!("\"{version}\""));
         request.body(change.to_string())
     }
 
-    /// A POST to something below a webhook endpoint: `rotate-secret` or `test`.
+    /// A POST to `rotate-secret` or `test` of a webhook endpoint.
     pub fn webhook_endpoint_action(&self, id: &str, action: &str, idempotency_key: &str) -> Request {
         let request = self.request(Method::POST, &format!("/webhook-endpoints/{id}/{action}"));
         request.header("idempotency-key", idempotency_key)
@@ -193,25 +193,25 @@ impl Client {
         self.request(Method::DELETE, &format!("/webhook-endpoints/{id}"))
     }
 
-    /// The webhook endpoint as it is now.
+    /// The webhook endpoint.
     pub async fn webhook_endpoint(&self, id: &str) -> Value {
         self.get(&format!("/webhook-endpoints/{id}")).await.expect(200).body
     }
 }
 
 impl Request {
-    /// Adds a header, beside any of the same name.
+    /// Adds a header; one of the same name stays.
     pub fn header(self, name: &str, value: &str) -> Request {
         self.header_bytes(name, value.as_bytes())
     }
 
-    /// Adds a header whose value need not be text.
+    /// Adds a header whose value need not be UTF-8.
     pub fn header_bytes(mut self, name: &str, value: &[u8]) -> Request {
         self.headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value).unwrap());
         self
     }
 
-    /// Takes away every header of this name.
+    /// Removes every header of this name.
     pub fn without(mut self, name: &str) -> Request {
         self.headers.remove(name);
         self
@@ -223,28 +223,27 @@ impl Request {
         self
     }
 
-    /// Sends it; no answer at all fails the test.
+    /// Sends it; fails the test without an answer.
     pub async fn send(&self) -> Answer {
         self.try_send().await.unwrap()
     }
 
-    /// Sends it so many times at once; no answer at all fails the test.
+    /// Sends it `count` times concurrently; fails the test without an answer.
     pub async fn send_at_once(&self, count: usize) -> Vec<Answer> {
         join_all((0..count).map(|_| self.send())).await
     }
 
-    /// Sends it as merchants do: told 5xx, because the machine has more to do than it can, it sends the same again. The
-    /// error is a connection's.
+    /// Sends it until the answer is not 5xx, which a loaded machine may give. `Err` is a connection error.
     pub async fn send_until_served(&self) -> reqwest::Result<Answer> {
         eventually("the request is served", Deadline::LATER, async || match self.try_send().await {
             Ok(answer) if answer.status.is_server_error() => Err(answer.text),
-            told => Ok(told),
+            answer => Ok(answer),
         })
         .await
     }
 
-    /// Sends it as a client should. After a 429, a 5xx or a failed connection it sends the same again, as late as
-    /// `Retry-After` says, unless that is past `patience`. It is sent once at least.
+    /// Sends it as clients should: after a 429, a 5xx or a failed connection it waits as `Retry-After` says and
+    /// repeats, for at most `patience`. It is sent at least once.
     pub async fn send_patiently(&self, patience: Duration) -> Served {
         let until = Instant::now() + patience;
         let (mut tries, mut errors) = (0, Vec::new());
@@ -267,7 +266,7 @@ impl Request {
         }
     }
 
-    /// Sends it; the error is a connection's.
+    /// Sends it; `Err` is a connection error.
     pub async fn try_send(&self) -> reqwest::Result<Answer> {
         let until = Instant::now() + Deadline::LATER;
         loop {
@@ -290,20 +289,20 @@ impl Request {
     }
 }
 
-/// A text that no other test uses, for idempotency keys and references.
+/// A unique text for idempotency keys and references.
 pub fn unique() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// How long a test waits for an answer: longer than any function may take.
+/// How long a test waits for an answer: longer than any function's timeout.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
-/// All traffic stays on this machine, whatever proxy its environment names, and no redirect is followed.
+/// An HTTP client that ignores proxies and follows no redirects, so that all traffic stays on this machine.
 pub(crate) fn http() -> reqwest::Client {
     http_within(ANSWER_LIMIT)
 }
 
-/// The same for a stack on this machine; to others traffic goes through the proxy that the environment names.
+/// The same for a URL on this machine; for others it uses the proxy of the environment.
 pub(crate) fn http_to(url: &str) -> reqwest::Client {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     if host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]") {
@@ -313,7 +312,7 @@ pub(crate) fn http_to(url: &str) -> reqwest::Client {
     client.timeout(ANSWER_LIMIT).build().unwrap()
 }
 
-/// The same, for answers that may take as long as this.
+/// The same with this time limit.
 pub(crate) fn http_within(limit: Duration) -> reqwest::Client {
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     client.timeout(limit).build().unwrap()

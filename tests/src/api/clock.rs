@@ -1,9 +1,9 @@
-//! Times as the API and the table write them.
+//! Times as in the API and the table.
 
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime};
 
-/// RFC 3339 in UTC with milliseconds, this many seconds from now; texts of this form sort by time.
+/// The time in this many seconds: RFC 3339 in UTC with milliseconds, which sorts as text.
 pub fn in_seconds(seconds: i64) -> String {
     let time = OffsetDateTime::now_utc() + Duration::seconds(seconds);
     let (hour, minute, second, milli) = time.time().as_hms_milli();
@@ -15,13 +15,13 @@ pub fn now() -> String {
     in_seconds(0)
 }
 
-/// The milliseconds since 1970 of a time in this form.
+/// Milliseconds since 1970 of such a time.
 pub fn millis(text: &str) -> i64 {
     let nanos = OffsetDateTime::parse(text, &Rfc3339).unwrap().unix_timestamp_nanos();
     i64::try_from(nanos / 1_000_000).unwrap()
 }
 
-/// Times in offsets of all kinds at the ends of the calendar, and what they are in UTC. None: outside of the calendar.
+/// Times at both ends of the calendar with all kinds of offsets, and the same in UTC; `None` if outside the calendar.
 pub fn at_the_ends_of_the_calendar() -> Vec<(String, Option<String>)> {
     let mut times = Vec::new();
     for (offset, first_in_utc, last_in_utc) in [

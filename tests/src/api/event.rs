@@ -1,4 +1,4 @@
-//! What Lambda hands to consumers, for tests that call one directly.
+//! Events that Lambda hands to consumers, for tests that invoke them directly.
 
 use serde_json::{Value, json};
 
@@ -16,37 +16,37 @@ pub fn sqs(bodies: &[Value]) -> Value {
     json!({"Records": bodies.iter().enumerate().map(record).collect::<Vec<Value>>()})
 }
 
-/// The message that names a payment.
+/// The message about a payment.
 pub fn payment_message(merchant: &str, id: &str) -> Value {
     message("payment", &format!("{merchant}#test#{id}"), "payment")
 }
 
-/// The message that names a refund.
+/// The message about a refund.
 pub fn refund_message(merchant: &str, id: &str) -> Value {
     message("refund", &format!("{merchant}#test#{id}"), "refund")
 }
 
-/// The message that names the first part of a balance.
+/// The message about the first part of a balance.
 pub fn balance_message(merchant: &str, currency: &str) -> Value {
     message("balance", &format!("{merchant}#test#balances"), currency)
 }
 
-/// The message that names another part of a balance.
+/// The message about another part of a balance.
 pub fn balance_part_message(merchant: &str, currency: &str, part: usize) -> Value {
     message("balance", &format!("{merchant}#test#balances#{part}"), currency)
 }
 
-/// The message that names an event.
+/// The message about an event.
 pub fn event_message(merchant: &str, id: &str) -> Value {
     message("event", &format!("{merchant}#test#events#{}", shard(id)), id)
 }
 
-/// The message that names the delivery of an event to an endpoint.
+/// The message about the delivery of an event to an endpoint.
 pub fn delivery_message(merchant: &str, event: &str, endpoint: &str) -> Value {
     message("delivery", &format!("{merchant}#test#{event}"), endpoint)
 }
 
-/// The message that names a webhook endpoint.
+/// The message about a webhook endpoint.
 pub fn endpoint_message(merchant: &str, endpoint: &str) -> Value {
     message("webhook_endpoint", &format!("{merchant}#test#webhooks"), endpoint)
 }
@@ -55,7 +55,7 @@ fn message(kind: &str, pk: &str, sk: &str) -> Value {
     json!({"kind": kind, "pk": pk, "sk": sk})
 }
 
-/// The shard that the id of an event or of a journal entry names: the two digits behind the ten of its time.
+/// The shard in the id of an event or journal entry: the two digits after the ten of its time.
 pub fn shard(id: &str) -> usize {
     let digits = id.split_once('_').map_or("", |(_, tail)| &tail[10..12]);
     digits
@@ -64,13 +64,13 @@ pub fn shard(id: &str) -> usize {
         .fold(0, |shard, digit| shard * 32 + digit)
 }
 
-/// What the schedule sends.
+/// The event of the schedule.
 pub fn tick() -> Value {
     json!({"version": "0", "id": unique(), "detail-type": "Scheduled Event", "source": "aws.scheduler",
         "time": "2026-01-31T12:00:00Z", "region": "us-east-1", "resources": [], "detail": {}})
 }
 
-/// A batch of the table's stream with one insertion for each (pk, sk); the sequence numbers are 1, 2, …
+/// A batch of the table's stream with an INSERT of each (pk, sk); the sequence numbers are 1, 2, …
 pub fn stream(inserted: &[(String, String)]) -> Value {
     let record = |(number, (pk, sk)): (usize, &(String, String))| {
         let keys = json!({"pk": {"S": pk}, "sk": {"S": sk}});

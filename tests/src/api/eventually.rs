@@ -1,28 +1,28 @@
-//! The one place that waits: for a condition, until a deadline.
+//! Waiting: polls a condition until a deadline.
 
 use std::time::{Duration, Instant};
 
-/// Between two looks: a tenth of the time waited so far, within these bounds, and thrice as long as the look itself
-/// took, so that looking is no load of its own.
+/// Bounds of the interval between polls: a tenth of the time waited so far, and at least three times the last poll's
+/// duration, so that polling adds little load.
 const INTERVALS_MS: (u128, u128) = (10, 500);
 
-/// How long a test waits for what has to happen: far longer than it takes, for machines with little to give.
+/// How long a test waits for an expected result: far longer than it takes, for slow machines.
 pub struct Deadline;
 
 impl Deadline {
-    /// For what follows within a second.
+    /// For results within a second.
     pub const SOON: Duration = Duration::from_secs(30);
-    /// For hundreds of payments, or for several rounds of waiting.
+    /// For hundreds of payments, or several rounds of waits.
     pub const LATER: Duration = Duration::from_secs(120);
     /// For thousands of payments.
     pub const MUCH: Duration = Duration::from_secs(270);
 }
 
-/// How long a single look may take, when the deadline is nearer than that or past.
+/// Minimal time limit of a single poll.
 const LOOK: Duration = Duration::from_secs(20);
 
-/// Asks `probe` until it answers `Ok`, and gives that. Past `deadline` the test fails with the last `Err`; a look that
-/// hangs does not outlive it by much.
+/// Polls `probe` until it returns `Ok`, and returns that. After `deadline` the test fails with the last `Err`, also if
+/// a poll hangs.
 pub async fn eventually<T, F>(what: &str, deadline: Duration, mut probe: F) -> T
 where
     F: AsyncFnMut() -> Result<T, String>,

@@ -1,8 +1,9 @@
-//! The HTTP API, and what functions are handed, as those outside know them.
+//! The HTTP API and the events of functions, as their callers know them.
 
 pub mod answer;
 pub mod client;
 pub mod clock;
+pub mod document;
 pub mod event;
 pub mod eventually;
 pub mod pages;

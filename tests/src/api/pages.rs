@@ -1,14 +1,14 @@
-//! Lists, read page by page.
+//! Reading lists page by page.
 
 use serde_json::Value;
 
 use crate::client::{Answer, Client};
 
-/// Far more pages than any test's list has.
+/// More pages than any test's list has.
 const PAGES_MAX: usize = 10_000;
 
-/// All pages of the list at `path` (`/payments`), as its readers are meant to go through it: the filters
-/// (`&status=failed`) go with the first request only, the cursor keeps them.
+/// All pages of the list at `path` (`/payments`). The filters (`&status=failed`) are sent with the first request only;
+/// the cursor keeps them.
 pub async fn walk(client: &Client, path: &str, limit: usize, filters: &str) -> Vec<Vec<Value>> {
     let mut pages = Vec::new();
     let mut next = format!("{path}?limit={limit}{filters}");
@@ -29,7 +29,7 @@ pub fn data(answer: &Answer) -> &[Value] {
     answer.body["data"].as_array().unwrap_or_else(|| panic!("no list: {}", answer.text))
 }
 
-/// The cursor of the next page; none exactly where the list has no more.
+/// The cursor of the next page; `None` exactly if the list has no more.
 #[track_caller]
 pub fn cursor(answer: &Answer) -> Option<&str> {
     let cursor = answer.body["next_cursor"].as_str();
@@ -38,7 +38,7 @@ pub fn cursor(answer: &Answer) -> Option<&str> {
     cursor
 }
 
-/// The ids of items, in their order.
+/// The ids of items, in order.
 pub fn ids<'items>(items: impl IntoIterator<Item = &'items Value>) -> Vec<String> {
     items.into_iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect()
 }

@@ -1,12 +1,12 @@
-//! The terms of the merchants that tests and tools make, and what they come to.
+//! Terms of the merchants that tests and tools create, and the fees that follow.
 
 use serde_json::{Value, json};
 
 use crate::client::unique;
 
-/// The currencies they are paid in.
+/// Currencies of these merchants.
 pub const CURRENCIES: [&str; 4] = ["USD", "EUR", "JPY", "KWD"];
-/// Over so many keys each of their lists is spread.
+/// Number of shards of these merchants' lists.
 pub const SHARDS: u16 = 4;
 
 const FEE_BASIS_POINTS: i64 = 290;
@@ -28,7 +28,7 @@ pub(crate) fn merchant(changes: &Value) -> Value {
     changed(request, changes)
 }
 
-/// Every scope, as the sample event of issue-api-key has them.
+/// Every scope, from the sample event of issue-api-key.
 pub fn scopes() -> Vec<String> {
     let sample: Value = serde_json::from_str(include_str!("../../../events/issue-api-key/test-mode.json")).unwrap();
     sample["scopes"].as_array().unwrap().iter().map(|scope| scope.as_str().unwrap().to_owned()).collect()
@@ -41,12 +41,12 @@ pub(crate) fn key(merchant: &str, changes: &Value) -> Value {
     changed(request, changes)
 }
 
-/// The request to create a payment that succeeds and has nothing but what it must: 12.50 dollars.
+/// A minimal request for a payment that succeeds: 12.50 dollars.
 pub fn payment() -> Value {
     json!({"amount": 1250, "currency": "USD", "token": "tok_visa"})
 }
 
-/// The body of the same, but with this field.
+/// The same body with this field.
 pub fn payment_with(field: &str, value: Value) -> String {
     changed(payment(), &json!({field: value})).to_string()
 }

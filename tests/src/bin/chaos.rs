@@ -1,5 +1,5 @@
-//! `make chaos MINUTES=10`: load on a stack of its own while processes die, queues and replies are lost, the stream is
-//! replayed and the store fails; then an oracle looks for whatever is lost, doubled or unbalanced.
+//! `make chaos MINUTES=10`: load on its own stack while processes die, messages and replies are lost, the stream is
+//! replayed and the store fails. Then the oracle looks for anything lost, doubled or unbalanced.
 
 use std::process::ExitCode;
 
@@ -50,7 +50,7 @@ fn line(progress: &Progress) -> String {
         None => "faults over, waiting".to_owned(),
     };
     let [accepted, refunds, events, told] =
-        [progress.accepted, progress.refunds, progress.events, progress.told].map(count);
+        [progress.accepted, progress.refunds, progress.events, progress.acknowledged].map(count);
     let of = |part: &str| {
         let faults = progress.faults.iter().filter(|(kind, _)| kind.starts_with(part));
         count(faults.map(|(_, times)| times).sum())

@@ -1,6 +1,6 @@
-//! `make smoke URL=https://…/v1 KEY=sk_test_…`: what a stack promises, checked from outside with one API key of test mode.
-//! Runs the tests of `suite/black_box/smoke/` against it and tells each by its name. It makes small payments in test
-//! mode, under idempotency keys of its own.
+//! `make smoke URL=https://…/v1 KEY=sk_test_…`: checks a stack from outside with one API key of test mode. It runs the
+//! tests of `suite/black_box/smoke/` and prints each by its name. It makes small payments in test mode under its own
+//! idempotency keys.
 
 use std::process::{ExitCode, Stdio};
 use std::time::Instant;
@@ -10,13 +10,13 @@ use spillway_tests::{make, tool};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 
-/// Most checks that do not hold whose reason is shown.
+/// Most failed checks that are shown with their reason.
 const FAILURES_MAX: usize = 10;
 
-/// Most lines that a check which does not hold may say, and most characters of each.
+/// Most lines of a failed check's output, and most characters of each.
 const SAID_MAX: (usize, usize) = (12, 300);
 
-/// Where the checks are among the tests.
+/// Path of the checks among the tests.
 const CHECKS: &str = "black_box::smoke::";
 
 #[tokio::main(flavor = "current_thread")]
@@ -31,30 +31,30 @@ async fn smoke() -> Result<bool, String> {
     reach(&Deployed::with_key(url, &key, variable("PLAN_KEY"))?, url).await?;
     built().await?;
     println!("\nSpillway: {url}\n");
-    let told = checked(suite().env("SPILLWAY_URL", url).env("SPILLWAY_KEY", key)).await?;
-    if told.held + told.failed.len() == 0 {
+    let results = checked(suite().env("SPILLWAY_URL", url).env("SPILLWAY_KEY", key)).await?;
+    if results.held + results.failed.len() == 0 {
         return Err("There was nothing to check.".to_owned());
     }
-    for failure in told.failed.iter().take(FAILURES_MAX) {
+    for failure in results.failed.iter().take(FAILURES_MAX) {
         println!("\n{failure}");
     }
-    let more = told.failed.len().saturating_sub(FAILURES_MAX);
+    let more = results.failed.len().saturating_sub(FAILURES_MAX);
     if more > 0 {
         println!("\nand {more} more.");
     }
-    let count = told.held + told.failed.len();
-    println!("\n{} of {count} checks held.", told.held);
-    Ok(told.failed.is_empty())
+    let count = results.held + results.failed.len();
+    println!("\n{} of {count} checks held.", results.held);
+    Ok(results.failed.is_empty())
 }
 
-/// `Err` says why the checks could not even begin.
+/// `Err` says why the checks can't start.
 async fn reach(deployed: &Deployed, url: &str) -> Result<(), String> {
     let Some(client) = &deployed.only else { return Err("There is no key.".to_owned()) };
     let health = client.request(reqwest::Method::GET, "/health").without("authorization").try_send().await;
     let health = health.map_err(|error| format!("Nothing answers at {url}: {}.", reason(&error)))?;
     if health.body["object"] != "health" {
-        let told = format!("{url}/health answered {}, and no Spillway does.", health.status);
-        return Err(format!("{told} The stack's output ApiUrl is the address; it ends in /v1."));
+        let answered = format!("{url}/health answered {}, and no Spillway does.", health.status);
+        return Err(format!("{answered} The stack's output ApiUrl is the address; it ends in /v1."));
     }
     let balance = client.request(reqwest::Method::GET, "/balance").try_send().await;
     let balance = balance.map_err(|error| format!("{url} does not answer: {}.", reason(&error)))?;
@@ -66,7 +66,7 @@ async fn reach(deployed: &Deployed, url: &str) -> Result<(), String> {
     }
 }
 
-/// The innermost reason of a connection that failed.
+/// The innermost cause of a failed connection.
 fn reason(error: &reqwest::Error) -> String {
     let mut reason: &dyn std::error::Error = error;
     while let Some(source) = reason.source() {
@@ -75,7 +75,7 @@ fn reason(error: &reqwest::Error) -> String {
     reason.to_string()
 }
 
-/// Builds the tests, which may take a while, unless they are built.
+/// Builds the tests unless they are built.
 async fn built() -> Result<(), String> {
     if variable("SUITE").is_some() {
         return Ok(());
@@ -89,7 +89,7 @@ async fn built() -> Result<(), String> {
     }
 }
 
-/// The program of the tests: the one that `SUITE` names, or as Cargo builds it.
+/// The test program: `SUITE`, or `cargo test`.
 fn suite() -> Command {
     let mut command = match variable("SUITE") {
         Some(program) => make::command(program),
@@ -108,16 +108,16 @@ fn suite() -> Command {
     Command::from(command)
 }
 
-/// What came of the checks.
+/// Results of the checks.
 #[derive(Default)]
-struct Told {
+struct Results {
     held: usize,
-    /// The name of each that did not hold, and why.
+    /// Name and reason of each failed check.
     failed: Vec<String>,
 }
 
-/// Runs the program and shows a line for each check when it is over.
-async fn checked(suite: &mut Command) -> Result<Told, String> {
+/// Runs the test program and prints a line after each check.
+async fn checked(suite: &mut Command) -> Result<Results, String> {
     let missing = |error| format!("The checks can't be run: {error}");
     let suite = suite.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child: Child = suite.spawn().map_err(missing)?;
@@ -126,28 +126,28 @@ async fn checked(suite: &mut Command) -> Result<Told, String> {
     };
     let mut noise_text = String::new();
     let read_noise = noise.read_to_string(&mut noise_text);
-    let (told, _) = tokio::join!(followed(shown), read_noise);
+    let (results, _) = tokio::join!(followed(shown), read_noise);
     let status = child.wait().await.map_err(missing)?;
-    let told = told.map_err(missing)?;
-    if !status.success() && told.failed.is_empty() {
+    let results = results.map_err(missing)?;
+    if !status.success() && results.failed.is_empty() {
         return Err(format!("The checks ended too early:\n{}", noise_text.trim_end()));
     }
-    Ok(told)
+    Ok(results)
 }
 
-/// Reads what the test harness prints: a line for each test, and at the end what each failed one has said.
-async fn followed(shown: tokio::process::ChildStdout) -> std::io::Result<Told> {
-    let (mut told, mut lines, mut began) = (Told::default(), BufReader::new(shown).lines(), Instant::now());
+/// Reads the output of the test harness: a line for each test, and at the end the output of each failed one.
+async fn followed(shown: tokio::process::ChildStdout) -> std::io::Result<Results> {
+    let (mut results, mut lines, mut began) = (Results::default(), BufReader::new(shown).lines(), Instant::now());
     let mut saying = false;
     while let Some(line) = lines.next_line().await? {
         let verdict = line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... "));
         if let Some((name, verdict)) = verdict {
             let shown = if verdict == "ok" { "ok    " } else { "FAILED" };
             println!("  {shown}  {}  ({})", sentence(name), tool::shown(began.elapsed()));
-            told.held += usize::from(verdict == "ok");
+            results.held += usize::from(verdict == "ok");
             began = Instant::now();
         } else if let Some(name) = line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")) {
-            told.failed.push(sentence(name));
+            results.failed.push(sentence(name));
             saying = true;
         } else if line.starts_with("running ") {
             began = Instant::now();
@@ -155,7 +155,7 @@ async fn followed(shown: tokio::process::ChildStdout) -> std::io::Result<Told> {
             saying = false;
         } else if saying
             && !is_noise(&line)
-            && let Some(failure) = told.failed.last_mut()
+            && let Some(failure) = results.failed.last_mut()
         {
             let (lines, characters) = SAID_MAX;
             if failure.lines().count() <= lines {
@@ -164,10 +164,10 @@ async fn followed(shown: tokio::process::ChildStdout) -> std::io::Result<Told> {
             }
         }
     }
-    Ok(told)
+    Ok(results)
 }
 
-/// A test's name is a sentence.
+/// A test's name as a sentence.
 fn sentence(name: &str) -> String {
     name.rsplit("::").next().unwrap_or(name).replace('_', " ")
 }

@@ -1,4 +1,4 @@
-//! `make trace ID=pay_…`: what happened to one payment, in the order of time, from the running stack's table.
+//! `make trace ID=pay_…`: the history of one payment, from the running stack's table.
 
 use std::process::ExitCode;
 
@@ -73,40 +73,23 @@ fn steps(items: &[Item], id: &str) -> Vec<String> {
     }
     for item in items.iter().filter(|item| events.iter().any(|event| text(item, "pk").ends_with(&format!("#{event}"))))
     {
-        let what = format!("delivery   to {}: {}", text(item, "endpoint"), delivery(item, endpoint_of(items, item)));
+        let what = format!("delivery   to {}: {}", text(item, "endpoint"), delivery(item));
         steps.push((text(item, "updated_at"), what));
     }
     steps.sort();
     steps.into_iter().map(|(at, what)| format!("{:<24}  {what}", if at == "~" { "" } else { at.as_str() })).collect()
 }
 
-/// The endpoint of a delivery.
-fn endpoint_of<'items>(items: &'items [Item], delivery: &Item) -> Option<&'items Item> {
-    let partition = text(delivery, "pk").rsplit_once('#').map(|(tenant, _)| format!("{tenant}#webhooks"))?;
-    let endpoint = text(delivery, "endpoint");
-    items.iter().find(|item| text(item, "pk") == partition && text(item, "sk") == endpoint)
-}
-
-/// Where a delivery is, and if it waits, for what and until when.
-fn delivery(delivery: &Item, endpoint: Option<&Item>) -> String {
+/// How far a delivery is; for a pending one, when it is attempted next.
+fn delivery(delivery: &Item) -> String {
     let (status, attempts) = (text(delivery, "status"), counted(delivery, "attempts", "attempt"));
     let (answer, next) = (text(delivery, "last_answer"), text(delivery, "next_attempt_at"));
-    let answered = if answer.starts_with(|first: char| first.is_ascii_digit()) {
-        format!("answered {answer}")
-    } else {
-        answer.clone()
-    };
     match (status.as_str(), answer.as_str()) {
         ("pending", _) if delivery.contains_key("planned_at") => {
             format!("pending after {attempts}, another is under way")
         }
-        ("pending", "") => match endpoint.map(|endpoint| text(endpoint, "failing_since")) {
-            Some(since) if !since.is_empty() => {
-                format!("put off: the endpoint has failed since {since}, to be attempted at {next}")
-            }
-            _ => format!("put off, to be attempted at {next}"),
-        },
-        ("pending", _) => format!("pending after {attempts}, {answered}, again at {next}"),
+        ("pending", "") => format!("put off, to be attempted at {next}"),
+        ("pending", _) => format!("pending after {attempts}, last answer {answer}, again at {next}"),
         (_, "") => format!("{status}: the endpoint took no more events before the first attempt"),
         _ => format!("{status} after {attempts}, last answer {answer}"),
     }
@@ -139,7 +122,7 @@ fn shown(item: &Item, name: &str) -> String {
     item.get(name).map(ToString::to_string).unwrap_or_default()
 }
 
-/// How many there are, as `1 attempt` or `2 attempts`.
+/// A count with its noun: `1 attempt`, `2 attempts`.
 fn counted(item: &Item, name: &str, what: &str) -> String {
     let count = item.get(name).and_then(Value::as_u64).unwrap_or_default();
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })

@@ -1,7 +1,6 @@
-//! What stands in for the world around the system: merchants' servers, and a way to the store that can fail.
+//! Doubles of what surrounds the system: a merchant's webhook receiver, and a proxy before the store that can fail.
 
-pub mod inbox;
-pub mod queue_proxy;
+pub mod consumed;
 pub mod receiver;
 pub mod server;
 pub(crate) mod store_conflicts;

@@ -1,6 +1,7 @@
-//! A merchant's server that takes webhooks: it answers as told and remembers every attempt.
+//! A webhook receiver: the server of a merchant that takes deliveries.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -11,16 +12,18 @@ use serde_json::Value;
 use standardwebhooks::Webhook;
 
 use crate::api::eventually::eventually;
-use crate::server::{Answered, Server};
+use crate::server::{Answered, Closed, Server};
 
 /// One delivery attempt as it arrived.
 #[derive(Debug, Clone)]
 pub struct Attempt {
-    /// When.
+    /// Time of arrival.
     pub at: Instant,
-    /// Its headers.
+    /// Path of the URL.
+    pub path: String,
+    /// Headers.
     pub headers: HeaderMap,
-    /// Its body as sent.
+    /// Body as sent.
     pub body: Vec<u8>,
 }
 
@@ -30,26 +33,54 @@ impl Attempt {
         self.headers["webhook-id"].to_str().unwrap()
     }
 
-    /// The body.
+    /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// Checks the signature as the merchant would, with the official crate.
+    /// Verifies the signature as a merchant does, with the crate `standardwebhooks`.
     pub fn verify(&self, secret: &str) -> Result<(), standardwebhooks::WebhookError> {
         Webhook::new(secret)?.verify(&self.body, &self.headers)
     }
 }
 
-/// What a receiver answers to one attempt.
+/// The receiver's answer to one attempt.
 #[derive(Debug, Clone)]
 pub enum Reply {
     /// This status.
     Status(u16),
     /// 307 to this address.
     Redirect(String),
-    /// This status, with a Retry-After in seconds.
+    /// This status, with `Retry-After` in seconds.
     RetryAfter(u16, u32),
+    /// Closes the connection without an answer.
+    Close,
+}
+
+/// A server on loopback that answers each attempt with what `reply` returns; `Err` if there is no free port.
+pub(crate) async fn serve<R, F>(reply: R) -> io::Result<Server>
+where
+    R: Fn(Attempt) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    Server::start(move |request: Request<Bytes>| {
+        let (head, body) = request.into_parts();
+        let path = head.uri.path().to_owned();
+        let reply = reply(Attempt { at: Instant::now(), path, headers: head.headers, body: body.to_vec() });
+        async move { answer(reply.await) }
+    })
+    .await
+}
+
+fn answer(reply: Reply) -> Answered {
+    let response = Response::builder();
+    let response = match reply {
+        Reply::Status(code) => response.status(code),
+        Reply::Redirect(to) => response.status(307).header(LOCATION, to),
+        Reply::RetryAfter(code, seconds) => response.status(code).header(RETRY_AFTER, seconds),
+        Reply::Close => return Err(Closed),
+    };
+    Ok(response.body(Default::default()).unwrap())
 }
 
 #[derive(Default)]
@@ -58,11 +89,17 @@ struct State {
     script: VecDeque<Reply>,
 }
 
-/// A server on loopback. It ends when it is dropped.
+impl State {
+    fn receive(&mut self, attempt: Attempt) -> Reply {
+        self.attempts.push(attempt);
+        self.script.pop_front().unwrap_or(Reply::Status(200))
+    }
+}
+
+/// A receiver on loopback that records every attempt. Dropping it ends it.
 pub struct Receiver {
     url: String,
     state: Arc<Mutex<State>>,
-    /// Ends when it is dropped.
     _server: Server,
 }
 
@@ -72,35 +109,36 @@ impl Receiver {
         Receiver::scripted([]).await
     }
 
-    /// A receiver that gives these answers first, one to each attempt, and then 200.
+    /// A receiver that answers the first attempts with these replies, and later ones with 200.
     pub async fn scripted(replies: impl IntoIterator<Item = Reply>) -> Receiver {
         let state = Arc::new(Mutex::new(State { attempts: Vec::new(), script: replies.into_iter().collect() }));
         let of_server = Arc::clone(&state);
-        let server = Server::start(move |request| std::future::ready(receive(&of_server, request))).await.unwrap();
+        let server = serve(move |attempt| std::future::ready(of_server.lock().unwrap().receive(attempt)));
+        let server = server.await.unwrap();
         Receiver { url: format!("{}/hook", server.url()), state, _server: server }
     }
 
-    /// Where it listens.
+    /// Its address.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// From now on it answers 200, whatever it was told before.
+    /// Drops the rest of the script: it answers 200 from now on.
     pub fn works(&self) {
         self.state.lock().unwrap().script.clear();
     }
 
-    /// Every attempt so far, in the order of arrival.
+    /// All attempts so far, in order of arrival.
     pub fn attempts(&self) -> Vec<Attempt> {
         self.state.lock().unwrap().attempts.clone()
     }
 
-    /// How many attempts there were so far.
+    /// Number of attempts so far.
     pub fn count(&self) -> usize {
         self.state.lock().unwrap().attempts.len()
     }
 
-    /// Waits until there were at least `count` attempts; gives all.
+    /// Waits for at least `count` attempts; returns all.
     pub async fn attempts_at_least(&self, count: usize, deadline: Duration) -> Vec<Attempt> {
         eventually(&format!("{count} delivery attempts"), deadline, async || {
             let attempts = self.attempts();
@@ -108,18 +146,4 @@ impl Receiver {
         })
         .await
     }
-}
-
-fn receive(state: &Mutex<State>, request: Request<Bytes>) -> Answered {
-    let mut state = state.lock().unwrap();
-    let (head, body) = request.into_parts();
-    state.attempts.push(Attempt { at: Instant::now(), headers: head.headers, body: body.to_vec() });
-    let response = Response::builder();
-    let response = match state.script.pop_front() {
-        None => response,
-        Some(Reply::Status(code)) => response.status(code),
-        Some(Reply::Redirect(to)) => response.status(307).header(LOCATION, to),
-        Some(Reply::RetryAfter(code, seconds)) => response.status(code).header(RETRY_AFTER, seconds),
-    };
-    Ok(response.body(Default::default()).unwrap())
 }

@@ -1,4 +1,4 @@
-//! A small HTTP server on loopback: what all that stands outside the system is made of.
+//! A small HTTP server on loopback, the base of all doubles.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What a request is answered; `Err` closes the connection without an answer.
+/// Answer to a request; `Err` closes the connection without an answer.
 pub type Answered = Result<Response<Full<Bytes>>, Closed>;
 
 /// The connection ends without an answer.
@@ -21,21 +21,21 @@ pub struct Closed;
 
 impl fmt::Display for Closed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("closed as told")
+        f.write_str("closed by the test")
     }
 }
 
 impl std::error::Error for Closed {}
 
-/// A server on loopback. It ends when it is dropped.
+/// A server on loopback. Dropping it ends it.
 pub struct Server {
     url: String,
     task: JoinHandle<Infallible>,
 }
 
 impl Server {
-    /// A server that answers each request, whose body has been read, with what `answer` gives; `Err` is why there is
-    /// no port.
+    /// Starts a server that answers each request, body included, with what `answer` returns; `Err` if there is no free
+    /// port.
     pub async fn start<A, F>(answer: A) -> io::Result<Server>
     where
         A: Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
@@ -66,7 +66,7 @@ where
     loop {
         match listener.accept().await {
             Ok((stream, _)) => drop(tokio::spawn(serve_connection(stream, answer.clone()))),
-            // So many connections are open that there can be no more for now.
+            // Too many connections are open for another one.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
@@ -86,6 +86,6 @@ where
             answer(Request::from_parts(head, body)).await
         }
     });
-    // An error is a connection that was closed without an answer, or whose other end is gone.
+    // An error is a connection that was closed without an answer, or by its other end.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }

@@ -1,6 +1,5 @@
-//! Conflicts between writes: each write holds its items while it is on its way, and other writes of these items are
-//! answered as DynamoDB answers them. The embedded table carries out one call after the other, so without this no
-//! race ever shows a conflict.
+//! Conflicts between writes: each write holds its items while it is in flight, and concurrent writes of these items get
+//! DynamoDB's answers. The embedded table executes one call at a time, so without this no race would show a conflict.
 //!
 //! Source of the rules: DynamoDB Developer Guide, "Transaction conflict handling in DynamoDB" and "Isolation levels"
 //! (transaction-apis.html). There a plain write, a transaction and a transactional read conflict with a transaction
@@ -18,23 +17,23 @@ use tokio::sync::Notify;
 use crate::store_errors::{Answer, canceled, error};
 use crate::store_proxy::Call;
 
-/// The items that are being written.
+/// Items that are being written.
 pub(crate) struct Conflicts {
     hold: Duration,
-    /// By key.
+    /// Holders by key.
     held: Mutex<BTreeMap<String, Holder>>,
     freed: Notify,
 }
 
-/// What holds an item.
+/// The holder of an item.
 #[derive(Clone, PartialEq)]
 enum Holder {
     PlainWrite,
-    /// With its `ClientRequestToken`.
+    /// A transaction with its `ClientRequestToken`.
     Transaction(String),
 }
 
-/// Items held for one call. Dropped, it frees them.
+/// Items held for one call. Dropping it releases them.
 pub(crate) struct Claim {
     conflicts: Arc<Conflicts>,
     items: Vec<String>,
@@ -53,7 +52,7 @@ impl Drop for Claim {
 enum Use {
     /// PutItem, UpdateItem, DeleteItem.
     PlainWrite,
-    /// BatchWriteItem, which DynamoDB never cancels as a whole: here it waits for its items.
+    /// BatchWriteItem, which DynamoDB never cancels as a whole: it waits for its items.
     BatchWrite,
     Transaction,
     TransactionalRead,
@@ -71,8 +70,7 @@ impl Conflicts {
         Arc::new(Conflicts { hold, held: Mutex::default(), freed: Notify::new() })
     }
 
-    /// Holds the items of a write. None for a call that holds nothing. `Err` is what DynamoDB answers to a call that
-    /// conflicts.
+    /// Holds the items of a write; `None` for a call without writes; `Err` is DynamoDB's answer to a conflict.
     pub(crate) async fn claim(self: &Arc<Self>, call: &Call) -> Result<Option<Claim>, Answer> {
         let request: Value = serde_json::from_str(&call.body).unwrap_or_default();
         let Some((what_for, items)) = items(&call.operation, &request) else { return Ok(None) };
@@ -111,7 +109,7 @@ impl Conflicts {
         let holder = match what_for {
             Use::PlainWrite | Use::BatchWrite => Holder::PlainWrite,
             Use::Transaction => Holder::Transaction(token.to_owned()),
-            // A read holds up nobody.
+            // A read holds no item.
             Use::TransactionalRead => return Attempt::Taken(Claim { conflicts: Arc::clone(self), items: Vec::new() }),
         };
         held.extend(items.iter().map(|item| (item.clone(), holder.clone())));
@@ -119,7 +117,7 @@ impl Conflicts {
     }
 }
 
-/// What the call does with which items; none for a plain read, which conflicts with nothing.
+/// The call's use of its items; `None` for a plain read, which never conflicts.
 fn items(operation: &str, request: &Value) -> Option<(Use, Vec<String>)> {
     let inside = |list: &Value| -> Vec<String> {
         list.as_array()
@@ -142,7 +140,7 @@ fn items(operation: &str, request: &Value) -> Option<(Use, Vec<String>)> {
     }
 }
 
-/// The key of the item that one write or read is for. The stack has one table.
+/// The key of the item of one write or read. The stack has one table.
 fn key(request: &Value) -> String {
     let keys = request.get("Key").unwrap_or(&request["Item"]);
     json!([keys["pk"], keys["sk"]]).to_string()

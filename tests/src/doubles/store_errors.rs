@@ -1,4 +1,4 @@
-//! The store's errors, as DynamoDB words them on the wire.
+//! The store's errors in DynamoDB's wire format.
 
 use http_body_util::Full;
 use hyper::Response;
@@ -15,7 +15,7 @@ pub(crate) fn error(name: &str) -> Answer {
     answer(name, json!({}))
 }
 
-/// A canceled transaction: `code` is the reason of each of the items at `places`, `None` that of the others.
+/// A canceled transaction: `code` is the reason of the items at `places`, `None` that of all others.
 pub(crate) fn canceled(call: &Call, places: &[usize], code: &str) -> Answer {
     let request: Value = serde_json::from_str(&call.body).unwrap();
     let items = request["TransactItems"].as_array().map_or(0, Vec::len);
@@ -27,7 +27,7 @@ pub(crate) fn canceled(call: &Call, places: &[usize], code: &str) -> Answer {
 fn answer(name: &str, mut body: Value) -> Answer {
     let status = if name == "InternalServerError" { 500 } else { 400 };
     body["__type"] = json!(format!("com.amazonaws.dynamodb.v20120810#{name}"));
-    body["message"] = json!("as the test told the proxy");
+    body["message"] = json!("injected by the test");
     let response = Response::builder().status(status).header("content-type", "application/x-amz-json-1.0");
     response.body(Full::new(body.to_string().into())).unwrap()
 }

@@ -1,5 +1,5 @@
-//! A way to the store that can fail: it stands between the functions and DynamoDB, counts the calls, and gives, holds
-//! or loses answers as a test tells it.
+//! A proxy between the functions and DynamoDB that counts calls and injects faults: it can fail, hold, delay or lose
+//! them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -13,12 +13,12 @@ use tokio::sync::watch;
 
 use crate::api::eventually::{Deadline, eventually};
 use crate::client;
+use crate::consumed::{self, Consumed};
 use crate::server::{Answered, Closed, Server};
 use crate::store_conflicts::{Claim, Conflicts};
 use crate::store_errors::{Answer, canceled, error};
-use crate::units::{self, Consumed};
 
-/// One call as it arrived. An attempt that the SDK repeats is a call of its own.
+/// One call as it arrived. Each retry of the SDK is its own call.
 #[derive(Debug, Clone)]
 pub struct Call {
     /// `PutItem`, …
@@ -27,7 +27,7 @@ pub struct Call {
     pub body: String,
 }
 
-/// Which calls a fault is for.
+/// Selects the calls that a fault applies to.
 #[derive(Debug, Clone)]
 pub struct Matching {
     operation: Option<&'static str>,
@@ -45,7 +45,7 @@ impl Matching {
         Matching { operation: Some(name), parts: Vec::new() }
     }
 
-    /// Of these, the calls whose body holds `part` too.
+    /// Restricts it to calls whose body contains `part`.
     pub fn with(mut self, part: &str) -> Matching {
         self.parts.push(part.to_owned());
         self
@@ -57,26 +57,26 @@ impl Matching {
     }
 }
 
-/// What becomes of a call.
+/// A fault injected into a call.
 #[derive(Debug, Clone)]
 pub enum Fault {
-    /// The store answers with this error and does nothing: `ThrottlingException`, `TransactionConflictException`,
+    /// Answers with this error without calling the store: `ThrottlingException`, `TransactionConflictException`,
     /// `InternalServerError` (500), …
     Error(&'static str),
-    /// A transaction is canceled, with this code as the reason of the item at this place and `None` for the others.
+    /// Cancels a transaction: this code is the reason of the item at this place, `None` that of all others.
     Canceled(usize, &'static str),
-    /// The connection closes and the store never sees the call.
+    /// Closes the connection without calling the store.
     Close,
-    /// The store carries the call out, then the connection closes without an answer.
+    /// Calls the store, then closes the connection without an answer.
     LoseReply,
-    /// The store sees the call so much later.
+    /// Delays the call.
     Delay(Duration),
-    /// Of a BatchGetItem all but the first so many items are left over, as by a throttled store.
+    /// Leaves all but the first items of a BatchGetItem unprocessed, as a throttled store does.
     LeaveOver(usize),
 }
 
 impl Fault {
-    /// In a few words, for reports.
+    /// Name for reports.
     fn name(&self) -> &'static str {
         match self {
             Fault::Error("InternalServerError") => "store call failed",
@@ -92,7 +92,7 @@ impl Fault {
 
 const IN_CONFLICT: &str = "store write in conflict";
 
-/// How often which fault was met, by its name.
+/// How often each fault was injected, by name.
 pub type Met = BTreeMap<&'static str, usize>;
 
 #[derive(Clone)]
@@ -110,12 +110,12 @@ impl Action {
     }
 }
 
-/// Where a call is held: before the store has seen it, or when it has been carried out and only the answer is missing.
+/// When a call is held: before the store gets it, or after, with only the answer missing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Held {
-    /// The store knows nothing of it yet.
+    /// The store has not got the call.
     Before,
-    /// The store has done it.
+    /// The store has executed the call.
     After,
 }
 
@@ -136,11 +136,11 @@ struct Rule {
 #[derive(Default)]
 struct State {
     calls: Vec<Call>,
-    /// What calls cost, once somebody wants to know.
+    /// Capacity units of the calls, if they are metered.
     consumed: Option<Vec<Consumed>>,
     rules: Vec<Rule>,
     conflicts: Option<Arc<Conflicts>>,
-    /// Whether rules and conflicts wait.
+    /// Whether rules and conflicts are paused.
     calm: bool,
     met: Met,
 }
@@ -151,20 +151,20 @@ struct Shared {
     state: Mutex<State>,
 }
 
-/// The proxy. It ends when it is dropped.
+/// The proxy. Dropping it ends it.
 pub struct StoreProxy {
     server: Server,
     shared: Arc<Shared>,
 }
 
-/// Calls that wait at the proxy until the test says what becomes of them. Dropped, it closes their connections.
+/// Calls held at the proxy until the test decides about them. Dropping it closes their connections.
 pub struct Hold {
     reached: watch::Receiver<usize>,
     verdict: watch::Sender<Verdict>,
 }
 
 impl Hold {
-    /// Waits until `count` calls have been caught.
+    /// Waits until `count` calls are held.
     pub async fn reached(&self, count: usize) {
         eventually(&format!("{count} calls are held"), Deadline::SOON, async || {
             let held = self.count();
@@ -173,17 +173,17 @@ impl Hold {
         .await;
     }
 
-    /// How many calls have been caught so far.
+    /// Number of calls held so far.
     pub fn count(&self) -> usize {
         *self.reached.borrow()
     }
 
-    /// Lets the held calls, and those to come, through.
+    /// Forwards the held calls and later ones.
     pub fn forward(&self) {
         self.verdict.send_replace(Verdict::Forward);
     }
 
-    /// Closes the connections of the held calls, and of those to come, with the store untouched.
+    /// Closes the connections of the held calls and later ones without calling the store.
     pub fn close(&self) {
         self.verdict.send_replace(Verdict::Close);
     }
@@ -197,7 +197,7 @@ impl StoreProxy {
         StoreProxy { server, shared }
     }
 
-    /// Where the functions find it.
+    /// Its address for the functions.
     pub fn url(&self) -> String {
         self.server.url().to_owned()
     }
@@ -207,48 +207,47 @@ impl StoreProxy {
         self.shared.state.lock().unwrap().calls.clone()
     }
 
-    /// How many of the calls match.
+    /// Number of matching calls.
     pub fn count(&self, matching: &Matching) -> usize {
         self.shared.state.lock().unwrap().calls.iter().filter(|call| matching.is(call)).count()
     }
 
-    /// Counts from zero again.
+    /// Clears the recorded calls.
     pub fn forget_calls(&self) {
         self.shared.state.lock().unwrap().calls.clear();
     }
 
-    /// From now on the store is asked to say what its calls cost.
+    /// From now on calls ask the store for consumed capacity.
     pub fn start_metering(&self) {
         self.shared.state.lock().unwrap().consumed = Some(Vec::new());
     }
 
-    /// Takes what the store says that its calls have cost, since [`StoreProxy::start_metering`] or the last taking.
+    /// Consumed capacity since [`StoreProxy::start_metering`] or the last call of this.
     pub fn take_consumed(&self) -> Vec<Consumed> {
         self.shared.state.lock().unwrap().consumed.as_mut().map(std::mem::take).expect("metering has been started")
     }
 
-    /// Takes how often calls have met which fault since the last taking: those that were planned and that no call has
-    /// met yet are not among them.
+    /// Injected faults since the last call of this, by name; planned faults that no call has met are not counted.
     pub fn take_met(&self) -> Met {
         std::mem::take(&mut self.shared.state.lock().unwrap().met)
     }
 
-    /// The next `times` calls that match meet this fault. Of several rules the oldest that matches holds.
+    /// Injects this fault into the next `times` matching calls. The oldest matching rule applies.
     pub fn fault(&self, times: usize, matching: Matching, fault: Fault) {
         self.fault_after(0, times, matching, fault);
     }
 
-    /// Lets `skip` calls that match pass; the next `times` meet this fault.
+    /// Skips `skip` matching calls and injects the fault into the next `times`.
     pub fn fault_after(&self, skip: usize, times: usize, matching: Matching, fault: Fault) {
         self.add(Rule { matching, skip, left: times, action: Action::Fault(fault) });
     }
 
-    /// Holds the next `times` calls that match.
+    /// Holds the next `times` matching calls.
     pub fn hold(&self, times: usize, matching: Matching) -> Hold {
         self.hold_at(Held::Before, 0, times, matching)
     }
 
-    /// Lets `skip` calls that match pass, then holds the next `times`.
+    /// Skips `skip` matching calls and holds the next `times`.
     pub fn hold_at(&self, at: Held, skip: usize, times: usize, matching: Matching) -> Hold {
         let (reached, caught) = watch::channel(0);
         let (decide, verdict) = watch::channel(Verdict::Wait);
@@ -257,21 +256,21 @@ impl StoreProxy {
         Hold { reached: caught, verdict: decide }
     }
 
-    /// From now on each write holds its items for so long before the store sees it, and until the store has answered.
-    /// Meanwhile other writes of these items meet a conflict, as with DynamoDB: a transaction is canceled, a plain
-    /// write is refused while a transaction holds its item, and waits while another plain write does.
+    /// From now on each write holds its items for `hold` before the store gets it, and until the store has answered.
+    /// Concurrent writes of these items conflict as in DynamoDB: a transaction is canceled; a plain write is refused
+    /// while a transaction holds its item, and waits while another plain write does.
     pub fn set_conflicts(&self, hold: Duration) {
         self.shared.state.lock().unwrap().conflicts = Some(Conflicts::new(hold));
     }
 
-    /// No faults and no conflicts any more. (Calls that are held stay held.)
+    /// Removes all faults and conflicts. (Held calls stay held.)
     pub fn heal(&self) {
         let mut state = self.shared.state.lock().unwrap();
         state.rules.clear();
         state.conflicts = None;
     }
 
-    /// While this is set, calls pass as if there were no faults; after it the faults that are left are met.
+    /// While set, no fault is injected; the remaining ones apply afterwards.
     pub fn set_calm(&self, calm: bool) {
         self.shared.state.lock().unwrap().calm = calm;
     }
@@ -285,7 +284,7 @@ impl StoreProxy {
 
 async fn receive(shared: Arc<Shared>, request: Request<Bytes>) -> Answered {
     let (head, body) = request.into_parts();
-    // A task of its own: who gives up a call does not take it back from a slow store.
+    // In its own task: a caller that gives up does not cancel a call to a slow store.
     tokio::spawn(answer(shared, head.headers, body)).await.map_err(|_| Closed)?
 }
 
@@ -327,7 +326,7 @@ fn call(headers: &HeaderMap, body: &Bytes) -> Call {
     Call { operation, body: String::from_utf8_lossy(body).into_owned() }
 }
 
-/// Waits for the verdict on a held call; an error closes its connection.
+/// Waits for the decision about a held call; `Err` closes its connection.
 async fn decided(reached: &watch::Sender<usize>, mut verdict: watch::Receiver<Verdict>) -> Result<(), Closed> {
     reached.send_modify(|count| *count += 1);
     let decided = verdict.wait_for(|verdict| *verdict != Verdict::Wait).await.map_err(|_| Closed)?;
@@ -335,7 +334,7 @@ async fn decided(reached: &watch::Sender<usize>, mut verdict: watch::Receiver<Ve
 }
 
 impl Shared {
-    /// Notes the call, and holds its items where writes conflict; `Err` is the answer to a call in conflict.
+    /// Records the call and holds its items where writes conflict; `Err` is the answer to a conflict.
     async fn claim(&self, call: &Call) -> Result<Option<Claim>, Answer> {
         let conflicts = {
             let mut state = self.state.lock().unwrap();
@@ -350,7 +349,7 @@ impl Shared {
         claim
     }
 
-    /// Takes the rule that is for the call.
+    /// Takes the rule that applies to the call.
     fn action(&self, call: &Call) -> Option<Action> {
         let mut state = self.state.lock().unwrap();
         if state.calm {
@@ -372,7 +371,7 @@ impl Shared {
         let measured = self.state.lock().unwrap().consumed.is_some().then(|| call(&headers, &body));
         if let Some(call) = &measured {
             headers.remove("content-length");
-            body = units::asking(call).into();
+            body = consumed::asking(call).into();
         }
         let answer = self.http.post(&self.upstream).headers(headers).body(body).send().await.map_err(|_| Closed)?;
         let mut response = Response::builder().status(answer.status());

@@ -1,43 +1,43 @@
-//! What a run has left, looked at by the oracle once everything has ended.
+//! Judging a finished run with the oracle.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::live::Live;
-use crate::oracle::{self, Evidence};
-use crate::shop::{Shop, all_quiet};
+use crate::evidence::{self, Evidence};
+use crate::load_merchant::{LoadMerchant, queues_empty};
+use crate::running::RunningStack;
 use crate::violation::Violation;
 
-/// How often the oracle looks. A look while a balance is being folded sees half of the fold; what is really broken
-/// is there in each look.
+/// Number of oracle runs. One that reads during a fold sees half of it; real violations are in each.
 const LOOKS: usize = 3;
 
-/// What the oracle has seen and found.
+/// Evidence and violations.
 pub struct Judged {
-    /// Of each merchant.
+    /// Evidence of each merchant.
     pub evidence: Vec<Evidence>,
-    /// What the last look found.
+    /// Violations of the last oracle run.
     pub violations: Vec<Violation>,
 }
 
-/// Lets the oracle look at these merchants, each time when the queues are empty or `quiet` has passed. `alone` says
-/// that nobody else uses the stack's processor. `tell` is called with how many payments and refunds were read in this look.
+/// Runs the oracle on these merchants, each time after the queues are empty or `quiet` has passed. `alone` means that
+/// nobody else uses the stack's processor. `on_progress` is called with the number of payments and refunds read so far.
 pub async fn judge(
-    live: &Live, shops: &[Arc<Shop>], quiet: Duration, alone: bool, mut tell: impl FnMut(usize),
+    stack: &RunningStack, merchants: &[Arc<LoadMerchant>], quiet: Duration, alone: bool,
+    mut on_progress: impl FnMut(usize),
 ) -> Judged {
     let mut judged = Judged { evidence: Vec::new(), violations: Vec::new() };
     for _ in 0..LOOKS {
-        all_quiet(live, quiet).await;
-        let (table, mut read) = (live.table(), 0);
+        queues_empty(stack, quiet).await;
+        let (table, mut read) = (stack.table(), 0);
         judged.evidence.clear();
-        for shop in shops {
-            let evidence = oracle::gather(shop, &table, |of_shop| tell(read + of_shop)).await;
+        for merchant in merchants {
+            let evidence = evidence::gather(merchant, &table, |of_merchant| on_progress(read + of_merchant)).await;
             read += evidence.shown.len();
             judged.evidence.push(evidence);
         }
         judged.violations = judged.evidence.iter().flat_map(Evidence::violations).collect();
         if alone {
-            judged.violations.extend(oracle::strangers(&judged.evidence));
+            judged.violations.extend(evidence::strangers(&judged.evidence));
         }
         if judged.violations.is_empty() {
             break;

@@ -1,11 +1,15 @@
-//! Many payments, and what becomes of them: also while everything that can go wrong does.
+//! Load: many payments and refunds of merchants, what the clients and webhook receivers saw, and chaos meanwhile.
 
-pub mod asked;
-pub mod book;
 pub mod chaos;
+pub mod deliveries;
+pub mod demo_report;
+pub mod evidence;
 pub mod judge;
+pub mod load_merchant;
+pub mod money_request;
 pub mod outcomes;
 pub mod percentiles;
 pub mod refunds;
-pub mod shop;
+pub mod request_log;
+pub mod verdict;
 pub mod workload;

@@ -1,26 +1,26 @@
-//! How long things took, at a percentile.
+//! Percentiles of durations.
 
 use std::time::Duration;
 
-/// How long the same thing took, many times.
+/// Durations of the same operation.
 #[derive(Debug, Clone, Default)]
 pub struct Percentiles(Vec<Duration>);
 
 impl Percentiles {
-    /// Of these durations.
+    /// Collects these durations.
     pub fn of(durations: impl IntoIterator<Item = Duration>) -> Percentiles {
         let mut sorted: Vec<Duration> = durations.into_iter().collect();
         sorted.sort_unstable();
         Percentiles(sorted)
     }
 
-    /// The smallest duration that `percent` (1 to 100) of all did not exceed, the nearest rank; zero if there is none.
+    /// The smallest duration that `percent` (1 to 100) of all did not exceed, by nearest rank; zero without durations.
     pub fn at(&self, percent: usize) -> Duration {
         let rank = (self.0.len() * percent).div_ceil(100).max(1);
         self.0.get(rank - 1).copied().unwrap_or_default()
     }
 
-    /// How many there are.
+    /// Number of durations.
     pub fn count(&self) -> usize {
         self.0.len()
     }

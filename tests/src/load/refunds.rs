@@ -1,41 +1,41 @@
-//! What is given back of paid orders: all, a part, several parts, too much.
+//! Refunds of paid orders: full, partial, several, too large.
 
 use fastrand::Rng;
 use serde_json::{Value, json};
 
-use crate::asked::Asked;
-use crate::book::Repeat;
 use crate::client::{Client, Request};
+use crate::money_request::MoneyRequest;
+use crate::request_log::Repeat;
 use crate::workload::{Behaviour, Order};
 
-/// How money of an order is given back.
+/// The refunds of an order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Refunds {
-    /// Minor units of each refund. Together they may be more than the order's: then not all of them are accepted.
+    /// Minor units of each refund. If the sum exceeds the order's amount, not all are accepted.
     pub amounts: Vec<i64>,
-    /// Whether all of them are sent at once, or each after the answer to the one before.
+    /// Whether all are sent concurrently, or each after the answer to the one before.
     pub at_once: bool,
-    /// Whether each is sent again under its key.
+    /// Whether each is repeated under its key.
     pub repeat: Repeat,
 }
 
 impl Refunds {
-    /// For a third of all orders: all at once or in parts, and sometimes more than `amount`.
+    /// Refunds for a third of all orders: full or partial, and sometimes more than `amount`.
     pub fn draw(random: &mut Rng, amount: i64, card: &Behaviour) -> Refunds {
         let third = (amount / 3).max(1);
         let (amounts, at_once) = match random.u8(0..100) {
             0..10 => (vec![amount], false),
             10..17 => (vec![random.i64(1..=amount)], false),
             17..22 => (vec![third; 3], false),
-            // Three of them are accepted, whichever, or more if the amount is tiny.
+            // Any three of them are accepted, or more if the amount is tiny.
             22..27 => (vec![third; 5], true),
             27..31 => (vec![amount; 2], random.bool()),
             31..33 => (vec![amount + 1], false),
             _ => (Vec::new(), false),
         };
         let repeat = match random.u8(0..4) {
-            // Where refunds fail, a right comes back meanwhile: of two requests under one key the first may be refused, and
-            // the second accepted.
+            // A failed refund restores the refundable amount, so of two requests under one key the first may be refused
+            // and the second accepted.
             0 if !card.refunds_fail => Repeat::AtOnce,
             0 | 1 => Repeat::After,
             _ => Repeat::Never,
@@ -44,12 +44,12 @@ impl Refunds {
     }
 }
 
-/// A refund to be asked for.
+/// A refund.
 #[derive(Debug, Clone)]
 pub struct Refund {
     /// Its idempotency key.
     pub key: String,
-    /// What was paid for.
+    /// The paid order.
     pub order: Order,
     /// The order's payment: `pay_…`
     pub payment: String,
@@ -75,13 +75,13 @@ impl Refund {
         self.order.card.refunds_fail
     }
 
-    /// What the merchant has less in the end, in minor units: nothing if it fails.
+    /// Minor units that the merchant pays in the end: 0 if it fails.
     pub fn given(&self) -> i64 {
         if self.fails() { 0 } else { self.amount }
     }
 }
 
-impl Asked for Refund {
+impl MoneyRequest for Refund {
     fn key(&self) -> &str {
         &self.key
     }

@@ -1,13 +1,13 @@
-//! A mix of payments from a seed, and what must come of each.
+//! A seeded mix of payments with their expected outcomes.
 
 use serde_json::{Value, json};
 
-use crate::asked::Asked;
 use crate::client::{Client, Request};
+use crate::money_request::MoneyRequest;
 use crate::refunds::Refunds;
 use crate::terms::{CURRENCIES, expected_fee};
 
-/// What must come of a payment.
+/// Expected outcome of a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// It succeeds.
@@ -16,20 +16,20 @@ pub enum Outcome {
     Failed(&'static str),
 }
 
-/// One way in which a card behaves, as the README's table of tokens says.
+/// Behaviour of a card, as in the README's table of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Behaviour {
-    /// What chooses it.
+    /// Token of the card.
     pub token: &'static str,
-    /// In a word or two, for people.
+    /// Short name for people.
     pub name: &'static str,
-    /// Of how many hundredths of a mix.
+    /// Percentage of the mix.
     pub percent: u32,
-    /// What must come of it.
+    /// Expected outcome.
     pub outcome: Outcome,
-    /// Whether the processor answers at once, and says what it did.
+    /// Whether the processor answers at once with its result.
     pub is_prompt: bool,
-    /// Whether the processor refuses to give the money back.
+    /// Whether the processor refuses refunds.
     pub refunds_fail: bool,
 }
 
@@ -45,7 +45,7 @@ const fn kept(token: &'static str, name: &'static str, percent: u32) -> Behaviou
     Behaviour { token, name, percent, outcome: Outcome::Succeeded, is_prompt: true, refunds_fail: true }
 }
 
-/// For a stack that waits as long as it does by default.
+/// Mix for a stack with default waits.
 pub const USUAL: &[Behaviour] = &[
     prompt("tok_visa", "approved", 53, Outcome::Succeeded),
     prompt("tok_mastercard", "approved", 20, Outcome::Succeeded),
@@ -57,7 +57,7 @@ pub const USUAL: &[Behaviour] = &[
     late("tok_timeout_then_ok", "timing out", 4, Outcome::Succeeded),
 ];
 
-/// For a stack with short waits: with cards that are asked for four times.
+/// Mix for a stack with short waits: some cards need four calls.
 pub const EVERYTHING: &[Behaviour] = &[
     prompt("tok_visa", "approved", 45, Outcome::Succeeded),
     prompt("tok_mastercard", "approved", 18, Outcome::Succeeded),
@@ -80,7 +80,7 @@ const fn percents(mix: &[Behaviour]) -> u32 {
     }
 }
 
-/// A payment to be asked for.
+/// A payment to create.
 #[derive(Debug, Clone)]
 pub struct Order {
     /// Its idempotency key.
@@ -89,14 +89,14 @@ pub struct Order {
     pub amount: i64,
     /// ISO code.
     pub currency: &'static str,
-    /// How its card behaves.
+    /// Behaviour of its card.
     pub card: Behaviour,
-    /// What is to be given back of it once its payment has ended.
+    /// Refunds to send once the payment has ended.
     pub refunds: Refunds,
 }
 
 impl Order {
-    /// The request's body: always the same one.
+    /// The request's body; the same at every call.
     pub fn body(&self) -> Value {
         json!({"amount": self.amount, "currency": self.currency, "token": self.card.token,
             "description": format!("Order {}", self.key), "reference": self.key, "metadata": {"card": self.card.name}})
@@ -107,18 +107,18 @@ impl Order {
         self.card.outcome == Outcome::Succeeded
     }
 
-    /// What must be charged for it, in minor units: nothing if it fails.
+    /// Expected fee in minor units: 0 if it fails.
     pub fn fee(&self) -> i64 {
         if self.succeeds() { expected_fee(self.amount) } else { 0 }
     }
 
-    /// What must be left of it for the merchant, in minor units: nothing if it fails.
+    /// Expected net for the merchant in minor units: 0 if it fails.
     pub fn net(&self) -> i64 {
         if self.succeeds() { self.amount - self.fee() } else { 0 }
     }
 }
 
-impl Asked for Order {
+impl MoneyRequest for Order {
     fn key(&self) -> &str {
         &self.key
     }
@@ -148,7 +148,7 @@ impl Asked for Order {
     }
 }
 
-/// Orders without end: the same seed and name give the same ones.
+/// An endless sequence of orders, determined by seed and name.
 pub struct Workload {
     random: fastrand::Rng,
     name: String,
@@ -157,7 +157,7 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// `name` is part of every key, so that two workloads of one merchant never ask for the same payment.
+    /// `name` is part of every key, so that two workloads of one merchant share no payment.
     pub fn new(seed: u64, name: &str, mix: &'static [Behaviour]) -> Workload {
         let of_name = name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
         let random = fastrand::Rng::with_seed(seed ^ of_name.rotate_left(32));
@@ -176,7 +176,7 @@ impl Iterator for Workload {
             place = place.saturating_sub(card.percent);
             found
         });
-        // Some are so small that the fee takes all of it.
+        // Some are so small that the fee takes the whole amount.
         let amount = if self.random.u8(0..50) == 0 { self.random.i64(1..40) } else { self.random.i64(40..250_000) };
         let currency = CURRENCIES[self.random.usize(0..CURRENCIES.len())];
         let refunds = Refunds::draw(&mut self.random, amount, card?);

@@ -1,4 +1,4 @@
-//! `cargo lambda` as a developer uses it: `watch` to serve the functions, `invoke` to call one.
+//! `cargo lambda` as developers use it: `watch` serves the functions, `invoke` calls one.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
@@ -9,16 +9,16 @@ use serde_json::Value;
 
 use crate::api::eventually::{Deadline, eventually};
 use crate::client;
-use crate::make::{self, Output};
+use crate::make;
 use crate::process;
 use crate::stack::free_port;
 
-/// The folder of its program, below the project's.
+/// Folder of its program, below the project's.
 pub const FOLDER: &str = ".local/tools/cargo-lambda/bin";
-/// What installs it.
+/// The make target that installs it.
 const TARGET: &str = ".local/tools/cargo-lambda/.stamp";
 
-/// `cargo lambda` in the project's folder. Fails the test where it is not installed.
+/// `cargo lambda` in the project's folder. Fails the test if it is not installed.
 fn command() -> Command {
     let program = make::root().join(FOLDER).join("cargo-lambda");
     assert!(program.exists(), "cargo lambda is not installed here; install it with: make {TARGET}");
@@ -29,41 +29,33 @@ fn command() -> Command {
 
 /// A free port for a [`Watch`].
 pub fn port() -> u16 {
-    // Says so at once where it is missing, and not after a build.
+    // Fails before the build if it is not installed.
     drop(command());
     free_port()
 }
 
-/// Calls the function `name` of the stack at `port` with the event in `file`; gives its answer, or its error. It is
-/// called where `cargo lambda invoke` looks for it unless it is told otherwise, if this machine has such an address.
+/// Invokes the function `name` of the stack at `port` with the event in `file`; returns its answer or error. It uses
+/// the default address of `cargo lambda invoke` if this machine has it.
 pub async fn invoke(name: &str, port: u16, file: &Path) -> Value {
-    answer(try_invoke(name, port, file).await)
-}
-
-/// The same, and how the command ended.
-pub async fn try_invoke(name: &str, port: u16, file: &Path) -> Output {
     let address = if TcpListener::bind("[::1]:0").is_ok() { None } else { Some("127.0.0.1") };
     invoke_at(address, name, port, file).await
 }
 
-fn answer(output: Output) -> Value {
-    assert!(output.succeeded, "{output:#?}");
-    serde_json::from_str(&output.shown).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
-}
-
-/// The arguments by which `cargo lambda invoke` finds the stack at `port`.
+/// Arguments of `cargo lambda invoke` for the stack at `port`.
 pub fn address_of(port: u16) -> String {
     format!("--invoke-address 127.0.0.1 --invoke-port {port}")
 }
 
-async fn invoke_at(address: Option<&str>, name: &str, port: u16, file: &Path) -> Output {
+async fn invoke_at(address: Option<&str>, name: &str, port: u16, file: &Path) -> Value {
     let mut invoke = command();
     invoke.args(["invoke", name, "--invoke-port", &port.to_string()]).arg("--data-file").arg(file);
     invoke.args(address.map(|address| ["--invoke-address", address]).into_iter().flatten());
-    make::output(invoke).await
+    let output = make::output(invoke).await;
+    assert!(output.succeeded, "{output:#?}");
+    serde_json::from_str(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:#?}"))
 }
 
-/// A running `cargo lambda watch`. Dropped, it ends with its functions.
+/// A running `cargo lambda watch`. Dropping it ends it with its functions.
 pub struct Watch {
     process: Child,
     port: u16,
@@ -89,9 +81,9 @@ impl Watch {
         watch
     }
 
-    /// Calls the function `name` with the event in `file`; gives its answer.
+    /// Invokes the function `name` with the event in `file`; returns its answer.
     pub async fn invoke(&self, name: &str, file: &Path) -> Value {
-        answer(invoke_at(Some("127.0.0.1"), name, self.port, file).await)
+        invoke_at(Some("127.0.0.1"), name, self.port, file).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! The folder of binaries that a stack runs its functions from, where it is not the one they were built to.
+//! The folder from which a stack runs its functions, if it is not the build folder.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
@@ -17,20 +17,20 @@ pub(crate) fn with_examples(built: &Path, data: &Path) -> PathBuf {
     folder
 }
 
-/// Every function's binary behind a script that sets `variables` and keeps what it prints: see [`printed`].
+/// Every function's binary behind a script that sets `variables` and keeps its output: see [`printed`].
 pub(crate) fn that_keep_lines(built: &Path, data: &Path, variables: &[(&'static str, String)]) -> PathBuf {
     let (folder, lines, set) = (data.join("functions"), lines(data), exports(variables));
     fs::create_dir(&folder).unwrap();
     fs::create_dir(&lines).unwrap();
     for (name, binary) in binaries(built) {
         let script = folder.join(&name);
-        // The shell becomes the function, so its process is the one that the runner started.
+        // The shell is replaced by the function, so the runner's child is the function itself.
         write_script(&script, &format!("{set}exec '{}' >'{}'/{name}.$$\n", binary.display(), lines.display()));
     }
     folder
 }
 
-/// The whole lines that each process of the function `name` has printed to its standard output so far.
+/// Complete lines on the standard output of each process of the function `name` so far.
 pub(crate) fn printed(data: &Path, name: &str) -> Vec<String> {
     let files = fs::read_dir(lines(data)).unwrap().map(|entry| entry.unwrap().path());
     let files = files.filter(|file| file.file_stem().is_some_and(|stem| stem == name));
@@ -38,13 +38,13 @@ pub(crate) fn printed(data: &Path, name: &str) -> Vec<String> {
     files.map(|file| whole(fs::read_to_string(file).unwrap())).collect()
 }
 
-/// All that any function has printed to its standard output so far.
+/// Standard output of all functions so far.
 pub(crate) fn all_printed(data: &Path) -> String {
     let files = fs::read_dir(lines(data)).unwrap().map(|entry| entry.unwrap().path());
     files.map(|file| fs::read_to_string(file).unwrap()).collect()
 }
 
-/// Every function's binary, and that of `name` behind a script that sets `variables` for it.
+/// Every function's binary; the one of `name` behind a script that sets `variables`.
 pub(crate) fn with_variables(built: &Path, data: &Path, name: &str, variables: &[(&'static str, String)]) -> PathBuf {
     let folder = data.join("functions");
     fs::create_dir(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! Commands as a developer gives them in the project's folder, and a stack that `make` runs.
+//! Commands in the project's folder, as developers type them, and a stack that `make` runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use crate::client::{self, Client};
 use crate::process::{self, Process};
 use crate::stack::{binaries, fresh_folder};
 
-/// How long a target may take that builds what has changed since the tests were built.
+/// Longest time of a target that builds.
 const TARGET_LIMIT: Duration = Duration::from_secs(200);
 
-/// The variables of Cargo that a developer may have set; all others of its own are for the test's process only.
+/// Cargo's variables that a developer may have set; all others belong to the test's own process.
 const CARGO_VARIABLES: [&str; 3] = ["CARGO_HOME", "CARGO_TARGET_DIR", "CARGO_BUILD_JOBS"];
 
 /// The project's folder.
@@ -23,9 +23,8 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// `program` in the project's folder, as if it were started from a terminal: without what `make`, Cargo and nextest
-/// tell a test of themselves, which would make the next Cargo build again, or wait for the job slots of a `make`
-/// that has none to give.
+/// `program` in the project's folder, as from a terminal: without the variables of `make`, Cargo and nextest, which
+/// would cause a rebuild, or a wait for the job slots of another `make`.
 pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     let mut command = Command::new(program);
     let theirs = |name: &str| {
@@ -39,49 +38,65 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// How a command ended.
+/// Result of a command.
 #[derive(Debug)]
 pub struct Output {
-    /// With exit code 0.
+    /// Whether the exit code is 0.
     pub succeeded: bool,
-    /// Its standard output.
-    pub shown: String,
-    /// Its standard error.
-    pub told: String,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
 }
 
-/// Runs the command to its end; it must not take longer than a build may.
+/// A shell function in the place of `curl`: prints each answer on a line and its status on the next.
+pub const CURL: &str = r#"curl() { command curl --noproxy '*' -w '\n%{http_code}\n' "$@"; }"#;
+
+impl Output {
+    /// Status and body of each answer that [`CURL`] printed; the command must have succeeded.
+    pub fn curl_answers(&self) -> Vec<(u16, Value)> {
+        assert!(self.succeeded, "{self:#?}");
+        let lines: Vec<&str> = self.stdout.lines().filter(|line| !line.is_empty()).collect();
+        let answers = lines.chunks(2).map(|answer| {
+            let status = answer.get(1).and_then(|status| status.parse().ok());
+            (status.unwrap_or_else(|| panic!("{self:#?}")), serde_json::from_str(answer[0]).unwrap())
+        });
+        answers.collect()
+    }
+}
+
+/// Runs the command to its end, within the time limit of a build.
 pub async fn output(command: Command) -> Output {
     let mut command = tokio::process::Command::from(command);
     let output = tokio::time::timeout(TARGET_LIMIT, command.kill_on_drop(true).output()).await;
     let output = output.expect("the command ends in time").unwrap();
-    let [shown, told] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-    Output { succeeded: output.status.success(), shown, told }
+    let [stdout, stderr] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    Output { succeeded: output.status.success(), stdout, stderr }
 }
 
-/// A stack that `make` started in the background. Dropped, it ends.
+/// A stack that `make` started in the background. Dropping it ends it.
 pub struct MadeStack {
     data: PathBuf,
     description: Value,
     variables: Vec<(&'static str, String)>,
-    /// What the target printed that started it.
-    pub shown: String,
+    /// Standard output of the target that started it.
+    pub stdout: String,
     http: reqwest::Client,
 }
 
 impl MadeStack {
-    /// `make <target> DETACH=1` on a folder and a port of its own, and with these further variables.
+    /// Runs `make <target> DETACH=1` with its own folder and port and these variables.
     pub async fn start(target: &str, variables: Vec<(&'static str, String)>) -> MadeStack {
         let data = fresh_folder(&binaries());
-        let (description, shown, http) = (Value::Null, String::new(), client::http_within(TARGET_LIMIT));
-        let mut stack = MadeStack { data, description, variables, shown, http };
-        stack.shown = stack.make(&[target, "PORT=0", "DETACH=1"]).await.shown;
+        let (description, stdout, http) = (Value::Null, String::new(), client::http_within(TARGET_LIMIT));
+        let mut stack = MadeStack { data, description, variables, stdout, http };
+        stack.stdout = stack.make(&[target, "PORT=0", "DETACH=1"]).await.stdout;
         let description = fs::read_to_string(stack.data.join("dev.json")).unwrap();
         stack.description = serde_json::from_str(&description).unwrap();
         stack
     }
 
-    /// The same target again, with the stack running; how it ends.
+    /// Runs the same target while the stack runs; returns the result.
     pub async fn try_make(&self, target: &str) -> Output {
         self.run(&[target, "PORT=0", "DETACH=1"]).await
     }
@@ -93,7 +108,7 @@ impl MadeStack {
         output(make).await
     }
 
-    /// `make` with these arguments and this stack's variables; it must succeed.
+    /// Runs `make` with these arguments and this stack's variables; it must succeed.
     async fn make(&self, arguments: &[&str]) -> Output {
         let output = self.run(arguments).await;
         assert!(output.succeeded, "make {arguments:?}: {output:#?}\n{}", self.log());
@@ -115,17 +130,17 @@ impl MadeStack {
         Client::new(&self.http, self.described("base_url"), self.described("api_key"))
     }
 
-    /// All that the stack has printed.
+    /// Everything that the stack has printed.
     pub fn log(&self) -> String {
         fs::read_to_string(self.data.join("dev.log")).unwrap_or_default()
     }
 
-    /// The processes that run for this stack: each knows its folder.
+    /// The stack's processes: each has its folder in a variable.
     pub fn processes(&self) -> Vec<Process> {
         process::with_variable("DATA", &self.data.display().to_string())
     }
 
-    /// `make stop`, and waits until no process of the stack is left.
+    /// Runs `make stop`, and waits until no process of the stack is left.
     pub async fn stop(&self) {
         self.make(&["stop"]).await;
         self.is_gone().await;
@@ -143,7 +158,7 @@ impl MadeStack {
 
 impl Drop for MadeStack {
     fn drop(&mut self) {
-        // A test that failed did not stop it. Twice, for what was just being started.
+        // A failed test did not stop it. Twice, for processes that were just starting.
         for _ in 0..2 {
             for process in self.processes() {
                 process::signal(process.pid, "KILL");

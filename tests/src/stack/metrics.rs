@@ -1,16 +1,16 @@
-//! The metrics that the functions emit, as their code lists them: one variant of an enum each, named like the metric.
+//! The metrics in the functions' code: the variants of an enum.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// The namespace of Spillway's own metrics, and the one dimension that each of them has.
+/// Namespace of Spillway's metrics, and the one dimension of each.
 pub const OWN: (&str, &str) = ("Spillway", "Stack");
 
 /// Their names.
 pub fn emitted() -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-    let code = fs::read_to_string(root.join("shared/platform/src/runtime/metric.rs")).unwrap();
+    let code = fs::read_to_string(root.join("shared/runtime/src/metric.rs")).unwrap();
     assert!(code.contains(&format!("\"{}\"", OWN.0)) && code.contains(&format!("\"{}\"", OWN.1)));
     let (_, variants) = code.split_once("pub enum Metric {").unwrap();
     let (variants, _) = variants.split_once("\n}").unwrap();

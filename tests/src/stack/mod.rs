@@ -2,13 +2,14 @@
 
 pub mod cargo_lambda;
 pub mod functions;
-pub mod live;
 pub mod make;
 pub mod metrics;
 pub mod options;
 pub mod process;
 pub mod refusal;
+pub mod running;
 pub mod template;
+pub mod units;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -28,12 +29,14 @@ use crate::client;
 use crate::store_proxy::StoreProxy;
 use crate::table::Table;
 
-use live::Live;
 use options::{Functions, Options};
 use process::Process;
+use running::RunningStack;
 use template::Template;
 
 const RUNNER: &str = "spillway-local";
+/// Creates the merchant and the key that the stack starts with.
+const SETUP: &str = "spillway-sandbox";
 const LOG_TAIL_LINES: usize = 60;
 
 /// A running stack. It ends when it is dropped.
@@ -42,21 +45,21 @@ pub struct Stack {
     binaries: PathBuf,
     data: PathBuf,
     environment: BTreeMap<String, String>,
-    live: Live,
+    running: RunningStack,
     store_proxy: Option<StoreProxy>,
 }
 
 /// What can be done with every stack; here, what can only be done with one's own, and what fails the test.
 impl Deref for Stack {
-    type Target = Live;
+    type Target = RunningStack;
 
-    fn deref(&self) -> &Live {
-        &self.live
+    fn deref(&self) -> &RunningStack {
+        &self.running
     }
 }
 
 /// Knobs of the runner itself, which are no parameters of the template.
-const RUNNER_KNOBS: [&str; 6] = ["FRESH", "KILL_FUNCTIONS", "PORT", "QUEUE_DISORDER", "TEMPLATE", "WEBHOOK_LOOPBACK"];
+const RUNNER_KNOBS: [&str; 6] = ["FRESH", "FUNCTION_ENV", "KILL_FUNCTIONS", "PORT", "QUEUE_DISORDER", "TEMPLATE"];
 
 impl Stack {
     /// Starts a stack and waits until it is ready; a runner that is not ready in time, or that ends, fails the test
@@ -72,6 +75,9 @@ impl Stack {
         let mut environment = BTreeMap::from([
             ("PORT".to_owned(), "0".to_owned()),
             ("DATA".to_owned(), data.display().to_string()),
+            ("STACK_NAME".to_owned(), "spillway".to_owned()),
+            ("SETUP".to_owned(), binaries.join(SETUP).display().to_string()),
+            ("FUNCTION_ENV".to_owned(), "WEBHOOK_LOOPBACK=true".to_owned()),
             ("TEMPLATE".to_owned(), write_template(&data, template(&options)).display().to_string()),
         ]);
         let folder = match options.functions {
@@ -86,7 +92,8 @@ impl Stack {
         environment.extend(options.environment);
         let store_proxy = if options.store_proxy { Some(proxied(&mut environment).await) } else { None };
         let runner = spawn(&binaries, &data, &environment);
-        let mut stack = Stack { runner, binaries, data, environment, live: Live::of(Value::Null), store_proxy };
+        let mut stack =
+            Stack { runner, binaries, data, environment, running: RunningStack::of(Value::Null), store_proxy };
         stack.be_ready().await?;
         Ok(stack)
     }
@@ -100,7 +107,7 @@ impl Stack {
             self.runner = spawn(&self.binaries, &self.data, &self.environment);
             ready = self.ready().await;
         }
-        self.live = Live::of(ready?);
+        self.running = RunningStack::of(ready?);
         Ok(())
     }
 
@@ -205,12 +212,22 @@ impl Stack {
         fs::read_to_string(log_path(&self.data)).unwrap()
     }
 
-    /// The API key that the runner made for the developer.
+    /// Waits until the log has the panic of the program in this file, with its place.
+    pub async fn logs_panic(&self, program: &str, file: &str) {
+        let place = format!("panic  place={file}:");
+        eventually("the panic is logged with its place", Deadline::SOON, async || {
+            let log = self.log();
+            if log.lines().any(|line| line.contains(program) && line.contains(&place)) { Ok(()) } else { Err(log) }
+        })
+        .await;
+    }
+
+    /// The API key that the stack starts with.
     pub fn developers_key(&self) -> &str {
         self.described("api_key")
     }
 
-    /// The merchant that the runner made for the developer.
+    /// The merchant that the stack starts with.
     pub fn developers_merchant(&self) -> &str {
         self.described("merchant_id")
     }
@@ -338,7 +355,7 @@ fn write_template(data: &Path, changed: Option<Template>) -> PathBuf {
         return template::path();
     };
     let path = data.join("template.yaml");
-    fs::write(&path, template.text()).unwrap();
+    template.write(&path);
     path
 }
 

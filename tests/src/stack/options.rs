@@ -1,10 +1,10 @@
-//! How a stack of one's own is to differ from the usual one.
+//! Options of a test's stack.
 
 use std::collections::BTreeMap;
 
 use crate::template::Template;
 
-/// How a stack is to be started. Every value is an environment variable of the runner.
+/// Options of a stack. Every value is an environment variable of the runner.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub(crate) environment: BTreeMap<String, String>,
@@ -13,17 +13,17 @@ pub struct Options {
     pub(crate) functions: Functions,
 }
 
-/// From where a stack runs its functions.
+/// Source of a stack's functions.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum Functions {
-    /// Where they were built to.
+    /// The build folder.
     #[default]
     Built,
-    /// A folder that has the examples' binaries too.
+    /// A folder that also has the examples' binaries.
     WithExamples,
-    /// A folder of scripts that keep what the functions print, and set variables for each.
+    /// A folder of scripts that keep the functions' output and set variables for each.
     KeepingLines(Vec<(&'static str, String)>),
-    /// A folder where a script sets variables for the function of this name.
+    /// A folder where a script sets variables for this function.
     WithVariables(&'static str, Vec<(&'static str, String)>),
 }
 
@@ -45,8 +45,8 @@ impl Options {
         self
     }
 
-    /// Lets the functions live, also where the whole suite runs with `KILL_FUNCTIONS=1`: for tests that look at one
-    /// process before and after.
+    /// Never kills functions, also if the suite runs with `KILL_FUNCTIONS=1`: for tests that compare one process before
+    /// and after.
     pub fn unkilled(self) -> Options {
         self.knob("KILL_FUNCTIONS", 0)
     }
@@ -57,24 +57,24 @@ impl Options {
         self
     }
 
-    /// Has the examples' binaries (of shared/platform) among the functions', for a template that names one.
+    /// Adds the examples' binaries (of tests/panicking-function) to the functions, for a template that names one.
     pub fn examples(mut self) -> Options {
         self.functions = Functions::WithExamples;
         self
     }
 
-    /// Keeps what the functions print, for [`Stack::printed`](crate::Stack::printed); the log then has nothing of it.
+    /// Keeps the functions' output for [`Stack::printed`](crate::Stack::printed); the log has none of it.
     pub fn keep_lines(self) -> Options {
         self.keep_lines_with(Vec::new())
     }
 
-    /// The same, and sets variables for every function, whatever the runner sets them to.
+    /// The same, and sets variables for every function over the runner's own.
     pub fn keep_lines_with(mut self, variables: Vec<(&'static str, String)>) -> Options {
         self.functions = Functions::KeepingLines(variables);
         self
     }
 
-    /// Sets variables for the function `name`, whatever the runner sets them to.
+    /// Sets variables for the function `name` over the runner's own.
     pub fn function_variables(mut self, name: &'static str, variables: Vec<(&'static str, String)>) -> Options {
         self.functions = Functions::WithVariables(name, variables);
         self

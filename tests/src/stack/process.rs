@@ -1,4 +1,4 @@
-//! Processes as Linux shows them in `/proc`, and signals to those that a stack started.
+//! Processes in Linux's `/proc`, and signals to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,7 +15,7 @@ pub struct Process {
     pub program: String,
 }
 
-/// Every process that runs now. One that has ended and waits to be reaped (a zombie) does not run.
+/// All running processes, without zombies.
 fn running() -> BTreeMap<u32, Process> {
     let entries = fs::read_dir("/proc").expect("/proc can be read");
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
@@ -24,7 +24,7 @@ fn running() -> BTreeMap<u32, Process> {
 
 fn read(pid: u32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // pid (comm) state ppid …; comm may hold anything, so look behind its last parenthesis.
+    // pid (comm) state ppid …; comm may contain anything, so parse after its last parenthesis.
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
     if fields.next()? == "Z" {
         return None;
@@ -35,7 +35,7 @@ fn read(pid: u32) -> Option<Process> {
     Some(Process { pid, parent, program })
 }
 
-/// All that `ancestor` started, directly or not.
+/// All processes that `ancestor` started, directly or not.
 pub fn descendants(ancestor: u32) -> Vec<Process> {
     let all = running();
     let descends = |process: &Process| {
@@ -51,35 +51,36 @@ pub fn descendants(ancestor: u32) -> Vec<Process> {
     all.values().filter(|process| descends(process)).cloned().collect()
 }
 
-/// Every process that was started with the variable `name` set to `value`, whoever its parent is by now.
+/// All processes that were started with the variable `name` set to `value`, whatever their parent is now.
 pub fn with_variable(name: &str, value: &str) -> Vec<Process> {
     with_variable_that(name, |set| set == value)
 }
 
-/// Every process that was started with a variable `name` whose value `is` right, whoever its parent is by now.
+/// All processes that were started with a variable `name` for whose value `is` returns true, whatever their parent is
+/// now.
 pub fn with_variable_that(name: &str, is: impl Fn(&str) -> bool) -> Vec<Process> {
     running().into_values().filter(|process| variable(process.pid, name).is_some_and(|set| is(&set))).collect()
 }
 
-/// Whether `process` still runs. (Its id may since belong to another program.)
+/// Whether `process` still runs. (Its id may belong to another program since.)
 pub fn runs(process: &Process) -> bool {
     read(process.pid).is_some_and(|now| now.program == process.program)
 }
 
-/// Sends `signal` ("KILL", "TERM", "INT", "STOP", "CONT") to the process `pid`; whether there was one.
+/// Sends `signal` ("KILL", "TERM", "INT", "STOP", "CONT") to the process `pid`; returns whether it exists.
 pub fn signal(pid: u32, signal: &str) -> bool {
     let status = Command::new("kill").arg(format!("-{signal}")).arg(pid.to_string()).status();
     status.expect("kill can be run").success()
 }
 
-/// A variable of the environment that the process `pid` was started with.
+/// A variable in the start environment of the process `pid`.
 pub fn variable(pid: u32, name: &str) -> Option<String> {
     let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
     let environment = String::from_utf8_lossy(&environment).into_owned();
     environment.split('\0').find_map(|entry| Some(entry.strip_prefix(name)?.strip_prefix('=')?.to_owned()))
 }
 
-/// The ports at the far ends of the TCP connections that the process `pid` holds.
+/// Remote ports of the TCP connections of the process `pid`.
 pub fn remote_ports(pid: u32) -> BTreeSet<u16> {
     let sockets: BTreeSet<String> = fs::read_dir(format!("/proc/{pid}/fd"))
         .expect("the process runs and is ours")

@@ -1,4 +1,4 @@
-//! A runner that does not start.
+//! A runner that refuses to start.
 
 use std::path::Path;
 
@@ -9,15 +9,16 @@ use crate::api::eventually::Deadline;
 use crate::stack::Stack;
 use crate::template;
 
-/// What a runner on the folder `data` says that can't start with these variables: one sentence, and not a panic's.
+/// The sentence of a runner on the folder `data` that refuses to start with these variables. It must be one line and no
+/// panic.
 pub async fn refusal(data: &Path, variables: &[(&str, &str)]) -> String {
     let mut command = Command::new(Stack::runner());
     command.env("TEMPLATE", template::path()).env("PORT", "0").env("DATA", data).kill_on_drop(true);
     command.envs(variables.iter().copied());
     let output = timeout(Deadline::SOON, command.output()).await.expect("it ends by itself").unwrap();
-    let told = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    assert!(!output.status.success(), "it started: {told}");
-    assert!(!told.is_empty() && !told.contains("panicked"), "{told}");
-    assert_eq!(told.lines().count(), 1, "{told}");
-    told
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    assert!(!output.status.success(), "it started: {message}");
+    assert!(!message.is_empty() && !message.contains("panicked"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
+    message
 }

@@ -1,21 +1,40 @@
-//! Changed copies of the template, for tests of what follows from it.
+//! The template as tests see it: one document, as the runner reads it, and changed copies of it.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The text of a template. It is edited by its lines and their indentation, which keeps it what people wrote.
+use serde_json::Value;
+use spillway_local::template_document;
+
+/// The nested stack of the system's template.
+const NESTED: &str = "watch.yaml";
+
+/// A template. `!Ref Table` is `{"Ref": "Table"}`, `!GetAtt Table.Arn` is `{"Fn::GetAtt": "Table.Arn"}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    lines: Vec<String>,
+    document: Value,
 }
 
-/// Where the template that describes the system lies.
+/// A route of the template.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Route {
+    /// Folder of the function.
+    pub function: String,
+    /// In capitals.
+    pub method: String,
+    /// `/v1/payments/{payment_id}`.
+    pub path: String,
+    /// Whether it needs no API key.
+    pub public: bool,
+}
+
+/// Path of the system's template.
 pub fn path() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("infra/template.yaml")
 }
 
-/// The knob of the local runner that a parameter is: `FirstDueSeconds` is `FIRST_DUE_SECONDS`.
+/// The variable of the local runner that sets a parameter: `FIRST_DUE_SECONDS` for `FirstDueSeconds`.
 pub fn knob(parameter: &str) -> String {
     let mut knob = String::new();
     for (place, letter) in parameter.char_indices() {
@@ -28,17 +47,22 @@ pub fn knob(parameter: &str) -> String {
 }
 
 impl Template {
-    /// The template that describes the system.
+    /// The system's template.
     pub fn read() -> Template {
-        Template::of(&fs::read_to_string(path()).unwrap())
+        Template::file(&path())
     }
 
-    /// The template of this text.
-    pub fn of(text: &str) -> Template {
-        Template { lines: text.lines().map(str::to_owned).collect() }
+    /// The nested stack of the system's template.
+    pub fn nested() -> Template {
+        Template::file(&path().with_file_name(NESTED))
     }
 
-    /// Without anything that moves work on: no trigger of a consumer, no schedule. Tests then call each themselves.
+    fn file(path: &Path) -> Template {
+        let text = fs::read_to_string(path).unwrap();
+        Template { document: template_document(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())) }
+    }
+
+    /// Without the triggers of the consumers and the schedule: tests invoke those functions themselves.
     pub fn still() -> Template {
         Template::without_events(&["DispatchChanges", "CallProcessor", "FoldBalance", "DeliverWebhook", "EnqueueDue"])
     }
@@ -51,96 +75,112 @@ impl Template {
             .fold(read, |template, function| template.without(&["Resources", function, "Properties", "Events"]))
     }
 
-    /// Without the block at this path of keys.
+    /// Without the value at this path of keys.
     pub fn without(mut self, path: &[&str]) -> Template {
-        let (from, to) = self.block(path);
-        self.lines.drain(from..to);
+        let (key, parent) = path.split_last().unwrap();
+        let removed = self.at_mut(parent).as_object_mut().and_then(|entries| entries.remove(*key));
+        assert!(removed.is_some(), "the template has no {}", path.join("."));
         self
     }
 
-    /// With this text instead of the value at this path of keys.
-    pub fn with(mut self, path: &[&str], value: &str) -> Template {
-        let (from, to) = self.block(path);
-        let (key, _) = self.lines[from].split_once(':').unwrap();
-        let line = format!("{key}: {value}");
-        self.lines.splice(from..to, [line]);
+    /// With another value at this path of keys, which the template has.
+    pub fn with(mut self, path: &[&str], value: impl Into<Value>) -> Template {
+        *self.at_mut(path) = value.into();
         self
     }
 
-    /// With lower bounds that let each of these knobs be what it is: tests take seconds by values that no deployment may
-    /// have.
-    pub fn allowing(self, knobs: &BTreeMap<String, String>) -> Template {
-        let too_low = |parameter: &&str| {
-            let bound = self.values(&["Parameters", parameter], &["MinValue"]);
-            let [bound, value] = [bound.first().copied(), knobs.get(&knob(parameter)).map(String::as_str)]
-                .map(|number| number.and_then(|number| number.parse::<i64>().ok()));
-            matches!((bound, value), (Some(bound), Some(value)) if value < bound)
-        };
-        let lowered: Vec<String> = self.keys(&["Parameters"]).into_iter().filter(too_low).map(str::to_owned).collect();
-        lowered.iter().fold(self, |template, parameter| {
-            template.with(&["Parameters", parameter, "MinValue"], &knobs[&knob(parameter)])
-        })
-    }
-
-    /// With `to` instead of the first `from` in the block at this path of keys.
+    /// With `to` in the place of the first text `from` within the value at this path of keys.
     pub fn replacing(mut self, path: &[&str], from: &str, to: &str) -> Template {
-        let (begin, end) = self.block(path);
-        let found = self.lines[begin..end].iter_mut().find(|line| line.contains(from));
-        let line = found.unwrap_or_else(|| panic!("{} has no {from}", path.join(".")));
-        *line = line.replacen(from, to, 1);
+        assert!(replace(self.at_mut(path), from, to), "{} has no {from}", path.join("."));
         self
     }
 
-    /// The number of the line, from 1, that holds the key at the end of this path.
-    pub fn line(&self, path: &[&str]) -> usize {
-        self.block(path).0 + 1
-    }
-
-    /// The values at these keys, each within the one block at `path`; none where the template has no such key.
-    pub fn values(&self, path: &[&str], keys: &[&str]) -> Vec<&str> {
-        let (from, to) = self.block(path);
-        let value =
-            |key: &str| self.lines[from..to].iter().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "));
-        keys.iter().filter_map(|key| value(key)).collect()
-    }
-
-    /// The keys right below `path`.
-    pub fn keys(&self, path: &[&str]) -> Vec<&str> {
-        let (from, to) = self.block(path);
-        let indentation = "  ".repeat(path.len());
-        let keys = self.lines[from + 1..to].iter().filter_map(|line| line.strip_prefix(&indentation)?.split_once(':'));
-        keys.map(|(key, _)| key).filter(|key| key.chars().all(char::is_alphanumeric)).collect()
-    }
-
-    /// How many lines of the block at `path` hold `text`.
-    pub fn count(&self, path: &[&str], text: &str) -> usize {
-        let (from, to) = self.block(path);
-        self.lines[from..to].iter().filter(|line| line.contains(text)).count()
-    }
-
-    /// Whether there is something at this path of keys.
-    pub fn has(&self, path: &[&str]) -> bool {
-        (1..=path.len()).all(|depth| depth == 1 || self.keys(&path[..depth - 1]).contains(&path[depth - 1]))
-    }
-
-    /// As it is written to a file.
-    pub fn text(&self) -> String {
-        self.lines.join("\n") + "\n"
-    }
-
-    /// The lines of the block at `path`: from its key to before the next line that is indented no deeper.
-    fn block(&self, path: &[&str]) -> (usize, usize) {
-        let (mut from, mut to) = (0, self.lines.len());
-        for (depth, key) in path.iter().enumerate() {
-            let indented = format!("{}{key}:", "  ".repeat(depth));
-            let starts = |line: &String| {
-                line.strip_prefix(&indented).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
-            };
-            let found = self.lines[from..to].iter().position(starts);
-            from += found.unwrap_or_else(|| panic!("the template has no {}", path.join(".")));
-            let shallow = |line: &String| !line.trim().is_empty() && line.len() - line.trim_start().len() <= 2 * depth;
-            to = self.lines[from + 1..to].iter().position(shallow).map_or(to, |length| from + 1 + length);
+    /// With lower bounds that allow these knobs: tests use times that no deployment may have.
+    pub fn allowing(mut self, knobs: &BTreeMap<String, String>) -> Template {
+        for (parameter, described) in self.at_mut(&["Parameters"]).as_object_mut().unwrap() {
+            let value = knobs.get(&knob(parameter)).and_then(|value| value.parse::<i64>().ok());
+            if let (Some(bound), Some(value)) = (described["MinValue"].as_i64(), value)
+                && value < bound
+            {
+                described["MinValue"] = value.into();
+            }
         }
-        (from, to)
+        self
+    }
+
+    /// The value at this path of keys.
+    pub fn get(&self, path: &[&str]) -> Option<&Value> {
+        path.iter().try_fold(&self.document, |value, key| value.get(key))
+    }
+
+    /// The names right below `path`.
+    pub fn keys(&self, path: &[&str]) -> Vec<&str> {
+        let entries = self.get(path).and_then(Value::as_object);
+        entries.into_iter().flat_map(|entries| entries.keys().map(String::as_str)).collect()
+    }
+
+    /// The properties of each resource of this type, by the resource's name.
+    pub fn of_type(&self, kind: &str) -> BTreeMap<&str, &Value> {
+        let resources = self.document["Resources"].as_object().unwrap().iter();
+        let wanted = resources.filter(|(_, resource)| resource["Type"] == kind);
+        wanted.map(|(name, resource)| (name.as_str(), &resource["Properties"])).collect()
+    }
+
+    /// The events of all functions: folder of the function, type, properties.
+    pub fn events(&self) -> Vec<(&str, &str, &Value)> {
+        let functions = self.of_type("AWS::Serverless::Function").into_values();
+        let events = functions.flat_map(|function| {
+            let folder = folder(function);
+            let events = function["Events"].as_object().into_iter().flat_map(|events| events.values());
+            events.map(move |event| (folder, event["Type"].as_str().unwrap(), &event["Properties"]))
+        });
+        events.collect()
+    }
+
+    /// All routes.
+    pub fn routes(&self) -> Vec<Route> {
+        let routes = self.events().into_iter().filter(|(_, kind, _)| *kind == "Api");
+        let routes = routes.map(|(function, _, properties)| Route {
+            function: function.to_owned(),
+            method: properties["Method"].as_str().unwrap().to_uppercase(),
+            path: properties["Path"].as_str().unwrap().to_owned(),
+            public: properties["Auth"]["Authorizer"] == "NONE",
+        });
+        routes.collect()
+    }
+
+    /// As JSON, which is YAML too.
+    pub fn text(&self) -> String {
+        serde_json::to_string_pretty(&self.document).unwrap()
+    }
+
+    /// Writes it to `path`, and beside it the nested stack that it names.
+    pub fn write(&self, path: &Path) {
+        fs::write(path, self.text()).unwrap();
+        fs::copy(self::path().with_file_name(NESTED), path.with_file_name(NESTED)).unwrap();
+    }
+
+    fn at_mut(&mut self, path: &[&str]) -> &mut Value {
+        let found = path.iter().try_fold(&mut self.document, |value, key| value.get_mut(key));
+        found.unwrap_or_else(|| panic!("the template has no {}", path.join(".")))
+    }
+}
+
+/// The folder of a function with these properties.
+pub fn folder(function: &Value) -> &str {
+    let uri = function["CodeUri"]["Fn::Sub"].as_str().unwrap();
+    uri.strip_prefix("../functions/").unwrap_or_else(|| panic!("{uri} is outside of functions/"))
+}
+
+/// Replaces `from` in the first text that has it, and says whether there is one.
+fn replace(value: &mut Value, from: &str, to: &str) -> bool {
+    match value {
+        Value::String(text) if text.contains(from) => {
+            *text = text.replacen(from, to, 1);
+            true
+        }
+        Value::Array(items) => items.iter_mut().any(|item| replace(item, from, to)),
+        Value::Object(entries) => entries.values_mut().any(|entry| replace(entry, from, to)),
+        _ => false,
     }
 }

@@ -1,4 +1,4 @@
-//! The deployed stack that the environment names.
+//! The deployed stack in the environment's variables.
 //!
 //! | variable | |
 //! |---|---|
@@ -13,22 +13,22 @@ use std::env;
 
 use crate::client::{self, Client};
 
-use super::operator::Operator;
-use super::outside::Outside;
+use crate::system::System;
+use crate::system::operator::Operator;
 
-/// What test keys begin with.
+/// Prefix of test keys.
 const TEST_KEY: &str = "sk_test_";
 
-/// A stack that somebody has deployed.
+/// A deployed stack.
 pub struct Deployed {
-    /// How it is reached.
-    pub outside: Outside,
-    /// The client of the one key that was given.
+    /// Access to it.
+    pub system: System,
+    /// Client of the given key, if no merchants can be created.
     pub only: Option<Client>,
 }
 
 impl Deployed {
-    /// The stack that the environment names, if it names one; `Err` is a sentence.
+    /// The stack in the environment's variables, if there is one; `Err` is a sentence.
     pub fn named() -> Result<Option<Deployed>, String> {
         let Some(url) = variable("SPILLWAY_URL") else { return Ok(None) };
         let url = url.trim_end_matches('/');
@@ -39,14 +39,14 @@ impl Deployed {
             let operator = variable("SPILLWAY_REGION").into_iter().fold(operator, Operator::in_region);
             let sends = variable("SPILLWAY_PLAN_KEY_HEADER").is_some_and(|value| value == "1");
             let operator = if sends { operator.sending_plan_keys() } else { operator };
-            return Ok(Some(Deployed { outside: Outside::new(&http, url, Some(operator)), only: None }));
+            return Ok(Some(Deployed { system: System::new(&http, url, Some(operator)), only: None }));
         }
         let key =
             variable("SPILLWAY_KEY").ok_or("SPILLWAY_URL needs SPILLWAY_LAMBDA_URL or SPILLWAY_KEY beside it.")?;
         Deployed::with_key(url, &key, variable("SPILLWAY_PLAN_KEY")).map(Some)
     }
 
-    /// The stack whose API answers at `url`, of which no more is known than a key; `Err` is a sentence.
+    /// The stack whose API answers at `url`, with only this key; `Err` is a sentence.
     pub fn with_key(url: &str, key: &str, plan_key: Option<String>) -> Result<Deployed, String> {
         if !url.starts_with("https://") && !url.starts_with("http://") {
             return Err(format!("{url} is no address: it must begin with https:// or http://."));
@@ -54,18 +54,18 @@ impl Deployed {
         if !key.starts_with(TEST_KEY) {
             return Err(format!("The key does not begin with {TEST_KEY}: only test mode is touched."));
         }
-        let outside = Outside::new(&client::http_to(url), url, None);
-        let only = Some(outside.client(key).with_plan_key(plan_key).waiting_its_turn());
-        Ok(Deployed { outside, only })
+        let system = System::new(&client::http_to(url), url, None);
+        let only = Some(system.client(key).with_plan_key(plan_key).waiting_its_turn());
+        Ok(Deployed { system, only })
     }
 }
 
-/// A client of the function that panics, which answers below `url`. It needs no key.
+/// A client of the function that panics on demand, below `url`. It needs no key.
 pub fn panic_client(url: &str) -> Client {
     Client::new(&client::http_to(url), url.trim_end_matches('/'), "")
 }
 
-/// A variable that is set to something.
+/// A variable that is not empty.
 pub fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }

@@ -1,9 +1,7 @@
-//! What the black-box tests are held against: a stack of each test's own on this machine, or, where the environment
-//! names one, a stack that is deployed. Here is only what can be done with both.
+//! The target of black-box tests: a stack of each test's own, or the deployed one in the environment. It has only what
+//! both offer.
 
 pub mod environment;
-pub mod operator;
-pub mod outside;
 pub mod parameters;
 
 use std::ops::Deref;
@@ -13,40 +11,40 @@ use crate::options::Options;
 use crate::stack::Stack;
 use crate::template;
 
+use crate::system::{Merchant, System};
 use environment::Deployed;
-use outside::{Merchant, Outside};
 
 /// The system under test.
 pub struct Target {
-    outside: Outside,
-    /// The one key that there is, where no merchant can be made.
+    system: System,
+    /// The only key, if no merchants can be created.
     only: Option<Client>,
-    /// Ends when it is dropped.
+    /// Dropped with the target.
     _own: Option<Stack>,
 }
 
 impl Deref for Target {
-    type Target = Outside;
+    type Target = System;
 
-    fn deref(&self) -> &Outside {
-        &self.outside
+    fn deref(&self) -> &System {
+        &self.system
     }
 }
 
 impl Target {
-    /// The stack that the environment names, or one of this test's own with the parameters of a deployed one.
+    /// The deployed stack in the environment, or the test's own with the same parameters.
     pub async fn start() -> Target {
         match Deployed::named().unwrap_or_else(|sentence| panic!("{sentence}")) {
-            Some(deployed) => Target { outside: deployed.outside, only: deployed.only, _own: None },
+            Some(deployed) => Target { system: deployed.system, only: deployed.only, _own: None },
             None => {
                 let stack = Stack::start(parameters::read().into_iter().fold(Options::new(), set)).await;
-                Target { outside: Outside::clone(&stack), only: None, _own: Some(stack) }
+                Target { system: System::clone(&stack), only: None, _own: Some(stack) }
             }
         }
     }
 
-    /// A client that may do everything in test mode: a new merchant's, or the only one that there is, whose merchant
-    /// has more than this test's payments.
+    /// A client with every scope in test mode: a new merchant's, or the only one, whose merchant may have other
+    /// payments.
     pub async fn any_client(&self) -> Client {
         match &self.only {
             Some(client) => client.clone(),
@@ -54,7 +52,7 @@ impl Target {
         }
     }
 
-    /// A new merchant on the plan whose limit is low enough to be reached.
+    /// A new merchant on the plan whose limit a test can reach.
     pub async fn limited_merchant(&self) -> Merchant {
         self.new_merchant_with(serde_json::json!({"plan": "standard"})).await
     }

@@ -1,5 +1,4 @@
-//! The parameters of a stack that the black-box tests are held against, here or deployed: times and limits that a test
-//! can wait for.
+//! Parameters of the stack in black-box tests, here or deployed: times and limits that a test can wait for.
 
 use crate::template::Template;
 
@@ -13,12 +12,12 @@ pub fn read() -> Vec<(String, String)> {
     let pairs = lines.map(|line| line.split_once('=').unwrap_or_else(|| panic!("no Name=value: {line}")));
     let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>();
     for (name, _) in &pairs {
-        assert!(template.has(&["Parameters", name]), "the template has no parameter {name}");
+        assert!(template.get(&["Parameters", name]).is_some(), "the template has no parameter {name}");
     }
     pairs
 }
 
-/// What one of them is set to.
+/// Number that a parameter is set to.
 pub fn number(name: &str) -> usize {
     let found = read().into_iter().find(|(set, _)| set == name);
     found.and_then(|(_, value)| value.parse().ok()).unwrap_or_else(|| panic!("{name} is not set to a number"))

@@ -1,6 +1,4 @@
-//! What `make demo` and `make chaos` need to talk with people and machines.
+//! Input and output of the tools.
 
-pub mod demo_report;
 pub mod progress;
 pub mod tool;
-pub mod verdict;

@@ -1,4 +1,4 @@
-//! How far a tool has come: a bar on a terminal, a line every few seconds in a file, and nothing with `JSON=1`.
+//! Progress of a tool: a bar on a terminal, a line every few seconds in a file, nothing with `JSON=1`.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::tool;
 
-/// Between two lines in a file.
+/// Interval of lines in a file.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 const STYLE: &str = "  {bar:24.green} {msg}";
 
-/// Shows how far a tool has come, on the standard error.
+/// Progress on the standard error.
 pub struct Bar {
     bar: ProgressBar,
-    /// When the next line is due; `None` where no lines are written.
+    /// Time of the next line; `None` if no lines are written.
     next_line: Option<Instant>,
 }
 
@@ -28,7 +28,7 @@ impl Bar {
         Bar { bar, next_line }
     }
 
-    /// Shows that `done` of the work is done, and `message` beside it.
+    /// Shows that `done` of the work is done, with `message` beside it.
     pub fn set(&mut self, done: u64, message: &str) {
         self.bar.set_position(done);
         self.bar.set_message(message.to_owned());

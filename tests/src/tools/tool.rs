@@ -1,4 +1,4 @@
-//! What the tools share: settings from the environment, an end by Ctrl-C, and failures as sentences.
+//! Shared by the tools: settings from the environment, Ctrl-C, and errors as sentences.
 
 use std::io::IsTerminal;
 use std::ops::{Deref, DerefMut, RangeInclusive};
@@ -11,14 +11,14 @@ use crate::options::Options;
 use crate::process;
 use crate::stack::Stack;
 
-/// What a shell expects of a program that Ctrl-C has ended.
+/// Exit code after Ctrl-C, by convention of shells.
 const INTERRUPTED: u8 = 130;
 
-/// How long a stack may take to end by itself.
+/// Time limit for a stack's own end.
 const END_LIMIT: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// A stack that a tool has started. When it is dropped, all of its processes end, functions in the middle of a call too.
+/// A stack that a tool has started. Dropping it ends all its processes, including functions in the middle of a call.
 pub struct OwnStack(Stack);
 
 impl OwnStack {
@@ -44,7 +44,7 @@ impl DerefMut for OwnStack {
 
 impl Drop for OwnStack {
     fn drop(&mut self) {
-        // Each function knows where its runner is, and the runner its folder.
+        // Each function has the runner's address in a variable, and the runner its folder.
         let (runtime, data) = (format!("127.0.0.1:{}/", self.0.port()), self.0.data().display().to_string());
         let left = || {
             let mut left = process::with_variable_that("AWS_LAMBDA_RUNTIME_API", |address| address.contains(&runtime));
@@ -64,14 +64,14 @@ impl Drop for OwnStack {
     }
 }
 
-/// The number that the variable `name` holds, or the default; `Err` is a sentence.
+/// The number in the variable `name`, or the default; `Err` is a sentence.
 pub fn number(name: &str, default: u64, allowed: RangeInclusive<u64>) -> Result<u64, String> {
     let Some(value) = std::env::var(name).ok().filter(|value| !value.is_empty()) else { return Ok(default) };
     let wrong = || format!("{name} is {value}; it must be a number from {} to {}.", allowed.start(), allowed.end());
     value.parse().ok().filter(|number| allowed.contains(number)).ok_or_else(wrong)
 }
 
-/// The minutes that the variable `name` holds, such as `10` or `0.5`, or the default; `Err` is a sentence.
+/// The minutes in the variable `name`, such as `10` or `0.5`, or the default; `Err` is a sentence.
 pub fn minutes(name: &str, default: u32) -> Result<Duration, String> {
     let Some(value) = std::env::var(name).ok().filter(|value| !value.is_empty()) else {
         return Ok(Duration::from_mins(default.into()));
@@ -81,27 +81,27 @@ pub fn minutes(name: &str, default: u32) -> Result<Duration, String> {
     length.ok_or_else(|| format!("{name} is {value}; it must be a number from 0.1 to 1440."))
 }
 
-/// The seed that `SEED` holds, or a new one; `Err` is a sentence.
+/// The seed in `SEED`, or a new one; `Err` is a sentence.
 pub fn seed() -> Result<u64, String> {
     number("SEED", fastrand::u64(1..1_000_000), 0..=u64::MAX)
 }
 
-/// Whether one JSON object is wanted instead of text: `--json`, or `JSON=1`.
+/// Whether the output is one JSON object: `--json`, or `JSON=1`.
 pub fn wants_json() -> bool {
     std::env::args().any(|argument| argument == "--json") || std::env::var("JSON").is_ok_and(|value| value == "1")
 }
 
-/// Whether a person looks at the standard output.
+/// Whether the standard output is a terminal.
 pub fn is_watched() -> bool {
     std::io::stdout().is_terminal()
 }
 
-/// Does the tool's work. Ctrl-C, SIGTERM and the end of the terminal drop the work, and with it the tool's own stack. The
-/// work returns whether all was well; its `Err` is a sentence.
+/// Runs the tool's work. Ctrl-C, SIGTERM and the terminal's end drop the work, and with it the tool's own stack. The
+/// work returns whether all was correct; its `Err` is a sentence.
 pub async fn run(work: impl Future<Output = Result<bool, String>>) -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
-        let told = panic.payload_as_str().unwrap_or("it can't go on");
-        eprintln!("The tool failed: {}", told.lines().next().unwrap_or_default());
+        let message = panic.payload_as_str().unwrap_or("it can't go on");
+        eprintln!("The tool failed: {}", message.lines().next().unwrap_or_default());
     }));
     let done = tokio::select! {
         done = work => done,

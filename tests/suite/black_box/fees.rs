@@ -1,4 +1,4 @@
-//! What a merchant earns, to the minor unit.
+//! Fees and balances, exact to the minor unit.
 
 use futures::future::join_all;
 use serde_json::json;
@@ -6,7 +6,7 @@ use spillway_tests::Target;
 use spillway_tests::oracle::in_days;
 
 #[tokio::test]
-async fn the_fee_is_rounded_half_to_even_and_each_currency_has_its_own_balance() {
+async fn fees_round_half_to_even_and_currencies_stay_separate() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     // 1250 at 290 basis points is 36.25, so 36; 2500 is 72.5, half to even 72; and 30 each.
@@ -23,7 +23,7 @@ async fn the_fee_is_rounded_half_to_even_and_each_currency_has_its_own_balance()
 }
 
 #[tokio::test]
-async fn a_balance_is_never_cached_and_lists_every_currency_of_the_merchant() {
+async fn a_balance_has_every_currency_and_is_never_cached() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     client.paid(1250, "USD").await;
@@ -39,7 +39,7 @@ async fn a_balance_is_never_cached_and_lists_every_currency_of_the_merchant() {
 }
 
 #[tokio::test]
-async fn without_a_configured_fee_nothing_is_kept_and_without_a_delay_it_is_available_at_once() {
+async fn without_fee_and_delay_all_is_available_at_once() {
     let target = Target::start().await;
     let free = json!({"USD": {"fee_basis_points": 0, "fee_fixed": 0}});
     let terms = json!({"currencies": free, "settlement_delay_days": 0});

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 use spillway_tests::clock::{in_seconds, now};
 use spillway_tests::{Deadline, Target, eventually};
 
-/// How long a key lives that a test wants to use and then to expire.
+/// Lifetime of a key that a test uses and then sees expire.
 const LIFETIME_SECONDS: i64 = 15;
 
 #[tokio::test]
-async fn several_keys_of_a_merchant_work_side_by_side() {
+async fn several_keys_of_a_merchant_work_at_once() {
     let target = Target::start().await;
     let merchant = target.new_merchant().await;
     let payment = merchant.client.paid(1250, "USD").await;
@@ -18,7 +18,7 @@ async fn several_keys_of_a_merchant_work_side_by_side() {
 }
 
 #[tokio::test]
-async fn a_key_that_expires_ends_even_while_its_answer_is_cached() {
+async fn a_cached_key_expires_on_time() {
     let target = Target::start().await;
     let merchant = target.new_merchant().await;
     let client = target.new_key(&merchant.id, json!({"expires_at": in_seconds(LIFETIME_SECONDS)})).await;
@@ -28,13 +28,13 @@ async fn a_key_that_expires_ends_even_while_its_answer_is_cached() {
         if answer.status == 401 { Ok(answer.expect_problem(401, "unauthorized")) } else { Err(answer.text) }
     })
     .await;
-    // API Gateway renames it, where a function sends it.
+    // API Gateway renames this header if a function sets it.
     let challenges = ["www-authenticate", "x-amzn-remapped-www-authenticate"].map(|name| answer.header(name));
     assert!(challenges.iter().any(|one| one.starts_with("Bearer realm=\"spillway\"")), "{:?}", answer.headers);
 }
 
 #[tokio::test]
-async fn a_revoked_key_is_refused_by_the_time_that_was_told_and_no_other_key_is() {
+async fn a_revoked_key_alone_is_refused_from_effective_at_on() {
     let target = Target::start().await;
     let (merchant, other) = (target.new_merchant().await, target.new_merchant().await);
     let (key, client) = target.try_issue(&merchant.id, &json!({})).await.unwrap();
@@ -60,7 +60,7 @@ async fn a_revoked_key_is_refused_by_the_time_that_was_told_and_no_other_key_is(
 }
 
 #[tokio::test]
-async fn a_key_is_issued_once_for_a_reference_and_its_secret_told_once() {
+async fn a_reference_issues_one_key_and_returns_its_secret_once() {
     let target = Target::start().await;
     let merchant = target.new_merchant().await;
     let reference = json!({"reference": "first"});

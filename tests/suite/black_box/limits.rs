@@ -1,11 +1,11 @@
-//! Past its plan's rate a merchant gets 429 with Retry-After, and no other merchant notices.
+//! Beyond its plan's rate a merchant gets 429 with Retry-After; other merchants are not affected.
 
 use futures::future::{join_all, select_all};
 use serde_json::json;
 use spillway_tests::target::parameters::number;
 use spillway_tests::{Answer, Client, Deadline, Target, eventually, unique};
 
-/// So many at once that no machine answers them more slowly than the bucket fills.
+/// Number of concurrent clients: together faster than the bucket refills on any machine.
 const CLIENTS: usize = 8;
 
 fn told(answer: Answer) {
@@ -13,7 +13,7 @@ fn told(answer: Answer) {
     assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
 }
 
-/// Several clients ask until one of them is refused; gives that answer.
+/// Several clients send requests until one is refused; returns that answer.
 async fn refused(client: &Client) -> Answer {
     let asking = |_| {
         Box::pin(eventually("a request is refused", Deadline::SOON, async || {
@@ -25,7 +25,7 @@ async fn refused(client: &Client) -> Answer {
 }
 
 #[tokio::test]
-async fn past_the_plans_rate_requests_are_429_and_others_go_on() {
+async fn requests_beyond_the_plans_rate_are_429() {
     let target = Target::start().await;
     let (slow, other) = (target.limited_merchant().await, target.limited_merchant().await);
     let burst = number("StandardPlanBurst");
@@ -45,11 +45,11 @@ async fn past_the_plans_rate_requests_are_429_and_others_go_on() {
 }
 
 #[tokio::test]
-async fn while_one_merchant_is_refused_another_is_not() {
+async fn a_throttled_merchant_does_not_affect_another() {
     let target = Target::start().await;
     let (slow, other) = (target.limited_merchant().await, target.limited_merchant().await);
     told(refused(&slow.client).await);
-    // No more than its burst, so that no rate can be its reason to be refused.
+    // At most its burst, so that its own rate can't be the reason of a refusal.
     for _ in 0..number("StandardPlanBurst") {
         other.client.get("/balance").await.expect(200);
     }

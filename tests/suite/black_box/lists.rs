@@ -5,7 +5,7 @@ use spillway_tests::clock::at_the_ends_of_the_calendar;
 use spillway_tests::pages::{cursor, data, ids};
 use spillway_tests::{Answer, Client, Deadline, Target, eventually, unique};
 
-/// The list as soon as it has this many items: lists lag.
+/// The list once it has this many items: lists lag.
 async fn listed(client: &Client, path: &str, count: usize) -> Answer {
     eventually("the list is complete", Deadline::SOON, async || {
         let answer = client.get(path).await.expect(200);
@@ -15,7 +15,7 @@ async fn listed(client: &Client, path: &str, count: usize) -> Answer {
 }
 
 #[tokio::test]
-async fn payments_are_listed_as_each_is_shown_with_the_newest_first() {
+async fn payments_are_listed_newest_first_as_get_shows_them() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let mut payments = vec![client.paid(1250, "USD").await, client.paid(300, "EUR").await];
@@ -34,7 +34,7 @@ async fn payments_are_listed_as_each_is_shown_with_the_newest_first() {
         ("status=processing", &[]),
         ("currency=USD", &[0, 2]),
         ("currency=USD&status=succeeded", &[2]),
-        // A currency that the merchant does not have is no fault: there is just nothing.
+        // A currency that the merchant does not have is valid and finds nothing.
         ("currency=CHF", &[]),
     ] {
         let answer = client.get(&format!("/payments?{filters}")).await.expect(200);
@@ -43,7 +43,7 @@ async fn payments_are_listed_as_each_is_shown_with_the_newest_first() {
     }
 }
 
-/// A payment for this reference and this customer, as it is when it is final.
+/// A final payment with this reference and customer.
 async fn paid_for(client: &Client, reference: &str, customer: &str, token: &str) -> Value {
     let payment =
         json!({"amount": 1250, "currency": "USD", "token": token, "reference": reference, "customer": customer});
@@ -51,14 +51,14 @@ async fn paid_for(client: &Client, reference: &str, customer: &str, token: &str)
     client.finished(&id).await
 }
 
-/// The value as it stands in a query.
+/// The value, percent-encoded.
 fn encoded(value: &str) -> String {
     let hex = |byte: u8| format!("%{byte:02X}");
     value.bytes().map(hex).collect()
 }
 
 #[tokio::test]
-async fn payments_are_found_by_the_merchants_own_values() {
+async fn payments_are_found_by_reference_and_customer() {
     let target = Target::start().await;
     let (client, other) = (target.new_merchant().await.client, target.new_merchant().await.client);
     let (odd, long) = ("a#1 & ü/%+", "é".repeat(255));
@@ -82,7 +82,7 @@ async fn payments_are_found_by_the_merchants_own_values() {
         ("reference=order-1&currency=EUR".to_owned(), &[]),
         (format!("reference={}", encoded(odd)), &[4]),
         (format!("customer={}", encoded(&long)), &[4]),
-        // No part of a value finds it, nor does another case of its letters.
+        // A part of a value does not match, nor does another case.
         ("reference=order".to_owned(), &[]),
         ("reference=ORDER-1".to_owned(), &[]),
         ("reference=a".to_owned(), &[]),
@@ -106,23 +106,23 @@ async fn payments_are_found_by_the_merchants_own_values() {
 }
 
 #[tokio::test]
-async fn a_value_that_no_payment_can_have_is_a_fault() {
+async fn an_impossible_filter_value_is_refused() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let too_long = "é".repeat(256);
     for name in ["reference", "customer"] {
-        for (value, told) in [
+        for (value, message) in [
             (encoded(&too_long), "must have at most 255 characters"),
-            (encoded("a\nb"), "must not hold control characters"),
+            (encoded("a\nb"), "must not contain control characters"),
             (String::new(), "must not be empty"),
-            (format!("a&{name}=a"), "must be there only once"),
+            (format!("a&{name}=a"), "must not be repeated"),
         ] {
-            assert_eq!(faults(client.get(&format!("/payments?{name}={value}")).await), [[name, told]]);
+            assert_eq!(faults(client.get(&format!("/payments?{name}={value}")).await), [[name, message]]);
         }
     }
 }
 
-/// The faults of the parameters: each one's name and what is said of it.
+/// Name and detail of each parameter fault.
 fn faults(answer: Answer) -> Vec<[String; 2]> {
     let problem = answer.expect_problem(400, "invalid_parameters").body;
     let errors = problem["errors"].as_array().unwrap().iter();
@@ -138,7 +138,7 @@ const TIME: &str = "must be an RFC 3339 time such as 2026-01-31T12:00:00.000Z, o
     + as %2B";
 
 #[tokio::test]
-async fn a_time_at_the_end_of_the_calendar_is_taken_or_refused() {
+async fn times_outside_the_calendar_are_refused() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     client.paid(1250, "USD").await;
@@ -162,19 +162,19 @@ async fn a_time_at_the_end_of_the_calendar_is_taken_or_refused() {
 }
 
 #[tokio::test]
-async fn unknown_parameters_alone_have_a_code_of_their_own() {
+async fn unknown_parameters_have_their_own_code() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     for list in ["/payments", "/balance/transactions"] {
         let answer = client.get(&format!("{list}?custmer=cus_77&limit=1&a&b")).await;
         let problem = answer.expect_problem(400, "unknown_parameter").body;
-        let named = |name: &str| json!({"parameter": name, "detail": "is no parameter of this request"});
+        let named = |name: &str| json!({"parameter": name, "detail": "is not a parameter of this request"});
         assert_eq!(problem["errors"], json!([named("a"), named("b"), named("custmer")]), "{list}");
     }
 }
 
 #[tokio::test]
-async fn every_fault_of_the_parameters_is_told_at_once() {
+async fn all_parameter_faults_are_named_at_once() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let limit = ["limit", "must be a whole number from 1 to 100"];
@@ -183,14 +183,14 @@ async fn every_fault_of_the_parameters_is_told_at_once() {
         ("limit=101", vec![limit]),
         ("limit=ten", vec![limit]),
         ("limit=", vec![["limit", "must not be empty"]]),
-        ("limit=5&limit=5", vec![["limit", "must be there only once"]]),
+        ("limit=5&limit=5", vec![["limit", "must not be repeated"]]),
         ("cursor=", vec![["cursor", "must not be empty"]]),
         ("status=Failed", vec![["status", "must be processing, succeeded or failed"]]),
         (
             "created_from=2026-01-31T12:00:00Z&created_before=2026-01-31T12:00:00Z",
             vec![["created_before", "must be later than created_from"]],
         ),
-        // A plus sign in a query is a space.
+        // A plus sign in a query means a space.
         (
             "status=x&currency=usd&limit=0&created_from=yesterday&created_before=2026-01-31T12:00:00+02:00&a=1&b&b",
             vec![
@@ -199,8 +199,8 @@ async fn every_fault_of_the_parameters_is_told_at_once() {
                 limit,
                 ["created_from", TIME],
                 ["created_before", TIME],
-                ["a", "is no parameter of this request"],
-                ["b", "is no parameter of this request"],
+                ["a", "is not a parameter of this request"],
+                ["b", "is not a parameter of this request"],
             ],
         ),
     ] {
@@ -211,28 +211,29 @@ async fn every_fault_of_the_parameters_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn balance_transactions_have_no_status_to_filter_by() {
+async fn balance_transactions_have_no_status_filter() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
-    let told = faults(client.get("/balance/transactions?status=succeeded&limit=0").await);
-    let expected = [["limit", "must be a whole number from 1 to 100"], ["status", "is no parameter of this request"]];
-    assert_eq!(told, expected);
+    let message = faults(client.get("/balance/transactions?status=succeeded&limit=0").await);
+    let expected =
+        [["limit", "must be a whole number from 1 to 100"], ["status", "is not a parameter of this request"]];
+    assert_eq!(message, expected);
 }
 
 #[tokio::test]
-async fn a_cursor_is_good_for_the_list_that_gave_it_and_for_nothing_else() {
+async fn a_cursor_is_valid_for_its_own_list_only() {
     let target = Target::start().await;
     let merchant = target.new_merchant().await;
     let client = &merchant.client;
     for _ in 0..3 {
-        // Final, so that the same page read twice is the same.
+        // Final payments, so that two reads of a page are equal.
         client.paid(1250, "USD").await;
     }
     listed(client, "/payments", 3).await;
     let first = client.get("/payments?limit=1&currency=USD").await.expect(200);
     let good = cursor(&first).unwrap();
 
-    // Alone, beside the same filters, and with another limit it goes on.
+    // It works alone, beside the same filters, and with another limit.
     let rest = client.get(&format!("/payments?limit=9&cursor={good}")).await.expect(200);
     assert_eq!(data(&rest).len(), 2);
     let same = client.get(&format!("/payments?currency=USD&cursor={good}")).await.expect(200);
@@ -261,7 +262,7 @@ async fn a_cursor_is_good_for_the_list_that_gave_it_and_for_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_merchant_sees_none_of_anothers_payments_and_in_one_mode_none_of_the_other() {
+async fn lists_show_one_merchant_in_one_mode_only() {
     let target = Target::start().await;
     let (one, two) = (target.new_merchant().await, target.new_merchant().await);
     let (mine, theirs) = (one.client.paid(1250, "USD").await, two.client.paid(1250, "USD").await);
@@ -278,7 +279,7 @@ async fn a_merchant_sees_none_of_anothers_payments_and_in_one_mode_none_of_the_o
 }
 
 #[tokio::test]
-async fn each_request_needs_its_scope() {
+async fn each_list_needs_its_scope() {
     let target = Target::start().await;
     let merchant = target.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;

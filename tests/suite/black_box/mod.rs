@@ -1,5 +1,5 @@
-//! What is promised to those outside, held against a stack of each test's own or against one that is deployed: these
-//! tests know HTTP, and the functions that an operator may invoke, and nothing else. See `spillway_tests::target`.
+//! What clients and operators see, on a stack of each test's own or on a deployed one. These tests use only HTTP and
+//! the operator's functions: see `spillway_tests::target`.
 
 mod fees;
 mod keys;

@@ -1,11 +1,11 @@
-//! What each token of the sandbox leads to; also where the processor's answer is lost, late or none.
+//! The outcome of each sandbox token, also if the processor's answer is lost, late or missing.
 
 use serde_json::{Value, json};
 use spillway_tests::Target;
 use spillway_tests::pages::walk;
 
 #[tokio::test]
-async fn each_token_leads_to_its_outcome_and_each_charge_counts_once() {
+async fn each_token_has_its_outcome_and_counts_once() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let approved = [

@@ -1,4 +1,4 @@
-//! What of payments takes a merchant of one's own.
+//! Payments: tests that need their own merchant.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use spillway_tests::terms::{payment, payment_with as with};
 use spillway_tests::{Target, unique};
 
 #[tokio::test]
-async fn what_is_right_at_the_edge_is_accepted() {
+async fn boundary_values_are_accepted() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let fifty: Value = (0..50).map(|n| (format!("key{n}"), json!("v"))).collect::<serde_json::Map<_, _>>().into();
@@ -37,7 +37,7 @@ async fn what_is_right_at_the_edge_is_accepted() {
 }
 
 #[tokio::test]
-async fn a_number_that_is_no_card_number_is_fine() {
+async fn numbers_that_are_no_card_numbers_are_accepted() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     for harmless in [
@@ -55,7 +55,7 @@ async fn a_number_that_is_no_card_number_is_fine() {
 }
 
 #[tokio::test]
-async fn a_slash_at_the_end_of_a_path_changes_nothing() {
+async fn a_trailing_slash_is_ignored() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let payment = client.paid(1250, "USD").await;
@@ -64,7 +64,7 @@ async fn a_slash_at_the_end_of_a_path_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_header_that_is_there_twice_is_refused() {
+async fn a_repeated_header_is_refused() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let request = client.payment_request("one", &payment());

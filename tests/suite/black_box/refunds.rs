@@ -1,15 +1,15 @@
-//! Refunds: how much may be given back, when, and what comes of it.
+//! Refunds: amounts, limits and results.
 
 use serde_json::{Value, json};
 use spillway_tests::client::{Answer, Client, unique};
 use spillway_tests::{Deadline, Target, eventually};
 
-/// Asks for a refund under this key.
+/// Sends a refund under this key.
 async fn refund(client: &Client, payment: &str, key: &str, amount: u64) -> Answer {
     client.refund_request(payment, key, amount).send().await
 }
 
-/// The refund once it is no longer pending.
+/// Waits until the refund is no longer pending; returns it.
 async fn ended(client: &Client, id: &str) -> Value {
     eventually("the refund has ended", Deadline::SOON, async || {
         let refund = client.get(&format!("/refunds/{id}")).await.expect(200).body;
@@ -23,11 +23,11 @@ fn id_of(payment: &Value) -> &str {
 }
 
 #[tokio::test]
-async fn a_part_and_then_the_rest_of_a_payment_is_refunded_and_fees_are_kept() {
+async fn partial_refunds_return_the_amount_but_not_the_fee() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let payment = client.paid(1000, "USD").await;
-    // 29 of the share, and 30.
+    // 29 for 290 basis points, and 30.
     assert_eq!((&payment["fee"], client.balance("USD").await), (&json!(59), (0, 941)));
 
     let first = refund(&client, id_of(&payment), "refund-1", 400).await.expect(202);
@@ -46,7 +46,7 @@ async fn a_part_and_then_the_rest_of_a_payment_is_refunded_and_fees_are_kept() {
     ] {
         assert_eq!(first.body[field], value, "{field}");
     }
-    // It takes from the balance at once.
+    // It reduces the balance at once.
     assert_eq!(client.balance("USD").await, (0, 541));
     let succeeded = ended(&client, &id).await;
     assert_eq!((&succeeded["status"], &succeeded["version"]), (&json!("succeeded"), &json!(2)));
@@ -78,14 +78,14 @@ async fn a_part_and_then_the_rest_of_a_payment_is_refunded_and_fees_are_kept() {
 }
 
 #[tokio::test]
-async fn a_full_refund_is_made_once_and_its_repetition_has_the_first_answer() {
+async fn a_repeated_full_refund_is_replayed() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let payment = client.paid(1000, "USD").await;
     let first = refund(&client, id_of(&payment), "refund-1", 1000).await.expect(202);
     refund(&client, id_of(&payment), "refund-2", 1000).await.expect_problem(409, "amount_exceeds_refundable");
     ended(&client, first.id()).await;
-    // Nothing is left to refund by now.
+    // Nothing is left to refund now.
     let again = refund(&client, id_of(&payment), "refund-1", 1000).await.expect(202);
     assert_eq!((&again.body, again.header("idempotent-replayed")), (&first.body, "true"));
     refund(&client, id_of(&payment), "refund-1", 999).await.expect_problem(422, "idempotency_key_reused");
@@ -93,7 +93,7 @@ async fn a_full_refund_is_made_once_and_its_repetition_has_the_first_answer() {
 }
 
 #[tokio::test]
-async fn a_refund_that_fails_gives_the_money_and_the_right_back() {
+async fn a_failed_refund_restores_balance_and_refundable_amount() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let id = client.pay(1000, "USD", "tok_refund_fails").await;
@@ -110,7 +110,7 @@ async fn a_refund_that_fails_gives_the_money_and_the_right_back() {
 }
 
 #[tokio::test]
-async fn refunds_in_currencies_of_no_and_of_three_decimals_are_exact() {
+async fn refunds_are_exact_in_currencies_with_0_and_3_decimals() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     // 290 basis points of 1000 are 29, and 30; of 1500 43.5, half to even 44, and 30.
@@ -123,7 +123,7 @@ async fn refunds_in_currencies_of_no_and_of_three_decimals_are_exact() {
 }
 
 #[tokio::test]
-async fn what_can_not_be_refunded_is_refused() {
+async fn a_refund_needs_a_refundable_payment_of_the_merchant() {
     let target = Target::start().await;
     let (one, two) = (target.new_merchant().await.client, target.new_merchant().await.client);
     let declined = one.pay(1000, "USD", "tok_declined").await;

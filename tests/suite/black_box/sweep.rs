@@ -1,17 +1,17 @@
-//! The sweep: an operator may run it by hand, at any time, with no harm.
+//! The sweep: an operator may run it at any time.
 
 use serde_json::json;
 use spillway_tests::pages::walk;
 use spillway_tests::{Deadline, Target, event, eventually};
 
 #[tokio::test]
-async fn run_by_hand_again_and_again_it_finishes_what_is_open_and_repeats_nothing() {
+async fn repeated_sweeps_finish_open_work_once() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let id = client.pay(1250, "USD", "tok_unavailable").await;
     let payment = eventually("the payment is final", Deadline::LATER, async || {
-        let told = target.invoke("enqueue-due", &event::tick()).await.map_err(|error| error.to_string())?;
-        assert!(told.as_str().is_some_and(|told| told.starts_with("enqueued ")), "{told}");
+        let found = target.invoke("enqueue-due", &event::tick()).await.map_err(|error| error.to_string())?;
+        assert!(found.as_str().is_some_and(|found| found.starts_with("enqueued ")), "{found}");
         let payment = client.payment(&id).await;
         if payment["status"] == "processing" { Err(payment.to_string()) } else { Ok(payment) }
     })

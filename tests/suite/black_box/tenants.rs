@@ -1,10 +1,10 @@
-//! No tenant sees that another exists: a foreign id is answered exactly as a missing one.
+//! Tenants do not see each other: another tenant's id gets the same answer as an unknown one.
 
 use serde_json::json;
 use spillway_tests::Target;
 
 #[tokio::test]
-async fn a_foreign_a_missing_and_a_malformed_id_have_one_answer() {
+async fn foreign_missing_and_malformed_ids_get_one_answer() {
     let target = Target::start().await;
     let (one, two) = (target.new_merchant().await, target.new_merchant().await);
     let payment = one.client.paid(1250, "USD").await;
@@ -25,7 +25,7 @@ async fn a_foreign_a_missing_and_a_malformed_id_have_one_answer() {
     for id in paths {
         answers.push(two.client.get(&format!("/payments/{id}")).await.expect_anonymous_problem(404, "not_found"));
     }
-    // A gateway may decode this before it looks for the path.
+    // A gateway may decode this path before routing.
     two.client.get("/payments/..%2f..%2fx").await.expect_anonymous_problem(404, "not_found");
     let live = target.new_key(&one.id, json!({"mode": "live"})).await;
     answers.push(live.get(&format!("/payments/{foreign}")).await.expect_anonymous_problem(404, "not_found"));
@@ -34,7 +34,7 @@ async fn a_foreign_a_missing_and_a_malformed_id_have_one_answer() {
 }
 
 #[tokio::test]
-async fn one_idempotency_key_at_two_merchants_makes_two_payments() {
+async fn two_merchants_may_use_the_same_idempotency_key() {
     let target = Target::start().await;
     let (one, two) = (target.new_merchant().await, target.new_merchant().await);
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
@@ -58,7 +58,7 @@ async fn identity_comes_from_the_key_alone() {
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     let mut request = two.client.payment_request("order-1", &payment);
     let headers = ["merchant", "x-merchant", "x-merchant-id", "x-spillway-merchant", "x-amzn-principalid", "x-api-key"];
-    // One gateway that is tested wants a plan key in the last of them.
+    // One tested gateway requires a plan key in the last header.
     let count = headers.len() - usize::from(two.client.sends_plan_key());
     for header in &headers[..count] {
         request = request.header(header, &one.id);

@@ -1,4 +1,4 @@
-//! Webhooks, as the server of a merchant sees them. It listens on loopback, so the functions have to run on this
+//! Webhooks, as a merchant's receiver gets them. The receiver listens on loopback, so the functions must run on this
 //! machine.
 
 use reqwest::Method;
@@ -21,7 +21,7 @@ async fn an_endpoint_is_created_with_its_secret() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_makes_one_endpoint_and_belongs_to_one_body() {
+async fn an_idempotency_key_creates_one_endpoint() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let create = async |event_type: &str| {
@@ -71,7 +71,7 @@ async fn an_endpoint_is_changed_tested_rotated_and_deleted() {
 }
 
 #[tokio::test]
-async fn an_endpoint_is_read_where_its_creation_says() {
+async fn location_names_the_created_endpoint() {
     let target = Target::start().await;
     let (merchant, other) = (target.new_merchant().await, target.new_merchant().await);
     let request = merchant.client.webhook_endpoint_request(&unique(), "https://example.com/hook", &["payment.*"]);
@@ -120,7 +120,7 @@ async fn a_repeated_creation_shows_the_endpoint_as_it_is_now() {
 }
 
 #[tokio::test]
-async fn a_payment_is_told_signed_and_as_it_is() {
+async fn a_payments_webhook_is_signed_and_equals_the_payment() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let receiver = Receiver::start().await;
@@ -147,7 +147,7 @@ async fn a_payment_is_told_signed_and_as_it_is() {
 }
 
 #[tokio::test]
-async fn an_altered_webhook_or_another_secret_does_not_verify() {
+async fn altered_webhooks_and_other_secrets_do_not_verify() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let (receiver, other) = (Receiver::start().await, Receiver::start().await);
@@ -165,7 +165,7 @@ async fn an_altered_webhook_or_another_secret_does_not_verify() {
 }
 
 #[tokio::test]
-async fn an_attempt_that_failed_is_made_again_with_the_same_event() {
+async fn a_failed_attempt_is_repeated_with_the_same_event() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let receiver = Receiver::scripted([Reply::Status(500), Reply::Status(500)]).await;
@@ -192,7 +192,7 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
 }
 
 #[tokio::test]
-async fn disabling_an_endpoint_is_told_to_the_others() {
+async fn disabling_an_endpoint_sends_an_event_to_the_others() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
     let gone = Receiver::scripted(std::iter::repeat_n(Reply::Status(410), 20)).await;
@@ -209,10 +209,10 @@ async fn disabling_an_endpoint_is_told_to_the_others() {
 }
 
 #[tokio::test]
-async fn the_receivers_wish_to_wait_is_honoured() {
+async fn retry_after_of_the_receiver_is_honoured() {
     let target = Target::start().await;
     let client = target.new_merchant().await.client;
-    // Each copy of the message is told to wait, be they taken at once or one after the other.
+    // Each copy of the message must wait, concurrent or not.
     let told = usize::try_from(copies()).unwrap();
     let receiver = Receiver::scripted(std::iter::repeat_n(Reply::RetryAfter(503, 4), told)).await;
     client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
@@ -223,7 +223,7 @@ async fn the_receivers_wish_to_wait_is_honoured() {
 }
 
 #[tokio::test]
-async fn webhooks_are_the_tenants_own() {
+async fn webhooks_go_to_the_tenants_own_endpoints() {
     let target = Target::start().await;
     let (one, two) = (target.new_merchant().await, target.new_merchant().await);
     let (at_one, at_two) = (Receiver::start().await, Receiver::start().await);

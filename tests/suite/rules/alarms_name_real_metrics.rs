@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::{Map, Value};
+use serde_json::{Value, json};
+use spillway_tests::Template;
 use spillway_tests::metrics::{OWN, emitted};
 
 use super::the_template_fits::{expanded, of};
@@ -36,11 +37,15 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }
 
-/// The alarms, by their names without the stack's.
-fn alarms(template: &Map<String, Value>) -> BTreeMap<String, &Value> {
-    let named = of(template, "AWS::CloudWatch::Alarm").into_values().map(|alarm| {
-        let name = text(&alarm["AlarmName"]["Fn::Sub"]);
-        (name.strip_prefix("${AWS::StackName}-").unwrap().to_owned(), alarm)
+/// The alarms of the template, which canaries name, and of its nested stack, by their names without the stack's.
+fn alarms() -> BTreeMap<String, Value> {
+    let named = [(Template::read(), "${AWS::StackName}-"), (Template::nested(), "${Stack}-watch-")].into_iter();
+    let named = named.flat_map(|(template, prefix)| {
+        let alarms = template.of_type("AWS::CloudWatch::Alarm").into_values().map(|alarm| {
+            let name = text(&alarm["AlarmName"]["Fn::Sub"]);
+            (name.strip_prefix(prefix).unwrap_or_else(|| panic!("{name}")).to_owned(), alarm.clone())
+        });
+        alarms.collect::<Vec<_>>()
     });
     named.collect()
 }
@@ -58,8 +63,9 @@ fn metrics_of_alarm(alarm: &Value) -> Vec<Metric> {
     }
 }
 
-fn dashboard(template: &Map<String, Value>) -> Vec<Value> {
-    let [dashboard] = of(template, "AWS::CloudWatch::Dashboard").into_values().collect::<Vec<_>>()[..] else {
+fn dashboard() -> Vec<Value> {
+    let nested = Template::nested();
+    let [dashboard] = nested.of_type("AWS::CloudWatch::Dashboard").into_values().collect::<Vec<_>>()[..] else {
         panic!("one dashboard is expected");
     };
     let body: Value = serde_json::from_str(dashboard["DashboardBody"]["Fn::Sub"].as_str().unwrap()).unwrap();
@@ -83,11 +89,11 @@ fn metric_of_line(line: &Value) -> Metric {
 }
 
 #[test]
-fn every_metric_that_is_looked_at_exists_and_every_own_one_is_looked_at() {
-    let template = expanded(&[]);
+fn alarms_and_dashboard_use_every_own_metric() {
     let emitted = emitted();
-    let of_alarms = alarms(&template).into_values().flat_map(metrics_of_alarm);
-    let widgets = dashboard(&template);
+    let alarms = alarms();
+    let of_alarms = alarms.values().flat_map(metrics_of_alarm);
+    let widgets = dashboard();
     let lines = widgets.iter().filter_map(|widget| widget["properties"]["metrics"].as_array()).flatten();
     let looked_at: BTreeSet<Metric> = of_alarms.chain(lines.map(metric_of_line)).collect();
     let known = |(namespace, name, dimensions): &Metric| {
@@ -105,9 +111,8 @@ fn every_metric_that_is_looked_at_exists_and_every_own_one_is_looked_at() {
 }
 
 #[test]
-fn every_alarm_has_a_runbook_and_says_what_missing_figures_mean() {
-    let template = expanded(&[]);
-    let alarms = alarms(&template);
+fn every_alarm_has_a_runbook_and_treats_missing_data() {
+    let alarms = alarms();
     let runbooks = fs::read_dir(root().join("docs/runbooks")).unwrap();
     let runbooks = runbooks.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
     assert_eq!(runbooks.collect::<BTreeSet<_>>(), alarms.keys().cloned().collect());
@@ -118,34 +123,60 @@ fn every_alarm_has_a_runbook_and_says_what_missing_figures_mean() {
         assert!(metrics_of_alarm(alarm).len() <= 10, "{name}");
         // One is for deployments, not for people.
         let told = name != "canary-errors";
-        assert_eq!(alarm["AlarmActions"]["Fn::If"][0] == "TellsAlarms", told, "{name}");
+        assert_eq!(alarm["AlarmActions"]["Fn::If"][0] == "HasAlarmTopic", told, "{name}");
         // What has happened does not stop being so: only the end of a state is news.
         let tells_events =
             matches!(name.as_str(), "overdue-work" | "late-charges" | "operations-called-again" | "unreadable-items");
         assert_eq!(alarm["OKActions"].is_object(), told && !tells_events, "{name}");
     }
-    let shown = dashboard(&template).into_iter().flat_map(|widget| widget["properties"]["alarms"].as_array().cloned());
-    let shown = shown.flatten().map(|arn| text(&arn).rsplit_once("${AWS::StackName}-").unwrap().1.to_owned());
-    assert_eq!(shown.collect::<BTreeSet<_>>(), alarms.into_keys().collect(), "what the dashboard shows");
+    let shown = dashboard().into_iter().flat_map(|widget| widget["properties"]["alarms"].as_array().cloned());
+    let shown: BTreeSet<String> =
+        shown.flatten().map(|arn| text(&arn).rsplit_once(":alarm:").unwrap().1.to_owned()).collect();
+    let names = [Template::read(), Template::nested()].into_iter().flat_map(|template| {
+        let alarms = template.of_type("AWS::CloudWatch::Alarm").into_values();
+        alarms
+            .map(|alarm| text(&alarm["AlarmName"]["Fn::Sub"]).replace("${AWS::StackName}", "${Stack}"))
+            .collect::<Vec<_>>()
+    });
+    assert_eq!(shown, names.collect(), "what the dashboard shows");
 }
 
-/// The resources that an alarm's dimensions name.
+#[test]
+fn the_nested_stack_is_given_what_its_parameters_say() {
+    let (template, nested) = (Template::read(), Template::nested());
+    let given = template.get(&["Resources", "Watch", "Properties", "Parameters"]).unwrap().as_object().unwrap();
+    assert_eq!(given.keys().map(String::as_str).collect::<Vec<_>>(), nested.keys(&["Parameters"]));
+    for (name, value) in given {
+        match name.as_str() {
+            "Stack" => assert_eq!(value, &json!({"Ref": "AWS::StackName"})),
+            "Alarms" => assert_eq!(value, &json!({"Ref": "Alarms"})),
+            "AlarmTopic" => assert_eq!(value["Fn::If"], json!(["HasAlarmTopic", {"Ref": "AlarmTopic"}, ""])),
+            queue if template.of_type("AWS::SQS::Queue").contains_key(queue) => {
+                assert_eq!(value, &json!({"Fn::GetAtt": format!("{queue}.QueueName")}));
+            }
+            // What Ref gives of a table or a function is its name.
+            other => assert_eq!(value, &json!({"Ref": other})),
+        }
+    }
+}
+
+/// The resources that an alarm's dimensions name. A parameter of the nested stack has the name of its resource.
 fn watched_by(alarm: &Value) -> BTreeSet<String> {
     let several = alarm["Metrics"].as_array().into_iter().flatten().filter_map(|one| one.get("MetricStat"));
     let metrics = several.map(|it| &it["Metric"]).chain([alarm]);
     let dimensions = metrics.flat_map(|metric| metric["Dimensions"].as_array().into_iter().flatten());
     let names = dimensions.filter_map(|dimension| {
         let value = &dimension["Value"];
-        value["Ref"].as_str().or_else(|| value["Fn::GetAtt"][0].as_str())
+        value["Ref"].as_str().filter(|name| !["Stack", "AWS::StackName"].contains(name))
     });
     names.map(str::to_owned).collect()
 }
 
 #[test]
-fn what_is_added_is_watched() {
+fn every_consumer_and_queue_is_watched() {
     let template = expanded(&[]);
-    let alarms = alarms(&template);
-    let watched = |alarm: &str| watched_by(alarms[alarm]);
+    let alarms = alarms();
+    let watched = |alarm: &str| watched_by(&alarms[alarm]);
     let named = |value: &Value| value["Fn::GetAtt"][0].as_str().map(str::to_owned);
     let queues = of(&template, "AWS::SQS::Queue");
     let dead_letters = queues.values().filter_map(|queue| named(&queue["RedrivePolicy"]["deadLetterTargetArn"]));

@@ -1,17 +1,17 @@
-//! No answer is much longer than a page, however many faults its request has and whatever these would repeat.
+//! Answers stay bounded, however many faults a request has and however long its keys are.
 
 use reqwest::Method;
 use serde_json::{Value, json};
 use spillway_tests::client::Request;
 use spillway_tests::{Client, Options, Stack, unique};
 
-/// The most bytes of an answer that names faults: a hundred, each with a place and a sentence of 100 bytes at most, and
-/// what JSON and the problem put around them.
+/// Largest answer that names faults in bytes: a hundred faults, each with a pointer and a sentence of at most 100
+/// bytes, and the JSON around them.
 const ANSWER_MAX: usize = 24_000;
-/// The most bytes of a request's body.
+/// Largest body of a request in bytes.
 const BODY_MAX: usize = 64 * 1024;
 
-/// As many members as a body can have. Each is made of its number.
+/// A body with as many members as fit; each is made from its number.
 fn filled(member: impl Fn(usize) -> String) -> String {
     let mut body = String::new();
     for number in 0.. {
@@ -24,12 +24,12 @@ fn filled(member: impl Fn(usize) -> String) -> String {
     format!("{{{body}}}")
 }
 
-/// Below one key of this many letters, an array of as many card numbers as this.
+/// An array of `count` card numbers below one key of this many letters.
 fn card_numbers(letters: usize, count: usize) -> String {
     json!({"k".repeat(letters): vec!["4222222222222"; count]}).to_string()
 }
 
-/// Creations of all kinds, with this body.
+/// Requests to each endpoint that creates something, with this body.
 fn creations(client: &Client, body: &str) -> [Request; 2] {
     ["/payments", "/webhook-endpoints"].map(|path| {
         let request = client.request(Method::POST, path).header("content-type", "application/json");
@@ -37,13 +37,13 @@ fn creations(client: &Client, body: &str) -> [Request; 2] {
     })
 }
 
-/// The last entry of `errors`, which says how many are not told.
+/// The last entry of `errors`, which counts the faults that are not named.
 fn last(problem: &Value) -> &Value {
     problem["errors"].as_array().unwrap().last().unwrap()
 }
 
 #[tokio::test]
-async fn faults_past_a_hundred_are_counted_and_long_keys_are_shortened() {
+async fn a_hundred_faults_are_named_and_the_rest_counted() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let body = card_numbers(9500, 656);
@@ -56,12 +56,12 @@ async fn faults_past_a_hundred_are_counted_and_long_keys_are_shortened() {
         let first = format!("/{}…{}/0", "k".repeat(59), "k".repeat(35));
         assert_eq!(errors[0]["pointer"], json!(first));
         assert!(errors[0]["detail"].as_str().is_some_and(|detail| detail.contains("card number")), "{}", errors[0]);
-        assert_eq!(errors[100], json!({"pointer": "", "detail": "has more faults: 556 beside these 100"}));
+        assert_eq!(errors[100], json!({"pointer": "", "detail": "has 556 more faults"}));
     }
 }
 
 #[tokio::test]
-async fn the_largest_body_of_faults_has_a_short_answer() {
+async fn the_largest_faulty_body_gets_a_short_answer() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let (long, crabs) = ("k".repeat(500), "🦀".repeat(100));
@@ -88,7 +88,7 @@ async fn the_largest_body_of_faults_has_a_short_answer() {
 }
 
 #[tokio::test]
-async fn the_largest_query_of_faults_has_a_short_answer() {
+async fn the_largest_faulty_query_gets_a_short_answer() {
     let stack = Stack::start(Options::new()).await;
     let client = stack.new_merchant().await.client;
     let many: Vec<String> = (0..1000).map(|number| format!("p{number:04}")).collect();
@@ -99,5 +99,5 @@ async fn the_largest_query_of_faults_has_a_short_answer() {
         }
     }
     let answer = client.get(&format!("/balance?{}", many.join("&"))).await.expect_problem(400, "unknown_parameter");
-    assert_eq!(last(&answer.body), &json!({"parameter": "", "detail": "has more faults: 900 beside these 100"}));
+    assert_eq!(last(&answer.body), &json!({"parameter": "", "detail": "has 900 more faults"}));
 }

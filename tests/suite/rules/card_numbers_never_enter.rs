@@ -1,4 +1,4 @@
-//! A card number in any field is refused, is stored nowhere and is in no log.
+//! A card number in any field is refused, and is neither stored nor logged.
 
 use serde_json::{Value, json};
 use spillway_tests::{Deadline, Options, Stack, eventually, unique};
@@ -16,7 +16,7 @@ const NUMBERS: [&str; 8] = [
 ];
 
 #[tokio::test]
-async fn a_card_number_in_any_field_is_refused_and_neither_stored_nor_logged() {
+async fn card_numbers_are_refused_and_neither_stored_nor_logged() {
     let stack = Stack::start(Options::new().keep_lines().knob("LOG_LEVEL", "trace")).await;
     let merchant = stack.new_merchant().await;
     let client = &merchant.client;
@@ -54,7 +54,7 @@ async fn a_card_number_in_any_field_is_refused_and_neither_stored_nor_logged() {
         }
     }
     assert_eq!(stack.table().items().await.len(), stored);
-    // As an idempotency key a number is harmless, as long as only its hash is kept.
+    // As an idempotency key a number is harmless, because only its hash is stored.
     let accepted = client.create_payment(NUMBERS[0], &right).await.expect(202);
     let last = accepted.header("request-id");
     let printed = eventually("the last request has its line", Deadline::SOON, async || {

@@ -1,4 +1,4 @@
-//! A conflict or throttle among the reasons of a failed write is retried as a whole, eight tries, then 503.
+//! A write that fails by a conflict or throttle is retried as a whole, up to eight tries; then the answer is 503.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ async fn start() -> (Stack, Merchant) {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     merchant.client.get("/balance").await.expect(200);
-    // What it took to come so far.
+    // Calls of the setup.
     stack.store_proxy().forget_calls();
     (stack, merchant)
 }
@@ -24,7 +24,7 @@ fn put() -> Matching {
 }
 
 #[tokio::test]
-async fn a_put_that_meets_seven_conflicts_succeeds_and_one_that_meets_eight_is_503() {
+async fn a_put_survives_seven_conflicts_and_answers_503_at_eight() {
     let (stack, merchant) = start().await;
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     let proxy = stack.store_proxy();
@@ -40,7 +40,7 @@ async fn a_put_that_meets_seven_conflicts_succeeds_and_one_that_meets_eight_is_5
 }
 
 #[tokio::test]
-async fn a_transaction_canceled_by_a_conflict_or_throttle_at_any_place_is_retried() {
+async fn a_transaction_is_retried_after_a_conflict_or_throttle() {
     let (stack, merchant) = start().await;
     let commit = || Matching::operation("TransactWriteItems");
     let codes = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
@@ -58,7 +58,7 @@ async fn a_transaction_canceled_by_a_conflict_or_throttle_at_any_place_is_retrie
 }
 
 #[tokio::test]
-async fn a_commit_that_never_gets_through_fails_its_message_and_no_other() {
+async fn a_commit_in_constant_conflict_fails_its_message_only() {
     let (stack, merchant) = start().await;
     let (stuck, other) =
         (merchant.client.pay(1250, "USD", "tok_visa").await, merchant.client.pay(1250, "USD", "tok_visa").await);
@@ -80,13 +80,13 @@ async fn a_commit_that_never_gets_through_fails_its_message_and_no_other() {
 }
 
 #[tokio::test]
-async fn two_hundred_requests_at_once_while_the_store_conflicts_make_two_hundred_payments() {
+async fn concurrent_requests_in_conflict_all_create_payments() {
     const REQUESTS: usize = 200;
     let stack = Stack::start(Options::new().store_proxy()).await;
     let merchant = stack.new_merchant().await;
     merchant.client.get("/balance").await.expect(200);
     let proxy = stack.store_proxy();
-    // Enough for each request to meet more than one, and for some to meet too many.
+    // Enough conflicts for each request to meet several, and for some to meet too many.
     proxy.fault(2 * REQUESTS, put(), Fault::Error("TransactionConflictException"));
     proxy.fault(REQUESTS, Matching::operation("TransactWriteItems"), Fault::Canceled(0, "TransactionConflict"));
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
@@ -108,7 +108,7 @@ async fn two_hundred_requests_at_once_while_the_store_conflicts_make_two_hundred
 }
 
 #[tokio::test]
-async fn consumers_of_one_payment_that_conflict_post_it_once() {
+async fn consumers_in_conflict_post_a_payment_once() {
     let (stack, merchant) = start().await;
     let proxy = stack.store_proxy();
     proxy.set_conflicts(Duration::from_millis(15));
@@ -116,7 +116,7 @@ async fn consumers_of_one_payment_that_conflict_post_it_once() {
     let message = event::sqs(&[event::payment_message(&merchant.id, &id)]);
     let commit = Matching::operation("TransactWriteItems");
     let hold = proxy.hold(1, commit.clone());
-    // The first commit is on its way until another has met it.
+    // The first commit is in flight until the other has met it.
     let meeting = async {
         eventually("two consumers commit", Deadline::SOON, async || {
             let commits = proxy.count(&commit);

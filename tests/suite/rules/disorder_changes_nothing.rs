@@ -1,4 +1,4 @@
-//! Queues that deliver out of order and every message twice. (`QUEUE_DISORDER=1` does the same to the whole suite.)
+//! Queues that deliver every message twice and out of order. (`QUEUE_DISORDER=1` does this for the whole suite.)
 
 use futures::future::join_all;
 use spillway_tests::oracle::settled;
@@ -6,7 +6,7 @@ use spillway_tests::receiver::Receiver;
 use spillway_tests::{Deadline, Options, Stack, eventually};
 
 #[tokio::test]
-async fn payments_finish_once_each_when_every_message_comes_twice_and_out_of_order() {
+async fn payments_finish_once_with_doubled_unordered_messages() {
     let options = Options::new().knob("QUEUE_DISORDER", 1).knob("FOLD_DELAY_SECONDS", 0);
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
@@ -18,9 +18,13 @@ async fn payments_finish_once_each_when_every_message_comes_twice_and_out_of_ord
     let books = settled(&stack, &merchant.tenant(), ids.len()).await;
     assert_eq!(merchant.client.balance("USD").await, (0, 1184 * 40));
     eventually("every event is delivered", Deadline::LATER, async || {
-        let told: std::collections::BTreeSet<String> =
+        let found: std::collections::BTreeSet<String> =
             receiver.attempts().iter().map(|attempt| attempt.id().to_owned()).collect();
-        if told.len() == books.events.len() { Ok(()) } else { Err(format!("{} of {}", told.len(), books.events.len())) }
+        if found.len() == books.events.len() {
+            Ok(())
+        } else {
+            Err(format!("{} of {}", found.len(), books.events.len()))
+        }
     })
     .await;
 }

@@ -1,10 +1,12 @@
-//! Folders, template and sample events name the same functions, and every sample is one that its function can read.
+//! Folders, template and sample events name the same functions, and each sample works with its function.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+use spillway_tests::document::{Endpoint, endpoints};
+use spillway_tests::template::folder;
 use spillway_tests::{Options, Stack, Template, cargo_lambda};
 
 fn root() -> PathBuf {
@@ -18,53 +20,49 @@ fn folders(of: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn folders_template_and_sample_events_name_the_same_functions() {
+fn folders_template_and_samples_name_the_same_functions() {
     let functions = folders("functions");
-    let template = Template::read().text();
-    // `!Sub` makes SAM refuse to deploy the sources.
-    let described = template.lines().filter_map(|line| line.trim().strip_prefix("CodeUri: !Sub ../functions/"));
-    assert_eq!(described.map(str::to_owned).collect::<BTreeSet<_>>(), functions);
+    let template = Template::read();
+    let described =
+        template.of_type("AWS::Serverless::Function").into_values().map(|function| folder(function).to_owned());
+    assert_eq!(described.collect::<BTreeSet<_>>(), functions);
     assert_eq!(folders("events"), functions);
 }
 
-/// Every trigger that is no route of the OpenAPI document: the function, the kind, the source.
+/// Triggers that are not routes of the OpenAPI document: function, type, source.
 const TRIGGERS: [(&str, &str, &str); 6] = [
-    ("CallProcessor", "SQS", "!GetAtt ProcessorQueue.Arn"),
-    ("DeliverWebhook", "SQS", "!GetAtt WebhooksQueue.Arn"),
-    ("DispatchChanges", "DynamoDB", "!GetAtt Table.StreamArn"),
-    ("EnqueueDue", "ScheduleV2", "rate(1 minute)"),
-    ("FoldBalance", "SQS", "!GetAtt FoldsQueue.Arn"),
-    // As GET, without the body.
-    ("GetHealth", "Api", "head /v1/health"),
+    ("call-processor", "SQS", "ProcessorQueue.Arn"),
+    ("deliver-webhook", "SQS", "WebhooksQueue.Arn"),
+    ("dispatch-changes", "DynamoDB", "Table.StreamArn"),
+    ("enqueue-due", "ScheduleV2", "rate(1 minute)"),
+    ("fold-balance", "SQS", "FoldsQueue.Arn"),
+    // Like GET, without the body.
+    ("get-health", "Api", "head /v1/health"),
 ];
 
-/// Every route of the OpenAPI document, in the same way. An operation's name is that of its function.
+/// Every route of the OpenAPI document, in the same form.
 fn routes() -> Vec<(String, String, String)> {
-    let document: Value = serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
-    let paths = document["paths"].as_object().unwrap();
-    let routes = paths.iter().flat_map(|(path, operations)| {
-        operations.as_object().unwrap().iter().map(move |(method, operation)| {
-            let name = operation["operationId"].as_str().unwrap();
-            (name[..1].to_uppercase() + &name[1..], "Api".to_owned(), format!("{method} {path}"))
-        })
-    });
-    routes.collect()
+    let route = |endpoint: Endpoint| {
+        let method = endpoint.method.as_str().to_lowercase();
+        (endpoint.function(), "Api".to_owned(), format!("{method} /v1{}", endpoint.path))
+    };
+    endpoints().into_iter().map(route).collect()
 }
 
 #[test]
 fn the_template_has_exactly_these_routes_and_triggers() {
     let template = Template::read();
-    let mut described = Vec::new();
-    for function in template.keys(&["Resources"]) {
-        let events = ["Resources", function, "Properties", "Events"];
-        let names = if template.has(&events) { template.keys(&events) } else { Vec::new() };
-        for name in names {
-            let event = [events.as_slice(), &[name]].concat();
-            let kind = template.values(&event, &["Type"])[0].to_owned();
-            let source = ["Queue", "Stream", "ScheduleExpression", "Method", "Path"];
-            described.push((function.to_owned(), kind, template.values(&event, &source).join(" ")));
-        }
-    }
+    let events = template.events().into_iter().map(|(function, kind, properties)| {
+        let text = |key: &str| properties[key].as_str().unwrap_or_default();
+        let source = match kind {
+            "SQS" => properties["Queue"]["Fn::GetAtt"].as_str().unwrap().to_owned(),
+            "DynamoDB" => properties["Stream"]["Fn::GetAtt"].as_str().unwrap().to_owned(),
+            "ScheduleV2" => text("ScheduleExpression").to_owned(),
+            _ => format!("{} {}", text("Method"), text("Path")),
+        };
+        (function.to_owned(), kind.to_owned(), source)
+    });
+    let mut described: Vec<_> = events.collect();
     described.sort();
     let others = TRIGGERS.map(|(function, kind, source)| (function.to_owned(), kind.to_owned(), source.to_owned()));
     let mut expected = [routes(), others.to_vec()].concat();
@@ -72,28 +70,28 @@ fn the_template_has_exactly_these_routes_and_triggers() {
     assert_eq!(described, expected);
 }
 
-/// What comes of a sample.
+/// Expected result of a sample.
 enum Outcome {
-    /// This answer to a request.
+    /// Status of an HTTP answer.
     Status(u64),
-    /// A batch of which nothing failed.
+    /// A batch without failures.
     Whole,
-    /// This field of the answer, with a value that begins so.
+    /// A field of the answer with a value that starts like this.
     Field(&'static str, &'static str),
-    /// A text that begins so.
+    /// A text that starts like this.
     Text(&'static str),
     /// This error.
     Error(&'static str),
 }
 
-/// Every sample in the order in which a merchant meets them: the first makes the merchant of all others.
+/// All samples in an order in which they work: the first one creates the merchant of all others.
 const SAMPLES: [(&str, Outcome); 38] = [
     ("get-health/health", Outcome::Status(200)),
     ("get-openapi/document", Outcome::Status(200)),
     ("create-merchant/acme", Outcome::Field("id", "mer_")),
     ("issue-api-key/test-mode", Outcome::Field("secret", "sk_test_")),
     ("issue-api-key/read-only-until-a-date", Outcome::Field("secret", "sk_test_")),
-    // The secret in it was never issued here.
+    // Its secret was never issued here.
     ("authenticate/test-key", Outcome::Error("Unauthorized")),
     ("authenticate/malformed-key", Outcome::Error("Unauthorized")),
     ("create-webhook-endpoint/payments", Outcome::Status(201)),
@@ -124,7 +122,7 @@ const SAMPLES: [(&str, Outcome); 38] = [
     ("update-merchant/fees", Outcome::Field("effective_at", "20")),
     ("update-merchant/shards", Outcome::Field("effective_at", "20")),
     ("update-merchant/suspend", Outcome::Field("effective_at", "20")),
-    // A second key in place of the first.
+    // A second key to replace the first.
     ("issue-api-key/second", Outcome::Field("secret", "sk_test_")),
     ("revoke-api-key/with-overlap", Outcome::Field("revoked_at", "20")),
     ("revoke-api-key/at-once", Outcome::Field("revoked_at", "20")),
@@ -152,7 +150,7 @@ fn sample(name: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(file(name)).unwrap()).unwrap()
 }
 
-/// What the sample's function answers to it, or its error.
+/// Answer of the sample's function, or its error.
 async fn answer(stack: &Stack, name: &str) -> Value {
     cargo_lambda::invoke(name.split('/').next().unwrap(), stack.port(), &file(name)).await
 }
@@ -162,9 +160,9 @@ async fn response(stack: &Stack, name: &str) -> Value {
     serde_json::from_str(answer(stack, name).await["body"].as_str().unwrap()).unwrap()
 }
 
-/// The files as they lie: ids are derived from what a merchant sends, so each sample can name what another made.
+/// With the unchanged files: ids are derived from requests, so a sample can name the object of another.
 #[tokio::test]
-async fn every_sample_event_works_with_cargo_lambda_invoke() {
+async fn every_sample_event_works_with_cargo_lambda() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     for (name, outcome) in SAMPLES {
         let answer = answer(&stack, name).await;
@@ -181,7 +179,7 @@ async fn every_sample_event_works_with_cargo_lambda_invoke() {
             Outcome::Error(message) => assert_eq!(error, message, "{name}: {answer}"),
         }
     }
-    // The message of the sample was for the payment of the sample.
+    // The sample's message was about the sample's payment.
     let payment = response(&stack, "get-payment/by-id").await;
     assert_eq!((&payment["status"], &payment["fee"]), (&json!("succeeded"), &json!(66)), "{payment}");
     // The payment, and its refund.
@@ -196,7 +194,7 @@ async fn every_sample_event_works_with_cargo_lambda_invoke() {
 }
 
 #[tokio::test]
-async fn a_consumer_reports_what_it_can_not_read_by_its_id() {
+async fn a_consumer_reports_unreadable_messages_by_id() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     for name in ["call-processor/payments", "fold-balance/balance", "deliver-webhook/event", "deliver-webhook/delivery"]
     {

@@ -1,4 +1,4 @@
-//! Each id that a function worked on is in that function's own log, with what became of it.
+//! Each id that a function processes is in that function's own log, with the result.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -19,14 +19,14 @@ fn invocations(stack: &Stack, function: &str) -> Vec<Value> {
     lines.filter(|line| ["invocation", "subjects"].contains(&line["message"].as_str().unwrap())).collect()
 }
 
-/// All that the function's lines say of the thing with this id.
+/// Everything that the function's lines say about this id.
 fn told_of(stack: &Stack, function: &str, id: &str) -> Vec<Value> {
     let lines = invocations(stack, function);
     let subjects = lines.iter().filter_map(|line| line["subjects"].as_array()).flatten();
     subjects.filter(|subject| subject["id"] == id).cloned().collect()
 }
 
-/// Waits until a line of the function says something of the thing that `is_it`; gives that.
+/// Waits for a subject in the function's lines for which `is_it` returns true; returns it.
 async fn tells(stack: &Stack, function: &str, id: &str, is_it: impl Fn(&Value) -> bool) -> Value {
     eventually(&format!("{function} tells it of {id}"), Deadline::LATER, async || {
         stack.run_due().await;
@@ -42,7 +42,7 @@ fn names(subject: &Value, ids: &[&str]) -> bool {
 }
 
 #[tokio::test]
-async fn each_of_many_payments_at_once_is_found_by_each_of_its_ids() {
+async fn each_concurrent_payment_is_found_by_each_of_its_ids() {
     let stack = Stack::start(Options::new().keep_lines().unkilled().knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
@@ -94,7 +94,7 @@ async fn each_of_many_payments_at_once_is_found_by_each_of_its_ids() {
 }
 
 #[tokio::test]
-async fn the_line_says_what_became_of_each_payment() {
+async fn a_line_names_the_outcome_of_each_payment() {
     let stack = Stack::start(Options::new().keep_lines().unkilled().knob("PROCESSOR_WAITS_SECONDS", "1")).await;
     let client = stack.new_merchant().await.client;
     let declined = client.pay(1250, "USD", "tok_declined").await;
@@ -105,10 +105,10 @@ async fn the_line_says_what_became_of_each_payment() {
     // A late copy of its message.
     let late = event::payment_message(stack.developers_merchant(), &unknown);
     stack.invoke("call-processor", &event::sqs(&[late])).await.unwrap();
-    tells(&stack, "call-processor", &unknown, |subject| subject["outcome"] == "it is not there").await;
+    tells(&stack, "call-processor", &unknown, |subject| subject["outcome"] == "not found").await;
 }
 
-/// That of a delivery to this endpoint.
+/// Selects the subject of a delivery to this endpoint.
 fn to<'a>(endpoint: &'a str, begins: &'a str, ends: &'a str) -> impl Fn(&Value) -> bool {
     move |subject| {
         let outcome = subject["outcome"].as_str().unwrap_or_default();
@@ -117,12 +117,12 @@ fn to<'a>(endpoint: &'a str, begins: &'a str, ends: &'a str) -> impl Fn(&Value) 
 }
 
 #[tokio::test]
-async fn the_line_says_what_an_endpoint_answered_and_when_it_is_asked_again() {
+async fn a_line_names_the_receivers_answer_and_the_next_attempt() {
     let stack = Stack::start(Options::new().keep_lines().unkilled().knob("WEBHOOK_WAITS_SECONDS", "1")).await;
     let merchant = stack.new_merchant().await;
     let failing = Receiver::scripted([Reply::Status(500), Reply::Status(404)]).await;
     let gone = Receiver::scripted([Reply::Status(410)]).await;
-    // Nobody listens there any more.
+    // Nothing listens there any more.
     let closed = format!("http://{}/hook", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
     let mut endpoints = Vec::new();
     for url in [failing.url(), gone.url(), &closed] {
@@ -133,7 +133,7 @@ async fn the_line_says_what_an_endpoint_answered_and_when_it_is_asked_again() {
     let payment = merchant.client.paid(1250, "USD").await;
     let books = Books::read(&stack.table(), &merchant.tenant()).await;
     let event = books.events_of(payment["id"].as_str().unwrap())[0]["sk"].as_str().unwrap();
-    // 0.8 to 1.2 seconds, told as whole ones.
+    // 0.8 to 1.2 seconds, shown in whole seconds.
     tells(&stack, "deliver-webhook", event, to(failing, "500, attempt 1, again in ", " s")).await;
     tells(&stack, "deliver-webhook", event, to(failing, "404, attempt 2, ", "given up")).await;
     tells(&stack, "deliver-webhook", event, to(gone, "410, attempt 1, given up, ", "endpoint disabled")).await;
@@ -141,7 +141,7 @@ async fn the_line_says_what_an_endpoint_answered_and_when_it_is_asked_again() {
 }
 
 #[tokio::test]
-async fn a_delivery_is_told_though_what_follows_it_fails() {
+async fn a_delivery_is_logged_although_its_write_fails() {
     let options = Options::new().keep_lines().unkilled().store_proxy().template(Template::still());
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
@@ -151,7 +151,7 @@ async fn a_delivery_is_told_though_what_follows_it_fails() {
     stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &payment)])).await.unwrap();
     let books = Books::read(&stack.table(), &merchant.tenant()).await;
     let id = books.events[0]["sk"].as_str().unwrap();
-    // That the event needs no look any more is not stored.
+    // The write that clears the event's due time fails.
     stack.store_proxy().fault(
         usize::MAX,
         Matching::operation("UpdateItem").with(id),
@@ -168,7 +168,7 @@ async fn a_delivery_is_told_though_what_follows_it_fails() {
 }
 
 #[tokio::test]
-async fn operators_lines_say_who_was_given_what() {
+async fn operator_lines_name_merchant_and_change() {
     let stack = Stack::start(Options::new().keep_lines().unkilled()).await;
     let created = json!({"reference": unique(), "name": "Jane Roe", "plan": "standard",
         "currencies": {"USD": {"fee_basis_points": 290, "fee_fixed": 30}}});
@@ -199,7 +199,7 @@ async fn operators_lines_say_who_was_given_what() {
 }
 
 #[tokio::test]
-async fn a_payment_that_is_not_there_is_named() {
+async fn an_unknown_payments_id_is_logged() {
     let stack = Stack::start(Options::new().keep_lines().unkilled()).await;
     let id = "pay_00000000000000000000000000";
     let merchant = stack.new_merchant().await;
@@ -208,7 +208,7 @@ async fn a_payment_that_is_not_there_is_named() {
 }
 
 #[tokio::test]
-async fn the_sweep_names_what_it_enqueued() {
+async fn the_sweep_logs_the_enqueued_items() {
     let stack =
         Stack::start(Options::new().template(Template::still()).keep_lines().unkilled().knob("FIRST_DUE_SECONDS", 1))
             .await;

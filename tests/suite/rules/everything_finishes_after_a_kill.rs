@@ -1,4 +1,4 @@
-//! Kill everything in the middle of 200 payments and start it again: every one ends, is posted, counted and delivered.
+//! All processes are killed in the middle of 200 payments and restarted: every payment ends, posted and delivered.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -13,12 +13,12 @@ use spillway_tests::{Client, Deadline, Merchant, Options, Stack, Template, clock
 
 const PAYMENTS: usize = 200;
 const AT_ONCE: usize = 16;
-/// How many commits go through before the kill: one for each payment at most. (Copies of a message commit too.)
+/// Number of commits before the kill: at most one for each payment. (Copies of a message commit too.)
 const COMMITS: usize = 50;
-/// How many payments may be processing when everything is killed: the others are committed, and some are.
+/// Number of payments still processing at the kill; the others are committed.
 const PROCESSING: Range<usize> = PAYMENTS - COMMITS..PAYMENTS;
 
-/// Sends them all; `Err` for one whose answer never came.
+/// Sends all requests; `Err` without an answer.
 async fn send_all(client: &Client, keys: &[String]) -> Vec<Result<String, String>> {
     let requests = keys.iter().map(|key| {
         let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
@@ -34,12 +34,12 @@ async fn send_all(client: &Client, keys: &[String]) -> Vec<Result<String, String
     sent.buffer_unordered(AT_ONCE).collect().await
 }
 
-/// Who enqueues what is due.
+/// Caller of the sweep.
 #[derive(Clone, Copy, PartialEq)]
 enum Due {
-    /// The test, again and again.
+    /// The test, repeatedly.
     ByHand,
-    /// The runner's schedule, which fires when the runner starts and then each minute.
+    /// The runner's schedule, which runs at its start and then every minute.
     BySchedule,
 }
 
@@ -66,12 +66,12 @@ async fn all_finish(stack: &Stack, merchant: &Merchant, receiver: &Receiver, ids
     assert_eq!(&books.payments.keys().cloned().collect::<BTreeSet<_>>(), ids);
     let client = stack.client(merchant.client.secret());
     assert_eq!(client.balance("USD").await, (0, 1184 * i64::try_from(ids.len()).unwrap()));
-    // However often an event was delivered, it was one event.
+    // Several deliveries of one event count once.
     let events: BTreeSet<String> = receiver.attempts().iter().map(|attempt| attempt.id().to_owned()).collect();
     assert_eq!(events.len(), ids.len());
 }
 
-/// Waits until the held commits are all that still moves, and what they were to finish is overdue.
+/// Waits until only the held commits remain, and their work is overdue.
 async fn stands_in_the_middle(stack: &Stack, merchant: &Merchant, hold: &Hold) {
     hold.reached(1).await;
     eventually("the first payments are committed, and all others are due", Deadline::LATER, async || {
@@ -87,7 +87,7 @@ async fn stands_in_the_middle(stack: &Stack, merchant: &Merchant, hold: &Hold) {
     .await;
 }
 
-/// Looks at what a killed stack left, in one where nothing moves, and kills that too.
+/// Reads the state of a killed stack in one without triggers, and kills that too.
 async fn died_in_the_middle(stack: &mut Stack, merchant: &Merchant) {
     stack.set_template(Template::still());
     stack.restart().await;
@@ -132,29 +132,29 @@ async fn kill_in_the_middle(queues_survive: bool, due: Due) {
 }
 
 #[tokio::test]
-async fn after_a_kill_every_accepted_payment_finishes() {
+async fn every_accepted_payment_finishes_after_a_kill() {
     kill_in_the_middle(true, Due::ByHand).await;
 }
 
 #[tokio::test]
-async fn with_the_queues_lost_every_accepted_payment_finishes() {
+async fn every_accepted_payment_finishes_without_its_messages() {
     kill_in_the_middle(false, Due::ByHand).await;
 }
 
 #[tokio::test]
-async fn with_the_queues_lost_the_schedule_alone_brings_everything_to_its_end() {
+async fn the_schedule_alone_finishes_all_work_after_lost_queues() {
     kill_in_the_middle(false, Due::BySchedule).await;
 }
 
 #[tokio::test]
-async fn a_kill_while_requests_come_in_loses_none_that_is_sent_again() {
+async fn requests_repeated_after_a_kill_are_not_lost() {
     let options = Options::new().store_proxy().knob("FIRST_DUE_SECONDS", 2).knob("CLAIM_SECONDS", 2);
     let mut stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
     merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let keys: Vec<String> = (0..PAYMENTS).map(|number| format!("order-{number}")).collect();
-    // From here on the store does what it is asked, and nobody hears of it.
+    // From here on the store executes calls, and their replies are lost.
     let put = Matching::operation("PutItem").with("fingerprint");
     let hold = stack.store_proxy().hold_at(Held::After, PAYMENTS / 2, usize::MAX, put);
     let killing = async {

@@ -1,4 +1,4 @@
-//! The balance is exact: with many folds at once, and at any moment between them.
+//! The balance is exact during and between concurrent folds.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,7 +12,7 @@ use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventu
 const SHARDS: usize = 4;
 const AT_ONCE: usize = 16;
 
-/// The net of all entries so far, read shard by shard.
+/// Net of all entries so far, read shard by shard.
 async fn posted(stack: &Stack, merchant: &Merchant) -> i64 {
     let mut sum = 0;
     for shard in 0..SHARDS {
@@ -35,7 +35,7 @@ async fn pay(merchant: &Merchant, number: u64) {
 
 async fn fold_until(stack: &Stack, merchant: &Merchant, done: &AtomicBool) {
     let message = event::sqs(&[event::balance_message(&merchant.id, "USD")]);
-    // Between two folds it leaves the processors to the payments that are to be folded.
+    // Pauses between folds, to leave the CPU to the payments.
     eventually("all is posted", Deadline::MUCH, async || {
         stack.invoke("fold-balance", &message).await.unwrap();
         if done.load(Ordering::Relaxed) { Ok(()) } else { Err("not yet".to_owned()) }
@@ -44,7 +44,7 @@ async fn fold_until(stack: &Stack, merchant: &Merchant, done: &AtomicBool) {
 }
 
 #[tokio::test]
-async fn two_thousand_payments_and_three_folds_at_once_give_the_exact_balance() {
+async fn concurrent_folds_of_2000_payments_are_exact() {
     const PAYMENTS: u64 = 2000;
     let stack = Stack::start(Options::new().knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
@@ -66,7 +66,7 @@ async fn two_thousand_payments_and_three_folds_at_once_give_the_exact_balance() 
         .sum();
     assert_eq!(books.recomputed()["USD"], (0, expected));
     assert_eq!(merchant.client.balance("USD").await, (0, expected));
-    // All folded: the sum in the balance item alone is exact too.
+    // All is folded: the sum in the balance item alone is exact too.
     stack.invoke("fold-balance", &event::sqs(&[event::balance_message(&merchant.id, "USD")])).await.unwrap();
     let mut books = Books::read(&stack.table(), &merchant.tenant()).await;
     books.movements.clear();
@@ -74,7 +74,7 @@ async fn two_thousand_payments_and_three_folds_at_once_give_the_exact_balance() 
 }
 
 #[tokio::test]
-async fn the_balance_read_at_any_moment_holds_all_that_was_posted_before_and_nothing_twice() {
+async fn a_balance_read_during_folds_counts_each_posting_once() {
     const PAYMENTS: u64 = 400;
     let stack = Stack::start(Options::new().knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
@@ -125,7 +125,7 @@ async fn post(stack: &Stack, merchant: &Merchant) {
 }
 
 #[tokio::test]
-async fn a_fold_that_comes_too_late_changes_nothing() {
+async fn a_late_fold_changes_nothing() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     // The late fold is the first of its balance, or a later one.
     for folds_before in [0, 1] {
@@ -136,7 +136,7 @@ async fn a_fold_that_comes_too_late_changes_nothing() {
             stack.invoke("fold-balance", &message).await.unwrap();
         }
         post(&stack, &merchant).await;
-        // Only the late fold writes this sum; the store carries it out after two others.
+        // Only the late fold writes this sum; the store executes it after two others.
         let late_sum = format!("\"{}\"", 1184 * (folds_before + 1));
         let late = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with(&late_sum));
         let others = async {

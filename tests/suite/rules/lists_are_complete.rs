@@ -1,5 +1,5 @@
-//! A list comes out completely, each item once, newest first: for every limit, while new ones arrive, over a raise of
-//! the merchant's shards, and behind a filter that hardly anything passes.
+//! A list is complete, each item once, newest first: with every limit, during concurrent inserts, across a raise of the
+//! shards, and with selective filters.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,10 @@ use spillway_tests::store_proxy::{Fault, Held, Matching, StoreProxy};
 use spillway_tests::{Client, Options, Stack, Template, unique};
 
 const PAYMENTS: usize = 237;
-/// Walks at the same time.
+/// Number of concurrent walks.
 const WALKS: usize = 4;
 
-/// Creates payments at once; gives them as accepted.
+/// Creates payments concurrently; returns them as accepted.
 async fn create(client: &Client, count: usize) -> Vec<Value> {
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
     let created = join_all((0..count).map(async |_| client.create_payment(&unique(), &payment).await)).await;
@@ -28,7 +28,7 @@ fn newest_first(mut payments: Vec<Value>) -> Vec<String> {
     ids(payments.iter().rev())
 }
 
-/// Walks the list with every limit from 1 to 100: all of `expected`, in full pages and the rest.
+/// Walks the list with every limit from 1 to 100: it has all of `expected`, in full pages and a last one.
 async fn comes_out_for_every_limit(client: &Client, expected: &[String]) {
     let walks = stream::iter(1..=100).map(async |limit| {
         let pages = walk(client, "/payments", limit, "").await;
@@ -41,7 +41,7 @@ async fn comes_out_for_every_limit(client: &Client, expected: &[String]) {
 }
 
 #[tokio::test]
-async fn what_was_created_at_once_comes_out_for_every_limit() {
+async fn concurrent_payments_are_listed_with_every_limit() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     let client = stack.new_merchant().await.client;
     let expected = newest_first(create(&client, PAYMENTS).await);
@@ -49,7 +49,7 @@ async fn what_was_created_at_once_comes_out_for_every_limit() {
 }
 
 #[tokio::test]
-async fn what_was_there_comes_out_once_while_new_ones_arrive() {
+async fn existing_payments_are_listed_once_while_new_ones_arrive() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     let client = stack.new_merchant().await.client;
     let mut there = newest_first(create(&client, PAYMENTS).await);
@@ -58,7 +58,7 @@ async fn what_was_there_comes_out_once_while_new_ones_arrive() {
         let mut arrived = Vec::new();
         let mut next = Some(format!("/payments?limit={limit}"));
         while let Some(path) = next.take() {
-            // One arrives with each of the first pages, before, during or after it is read.
+            // A payment arrives with each of the first pages, before, during or after its read.
             let one = usize::from(arrived.len() < 3);
             let (answer, new) = tokio::join!(client.get(&path), create(&client, one));
             let answer = answer.expect(200);
@@ -75,13 +75,13 @@ async fn what_was_there_comes_out_once_while_new_ones_arrive() {
 }
 
 #[tokio::test]
-async fn a_raise_of_the_shards_leaves_the_list_whole() {
+async fn lists_stay_complete_when_shards_are_raised() {
     let options = Options::new().knob("CACHE_SECONDS", 0).knob("SHARDS_AHEAD_SECONDS", 0);
     let stack = Stack::start(options.template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let client = &merchant.client;
     let mut payments = create(client, 120).await;
-    // A cursor from before the raise goes on behind it.
+    // A cursor from before the raise still works.
     let before = client.get("/payments?limit=50").await.expect(200);
     stack.invoke("update-merchant", &json!({"merchant": merchant.id, "shards": 16})).await.unwrap();
     let rest = client.get(&format!("/payments?limit=100&cursor={}", cursor(&before).unwrap())).await.expect(200);
@@ -96,8 +96,8 @@ async fn a_raise_of_the_shards_leaves_the_list_whole() {
     comes_out_for_every_limit(client, &expected).await;
 }
 
-/// Payments of the merchant as copies of one, dealt to its shards, the `n`th created `n` ms after noon, with the status
-/// that `status` gives.
+/// Copies of one payment of the merchant, spread over its shards: the `n`th is created `n` ms after noon, with the
+/// status that `status` returns.
 async fn plant(stack: &Stack, tenant: &str, count: usize, status: impl Fn(usize) -> &'static str) {
     plant_on(stack, tenant, 4, count, status).await;
 }
@@ -107,7 +107,7 @@ async fn plant_on(stack: &Stack, tenant: &str, shards: usize, count: usize, stat
     plant_with(stack, tenant, shards, count, |n, item| item["status"] = json!({"S": status(n)})).await;
 }
 
-/// The same, where `change` makes each item what it has to be.
+/// The same; `change` adapts each item.
 async fn plant_with(stack: &Stack, tenant: &str, shards: usize, count: usize, change: impl Fn(usize, &mut Value)) {
     let merchant = stack.client(stack.developers_key());
     let id = merchant.pay(1250, "USD", "tok_visa").await;
@@ -144,15 +144,15 @@ fn noon_and(ms: usize) -> String {
     format!("2026-01-31T12:{:02}:{:02}.{:03}Z", ms / 60_000, ms / 1000 % 60, ms % 1000)
 }
 
-/// How many items were read by their keys.
+/// Number of items read by key.
 fn keys_read(proxy: &StoreProxy) -> usize {
     let calls = proxy.calls().into_iter().filter(|call| call.operation == "BatchGetItem");
     calls.map(|call| call.body.matches("\"pk\"").count()).sum()
 }
 
 #[tokio::test]
-async fn a_rare_status_is_found_in_pages_that_consider_a_thousand_at_most() {
-    // So long that no page of a busy machine ends for want of time.
+async fn a_page_reads_at_most_1000_items_for_a_rare_status() {
+    // Long enough that no page ends for lack of time on a busy machine.
     let options = Options::new().store_proxy().knob("STORE_DEADLINE_MS", 9000);
     let stack = Stack::start(options.template(Template::still())).await;
     let merchant = stack.new_merchant().await;
@@ -163,9 +163,9 @@ async fn a_rare_status_is_found_in_pages_that_consider_a_thousand_at_most() {
         .await;
     let of = |places: &[usize]| places.iter().map(|place| planted(count - 1 - place)).collect::<Vec<String>>();
 
-    // A thousand each; the list ends with the last of the fifth.
+    // 1000 items each; the list ends with the last of the fifth page.
     let by_ten = [&[0, 998, 999][..], &[1000], &[2500], &[], &[4999]];
-    // The third is seen behind a full first page. The others are a thousand from 999 on, and the one that is left.
+    // The third page follows a full first one. The others consider 1000 from item 999 on, and the last one.
     let by_two = [&[0, 998][..], &[999, 1000], &[2500], &[], &[], &[4999]];
     for (limit, expected) in [(10, &by_ten[..]), (2, &by_two[..])] {
         let mut next = Some(format!("/payments?status=failed&limit={limit}"));
@@ -180,7 +180,7 @@ async fn a_rare_status_is_found_in_pages_that_consider_a_thousand_at_most() {
         assert_eq!(next, None, "the list by {limit} goes on");
     }
 
-    // What nearly everything passes is found at once.
+    // A filter that most items pass ends a page early.
     stack.store_proxy().forget_calls();
     let answer = merchant.client.get("/payments?status=succeeded").await.expect(200);
     assert_eq!(ids(data(&answer)), of(&(1..=10).collect::<Vec<_>>()));
@@ -188,11 +188,11 @@ async fn a_rare_status_is_found_in_pages_that_consider_a_thousand_at_most() {
 }
 
 #[tokio::test]
-async fn bounds_hold_to_the_millisecond_and_equal_times_come_out_once() {
+async fn time_bounds_are_exact_to_the_millisecond() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 6, |_| "succeeded").await;
-    // A second one in the millisecond of the third, on another shard.
+    // A second item in the millisecond of the third, on another shard.
     let (twin, at) = ("pay_zzzzzzzzzzzzzzzzzzzzzzzzzz", noon_and(2));
     let mut item = stack.table().raw_item(&format!("{}#{}", merchant.tenant(), planted(2)), "payment").await;
     for (name, value) in [
@@ -227,13 +227,13 @@ async fn bounds_hold_to_the_millisecond_and_equal_times_come_out_once() {
             assert_eq!(pages.len(), expected.len().div_ceil(limit).max(1), "{from:?} to {before:?} by {limit}");
         }
     }
-    // The same instant, written with an offset.
+    // The same instant with an offset.
     let offset = "&created_from=2026-01-31T14:00:00.003%2B02:00";
     let pages = walk(&merchant.client, "/payments", 10, offset).await;
     assert_eq!(ids(pages.iter().flatten()), all[..3]);
 }
 
-/// The operations that a request makes, in their order; those that read strongly are marked.
+/// Operations of a request in order; strongly consistent ones are marked.
 async fn operations(stack: &Stack, client: &Client, path: &str) -> Vec<String> {
     stack.store_proxy().forget_calls();
     client.get(path).await.expect(200);
@@ -242,7 +242,7 @@ async fn operations(stack: &Stack, client: &Client, path: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_page_costs_one_query_a_shard_and_one_strong_read_of_its_items() {
+async fn a_page_costs_one_query_per_shard_and_one_batch_read() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 40, |_| "succeeded").await;
@@ -256,7 +256,7 @@ async fn a_page_costs_one_query_a_shard_and_one_strong_read_of_its_items() {
     }
     assert_eq!(operations(&stack, &merchant.client, "/balance/transactions").await, ["Query!"; 4]);
 
-    // A raise that is still to come is read already: who writes may be an instant ahead.
+    // A future raise is read already: a writer's clock may be ahead.
     stack.invoke("update-merchant", &json!({"merchant": merchant.id, "shards": 6})).await.unwrap();
     let fresh = stack.new_key(&merchant.id, json!({})).await;
     fresh.get("/payments").await.expect(200);
@@ -265,11 +265,11 @@ async fn a_page_costs_one_query_a_shard_and_one_strong_read_of_its_items() {
 }
 
 #[tokio::test]
-async fn a_reference_and_a_customer_are_each_found_by_their_index() {
+async fn reference_and_customer_have_their_own_index() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let tenant = merchant.tenant();
-    // A hundred payments of the customer, of which every fifth has the reference; and twenty of another customer with it.
+    // A hundred payments of the customer, every fifth with the reference; and twenty of another customer with it.
     let (mine, named) = (|n: usize| n < 100, |n: usize| n >= 100 || n.is_multiple_of(5));
     plant_with(&stack, &tenant, 4, 120, |n, item| {
         let shard = n % 4;
@@ -302,8 +302,8 @@ async fn a_reference_and_a_customer_are_each_found_by_their_index() {
         let queries = calls.iter().filter(|call| *call == "Query").count();
         assert_eq!(stack.store_proxy().count(&of_index), queries, "{page}");
     }
-    // What one index finds alone is read as it is. Where the other value narrows it, the first 11 and then 22 with that
-    // reference are read: the first 20 are the other customer's.
+    // One index alone is read directly. With the second value, the first 11 and then 22 items of that reference are
+    // read: the first 20 belong to the other customer.
     for (filters, read) in [("customer=cus_77", 10), ("customer=cus_77&reference=order-1001", 33)] {
         stack.store_proxy().forget_calls();
         merchant.client.get(&format!("/payments?{filters}")).await.expect(200);
@@ -312,9 +312,9 @@ async fn a_reference_and_a_customer_are_each_found_by_their_index() {
 }
 
 #[tokio::test]
-async fn a_page_that_takes_all_that_was_read_knows_whether_more_follows() {
+async fn a_page_of_all_read_items_knows_whether_more_follow() {
     let stack = Stack::start(Options::new().template(Template::still())).await;
-    // One of 64 shards holds everything, and is read four rows at a time: a page of 16 takes the last that was read.
+    // One of 64 shards has all items and is read four rows at a time: a page of 16 takes the last row that was read.
     let merchant = stack.new_merchant_with(json!({"shards": 64})).await;
     plant_on(&stack, &merchant.tenant(), 1, 40, |_| "succeeded").await;
     let pages = walk(&merchant.client, "/payments", 16, "").await;
@@ -323,31 +323,31 @@ async fn a_page_that_takes_all_that_was_read_knows_whether_more_follows() {
 }
 
 #[tokio::test]
-async fn what_the_store_leaves_over_is_asked_for_again() {
+async fn unprocessed_keys_are_read_again() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 40, |_| "succeeded").await;
     let batches = Matching::operation("BatchGetItem");
-    // Of 40 keys 15 are read, then 15 of the 25 that were left, then all 10.
+    // Of 40 keys 15 are read, then 15 of the remaining 25, then 10.
     stack.store_proxy().fault(2, batches.clone(), Fault::LeaveOver(15));
     let answer = merchant.client.get("/payments?limit=40").await.expect(200);
     assert_eq!(ids(data(&answer)), (0..40).rev().map(planted).collect::<Vec<_>>());
     assert_eq!(stack.store_proxy().count(&batches), 3);
-    // A store that never comes to an end is told, and the list is not cut short.
+    // A store that always leaves keys unprocessed is an error; the list is not cut short.
     stack.store_proxy().fault(4, batches, Fault::LeaveOver(1));
     merchant.client.get("/payments?limit=40").await.expect_problem(503, "unavailable");
 }
 
 #[tokio::test]
-async fn a_store_that_stops_answering_ends_the_page_where_it_is_and_the_list_goes_on_there() {
-    // Two thirds of what the functions have; the store has far more than it needs for a few items.
+async fn a_silent_store_ends_the_page_and_the_cursor_continues() {
+    // Two thirds of the functions' time; far more than the store needs for a few items.
     let options = Options::new().store_proxy().knob("STORE_DEADLINE_MS", 6000);
     let stack = Stack::start(options.template(Template::still())).await;
     let (begun, nothing) = (stack.new_merchant().await, stack.new_merchant().await);
     let rare = |n| if n == 3 || n == 39 { "failed" } else { "succeeded" };
     plant(&stack, &begun.tenant(), 40, rare).await;
     let reads = |tenant: &str| Matching::operation("BatchGetItem").with(&format!("{tenant}#pay_"));
-    // Of a list of 40 the newest 11 are considered first.
+    // The newest 11 of 40 items are considered first.
     let proxy = stack.store_proxy();
     let holds = [
         proxy.hold_at(Held::Before, 1, usize::MAX, reads(&begun.tenant())),
@@ -372,7 +372,7 @@ async fn a_store_that_stops_answering_ends_the_page_where_it_is_and_the_list_goe
 }
 
 #[tokio::test]
-async fn a_store_that_fails_in_the_middle_ends_the_page_there_too() {
+async fn a_failing_store_ends_the_page_and_the_cursor_continues() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 40, |n| if n == 3 || n == 39 { "failed" } else { "succeeded" }).await;
@@ -381,7 +381,7 @@ async fn a_store_that_fails_in_the_middle_ends_the_page_there_too() {
     let first = merchant.client.get("/payments?status=failed").await.expect(200);
     assert_eq!(ids(data(&first)), [planted(39)]);
     let next = format!("/payments?cursor={}", cursor(&first).unwrap());
-    // Nothing was considered: that is told.
+    // Nothing was considered: that is an error.
     merchant.client.get(&next).await.expect_problem(503, "unavailable");
     stack.store_proxy().heal();
     let rest = merchant.client.get(&next).await.expect(200);

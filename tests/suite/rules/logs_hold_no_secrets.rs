@@ -1,11 +1,11 @@
-//! Logs hold no secrets, no tokens and nothing about a person, at any level.
+//! Logs have no secrets, tokens or personal data, at any level.
 
 use serde_json::{Value, json};
 use spillway_tests::oracle::settled;
 use spillway_tests::receiver::{Receiver, Reply};
 use spillway_tests::{Deadline, Options, Stack, eventually, unique};
 
-/// Waits until a line of deliver-webhook tells of a delivery that was accepted: its last.
+/// Waits for deliver-webhook's line about the last, accepted delivery.
 async fn delivered(stack: &Stack) {
     eventually("deliver-webhook has written its lines", Deadline::SOON, async || {
         stack.run_due().await;
@@ -18,20 +18,20 @@ async fn delivered(stack: &Stack) {
 }
 
 #[tokio::test]
-async fn nothing_secret_or_personal_is_in_the_log_even_at_trace() {
+async fn trace_logs_hold_no_secret_or_personal_data() {
     let options = Options::new().keep_lines().knob("LOG_LEVEL", "trace").knob("WEBHOOK_WAITS_SECONDS", "1,1");
     let stack = Stack::start(options.knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1)).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted([Reply::Status(500)]).await;
     let url = format!("{}?secret=querysecret77", receiver.url());
     let endpoint = merchant.client.create_webhook_endpoint(&url, &["payment.*"]).await;
-    // Not the token that the runner's own examples name.
+    // Not the token of the runner's own examples.
     let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_mastercard",
         "description": "Jane Roe's dress", "reference": "reference-4711", "customer": "jane.roe@example.com",
         "metadata": {"phone-of": "+49 171 000"}});
     let key = unique();
     let id = merchant.client.create_payment(&key, &payment).await.expect(202).id().to_owned();
-    // Refusals must not tell either.
+    // Refusals must not reveal them either.
     let mut wrong = payment.clone();
     wrong["amount"] = json!(-5);
     wrong["token"] = json!("tok_unheard_of");
@@ -55,7 +55,7 @@ async fn nothing_secret_or_personal_is_in_the_log_even_at_trace() {
     receiver.attempts_at_least(2, Deadline::SOON).await;
     delivered(&stack).await;
 
-    // What the functions print, and what the runner makes of it.
+    // The functions' output, and the runner's version of it.
     let log = stack.all_printed() + &stack.log();
     for told in [&merchant.id, &id] {
         assert!(log.contains(told), "{told} should be in the log:\n{log}");

@@ -1,4 +1,4 @@
-//! An attempt is made once for each of its times, and none is lost: whatever fails in between, something brings it back.
+//! Each attempt is made once at its time, and none is lost: after any fault something repeats it.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn quick() -> Options {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_has_failed_for_120_hours_is_disabled() {
+async fn an_endpoint_is_disabled_after_failing_for_120_hours() {
     let stack = Stack::start(quick().knob("WEBHOOK_WAITS_SECONDS", "1,1,1,1,1,1,1,1,1")).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
@@ -39,7 +39,7 @@ async fn an_endpoint_that_has_failed_for_120_hours_is_disabled() {
 }
 
 #[tokio::test]
-async fn the_next_attempt_is_due_even_if_its_message_is_lost() {
+async fn the_next_attempt_is_due_without_its_message() {
     let stack = Stack::start(quick().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted([Reply::Status(500)]).await;
@@ -58,7 +58,7 @@ async fn the_next_attempt_is_due_even_if_its_message_is_lost() {
     .await;
 }
 
-/// Pays and calls the processor, in a stack where nothing moves by itself; gives the event's id.
+/// Creates and charges a payment in a stack without triggers; returns the event's id.
 async fn one_event(stack: &Stack, merchant: &Merchant) -> String {
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
@@ -88,7 +88,7 @@ async fn an_event_stays_due_until_every_attempt_of_it_is_stored() {
 }
 
 #[tokio::test]
-async fn two_copies_of_a_retrys_message_make_one_attempt() {
+async fn two_copies_of_a_message_make_one_attempt() {
     let options = quick().knob("WEBHOOK_WAITS_SECONDS", 0).store_proxy();
     let stack = Stack::start(options.template(Template::still())).await;
     let merchant = stack.new_merchant().await;
@@ -111,11 +111,11 @@ async fn two_copies_of_a_retrys_message_make_one_attempt() {
     assert_eq!(receiver.attempts().len(), 2, "the first attempt and one more");
 }
 
-/// A delivery whose first attempt failed and whose next one is an hour away. The receiver goes on answering 500.
+/// A delivery whose first attempt failed and whose next one is in an hour. The receiver keeps answering 500.
 struct FailedOnce {
     stack: Stack,
     receiver: Receiver,
-    /// What Lambda hands over for the delivery's message.
+    /// The event with the delivery's message.
     retry: Value,
     /// Keys of the items.
     delivery: (String, String),
@@ -144,7 +144,7 @@ impl FailedOnce {
     }
 }
 
-/// Notes that the endpoint works again, as a successful attempt would.
+/// Records a recovery of the endpoint, as a successful attempt does.
 async fn recover(stack: &Stack, (pk, sk): &(String, String)) {
     let recovered = json!({"Key": {"pk": {"S": pk}, "sk": {"S": sk}},
         "UpdateExpression": "SET works_since = :now REMOVE failing_since",
@@ -153,7 +153,7 @@ async fn recover(stack: &Stack, (pk, sk): &(String, String)) {
 }
 
 #[tokio::test]
-async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
+async fn a_recovery_adds_one_early_attempt() {
     let FailedOnce { stack, receiver, retry, delivery, endpoint } = FailedOnce::start(Options::new()).await;
     let stored = async || stack.table().item(&delivery.0, &delivery.1).await.unwrap();
     let planned = stored().await["next_attempt_at"].clone();
@@ -161,7 +161,7 @@ async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
     assert_eq!(receiver.attempts().len(), 1, "it is not time yet");
 
     recover(&stack, &endpoint).await;
-    // A copy of the message comes while the attempt is under way: it was made, and is not stored yet.
+    // A copy of the message arrives during the attempt: it was made, but is not stored yet.
     let result = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("updated_at"));
     let copy = async {
         result.reached(1).await;
@@ -174,7 +174,7 @@ async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
     let done = json!({"batchItemFailures": []});
     assert_eq!((first.unwrap(), second), (done.clone(), done));
     assert_eq!(receiver.attempts().len(), 2);
-    // It failed after the recovery: the next attempt has its time, and the wait is not used up.
+    // It failed after the recovery: the next attempt keeps its time, and the wait is not consumed.
     stack.invoke("deliver-webhook", &retry).await.unwrap();
     assert_eq!(receiver.attempts().len(), 2);
     let stored = stored().await;
@@ -182,10 +182,10 @@ async fn a_recovery_brings_one_early_attempt_and_changes_no_plan() {
     assert_eq!(stored["next_attempt_at"], planned, "{stored:?}");
 }
 
-/// The early attempt of one copy fails and leaves the delivery's time as it was. The other copy, which read the delivery
-/// before, must not take that for its own state.
+/// The early attempt of one copy fails and keeps the delivery's time. The other copy, which read the delivery before,
+/// must not mistake that for its own state.
 #[tokio::test]
-async fn a_late_claim_of_an_early_attempt_makes_no_other() {
+async fn a_late_claim_makes_no_second_early_attempt() {
     let FailedOnce { stack, receiver, retry, delivery, endpoint } = FailedOnce::start(Options::new().unkilled()).await;
     recover(&stack, &endpoint).await;
     let late = stack.store_proxy().hold(1, Matching::operation("UpdateItem").with("\"next_attempt_at\""));
@@ -202,7 +202,7 @@ async fn a_late_claim_of_an_early_attempt_makes_no_other() {
 }
 
 #[tokio::test]
-async fn what_waits_for_an_endpoint_is_sent_by_pages() {
+async fn waiting_events_are_sent_page_by_page() {
     const WAITING: usize = 230;
     let stack = Stack::start(quick().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
@@ -237,14 +237,14 @@ async fn what_waits_for_an_endpoint_is_sent_by_pages() {
         deliveries.iter().map(|it| it["pk"].as_str().unwrap().rsplit_once('#').unwrap().1.to_owned()).collect();
     assert_eq!((deliveries.len(), sent), (WAITING, (0..WAITING).map(id).collect()));
 
-    // While it is down nothing is sent: the next recovery does it.
+    // While the endpoint fails nothing is sent: the next recovery does it.
     let depth = queues.depth(&queue).await;
     stack.fails_since(&merchant, endpoint, 3600).await;
     stack.invoke("deliver-webhook", &event::sqs(&[page(None)])).await.unwrap();
     assert_eq!(queues.depth(&queue).await, depth);
 }
 
-/// A merchant with an endpoint that is down, and an event for it, in a stack where nothing moves by itself.
+/// A merchant with a failing endpoint and an event for it, in a stack without triggers.
 struct Down {
     stack: Stack,
     merchant: Merchant,
@@ -272,7 +272,7 @@ impl Down {
         assert_eq!(done, json!({"batchItemFailures": []}));
     }
 
-    /// Holds every call that stores the delivery after so many attempts.
+    /// Holds every call that stores the delivery after this many attempts.
     fn hold(&self, attempts: u32) -> Hold {
         let put = Matching::operation("PutItem").with(&format!(r#""attempts":{{"N":"{attempts}"}}"#));
         self.stack.store_proxy().hold(usize::MAX, put)
@@ -285,7 +285,7 @@ impl Down {
 }
 
 #[tokio::test]
-async fn what_is_put_off_while_the_endpoint_recovers_is_sent() {
+async fn events_postponed_during_a_recovery_are_sent() {
     let down = Down::new().await;
     let (pk, sk) = down.key();
     let key = json!({"pk": {"S": pk}, "sk": {"S": sk}});
@@ -301,7 +301,7 @@ async fn what_is_put_off_while_the_endpoint_recovers_is_sent() {
         held.forward();
     };
     join(down.deliver(), recovers).await;
-    // Otherwise it would have to wait for minutes.
+    // Otherwise it would wait for minutes.
     let queues = down.stack.queues();
     let messages = queues.take(&queues.url("WebhooksQueue").await, 1).await;
     down.stack.invoke("deliver-webhook", &event::sqs(&messages)).await.unwrap();
@@ -309,7 +309,7 @@ async fn what_is_put_off_while_the_endpoint_recovers_is_sent() {
 }
 
 #[tokio::test]
-async fn a_recovery_whose_reply_was_lost_wakes_the_endpoint_once() {
+async fn a_recovery_with_a_lost_reply_wakes_the_endpoint_once() {
     let down = Down::new().await;
     let noted = Matching::operation("UpdateItem").with("works_since");
     down.stack.store_proxy().fault(1, noted, Fault::LoseReply);
@@ -324,7 +324,7 @@ async fn a_recovery_whose_reply_was_lost_wakes_the_endpoint_once() {
 }
 
 #[tokio::test]
-async fn a_copy_that_is_put_off_does_not_hide_the_attempt() {
+async fn a_postponed_copy_does_not_hide_the_attempt() {
     let down = Down::new().await;
     let held = down.hold(1);
     let copy = async {

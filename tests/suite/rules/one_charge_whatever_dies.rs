@@ -1,4 +1,4 @@
-//! One charge, one entry, one movement, one event: whoever is killed wherever, and however often a message comes.
+//! One charge, one entry, one movement, one event: wherever a process is killed, and however often a message arrives.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ fn commit() -> Matching {
     Matching::operation("TransactWriteItems")
 }
 
-/// A stack in which nothing moves unless a test calls it.
+/// A stack without triggers: only the test invokes functions.
 async fn still() -> (Stack, Merchant) {
     let options = Options::new().store_proxy().template(Template::still());
     let stack = Stack::start(options).await;
@@ -28,7 +28,8 @@ async fn call_processor(stack: &Stack, merchant: &Merchant, payment: &str) -> Re
     stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, payment)])).await
 }
 
-/// Lets `function` work until its store call number `skip` is caught, kills it there, and tells whether it came so far.
+/// Lets `function` work until its store call number `skip` is held, and kills it there; returns whether it came that
+/// far.
 async fn killed_at(stack: &Stack, function: &str, payload: &Value, at: Held, skip: usize) -> bool {
     let hold: Hold = stack.store_proxy().hold_at(at, skip, 1, Matching::all());
     let caught =
@@ -50,7 +51,7 @@ async fn killed_at(stack: &Stack, function: &str, payload: &Value, at: Held, ski
 }
 
 #[tokio::test]
-async fn a_consumer_killed_between_the_charge_and_the_commit_charges_once() {
+async fn a_kill_between_charge_and_commit_charges_once() {
     let options = Options::new().store_proxy().knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1);
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
@@ -125,7 +126,7 @@ async fn fold_balance_may_be_killed_at_any_store_call() {
 
 #[tokio::test]
 async fn deliver_webhook_may_be_killed_at_any_store_call() {
-    // Only what is due moves, and only when the test says so.
+    // Only due work runs, and only when the test sweeps.
     let template = Template::without_events(&["DispatchChanges", "CallProcessor", "FoldBalance", "EnqueueDue"]);
     let options = Options::new().store_proxy().template(template).knob("WEBHOOK_WAITS_SECONDS", "1,1,1");
     let stack = Stack::start(options.knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1)).await;
@@ -169,7 +170,7 @@ async fn deliver_webhook_may_be_killed_at_any_store_call() {
 }
 
 #[tokio::test]
-async fn a_message_delivered_twice_or_in_two_copies_at_once_charges_once() {
+async fn repeated_and_concurrent_messages_charge_once() {
     let (stack, merchant) = still().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     // Both copies have the processor's answer before either may commit.
@@ -190,12 +191,12 @@ async fn a_message_delivered_twice_or_in_two_copies_at_once_charges_once() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_to_the_commit_posts_once() {
+async fn a_commit_with_a_lost_reply_posts_once() {
     let (stack, merchant) = still().await;
     for times in [1, 50] {
         let id = merchant.client.pay(1250, "USD", "tok_visa").await;
         stack.store_proxy().fault(times, commit(), Fault::LoseReply);
-        // With every answer lost it may report a failure; the message then comes again.
+        // With all replies lost it may report a failure; then the message is repeated.
         let _ = call_processor(&stack, &merchant, &id).await;
         stack.store_proxy().heal();
         call_processor(&stack, &merchant, &id).await.unwrap();
@@ -206,7 +207,7 @@ async fn a_lost_answer_to_the_commit_posts_once() {
 }
 
 #[tokio::test]
-async fn a_stream_batch_delivered_again_changes_nothing() {
+async fn a_repeated_stream_batch_changes_nothing() {
     let stack = Stack::start(Options::new().knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
     let payment = merchant.client.paid(1250, "USD").await;

@@ -2,28 +2,24 @@
 
 use futures::future::join_all;
 use serde_json::json;
+use spillway_tests::client::expect_one_result;
 use spillway_tests::oracle::{Books, settled};
 use spillway_tests::{Options, Stack};
 
 const CONCURRENT: usize = 100;
 
 #[tokio::test]
-async fn a_hundred_equal_requests_at_once_make_one_payment_and_a_hundred_equal_answers() {
+async fn a_hundred_concurrent_equal_requests_create_one_payment() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let request =
         merchant.client.payment_request("order-1", &json!({"amount": 1250, "currency": "USD", "token": "tok_visa"}));
     let answers = request.send_at_once(CONCURRENT).await;
-    for answer in &answers {
-        assert_eq!((answer.status.as_u16(), &answer.body), (202, &answers[0].body), "{}", answer.text);
-        assert_eq!(answer.header("location"), answers[0].header("location"));
-    }
-    let replayed = answers.iter().filter(|answer| answer.header("idempotent-replayed") == "true").count();
-    assert_eq!(replayed, CONCURRENT - 1);
+    expect_one_result(&answers);
     let original = answers[0].body.clone();
     settled(&stack, &merchant.tenant(), 1).await;
 
-    // The original answer, although the payment has moved on; also with the fields in another order.
+    // The original answer, although the payment has changed; also with the fields in another order.
     let again = merchant
         .client
         .payment_request("order-1", &json!({}))
@@ -34,7 +30,7 @@ async fn a_hundred_equal_requests_at_once_make_one_payment_and_a_hundred_equal_a
 }
 
 #[tokio::test]
-async fn of_a_hundred_different_bodies_at_once_one_is_accepted_and_the_rest_are_refused() {
+async fn of_a_hundred_concurrent_bodies_one_is_accepted() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let payment = |number: usize| json!({"amount": 1000 + number, "currency": "USD", "token": "tok_visa"});
@@ -51,7 +47,7 @@ async fn of_a_hundred_different_bodies_at_once_one_is_accepted_and_the_rest_are_
 }
 
 #[tokio::test]
-async fn one_key_in_test_and_live_does_not_meet() {
+async fn test_and_live_mode_may_use_the_same_key() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let live = stack.new_key(&merchant.id, json!({"mode": "live"})).await;

@@ -1,4 +1,5 @@
-//! Each invocation writes one JSON line with the same fields, whatever the function, and says whether it was the first.
+//! Each invocation of any function writes one JSON line with the same fields, and says whether it was the first of its
+//! process.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +12,10 @@ type Line = Map<String, Value>;
 
 const TEXTS: [&str; 7] = ["timestamp", "level", "message", "function", "request_id", "source", "outcome"];
 const COUNTS: [&str; 2] = ["store_ms", "total_ms"];
-/// Not there where they would be empty, 0 or false.
+/// Fields that are omitted if empty, 0 or false.
 const SOMETIMES: [&str; 5] = ["merchant", "processor_ms", "cold", "retries", "subjects"];
 
-/// The line of each invocation of the function `name`, by the process that wrote it.
+/// The lines of the function `name` by process, one for each invocation.
 fn invocations(stack: &Stack, name: &str) -> Vec<Vec<Line>> {
     let of_process = |printed: String| {
         let lines = printed.lines().map(read).filter(|line| line["message"] == "invocation");
@@ -23,10 +24,10 @@ fn invocations(stack: &Stack, name: &str) -> Vec<Vec<Line>> {
     stack.printed(name).into_iter().map(of_process).collect()
 }
 
-/// A line: JSON with at least a time, a level and a message, and no field twice. Nothing else is printed.
+/// A line: JSON with at least a time, a level and a message, and no repeated field. The functions print nothing else.
 fn read(line: &str) -> Line {
     let fields: Line = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-    // The parser keeps one of two.
+    // The parser keeps one of two equal fields.
     assert_eq!(serde_json::to_string(&fields).unwrap().len(), line.len(), "{line}");
     assert!(["level", "message"].iter().all(|field| fields[*field].is_string()), "{line}");
     // RFC 3339 in UTC with milliseconds.
@@ -36,7 +37,7 @@ fn read(line: &str) -> Line {
     fields
 }
 
-/// The line has exactly the fields that an invocation's should have, and maybe metrics, whose names are capitalized.
+/// The line has exactly the fields of an invocation, and maybe metrics, whose names are capitalized.
 fn assert_complete(name: &str, line: &Line) {
     let fields = line.keys().map(String::as_str).filter(|field| field.starts_with(char::is_lowercase));
     let always = fields.filter(|field| !SOMETIMES.contains(field)).collect::<BTreeSet<&str>>();
@@ -51,7 +52,7 @@ fn assert_complete(name: &str, line: &Line) {
 }
 
 #[tokio::test]
-async fn requests_messages_changes_and_direct_calls_write_one_line_each() {
+async fn every_kind_of_invocation_writes_one_line() {
     let stack = Stack::start(Options::new().keep_lines().knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
@@ -68,7 +69,7 @@ async fn requests_messages_changes_and_direct_calls_write_one_line_each() {
     receiver.attempts_at_least(5, Deadline::SOON).await;
     stack.run_due().await;
 
-    // An answer may be there before its line.
+    // An answer may arrive before its log line.
     let written = eventually("each request has its line", Deadline::SOON, async || {
         let lines = invocations(&stack, "create-payment");
         let count = lines.iter().map(Vec::len).sum::<usize>();
@@ -96,7 +97,7 @@ async fn requests_messages_changes_and_direct_calls_write_one_line_each() {
         "enqueue-due",
     ];
     for name in functions {
-        // The books are right before their movements are folded.
+        // The books are correct before the movements are folded.
         let processes = eventually(&format!("{name} writes a line"), Deadline::SOON, async || {
             let processes = invocations(&stack, name);
             if processes.iter().all(Vec::is_empty) { Err("it wrote nothing".to_owned()) } else { Ok(processes) }

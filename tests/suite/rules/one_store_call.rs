@@ -7,7 +7,7 @@ use serde_json::json;
 use spillway_tests::receiver::Receiver;
 use spillway_tests::{Options, Stack, Template, process, unique};
 
-/// A port where nobody should knock.
+/// A port that must not be used.
 struct Listener {
     url: String,
     socket: TcpListener,
@@ -20,15 +20,15 @@ impl Listener {
         Listener { url: format!("http://{}", socket.local_addr().unwrap()), socket }
     }
 
-    /// How many connections were made to it. The system makes each as soon as it is asked for, and keeps it here.
+    /// Number of connections to it. The system accepts each connection, so it waits here to be counted.
     fn connections(&self) -> usize {
         std::iter::from_fn(|| self.socket.accept().ok()).count()
     }
 }
 
 #[tokio::test]
-async fn creating_a_payment_is_one_put_and_nothing_else() {
-    // Whatever else it might call is one of these, or is found through a proxy.
+async fn creating_a_payment_is_one_put() {
+    // Everything else that it might call is at one of these, or goes through a proxy.
     let others = [Listener::start(), Listener::start(), Listener::start()];
     let [queues, gateway, proxy] = others.each_ref().map(|other| other.url.clone());
     let variables = vec![
@@ -65,7 +65,7 @@ async fn creating_a_payment_is_one_put_and_nothing_else() {
         assert_eq!(process::variable(pid, "AWS_ENDPOINT_URL_SQS").as_deref(), Some(others[0].url.as_str()));
         let runtime = process::variable(pid, "AWS_LAMBDA_RUNTIME_API").unwrap();
         let runtime = runtime.trim_start_matches("http://").split('/').next().unwrap().to_owned();
-        // What checks roles, in front of the store.
+        // The role check, in front of the store.
         let store = process::variable(pid, "AWS_ENDPOINT_URL_DYNAMODB").unwrap();
         let allowed = BTreeSet::from([port(&runtime), port(&store)]);
         let used = process::remote_ports(pid);
@@ -74,7 +74,7 @@ async fn creating_a_payment_is_one_put_and_nothing_else() {
 }
 
 #[test]
-fn a_listener_counts_who_knocks() {
+fn the_listener_counts_connections() {
     let listener = Listener::start();
     let address = listener.socket.local_addr().unwrap();
     let _knocks = [std::net::TcpStream::connect(address).unwrap(), std::net::TcpStream::connect(address).unwrap()];

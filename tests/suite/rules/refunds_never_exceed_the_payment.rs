@@ -1,5 +1,5 @@
-//! However many refunds of a payment race, and whatever becomes unknown, no more than the payment is given back, and each
-//! refund once. The table lets writes of one item conflict, as DynamoDB does.
+//! However many refunds of a payment race, and whatever outcome is unknown: the refunds never exceed the payment, and
+//! each is made once. Writes of one item conflict as in DynamoDB.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -31,7 +31,7 @@ fn keys(count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn of_fifty_racing_refunds_of_30_exactly_33_of_1000_are_accepted() {
+async fn of_50_concurrent_refunds_of_30_exactly_33_of_1000_pass() {
     let (stack, merchant, payment) = start(Options::new()).await;
     let keys = keys(50);
     stack.store_proxy().set_conflicts(HOLD);
@@ -39,7 +39,7 @@ async fn of_fifty_racing_refunds_of_30_exactly_33_of_1000_are_accepted() {
     let statuses: BTreeSet<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
     assert!(statuses.is_subset(&BTreeSet::from([202, 409, 503])), "{statuses:?}");
     stack.store_proxy().heal();
-    // Who was told to come again comes again.
+    // A client that gets 503 repeats its request.
     let again = all_at_once(&merchant, &payment, &keys, 30).await;
     let accepted = again.iter().filter(|answer| answer.status == 202).count();
     let refused = again.iter().filter(|answer| answer.status == 409).count();
@@ -51,7 +51,7 @@ async fn of_fifty_racing_refunds_of_30_exactly_33_of_1000_are_accepted() {
 }
 
 #[tokio::test]
-async fn none_of_sixteen_refunds_at_once_is_told_to_come_again() {
+async fn sixteen_concurrent_refunds_need_no_retry() {
     let (stack, merchant, payment) = start(Options::new()).await;
     stack.store_proxy().set_conflicts(HOLD);
     let answers = all_at_once(&merchant, &payment, &keys(16), 10).await;
@@ -62,10 +62,10 @@ async fn none_of_sixteen_refunds_at_once_is_told_to_come_again() {
 }
 
 #[tokio::test]
-async fn a_refund_whose_outcome_is_unknown_is_asked_for_under_the_same_key_until_it_is_known() {
+async fn an_unknown_refund_is_repeated_under_the_same_key() {
     let options = Options::new().knob("PROCESSOR_WAITS_SECONDS", "1").unkilled();
     let (stack, merchant, payment) = start(options).await;
-    // The sandbox gives the money back, and its answer is lost.
+    // The sandbox refunds, and its reply is lost.
     let given = Matching::operation("UpdateItem").with("sandbox#re_").with("\"refunds\"");
     stack.store_proxy().fault(8, given, Fault::LoseReply);
     let id = merchant.client.refund_request(&payment, &unique(), 1000).send().await.expect(202).id().to_owned();
@@ -76,8 +76,8 @@ async fn a_refund_whose_outcome_is_unknown_is_asked_for_under_the_same_key_until
 }
 
 #[tokio::test]
-async fn a_refund_that_the_processor_lost_is_called_again_and_never_fails_by_silence() {
-    // Only look-ups, and every wait is a second.
+async fn a_refund_that_the_processor_lost_is_sent_again() {
+    // Look-ups only, with waits of a second.
     let options = Options::new()
         .knob("REPEATABLE_FOR_SECONDS", 0)
         .knob("PROCESSOR_WAITS_SECONDS", 1)
@@ -86,7 +86,7 @@ async fn a_refund_that_the_processor_lost_is_called_again_and_never_fails_by_sil
     let stack = Stack::start(options.store_proxy()).await;
     let merchant = stack.new_merchant().await;
     let payment = merchant.client.pay(1000, "USD", "tok_visa").await;
-    // It is charged already when it is first looked for.
+    // It is charged already at the first look-up.
     let charged = json!({"Key": {"pk": {"S": format!("sandbox#{payment}")}, "sk": {"S": format!("{payment}/authorize")}},
         "UpdateExpression": "SET charges = :one, calls = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}});
     stack.table().call("UpdateItem", charged).await;
@@ -104,7 +104,7 @@ async fn a_refund_that_the_processor_lost_is_called_again_and_never_fails_by_sil
 }
 
 #[tokio::test]
-async fn a_change_of_the_refund_between_read_and_commit_delays_nothing_and_asks_nobody_again() {
+async fn a_change_between_read_and_commit_causes_no_second_call() {
     let (stack, merchant, payment) = start(Options::new().unkilled()).await;
     let commit = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems").with("refund_sent"));
     let changed = async {
@@ -129,9 +129,9 @@ async fn a_change_of_the_refund_between_read_and_commit_delays_nothing_and_asks_
     assert_eq!((&books.charges[&id][0]["calls"], &books.charges[&id][0]["refunds"]), (&json!(1), &json!(1)));
 }
 
-/// AWS does not promise to report every condition that failed.
+/// AWS does not promise to report every failed condition.
 #[tokio::test]
-async fn a_refund_that_is_there_is_answered_also_where_only_the_guard_is_told() {
+async fn a_replay_is_recognized_by_the_guards_failure_alone() {
     let (stack, merchant, payment) = start(Options::new().unkilled()).await;
     let request = merchant.client.refund_request(&payment, "refund-1", 1000);
     let first = request.send().await.expect(202);

@@ -1,5 +1,5 @@
-//! Each function is given the variables that it reads and no others; without one of them, or with one that only local
-//! stacks have, it does not start, and says so.
+//! Each function has the variables that it reads and no others. Without one of them, or with one of local stacks only,
+//! it does not start and says why.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Output};
@@ -11,7 +11,7 @@ use super::the_template_fits::{expanded, of};
 
 type Variables = BTreeMap<String, String>;
 
-/// Of what Lambda itself sets, the variables that the code reads.
+/// Variables of Lambda itself that the code reads.
 const LAMBDA: [(&str, &str); 4] = [
     ("AWS_REGION", "eu-central-1"),
     ("AWS_ACCESS_KEY_ID", "key"),
@@ -19,13 +19,14 @@ const LAMBDA: [(&str, &str); 4] = [
     ("AWS_SESSION_TOKEN", "token"),
 ];
 
-/// What the template gives each function, by its folder. Parameters have their defaults, other references a text.
+/// Variables of each function in the template, by folder. Parameters have their defaults, other references a
+/// placeholder.
 fn given() -> BTreeMap<String, Variables> {
     let template = expanded(&[]);
     let functions = of(&template, "AWS::Lambda::Function").into_values();
     functions
         .map(|function| {
-            // As `infra/tools/expand.py` packages it.
+            // Packaged by `infra/tools/expand.py`.
             let folder = function["Code"]["S3Key"].as_str().unwrap();
             let variables = function["Environment"]["Variables"].as_object().unwrap();
             let values = variables.iter().map(|(name, value)| (name.clone(), value_of(&template, value)));
@@ -42,7 +43,7 @@ fn value_of(template: &Map<String, Value>, value: &Value) -> String {
     }
 }
 
-/// Starts a function with these variables and nothing else. Without a Runtime API to ask, it ends in any case.
+/// Starts a function with exactly these variables. Without a Runtime API it ends in any case.
 fn start(function: &str, variables: &Variables) -> Output {
     let mut command = Command::new(Stack::runner().with_file_name(function));
     command.env_clear().envs(LAMBDA).envs(variables);
@@ -51,22 +52,22 @@ fn start(function: &str, variables: &Variables) -> Output {
     output
 }
 
-/// What the function says that does not start, in one line; none if it came so far as to look for its Runtime API.
+/// The line of a function that does not start; `None` if it got as far as its Runtime API.
 fn refusal(function: &str, variables: &Variables) -> Option<String> {
     let output = start(function, variables);
-    let [shown, told] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    let [shown, message] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     if shown.contains("lambda_runtime") {
         return None;
     }
-    let line = told.trim_end().strip_prefix("Error: ").filter(|line| line.lines().count() == 1);
-    Some(line.unwrap_or_else(|| panic!("{function} ended otherwise: {shown}{told}")).to_owned())
+    let line = message.trim_end().strip_prefix("Error: ").filter(|line| line.lines().count() == 1);
+    Some(line.unwrap_or_else(|| panic!("{function} ended otherwise: {shown}{message}")).to_owned())
 }
 
-/// The variables that the function does not start without: each is named when it is missing.
+/// Variables without which the function does not start: each is named if missing.
 fn read(function: &str, given: &Variables) -> BTreeSet<String> {
     let mut set = Variables::new();
-    while let Some(told) = refusal(function, &set) {
-        let (name, _) = told.split_once(" is not set. ").unwrap_or_else(|| panic!("{function}: {told}"));
+    while let Some(message) = refusal(function, &set) {
+        let (name, _) = message.split_once(" is not set. ").unwrap_or_else(|| panic!("{function}: {message}"));
         let value = given.get(name).cloned().unwrap_or_else(|| "1".to_owned());
         assert_eq!(set.insert(name.to_owned(), value), None, "{function} is given {name}");
     }
@@ -74,7 +75,7 @@ fn read(function: &str, given: &Variables) -> BTreeSet<String> {
 }
 
 #[test]
-fn a_function_is_given_exactly_the_variables_that_it_reads() {
+fn a_function_has_exactly_the_variables_that_it_reads() {
     let given = given();
     assert!(given.len() >= 17, "{} functions", given.len());
     for (function, variables) in given {
@@ -83,11 +84,11 @@ fn a_function_is_given_exactly_the_variables_that_it_reads() {
 }
 
 #[test]
-fn a_function_without_the_stacks_environment_says_how_to_get_it() {
-    let told = refusal("create-payment", &Variables::new());
+fn a_function_without_variables_names_the_missing_one() {
+    let message = refusal("create-payment", &Variables::new());
     let expected = "TABLE_NAME is not set. Run the stack with \"make dev\", then: \
                     cargo lambda watch --env-file .local/functions.env --invoke-port 9001";
-    assert_eq!(told.as_deref(), Some(expected));
+    assert_eq!(message.as_deref(), Some(expected));
 }
 
 #[test]
@@ -99,15 +100,15 @@ fn a_deployed_function_refuses_to_send_webhooks_to_itself() {
             refusal(function, &given[function].clone().into_iter().chain(more).collect())
         };
         assert_eq!(with(&[]), None, "{function}");
-        let told = with(&[("WEBHOOK_LOOPBACK", "true")]).unwrap_or_else(|| panic!("{function} starts"));
-        assert!(told.starts_with("WEBHOOK_LOOPBACK is for stacks whose table is on this machine"), "{told}");
-        // As on a local stack, and on one at an emulator here.
+        let message = with(&[("WEBHOOK_LOOPBACK", "true")]).unwrap_or_else(|| panic!("{function} starts"));
+        assert!(message.starts_with("WEBHOOK_LOOPBACK is for stacks whose table is on this machine"), "{message}");
+        // As on a local stack, and on one at an emulator.
         for endpoint in ["AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL"] {
             let local = [("WEBHOOK_LOOPBACK", "true"), (endpoint, "http://127.0.0.1:9")];
             assert_eq!(with(&local), None, "{function}");
-            // The variable that Lambda alone sets.
-            let told = with(&[local[0], local[1], ("LAMBDA_RUNTIME_DIR", "/var/runtime")]);
-            assert!(told.unwrap_or_else(|| panic!("{function} starts")).contains("never for Lambda"), "{function}");
+            // The variable that only Lambda sets.
+            let message = with(&[local[0], local[1], ("LAMBDA_RUNTIME_DIR", "/var/runtime")]);
+            assert!(message.unwrap_or_else(|| panic!("{function} starts")).contains("never for Lambda"), "{function}");
         }
     }
 }

@@ -1,11 +1,11 @@
-//! A payment that has ended never changes again, whatever message still comes for it.
+//! A final payment never changes, whatever message arrives.
 
 use spillway_tests::oracle::{Books, settled};
 use spillway_tests::store_proxy::Matching;
 use spillway_tests::{Options, Stack, Template, event};
 
 #[tokio::test]
-async fn late_and_repeated_messages_leave_a_final_payment_as_it_is() {
+async fn late_messages_do_not_change_a_final_payment() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let mut ids = Vec::new();
@@ -27,7 +27,7 @@ async fn late_and_repeated_messages_leave_a_final_payment_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_message_about_nothing_is_dropped() {
+async fn a_message_about_an_unknown_payment_is_dropped() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let message = event::payment_message(&merchant.id, "pay_00000000000000000000000000");
@@ -37,10 +37,10 @@ async fn a_message_about_nothing_is_dropped() {
 }
 
 #[tokio::test]
-async fn an_answer_that_told_nothing_and_is_noted_too_late_changes_nothing() {
+async fn a_late_unknown_outcome_does_not_change_a_final_payment() {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     let merchant = stack.new_merchant().await;
-    // The first call charges, but is not told so; the second is.
+    // The first call charges without a reply; the second gets one.
     let id = merchant.client.pay(1250, "USD", "tok_timeout_then_ok").await;
     let message = event::sqs(&[event::payment_message(&merchant.id, &id)]);
     let note = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("\"asking\""));

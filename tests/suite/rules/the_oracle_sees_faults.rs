@@ -1,8 +1,7 @@
-//! An oracle that could not find anything would be worth nothing: here each promise is broken once, in memory, and the
-//! violation has to be named.
+//! The oracle must find faults: each promise is broken once, in memory, and the violation must be named.
 
+mod evidence;
 mod good_books;
-mod told;
 
 use serde_json::{Value, json};
 use spillway_tests::oracle::Books;
@@ -15,14 +14,14 @@ fn violations(items: Vec<Item>) -> Vec<Violation> {
     Books::of(items, TENANT).violations()
 }
 
-/// Fails unless one of the violations is of this kind, and says this.
+/// Fails unless a violation of this kind contains this text.
 fn assert_named(name: &str, found: &[Violation], kind: Kind, sentence: &str) {
     let named = found.iter().any(|each| each.kind == kind && each.what.contains(sentence));
     assert!(named, "{name}: no {} {sentence:?} in {found:#?}", kind.name());
 }
 
 #[test]
-fn the_good_books_break_no_promise_and_one_refund_is_under_way() {
+fn correct_books_break_no_promise() {
     assert_eq!(violations(items()), []);
     let books = Books::of(items(), TENANT);
     assert_eq!(books.faults(), ["re_4 is pending"]);
@@ -34,7 +33,7 @@ fn texts<'item>(item: &'item Item, names: [&str; 3]) -> [&'item str; 3] {
     names.map(|name| item[name].as_str().unwrap())
 }
 
-/// The entries of this tenant that an object has posted.
+/// The entries that this tenant's objects have posted.
 fn posted() -> Vec<(usize, String, String)> {
     places("txn_", |item| item.contains_key("postings") && item["type"] != "settlement")
 }
@@ -50,7 +49,7 @@ fn places(start: &str, these: impl Fn(&Item) -> bool) -> Vec<(usize, String, Str
 }
 
 #[test]
-fn an_entry_that_is_missing_doubled_turned_or_of_another_amount_is_named() {
+fn missing_doubled_reversed_and_wrong_entries_are_named() {
     let posted = posted();
     assert_eq!(posted.len(), 23);
     for (place, kind, source) in posted {
@@ -83,7 +82,7 @@ fn an_entry_that_is_missing_doubled_turned_or_of_another_amount_is_named() {
 }
 
 #[test]
-fn a_value_date_a_day_off_is_named_for_each_entry_that_moves_a_balance() {
+fn wrong_value_dates_are_named() {
     let moving = |item: &Item| item.get("postings").is_some_and(|legs| legs.to_string().contains("\"merchant\""));
     let moving = places("txn_", moving);
     assert_eq!(moving.len(), 18);
@@ -93,7 +92,7 @@ fn a_value_date_a_day_off_is_named_for_each_entry_that_moves_a_balance() {
         let sentence = format!("the entry {kind} of {source}: available_on is 2026-01-31, not ");
         assert_named(&source, &violations(late), Kind::Wrong, &sentence);
     }
-    // The delay is the merchant's; of one that was changed it is not known which it had that day.
+    // The merchant's delay; for a merchant that was changed, the delay of that day is unknown.
     let mut changed = items();
     changed[0]["settlement_delay_days"] = json!(3);
     let found = violations(changed.clone());
@@ -108,7 +107,7 @@ fn a_value_date_a_day_off_is_named_for_each_entry_that_moves_a_balance() {
 }
 
 #[test]
-fn an_event_that_is_missing_doubled_of_another_type_or_untrue_is_named() {
+fn missing_doubled_and_wrong_events_are_named() {
     let told = places("evt_", |item| item["source"] != "we_1");
     assert_eq!(told.len(), 31);
     for (place, kind, source) in told {
@@ -491,7 +490,7 @@ const SPOILS: &[Spoil] = &[
 ];
 
 #[test]
-fn each_spoil_of_the_books_is_named() {
+fn each_fault_of_the_books_is_named() {
     for (name, spoil, kind, sentence) in SPOILS {
         let mut spoiled = items();
         spoil(&mut spoiled);
@@ -500,10 +499,10 @@ fn each_spoil_of_the_books_is_named() {
 }
 
 #[test]
-fn no_item_of_the_books_can_be_emptied_unseen() {
+fn every_emptied_item_is_noticed() {
     for (place, item) in items().into_iter().enumerate() {
         let [pk, sk, _] = texts(&item, ["pk", "sk", "pk"]);
-        // Who the merchant is, other tenants, endpoints, and calls that did nothing, promise nothing.
+        // The merchant's name, other tenants, endpoints, and calls without effect make no promise.
         if ["mer_1", "mer_2#test#journal#0"].contains(&pk) || pk.ends_with("#we_1") || sk == "evt_we_1" {
             continue;
         }

@@ -1,5 +1,5 @@
-//! A payment costs at most 19 write units, and 17 when folds are full, in the store's own figures: with one webhook
-//! endpoint and items of at most 1 KB, step by step as the table in ARCHITECTURE.md says.
+//! A payment costs at most 19 write units, and 17 with full folds, as the store reports them: with one webhook endpoint
+//! and items of at most 1 KB, step by step as in ARCHITECTURE.md's table.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use spillway_tests::{Merchant, Options, Stack, Template};
 /// Movements in a fold.
 const FOLD: u64 = 500;
 
-/// What ARCHITECTURE.md says that a step of a payment's life writes, at least and at most.
+/// Least and most write units of a step in ARCHITECTURE.md's table.
 fn documented(step: &str) -> (u64, u64) {
     let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../ARCHITECTURE.md")).unwrap();
     let mut rows = text.lines().map(|line| line.split('|').map(str::trim).collect::<Vec<&str>>());
@@ -35,7 +35,7 @@ async fn stack_and_merchant() -> (Stack, Merchant, Receiver) {
     (stack, merchant, receiver)
 }
 
-/// In every step but the fold, so many payments write what is documented.
+/// In every step but the fold, the payments write the documented units.
 fn each_step_writes_what_it_may(steps: &Steps, payments: u64) {
     let units = |cost: Cost| cost.write_units;
     let written = [steps.create, steps.result, steps.delivery].map(units);
@@ -44,26 +44,26 @@ fn each_step_writes_what_it_may(steps: &Steps, payments: u64) {
 }
 
 #[tokio::test]
-async fn a_payment_alone_writes_at_most_nineteen_units() {
+async fn a_single_payment_writes_at_most_19_units() {
     let (stack, merchant, _receiver) = stack_and_merchant().await;
-    // The balance is new, with a due time of its own.
+    // The balance is new, with its own due time.
     let first = walk(&stack, &merchant, 1).await;
     each_step_writes_what_it_may(&first, 1);
     assert_eq!((first.fold.write_units, first.deletions.write_units), (2, 0), "{first:?}");
-    // The next fold takes away what the one before it had folded.
+    // The next fold deletes the movements of this one.
     let second = walk(&stack, &merchant, 1).await;
     each_step_writes_what_it_may(&second, 1);
     assert_eq!((second.fold.write_units, second.deletions.write_units), (1, 1), "{second:?}");
     let (least, most) = documented(BALANCE);
     assert_eq!(first.fold.write_units + second.deletions.write_units, most);
-    // In a full fold a payment's share of the balance is next to nothing, and its movement is deleted.
+    // In a full fold a payment's share of the balance is close to 0, and its movement is deleted.
     assert_eq!(least, 1);
     let at_most: u64 = [CREATE, RESULT, DELIVERY, BALANCE].map(|step| documented(step).1).iter().sum();
     assert_eq!(at_most, 19);
 }
 
 #[tokio::test]
-async fn a_reference_and_a_customer_write_a_unit_each() {
+async fn reference_and_customer_write_a_unit_each() {
     let (stack, merchant, _receiver) = stack_and_merchant().await;
     merchant.client.get("/balance").await.expect(200);
     let (_, plain) = documented(CREATE);
@@ -79,13 +79,13 @@ async fn a_reference_and_a_customer_write_a_unit_each() {
 }
 
 #[tokio::test]
-async fn payments_of_a_full_fold_write_seventeen_units_each() {
+async fn payments_of_a_full_fold_write_17_units_each() {
     let (stack, merchant, _receiver) = stack_and_merchant().await;
     let full = walk(&stack, &merchant, usize::try_from(FOLD).unwrap()).await;
     each_step_writes_what_it_may(&full, FOLD);
     let next = walk(&stack, &merchant, 1).await;
     assert_eq!(next.deletions.write_units, FOLD, "{next:?}");
-    // The balance lists what it has folded, 46 bytes each: 23 KB and a little, once for all of them.
+    // The balance lists the folded movements, 46 bytes each: about 23 KB, once for all.
     let balance = full.fold.write_units;
     assert!((24..=26).contains(&balance), "{full:?}");
 }

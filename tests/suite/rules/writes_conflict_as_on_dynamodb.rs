@@ -1,4 +1,4 @@
-//! The store proxy lets writes of one item conflict, and answers as DynamoDB does.
+//! The store proxy lets writes of one item conflict, with DynamoDB's answers.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use spillway_tests::{Deadline, Options, Stack, Template, eventually};
 
 const HOLD: Duration = Duration::from_millis(15);
 
-/// A stack in which nothing moves unless a test calls it, and whose writes conflict.
+/// A stack without triggers, whose writes conflict.
 async fn conflicting() -> Stack {
     let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
     stack.store_proxy().set_conflicts(HOLD);
@@ -25,13 +25,14 @@ fn item(sk: &str, value: &str) -> Value {
     json!({"pk": {"S": "race"}, "sk": {"S": sk}, "value": {"S": value}})
 }
 
-/// A transaction that puts `value` into these items.
+/// A transaction that writes `value` into these items.
 async fn transact(table: &Table, items: &[&str], value: &str) -> Result<Value, String> {
     let puts = items.iter().map(|sk| json!({"Put": {"TableName": table.name(), "Item": item(sk, value)}}));
     table.try_call("TransactWriteItems", json!({"TransactItems": puts.collect::<Vec<Value>>()})).await
 }
 
-/// What `meanwhile` gives while the writes that `hold` catches are on their way; they go through after it.
+/// The result of `meanwhile`, which runs while the writes caught by `hold` are in flight; they are forwarded
+/// afterwards.
 async fn during<T>(hold: Hold, meanwhile: impl Future<Output = T>) -> T {
     hold.reached(1).await;
     let given = meanwhile.await;
@@ -40,7 +41,7 @@ async fn during<T>(hold: Hold, meanwhile: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test]
-async fn of_two_transactions_on_one_item_the_later_is_canceled() {
+async fn the_later_of_two_transactions_is_canceled() {
     let stack = conflicting().await;
     let table = stack.proxied_table();
     let hold = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems"));
@@ -57,7 +58,7 @@ async fn of_two_transactions_on_one_item_the_later_is_canceled() {
 }
 
 #[tokio::test]
-async fn a_transaction_sent_again_while_it_is_on_its_way_is_in_progress() {
+async fn a_repeated_transaction_is_in_progress() {
     let stack = conflicting().await;
     let table = stack.proxied_table();
     let put = json!({"Put": {"TableName": table.name(), "Item": item("a", "1")}});
@@ -71,7 +72,7 @@ async fn a_transaction_sent_again_while_it_is_on_its_way_is_in_progress() {
 }
 
 #[tokio::test]
-async fn a_plain_write_that_meets_a_transaction_is_refused_and_a_read_is_not() {
+async fn a_transaction_refuses_plain_writes_but_no_reads() {
     let stack = conflicting().await;
     let table = stack.proxied_table();
     transact(&table, &["a"], "0").await.unwrap();
@@ -98,7 +99,7 @@ async fn a_plain_write_that_meets_a_transaction_is_refused_and_a_read_is_not() {
 }
 
 #[tokio::test]
-async fn two_plain_writes_of_one_item_go_one_after_the_other() {
+async fn plain_writes_of_one_item_wait_for_each_other() {
     let stack = conflicting().await;
     let table = stack.proxied_table();
     let put = |value: &str| table.try_call("PutItem", json!({"Item": item("a", value)}));
@@ -110,7 +111,7 @@ async fn two_plain_writes_of_one_item_go_one_after_the_other() {
     };
     let release = async {
         came(&stack, 2).await;
-        // A transaction does not wait: what it was made from may be old by then.
+        // A transaction does not wait: its input may be stale by then.
         let canceled = transact(&table, &["a"], "3").await.unwrap_err();
         hold.forward();
         canceled
@@ -121,7 +122,7 @@ async fn two_plain_writes_of_one_item_go_one_after_the_other() {
     assert_eq!(stack.table().item("race", "a").await.unwrap()["value"], "2");
 }
 
-/// Waits until so many PutItem calls have arrived.
+/// Waits for this many PutItem calls.
 async fn came(stack: &Stack, count: usize) {
     eventually("the writes have arrived", Deadline::SOON, async || {
         let arrived = stack.store_proxy().count(&Matching::operation("PutItem"));

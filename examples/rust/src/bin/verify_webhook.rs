@@ -1,4 +1,4 @@
-//! Receives webhooks and verifies their signatures with the library of Standard Webhooks.
+//! Receives webhooks and verifies their signatures with the Standard Webhooks library.
 //!
 //! ```sh
 //! WEBHOOK_SECRET=whsec_… PORT=8080 cargo run --package spillway-examples --bin verify_webhook
@@ -19,11 +19,11 @@ use standardwebhooks::Webhook;
 
 struct Receiver {
     webhook: Webhook,
-    /// An event may come more than once. Keep the ids in your database, in the transaction that acts on the event.
+    /// An event may arrive more than once. Store the ids in your database, in the transaction that processes the event.
     received: Mutex<HashSet<String>>,
 }
 
-/// Verifies the bytes as they came: parsed and written again, they would have another signature.
+/// Verifies the bytes as they arrived. Parsed and serialized again, they may differ and then fail verification.
 async fn receive(State(receiver): State<Arc<Receiver>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     if receiver.webhook.verify(&body, &headers).is_err() {
         return StatusCode::BAD_REQUEST;

@@ -32,7 +32,7 @@ struct Described {
     cookies: Option<Value>,
 }
 
-/// `None`: the answer is no HTTP response, which API Gateway calls malformed.
+/// `None` if the answer is no HTTP response: API Gateway calls it malformed.
 pub(super) fn read(payload: &[u8]) -> Option<Answer> {
     let described: Described = serde_json::from_slice(payload).ok()?;
     let _ = (described.status_description, described.cookies);

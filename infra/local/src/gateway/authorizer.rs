@@ -1,4 +1,4 @@
-//! Asks the authorizer who a caller is, and remembers the answer.
+//! Calls the authorizer and caches its answers.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -9,15 +9,16 @@ use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
 use crate::invoke::Functions;
+use crate::policy::is_like;
 use crate::template::Authorizer as Settings;
 
-/// Answers that are kept at most; beyond it the expired ones are dropped, then all.
+/// Cached answers. When it is full, the expired ones are dropped, and if that is not enough, all.
 const CACHE_MAX: usize = 10_000;
 
-/// What the authorizer says of a caller.
+/// The authorizer's answer for a caller.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Identity {
-    /// `requestContext.authorizer`: flat strings and the principal's id.
+    /// `requestContext.authorizer`: strings, and the principal's id.
     pub context: Map<String, Value>,
     /// The key whose usage plan throttles the caller.
     pub usage_key: Option<String>,
@@ -33,7 +34,7 @@ struct Statement {
 pub(super) struct Authorizer {
     settings: Settings,
     functions: Functions,
-    /// By the identifying headers' values; with the time when it expires.
+    /// Expiry (milliseconds since 1970) and identity by the values of the identifying headers.
     cache: Mutex<HashMap<String, (i64, Identity)>>,
 }
 
@@ -42,7 +43,7 @@ impl Authorizer {
         Self { settings, functions, cache: Mutex::default() }
     }
 
-    /// Who sends these headers; `event` is asked for only when it is not known already.
+    /// The caller that sends these headers. `event` is called only if the answer is not cached.
     pub async fn identify(
         &self, headers: &HeaderMap, method_arn: &str, now_ms: i64, event: impl FnOnce() -> Value,
     ) -> Result<Identity, Refusal> {
@@ -65,7 +66,7 @@ impl Authorizer {
         if allows(&identity.policy, method_arn) { Ok(identity) } else { Err(Refusal::AccessDenied) }
     }
 
-    /// The values of all identifying headers; `None`: one of them is missing or empty.
+    /// The values of all identifying headers. `None` if one of them is missing or empty.
     fn source(&self, headers: &HeaderMap) -> Option<String> {
         let mut source = String::new();
         for name in &self.settings.headers {
@@ -136,12 +137,12 @@ struct PolicyStatement {
     resource: Value,
 }
 
-/// `None`: the answer is none that API Gateway takes.
+/// `None` if API Gateway would not accept the answer.
 fn read(payload: &[u8]) -> Option<Identity> {
     let answered: Answered = serde_json::from_slice(payload).ok()?;
     let mut context = Map::new();
     for (name, value) in answered.context.unwrap_or_default() {
-        // Functions see every value as a string; API Gateway refuses what has parts.
+        // Functions see every value as a string. API Gateway refuses lists and objects.
         let text = match value {
             Value::String(text) => text,
             Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -153,7 +154,7 @@ fn read(payload: &[u8]) -> Option<Identity> {
     context.insert("principalId".to_owned(), answered.principal_id.into());
     let mut policy = Vec::new();
     for statement in answered.policy_document.statement {
-        let invokes = |action: &String| matches(&action.to_lowercase(), "execute-api:invoke");
+        let invokes = |action: &String| is_like("execute-api:invoke", &action.to_lowercase());
         if strings(statement.action)?.iter().any(invokes) {
             policy.push(Statement {
                 allow: match statement.effect.as_str() {
@@ -178,7 +179,7 @@ fn strings(value: Value) -> Option<Vec<String>> {
 }
 
 fn allows(policy: &[Statement], arn: &str) -> bool {
-    let speaks = |statement: &&Statement| statement.resources.iter().any(|one| matches(one, arn));
+    let speaks = |statement: &&Statement| statement.resources.iter().any(|pattern| is_like(arn, pattern));
     let mut allowed = false;
     for statement in policy.iter().filter(speaks) {
         if !statement.allow {
@@ -187,22 +188,6 @@ fn allows(policy: &[Statement], arn: &str) -> bool {
         allowed = true;
     }
     allowed
-}
-
-/// Whether `text` is what the pattern says, `*` being any text and `?` any character.
-fn matches(pattern: &str, text: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => text.is_empty(),
-        Some('*') => {
-            let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
-            ends.into_iter().any(|at| matches(rest.as_str(), &text[at..]))
-        }
-        Some(letter) => {
-            let mut text = text.chars();
-            text.next().is_some_and(|first| letter == '?' || letter == first) && matches(rest.as_str(), text.as_str())
-        }
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::invoke::{InvokeError, Outcome, Run};
 
 const ARN: &str = "arn:aws:execute-api:eu:000000000000:local/api/GET/v1/payments";
 
-/// Counts its calls and answers always the same.
+/// Counts its calls and always returns the same answer.
 #[derive(Clone)]
 struct Answering(Arc<AtomicUsize>, Outcome);
 
@@ -61,7 +61,7 @@ async fn identify(authorizer: &Authorizer, values: &[&'static str], now_ms: i64)
 }
 
 #[tokio::test]
-async fn an_answer_is_kept_for_its_time() {
+async fn an_answer_is_cached_for_its_time() {
     let (authorizer, calls) = authorizer(60, answer("Allow", r#"{"mode":"test","shards":4}"#));
     let identity = identify(&authorizer, &["Bearer a"], 0).await.unwrap();
     assert_eq!(identity.context["mode"], "test");
@@ -76,7 +76,7 @@ async fn an_answer_is_kept_for_its_time() {
 }
 
 #[tokio::test]
-async fn without_a_cache_time_every_request_is_asked_for() {
+async fn without_a_cache_the_authorizer_runs_for_every_request() {
     let (authorizer, calls) = authorizer(0, answer("Allow", "{}"));
     identify(&authorizer, &["Bearer a"], 0).await.unwrap();
     identify(&authorizer, &["Bearer a"], 0).await.unwrap();
@@ -84,7 +84,7 @@ async fn without_a_cache_time_every_request_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_caller_without_an_identity_is_refused_unasked() {
+async fn a_request_without_the_header_is_refused_before_the_authorizer() {
     let (authorizer, calls) = authorizer(60, answer("Allow", "{}"));
     assert_eq!(identify(&authorizer, &[], 0).await, Err(Refusal::Unauthorized));
     assert_eq!(identify(&authorizer, &[""], 0).await, Err(Refusal::Unauthorized));
@@ -92,7 +92,7 @@ async fn a_caller_without_an_identity_is_refused_unasked() {
 }
 
 #[tokio::test]
-async fn every_other_answer_is_a_refusal_of_its_kind() {
+async fn each_kind_of_failure_has_its_refusal() {
     let cases = [
         (answer("Deny", "{}"), Refusal::AccessDenied),
         (error("Unauthorized"), Refusal::Unauthorized),
@@ -108,7 +108,7 @@ async fn every_other_answer_is_a_refusal_of_its_kind() {
 }
 
 #[tokio::test]
-async fn an_error_is_not_kept() {
+async fn an_error_is_not_cached() {
     let (authorizer, calls) = authorizer(60, error("broken"));
     for _ in 0..2 {
         identify(&authorizer, &["Bearer a"], 0).await.unwrap_err();

@@ -2,7 +2,7 @@
 
 use crate::template::Throttle;
 
-/// Thousandths of a token: a rate of `n` tokens a second is `n` of them a millisecond.
+/// Thousandths in a token: a rate of `n` tokens a second is `n` thousandths a millisecond.
 const TOKEN: u64 = 1000;
 
 /// Starts full.
@@ -11,7 +11,7 @@ pub(super) struct Bucket {
     throttle: Throttle,
     /// In thousandths of a token.
     level: u64,
-    /// When the level was right, in milliseconds since 1970.
+    /// The time of the level, in milliseconds since 1970.
     at_ms: i64,
 }
 
@@ -20,9 +20,9 @@ impl Bucket {
         Self { throttle, level: u64::from(throttle.burst) * TOKEN, at_ms: now_ms }
     }
 
-    /// Takes one token. False: there is none, so the request is refused.
+    /// Takes one token. False if the bucket is empty: the request is refused.
     pub fn take(&mut self, now_ms: i64) -> bool {
-        // A clock that was set back fills nothing.
+        // A clock that was set back adds no tokens.
         let elapsed = u64::try_from(now_ms.saturating_sub(self.at_ms)).unwrap_or(0);
         let gained = elapsed.saturating_mul(u64::from(self.throttle.rate));
         let full = u64::from(self.throttle.burst) * TOKEN;
@@ -55,14 +55,14 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_token_are_kept() {
+    fn parts_of_a_token_count() {
         let mut bucket = Bucket::new(Throttle { rate: 1, burst: 1 }, 0);
         assert!(bucket.take(0));
         assert!(!bucket.take(400) && !bucket.take(800) && bucket.take(1_000));
     }
 
     #[test]
-    fn a_clock_set_back_gives_nothing_away() {
+    fn a_clock_set_back_adds_no_tokens() {
         let mut bucket = Bucket::new(Throttle { rate: 1, burst: 1 }, 10_000);
         assert!(bucket.take(10_000));
         assert!(!bucket.take(0));

@@ -1,4 +1,4 @@
-//! The content codings that API Gateway speaks: it decodes bodies for functions and encodes what they answer.
+//! API Gateway's content codings: it decodes bodies for functions and encodes their answers.
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gzip-compression-decompression.html>
 
@@ -28,7 +28,7 @@ impl Coding {
     }
 }
 
-/// The body without the coding that its headers name. A function sees the header all the same.
+/// The body decoded by its `Content-Encoding`. The function still sees the header.
 pub(super) fn decoded(headers: &HeaderMap, body: Vec<u8>) -> Result<Vec<u8>, Refusal> {
     let named = headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or_default().trim());
     let named = named.filter(|name| !name.is_empty() && !name.eq_ignore_ascii_case("identity"));
@@ -43,7 +43,7 @@ pub(super) fn decoded(headers: &HeaderMap, body: Vec<u8>) -> Result<Vec<u8>, Ref
     if whole.len() > BODY_LIMIT { Err(Refusal::RequestTooLarge) } else { Ok(whole) }
 }
 
-/// Encodes a function's answer of `size_min` bytes or more, if the client asks for a coding above all others.
+/// Encodes an answer of at least `size_min` bytes if the client prefers a supported coding.
 pub(super) fn encode(request: &HeaderMap, size_min: Option<usize>, answer: &mut Answer) {
     let large = size_min.is_some_and(|size_min| answer.body.len() >= size_min) && !answer.body.is_empty();
     if !large || answer.headers.contains_key(header::CONTENT_ENCODING) {
@@ -60,7 +60,7 @@ pub(super) fn encode(request: &HeaderMap, size_min: Option<usize>, answer: &mut 
     }
 }
 
-/// An encoder that ends in the bytes that it wrote.
+/// An encoder that returns its output at the end.
 trait Encoder: Write {
     fn end(self) -> std::io::Result<Vec<u8>>;
 }
@@ -82,7 +82,7 @@ fn written(mut encoder: impl Encoder, body: &[u8]) -> std::io::Result<Vec<u8>> {
     encoder.end()
 }
 
-/// The coding that a client weighs highest, if API Gateway speaks it; `*` names none.
+/// The coding with the client's highest weight, if API Gateway supports it. `*` names no coding.
 fn preferred(accepted: &str) -> Option<Coding> {
     let weighed = accepted.split(',').map(|one| {
         let (name, parameters) = one.split_once(';').unwrap_or((one, ""));
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_decoded_as_their_header_says() {
+    fn bodies_are_decoded_by_their_header() {
         let plain = br#"{"amount": 1250}"#.to_vec();
         let decoded = |coding, body: &[u8]| decoded(&headers(header::CONTENT_ENCODING, coding), body.to_vec());
         assert_eq!(decoded("gzip", GZIP), Ok(plain.clone()));
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_may_have_its_limit_when_decoded() {
+    fn the_size_limit_holds_for_the_decoded_body() {
         let packed = |length| written(GzEncoder::new(Vec::new(), Compression::fast()), &vec![b' '; length]).unwrap();
         let decoded = |length| decoded(&headers(header::CONTENT_ENCODING, "gzip"), packed(length));
         assert_eq!(decoded(BODY_LIMIT).map(|body| body.len()), Ok(BODY_LIMIT));
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_coding_is_the_one_that_weighs_most() {
+    fn the_coding_with_the_highest_weight_is_used() {
         for (accepted, coding) in [
             ("gzip", Some(Coding::Gzip)),
             ("deflate,gzip", Some(Coding::Deflate)),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn large_answers_are_encoded_for_clients_that_ask() {
+    fn large_answers_are_encoded_if_the_client_accepts_it() {
         let gzip = headers(header::ACCEPT_ENCODING, "gzip");
         let answer = |length| Answer { body: vec![b'a'; length], ..Answer::default() };
         let encoded = |request: &HeaderMap, size_min, mut answer: Answer| {

@@ -1,4 +1,4 @@
-//! The events that API Gateway makes of a request.
+//! The events that API Gateway sends for a request.
 
 use std::net::IpAddr;
 
@@ -33,7 +33,7 @@ pub(super) fn context(parts: &Parts, source: IpAddr, stage: &str, now_ms: i64) -
     })
 }
 
-/// What the authorizer gets.
+/// The authorizer's event.
 pub(super) fn for_authorizer(
     parts: &Parts, route: &Route, parameters: &PathParameters, context: &Value, method_arn: &str,
 ) -> Value {
@@ -43,14 +43,14 @@ pub(super) fn for_authorizer(
     event
 }
 
-/// What the route's function gets.
+/// The event of the route's function.
 pub(super) fn for_function(
     parts: &Parts, route: &Route, parameters: &PathParameters, context: &Value, body: &[u8],
 ) -> Value {
     let mut event = request(parts, route, parameters, context);
     event["body"] = match body {
         [] => Value::Null,
-        // API Gateway reads a body as text, whatever it is, where no binary media type is set.
+        // Without a binary media type, API Gateway reads every body as text.
         body => String::from_utf8_lossy(body).into(),
     };
     event["isBase64Encoded"] = false.into();
@@ -95,8 +95,8 @@ fn request(parts: &Parts, route: &Route, parameters: &PathParameters, context: &
     })
 }
 
-/// As `Idempotency-Key`, which is how most clients write a name. API Gateway passes their spelling on, which the HTTP
-/// server here does not keep; a function that looks for lower case must fail here too.
+/// The name in title case, as `Content-Type`, which is how most clients write it. API Gateway keeps the client's
+/// spelling, but the HTTP server here does not. A function that expects lower case must fail here as on AWS.
 fn title_case(name: &str) -> String {
     let parts = name.split('-').map(|part| {
         let (first, rest) = part.split_at(part.len().min(1));
@@ -109,7 +109,7 @@ fn none_if_empty(map: Map<String, Value>) -> Value {
     if map.is_empty() { Value::Null } else { map.into() }
 }
 
-/// The last of a header's values, as API Gateway takes it.
+/// The last value of a header: API Gateway uses it as the single value.
 fn last(headers: &HeaderMap, name: &str) -> Option<String> {
     let value = headers.get_all(name).iter().next_back()?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())

@@ -1,5 +1,5 @@
-//! Stands in for API Gateway: routes, throttles, the authorizer, and what the gateway refuses
-//! itself, all as the template says.
+//! Stands in for API Gateway: routes, throttles, the authorizer and the gateway's own answers, as the template
+//! describes them.
 
 mod answer;
 mod authorizer;
@@ -40,10 +40,10 @@ use route::PathParameters;
 /// API Gateway's limit for a request's body, in bytes.
 const BODY_LIMIT: usize = 10 * 1024 * 1024;
 
-/// What API Gateway takes for any method.
+/// The name of "any method" in API Gateway.
 const ANY: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
 
-/// API Gateway waits no longer for a function.
+/// API Gateway's time limit for a function.
 const INTEGRATION_LIMIT: Duration = Duration::from_secs(29);
 
 /// The gateway. Cheap to clone.
@@ -65,7 +65,7 @@ struct Inner {
     callers: Mutex<HashMap<String, Bucket>>,
 }
 
-/// Why a body could not be read: it is too long, or it is cut short or framed wrongly.
+/// Why a body cannot be read: it is too long, or it breaks off or is framed wrongly.
 fn unread(error: &axum::Error) -> Refusal {
     let too_long = error.source().is_some_and(|cause| cause.is::<LengthLimitError>());
     if too_long { Refusal::RequestTooLarge } else { Refusal::BadRequestBody }
@@ -130,7 +130,7 @@ impl Gateway {
         let found = route::find(&self.0.routes, parts.method.as_str(), parts.uri.path());
         let Some((route, parameters)) = found else { return self.mock(parts, context) };
         let usage_key = self.identify(parts, route, &parameters, context).await?;
-        // The caller's plan comes before the stage, so that a flood which its plan refuses leaves the stage to others.
+        // The caller's plan comes before the stage: requests that a plan refuses must not use up the stage's tokens.
         if route.api_key_required {
             self.throttle_caller(usage_key)?;
         }
@@ -143,12 +143,12 @@ impl Gateway {
         Ok(answer)
     }
 
-    /// Answers a request for which there is no route, if its path has a mock for any method.
+    /// Answers a request without a route, if its path has a mock for any method.
     fn mock(&self, parts: &Parts, context: &Value) -> Result<Answer, Refusal> {
         let found = route::find_mock(&self.0.api.mocks, parts.uri.path());
         let mock = found.filter(|_| ANY.contains(&parts.method.as_str())).ok_or(Refusal::MissingAuthenticationToken)?;
         self.throttle_stage()?;
-        // The template for the request is chosen by its type, without parameters; no type counts as JSON.
+        // The content type, without parameters, chooses the request template. A request without a type counts as JSON.
         let sent = parts.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
         let sent = sent.and_then(|sent| sent.split(';').next()).unwrap_or("application/json").trim();
         if !mock.media_types.iter().any(|known| known.eq_ignore_ascii_case(sent)) {
@@ -157,7 +157,7 @@ impl Gateway {
         Ok(refusal::filled(&mock.answer, 200, "", context))
     }
 
-    /// Puts the authorizer's word into the context. Gives the caller's plan key.
+    /// Adds the authorizer's answer to the context. Returns the caller's plan key.
     async fn identify(
         &self, parts: &Parts, route: &Route, parameters: &PathParameters, context: &mut Value,
     ) -> Result<Option<String>, Refusal> {

@@ -1,4 +1,4 @@
-//! What the gateway answers itself, in the shape that the template's `GatewayResponses` give it.
+//! The gateway's own answers, as the template's `GatewayResponses` describe them.
 
 use std::collections::BTreeMap;
 
@@ -13,23 +13,23 @@ pub(super) enum Refusal {
     AccessDenied,
     AuthorizerConfigurationError,
     AuthorizerFailure,
-    /// The body did not come as HTTP says.
+    /// The body breaks off or is framed wrongly.
     BadRequestBody,
     IntegrationTimeout,
     InvalidApiKey,
-    /// An unknown path, or a method that its path does not have.
+    /// No route has this path and method.
     MissingAuthenticationToken,
     RequestTooLarge,
     Throttled,
     Unauthorized,
-    /// The body's type or coding is none that is taken.
+    /// The type or coding of the body is not supported.
     UnsupportedMediaType,
-    /// The function failed or its answer is no HTTP response; it has no type of its own.
+    /// The function failed, or its answer is no HTTP response. API Gateway has no own type for it.
     BadGateway,
 }
 
 impl Refusal {
-    /// In words, for the developer.
+    /// The reason for the runner's log.
     pub fn why(self) -> &'static str {
         match self {
             Self::AccessDenied => "the authorizer does not allow it",
@@ -47,7 +47,7 @@ impl Refusal {
         }
     }
 
-    /// Type, status and message where the template says nothing else.
+    /// Type, status and message unless the template has others.
     fn facts(self) -> (&'static str, u16, &'static str) {
         match self {
             Self::AccessDenied => {
@@ -72,7 +72,7 @@ impl Refusal {
     }
 }
 
-/// An answer without its transport.
+/// Status, headers and body of an answer.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Answer {
     pub status: StatusCode,
@@ -115,7 +115,7 @@ pub(super) fn filled(shape: &GatewayResponse, own_status: u16, own_body: &str, c
     }
 }
 
-/// Replaces each `$context.a.b` by its value; a name that the context lacks becomes nothing.
+/// Replaces each `$context.a.b` by its value, and an unknown name by an empty text.
 fn substitute(template: &str, context: &Value) -> String {
     let mut whole = String::new();
     let mut rest = template;
@@ -128,7 +128,7 @@ fn substitute(template: &str, context: &Value) -> String {
         let value = name.split('.').fold(context, |value, key| &value[key]);
         match value {
             Value::String(text) if name == "error.messageString" => whole.push_str(text),
-            // Nothing that a client sends may break out of the template's JSON.
+            // A client's text must stay inside its JSON string.
             Value::String(text) => {
                 let quoted = Value::from(text.as_str()).to_string();
                 whole.push_str(quoted.trim_matches('"'));
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn the_template_shapes_a_refusal() {
+    fn the_template_describes_a_refusal() {
         let body = r#"{"id":"$context.requestId","detail":"$context.error.message."}"#;
         let responses = [("THROTTLED".to_owned(), response(None, body))].into();
         let context = serde_json::json!({"requestId": "r-1"});
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_without_a_shape_takes_the_default_one() {
+    fn a_kind_without_a_response_takes_the_default() {
         let responses = [("DEFAULT_5XX".to_owned(), response(Some(503), "down"))].into();
         let context = Value::Null;
         let answer = render(&responses, Refusal::BadGateway, &context);

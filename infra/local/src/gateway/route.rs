@@ -4,11 +4,11 @@ use percent_encoding::percent_decode_str;
 
 use crate::template::{Mock, Route};
 
-/// Parameters of the path, by name, decoded.
+/// Names and decoded values of the path's parameters.
 pub(super) type PathParameters = Vec<(String, String)>;
 
-/// The route for `method` and `path`. A path that ends in a slash is the same without it; a literal
-/// segment is preferred to a parameter.
+/// The route for `method` and `path`. A slash at the end of the path does not count. A literal segment wins over a
+/// parameter.
 pub(super) fn find<'a>(routes: &'a [Route], method: &str, path: &str) -> Option<(&'a Route, PathParameters)> {
     let candidates = routes.iter().filter(|route| route.method == method);
     let candidates = candidates.filter_map(|route| Some((route, matched(&route.path, path)?)));
@@ -40,7 +40,7 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.strip_suffix('/').unwrap_or(path).split('/')
 }
 
-/// Percent-decodes; what is no valid escape stays as it is.
+/// Percent-decodes. An invalid escape stays as it is.
 fn decode(text: &str) -> String {
     percent_decode_str(text).decode_utf8_lossy().into_owned()
 }

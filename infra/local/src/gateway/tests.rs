@@ -97,7 +97,7 @@ fn stack(stage: Throttle) -> Stack {
             ..Api::default()
         },
     };
-    let file = std::env::temp_dir().join(format!("spillway-{}", uuid::Uuid::new_v4()));
+    let file = std::env::temp_dir().join(format!("plan-keys-{}", uuid::Uuid::new_v4()));
     let keys = serde_json::json!([
         {"id": "1", "name": "mer_1", "value": KEY, "enabled": true, "plan": "Plan"},
     ]);
@@ -143,7 +143,7 @@ async fn a_request_passes_the_authorizer_and_reaches_its_function() {
 }
 
 #[tokio::test]
-async fn a_public_route_asks_nobody() {
+async fn a_public_route_skips_the_authorizer() {
     let stack = stack(PLENTY);
     assert_eq!(get(&stack, "/v1/health", None).await.0, 200);
     assert_eq!(get(&stack, "/v1/things", None).await.0, 401);
@@ -171,7 +171,7 @@ async fn the_stage_has_a_bucket_for_all() {
 }
 
 #[tokio::test]
-async fn what_is_refused_by_a_plan_or_the_authorizer_takes_nothing_from_the_stage() {
+async fn requests_refused_by_plan_or_authorizer_take_no_token_of_the_stage() {
     let stack = stack(Throttle { rate: 1, burst: 3 });
     for expected in [200, 200, 429, 429, 429] {
         assert_eq!(get(&stack, "/v1/things", Some(KEY)).await.0, expected);
@@ -184,7 +184,7 @@ async fn what_is_refused_by_a_plan_or_the_authorizer_takes_nothing_from_the_stag
 }
 
 #[tokio::test]
-async fn what_is_no_http_response_is_a_bad_gateway() {
+async fn an_invalid_answer_is_a_bad_gateway() {
     let stack = stack(PLENTY);
     let (status, body) = get(&stack, "/v1/broken", None).await;
     assert_eq!(status, 502);
@@ -193,7 +193,7 @@ async fn what_is_no_http_response_is_a_bad_gateway() {
 }
 
 #[tokio::test]
-async fn a_mock_answers_every_method_that_is_no_route_to_everybody() {
+async fn a_mock_answers_methods_without_a_route_to_every_caller() {
     let stack = stack(PLENTY);
     let request = |method: &str, path: &str, media_type: Option<&str>| {
         let mut request = axum::http::Request::builder().method(method).uri(path);
@@ -253,7 +253,7 @@ async fn bodies_are_decoded_and_large_answers_encoded() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_long_is_told_from_one_that_breaks_off() {
+async fn a_long_body_and_an_incomplete_body_have_different_answers() {
     let stack = stack(PLENTY);
     let with = |body| axum::http::Request::get("/v1/health").body(body).unwrap();
     let (status, _) = send(&stack, with(Body::from(vec![b' '; BODY_LIMIT]))).await;

@@ -1,5 +1,5 @@
-//! Stands in for Lambda: runs the functions' own binaries, one process for each invocation at the
-//! same time, through the real Runtime API.
+//! Stands in for Lambda: runs the functions' own binaries through the Runtime API. Each process handles one invocation
+//! at a time.
 
 mod pool;
 mod process;
@@ -34,14 +34,14 @@ use worker::{Message, Worker};
 /// Lambda's limit for a payload and for an answer, in bytes.
 pub const PAYLOAD_LIMIT: usize = 6 * 1024 * 1024;
 
-/// Processes of one function at the same time; further calls wait for one of them.
+/// Processes of one function. Further calls wait for one of them.
 const PROCESSES_MAX: usize = 16;
-/// A process that had nothing to do for this long is stopped.
+/// An idle process is stopped after this time.
 const IDLE_LIMIT: Duration = Duration::from_secs(60);
 /// A process must ask for its first event within this time.
 const START_LIMIT: Duration = Duration::from_secs(30);
 
-/// Where the functions run and what they see. Cheap to clone.
+/// The host of all functions. Cheap to clone.
 #[derive(Clone)]
 pub struct Host(Arc<Inner>);
 
@@ -53,19 +53,19 @@ struct Inner {
     limits: Limits,
     /// Processes by the token in their Runtime API's path.
     workers: Mutex<HashMap<String, mpsc::Sender<Message>>>,
-    /// Raised when the binaries were replaced; a process of an older generation is stopped.
+    /// Increased when the binaries are replaced. Processes of an older generation are stopped.
     generation: watch::Sender<u64>,
     /// True when the runner ends.
     closing: watch::Sender<bool>,
 }
 
-/// A process that asks for its first event, or why it never will.
+/// A process that asks for its first event, or why it does not.
 type Started = Result<Ready, String>;
 
 /// A process that asks for its first event.
 struct Ready {
     pid: u32,
-    /// How long that took, from before it was spawned.
+    /// The time since before it was started.
     after: Duration,
 }
 
@@ -80,9 +80,9 @@ struct Limits {
 }
 
 impl Host {
-    /// A host for the functions of `template`, each in `folder` under its own name. The Runtime
-    /// API that the processes ask is at `address`, as `127.0.0.1:9000`. With `kills`, processes are killed at
-    /// random between two calls: what a function keeps in memory must not matter.
+    /// A host for the functions of `template`, whose binaries are in `folder`. Their Runtime API is at `address`, as
+    /// `127.0.0.1:9000`. With `kills`, processes are killed at random between two calls, for tests of functions that
+    /// must not depend on their memory.
     pub fn new(
         template: &Template, region: &str, folder: PathBuf, address: &str, shared: Vec<(String, String)>, kills: bool,
         log: Log,
@@ -108,7 +108,7 @@ impl Host {
         }))
     }
 
-    /// Lets every process end after what it is doing, so that the next calls start new binaries.
+    /// Ends every process after its current call, so that the next calls start the new binaries.
     pub fn replace(&self) {
         self.0.generation.send_modify(|generation| *generation += 1);
     }
@@ -137,22 +137,22 @@ impl Host {
         answer.await.unwrap_or_else(|_| Err(ending()))
     }
 
-    /// Starts a process of `function` before there is a call for it, and waits until it asks for one.
+    /// Starts a process of `function` without a call and waits until it asks for its first event.
     async fn prepare(&self, function: &str) -> Started {
         let pool = self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()).to_string())?;
         pool.prepare();
         let (tell, started) = oneshot::channel();
         self.start_and(pool, Some(tell));
-        // It was stopped before it came so far.
+        // The process was stopped before.
         started.await.unwrap_or_else(|_| Err("the host has ended".to_owned()))
     }
 
-    /// Starts one more process of a function; the pool has counted it already.
+    /// Starts one more process of a function. The pool has counted it already.
     fn start(&self, pool: &Arc<Pool>) {
         self.start_and(pool, None);
     }
 
-    /// The same, and tells that it asks for its first event, or never will.
+    /// The same. Reports to `tell` whether the process asks for its first event.
     fn start_and(&self, pool: &Arc<Pool>, tell: Option<oneshot::Sender<Started>>) {
         let token = Uuid::new_v4().simple().to_string();
         let (sender, inbox) = mpsc::channel(4);

@@ -1,4 +1,4 @@
-//! The calls and processes of one function: who waits for whom.
+//! The waiting calls and the idle processes of one function.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ pub(super) struct Job {
     pub id: String,
     pub payload: Bytes,
     pub reply: oneshot::Sender<Outcome>,
-    /// How often a process went away without having seen it.
+    /// How many processes ended before they received it.
     pub returns: u32,
 }
 
@@ -30,25 +30,24 @@ pub(super) struct Pool {
 struct State {
     /// Calls that wait for a process.
     queue: VecDeque<Job>,
-    /// Processes that wait for a call; the last one that became idle is the first to get one,
-    /// so that the others grow old and are stopped.
+    /// Processes that wait for a call. The last one in is the first one out, so that the others reach the idle limit.
     idle: Vec<oneshot::Sender<Job>>,
-    /// Processes alive, those still starting included.
+    /// Living processes, including those that are starting.
     alive: usize,
     /// Processes that have not asked for their first event yet.
     starting: usize,
 }
 
-/// What a process that became free does next.
+/// The next step of a free process.
 pub(super) enum Next {
     Work(Job),
     Wait(oneshot::Receiver<Job>),
 }
 
-/// What follows when a process has ended.
+/// The consequences of the end of a process.
 #[derive(Default)]
 pub(super) struct Ended {
-    /// Calls that nobody can answer.
+    /// Calls that must fail.
     pub failed: Vec<Job>,
     /// Whether a new process must be started.
     pub start: bool,
@@ -59,7 +58,7 @@ impl Pool {
         Self { arn: arn::function(region, &function.function_name), limit, state: Mutex::default(), function }
     }
 
-    /// Gives the call to an idle process or lets it wait. True: a process must be started for it.
+    /// Gives the call to an idle process or lets it wait. True if a process must be started.
     #[must_use]
     pub fn submit(&self, job: Job) -> bool {
         let mut state = self.state();
@@ -70,7 +69,7 @@ impl Pool {
         state.must_start(self.limit)
     }
 
-    /// The same with a call that has waited already.
+    /// The same for a call that has waited already: it goes to the front.
     #[must_use]
     pub fn give_back(&self, job: Job) -> bool {
         let mut state = self.state();
@@ -105,8 +104,7 @@ impl Pool {
         Next::Wait(receiver)
     }
 
-    /// A process has ended. One that never asked for an event would not do better when it is
-    /// started again, so the calls that it leaves alone fail instead of starting it for ever.
+    /// A process has ended. If it never asked for an event, another start would fail too: the waiting calls fail.
     #[must_use]
     pub fn ended(&self, had_started: bool) -> Ended {
         let mut state = self.state();
@@ -130,12 +128,12 @@ impl Pool {
 }
 
 impl State {
-    /// Gives the call to an idle process. `Some`: there is none.
+    /// Gives the call to an idle process. Returns the call if no process is idle.
     fn hand_over(&mut self, mut job: Job) -> Option<Job> {
         while let Some(idle) = self.idle.pop() {
             match idle.send(job) {
                 Ok(()) => return None,
-                // It has just been stopped.
+                // The process has just been stopped.
                 Err(back) => job = back,
             }
         }

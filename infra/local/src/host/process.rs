@@ -1,4 +1,4 @@
-//! Starts a function's binary and shows what it prints.
+//! Starts a function's binary and logs its output.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -15,11 +15,11 @@ use crate::template::Function;
 /// Makes the command that starts a function's process with this token.
 pub type Command = Arc<dyn Fn(&Function, &str) -> tokio::process::Command + Send + Sync>;
 
-/// What a process has printed to its standard error.
+/// The standard error of a process.
 pub(super) struct Output(watch::Receiver<Option<String>>);
 
 impl Output {
-    /// Its last line there, once the process has closed it or `patience` has passed.
+    /// The last line, when the process has closed the stream or `patience` has passed.
     pub async fn last_error(&self, patience: Duration) -> Option<String> {
         let mut last = self.0.clone();
         let closed = async { while last.changed().await.is_ok() {} };
@@ -28,7 +28,7 @@ impl Output {
     }
 }
 
-/// The binary of a function in `folder`, which asks the Runtime API at `address`.
+/// Starts the function's binary in `folder`. Its Runtime API is at `address`.
 pub(super) fn command(folder: PathBuf, address: String, region: String, shared: Vec<(String, String)>) -> Command {
     Arc::new(move |function, token| {
         let mut command = tokio::process::Command::new(folder.join(&function.name));
@@ -43,7 +43,7 @@ pub(super) fn command(folder: PathBuf, address: String, region: String, shared: 
             .envs(&function.environment)
             .envs(shared.iter().map(|(name, value)| (name, value)))
             .envs(environment(&region))
-            // By this each call tells whose it is: crate::roles.
+            // The caller's name in each of its AWS calls: crate::roles.
             .env("AWS_ACCESS_KEY_ID", &function.name)
             .env("AWS_LAMBDA_RUNTIME_API", format!("http://{address}/_runtime/{token}"))
             .env("AWS_LAMBDA_FUNCTION_NAME", name)
@@ -56,8 +56,8 @@ pub(super) fn command(folder: PathBuf, address: String, region: String, shared: 
     })
 }
 
-/// What every function sees of its account: none. The SDK must find all of it here, or it looks
-/// for a metadata service that this machine does not have.
+/// The variables of region and credentials. The SDK must find all of them, or it looks for a metadata service that this
+/// machine does not have.
 pub fn environment(region: &str) -> [(&'static str, String); 7] {
     [
         ("AWS_REGION", region.to_owned()),
@@ -70,7 +70,8 @@ pub fn environment(region: &str) -> [(&'static str, String); 7] {
     ]
 }
 
-/// Starts the process. It ends with the runner, which alone hears the terminal's Ctrl-C.
+/// Starts the process in a group of its own, so that only the runner receives the terminal's Ctrl-C. It ends with the
+/// runner.
 pub(super) fn spawn(
     mut command: tokio::process::Command, function: &str, log: &Log,
 ) -> std::io::Result<(Child, Output)> {

@@ -33,7 +33,7 @@ async fn next(State(host): State<Host>, Path(token): Path<String>) -> Response {
     }
     match delivery.await {
         Ok(delivery) => event(delivery),
-        // The process is to end.
+        // The process must end.
         Err(_) => StatusCode::GONE.into_response(),
     }
 }
@@ -101,7 +101,7 @@ async fn send(host: &Host, token: &str, message: Message) -> bool {
     }
 }
 
-/// A function's error from its JSON; whatever lacks is left empty.
+/// A function's error from its JSON. Missing fields are empty.
 pub(crate) fn handled(payload: &[u8]) -> InvokeError {
     let fields: Value = serde_json::from_slice(payload).unwrap_or_default();
     let text = |name: &str| fields[name].as_str().unwrap_or_default().to_owned();

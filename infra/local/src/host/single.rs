@@ -1,4 +1,4 @@
-//! One function's binary alone, for measurements.
+//! Runs one function's binary alone, for measurements.
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
@@ -15,10 +15,10 @@ use crate::log::Log;
 use crate::runner::REGION;
 use crate::template::{Api, Function, Table, Template};
 
-/// One invocation may take so long: measurements may run a function under tools that make it slow.
+/// The time limit of an invocation. Measurements may run a function under tools that make it slow.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A process that has nothing to do for so long is stopped.
+/// An idle process is stopped after this time.
 const IDLE_LIMIT: Duration = Duration::from_secs(3600);
 
 /// A function's binary that runs alone, as one process under this host's Runtime API.
@@ -30,8 +30,8 @@ pub struct Single {
 }
 
 impl Single {
-    /// Starts `binary` with `environment` beside what every function is given, and waits until it asks for its first
-    /// event. The error is a sentence: why it never will.
+    /// Starts `binary` with `environment` and the variables of every function, and waits until it asks for its first
+    /// event. Errors with one sentence if it does not.
     pub async fn start(binary: &Path, environment: BTreeMap<String, String>) -> Result<Single, String> {
         let (Some(folder), Some(name)) = (binary.parent(), binary.file_name().and_then(|name| name.to_str())) else {
             return Err(format!("{} is no program", binary.display()));
@@ -53,18 +53,18 @@ impl Single {
         ready.map(single).map_err(|why| format!("{name}: {why}"))
     }
 
-    /// How long it took from before the process was spawned until it asked for its first event.
+    /// The time from before the start of the process to its request for the first event.
     pub fn ready_after(&self) -> Duration {
         self.ready.after
     }
 
-    /// The process.
+    /// The id of the process.
     pub fn pid(&self) -> u32 {
         self.ready.pid
     }
 
-    /// Invokes it once: its answer, and how long that took from handing over the event to having the answer. The error
-    /// is the function's own, or says how it ended.
+    /// Invokes the function once. Returns its answer and the time from the event to the answer. Errors with the
+    /// function's own error, or with how its process ended.
     pub async fn invoke(&self, event: Vec<u8>) -> Result<(Vec<u8>, Duration), String> {
         let began = Instant::now();
         let answer = self.host.call(&self.function, event).await;

@@ -1,4 +1,4 @@
-//! The processes here are shell commands; the tests play the runtime in their place.
+//! The processes here are shell commands. The tests make the runtime's calls for them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,7 +23,7 @@ async fn stage(shell: &'static str, timeout: Duration, limits: Limits) -> Stage 
     let function = Function {
         logical_id: "Work".to_owned(),
         name: "work".to_owned(),
-        function_name: "spillway-work".to_owned(),
+        function_name: "stack-work".to_owned(),
         timeout,
         memory: 128,
         environment: [].into(),
@@ -90,14 +90,14 @@ impl RuntimeApi {
         self.call("GET", &path, String::new()).await
     }
 
-    /// The process asks for an event; gives the event's id and text.
+    /// Asks for an event as the process. Returns the event's id and text.
     async fn next(&self, token: &str) -> (String, String) {
         let (status, id, body) = self.ask(token).await;
         assert_eq!(status, 200);
         (id, body)
     }
 
-    /// The process says how an invocation ended.
+    /// Reports the end of an invocation as the process.
     async fn say(&self, token: &str, id: &str, how: &str, body: &str) -> u16 {
         let path = format!("/_runtime/{token}/2018-06-01/runtime/invocation/{id}/{how}");
         self.call("POST", &path, body.to_owned()).await.0
@@ -110,7 +110,7 @@ fn invoke(stage: &Stage, payload: &str) -> tokio::task::JoinHandle<Outcome> {
 }
 
 #[tokio::test]
-async fn a_call_is_answered_by_a_process_that_is_kept() {
+async fn a_process_answers_several_calls() {
     let mut stage = stage(LIVES, LONG, USUAL).await;
     for payload in ["1", "2"] {
         let answer = invoke(&stage, payload);
@@ -156,7 +156,7 @@ async fn calls_beyond_the_limit_wait_for_a_process() {
 }
 
 #[tokio::test]
-async fn a_process_that_cannot_start_fails_all_who_wait_and_is_not_started_for_ever() {
+async fn a_process_that_cannot_start_fails_all_waiting_calls() {
     let mut stage = stage("echo no settings >&2; exit 3", LONG, USUAL).await;
     let calls: Vec<_> = (0..5).map(|_| invoke(&stage, "0")).collect();
     for call in calls {
@@ -193,12 +193,12 @@ async fn a_missing_binary_is_a_crash() {
 }
 
 #[tokio::test]
-async fn a_crash_fails_its_caller_and_the_next_call_starts_anew() {
+async fn a_crash_fails_its_call_and_the_next_call_starts_a_process() {
     let mut stage = stage("read line < /dev/null; exec sleep 600", LONG, USUAL).await;
     let call = invoke(&stage, "0");
     let token = stage.started.recv().await.unwrap();
     stage.api.next(&token).await;
-    // What a process does that dies: it says so by ending, here by a second question.
+    // A process that dies ends its connection. Here it asks for another event instead.
     let api = stage.api.clone();
     let question = tokio::spawn(async move { api.ask(&token).await.0 });
     let error = call.await.unwrap().unwrap_err();
@@ -212,7 +212,7 @@ async fn a_crash_fails_its_caller_and_the_next_call_starts_anew() {
 }
 
 #[tokio::test]
-async fn the_functions_own_timeout_ends_a_call_and_its_process() {
+async fn the_functions_timeout_ends_the_call_and_the_process() {
     let limit = Duration::from_millis(50);
     let mut stage = stage(LIVES, limit, USUAL).await;
     let call = invoke(&stage, "0");
@@ -252,7 +252,7 @@ async fn replaced_binaries_serve_the_next_call() {
 }
 
 #[tokio::test]
-async fn a_call_that_meets_a_replacement_is_for_the_new_binary() {
+async fn a_call_during_a_replacement_runs_the_new_binary() {
     let mut stage = stage(LIVES, LONG, USUAL).await;
     let call = invoke(&stage, "0");
     let old = stage.started.recv().await.unwrap();
@@ -279,7 +279,7 @@ async fn a_call_that_meets_a_replacement_is_for_the_new_binary() {
 }
 
 #[tokio::test]
-async fn a_process_that_does_not_ask_again_is_ended() {
+async fn a_process_that_asks_for_no_further_event_is_killed() {
     let limits = Limits { processes: 1, ..USUAL };
     let mut stage = stage(LIVES, Duration::from_millis(200), limits).await;
     let call = invoke(&stage, "0");
@@ -292,7 +292,7 @@ async fn a_process_that_does_not_ask_again_is_ended() {
 }
 
 #[tokio::test]
-async fn a_process_that_hangs_up_gets_no_call() {
+async fn a_process_with_a_closed_connection_gets_no_call() {
     let mut stage = stage(LIVES, LONG, USUAL).await;
     let call = invoke(&stage, "0");
     let token = stage.started.recv().await.unwrap();
@@ -328,7 +328,7 @@ async fn closing_ends_every_process() {
 }
 
 #[tokio::test]
-async fn an_answer_over_the_limit_is_the_functions_error() {
+async fn an_answer_over_the_size_limit_is_an_error_of_the_function() {
     let mut stage = stage(LIVES, LONG, USUAL).await;
     let call = invoke(&stage, "0");
     let token = stage.started.recv().await.unwrap();
@@ -361,7 +361,7 @@ async fn a_prepared_process_takes_the_first_call() {
 }
 
 #[tokio::test]
-async fn who_waits_for_a_process_learns_that_the_host_ends() {
+async fn waiting_for_a_process_ends_with_the_host() {
     let mut stage = stage(LIVES, LONG, USUAL).await;
     let host = stage.host.clone();
     let prepared = tokio::spawn(async move { host.prepare("work").await });
@@ -371,13 +371,13 @@ async fn who_waits_for_a_process_learns_that_the_host_ends() {
 }
 
 #[tokio::test]
-async fn a_function_alone_that_cannot_start_says_why() {
+async fn a_single_function_that_cannot_start_is_an_error() {
     let started = Single::start(std::path::Path::new("/bin/false"), [].into()).await;
     assert_eq!(started.err().as_deref(), Some("false: the process ended (exit status: 1)"));
 }
 
 #[tokio::test]
-async fn a_function_that_is_killed_between_calls_answers_every_one() {
+async fn a_function_killed_between_calls_answers_every_call() {
     let mut stage = stage(LIVES, LONG, Limits { kills: true, ..USUAL }).await;
     let starts = Arc::new(Mutex::new(0));
     let (api, counted) = (stage.api.clone(), starts.clone());

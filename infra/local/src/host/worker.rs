@@ -1,4 +1,4 @@
-//! The life of one process: started, asked, answered, stopped.
+//! One process from its start to its end.
 
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -14,24 +14,24 @@ use super::process::Output;
 use super::{Host, Ready, Started, process};
 use crate::invoke::{InvokeError, Outcome};
 
-/// How long the end of a process is waited for, and what it printed last.
+/// How long the runner waits for the end of a process and for its last output.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// How often a call is given to another process because the one before went away without it.
+/// How often a call goes to another process because a process ended before it received it.
 const RETURNS_MAX: u32 = 5;
 
-/// One in so many answers is a process's last, where processes are killed at random.
+/// With `KILL_FUNCTIONS`, a process is killed after one of this many answers on average.
 const KILLED_ONE_IN: u32 = 4;
 
-/// What a process says through its Runtime API.
+/// A call of the Runtime API.
 pub(super) enum Message {
     /// It asks for an event.
     Next(oneshot::Sender<Delivery>),
-    /// It has ended an invocation.
+    /// It reports the end of an invocation.
     Answer {
         id: String,
         outcome: Outcome,
-        /// Told whether that invocation was its own.
+        /// Receives whether that was the process's current invocation.
         known: oneshot::Sender<bool>,
     },
     /// It could not start.
@@ -52,19 +52,19 @@ pub(super) struct Worker {
     pub pool: Arc<Pool>,
     pub token: String,
     pub inbox: mpsc::Receiver<Message>,
-    /// Who waits for the process to be ready, until then.
+    /// Notified when the process is ready.
     pub tell: Option<oneshot::Sender<Started>>,
-    /// That of the binaries now, and the one in which this process was started.
+    /// The current generation of the binaries, and in `born` that of this process.
     pub generation: watch::Receiver<u64>,
     pub born: u64,
     pub closing: watch::Receiver<bool>,
 }
 
-/// Why a process is not asked any further.
+/// Why a process gets no more calls.
 enum End {
-    /// Idle for long, replaced, or the runner ends.
+    /// It was idle for too long or replaced, or the runner ends.
     Stopped,
-    /// It went away by itself, or did what no Lambda runtime does.
+    /// It ended by itself, or broke the Runtime API's protocol.
     Failed(String),
 }
 
@@ -120,7 +120,7 @@ impl Worker {
         }
         self.pool.started();
         loop {
-            // A call must not go to a process that has ended meanwhile, or to old code.
+            // A call must not go to a process that has ended, or to old code.
             if let Ok(Some(status)) = child.try_wait() {
                 return End::Failed(output.exit(Ok(status)).await);
             }
@@ -162,7 +162,7 @@ impl Worker {
         }
     }
 
-    /// Waits for a call. One that arrives while the process ends goes back to the others.
+    /// Waits for a call. A call that arrives while the process ends goes back to the pool.
     async fn idle(
         &mut self, child: &mut Child, output: &Output, mut receiver: oneshot::Receiver<Job>,
         ready: &mut oneshot::Sender<Delivery>,
@@ -190,11 +190,11 @@ impl Worker {
         Err(end)
     }
 
-    /// Lets another process have a call that this one never saw.
+    /// Gives a call that this process never received to another one.
     fn give_back(&self, mut job: Job) {
         job.returns += 1;
         if *self.closing.borrow() {
-            // Whoever waits for its answer learns that the runner ends.
+            // Dropping the call tells its caller that the runner ends.
             drop(job);
         } else if job.returns > RETURNS_MAX {
             let why = "no process took the call".to_owned();
@@ -204,7 +204,7 @@ impl Worker {
         }
     }
 
-    /// Hands one call to the process and waits for its answer and its next question.
+    /// Gives one call to the process and waits for its answer and its next request.
     async fn work(
         &mut self, child: &mut Child, output: &Output, job: Job, ready: oneshot::Sender<Delivery>,
     ) -> Result<oneshot::Sender<Delivery>, End> {
@@ -241,7 +241,7 @@ impl Worker {
         timeout(limit, self.asked(child, output)).await.unwrap_or_else(late)
     }
 
-    /// `Err`: the process ended first.
+    /// Errors if the process ends first.
     async fn answer(&mut self, child: &mut Child, output: &Output, id: &str) -> Result<Outcome, InvokeError> {
         let ending = || InvokeError::Crashed("the runner is ending".to_owned());
         loop {
@@ -255,7 +255,7 @@ impl Worker {
                 },
                 status = child.wait() => {
                     let why = output.exit(status).await;
-                    // What it said last may still have been on its way.
+                    // Its last message may still be in the channel.
                     while let Ok(message) = self.inbox.try_recv() {
                         if let Some(Ok(outcome)) = read(message, id) {
                             return Ok(outcome);
@@ -269,7 +269,7 @@ impl Worker {
     }
 }
 
-/// What a message means for the invocation `id`; `None`: nothing.
+/// The outcome that a message reports for the invocation `id`, if it does.
 fn read(message: Message, id: &str) -> Option<Result<Outcome, InvokeError>> {
     match message {
         Message::Answer { id: answered, outcome, known } => {
@@ -285,7 +285,7 @@ fn read(message: Message, id: &str) -> Option<Result<Outcome, InvokeError>> {
     }
 }
 
-/// What to say of a process that has closed its connection: mostly that it is just ending.
+/// The error for a process that has closed its connection. It is usually about to end.
 async fn hung_up(child: &mut Child, output: &Output) -> String {
     match timeout(LAST_WORDS, child.wait()).await {
         Ok(status) => output.exit(status).await,
@@ -304,7 +304,7 @@ async fn closed(closing: &mut watch::Receiver<bool>) {
 }
 
 impl Output {
-    /// What to say of a process that has ended by itself.
+    /// The error for a process that has ended by itself.
     async fn exit(&self, status: std::io::Result<ExitStatus>) -> String {
         let status = match status {
             Ok(status) => status.to_string(),

@@ -1,21 +1,18 @@
-//! A line as a person reads it: in columns, what became of a thing in words.
+//! A function's line in columns. README.md describes the JSON lines that have columns.
 
 use serde_json::Value;
 
 use super::Tone;
 
-/// Of the longest function's name.
+/// Longer names of functions are cut.
 const FUNCTION_WIDTH: usize = 25;
-/// Of nearly every outcome; what is longer pushes the rest to the right.
+/// A longer outcome moves the rest of its row to the right.
 const OUTCOME_WIDTH: usize = 34;
-/// Ids of things whose outcome is that of the whole line, in a row.
+/// Subjects without an outcome of their own share a row.
 const IDS_MAX: usize = 4;
-/// Ids that are named beside the one that a row is about.
+/// Ids beside the subject's own; further ones are counted.
 const WITH_MAX: usize = 2;
-/// What somebody who watches should not miss, though it is no failure of the function.
-const NOTABLE: [&str; 7] = ["again in", "declined", "failed", "given up", "last look", "not sent", "put off"];
-
-/// `12:00:00.123 create-payment                 5 ms  202                                 POST /v1/payments  pay_…`
+/// `12:00:00.123 create-order                   5 ms  202                                 POST /v1/orders  ord_…`
 #[derive(Clone, Default)]
 pub(super) struct Row<'a> {
     pub time: &'a str,
@@ -36,7 +33,7 @@ impl Row<'_> {
     }
 }
 
-/// A line that is no invocation's.
+/// A row without an invocation's columns.
 pub(super) fn plain(time: &str, from: &str, text: &str) -> String {
     format!("{time} {:<FUNCTION_WIDTH$} {text}", cut(from))
 }
@@ -48,8 +45,9 @@ fn cut(name: &str) -> String {
     name.chars().take(FUNCTION_WIDTH - 1).chain(['…']).collect()
 }
 
-/// What a function's JSON line says: of an invocation a row for each thing with an outcome of its own.
-pub(super) fn rows(time: &str, function: &str, fields: &Value) -> Vec<(Tone, String)> {
+/// The rows of a function's JSON line: one for each subject with an outcome of its own. Outcomes that contain a text of
+/// `highlight` are warnings.
+pub(super) fn rows(time: &str, function: &str, fields: &Value, highlight: &[String]) -> Vec<(Tone, String)> {
     let text = |name: &str| fields[name].as_str().unwrap_or_default();
     let level = match text("level") {
         "ERROR" => Tone::Error,
@@ -58,7 +56,7 @@ pub(super) fn rows(time: &str, function: &str, fields: &Value) -> Vec<(Tone, Str
     };
     let first = match text("message") {
         "invocation" => true,
-        // More of the things that the invocation above them worked on.
+        // Further subjects of the invocation in the line before.
         "subjects" => false,
         _ => return vec![(level, plain(time, function, &other(fields)))],
     };
@@ -91,13 +89,13 @@ pub(super) fn rows(time: &str, function: &str, fields: &Value) -> Vec<(Tone, Str
     }
     let toned = |row: Row<'_>| {
         let refused = is_request && row.outcome.starts_with(['4', '5']);
-        let notable = refused || NOTABLE.iter().any(|words| row.outcome.contains(words));
+        let notable = refused || highlight.iter().any(|text| row.outcome.contains(text));
         (if level == Tone::Plain && notable { Tone::Warning } else { level }, row.text())
     };
     all.into_iter().map(toned).collect()
 }
 
-/// The id of a thing, and of what belongs to it.
+/// The ids of a subject and of the objects beside it.
 fn ids(subject: &Value) -> Vec<String> {
     let with: Vec<&Value> = subject["with"].as_array().into_iter().flatten().collect();
     let ids = [&subject["id"]].into_iter().chain(with.iter().take(WITH_MAX).copied());
@@ -108,14 +106,11 @@ fn ids(subject: &Value) -> Vec<String> {
     ids
 }
 
-/// What took the time, and what was not as always.
+/// The times of parts (`store_ms`), retries, and whether it was the process's first invocation.
 fn measured(fields: &Value) -> Vec<String> {
-    let mut measured = Vec::new();
-    for (name, label) in [("store_ms", "store"), ("processor_ms", "processor")] {
-        if let Some(ms) = fields[name].as_u64().filter(|ms| *ms > 0) {
-            measured.push(format!("{label} {ms} ms"));
-        }
-    }
+    let parts = fields.as_object().into_iter().flatten().filter(|(name, _)| *name != "total_ms");
+    let parts = parts.filter_map(|(name, ms)| Some((name.strip_suffix("_ms")?, ms.as_u64().filter(|ms| *ms > 0)?)));
+    let mut measured: Vec<String> = parts.map(|(part, ms)| format!("{part} {ms} ms")).collect();
     if let Some(retries) = fields["retries"].as_u64().filter(|count| *count > 0) {
         measured.push(format!("retries {retries}"));
     }
@@ -125,7 +120,7 @@ fn measured(fields: &Value) -> Vec<String> {
     measured
 }
 
-/// Any other JSON line: its message, then its fields, those of the span that it was written in too.
+/// Any other JSON line: its message, its fields and those of its span.
 fn other(fields: &Value) -> String {
     let mut line = fields["message"].as_str().unwrap_or_default().to_owned();
     let hidden = ["timestamp", "level", "message", "function", "target", "_aws", "span"];
@@ -145,42 +140,42 @@ mod tests {
     use super::*;
 
     fn shown(function: &str, fields: Value) -> Vec<(Tone, String)> {
-        rows("12:00:00.123", function, &fields)
+        rows("12:00:00.123", function, &fields, &["again in".to_owned()])
     }
 
     #[test]
     fn an_invocation_is_one_row_in_columns() {
         let refused = shown(
-            "create-payment",
-            json!({"level": "INFO", "message": "invocation", "source": "POST /v1/payments",
+            "create-invoice",
+            json!({"level": "INFO", "message": "invocation", "source": "POST /v1/invoices",
                 "outcome": "422 invalid_request /currency", "total_ms": 0, "store_ms": 0}),
         );
         let slow = shown(
-            "create-payment",
-            json!({"level": "ERROR", "message": "invocation", "source": "POST /v1/payments",
+            "create-invoice",
+            json!({"level": "ERROR", "message": "invocation", "source": "POST /v1/invoices",
                 "outcome": "503 unavailable: the store can't answer: no answer in time", "total_ms": 13005,
-                "store_ms": 13001, "cold": true, "retries": 2, "subjects": [{"id": "pay_1"}]}),
+                "store_ms": 13001, "cold": true, "retries": 2, "subjects": [{"id": "inv_1"}]}),
         );
         let listed = shown(
-            "list-balance-transactions",
-            json!({"level": "INFO", "message": "invocation", "source": "GET /v1/balance/transactions",
+            "list-invoice-transactions",
+            json!({"level": "INFO", "message": "invocation", "source": "GET /v1/invoice/transactions",
                 "outcome": "200", "total_ms": 7, "store_ms": 5}),
         );
         let expected = [
             (
                 Tone::Warning,
-                "12:00:00.123 create-payment                0 ms  422 invalid_request /currency       \
-                 POST /v1/payments",
+                "12:00:00.123 create-invoice                0 ms  422 invalid_request /currency       \
+                 POST /v1/invoices",
             ),
             (
                 Tone::Error,
-                "12:00:00.123 create-payment            13005 ms  503 unavailable: the store can't answer: \
-                 no answer in time  POST /v1/payments  pay_1  store 13001 ms  retries 2  cold",
+                "12:00:00.123 create-invoice            13005 ms  503 unavailable: the store can't answer: \
+                 no answer in time  POST /v1/invoices  inv_1  store 13001 ms  retries 2  cold",
             ),
             (
                 Tone::Plain,
-                "12:00:00.123 list-balance-transactions     7 ms  200                                 \
-                 GET /v1/balance/transactions  store 5 ms",
+                "12:00:00.123 list-invoice-transactions     7 ms  200                                 \
+                 GET /v1/invoice/transactions  store 5 ms",
             ),
         ];
         assert_eq!([refused, slow, listed].concat(), expected.map(|(tone, text)| (tone, text.to_owned())));
@@ -189,30 +184,30 @@ mod tests {
     #[test]
     fn each_outcome_of_a_batch_has_a_row() {
         let shown = shown(
-            "deliver-webhook",
-            json!({"level": "INFO", "message": "invocation", "source": "stack-WebhooksQueue", "outcome": "ok 2",
+            "deliver-message",
+            json!({"level": "INFO", "message": "invocation", "source": "stack-MessagesQueue", "outcome": "ok 2",
             "total_ms": 40, "store_ms": 20, "subjects": [
-                {"id": "evt_1", "outcome": "200", "with": ["we_1", "pay_1"], "request_id": "r-1"},
-                {"id": "evt_2", "outcome": "500, attempt 1, again in 5 s", "with": ["we_1", "pay_2"]}]}),
+                {"id": "evt_1", "outcome": "200", "with": ["we_1", "inv_1"], "request_id": "r-1"},
+                {"id": "evt_2", "outcome": "500, attempt 1, again in 5 s", "with": ["we_1", "inv_2"]}]}),
         );
         let expected = [
             (
                 Tone::Plain,
-                "12:00:00.123 deliver-webhook              40 ms  200                                 \
-                 evt_1  we_1  pay_1  store 20 ms",
+                "12:00:00.123 deliver-message              40 ms  200                                 \
+                 evt_1  we_1  inv_1  store 20 ms",
             ),
             (
                 Tone::Warning,
-                "12:00:00.123 deliver-webhook                     500, attempt 1, again in 5 s        \
-                 evt_2  we_1  pay_2",
+                "12:00:00.123 deliver-message                     500, attempt 1, again in 5 s        \
+                 evt_2  we_1  inv_2",
             ),
         ];
         assert_eq!(shown, expected.map(|(tone, text)| (tone, text.to_owned())));
     }
 
     #[test]
-    fn things_whose_outcome_is_the_whole_lines_share_rows() {
-        let subjects: Vec<Value> = (1..=6).map(|number| json!({"id": format!("pay_{number}")})).collect();
+    fn subjects_without_an_outcome_share_rows() {
+        let subjects: Vec<Value> = (1..=6).map(|number| json!({"id": format!("inv_{number}")})).collect();
         let shown = shown(
             "dispatch-changes",
             json!({"level": "INFO", "message": "invocation", "source": "stream", "outcome": "ok 6", "total_ms": 4,
@@ -220,31 +215,31 @@ mod tests {
         );
         let expected = [
             "12:00:00.123 dispatch-changes              4 ms  ok 6                                \
-             pay_1  pay_2  pay_3  pay_4",
-            "12:00:00.123 dispatch-changes                    ok 6                                pay_5  pay_6",
+             inv_1  inv_2  inv_3  inv_4",
+            "12:00:00.123 dispatch-changes                    ok 6                                inv_5  inv_6",
         ];
         assert_eq!(shown, expected.map(|text| (Tone::Plain, text.to_owned())));
     }
 
     #[test]
-    fn of_many_ids_the_first_are_shown_and_the_others_counted() {
+    fn ids_beyond_the_first_are_counted() {
         let fold = json!({"id": "test USD", "outcome": "4 movements", "with": ["txn_1", "txn_2", "txn_3", "txn_4"]});
-        let shown = shown("fold-balance", json!({"level": "INFO", "message": "subjects", "subjects": [fold]}));
-        let expected = "12:00:00.123 fold-balance                        4 movements                         \
+        let shown = shown("fold-figures", json!({"level": "INFO", "message": "subjects", "subjects": [fold]}));
+        let expected = "12:00:00.123 fold-figures                        4 movements                         \
                         test USD  txn_1  txn_2  and 2 more";
         assert_eq!(shown, [(Tone::Plain, expected.to_owned())]);
     }
 
     #[test]
-    fn another_line_shows_its_fields_and_its_spans() {
-        let fields = json!({"level": "WARN", "message": "message failed", "subject": "pay_1",
+    fn another_line_shows_its_fields_and_those_of_its_span() {
+        let fields = json!({"level": "WARN", "message": "message failed", "subject": "inv_1",
             "span": {"name": "during", "request_id": "r-1"}});
-        let expected = "12:00:00.123 call-processor            message failed  subject=pay_1  request_id=r-1";
-        assert_eq!(shown("call-processor", fields), [(Tone::Warning, expected.to_owned())]);
+        let expected = "12:00:00.123 call-delegate             message failed  subject=inv_1  request_id=r-1";
+        assert_eq!(shown("call-delegate", fields), [(Tone::Warning, expected.to_owned())]);
     }
 
     #[test]
-    fn a_name_that_is_too_long_is_cut() {
+    fn a_long_name_is_cut() {
         let text = plain("12:00:00.123", "a-function-with-a-very-long-name", "built");
         assert_eq!(text, "12:00:00.123 a-function-with-a-very-l… built");
     }

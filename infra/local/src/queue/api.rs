@@ -1,4 +1,4 @@
-//! The actions of SQS on one message or one queue, as they are on the wire.
+//! The SQS actions on one message or one queue, in the wire format.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ pub(super) struct SendMessage {
     content: Content,
 }
 
-/// What is sent, by itself or in a batch.
+/// A message to send, alone or in a batch.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct Content {
@@ -81,7 +81,7 @@ pub(super) struct ReceiveMessage {
     message_system_attribute_names: Vec<String>,
 }
 
-/// One receipt, by itself or in a batch.
+/// One receipt, alone or in a batch.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(super) struct ByReceipt {
@@ -130,14 +130,14 @@ impl Api {
         Ok(json!({}))
     }
 
-    /// Deletes what the request's receipt stands for.
+    /// Deletes the message of the request's receipt.
     pub fn delete(&self, queue: &Queue, request: &ByReceipt) -> Result<(), ApiError> {
         let name = &queue.settings.name;
         request.receipt(name)?;
         Ok(self.queues.delete(name, &[&request.receipt_handle])?)
     }
 
-    /// Hides what the request's receipt stands for, as long as it says.
+    /// Hides the message of the request's receipt for the requested time.
     pub fn hide(&self, queue: &Queue, request: &ByReceipt) -> Result<(), ApiError> {
         let receipt = request.receipt(&queue.settings.name)?;
         let seconds = request.visibility_timeout.ok_or_else(|| ApiError::missing("VisibilityTimeout"))?;
@@ -155,7 +155,7 @@ impl Api {
         }
     }
 
-    /// The queue that a URL names; whose host the URL names does not matter.
+    /// The queue of a URL. The URL's host does not matter.
     pub fn named(&self, url: &str) -> Result<&Queue, ApiError> {
         let name = url.rsplit('/').next().unwrap_or_default();
         Ok(self.queues.queue(name)?)
@@ -203,7 +203,7 @@ impl ReceiveMessage {
     }
 }
 
-/// What the sender of a message learns.
+/// The sender's answer.
 pub(super) fn sent(id: &str, message: &NewMessage) -> Value {
     json!({"MessageId": id, "MD5OfMessageBody": body_md5(&message.body)})
 }

@@ -1,4 +1,4 @@
-//! Batches: refused as a whole for their form, entry by entry for what is in them.
+//! Batches. A batch of the wrong form is refused as a whole, an invalid entry alone.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::errors::{ApiError, Kind};
 
-/// Something in a batch that is told from the others by its id.
+/// An entry of a batch, which has an id.
 pub(super) trait Entry {
     fn id(&self) -> &str;
 }
@@ -28,7 +28,7 @@ pub(super) struct BatchAnswer {
 }
 
 impl<E: Entry> Batch<E> {
-    /// Refuses the whole when its form is wrong.
+    /// Refuses a batch of the wrong form.
     pub fn check(&self) -> Result<(), ApiError> {
         let count = self.entries.len();
         if count == 0 {
@@ -62,7 +62,7 @@ impl BatchAnswer {
         Self { successful: Vec::new(), failed: Vec::new() }
     }
 
-    /// An entry that went well, with what its sender learns.
+    /// An entry that succeeded, with its result.
     pub fn succeeded(&mut self, value: Value) {
         self.successful.push(value);
     }

@@ -1,4 +1,4 @@
-//! The actions of SQS on batches and on queues, as they are on the wire.
+//! The SQS actions on batches and queues, in the wire format.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -165,7 +165,7 @@ impl Api {
     }
 }
 
-/// Attributes that SQS knows and this queue does not have.
+/// Attributes of SQS that these queues do not have.
 const OFTEN_UNSET: [&str; 7] = [
     "RedrivePolicy",
     "RedriveAllowPolicy",

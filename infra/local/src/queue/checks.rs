@@ -1,4 +1,4 @@
-//! What SQS accepts, and what it says of the rest.
+//! The limits of SQS and their errors.
 
 use super::errors::{ApiError, Kind};
 use super::message::NewMessage;

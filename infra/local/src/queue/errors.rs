@@ -1,4 +1,4 @@
-//! Why SQS refuses, with the words and codes of AWS.
+//! Errors of SQS with AWS's texts and codes.
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -93,7 +93,7 @@ impl Kind {
     }
 }
 
-/// An error of the SQS API and what it says.
+/// An error of the SQS API and its message.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message}")]
 pub(super) struct ApiError {
@@ -120,7 +120,7 @@ impl ApiError {
         Self::new(Kind::QueueDoesNotExist, "The specified queue does not exist.")
     }
 
-    /// What stands for it in a batch's answer, for the entry `id`.
+    /// The failed entry `id` in a batch's answer.
     pub fn entry(&self, id: &str) -> serde_json::Value {
         json!({
             "Id": id,

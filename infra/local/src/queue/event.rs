@@ -1,4 +1,4 @@
-//! The event that Lambda makes of received messages.
+//! The event that Lambda sends for received messages.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Which visible messages are received next.
+//! Chooses the visible messages that are received next.
 //!
 //! SQS's fair queues keep one tenant's backlog from delaying the others: the tenant (message group)
 //! with the fewest messages in flight is served first. Messages without a group share one turn.
@@ -35,7 +35,7 @@ pub(super) fn in_turn(read: &Transaction, queue: &str, limit: usize, now: i64) -
     Ok(rows)
 }
 
-/// Rows of up to `limit` visible messages, in an order left to chance.
+/// Rows of up to `limit` visible messages in random order.
 pub(super) fn shuffled(read: &Transaction, queue: &str, limit: usize, now: i64) -> Result<Vec<i64>, QueueError> {
     let mut statement =
         read.prepare_cached("SELECT id FROM message WHERE queue = ?1 AND visible_at <= ?2 ORDER BY random() LIMIT ?3")?;

@@ -1,4 +1,4 @@
-//! A message, and what SQS adds to it.
+//! A message and the attributes that SQS adds to it.
 
 use std::collections::BTreeMap;
 
@@ -7,32 +7,32 @@ use crate::arn::ACCOUNT;
 /// A message to be sent.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewMessage {
-    /// What it says.
+    /// The body.
     pub body: String,
-    /// The tenant that it belongs to: groups take turns.
+    /// The message group. Groups take turns.
     pub group: Option<String>,
-    /// How long it is held back, in seconds; `None`: as long as the queue says.
+    /// The delay in seconds. `None`: the queue's own.
     pub delay_s: Option<i64>,
 }
 
 /// A received message.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// The same for every copy of it.
+    /// The message's id, the same for every copy.
     pub message_id: String,
-    /// What deletes this receipt of it.
+    /// The handle that deletes the message.
     pub receipt_handle: String,
-    /// What it says.
+    /// The body.
     pub body: String,
-    /// The tenant that it belongs to.
+    /// The message group.
     pub group: Option<String>,
-    /// ARN of the queue that gave it up, in a dead-letter queue.
+    /// In a dead-letter queue, the ARN of the queue that it came from.
     pub dead_letter_source: Option<String>,
     /// When it was sent, in ms since 1970.
     pub sent_at: i64,
     /// When it was first received, in ms since 1970.
     pub first_received_at: i64,
-    /// How often it was received, this time included.
+    /// How often it was received, including this time.
     pub receive_count: i64,
 }
 
@@ -65,7 +65,7 @@ mod tests {
     use super::body_md5;
 
     #[test]
-    fn the_digest_is_that_of_sqs() {
+    fn the_digest_is_hexadecimal_md5() {
         assert_eq!(body_md5("hello"), "5d41402abc4b2a76b9719d911017c592");
     }
 }

@@ -1,8 +1,7 @@
 //! Stands in for SQS and for the triggers that its queues have.
 //!
-//! A small SQS of our own: [`store`] keeps the messages in SQLite and [`api`] speaks the wire
-//! protocol; [`poller`] takes messages in process, as Lambda's event source mapping does.
-//! The queues themselves are those of the template and cannot be made or changed while it runs.
+//! [`store`] stores the messages in SQLite, [`api`] is SQS's wire format, and [`poller`] is Lambda's event source
+//! mapping. The queues are those of the template. They cannot be created or changed while the runner runs.
 
 mod api;
 mod batch;
@@ -32,5 +31,5 @@ pub use server::serve;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
-/// Takes one readable line about something that went wrong or was given up.
+/// Receives one line about each problem of a trigger.
 pub type Report = Arc<dyn Fn(String) + Send + Sync>;

@@ -1,4 +1,4 @@
-//! The queue trigger: what Lambda's event source mapping does for a queue.
+//! The queue trigger, Lambda's event source mapping for a queue.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,26 +16,26 @@ use crate::invoke::Functions;
 use crate::partial_answer;
 use crate::template::QueueTrigger;
 
-/// Batches at the same time, to begin with: as many as Lambda begins with.
+/// Concurrent batches at the start: Lambda's number.
 const CONCURRENCY_FIRST: usize = 5;
 
-/// Batches at the same time, where the template sets no maximum: Lambda's own.
+/// Concurrent batches without a maximum in the template: Lambda's number.
 const CONCURRENCY_MAX: usize = 1250;
 
-/// A batch that found no free slot for so long opens [`CONCURRENCY_FIRST`] more. Lambda adds 300 a
-/// minute; without a slow start a burst of messages would start a process for each.
+/// A batch that waits for a slot for this time adds [`CONCURRENCY_FIRST`] slots. Lambda adds 300 a minute. Without a
+/// slow start, a burst of messages would start a process for each.
 const CROWDED_AFTER: Duration = Duration::from_millis(500);
 
-/// How long one look at the queue waits for a message.
+/// How long one receive call waits for a message.
 const WAIT: Duration = Duration::from_secs(20);
 
-/// Messages in one receive call at most.
+/// Most messages of one receive call.
 const RECEIVE_MAX: usize = 10;
 
 #[derive(Clone)]
 struct Poller {
     trigger: Arc<QueueTrigger>,
-    /// The queue's name; the trigger has its logical id.
+    /// The queue's name. (The trigger has its logical id.)
     queue: String,
     queues: Queues,
     functions: Functions,
@@ -44,8 +44,8 @@ struct Poller {
 
 /// Invokes the trigger's function with the messages of its queue, until the future is dropped.
 ///
-/// What a batch's answer says succeeded is deleted. The rest stays hidden until its visibility
-/// timeout has passed and then comes again, or goes to the dead-letter queue.
+/// Messages that succeeded are deleted. The others stay hidden until their visibility timeout has passed; then they are
+/// received again or go to the dead-letter queue.
 pub async fn run(
     trigger: QueueTrigger, queues: Queues, functions: Functions, report: Report,
 ) -> Result<(), QueueError> {
@@ -56,12 +56,12 @@ pub async fn run(
         functions,
         report,
     };
-    // No more than can run: a message that waits behind others for a process is out of the reach of fair queuing.
+    // No more batches than can run: fair queuing cannot reorder messages that have left the queue.
     let most = poller.trigger.max_concurrency.unwrap_or(CONCURRENCY_MAX).min(poller.functions.at_once());
     let mut slots = Slots::new(most);
     let mut batches = JoinSet::new();
     loop {
-        // The slot comes first: a message that waits for one would lose of its visibility timeout.
+        // The slot comes first, because a received message's visibility timeout runs.
         let slot = slots.take().await;
         match poller.gather().await {
             Ok(batch) => {
@@ -80,7 +80,7 @@ pub async fn run(
     }
 }
 
-/// Places for batches at the same time: few at first, more while they are not enough.
+/// Slots for concurrent batches: few at first, more while they are not enough.
 struct Slots {
     free: Arc<Semaphore>,
     open: usize,
@@ -93,8 +93,7 @@ impl Slots {
         Self { free: Arc::new(Semaphore::new(open)), open, max }
     }
 
-    /// Waits for a place; it is free again when what this gives is dropped. `None` is given when the
-    /// semaphore is closed, which never happens.
+    /// Waits for a slot. Dropping the permit frees it. `None` if the semaphore is closed, which never happens.
     async fn take(&mut self) -> Option<OwnedSemaphorePermit> {
         loop {
             let place = self.free.clone().acquire_owned();
@@ -165,7 +164,7 @@ impl Poller {
         }
     }
 
-    /// Ids of the messages that failed, by the function's answer.
+    /// Ids of the failed messages in the function's answer.
     fn failed(&self, answer: &[u8], batch: &[Message]) -> Result<BTreeSet<String>, String> {
         if !self.trigger.report_item_failures {
             return Ok(BTreeSet::new());

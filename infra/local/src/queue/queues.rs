@@ -1,4 +1,4 @@
-//! All queues of the template, as the rest of the runner uses them.
+//! All queues of the template, for the rest of the runner.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -17,7 +17,7 @@ use crate::arn;
 use crate::clock::Clock;
 use crate::template;
 
-/// How often messages past their retention are looked for.
+/// How often messages past their retention are deleted.
 const EXPIRE_EVERY_MS: i64 = 60_000;
 
 /// All queues of the template. Cheap to clone.
@@ -32,7 +32,7 @@ struct Inner {
     disorder: bool,
 }
 
-/// One queue: what the template says, and who waits for it.
+/// One queue: its settings and its waiting receivers.
 pub(super) struct Queue {
     pub settings: template::Queue,
     pub arn: String,
@@ -42,21 +42,21 @@ pub(super) struct Queue {
     expired_at: AtomicI64,
 }
 
-/// What a receive call asks for.
+/// The parameters of a receive call.
 #[derive(Clone, Copy, Debug)]
 pub struct Receive {
     /// Messages at most, from 1 to 10.
     pub limit: usize,
-    /// How long they are hidden; `None`: as long as the queue says.
+    /// The visibility timeout. `None`: the queue's own.
     pub visibility: Option<Duration>,
     /// How long to wait for a first message.
     pub wait: Duration,
 }
 
 impl Queues {
-    /// Opens the file at `path`, or makes it, for these queues. Messages of other queues are deleted,
-    /// as CloudFormation deletes a queue that is no longer in its template. With `disorder` every
-    /// message is delivered twice and in an order left to chance, which a standard queue may do.
+    /// Opens or creates the file at `path` for these queues. Messages of other queues are deleted, as CloudFormation
+    /// deletes a queue that is no longer in its template. With `disorder` every message is delivered twice and in
+    /// random order, which a standard queue may do.
     pub fn open(
         path: &Path, region: &str, queues: &[template::Queue], clock: Clock, disorder: bool,
     ) -> Result<Self, QueueError> {
@@ -65,7 +65,7 @@ impl Queues {
         let store = Store::open(path)?;
         let names: Vec<&str> = queues.iter().map(|q| q.settings.name.as_str()).collect();
         store.keep_only(&names)?;
-        // Whoever had received something ended with the runner before: it need not stay hidden.
+        // The receivers ended with the runner before, so their messages become visible.
         store.return_all(clock())?;
         Ok(Self(Arc::new(Inner { queues, store: Mutex::new(store), clock, region: region.to_owned(), disorder })))
     }
@@ -88,7 +88,7 @@ impl Queues {
             .ok_or_else(|| QueueError::NoQueue(logical_id.to_owned()))
     }
 
-    /// Stores all `messages` or none, and gives their ids.
+    /// Stores all `messages` or none. Returns their ids.
     pub fn send(&self, queue: &str, messages: &[NewMessage]) -> Result<Vec<String>, QueueError> {
         let queue = self.queue(queue)?;
         let now = self.now();
@@ -105,19 +105,19 @@ impl Queues {
         Ok(ids)
     }
 
-    /// Receives messages, waiting for the first one if need be.
+    /// Receives messages. Waits for the first one.
     pub async fn receive(&self, queue: &str, ask: Receive) -> Result<Vec<Message>, QueueError> {
         Ok(self.receive_and_redrive(queue, ask).await?.messages)
     }
 
-    /// As [`Self::receive`]; returns also when messages went to the dead-letter queue instead.
+    /// As [`Self::receive`], but also returns when messages went to the dead-letter queue.
     pub(super) async fn receive_and_redrive(&self, queue: &str, ask: Receive) -> Result<Received, QueueError> {
         let queue = self.queue(queue)?;
         let deadline = Instant::now() + ask.wait;
         loop {
             let woken = queue.wake.notified();
             tokio::pin!(woken);
-            // From here on no wake-up is lost, so what is sent after the look below is seen.
+            // Registered before the query below, so that a message sent after it wakes this call.
             woken.as_mut().enable();
             let (received, next_visible) = self.receive_now(queue, ask)?;
             if !received.messages.is_empty() || !received.given_up.is_empty() {
@@ -135,8 +135,8 @@ impl Queues {
         }
     }
 
-    /// Deletes what the handles stand for. An older handle than the message's newest deletes nothing.
-    /// A handle that means nothing is passed over.
+    /// Deletes the messages of the handles. A handle that is not the message's newest deletes nothing. Unknown handles
+    /// are ignored.
     pub fn delete(&self, queue: &str, handles: &[&str]) -> Result<(), QueueError> {
         let receipts: Vec<Receipt> = handles.iter().filter_map(|handle| Receipt::parse(handle, queue)).collect();
         self.store()?.delete(queue, &receipts)
@@ -212,7 +212,7 @@ impl Queues {
         Ok((received, next_visible))
     }
 
-    /// How much later than due each copy of a message becomes visible.
+    /// The additional delay of each copy of a message.
     fn lags_ms(&self) -> Vec<i64> {
         if self.0.disorder { vec![fastrand::i64(0..100), fastrand::i64(0..500)] } else { vec![0] }
     }
@@ -235,7 +235,7 @@ impl Queue {
         })
     }
 
-    /// Deletes messages past their retention, if that was not done lately.
+    /// Deletes messages past their retention, unless that was done a moment ago.
     fn expire(&self, store: &mut Store, now: i64) -> Result<(), QueueError> {
         let last = self.expired_at.load(Ordering::Relaxed);
         if last.saturating_add(EXPIRE_EVERY_MS) > now {

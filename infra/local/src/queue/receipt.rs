@@ -1,4 +1,4 @@
-//! The receipt handle: which copy of which message was received, and which time.
+//! The receipt handle: identifies a copy of a message and one receive of it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,17 +8,17 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 pub(super) struct Receipt {
     /// The copy's row.
     pub row: i64,
-    /// Drawn anew with each receive, so that an older handle is told from the newest.
+    /// Random for each receive, so that only the newest handle is valid.
     pub nonce: i64,
 }
 
 impl Receipt {
-    /// The handle that stands for it on the wire, good in `queue` only.
+    /// The handle on the wire, valid in `queue` only.
     pub fn handle(self, queue: &str) -> String {
         URL_SAFE_NO_PAD.encode(format!("{} {} {queue}", self.row, self.nonce))
     }
 
-    /// What `handle` stands for; `None`: nothing in `queue`.
+    /// The receipt of `handle`. `None` if it is no handle of `queue`.
     pub fn parse(handle: &str, queue: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(handle).ok()?;
         let text = String::from_utf8(bytes).ok()?;
@@ -34,7 +34,7 @@ mod tests {
     use super::Receipt;
 
     #[test]
-    fn a_handle_is_good_in_its_own_queue_only() {
+    fn a_handle_is_valid_in_its_own_queue_only() {
         let receipt = Receipt { row: 7, nonce: -3 };
         let handle = receipt.handle("a");
         assert_eq!(Receipt::parse(&handle, "a"), Some(receipt));

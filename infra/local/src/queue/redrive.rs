@@ -7,8 +7,8 @@ use super::errors::{ApiError, Kind, QueueError};
 use super::queues::Queues;
 
 impl Queues {
-    /// Moves every message of the dead-letter queue `source` to `destination`, else to where each came
-    /// from, as new messages of the same group. That takes an instant, so the task is over when it is answered.
+    /// Moves every message of the dead-letter queue `source` to `destination`, or without one to the queue that it came
+    /// from, as new messages of the same group. The task has ended when the call returns.
     pub(super) fn move_messages(&self, source_arn: &str, destination_arn: Option<&str>) -> Result<(), ApiError> {
         let source = self.by_arn(source_arn)?;
         if !self.is_dead_letter_queue(&source) {
@@ -48,7 +48,7 @@ impl super::store::Store {
         for (row, came_from) in waiting {
             // An ARN ends with the queue's name.
             let came_from = came_from.as_deref().and_then(|arn| arn.rsplit(':').next());
-            // A message that was sent to the dead-letter queue itself came from nowhere.
+            // A message that was sent to the dead-letter queue itself has no queue to go back to.
             let Some(destination) = destination.or(came_from) else {
                 continue;
             };

@@ -1,4 +1,4 @@
-//! The HTTP server: finds the action that a request names.
+//! The HTTP server of the SQS API.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -15,18 +15,18 @@ use super::errors::{ApiError, Kind};
 use super::queues::Queues;
 use crate::roles::Roles;
 
-/// Serves the SQS API until the future is dropped, to functions as far as their roles allow. A queue's URL is
+/// Serves the SQS API until the future is dropped. Functions' calls are checked against their roles. A queue's URL is
 /// `http://<the listener's address>/000000000000/<the queue's name>`.
 pub async fn serve(listener: TcpListener, queues: Queues, roles: Roles) -> std::io::Result<()> {
     let address = listener.local_addr()?;
     let api = Api { queues, base_url: format!("http://{address}") };
     let router = Router::new()
         .fallback(post(answer))
-        // The largest batch, with room for what JSON adds to it.
+        // The largest batch, and room for JSON's escapes.
         .layer(DefaultBodyLimit::max(8 * 1024 * 1024))
         .with_state((api, roles));
     let listener = listener.tap_io(|stream| {
-        // Without it each answer could wait 40 ms for the client's acknowledgement.
+        // Otherwise an answer could wait 40 ms for the client's acknowledgement.
         let _ = stream.set_nodelay(true);
     });
     axum::serve(listener, router).await

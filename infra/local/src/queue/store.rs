@@ -1,8 +1,7 @@
-//! The queues' messages in SQLite: what SQS does to them, as SQL.
+//! The queues' messages in SQLite.
 //!
-//! Every time is in milliseconds since 1970 and comes from the caller. What a message is follows from
-//! two columns: it is visible when `visible_at` has come; else in flight when it was received, else
-//! delayed.
+//! Times are in milliseconds since 1970 and come from the caller. A message whose `visible_at` has passed is visible.
+//! Any other is in flight if it was received, else delayed.
 
 use std::path::Path;
 
@@ -13,14 +12,14 @@ use super::fair;
 use super::message::{Message, NewMessage};
 use super::receipt::Receipt;
 
-/// A queue's messages by what they are.
+/// How many messages of a queue are in each state.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Counts {
     /// Ready to be received.
     pub visible: i64,
     /// Received and neither deleted nor returned yet.
     pub in_flight: i64,
-    /// Held back since they were sent.
+    /// Sent and not visible yet.
     pub delayed: i64,
 }
 
@@ -31,24 +30,24 @@ pub(super) struct Copy<'a> {
     pub visible_at: i64,
 }
 
-/// What a receive call asks for.
+/// The parameters of a receive call.
 pub(super) struct Ask<'a> {
     pub queue: &'a str,
     pub queue_arn: &'a str,
     pub limit: usize,
-    /// How long what it gets is hidden.
+    /// The visibility timeout.
     pub hidden_ms: i64,
     /// The dead-letter queue, and the receives after which a message goes there.
     pub redrive: Option<(&'a str, i64)>,
-    /// Whether the order is left to chance.
+    /// Whether the order is random.
     pub shuffled: bool,
 }
 
-/// What a receive call gives.
+/// The result of a receive call.
 #[derive(Default)]
 pub(super) struct Received {
     pub messages: Vec<Message>,
-    /// Ids of the messages that went to the dead-letter queue instead.
+    /// Ids of the messages that went to the dead-letter queue.
     pub given_up: Vec<String>,
 }
 
@@ -64,7 +63,7 @@ pub(super) struct Store {
     pub(super) connection: Connection,
 }
 
-/// Raised with each change of [`SCHEMA`].
+/// Increased with each change of [`SCHEMA`].
 const VERSION: i64 = 2;
 
 const SCHEMA: &str = "
@@ -94,7 +93,7 @@ impl Store {
         connection.set_prepared_statement_cache_capacity(64);
         let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version != VERSION {
-            // Messages of another form are dropped: what they were to start is due anyway.
+            // Messages of an older schema are dropped.
             connection.execute_batch("DROP TABLE IF EXISTS message; DROP TABLE IF EXISTS move_task;")?;
             connection.pragma_update(None, "user_version", VERSION)?;
         }
@@ -129,10 +128,11 @@ impl Store {
         Ok(write.commit()?)
     }
 
-    /// Hides up to `limit` visible messages and gives them; gives up those received too often.
+    /// Hides and returns up to `limit` visible messages. Moves messages that were received too often to the dead-letter
+    /// queue.
     pub fn receive(&mut self, ask: &Ask, now: i64) -> Result<Received, QueueError> {
         let mut received = Received::default();
-        // Most calls of a waiting receiver find nothing; they need no write lock.
+        // Most calls of a waiting receiver find no message and need no write lock.
         if self.next_visible_at(ask.queue)?.is_none_or(|at| at > now) {
             return Ok(received);
         }
@@ -161,13 +161,13 @@ impl Store {
         Ok(received)
     }
 
-    /// When the first message is or becomes visible; `None`: there is no message.
+    /// The time when the first message becomes visible. `None` if the queue is empty.
     pub fn next_visible_at(&self, queue: &str) -> Result<Option<i64>, QueueError> {
         let mut statement = self.connection.prepare_cached("SELECT MIN(visible_at) FROM message WHERE queue = ?1")?;
         Ok(statement.query_row([queue], |row| row.get(0))?)
     }
 
-    /// Deletes what the receipts stand for; an older receipt than the newest deletes nothing.
+    /// Deletes the messages of the receipts. A receipt that is not the message's newest deletes nothing.
     pub fn delete(&mut self, queue: &str, receipts: &[Receipt]) -> Result<(), QueueError> {
         let write = self.write()?;
         for receipt in receipts {
@@ -178,7 +178,7 @@ impl Store {
         Ok(write.commit()?)
     }
 
-    /// Hides what the receipt stands for until `visible_at`.
+    /// Hides the message of the receipt until `visible_at`.
     pub fn hide_until(
         &mut self, queue: &str, receipt: Receipt, visible_at: i64, now: i64,
     ) -> Result<Result<(), NotHidden>, QueueError> {
@@ -221,7 +221,7 @@ impl Store {
         Ok(())
     }
 
-    /// Makes everything in flight visible.
+    /// Makes all messages in flight visible.
     pub fn return_all(&self, now: i64) -> Result<(), QueueError> {
         self.connection
             .execute("UPDATE message SET visible_at = ?1 WHERE visible_at > ?1 AND receive_count > 0", [now])?;
@@ -236,7 +236,7 @@ impl Store {
     }
 }
 
-/// Moves the message to the dead-letter queue when it was received often enough, and gives its id.
+/// Moves a message that was received too often to the dead-letter queue. Returns its id if it was moved.
 fn give_up(write: &Transaction, ask: &Ask, row: i64, now: i64) -> Result<Option<String>, QueueError> {
     let Some((dead_letters, receives_max)) = ask.redrive else {
         return Ok(None);
@@ -253,7 +253,7 @@ fn give_up(write: &Transaction, ask: &Ask, row: i64, now: i64) -> Result<Option<
 }
 
 fn hide(write: &Transaction, ask: &Ask, row: i64, now: i64) -> Result<Message, QueueError> {
-    // Any number will do that a receive before or after would hardly draw again.
+    // A random number, so that each receive has another receipt.
     let nonce = fastrand::i64(1..1 << 53);
     let message = write
         .prepare_cached(

@@ -1,6 +1,6 @@
-//! Stands before the table and lets pass what the caller's role allows. It has one connection to the table for each
-//! that it is asked on and hands on every byte as it came, answers and closed connections too: what is behind it, a
-//! faulty way to the table perhaps, behaves to the functions as if it were asked directly.
+//! A proxy before the table that refuses calls the caller's role does not allow. It opens one connection to the table
+//! for each of its own and passes every byte on unchanged, also answers and closed connections, so that faults behind
+//! it (a test's proxy) reach the functions.
 
 use axum::serve::Listener;
 use serde_json::json;
@@ -10,23 +10,23 @@ use uuid::Uuid;
 
 use super::{Refusal, Roles, Store};
 
-/// What is before the name of the operation in `X-Amz-Target`.
+/// The prefix of the operation in `X-Amz-Target`.
 const TARGET: &str = "DynamoDB_20120810.";
 
-/// The most that is read at once, in bytes.
+/// Bytes of one read at most.
 const CHUNK: usize = 16 * 1024;
 
-/// No call of DynamoDB is longer than 16 MiB; this leaves room for its head.
+/// DynamoDB's limit of 16 MiB for a call, and room for its head.
 const CALL_MAX: usize = 17 * 1024 * 1024;
 
 const HEADERS_MAX: usize = 64;
 
-/// Why there can be nothing before the table.
+/// A URL of the table that the proxy cannot connect to.
 #[derive(Debug, thiserror::Error)]
 #[error("STORE_URL is {0}: roles are checked before http://host:port only; with ROLES=off they are not")]
 pub struct FrontError(String);
 
-/// Between whom it stands.
+/// The proxy.
 #[derive(Clone)]
 pub struct Front {
     roles: Roles,
@@ -38,18 +38,18 @@ pub struct Front {
 /// Serves until the future is dropped.
 pub async fn serve(mut listener: TcpListener, front: Front) {
     loop {
-        // Unlike the listener's own, this waits where there are too many connections.
+        // Unlike the listener's own method, this waits when the process has too many open files.
         let (client, _) = Listener::accept(&mut listener).await;
         let front = front.clone();
         tokio::spawn(async move {
-            // Whatever fails, both connections are closed, which says it to both.
+            // An error closes both connections.
             let _ = front.pass(client).await;
         });
     }
 }
 
 impl Front {
-    /// Before the table at this URL.
+    /// A proxy before the table at this URL.
     pub fn new(roles: Roles, store: Store, url: &str) -> Result<Self, FrontError> {
         let address = url.strip_prefix("http://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
         let address = address.filter(|address| address.contains(':') && !address.contains('/'));
@@ -67,7 +67,7 @@ impl Front {
             while let Some(length) = call_length(&asked)? {
                 match self.check(&asked[..length]) {
                     Ok(()) => table.write_all(&asked[..length]).await?,
-                    // Nobody asks before the answer to the last call is there, so this is the answer's place.
+                    // HTTP/1 clients wait for an answer before the next call, so no other answer can be on its way.
                     Err(refusal) => client.write_all(answer(&refusal).as_bytes()).await?,
                 }
                 asked.drain(..length);
@@ -89,7 +89,7 @@ impl Front {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
         let mut request = httparse::Request::new(&mut headers);
         let Ok(httparse::Status::Complete(head)) = request.parse(call) else {
-            // It was complete when its length was found.
+            // Unreachable: the head was parsed when its length was found.
             return Ok(());
         };
         let Some(caller) = self.roles.caller(header(&request, "authorization")) else {
@@ -106,7 +106,7 @@ fn header<'a>(request: &httparse::Request<'_, 'a>, name: &str) -> Option<&'a str
     std::str::from_utf8(header.value).ok()
 }
 
-/// How long the call is with which `bytes` begin; `None`: it has not yet come as a whole.
+/// The length of the first call in `bytes`. `None` if it is incomplete.
 fn call_length(bytes: &[u8]) -> std::io::Result<Option<usize>> {
     let invalid = |why: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, why);
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];

@@ -1,23 +1,21 @@
-//! Stands in for IAM: holds what a function does against its role in the template, so that a missing permission fails
-//! here as it would fail on AWS.
+//! Stands in for IAM: checks each function's calls against its role in the template, so that a missing permission fails
+//! here as on AWS.
 //!
-//! Each function's process has its own name as its access key, which the SDK sends with every call. [`front`] checks
-//! what is on its way to the table; the queues' server and the plan keys' routes check what reaches them; what a
-//! trigger needs is checked when the template is read. Logs and traces, which the platform writes, are not checked.
-//! Callers without a function's name (tests, tools, and all functions that `cargo lambda watch` runs: they share one
-//! environment) may do everything. With `ROLES=off` all may.
+//! A function's access key is its name, which the SDK sends with every call. [`front`] checks the calls to the table,
+//! the queues' server and the plan keys' routes check their own. A trigger's needs are checked when the template is
+//! read. Logs and traces are not checked. Callers without a function's name may do everything: tests, tools, and
+//! functions under `cargo lambda watch`, which share one environment. With `ROLES=off` all callers may.
 
 mod front;
 mod queue_call;
-mod role;
 mod store_call;
 #[cfg(test)]
 mod tests;
-pub mod trigger;
 mod used;
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::routing::get;
@@ -25,15 +23,16 @@ use axum::{Json, Router};
 use serde_json::Value;
 
 pub use front::{Front, FrontError, serve};
-pub use role::{Access, Role, Statement};
+
 pub use store_call::Store;
 
 use crate::arn::{self, ACCOUNT};
 use crate::log::Log;
-use crate::template::Template;
+use crate::policy::{Access, Role};
+use crate::template::{Template, trigger};
 use used::Used;
 
-/// Every function's role, and what was done with it. Cheap to clone.
+/// Every function's role and its use. Cheap to clone.
 #[derive(Clone)]
 pub struct Roles(Arc<Inner>);
 
@@ -41,12 +40,14 @@ struct Inner {
     region: String,
     log: Log,
     functions: BTreeMap<String, Member>,
+    /// Calls of the table, the queues and the management API, whoever signed them.
+    calls: AtomicU64,
 }
 
 /// One function.
 struct Member {
     role: Role,
-    /// The role's session, named as Lambda names it: by the function.
+    /// The name of the role's session. Lambda uses the function's name.
     session: String,
     used: Mutex<Used>,
 }
@@ -59,7 +60,7 @@ pub struct Caller<'a> {
     log: &'a Log,
 }
 
-/// A call that a role does not allow, as AWS puts it.
+/// A refused call, with the text of AWS.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error(
     "User: {user} is not authorized to perform: {action} on resource: {resource} because no identity-based policy \
@@ -72,10 +73,10 @@ pub struct Refusal {
 }
 
 impl Roles {
-    /// The roles of the template's functions. What their triggers need counts as used from here on.
+    /// The roles of the template's functions. The needs of their triggers count as used.
     pub fn new(template: &Template, region: &str, log: Log) -> Self {
         let member = |function: &crate::template::Function| {
-            // SAM would give it a role of its own, which allows no more than to write its log and to be triggered.
+            // SAM creates a role for it that only allows its log and its triggers.
             let role = function.role.clone().unwrap_or_else(|| Role::bare(&format!("{}Role", function.logical_id)));
             let member = Member { role, session: function.function_name.clone(), used: Mutex::default() };
             (function.name.clone(), member)
@@ -95,20 +96,31 @@ impl Roles {
             }
             (name, member)
         });
-        Self(Arc::new(Inner { region: region.to_owned(), log, functions: functions.collect() }))
+        Self(Arc::new(Inner {
+            region: region.to_owned(),
+            log,
+            functions: functions.collect(),
+            calls: AtomicU64::new(0),
+        }))
     }
 
-    /// Nobody is checked.
+    /// Allows all calls.
     pub fn off(region: &str, log: Log) -> Self {
-        Self(Arc::new(Inner { region: region.to_owned(), log, functions: BTreeMap::new() }))
+        Self(Arc::new(Inner { region: region.to_owned(), log, functions: BTreeMap::new(), calls: AtomicU64::new(0) }))
     }
 
-    /// The function that signed a call with this `Authorization`; `None`: somebody else did, who may do everything.
+    /// The function that signed a call with this `Authorization`. `None` for other callers, who may do everything.
     pub fn caller(&self, authorization: Option<&str>) -> Option<Caller<'_>> {
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
         let (_, credential) = authorization?.split_once("Credential=")?;
         let key = credential.split('/').next()?;
         let (name, member) = self.0.functions.get_key_value(key)?;
         Some(Caller { name, member, log: &self.0.log })
+    }
+
+    /// How many calls have reached the table, the queues and the management API.
+    pub fn calls(&self) -> u64 {
+        self.0.calls.load(Ordering::Relaxed)
     }
 
     /// Refuses a call of SQS that its signer's role does not allow.
@@ -118,7 +130,7 @@ impl Roles {
         };
         let body = serde_json::from_slice(body).unwrap_or_default();
         let checked = caller.check(&queue_call::needs(&self.0.region, operation, &body));
-        // SQS writes its actions so.
+        // SQS writes its actions in lower case.
         checked.map_err(|refusal| Refusal { action: refusal.action.to_lowercase(), ..refusal })
     }
 
@@ -131,7 +143,7 @@ impl Roles {
         caller.check(&[Access::new(&format!("apigateway:{method}"), &resource)])
     }
 
-    /// `GET /_roles`: by function, what its role allows, what of it was used, and what was refused.
+    /// `GET /_roles`: the allowed, used and refused accesses of each function.
     pub fn routes(&self) -> Router {
         let roles = self.clone();
         Router::new().route("/_roles", get(async move || Json(roles.report())))
@@ -144,7 +156,7 @@ impl Roles {
 }
 
 impl Caller<'_> {
-    /// Refuses the first of these that the role does not allow, and tells it.
+    /// Refuses and logs the first of these accesses that the role does not allow.
     pub fn check(&self, needs: &[Access]) -> Result<(), Refusal> {
         let Some(refused) = needs.iter().find(|access| !self.member.allows(access)) else {
             return Ok(());

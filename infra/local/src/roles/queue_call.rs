@@ -1,11 +1,11 @@
-//! What a call of SQS needs.
+//! Reads from an SQS call which access it needs.
 
 use serde_json::Value;
 
-use super::role::Access;
 use crate::arn;
+use crate::policy::Access;
 
-/// What the call `operation` with this body needs. A batch needs what its entries need.
+/// The access that the call `operation` with this body needs. A batch needs the action of its entries.
 pub fn needs(region: &str, operation: &str, body: &Value) -> Vec<Access> {
     let action = operation.strip_suffix("Batch").unwrap_or(operation);
     let url = body["QueueUrl"].as_str();

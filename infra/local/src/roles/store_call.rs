@@ -1,14 +1,14 @@
-//! What a call of DynamoDB needs, read from the call.
+//! Reads from a DynamoDB call which accesses it needs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::role::{Access, LeadingKeys};
 use crate::arn;
+use crate::policy::{Access, LeadingKeys};
 use crate::template;
 
-/// The table, as far as a call's needs depend on it.
+/// The partition keys of the table and its indexes.
 #[derive(Clone, Debug)]
 pub struct Store {
     region: String,
@@ -31,7 +31,7 @@ impl Store {
         Self { region: region.to_owned(), partition_keys }
     }
 
-    /// What the call `operation` with this body needs. All of it must be allowed.
+    /// The accesses that the call `operation` with this body needs. All must be allowed.
     pub fn needs(&self, operation: &str, body: &Value) -> Vec<Access> {
         match operation {
             "PutItem" => vec![self.access(operation, body, self.keys([&body["Item"]]))],
@@ -53,7 +53,7 @@ impl Store {
         Access { action: format!("dynamodb:{operation}"), resource, leading_keys }
     }
 
-    /// A call may name a table by its arn too.
+    /// A call may name a table by its ARN.
     fn arn(&self, table: Option<&str>) -> String {
         match table {
             Some(arn) if arn.starts_with("arn:") => arn.to_owned(),
@@ -69,7 +69,7 @@ impl Store {
         known(keys.collect())
     }
 
-    /// Each table's keys at once, as the calls are.
+    /// One access for each table of a batch.
     fn batch(&self, operation: &str, tables: &Value) -> Vec<Access> {
         let access = |(table, requests): (&String, &Value)| {
             let keys = match operation {
@@ -84,8 +84,8 @@ impl Store {
         tables.as_object().into_iter().flatten().map(access).collect()
     }
 
-    /// What a transaction does item by item needs the actions of single items. AWS does not say which keys it holds
-    /// each of them against: here it is every key of the transaction in that table, the strictest that it can be.
+    /// A transaction needs the actions of its items. AWS does not document which keys each action is checked against.
+    /// Here it is all keys of the transaction in that table, the strictest reading.
     fn transaction(&self, items: &Value) -> Vec<Access> {
         let parts = list(items).filter_map(|item| item.as_object()?.iter().next());
         let mut by_table: BTreeMap<String, (BTreeSet<String>, Vec<&Value>)> = BTreeMap::new();
@@ -109,7 +109,7 @@ impl Store {
         accesses.collect()
     }
 
-    /// The partition key that a query's condition asks for, of its index if it names one.
+    /// The partition key in a query's condition: that of its index, or of the table.
     fn queried(&self, query: &Value) -> LeadingKeys {
         let index = query["IndexName"].as_str().map(str::to_owned);
         let found = || {
@@ -146,7 +146,7 @@ fn text(attribute: &Value) -> Option<String> {
     text.map(str::to_owned)
 }
 
-/// The words and signs of a condition.
+/// The tokens of a condition.
 fn tokens(expression: &str) -> Vec<&str> {
     let is_word = |letter: char| letter.is_alphanumeric() || "_#:.-".contains(letter);
     let is_sign = |letter: char| "<>=".contains(letter);

@@ -4,10 +4,11 @@ mod served;
 
 use serde_json::{Value, json};
 
-use super::role::{Access, LeadingKeys, Role, Statement, is_like};
+use super::queue_call;
 use super::store_call::Store;
-use super::{queue_call, trigger};
+use crate::policy::{Access, LeadingKeys, Role, Statement, is_like};
 use crate::template;
+use crate::template::trigger;
 
 const TABLE: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/books";
 const INDEX: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/books/index/listing";
@@ -18,7 +19,7 @@ fn statement(actions: &[&str], resources: &[&str], keys: Option<&[&str]>) -> Sta
     Statement { actions: owned(actions), resources: owned(resources), leading_keys: keys.map(owned) }
 }
 
-/// What the role of most tests here allows.
+/// The role of most tests.
 fn role() -> Role {
     let statements = vec![
         statement(&["dynamodb:GetItem"], &[TABLE], Some(&["mer_*#pay_*", "mer_??"])),
@@ -52,7 +53,7 @@ fn key(pk: &str) -> Value {
 }
 
 #[test]
-fn what_no_statement_allows_is_denied() {
+fn without_an_allowing_statement_access_is_denied() {
     assert!(!allowed("DeleteItem", &json!({"TableName": "books", "Key": key("mer_1#pay_1")})));
     assert!(!allowed("ExecuteStatement", &json!({"Statement": "SELECT * FROM books"})));
     assert!(!allowed("", &Value::Null));
@@ -60,7 +61,7 @@ fn what_no_statement_allows_is_denied() {
 }
 
 #[test]
-fn the_key_must_be_like_a_pattern_of_the_statement_that_allows_the_action() {
+fn the_key_must_match_a_pattern_of_the_same_statement() {
     let cases = [
         ("GetItem", "mer_1#pay_1", true),
         ("GetItem", "mer_ab", true),
@@ -89,7 +90,7 @@ fn another_table_is_another_resource_by_its_name_and_by_its_arn() {
 }
 
 #[test]
-fn a_key_that_cannot_be_read_is_denied_where_the_statement_asks_for_one() {
+fn an_unknown_key_is_denied_by_a_condition_on_keys() {
     for item in [json!({"pk": {"B": "bWVy"}}), json!({"pk": "mer_1#pay_1"}), json!({"sk": {"S": "a"}}), Value::Null] {
         assert!(!allowed("GetItem", &json!({"TableName": "books", "Key": item})), "{item}");
     }
@@ -109,7 +110,7 @@ fn query(condition: &str, index: Option<&str>) -> Value {
 }
 
 #[test]
-fn a_query_is_held_against_the_key_that_its_condition_asks_for() {
+fn a_query_needs_the_key_of_its_condition() {
     let cases = [
         ("pk = :journal", None, true),
         ("#key=:journal AND begins_with(sk, :payments)", None, true),
@@ -132,7 +133,7 @@ fn a_query_is_held_against_the_key_that_its_condition_asks_for() {
     for (condition, index, expected) in cases {
         assert_eq!(allowed("Query", &query(condition, index)), expected, "{condition} of {index:?}");
     }
-    // The older way to ask is not read, so it is not allowed.
+    // The legacy parameters are not read, so they are denied.
     let older = json!({"TableName": "books", "KeyConditions": {"pk": {"ComparisonOperator": "EQ"}}});
     assert!(!allowed("Query", &older));
 }
@@ -157,7 +158,7 @@ fn one_foreign_key_denies_a_whole_batch() {
 }
 
 #[test]
-fn a_transaction_needs_the_actions_of_its_parts_on_all_of_its_keys() {
+fn a_transaction_needs_each_action_on_all_its_keys() {
     let part = |kind: &str, pk: &str| {
         let what = if kind == "Put" { "Item" } else { "Key" };
         json!({kind: {"TableName": "books", what: key(pk)}})
@@ -178,7 +179,7 @@ fn a_transaction_needs_the_actions_of_its_parts_on_all_of_its_keys() {
 }
 
 #[test]
-fn a_condition_on_all_keys_holds_for_a_call_that_has_none() {
+fn a_condition_on_keys_allows_a_call_without_keys() {
     assert!(allowed("Scan", &json!({"TableName": "books"})));
     assert!(!allowed("Scan", &json!({"TableName": "books", "IndexName": "listing"})));
 }
@@ -197,7 +198,7 @@ fn keys_of_one_call_need_one_statement() {
 }
 
 #[test]
-fn a_batch_of_messages_needs_what_its_entries_need() {
+fn a_batch_needs_the_action_of_its_entries() {
     let url = json!({"QueueUrl": "http://127.0.0.1:9324/000000000000/work"});
     let needs = |operation: &str| queue_call::needs("us-east-1", operation, &url);
     assert_eq!(needs("SendMessage"), [Access::new("sqs:SendMessage", QUEUE)]);
@@ -210,7 +211,7 @@ fn a_batch_of_messages_needs_what_its_entries_need() {
 }
 
 #[test]
-fn a_trigger_needs_what_its_poller_does() {
+fn a_trigger_needs_the_actions_of_its_poller() {
     let schedule = template::Schedule { function: "f".to_owned(), name: "n".to_owned(), every: Default::default() };
     let needs = trigger::needs(&template::Trigger::Schedule(schedule), |_| Err("no queue"), "");
     assert_eq!(needs, Ok(Vec::new()));

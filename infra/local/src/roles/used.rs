@@ -1,22 +1,22 @@
-//! What of each role has been made use of.
+//! Records which parts of a role were used.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use super::role::{Access, Allowed, LeadingKeys, Role, is_like};
+use crate::policy::{Access, Allowed, LeadingKeys, Role, is_like};
 
-/// Services whose calls are not seen here: the platform makes them.
+/// Services whose calls the runner does not see.
 const NOT_SEEN: [&str; 2] = ["logs:", "xray:"];
 
-/// What a function has done with its role.
+/// The used and refused accesses of a function.
 #[derive(Debug, Default)]
 pub struct Used {
-    /// What was allowed: the statement, and in it the action and the resource's pattern.
+    /// Allowed accesses: statement, action and resource pattern.
     actions: BTreeSet<(usize, String, String)>,
-    /// Patterns of leading keys that a key has matched, each with its statement.
+    /// Statements and their patterns of leading keys that a key has matched.
     keys: BTreeSet<(usize, String)>,
-    /// What was refused: the action and the resource.
+    /// Refused accesses: action and resource.
     refused: BTreeSet<(String, String)>,
 }
 
@@ -40,7 +40,7 @@ impl Used {
         self.refused.insert((access.action.clone(), access.resource.clone()));
     }
 
-    /// What the role allows, what of it was used, and what was refused; each a list of sentences without a verb.
+    /// The allowed, used and refused accesses, each as a list of texts.
     pub fn report(&self, role: &Role) -> Value {
         let mut allowed = BTreeMap::new();
         for (place, statement) in role.statements.iter().enumerate() {

@@ -1,65 +1,65 @@
-//! What becomes of a batch that fails: retried, halved, given up. Pure: it neither sends nor waits.
+//! Decides how a failed batch is retried, halved and given up. Pure: it neither sends nor waits.
 //!
-//! Source of the rules: Lambda Developer Guide, "Process DynamoDB records with Lambda". After a
-//! function error a batch is halved, so that a record that always fails ends alone and its neighbours
-//! finish. After a partial answer it is cut at the lowest failure only: what is left is retried and in
-//! the end given up as a whole, with every neighbour that follows the bad record.
+//! Source of the rules: Lambda Developer Guide, "Process DynamoDB records with Lambda". After a function error a batch is
+//! halved, so that a record that always fails ends alone and its neighbours finish. After a partial answer it is only
+//! cut at the lowest failure: the rest is retried, and in the end given up as a whole, with every record that follows
+//! the failed one.
 
 use std::time::Duration;
 
 use super::changes::Change;
 
-/// The pause after a first failure; it doubles with each one that follows.
+/// The pause after the first failure. It doubles with each further one.
 const PAUSE_FIRST: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
-/// Records on their way to the function.
+/// Records that are being sent to the function.
 pub(super) struct Batch {
-    /// Parts still to do, the next one last.
+    /// Parts that are not done, the next one last.
     parts: Vec<Part>,
     bisect: bool,
-    /// Tries after the first; `None`: without end.
+    /// Attempts after the first one. `None`: no limit.
     retries: Option<u32>,
     age_max: Option<Duration>,
-    /// What [`Self::next`] last told to do was to give up that many records.
+    /// [`Self::next`] last returned the step to give up this many records.
     giving_up: usize,
 }
 
 struct Part {
     records: Vec<Change>,
-    /// Failed tries so far.
+    /// Failed attempts so far.
     failures: u32,
-    /// Splits so far: they lengthen the pause and cost no try.
+    /// Splits so far. They lengthen the pause and do not count as attempts.
     splits: u32,
 }
 
-/// What to do next.
+/// The next step.
 #[derive(Debug, PartialEq)]
 pub(super) enum Step<'a> {
     Send(&'a [Change]),
     GiveUp(GivenUp),
 }
 
-/// Records that are not tried again.
+/// Records that are given up.
 #[derive(Debug, PartialEq)]
 pub(super) struct GivenUp {
     pub records: Vec<Change>,
-    /// Why, in AWS's words.
+    /// The reason, as AWS names it.
     pub condition: &'static str,
     pub tries: u32,
 }
 
-/// What came of a step.
+/// The outcome of a step.
 #[derive(Debug, PartialEq)]
 pub(super) enum StepOutcome {
     Succeeded,
-    /// The records before this place succeeded, those from it on failed.
+    /// The records before this index succeeded. The others failed.
     FailedFrom(usize),
     Failed(String),
     GivenUp,
 }
 
-/// What follows from an outcome.
+/// The consequence of an outcome.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Settled {
     /// Everything up to this sequence is done.
@@ -74,7 +74,7 @@ impl Batch {
         Self { parts: vec![part], bisect, retries, age_max, giving_up: 0 }
     }
 
-    /// The next step at the time `now`, in ms since 1970; `None`: all is done.
+    /// The next step at the time `now` (milliseconds since 1970). `None` if all is done.
     pub fn next(&mut self, now: i64) -> Option<Step<'_>> {
         self.parts.retain(|part| !part.records.is_empty());
         let (retries, age_max) = (self.retries, self.age_max);
@@ -97,7 +97,7 @@ impl Batch {
         Some(Step::GiveUp(GivenUp { records: part.records[..count].to_vec(), condition, tries: part.failures }))
     }
 
-    /// Takes what came of the step that [`Self::next`] gave.
+    /// Takes the outcome of the step that [`Self::next`] returned.
     pub fn settle(&mut self, outcome: StepOutcome) -> Settled {
         let Some(mut part) = self.parts.pop() else {
             return Settled::default();
@@ -112,7 +112,7 @@ impl Batch {
                 self.done(part, count)
             }
             StepOutcome::FailedFrom(first) if first > 0 => {
-                // Those that failed now begin with another record: its tries are counted anew.
+                // The failed records begin with another record, whose attempts count from zero.
                 part.failures = 0;
                 part.splits = 0;
                 let settled = self.done(part, first);
@@ -124,7 +124,7 @@ impl Batch {
         }
     }
 
-    /// The first `count` records of the part are done; the rest of it comes next.
+    /// The first `count` records of the part are done. The rest of it is the next part.
     fn done(&mut self, mut part: Part, count: usize) -> Settled {
         let rest = part.records.split_off(count);
         let done_to = part.records.last().map(|record| record.sequence);
@@ -152,7 +152,7 @@ impl Batch {
     }
 }
 
-/// The pause after that many failures in a row.
+/// The pause after this many failures in a row.
 fn pause(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(10);
     (PAUSE_FIRST * 2_u32.pow(doublings)).min(PAUSE_MAX)
@@ -174,8 +174,8 @@ mod tests {
         Batch::new(records(count), bisect, Some(retries), age_max)
     }
 
-    /// Carries the batch out, failing what `fails` says; gives the sequences that were sent at last,
-    /// those given up, the number of sends and all pauses together.
+    /// Runs the batch with the failures of `fails`. Returns the sequences of the records that succeeded and of those
+    /// that were given up, the number of sends and the sum of all pauses.
     fn run(batch: &mut Batch, fails: impl Fn(&[i64]) -> Option<StepOutcome>) -> (Vec<i64>, Vec<i64>, usize, Duration) {
         let (mut sent, mut given_up, mut sends, mut pauses) = (vec![], vec![], 0, Duration::ZERO);
         let mut done_to = 0;
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_poison_record_is_cut_out_and_its_neighbours_finish() {
+    fn a_poison_record_is_given_up_alone() {
         let (sent, given_up, sends, pauses) = run(&mut batch(10, true, 5), poison);
         assert_eq!(given_up, [7]);
         assert_eq!(sent, [1, 2, 3, 4, 5, 6, 8, 9, 10]);
@@ -235,13 +235,13 @@ mod tests {
         assert_eq!((sent.len(), given_up.len(), sends), (0, 10, 6));
     }
 
-    /// Answers as a function does that stops at its first failure.
+    /// The answer of a function that stops at its first failure.
     fn partial(all: &[i64]) -> Option<StepOutcome> {
         all.iter().position(|sequence| *sequence == 7).map(StepOutcome::FailedFrom)
     }
 
     #[test]
-    fn partial_answers_alone_give_up_all_from_the_lowest_failure_on() {
+    fn partial_answers_give_up_all_records_from_the_lowest_failure() {
         let (sent, given_up, sends, _) = run(&mut batch(10, true, 2), partial);
         assert_eq!(given_up, [7, 8, 9, 10]);
         assert_eq!(sent, [1, 2, 3, 4, 5, 6]);
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_where_the_first_of_several_failed_cuts_it_out() {
+    fn an_error_gives_up_the_first_failed_record_alone() {
         let answer = |all: &[i64]| match partial(all) {
             Some(StepOutcome::FailedFrom(0)) if all.len() > 1 => poison(all),
             other => other,
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_that_passes_loses_nothing() {
+    fn a_temporary_failure_loses_nothing() {
         let tries = std::cell::Cell::new(0);
         let twice = |_: &[i64]| {
             tries.set(tries.get() + 1);
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn old_records_are_given_up_unsent() {
+    fn old_records_are_given_up_without_a_send() {
         let mut records = records(3);
         records[0].created_at -= 3601;
         records[1].created_at -= 3599;

@@ -1,7 +1,7 @@
 //! Reads the change stream from the table's file.
 //!
-//! The engine's own call would hold the lock that every write needs, and read both images of records
-//! that no filter lets through; a second connection disturbs nobody.
+//! The engine's own call would hold the lock that every write needs, and would read both images of records that no
+//! filter passes. A second connection does neither.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use rusqlite::{Connection, OpenFlags, params};
 /// The engine adds this to a stored sequence number to make the public one of 21 digits.
 const SEQUENCE_OFFSET: i128 = 100_000_000_000_000_000_000;
 
-/// The change stream of one table, whose only shard it reads.
+/// The change stream of one table. It has one shard.
 pub struct Changes {
     connection: Connection,
     table: String,
@@ -19,7 +19,7 @@ pub struct Changes {
 /// One record of the stream.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Change {
-    /// Its place in the stream: grows, with gaps.
+    /// Its place in the stream. The numbers increase, with gaps.
     pub sequence: i64,
     pub event_id: String,
     /// `INSERT`, `MODIFY` or `REMOVE`.
@@ -28,7 +28,7 @@ pub(super) struct Change {
     pub keys: String,
     pub new_image: Option<String>,
     pub old_image: Option<String>,
-    /// JSON that says who deleted the item, when its time to live did.
+    /// The identity that deleted the item, as JSON, if its time to live expired.
     pub user_identity: Option<String>,
     /// Seconds since 1970.
     pub created_at: i64,
@@ -53,7 +53,7 @@ impl Changes {
         &self.table
     }
 
-    /// A number that is another one after each commit to the file.
+    /// A number that changes with each commit to the file.
     pub(super) fn version(&self) -> Result<i64, rusqlite::Error> {
         let mut statement = self.connection.prepare_cached("PRAGMA data_version")?;
         statement.query_row([], |row| row.get(0))
@@ -84,7 +84,7 @@ impl Changes {
         changes.collect()
     }
 
-    /// The sequence of the last record, 0 when there is none.
+    /// The sequence of the last record, or 0 without records.
     #[cfg(test)]
     pub(super) fn last(&self) -> Result<i64, rusqlite::Error> {
         self.connection.query_row(
@@ -95,7 +95,7 @@ impl Changes {
         )
     }
 
-    /// What tells this stream from an earlier one of the same table, and what its records show.
+    /// The stream's label, which differs from that of an earlier stream of the same table, and its view type.
     pub(super) fn label_and_view(&self) -> Result<(String, String), rusqlite::Error> {
         self.connection.query_row(
             "SELECT COALESCE(stream_label, ''), COALESCE(stream_view_type, 'NEW_AND_OLD_IMAGES')

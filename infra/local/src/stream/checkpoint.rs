@@ -1,4 +1,4 @@
-//! Where the trigger stopped, kept in a file so that a restart goes on there.
+//! The trigger's position in the stream, stored in a file so that a restart continues there.
 
 use std::fs;
 use std::io;
@@ -6,14 +6,14 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-/// The last record that is done with.
+/// The last record that is done.
 pub(super) struct Checkpoint {
     path: PathBuf,
     sequence: Option<i64>,
 }
 
 impl Checkpoint {
-    /// The checkpoint in the file at `path`; a file that is missing or unreadable holds none.
+    /// The checkpoint in the file at `path`. A missing or unreadable file has no position.
     pub fn open(path: PathBuf) -> io::Result<Self> {
         let text = match fs::read_to_string(&path) {
             Ok(text) => text,
@@ -24,17 +24,17 @@ impl Checkpoint {
         Ok(Self { path, sequence })
     }
 
-    /// The last record's sequence; `None`: nothing was done yet.
+    /// The last record's sequence. `None` if no record is done.
     pub fn get(&self) -> Option<i64> {
         self.sequence
     }
 
-    /// Notes that everything up to `sequence` is done.
+    /// Stores that all records up to `sequence` are done.
     pub fn set(&mut self, sequence: i64) -> io::Result<()> {
         if self.sequence == Some(sequence) {
             return Ok(());
         }
-        // Renamed into place: killed at any moment, the file is the old one or the new one.
+        // Renamed, so that the file is complete even if the process is killed here.
         let next = self.path.with_extension("next");
         fs::write(&next, json!({"sequence": sequence}).to_string())?;
         fs::rename(&next, &self.path)?;
@@ -48,7 +48,7 @@ mod tests {
     use super::Checkpoint;
 
     #[test]
-    fn a_checkpoint_survives_and_a_spoilt_one_is_none() {
+    fn a_checkpoint_survives_and_an_invalid_one_is_ignored() {
         let path = std::env::temp_dir().join(format!("checkpoint-{}.json", uuid::Uuid::new_v4()));
         let mut checkpoint = Checkpoint::open(path.clone()).unwrap();
         assert_eq!(checkpoint.get(), None);

@@ -1,5 +1,5 @@
-//! The documents that Lambda makes of stream records: the function's event, and the pointer to
-//! records that were given up.
+//! The documents that Lambda sends for stream records: the function's event, and the message about records that were
+//! given up.
 
 use serde_json::{Map, Value, json};
 
@@ -8,7 +8,7 @@ use super::changes::{Change, Changes};
 use crate::arn;
 use crate::clock::rfc3339;
 
-/// What every record of the stream says alike.
+/// The fields that all records of the stream share.
 pub(super) struct Source {
     stream_arn: String,
     shard: String,
@@ -48,7 +48,7 @@ impl Source {
         record
     }
 
-    /// What the failure queue learns: where the records are, not what they say.
+    /// The message to the failure queue: the position of the records, without their content.
     pub fn pointer(&self, given_up: &GivenUp, function: &str, now: i64) -> String {
         let (first, last) = (given_up.records.first(), given_up.records.last());
         let sequence = |record: Option<&Change>| record.map(Change::public_sequence);

@@ -15,15 +15,15 @@ use super::changes::Change;
 /// Lambda's default quota for one event source mapping.
 const FILTERS_MAX: usize = 5;
 
-/// A filter that the runner does not understand, or that Lambda would not take.
+/// A filter that the runner does not know or Lambda would refuse.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("the stream's filter: {0}")]
 pub struct FilterError(String);
 
-/// The filters of a trigger: a record passes when one of them matches. Without any, all pass.
+/// The filters of a trigger. A record passes if one of them matches, or if there are no filters.
 pub(super) struct Filters(Vec<Filter>);
 
-/// Conditions that must all hold; those on images, which are dear to read, stand last.
+/// Conditions that must all hold. Those on images come last, because images are expensive to read.
 struct Filter(Vec<Condition>);
 
 /// One of the rules must match the value at this place.
@@ -123,7 +123,7 @@ impl Condition {
     }
 }
 
-/// The leaf of a record; none where the record has no such part, attribute, or value of this type.
+/// The leaf of a record, if the record has this part and attribute with this type.
 fn attribute(change: &Change, part: Part, name: &str, kind: &str) -> Option<Value> {
     let text = match part {
         Part::Keys => Some(&change.keys),
@@ -163,7 +163,7 @@ impl Rule {
 fn fields<'pattern>(pattern: &'pattern Value, name: &str) -> Result<&'pattern Map<String, Value>, FilterError> {
     match pattern.as_object().filter(|fields| !fields.is_empty()) {
         Some(fields) => Ok(fields),
-        // As Lambda says of `exists`, a rule above a leaf would never match.
+        // Lambda's guide says of `exists` that it never matches above a leaf.
         None => refuse(format!("{name} must hold fields, down to the type of an attribute")),
     }
 }

@@ -1,4 +1,4 @@
-//! The stream trigger over a real table, with a function that keeps what it gets.
+//! The stream trigger over a real table, with a function that stores its events.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,7 +76,7 @@ impl Stack {
         self.bench.table.changes().unwrap()
     }
 
-    /// Runs the trigger until `done` holds, and gives the events that the function got.
+    /// Runs the trigger until `done` holds. Returns the function's events.
     async fn run_until(
         &self, answer: impl Fn(&Value) -> Outcome + Send + Sync + 'static, done: impl Fn(&[Value]) -> bool,
     ) -> Vec<Value> {
@@ -141,7 +141,7 @@ async fn a_function_gets_the_event_of_lambda() {
     assert_eq!(record["eventSource"], "aws:dynamodb");
     assert_eq!(record["awsRegion"], "eu-north-1");
     let arn = record["eventSourceARN"].as_str().unwrap();
-    assert!(arn.starts_with("arn:aws:dynamodb:eu-north-1:000000000000:table/spillway/stream/"));
+    assert!(arn.starts_with("arn:aws:dynamodb:eu-north-1:000000000000:table/orders/stream/"));
     let dynamodb = &record["dynamodb"];
     assert_eq!(dynamodb["Keys"], json!({"pk": {"S": "a"}, "sk": {"S": "p1"}}));
     assert_eq!(dynamodb["NewImage"]["listing"], json!({"S": "l"}));
@@ -152,7 +152,7 @@ async fn a_function_gets_the_event_of_lambda() {
 }
 
 #[tokio::test]
-async fn filtered_records_are_passed_over_and_a_restart_goes_on() {
+async fn filtered_records_are_skipped_and_a_restart_continues() {
     let stack = Stack::new();
     let database = stack.bench.database();
     put(&database, "p1");
@@ -169,7 +169,7 @@ async fn filtered_records_are_passed_over_and_a_restart_goes_on() {
 }
 
 #[tokio::test]
-async fn what_is_written_while_it_waits_is_seen() {
+async fn writes_during_a_wait_are_read() {
     let stack = Stack::new();
     let database = stack.bench.database();
     let written = AtomicUsize::new(0);
@@ -185,7 +185,7 @@ async fn what_is_written_while_it_waits_is_seen() {
 }
 
 #[tokio::test]
-async fn a_poison_record_ends_in_the_failure_queue_and_its_neighbours_finish() {
+async fn a_poison_record_goes_to_the_failure_queue_alone() {
     let stack = Stack::new();
     let database = stack.bench.database();
     for sk in ["p1", "p2", "poison", "p3", "p4"] {
@@ -194,7 +194,7 @@ async fn a_poison_record_ends_in_the_failure_queue_and_its_neighbours_finish() {
     let poison = |event: &Value| {
         let records = event["Records"].as_array().unwrap();
         let bad = records.iter().find(|r| r["dynamodb"]["Keys"]["sk"]["S"] == "poison");
-        // As the project's own function does: only an error makes Lambda halve the batch.
+        // Only an error, not a partial answer, makes Lambda halve the batch.
         if bad.is_some_and(|bad| records.len() > 1 && records[0] == *bad) {
             return Err(InvokeError::Crashed("the first record failed".to_owned()));
         }
@@ -212,7 +212,7 @@ async fn a_poison_record_ends_in_the_failure_queue_and_its_neighbours_finish() {
     assert_eq!(pointer["requestContext"]["approximateInvokeCount"], 2);
     let place = &pointer["DDBStreamBatchInfo"];
     assert_eq!(place["batchSize"], 1);
-    assert_eq!(place["shardId"], "shardId-00000001-spillway");
+    assert_eq!(place["shardId"], "shardId-00000001-orders");
     assert_eq!(place["startSequenceNumber"], place["endSequenceNumber"]);
     let time = pointer["timestamp"].as_str().unwrap();
     assert!(time.ends_with('Z') && time.len() == 24, "{time}");

@@ -29,7 +29,7 @@ impl Drop for Bench {
 
 pub(crate) fn put(database: &Database, sk: &str) {
     let item = json!({"pk": {"S": "a"}, "sk": {"S": sk}, "listing": {"S": "l"}, "listing_at": {"S": sk}});
-    let request = json!({"TableName": "spillway", "Item": item});
+    let request = json!({"TableName": "orders", "Item": item});
     database.put_item(serde_json::from_value(request).unwrap()).unwrap();
 }
 
@@ -37,7 +37,7 @@ fn described() -> template::Table {
     let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
     let text = |name: &str| json!({"AttributeName": name, "AttributeType": "S"});
     let properties = json!({
-        "TableName": "spillway",
+        "TableName": "orders",
         "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": [key("pk", "HASH"), key("sk", "RANGE")],
         "AttributeDefinitions": [text("pk"), text("sk"), text("listing"), text("listing_at")],
@@ -52,7 +52,7 @@ fn described() -> template::Table {
         "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": true},
         "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": true},
     });
-    template::Table { name: "spillway".to_owned(), properties }
+    template::Table { name: "orders".to_owned(), properties }
 }
 
 /// Records in the stream.
@@ -63,11 +63,11 @@ fn records(bench: &Bench) -> i64 {
 }
 
 #[test]
-fn the_table_is_made_as_the_template_says_and_used_again() {
+fn the_table_is_created_once_and_used_again() {
     let bench = Bench::new();
     let database = bench.database();
     put(&database, "one");
-    let made = database.get_table_metadata("spillway").unwrap().unwrap();
+    let made = database.get_table_metadata("orders").unwrap().unwrap();
     assert_eq!(made.ttl_attribute.as_deref(), Some("expires_at"));
     assert!(made.stream_enabled && made.ttl_enabled);
     assert!(made.gsi_definitions.unwrap().contains("KEYS_ONLY"));
@@ -108,12 +108,12 @@ fn writes_find_the_last_record_by_an_index_and_old_records_are_trimmed() {
     let plan: String = connection
         .query_row(
             "EXPLAIN QUERY PLAN SELECT MAX(CAST(sequence_number AS INTEGER))
-             FROM _stream_records WHERE table_name = 'spillway'",
+             FROM _stream_records WHERE table_name = 'orders'",
             [],
             |row| row.get(3),
         )
         .unwrap();
-    assert!(plan.contains("spillway_stream_order"), "{plan}");
+    assert!(plan.contains("stream_order"), "{plan}");
     Table::open(&bench.path, &described(), 0).unwrap();
     assert_eq!(records(&bench), 1);
 }

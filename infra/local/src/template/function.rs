@@ -8,8 +8,9 @@ use super::node::Node;
 use super::passed_over::{only, only_of};
 use super::resources::{Resource, Resources, required};
 use super::store::{seconds, visibility};
+use super::trigger;
 use super::{Function, QueueTrigger, Route, Schedule, StreamTrigger, TemplateError, Trigger};
-use crate::roles::{Role, trigger};
+use crate::policy::Role;
 
 /// The function's folder, package and binary: the last component of `CodeUri`.
 pub(super) fn folder(resource: &Resource) -> Result<String, TemplateError> {

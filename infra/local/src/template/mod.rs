@@ -1,10 +1,11 @@
-//! Reads `infra/template.yaml`: the runner invents nothing of its own.
+//! Reads the template. The runner adds nothing of its own.
 
 mod api;
 mod conditions;
 mod function;
 mod intrinsics;
 mod model;
+mod nested;
 mod node;
 mod parameters;
 mod passed_over;
@@ -13,8 +14,11 @@ mod role;
 mod store;
 #[cfg(test)]
 mod tests;
+pub mod trigger;
 
 pub use model::*;
+
+use std::path::Path;
 
 use node::Node;
 use resources::Resources;
@@ -44,6 +48,8 @@ pub struct Surroundings<'a> {
     pub region: &'a str,
     /// `AWS::StackName`.
     pub stack: &'a str,
+    /// The template's folder, to which the paths of nested stacks are relative.
+    pub folder: &'a Path,
     /// The value set for a parameter from outside, by the variable's name, as `CACHE_SECONDS`.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
 }
@@ -64,6 +70,9 @@ impl Template {
             usage_plans: Vec::new(),
             api: Api::default(),
         };
+        for resource in resources.of("AWS::CloudFormation::Stack") {
+            nested::check(resource, around.folder)?;
+        }
         for resource in resources.of("AWS::SQS::Queue") {
             template.queues.push(store::queue(&resources, resource)?);
         }
@@ -78,6 +87,12 @@ impl Template {
         template.api = api.settings;
         Ok(template)
     }
+}
+
+/// A template as JSON: `!Ref x` is `{"Ref": "x"}`, and an alias is a copy of what its anchor marks. Errors if the text is not
+/// one YAML document.
+pub fn document(text: &str) -> Result<serde_json::Value, TemplateError> {
+    Ok(Node::parse(text)?.json())
 }
 
 /// The variable that sets a parameter: `CacheSeconds` is `CACHE_SECONDS`.

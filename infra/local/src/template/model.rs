@@ -1,13 +1,13 @@
-//! What the runner knows of `infra/template.yaml`, typed.
+//! The template as types.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::roles::Role;
+use crate::policy::Role;
 
-/// Everything in the template that the runner stands in for.
+/// The parts of the template that the runner runs.
 #[derive(Clone, Debug)]
 pub struct Template {
     pub functions: Vec<Function>,
@@ -21,24 +21,24 @@ pub struct Template {
 
 #[derive(Clone, Debug)]
 pub struct Function {
-    /// The resource's name in the template, as `CreatePayment`.
+    /// The resource's name in the template, as `CreateOrder`.
     pub logical_id: String,
-    /// Folder, package and binary, as `create-payment`: the last component of `CodeUri`.
+    /// Folder, package and binary, as `create-order`: the last component of `CodeUri`.
     pub name: String,
-    /// Its name on AWS, as `spillway-create-payment`.
+    /// Its name on AWS, as `stack-create-order`.
     pub function_name: String,
     /// How long one invocation may take.
     pub timeout: Duration,
-    /// Memory in MiB; told to the function, not enforced.
+    /// Memory in MiB. The function can read it; it is not enforced.
     pub memory: u32,
     /// Its variables with `Globals` merged in.
     pub environment: BTreeMap<String, String>,
-    /// What it may do; `None`: no more than to write its log and to be triggered.
+    /// Its role. `None`: it may only write its log and be triggered.
     pub role: Option<Role>,
     pub triggers: Vec<Trigger>,
 }
 
-/// What invokes a function. Each names its function by [`Function::name`].
+/// A trigger of a function. Each names its function by [`Function::name`].
 #[derive(Clone, Debug)]
 pub enum Trigger {
     Route(Route),
@@ -52,11 +52,11 @@ pub struct Route {
     pub function: String,
     /// Upper case.
     pub method: String,
-    /// As `/v1/payments/{payment_id}`.
+    /// As `/v1/orders/{order_id}`.
     pub path: String,
     /// Whether the usage plan's throttle of the caller's key applies.
     pub api_key_required: bool,
-    /// Whether it is answered without asking the authorizer.
+    /// Whether it has no authorizer.
     pub public: bool,
 }
 
@@ -90,7 +90,7 @@ pub struct StreamTrigger {
     pub retries: Option<u32>,
     /// A record older than this is given up; `None`: never.
     pub max_record_age: Option<Duration>,
-    /// Logical id of the queue that is told of a batch that was given up.
+    /// Logical id of the queue for batches that were given up.
     pub on_failure: Option<String>,
     /// Patterns of `FilterCriteria`; a record that matches none is skipped. Empty: all match.
     pub filters: Vec<Value>,
@@ -116,10 +116,10 @@ pub struct Queue {
     pub name: String,
     /// How long a received message is hidden.
     pub visibility: Duration,
-    /// How long a sent message is held back, unless it says otherwise.
+    /// The default delay of a sent message.
     pub delay: Duration,
     pub retention: Duration,
-    /// How long a receive call waits, unless it says otherwise.
+    /// The default wait of a receive call.
     pub receive_wait: Duration,
     /// Where messages go that were received too often.
     pub redrive: Option<Redrive>,
@@ -156,13 +156,13 @@ pub struct Api {
     pub stage: String,
     /// The throttle of the whole stage: requests per second and at once.
     pub throttle: Option<Throttle>,
-    /// Who tells callers apart.
+    /// The authorizer of all routes that are not public.
     pub authorizer: Option<Authorizer>,
-    /// What the gateway answers itself, by kind, as `THROTTLED`.
+    /// The gateway's own answers by kind, as `THROTTLED`.
     pub responses: BTreeMap<String, GatewayResponse>,
-    /// What it answers itself to the methods of a path that are no routes.
+    /// The gateway's own answers to methods without a route.
     pub mocks: Vec<Mock>,
-    /// The size in bytes from which answers are compressed for clients that ask for it; `None`: none is.
+    /// The size in bytes from which answers are compressed for clients that accept it. `None`: no compression.
     pub compression_size_min: Option<usize>,
 }
 
@@ -181,23 +181,23 @@ pub struct Authorizer {
     pub name: String,
     /// Its function's [`Function::name`].
     pub function: String,
-    /// Headers that identify the caller; a request without one of them is refused at once.
+    /// Headers that identify the caller. A request without one of them is refused.
     pub headers: Vec<String>,
-    /// How long an answer is kept; zero: not at all.
+    /// How long an answer is cached. Zero: no cache.
     pub cache: Duration,
 }
 
 /// A mock integration for any method of a path (`x-amazon-apigateway-any-method`), without authorizer and plan.
 #[derive(Clone, Debug)]
 pub struct Mock {
-    /// As `/v1/payments/{payment_id}`.
+    /// As `/v1/orders/{order_id}`.
     pub path: String,
-    /// Types of bodies that it takes.
+    /// Content types that it accepts.
     pub media_types: Vec<String>,
     pub answer: GatewayResponse,
 }
 
-/// What the gateway answers itself for one kind of refusal.
+/// The gateway's own answer for one kind of refusal.
 #[derive(Clone, Debug, Default)]
 pub struct GatewayResponse {
     /// The status; `None`: the kind's own.
@@ -209,7 +209,7 @@ pub struct GatewayResponse {
 }
 
 impl Template {
-    /// The function that goes by this name: its folder, its name on AWS or its logical id.
+    /// The function with this folder, name on AWS or logical id.
     pub fn function(&self, name: &str) -> Option<&Function> {
         self.functions.iter().find(|f| f.name == name || f.function_name == name || f.logical_id == name)
     }

@@ -9,7 +9,7 @@ use super::{Surroundings, TemplateError, conditions, parameters};
 use crate::arn::{self, ACCOUNT, API_ID};
 
 /// Types that the runner has a part for.
-pub(super) const SERVED: [&str; 7] = [
+pub(super) const SERVED: [&str; 8] = [
     "AWS::Serverless::Function",
     "AWS::Serverless::Api",
     "AWS::DynamoDB::Table",
@@ -17,10 +17,12 @@ pub(super) const SERVED: [&str; 7] = [
     "AWS::ApiGateway::UsagePlan",
     "AWS::IAM::Role",
     "AWS::IAM::ManagedPolicy",
+    // Only checked.
+    "AWS::CloudFormation::Stack",
 ];
 
 /// Types that change nothing on a developer's machine, each with the attributes that others may ask for.
-const PASSED_OVER: [(&str, &[&str]); 12] = [
+pub(super) const PASSED_OVER: [(&str, &[&str]); 12] = [
     ("AWS::ApiGateway::Account", &[]),
     ("AWS::ApiGateway::BasePathMapping", &[]),
     ("AWS::ApiGateway::DomainName", &["RegionalDomainName", "RegionalHostedZoneId"]),

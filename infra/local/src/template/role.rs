@@ -4,7 +4,7 @@ use super::TemplateError;
 use super::node::{Kind, Node};
 use super::passed_over::{only, only_of};
 use super::resources::{Resource, Resources, required};
-use crate::roles::{Role, Statement};
+use crate::policy::{Role, Statement};
 
 /// The role that the function names, if it names one.
 pub(super) fn of(resources: &Resources, function: &Resource) -> Result<Option<Role>, TemplateError> {

@@ -1,7 +1,10 @@
 mod conditions;
+mod nested;
+mod readme;
 mod roles;
 mod unknown;
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Surroundings, Template, TemplateError, Trigger, variable_name};
@@ -110,12 +113,16 @@ fn read(text: &str, variables: &[(&str, &str)]) -> Result<Template, TemplateErro
 }
 
 fn around(variable: &dyn Fn(&str) -> Option<String>) -> Surroundings<'_> {
-    Surroundings { queues_url: "http://127.0.0.1:9324", region: "eu-central-1", stack: "spillway", variable }
+    let folder = Path::new(FOLDER);
+    Surroundings { queues_url: "http://127.0.0.1:9324", region: "eu-central-1", stack: "spillway", folder, variable }
 }
+
+/// Where the template of this project lies.
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
 /// The text of the template that describes this project's system.
 fn project() -> String {
-    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../template.yaml")).unwrap()
+    std::fs::read_to_string(Path::new(FOLDER).join("template.yaml")).unwrap()
 }
 
 #[test]

@@ -1,23 +1,23 @@
 //! Splits a text into groups of letters and digits.
 
-/// Letters and digits that touch each other. Of the letters only those of ASCII count: codes consist of these, and
-/// scripts without spaces touch whatever stands beside them.
+/// Letters and digits that touch each other. Only ASCII letters count, because codes consist of these. Other scripts
+/// may have no spaces, so that their letters touch any number beside them.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Group {
-    /// Digits of other scripts as those of ASCII.
+    /// ASCII letters and digits. Digits of other scripts are converted.
     pub text: String,
-    /// What is between it and the group before it.
+    /// The separator in front of the group.
     pub gap: Gap,
 }
 
-/// What is between two groups.
+/// The kind of separator between two groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Gap {
     /// Dashes, dots, slashes, underscores.
     Joined,
-    /// Those with spaces, or spaces alone.
+    /// Spaces, alone or with the characters of `Joined`.
     Spaced,
-    /// Anything else.
+    /// Any other character.
     Apart,
 }
 
@@ -34,7 +34,7 @@ impl Group {
 /// The groups of a text.
 pub(super) fn of(text: &str) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    // None inside a group.
+    // `None` while inside a group.
     let mut gap = Some(Gap::Apart);
     for c in text.chars().filter(|c| !is_invisible(*c)) {
         let Some(letter) = digit(c).or_else(|| Some(c).filter(char::is_ascii_alphabetic)) else {
@@ -66,13 +66,13 @@ fn kind(c: char) -> Gap {
     }
 }
 
-/// What has no width: hyphenation, joiners, marks of direction, variants and keycaps. It is as if it were not there.
+/// Whether a character has no width: hyphenation, joiners, marks of direction, variants and keycaps. They are ignored.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{20e3}' | '\u{feff}')
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}')
 }
 
-/// A decimal digit of any script (Unicode's category Nd) as one of ASCII.
+/// The ASCII digit for a decimal digit of any script (Unicode's category Nd). None if `c` is not such a digit.
 pub(super) fn digit(c: char) -> Option<char> {
     if c.is_ascii() {
         return Some(c).filter(char::is_ascii_digit);
@@ -81,7 +81,7 @@ pub(super) fn digit(c: char) -> Option<char> {
     char::from_digit(u32::from(c) - u32::from(*zero), 10)
 }
 
-/// The zeros of all scripts but ASCII's, in order (Unicode 17); the nine others follow each.
+/// The zeros of all scripts except ASCII, in order (Unicode 17). The digits 1 to 9 follow each zero.
 #[rustfmt::skip]
 const ZEROS: [char; 75] = [
     '\u{660}', '\u{6f0}', '\u{7c0}', '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{b66}', '\u{be6}', '\u{c66}',
@@ -112,13 +112,13 @@ mod tests {
         {
             assert_eq!(digit(other), value, "{other:?}");
         }
-        for none in ['x', '\u{65f}', '\u{66a}', '\u{ff1a}', '四', '\u{1d7cd}', '\u{1d800}', char::MAX] {
-            assert_eq!(digit(none), None, "{none:?}");
+        for other in ['x', '\u{65f}', '\u{66a}', '\u{ff1a}', '四', '\u{1d7cd}', '\u{1d800}', char::MAX] {
+            assert_eq!(digit(other), None, "{other:?}");
         }
     }
 
     #[test]
-    fn groups_know_what_is_between_them() {
+    fn each_group_has_the_gap_before_it() {
         let group = |text: &str, gap| Group { text: text.to_owned(), gap };
         let groups = [
             group("No", Gap::Apart),

@@ -33,7 +33,7 @@ const TEST_NUMBERS: [&str; 25] = [
 ];
 
 #[test]
-fn card_numbers_are_found_however_they_are_written() {
+fn card_numbers_are_found_in_every_notation() {
     for text in [
         "4242424242424242",
         "4242 4242 4242 4242",
@@ -49,7 +49,7 @@ fn card_numbers_are_found_however_they_are_written() {
         "4242–4242—4242‑4242",
         "4242.4242.4242.4242",
         "4242\u{200b}4242\u{feff}42424242",
-        // With an expiry and a security code behind it.
+        // Followed by an expiry and a security code.
         "4242 4242 4242 4242 12/27 123",
         "4242424242424242 12/27",
         "4242424242424242/12/27/123",
@@ -58,7 +58,7 @@ fn card_numbers_are_found_however_they_are_written() {
         "4242_4242_4242_4242_12_2027",
         "3782 822463 10005 12/27 1234",
         "378282246310005/12/27/1234",
-        // With a label, or another number, before it.
+        // After a label or another number.
         "No.4242424242424242",
         "card_4242424242424242",
         "order 1001 4242424242424242",
@@ -67,10 +67,10 @@ fn card_numbers_are_found_however_they_are_written() {
         "PO12 4242 4242 4242 4242",
         "No. 2: 4242 4242 4242 4242 1500 EUR",
         "カード4242424242424242です",
-        // Two of them, the first one mistyped.
+        // Two card numbers, the first one mistyped.
         "4242 4242 4242 4241, 5555 5555 5555 4444",
         "4242.4242.4242.4241 5555.5555.5555.4444",
-        // In other digits, and with other signs between.
+        // Digits of other scripts, and other separators.
         "４２４２ ４２４２ ４２４２ ４２４２",
         "٤٢٤٢٤٢٤٢٤٢٤٢٤٢٤٢",
         "۴۲۴۲-۴۲۴۲-۴۲۴۲-۴۲۴۲",
@@ -90,13 +90,13 @@ fn card_numbers_are_found_however_they_are_written() {
 }
 
 #[test]
-fn other_numbers_are_not() {
+fn other_numbers_are_not_card_numbers() {
     for text in [
         "",
         "Order 1001",
         "4242424242424241",        // wrong check digit
         "42424242424242424242424", // longer than any card
-        "1234567890123452",        // right check digit, no issuer
+        "1234567890123452",        // correct check digit, no issuer
         "+1 202 555 0143",
         "424242424242424", // 15 digits: no Visa length
         "2026-01-31 12:00:00",
@@ -108,8 +108,8 @@ fn other_numbers_are_not() {
         "2026-4242424242424242",
         "4242424242424242-4242",
         "4242-4242-4242-4242-4242",
-        "1234 1234 4242 4242 4242 4242 1234", // in the midst of a longer number
-        "42424242 42424242",                  // in groups that no card has
+        "1234 1234 4242 4242 4242 4242 1234", // inside a longer number
+        "42424242 42424242",                  // in groups that cards do not use
         "424242 424242 4242",
         "424 242 424 242 4242",
         "4242,4242,4242,4242",                  // a list
@@ -125,7 +125,7 @@ fn other_numbers_are_not() {
     }
 }
 
-/// The number in one piece, in fours, and in the groups of its card.
+/// The number in one piece, in groups of four, and in the groups of its card.
 fn ways(number: &str) -> [Vec<&str>; 3] {
     let own: &[usize] = match number.len() {
         13 => &[4, 3, 3, 3],
@@ -144,7 +144,7 @@ fn ways(number: &str) -> [Vec<&str>; 3] {
     })
 }
 
-/// The digits of a script that begins with `zero`, in place of ASCII's.
+/// The text with its ASCII digits replaced by those of the script that begins with `zero`.
 fn in_script(text: &str, zero: char) -> String {
     let other = |c: char| c.to_digit(10).and_then(|value| char::from_u32(u32::from(zero) + value));
     text.chars().map(|c| other(c).unwrap_or(c)).collect()
@@ -173,7 +173,7 @@ const BEHIND: [&str; 14] = [
 
 proptest! {
     #[test]
-    fn test_numbers_are_found_in_any_writing_and_prose(
+    fn test_numbers_are_found_in_any_notation_and_prose(
         number in select(&TEST_NUMBERS),
         way in 0..3_usize,
         separator in select(&SEPARATORS),
@@ -188,12 +188,12 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_read(text in "\\PC*", signs in "[0-9 ./_\\-a-f]{0,80}") {
+    fn no_text_causes_a_panic(text in "\\PC*", signs in "[0-9 ./_\\-a-f]{0,80}") {
         let _ = (holds_card_number(&text), holds_card_number(&signs));
     }
 }
 
-/// Numbers of a fixed seed (SplitMix64).
+/// A pseudo-random generator with a fixed seed (SplitMix64).
 struct Random(u64);
 
 impl Random {
@@ -245,7 +245,7 @@ impl Random {
                 _ => self.of(&format!("{digits}{digits}{letters}"), 1),
             })
             .collect();
-        // 98 less the remainder of the number that the account, the country and 00 make, nine digits at a time.
+        // The check digits: 98 minus the remainder modulo 97 of account, country and 00. Nine digits at a time.
         let signs = format!("{account}{country}00");
         let number: String = signs.chars().map(|c| c.to_digit(36).unwrap().to_string()).collect();
         let remainder = number.as_bytes().chunks(9).fold(0_u64, |remainder, chunk| {
@@ -261,7 +261,7 @@ fn spaced(text: &str, length: usize) -> String {
     groups.join(" ")
 }
 
-/// How many of 100,000 texts of a fixed seed are refused.
+/// How many of 100,000 generated texts are refused.
 fn refused(text: impl Fn(&mut Random) -> String) -> u32 {
     let mut random = Random(2026);
     (0..100_000).map(|_| u32::from(holds_card_number(&text(&mut random)))).sum()
@@ -283,7 +283,7 @@ fn ibans_are_not_refused() {
 }
 
 #[test]
-fn references_that_are_written_unlike_cards_are_not_refused() {
+fn references_in_other_formats_are_not_refused() {
     for refused in [
         refused(|random| format!("R{}", random.digits(16))),
         refused(|random| format!("0.{}", random.digits(16))),
@@ -303,18 +303,18 @@ fn references_that_are_written_unlike_cards_are_not_refused() {
     assert_eq!(refused(gtin), 0);
 }
 
-/// The rates that no rule about digits can bring down: of 10,000 prefixes of four digits so many are issued with this
-/// length, and one number in ten has a right Luhn digit.
+/// These rates can't be lowered by any rule about digits. Of the 10,000 four-digit prefixes, the given number is issued
+/// with this length, and one number in ten has a correct Luhn digit.
 #[test]
-fn random_digits_are_refused_as_often_as_they_are_card_numbers() {
+fn random_digits_are_refused_at_the_expected_rate() {
     // 16 digits: Visa 1000, Mastercard 500 and 500, Discover 161, JCB 62, Diners 360, UnionPay 172, Maestro 9: 2764.
     assert!((2_600..2_930).contains(&refused(|random| random.digits(16))));
     assert!((2_600..2_930).contains(&refused(|random| spaced(&random.digits(16), 4))));
     // 19 digits: the same without Mastercard: 1764.
     assert!((1_630..1_900).contains(&refused(|random| random.digits(19))));
-    // 13 digits: Visa 1000 and Maestro 9, less the tenth that checks as GTIN-13: 908.
+    // 13 digits: Visa 1000 and Maestro 9, minus the tenth with a correct GTIN-13 digit: 908.
     assert!((810..1_010).contains(&refused(|random| random.digits(13))));
-    // A day of 2023 to 2027 and ten digits: all of them Mastercard's.
+    // A date of 2023 to 2027 and ten digits: all have a Mastercard prefix.
     let dated = |random: &mut Random| {
         let (year, month, day) = (23 + random.below(5), 1 + random.below(12), 1 + random.below(28));
         format!("{year}{month:02}{day:02}{}", random.digits(10))

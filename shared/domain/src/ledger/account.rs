@@ -1,26 +1,27 @@
-//! The accounts of the ledger, and the one table of what each type of entry posts to them.
+//! The accounts of the ledger, and a table of the accounts that each type of entry debits and credits.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// An account of the ledger. The merchant's is one per merchant, mode and currency; the others are the platform's.
+/// An account of the ledger. Each merchant has one `Merchant` account per mode and currency. The others belong to the
+/// platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Account {
-    /// What is owed to the merchant: a liability, value-dated.
+    /// A liability: money owed to the merchant, with value dates.
     Merchant,
-    /// What the processor owes for captures.
+    /// An asset: money that the processor owes for captures.
     ProcessorReceivable,
-    /// What was earned by fees.
+    /// Income from fees.
     FeeIncome,
-    /// What was taken from merchants for refunds that the processor has not confirmed yet.
+    /// A liability: money taken from merchants for refunds that the processor has not confirmed yet.
     RefundsPayable,
-    /// An account that only a newer version of this code posts to. It is read and carried, never posted to.
+    /// An account of a newer version of this code. It is read and preserved, but never posted to.
     #[serde(untagged)]
     Other(String),
 }
 
-/// What an entry records.
+/// The type of a journal entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EntryType {
@@ -28,26 +29,26 @@ pub enum EntryType {
     Capture,
     /// Money taken from the merchant for a refund.
     Refund,
-    /// The processor has given a refund's money back.
+    /// Money that the processor has given back for a refund.
     RefundSent,
-    /// The processor refused a refund: its money is the merchant's again.
+    /// Money returned to the merchant, because the processor refused a refund.
     RefundFailed,
-    /// A type that only a newer version of this code posts. It is read and shown, never posted.
+    /// A type of a newer version of this code. It is read and shown, but never posted.
     #[serde(untagged)]
     #[schemars(skip)]
     Other(String),
 }
 
-/// What entries of one type post.
+/// The accounts that entries of one type may use.
 pub(super) struct Rule {
     entry_type: EntryType,
-    /// The accounts that it debits.
+    /// Accounts that these entries may debit.
     pub(super) debits: &'static [Account],
-    /// The accounts that it credits.
+    /// Accounts that these entries may credit.
     pub(super) credits: &'static [Account],
 }
 
-/// Every type of entry, with the accounts that it debits and credits. An entry that posts anything else can't be made.
+/// The rule of every type of entry. An entry with another posting can't be made.
 const RULES: &[Rule] = &[
     rule(EntryType::Capture, &[Account::ProcessorReceivable], &[Account::Merchant, Account::FeeIncome]),
     rule(EntryType::Refund, &[Account::Merchant], &[Account::RefundsPayable]),
@@ -59,11 +60,11 @@ const fn rule(entry_type: EntryType, debits: &'static [Account], credits: &'stat
     Rule { entry_type, debits, credits }
 }
 
-/// Accounts whose credits are what the merchant pays for the service.
+/// Accounts that collect fees from the merchant.
 pub(super) const FEES: &[Account] = &[Account::FeeIncome];
 
 impl EntryType {
-    /// What entries of this type post. None if this version does not post them.
+    /// The rule of this type. None if this version does not post entries of the type.
     pub(super) fn rule(&self) -> Option<&'static Rule> {
         RULES.iter().find(|rule| rule.entry_type == *self)
     }

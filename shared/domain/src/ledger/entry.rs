@@ -1,4 +1,4 @@
-//! Journal entries: balanced by construction.
+//! Journal entries. An unbalanced entry can't be constructed.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::id::{EntryId, ObjectId};
 use crate::money::{Minor, OutOfRange};
 use crate::time::{Day, Timestamp};
 
-/// The two sides of an entry.
+/// The side of a posting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
@@ -20,7 +20,7 @@ pub enum Side {
     Credit,
 }
 
-/// One leg of an entry.
+/// One posting of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Posting {
     /// The account that changes.
@@ -31,42 +31,42 @@ pub struct Posting {
     pub amount: Minor,
 }
 
-/// A journal entry: balanced, never changed, never deleted. [`Draft::post`] is the only way to make one.
+/// A journal entry. It is balanced, and never changed or deleted. Only [`Draft::post`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
-    /// Sorts by time, names its shard.
+    /// An ordered id: it sorts by time and names its shard.
     pub id: EntryId,
-    /// What it records.
+    /// The type, which is `type` in JSON.
     #[serde(rename = "type")]
     pub entry_type: EntryType,
-    /// Of all legs.
+    /// The currency of all postings.
     pub currency: Currency,
-    /// The legs: debits equal credits.
+    /// The postings. Debits equal credits.
     postings: Vec<Posting>,
-    /// The day from which the merchant's leg counts as available.
+    /// The value date of the merchant's posting.
     pub available_on: Day,
-    /// The object that caused it.
+    /// The object that caused the entry.
     pub source: ObjectId,
-    /// The request that began it.
+    /// Id of the request that created that object.
     pub request_id: String,
-    /// When it was posted.
+    /// Time of posting.
     pub created_at: Timestamp,
 }
 
-/// Where, when and for what an entry is posted.
+/// The cause, the time and the shard of an entry.
 #[derive(Debug, Clone)]
 pub struct Posted {
-    /// The object that causes it.
+    /// The object that causes the entry.
     pub source: ObjectId,
-    /// The version of the object that it leads to: an object posts at most one entry for each of its versions.
+    /// The version of the object after the change. Each version of an object posts at most one entry.
     pub version: u64,
-    /// The shard of the object, which the entry inherits.
+    /// The shard of the object. The entry inherits it, see [`Draft::post`].
     pub shard: u16,
-    /// The day from which the merchant's leg counts as available.
+    /// The value date of the merchant's posting.
     pub available_on: Day,
-    /// The request that began it.
+    /// Id of the request that created the object.
     pub request_id: String,
-    /// The time of posting.
+    /// Time of posting.
     pub at: Timestamp,
 }
 
@@ -76,21 +76,21 @@ pub enum LedgerError {
     /// An amount or a sum overflows.
     #[error(transparent)]
     OutOfRange(#[from] OutOfRange),
-    /// Debits and credits differ.
+    /// The sums of debits and credits differ.
     #[error("the entry does not balance")]
     Unbalanced,
-    /// No leg is left.
-    #[error("the entry has no leg")]
+    /// There are no postings.
+    #[error("the entry has no postings")]
     Empty,
-    /// A leg is below 0.
-    #[error("a leg of the entry is negative")]
+    /// An amount is negative.
+    #[error("a posting of the entry is negative")]
     Negative,
-    /// An account or a side that this type of entry does not post.
+    /// A posting uses an account or a side that this type of entry must not use.
     #[error("the entry posts to an account that its type does not post to")]
     WrongAccount,
 }
 
-/// An entry while its legs are put together.
+/// An entry that is being built.
 #[derive(Debug, Clone)]
 pub struct Draft {
     entry_type: EntryType,
@@ -99,30 +99,31 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// An entry without legs.
+    /// An entry without postings.
     pub fn of(entry_type: EntryType, currency: Currency) -> Draft {
         Draft { entry_type, currency, postings: Vec::new() }
     }
 
-    /// Adds a debit. A leg of 0 is left out.
+    /// Adds a debit. An amount of 0 is left out.
     pub fn debit(self, account: Account, amount: Minor) -> Draft {
-        self.leg(Side::Debit, account, amount)
+        self.posting(Side::Debit, account, amount)
     }
 
-    /// Adds a credit. A leg of 0 is left out.
+    /// Adds a credit. An amount of 0 is left out.
     pub fn credit(self, account: Account, amount: Minor) -> Draft {
-        self.leg(Side::Credit, account, amount)
+        self.posting(Side::Credit, account, amount)
     }
 
-    fn leg(mut self, side: Side, account: Account, amount: Minor) -> Draft {
+    fn posting(mut self, side: Side, account: Account, amount: Minor) -> Draft {
         if amount != Minor::ZERO {
             self.postings.push(Posting { account, side, amount });
         }
         self
     }
 
-    /// The entry, and the movement of the merchant's balance (none if the entry does not change it). Errors unless the
-    /// legs are those of the type, each above 0, and balance.
+    /// The entry and its movement. `None` in place of the movement if the entry does not change the merchant's balance.
+    /// An entry that takes from the merchant goes to a shard of the first part of the balance, any other to
+    /// `posted.shard`. Errors unless the postings obey the rule of the type, have positive amounts, and sum to zero.
     pub fn post(self, posted: Posted) -> Result<(JournalEntry, Option<Movement>), LedgerError> {
         self.check()?;
         let version = posted.version.to_string();
@@ -148,70 +149,71 @@ impl Draft {
         if self.postings.is_empty() {
             return Err(LedgerError::Empty);
         }
-        for leg in &self.postings {
-            let accounts = match leg.side {
+        for posting in &self.postings {
+            let accounts = match posting.side {
                 Side::Debit => rule.debits,
                 Side::Credit => rule.credits,
             };
-            if !accounts.contains(&leg.account) {
+            if !accounts.contains(&posting.account) {
                 return Err(LedgerError::WrongAccount);
             }
-            if leg.amount <= Minor::ZERO {
+            if posting.amount <= Minor::ZERO {
                 return Err(LedgerError::Negative);
             }
         }
-        let debits = total(&self.postings, |leg| leg.side == Side::Debit)?;
-        let credits = total(&self.postings, |leg| leg.side == Side::Credit)?;
+        let debits = total(&self.postings, |posting| posting.side == Side::Debit)?;
+        let credits = total(&self.postings, |posting| posting.side == Side::Credit)?;
         if debits == credits { Ok(()) } else { Err(LedgerError::Unbalanced) }
     }
 }
 
-/// The shard of an entry that changes the merchant's balance by `net`. What takes from the merchant goes to the first part
-/// of the balance: the other parts hold credits alone and are never below zero.
+/// The shard of an entry that changes the merchant's balance by `net`. Debits go to the first part of the balance. So
+/// the other parts contain only credits and are never negative.
 fn shard_for(shard: u16, net: Minor) -> u16 {
     if net < Minor::ZERO { shard % SHARDS_PER_PART } else { shard }
 }
 
-/// Minor units by which legs change the merchant's balance: credits of its account less debits.
+/// Minor units by which the postings change the merchant's balance: credits of its account minus debits.
 fn net(postings: &[Posting]) -> Result<Minor, OutOfRange> {
     credited(postings, &[Account::Merchant])
 }
 
-/// Credits of the accounts less their debits.
+/// Credits of these accounts minus their debits.
 fn credited(postings: &[Posting], accounts: &[Account]) -> Result<Minor, OutOfRange> {
-    let of = |side| total(postings, |leg| leg.side == side && accounts.contains(&leg.account));
+    let of = |side| total(postings, |posting| posting.side == side && accounts.contains(&posting.account));
     of(Side::Credit)?.minus(of(Side::Debit)?)
 }
 
-/// The sum of the legs that `counts`.
+/// The sum of the postings for which `counts` is true.
 fn total(postings: &[Posting], counts: impl Fn(&Posting) -> bool) -> Result<Minor, OutOfRange> {
-    Minor::sum(postings.iter().filter(|leg| counts(leg)).map(|leg| leg.amount))
+    Minor::sum(postings.iter().filter(|posting| counts(posting)).map(|posting| posting.amount))
 }
 
 impl JournalEntry {
-    /// The legs.
+    /// The postings.
     pub fn postings(&self) -> &[Posting] {
         &self.postings
     }
 
-    /// Whether a leg is the merchant's account or a fee. An entry between accounts of the platform does not change the
-    /// balance.
+    /// Whether the entry posts to the merchant's account or to a fee account. Entries between other accounts of the
+    /// platform do not concern the merchant's balance.
     pub fn changes_the_balance(&self) -> bool {
-        let is_the_merchants = |leg: &Posting| leg.account == Account::Merchant || FEES.contains(&leg.account);
+        let is_the_merchants =
+            |posting: &Posting| posting.account == Account::Merchant || FEES.contains(&posting.account);
         self.postings.iter().any(is_the_merchants)
     }
 
-    /// Minor units by which the merchant's balance changed: credits of its account less debits.
+    /// Minor units by which the merchant's balance changed: credits of its account minus debits.
     pub fn net(&self) -> Result<Minor, OutOfRange> {
         net(&self.postings)
     }
 
-    /// Minor units that the merchant paid for the service: credits of the income accounts less debits.
+    /// Minor units that the merchant paid as fees: credits of the fee accounts minus debits.
     pub fn fee(&self) -> Result<Minor, OutOfRange> {
         credited(&self.postings, FEES)
     }
 
-    /// Minor units before the fee: net and fee together.
+    /// Minor units before the fee: the sum of net and fee.
     pub fn amount(&self) -> Result<Minor, OutOfRange> {
         self.net()?.plus(self.fee()?)
     }
@@ -251,13 +253,13 @@ mod tests {
     fn a_capture_of_10000_with_a_fee_of_320() {
         let (entry, movement) = capture(10_000, 9_680, 320).unwrap();
         let movement = movement.unwrap();
-        let leg = |account, side, amount| Posting { account, side, amount: Minor::new(amount) };
+        let posting = |account, side, amount| Posting { account, side, amount: Minor::new(amount) };
         assert_eq!(
             entry.postings(),
             [
-                leg(Account::ProcessorReceivable, Side::Debit, 10_000),
-                leg(Account::Merchant, Side::Credit, 9_680),
-                leg(Account::FeeIncome, Side::Credit, 320),
+                posting(Account::ProcessorReceivable, Side::Debit, 10_000),
+                posting(Account::Merchant, Side::Credit, 9_680),
+                posting(Account::FeeIncome, Side::Credit, 320),
             ]
         );
         let shown = [entry.amount(), entry.fee(), entry.net()].map(|read| read.unwrap().units());
@@ -267,37 +269,38 @@ mod tests {
     }
 
     #[test]
-    fn a_leg_of_nothing_is_left_out() {
+    fn a_posting_of_zero_is_left_out() {
         assert_eq!(capture(10, 10, 0).unwrap().0.postings().len(), 2);
         assert_eq!(capture(10, 0, 10).unwrap().0.postings().len(), 2);
     }
 
     #[test]
-    fn an_entry_of_fees_alone_moves_no_balance() {
+    fn an_entry_with_only_fees_has_no_movement() {
         assert_eq!(capture(10, 0, 10).unwrap().1, None);
     }
 
     #[test]
-    fn what_takes_from_the_merchant_goes_to_the_first_part() {
+    fn debits_of_the_merchant_go_to_the_first_part() {
         let shards = [(0, 5), (0, -5), (3, -5), (4, 5), (4, 0), (4, -5), (1023, 5), (1023, -5)];
         let expected = [0, 0, 3, 4, 4, 0, 1023, 3];
         assert_eq!(shards.map(|(shard, net)| shard_for(shard, Minor::new(net))), expected);
     }
 
     #[test]
-    fn an_entry_between_the_platforms_accounts_stays_on_its_shard_and_changes_no_balance() {
+    fn an_entry_between_platform_accounts_has_no_movement() {
         let sent = Draft::of(EntryType::RefundSent, usd())
             .debit(Account::RefundsPayable, Minor::new(10))
             .credit(Account::ProcessorReceivable, Minor::new(10));
         let (entry, movement) = sent.post(Posted { shard: 7, ..posted() }).unwrap();
         assert_eq!((entry.changes_the_balance(), movement, entry.id.shard()), (false, None, 7));
-        // A fee that takes the whole amount moves no balance either, but the merchant has paid it.
+        // An entry whose fee is the whole amount has no movement either, but it concerns the merchant, who paid the
+        // fee.
         let [all_fee, no_fee] = [capture(10, 0, 10), capture(10, 10, 0)].map(|made| made.unwrap().0);
         assert_eq!([all_fee, no_fee].map(|entry| entry.changes_the_balance()), [true, true]);
     }
 
     #[test]
-    fn a_wrong_entry_can_not_be_made() {
+    fn an_invalid_entry_is_refused() {
         assert_eq!(capture(10, 9, 0).unwrap_err(), LedgerError::Unbalanced);
         assert_eq!(capture(10, -1, 11).unwrap_err(), LedgerError::Negative);
         assert_eq!(capture(0, 0, 0).unwrap_err(), LedgerError::Empty);
@@ -311,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_a_newer_version_is_read_and_shown() {
+    fn an_entry_of_a_newer_version_reads_back_unchanged() {
         let (entry, _) = capture(10_000, 9_680, 320).unwrap();
         let mut stored = serde_json::to_value(&entry).unwrap();
         stored["type"] = "toll".into();
@@ -329,9 +332,9 @@ mod tests {
         fn every_capture_balances(amount in 1..=crate::money::AMOUNT_MAX, fee_share in 0..=100_i64) {
             let fee = amount / 100 * fee_share;
             let (entry, _) = capture(amount, amount - fee, fee).unwrap();
-            let signed = entry.postings().iter().map(|leg| match leg.side {
-                Side::Debit => leg.amount.units(),
-                Side::Credit => -leg.amount.units(),
+            let signed = entry.postings().iter().map(|posting| match posting.side {
+                Side::Debit => posting.amount.units(),
+                Side::Credit => -posting.amount.units(),
             });
             prop_assert_eq!(signed.sum::<i64>(), 0);
         }

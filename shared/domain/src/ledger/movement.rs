@@ -1,4 +1,4 @@
-//! Movements: the changes of merchants' balances.
+//! Movements: signed changes of merchants' balances.
 
 use std::fmt;
 
@@ -9,28 +9,30 @@ use crate::id::EntryId;
 use crate::money::Minor;
 use crate::time::Day;
 
-/// A signed change of a merchant's balance, written beside its journal entry and folded into the balance later.
+/// A signed change of a merchant's balance. It is written together with its journal entry, and folded into the balance
+/// later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Movement {
-    /// Currency, value date and entry, of which its key is made.
+    /// The key: currency, value date and entry.
     pub key: MovementKey,
-    /// Minor units; negative takes from the merchant.
+    /// Minor units. A negative amount takes from the merchant.
     pub amount: Minor,
 }
 
-/// Which movement: unique, because an entry makes at most one. Movements of one currency sort by value date.
+/// The key of a movement. It is unique, because an entry has at most one movement. Keys of one currency sort by value
+/// date.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MovementKey {
-    /// Of the balance that it changes.
+    /// The currency of the balance that the movement changes.
     pub currency: Currency,
-    /// From this day on it counts as available.
+    /// The day from which the amount counts as available.
     pub value_date: Day,
-    /// The entry it belongs to, which names the shard too.
+    /// The journal entry. Its id names the shard.
     pub entry: EntryId,
 }
 
 impl MovementKey {
-    /// Reads `USD#2026-02-02#txn_…`.
+    /// Parses `USD#2026-02-02#txn_…`. None if the text has another form.
     pub fn parse(text: &str) -> Option<MovementKey> {
         let mut parts = text.splitn(3, '#');
         Some(MovementKey {
@@ -67,7 +69,7 @@ mod tests {
     const TEXT: &str = "USD#2026-02-02#txn_7ccpzn4gffpza71gj3mr6qsffj";
 
     #[test]
-    fn a_key_is_written_as_currency_value_date_and_entry_and_read_back() {
+    fn a_key_reads_back_from_its_text() {
         let key = MovementKey {
             currency: Currency::parse("USD").unwrap(),
             value_date: Day::parse("2026-02-02").unwrap(),
@@ -79,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_lacks_a_part_or_has_a_wrong_one_is_no_key() {
+    fn parse_refuses_a_missing_or_wrong_part() {
         for wrong in
             ["", "USD", "USD#2026-02-02", &TEXT.replace("USD", "usd"), &TEXT.replace("02-02", "02-30"), &TEXT[..40]]
         {

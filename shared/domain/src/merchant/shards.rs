@@ -1,4 +1,4 @@
-//! Over how many shards what belongs to a merchant is spread, and since when.
+//! The number of shards over which a merchant's data is spread, and its history.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,21 +6,21 @@ use super::MerchantRefusal;
 use crate::id::SHARDS_MAX;
 use crate::time::Timestamp;
 
-/// How often a merchant's shards can be raised. Doubling leads from 1 to [`SHARDS_MAX`] in ten raises. Without an end
-/// the list would grow: it stands in the item and in the authorizer's answer to every request.
+/// How often a merchant's shards can be raised. Ten doublings lead from 1 to [`SHARDS_MAX`]. The limit keeps the list
+/// short, because the merchant's item and the authorizer's answer to every request contain it.
 pub const RAISES_MAX: usize = 16;
 
-/// A number of shards from an instant on.
+/// A number of shards, and the instant from which it is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardCount {
-    /// 1 to [`SHARDS_MAX`].
+    /// Number of shards, 1 to [`SHARDS_MAX`].
     pub count: u16,
-    /// In force from this instant.
+    /// The instant from which this number is in force.
     pub from: Timestamp,
 }
 
-/// The shard counts of a merchant, only ever raised: writers use the one in force, readers the largest. There is at
-/// least one: with too few shards a reader would miss movements, and tell a balance that is too small.
+/// The shard counts of a merchant. They only rise. Writers use the count in force, readers the largest. The list is
+/// never empty: a reader with too few shards would miss movements and show a wrong balance.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Vec<ShardCount>")]
 pub struct Shards(Vec<ShardCount>);
@@ -35,13 +35,13 @@ impl TryFrom<Vec<ShardCount>> for Shards {
 }
 
 impl Shards {
-    /// `count` shards from `from` on; outside 1 to [`SHARDS_MAX`] there is no such list.
+    /// `count` shards from the instant `from`. None if `count` is not between 1 and [`SHARDS_MAX`].
     pub fn new(count: u16, from: Timestamp) -> Option<Shards> {
         (1..=SHARDS_MAX).contains(&count).then(|| Shards(vec![ShardCount { count, from }]))
     }
 
-    /// These with `count` shards from `from` on; the same if that is the largest count already. Refused: a count out of
-    /// range or below the largest, and a raise after [`RAISES_MAX`] others.
+    /// This list with `count` shards from the instant `from`. Unchanged if `count` is already the largest. Errors if
+    /// `count` is out of range or below the largest, or after [`RAISES_MAX`] raises.
     pub fn raised(&self, count: u16, from: Timestamp) -> Result<Shards, MerchantRefusal> {
         let largest = self.largest();
         if !(1..=SHARDS_MAX).contains(&count) {
@@ -60,14 +60,14 @@ impl Shards {
         Ok(shards)
     }
 
-    /// How many shards what is written now is spread over.
+    /// The number of shards for writes at `now`.
     pub fn in_force(&self, now: Timestamp) -> u16 {
         let raised = self.0.iter().filter(|shards| shards.from <= now).map(|shards| shards.count).max();
-        // A clock behind the first entry's: what the list begins with.
+        // If the clock is behind the first entry's, the first count is used.
         raised.or_else(|| self.0.first().map(|shards| shards.count)).unwrap_or(1)
     }
 
-    /// How many shards a reader has to look at.
+    /// The number of shards that a reader must query.
     pub fn largest(&self) -> u16 {
         self.0.iter().map(|shards| shards.count).max().unwrap_or(1)
     }
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_at_least_one_shard_and_no_more_than_an_id_can_name() {
+    fn a_count_of_shards_is_from_1_to_1024() {
         assert!(Shards::new(0, at(0)).is_none() && Shards::new(1025, at(0)).is_none());
         assert!(Shards::new(1, at(0)).is_some() && Shards::new(1024, at(0)).is_some());
         let one = Shards::new(1, at(0)).unwrap();
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn shards_are_read_as_they_were_written_and_never_as_none() {
+    fn shards_read_back_and_an_empty_list_is_refused() {
         let shards = Shards::new(4, at(0)).unwrap().raised(16, at(100)).unwrap();
         let text = serde_json::to_string(&shards).unwrap();
         assert_eq!(serde_json::from_str::<Shards>(&text).unwrap(), shards);
@@ -110,13 +110,13 @@ mod tests {
     #[test]
     fn shards_are_only_raised() {
         let raised = Shards::new(4, at(0)).unwrap().raised(16, at(100)).unwrap();
-        // Also while the raise lies ahead: readers look at 16 already.
+        // Even before the raise is in force, because readers query 16 shards already.
         assert_eq!(raised.raised(8, at(1)), Err(MerchantRefusal::ShardsLowered { largest: 16 }));
         assert_eq!(raised.raised(16, at(1)), Ok(raised));
     }
 
     #[test]
-    fn sixteen_raises_are_the_most() {
+    fn a_seventeenth_raise_is_refused() {
         let mut shards = Shards::new(1, at(0)).unwrap();
         for count in 2..=17 {
             shards = shards.raised(count, at(0)).unwrap();

@@ -9,7 +9,7 @@ fn prices(code: &str, fee_basis_points: u16, fee_fixed: i64) -> BTreeMap<Currenc
     BTreeMap::from([(currency(code), Pricing { fee_basis_points, fee_fixed: Minor::new(fee_fixed) })])
 }
 
-fn asked() -> NewMerchant {
+fn acme_settings() -> NewMerchant {
     NewMerchant {
         reference: "acme".to_owned(),
         name: "Acme".to_owned(),
@@ -20,34 +20,34 @@ fn asked() -> NewMerchant {
     }
 }
 
-fn created(asked: NewMerchant) -> Result<Merchant, MerchantRefusal> {
-    Merchant::create(asked, "plan key".to_owned(), "r", Timestamp::from_millis(0))
+fn created(new: NewMerchant) -> Result<Merchant, MerchantRefusal> {
+    Merchant::create(new, "plan key".to_owned(), "r", Timestamp::from_millis(0))
 }
 
 fn acme() -> Merchant {
-    created(asked()).unwrap()
+    created(acme_settings()).unwrap()
 }
 
-/// The merchant of [`acme`] with a change at an instant from which raised shards are in force.
+/// The merchant of [`acme`] after a change. Raised shards are in force after an hour.
 fn changed(change: MerchantChange) -> Result<Option<Merchant>, MerchantRefusal> {
     acme().changed(&change, Timestamp::from_millis(3_600_000))
 }
 
-fn nothing() -> MerchantChange {
+fn no_change() -> MerchantChange {
     MerchantChange::default()
 }
 
 #[test]
-fn the_same_settings_under_the_same_reference_are_the_same_merchant() {
-    let explicit = NewMerchant { settlement_delay_days: Some(2), shards: Some(4), ..asked() };
-    assert_eq!(created(explicit), created(asked()));
+fn the_same_reference_and_settings_give_the_same_merchant() {
+    let explicit = NewMerchant { settlement_delay_days: Some(2), shards: Some(4), ..acme_settings() };
+    assert_eq!(created(explicit), created(acme_settings()));
     for other in [
-        NewMerchant { name: "Acme Inc".to_owned(), ..asked() },
-        NewMerchant { plan: Plan::Standard, ..asked() },
-        NewMerchant { currencies: prices("USD", 290, 31), ..asked() },
-        NewMerchant { currencies: prices("EUR", 290, 30), ..asked() },
-        NewMerchant { settlement_delay_days: Some(3), ..asked() },
-        NewMerchant { shards: Some(5), ..asked() },
+        NewMerchant { name: "Acme Inc".to_owned(), ..acme_settings() },
+        NewMerchant { plan: Plan::Standard, ..acme_settings() },
+        NewMerchant { currencies: prices("USD", 290, 31), ..acme_settings() },
+        NewMerchant { currencies: prices("EUR", 290, 30), ..acme_settings() },
+        NewMerchant { settlement_delay_days: Some(3), ..acme_settings() },
+        NewMerchant { shards: Some(5), ..acme_settings() },
     ] {
         let other = created(other).unwrap();
         assert!(other.id == acme().id && other.fingerprint != acme().fingerprint, "{other:?}");
@@ -55,34 +55,40 @@ fn the_same_settings_under_the_same_reference_are_the_same_merchant() {
 }
 
 #[test]
-fn settings_out_of_range_are_refused_at_creation_and_later() {
+fn settings_out_of_range_are_refused() {
     let long = "x".repeat(201);
-    assert_eq!(created(NewMerchant { reference: String::new(), ..asked() }), Err(MerchantRefusal::Text("reference")));
-    assert_eq!(created(NewMerchant { currencies: BTreeMap::new(), ..asked() }), Err(MerchantRefusal::Currencies));
+    assert_eq!(
+        created(NewMerchant { reference: String::new(), ..acme_settings() }),
+        Err(MerchantRefusal::Text("reference"))
+    );
+    assert_eq!(
+        created(NewMerchant { currencies: BTreeMap::new(), ..acme_settings() }),
+        Err(MerchantRefusal::Currencies)
+    );
     for name in [String::new(), long] {
         let refusal = MerchantRefusal::Text("name");
-        assert_eq!(created(NewMerchant { name: name.clone(), ..asked() }), Err(refusal.clone()));
-        assert_eq!(changed(MerchantChange { name: Some(name), ..nothing() }), Err(refusal));
+        assert_eq!(created(NewMerchant { name: name.clone(), ..acme_settings() }), Err(refusal.clone()));
+        assert_eq!(changed(MerchantChange { name: Some(name), ..no_change() }), Err(refusal));
     }
     for (fee_basis_points, fee_fixed) in [(10_001, 0), (0, -1), (0, AMOUNT_MAX + 1)] {
         let currencies = prices("USD", fee_basis_points, fee_fixed);
-        let refused = created(NewMerchant { currencies: currencies.clone(), ..asked() });
+        let refused = created(NewMerchant { currencies: currencies.clone(), ..acme_settings() });
         assert_eq!(refused, Err(MerchantRefusal::Currencies));
-        assert_eq!(changed(MerchantChange { currencies, ..nothing() }), Err(MerchantRefusal::Currencies));
+        assert_eq!(changed(MerchantChange { currencies, ..no_change() }), Err(MerchantRefusal::Currencies));
     }
     let settlement_delay_days = Some(31);
-    let refused = created(NewMerchant { settlement_delay_days, ..asked() });
+    let refused = created(NewMerchant { settlement_delay_days, ..acme_settings() });
     assert_eq!(refused, Err(MerchantRefusal::SettlementDelay));
-    let refused = changed(MerchantChange { settlement_delay_days, ..nothing() });
+    let refused = changed(MerchantChange { settlement_delay_days, ..no_change() });
     assert_eq!(refused, Err(MerchantRefusal::SettlementDelay));
     for shards in [Some(0), Some(1025)] {
-        assert_eq!(created(NewMerchant { shards, ..asked() }), Err(MerchantRefusal::Shards));
-        assert_eq!(changed(MerchantChange { shards, ..nothing() }), Err(MerchantRefusal::Shards));
+        assert_eq!(created(NewMerchant { shards, ..acme_settings() }), Err(MerchantRefusal::Shards));
+        assert_eq!(changed(MerchantChange { shards, ..no_change() }), Err(MerchantRefusal::Shards));
     }
 }
 
 #[test]
-fn the_limits_themselves_are_in_range() {
+fn settings_at_their_limits_are_accepted() {
     let currencies = prices("USD", 10_000, AMOUNT_MAX);
     let name = "ä".repeat(200);
     let most = NewMerchant {
@@ -90,10 +96,10 @@ fn the_limits_themselves_are_in_range() {
         currencies: currencies.clone(),
         settlement_delay_days: Some(30),
         shards: Some(1024),
-        ..asked()
+        ..acme_settings()
     };
     assert!(created(most).is_ok());
-    let least = NewMerchant { settlement_delay_days: Some(0), shards: Some(1), ..asked() };
+    let least = NewMerchant { settlement_delay_days: Some(0), shards: Some(1), ..acme_settings() };
     assert!(created(least).is_ok());
     let most = MerchantChange {
         name: Some(name),
@@ -106,8 +112,8 @@ fn the_limits_themselves_are_in_range() {
 }
 
 #[test]
-fn a_change_of_nothing_is_refused_and_one_that_is_true_already_changes_nothing() {
-    assert_eq!(changed(nothing()), Err(MerchantRefusal::NothingToChange));
+fn an_empty_change_is_refused_and_an_equal_one_returns_none() {
+    assert_eq!(changed(no_change()), Err(MerchantRefusal::NothingToChange));
     let same = MerchantChange {
         name: Some("Acme".to_owned()),
         currencies: prices("USD", 290, 30),
@@ -119,34 +125,34 @@ fn a_change_of_nothing_is_refused_and_one_that_is_true_already_changes_nothing()
 }
 
 #[test]
-fn a_change_changes_what_it_names_and_counts_one_version() {
-    let change = MerchantChange { suspended: Some(true), ..nothing() };
+fn a_change_sets_only_the_given_fields_and_the_version() {
+    let change = MerchantChange { suspended: Some(true), ..no_change() };
     assert_eq!(changed(change), Ok(Some(Merchant { suspended: true, version: 2, ..acme() })));
-    let change = MerchantChange { name: Some("Acme Inc".to_owned()), settlement_delay_days: Some(0), ..nothing() };
+    let change = MerchantChange { name: Some("Acme Inc".to_owned()), settlement_delay_days: Some(0), ..no_change() };
     let expected = Merchant { name: "Acme Inc".to_owned(), settlement_delay_days: 0, version: 2, ..acme() };
     assert_eq!(changed(change), Ok(Some(expected)));
 }
 
 #[test]
-fn currencies_are_added_or_repriced_and_never_taken_away() {
-    let added = changed(MerchantChange { currencies: prices("EUR", 100, 0), ..nothing() }).unwrap().unwrap();
+fn currencies_are_added_or_repriced_and_never_removed() {
+    let added = changed(MerchantChange { currencies: prices("EUR", 100, 0), ..no_change() }).unwrap().unwrap();
     let codes: Vec<&str> = added.currencies.keys().map(|currency| currency.code()).collect();
     assert_eq!(codes, ["EUR", "USD"]);
     assert_eq!(added.currencies[&currency("USD")].fee_basis_points, 290);
-    let repriced = changed(MerchantChange { currencies: prices("USD", 100, 0), ..nothing() }).unwrap().unwrap();
+    let repriced = changed(MerchantChange { currencies: prices("USD", 100, 0), ..no_change() }).unwrap().unwrap();
     assert_eq!(repriced.currencies, prices("USD", 100, 0));
 }
 
 #[test]
-fn the_terms_of_a_capture_are_those_of_its_currency() {
+fn terms_follow_the_currency() {
     let pricing = Pricing { fee_basis_points: 290, fee_fixed: Minor::new(30) };
     assert_eq!(acme().terms(currency("USD")), Some(Terms { pricing, settlement_delay_days: 2 }));
     assert_eq!(acme().terms(currency("EUR")), None);
 }
 
 #[test]
-fn raised_shards_are_in_force_from_the_instant_that_is_given() {
-    let raised = changed(MerchantChange { shards: Some(16), ..nothing() }).unwrap().unwrap();
+fn raised_shards_are_in_force_from_shards_from() {
+    let raised = changed(MerchantChange { shards: Some(16), ..no_change() }).unwrap().unwrap();
     let at = Timestamp::from_millis;
     assert_eq!([0, 3_599_999, 3_600_000].map(|now| raised.shards.in_force(at(now))), [4, 4, 16]);
     assert_eq!(raised.shards.largest(), 16);
@@ -155,10 +161,10 @@ fn raised_shards_are_in_force_from_the_instant_that_is_given() {
 #[test]
 fn withdrawn_currencies_cannot_be_added() {
     let refused = Err(MerchantRefusal::CurrencyNotCurrent(currency("BGN")));
-    assert_eq!(created(NewMerchant { currencies: prices("BGN", 290, 30), ..asked() }), refused);
-    let change = MerchantChange { currencies: prices("BGN", 290, 30), ..nothing() };
+    assert_eq!(created(NewMerchant { currencies: prices("BGN", 290, 30), ..acme_settings() }), refused);
+    let change = MerchantChange { currencies: prices("BGN", 290, 30), ..no_change() };
     assert_eq!(changed(change.clone()).map(drop), refused.map(|_: Merchant| ()));
-    // A merchant that took it before keeps it, and its price can change.
+    // A merchant that accepted it before keeps it, and its price can change.
     let mut before = acme();
     before.currencies.extend(prices("BGN", 100, 0));
     let stored: Merchant = serde_json::from_str(&serde_json::to_string(&before).unwrap()).unwrap();

@@ -21,21 +21,21 @@ fn again(conclusion: Conclusion) -> Asking {
 }
 
 #[test]
-fn an_authorization_is_called_while_the_key_is_kept() {
+fn an_authorization_is_called_while_the_key_is_stored() {
     for (hours, ask) in [(0, Ask::Call), (23, Ask::Call), (24, Ask::LookUp), (9000, Ask::LookUp)] {
         assert_eq!(asking(Verb::Authorize).next(after(hours), &policy()), ask, "{hours} h");
     }
 }
 
 #[test]
-fn an_undo_looks_first() {
+fn an_undo_is_looked_up_first() {
     assert_eq!(asking(Verb::Undo).next(noon(), &policy()), Ask::LookUp);
 }
 
 #[test]
-fn each_verb_looks_first_and_is_priced_as_the_table_says() {
-    let manners = [Verb::Authorize, Verb::Undo, Verb::Refund].map(|verb| (verb.looks_first(), verb.is_priced()));
-    assert_eq!(manners, [(false, true), (true, false), (false, false)]);
+fn only_an_undo_looks_first_and_only_an_authorization_is_priced() {
+    let rules = [Verb::Authorize, Verb::Undo, Verb::Refund].map(|verb| (verb.looks_first(), verb.is_priced()));
+    assert_eq!(rules, [(false, true), (true, false), (false, false)]);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn each_answer_has_one_conclusion() {
     let lost_refund = Asking { absent_since: Some(noon()), ..asking(Verb::Refund) };
     let again = None;
     let ended = |ending| Some(Conclusion::Ended(ending));
-    // Verb and history, ask, answer, hour: conclusion; None stands for asking again.
+    // Progress, step, answer, hour, expected conclusion. `None` stands for `AskAgain`.
     for (asking, ask, answer, hour, expected) in [
         (asking(Verb::Authorize), Ask::Call, Done(receipt()), 0, ended(Ending::Done(receipt()))),
         (asking(Verb::Authorize), Ask::Call, Refused(refusal()), 0, ended(Ending::Refused(refusal()))),
@@ -88,18 +88,18 @@ fn each_answer_has_one_conclusion() {
 }
 
 #[test]
-fn the_last_look_is_not_before_its_time() {
+fn the_last_look_up_waits_for_its_time() {
     let undo = asking(Verb::Undo);
     let conclude = |now| undo.conclude(Ask::LookUp, Answer::Absent, now, &policy(), 0);
     let early = again(conclude(after(24).plus_millis(-1_001)));
     assert_eq!((early.asks, early.next_at), (1, Some(after(24))));
-    assert!(early.absent_since.is_some(), "the log tells that nothing was found");
-    // A message may come a second before its time.
+    assert!(early.absent_since.is_some(), "the log says that nothing was found");
+    // A message may arrive a second before its time.
     assert_eq!(conclude(after(24).plus_millis(-1_000)), Conclusion::Ended(Ending::NeverDone));
 }
 
 #[test]
-fn a_conclusion_is_carried_over_to_what_another_copy_left() {
+fn a_conclusion_is_carried_over_to_a_changed_object() {
     let first = asking(Verb::Authorize);
     let asked_again = Asking { asks: 1, next_at: Some(after(1)), ..first.clone() };
     let last_look = Asking::begin_at(Verb::Undo, after(1), after(25));
@@ -109,12 +109,12 @@ fn a_conclusion_is_carried_over_to_what_another_copy_left() {
     let never_done = Conclusion::Ended(Ending::NeverDone);
     let ask_again = Conclusion::AskAgain(asked_again.clone());
     for (conclusion, now, expected) in [
-        // Another write changed it, and not its asking.
+        // Another write changed the object, but not the progress of its operation.
         (&done, &first, Some(&done)),
         (&refused, &first, Some(&refused)),
         (&never_done, &first, Some(&never_done)),
         (&ask_again, &first, Some(&ask_again)),
-        // Another copy was told nothing.
+        // Another copy stored an unknown outcome.
         (&done, &asked_again, Some(&done)),
         (&refused, &asked_again, Some(&refused)),
         (&never_done, &asked_again, None),
@@ -131,7 +131,7 @@ fn a_conclusion_is_carried_over_to_what_another_copy_left() {
 }
 
 #[test]
-fn an_absence_counts_only_an_hour_after_the_first() {
+fn the_second_absence_counts_only_after_an_hour() {
     let absent = Asking { absent_since: Some(noon()), ..asking(Verb::Authorize) };
     let conclude = |at| absent.conclude(Ask::LookUp, Answer::Absent, at, &policy(), 0);
     assert_eq!(conclude(noon().plus_millis(HOUR)), Conclusion::Ended(Ending::NeverDone));
@@ -139,20 +139,20 @@ fn an_absence_counts_only_an_hour_after_the_first() {
 }
 
 #[test]
-fn after_a_further_call_two_absences_are_needed_again() {
+fn after_another_call_two_absences_are_needed_again() {
     let lost = Asking { absent_since: Some(noon()), ..asking(Verb::Refund) };
     let called = again(lost.conclude(Ask::Call, Answer::Unknown, after(1), &policy(), 0));
     assert_eq!(called.absent_since, None);
     let absent = again(called.conclude(Ask::LookUp, Answer::Absent, after(2), &policy(), 0));
     assert_eq!(absent.absent_since, Some(after(2)));
     assert_eq!(absent.conclude(Ask::LookUp, Answer::Absent, after(3), &policy(), 0), Conclusion::Call);
-    // A look-up without an answer forgets nothing.
+    // A look-up without an answer keeps the first absence.
     let unknown = again(absent.conclude(Ask::LookUp, Answer::Unknown, after(3), &policy(), 0));
     assert_eq!(unknown.absent_since, Some(after(2)));
 }
 
 #[test]
-fn waits_grow_and_a_last_call_fits_before_the_key_is_forgotten() {
+fn waits_grow_and_the_last_call_precedes_the_end_of_the_key() {
     let wait_s = |asks, at_hour, spread| {
         let (now, asking) = (after(at_hour), Asking { asks, ..asking(Verb::Authorize) });
         let next = again(asking.conclude(Ask::Call, Answer::Unknown, now, &policy(), spread));
@@ -160,12 +160,12 @@ fn waits_grow_and_a_last_call_fits_before_the_key_is_forgotten() {
     };
     assert_eq!((wait_s(0, 0, 1000), wait_s(0, 0, 0)), (10, 8));
     assert_eq!(wait_s(1, 0, 1000), 60);
-    assert_eq!(wait_s(2, 1, 1000), 22 * 3600, "to the 23rd of 24 hours");
-    assert_eq!(wait_s(9, 23, 1000), 24 * 3600, "afterwards only look-ups are left");
+    assert_eq!(wait_s(2, 1, 1000), 22 * 3600, "until hour 23 of 24");
+    assert_eq!(wait_s(9, 23, 1000), 24 * 3600, "afterwards only look-ups follow");
 }
 
 #[test]
-fn the_look_after_a_first_absence_comes_when_it_can_decide() {
+fn the_look_up_after_a_first_absence_comes_after_an_hour() {
     let now = after(30);
     let asking = Asking { asks: 9, ..asking(Verb::Authorize) };
     let absent = again(asking.conclude(Ask::LookUp, Answer::Absent, now, &policy(), 1000));

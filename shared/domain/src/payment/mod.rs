@@ -1,4 +1,4 @@
-//! Payments: their states, and what each outcome at the processor changes.
+//! Payments: their statuses, and the change after each outcome at the processor.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -19,65 +19,65 @@ use crate::resource::{Finder, ForbiddenMove, Meta, Resource, allow};
 use crate::text::as_text;
 use crate::time::{Day, Timestamp};
 
-/// Where a payment stands.
+/// The status of a payment.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum Status {
-    /// Accepted; the processor has not given a final answer yet.
+    /// The payment was accepted. The processor has not given a final answer yet.
     Processing,
-    /// Captured and posted.
+    /// The payment was captured, and its amount posted to the ledger.
     Succeeded,
-    /// Nothing was taken, and nothing will be.
+    /// The payment failed. No money was taken or will be taken.
     Failed,
 }
 
 as_text!(Status, "PaymentStatus");
 
-/// When the money is taken.
+/// When a payment is captured.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum CaptureMethod {
-    /// Together with the authorization.
+    /// The payment is captured together with its authorization.
     Automatic,
 }
 
 as_text!(CaptureMethod);
 
-/// The field of what a refund may still take.
+/// The attribute [`Payment::refundable`].
 pub const REFUNDABLE: &str = "refundable";
-/// The field of what was given back.
+/// The attribute [`Payment::amount_refunded`].
 pub const AMOUNT_REFUNDED: &str = "amount_refunded";
 
-/// Characters of a merchant's own number of a payment, at most.
+/// The most characters of a `reference`.
 pub const REFERENCE_LENGTH_MAX: usize = 255;
-/// Characters of a merchant's own id of a customer, at most.
+/// The most characters of a `customer`.
 pub const CUSTOMER_LENGTH_MAX: usize = 255;
 
-/// The failure code of a payment whose outcome the processor never knew.
+/// The failure code of a payment that the processor never answered and does not know.
 pub const PROCESSOR_UNAVAILABLE: &str = "processor_unavailable";
 
-/// What a client asks for, already valid. It never changes.
+/// A client's valid request for a payment. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewPayment {
     /// Minor units, 1 to [`crate::money::AMOUNT_MAX`].
     pub amount: Minor,
-    /// One of the merchant's.
+    /// A currency that the merchant accepts.
     pub currency: Currency,
-    /// What to charge, as the processor names it. Never rendered, never logged.
+    /// The processor's token of the card to charge. It must not be rendered or logged.
     pub token: String,
-    /// When to take the money.
+    /// When to capture.
     pub capture_method: CaptureMethod,
-    /// For people.
+    /// The client's description for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
-    /// The merchant's own number.
+    /// The merchant's own number of the payment, such as an order number.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// The merchant's own customer.
+    /// The merchant's own id of the customer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer: Option<String>,
     /// The merchant's own keys and values.
@@ -90,31 +90,31 @@ pub struct Payment {
     /// Id, owner, version and times.
     #[serde(flatten)]
     pub meta: Meta<PaymentKind>,
-    /// Where it stands.
+    /// The status.
     pub status: Status,
-    /// What was asked for.
+    /// The client's request.
     pub asked: NewPayment,
-    /// Minor units taken.
+    /// Minor units captured.
     pub amount_captured: Minor,
-    /// Minor units given back.
+    /// Minor units refunded, pending refunds included.
     pub amount_refunded: Minor,
     /// Minor units in dispute.
     pub amount_disputed: Minor,
-    /// Captured − refunded − disputed: what a refund may still take.
+    /// Minor units that can still be refunded: captured − refunded − disputed.
     pub refundable: Minor,
-    /// Known once approved.
+    /// The payment method that was charged. None until the payment succeeds.
     pub payment_method: Option<PaymentMethod>,
-    /// Known once failed.
+    /// The reason of the failure. None unless the payment failed.
     pub failure: Option<Failure>,
-    /// Minor units, known once captured.
+    /// The fee in minor units. None until the payment succeeds.
     pub fee: Option<Minor>,
-    /// The capture's value date.
+    /// The value date of the capture. None until the payment succeeds.
     pub available_on: Option<Day>,
-    /// The name of the processor that was chosen when it was created.
+    /// The name of the processor, chosen at creation.
     pub processor: String,
-    /// The processor's own reference.
+    /// The processor's own reference of the charge. None until the payment succeeds.
     pub processor_reference: Option<String>,
-    /// How the processor is being asked, while it is.
+    /// The progress of the present operation. None if the payment does not wait for the processor.
     pub asking: Option<Asking>,
 }
 
@@ -152,11 +152,11 @@ impl Resource for Payment {
 }
 
 impl Payment {
-    /// A payment as accepted, to be authorized by `processor`.
-    pub fn accept(meta: Meta<PaymentKind>, asked: NewPayment, processor: String) -> Payment {
+    /// A newly accepted payment, which `processor` shall authorize.
+    pub fn accept(meta: Meta<PaymentKind>, new: NewPayment, processor: String) -> Payment {
         Payment {
             status: Status::Processing,
-            asked,
+            asked: new,
             amount_captured: Minor::ZERO,
             amount_refunded: Minor::ZERO,
             amount_disputed: Minor::ZERO,
@@ -203,18 +203,18 @@ impl Asks for Payment {
             (Status::Processing, Ending::NeverDone) => {
                 let message = "The processor never answered and knows of no charge.".to_owned();
                 let failure = Failure { code: PROCESSOR_UNAVAILABLE.to_owned(), message };
-                // A charge may appear later all the same.
+                // A charge may still appear later. The last look-up undoes it.
                 let last_look = Asking::begin_at(Verb::Undo, now, now.plus_millis(policy.last_look_ms));
                 self.failed(failure, Some(last_look), now)
             }
-            // The last look is over: nothing that is rendered moves.
+            // The last look-up is over. The payment's view does not change.
             (Status::Failed | Status::Succeeded, _) => Ok(Change::step(self.clone(), self.with_asking(None))),
         }
     }
 }
 
 impl Payment {
-    /// The money was taken, and is posted to the ledger.
+    /// The change to `succeeded`, with the journal entry of the capture.
     fn captured(&self, receipt: Receipt, terms: &Terms, now: Timestamp) -> Result<Change<Payment>, ChangeError> {
         let NewPayment { amount, currency, .. } = self.asked;
         let fee = terms.pricing.fee(amount)?;
@@ -245,7 +245,7 @@ impl Payment {
         Ok(Change { entries: vec![entry], events, ..Change::step(self.clone(), payment) })
     }
 
-    /// No money moved.
+    /// The change to `failed`. It has no journal entry.
     fn failed(&self, failure: Failure, asking: Option<Asking>, now: Timestamp) -> Result<Change<Payment>, ChangeError> {
         let payment = Payment { failure: Some(failure), asking, ..self.moved_to(Status::Failed, now)? };
         let events = vec![Event::of(EventType::PaymentFailed, &payment.meta)];

@@ -26,13 +26,13 @@ fn a_captured_payment_of_1250_is_posted_with_a_fee_of_66() {
     assert_eq!((paid.asking(), paid.processor_reference.as_deref()), (None, Some("ch_1")));
     assert_eq!((&paid.payment_method, &payment(1250).payment_method), (&receipt().method, &None));
     let [(entry, Some(movement))] = change.entries.as_slice() else { panic!("{:?}", change.entries) };
-    let leg = |account, side, amount| Posting { account, side, amount: Minor::new(amount) };
+    let posting = |account, side, amount| Posting { account, side, amount: Minor::new(amount) };
     assert_eq!(
         entry.postings(),
         [
-            leg(Account::ProcessorReceivable, Side::Debit, 1250),
-            leg(Account::Merchant, Side::Credit, 1184),
-            leg(Account::FeeIncome, Side::Credit, 66),
+            posting(Account::ProcessorReceivable, Side::Debit, 1250),
+            posting(Account::Merchant, Side::Credit, 1184),
+            posting(Account::FeeIncome, Side::Credit, 66),
         ]
     );
     assert_eq!((movement.amount.units(), movement.key.value_date.to_string()), (1184, "2026-02-02".into()));
@@ -48,7 +48,7 @@ fn a_capture_without_terms_is_an_error() {
 }
 
 #[test]
-fn a_refused_payment_moves_no_money_and_says_why() {
+fn a_refused_payment_has_a_failure_and_no_entries() {
     let change = settled(&payment(1250), Ending::Refused(failure()), noon());
     assert_eq!((change.after.status, change.after.failure.clone()), (Status::Failed, Some(failure())));
     assert_eq!(
@@ -60,7 +60,7 @@ fn a_refused_payment_moves_no_money_and_says_why() {
 }
 
 #[test]
-fn a_payment_never_done_fails_and_is_looked_for_once_more_a_day_later() {
+fn a_payment_never_done_fails_and_is_looked_up_a_day_later() {
     let failed = settled(&payment(1250), Ending::NeverDone, noon()).after;
     assert_eq!(failed.failure.as_ref().unwrap().code, "processor_unavailable");
     let asking = failed.asking.as_ref().unwrap();
@@ -71,7 +71,7 @@ fn a_payment_never_done_fails_and_is_looked_for_once_more_a_day_later() {
 }
 
 #[test]
-fn the_end_of_the_last_look_moves_nothing_that_is_rendered() {
+fn the_end_of_the_last_look_up_changes_only_the_asking() {
     let failed = settled(&payment(1250), Ending::NeverDone, noon()).after;
     for ending in [Ending::NeverDone, Ending::Done(receipt())] {
         let change = settled(&failed, ending, noon().plus_millis(HOUR));
@@ -81,18 +81,18 @@ fn the_end_of_the_last_look_moves_nothing_that_is_rendered() {
 }
 
 #[test]
-fn only_a_processing_payment_moves() {
+fn only_a_processing_payment_changes_its_status() {
     let all = Status::ALL.iter().flat_map(|from| Status::ALL.iter().map(|to| (*from, *to)));
     let allowed: Vec<_> = all.filter(|(from, to)| allow::<Payment>(*from, *to).is_ok()).collect();
     assert_eq!(allowed, [(Status::Processing, Status::Succeeded), (Status::Processing, Status::Failed)]);
-    // An ending that comes too late changes no status.
+    // An ending that comes too late does not change the status.
     let paid = settled(&payment(1), Ending::Done(receipt()), noon()).after;
     assert_eq!(settled(&paid, Ending::Refused(failure()), noon()).after, paid);
     assert_eq!(paid.moved_to(Status::Failed, noon()), Err(ForbiddenMove));
 }
 
 #[test]
-fn the_processor_is_asked_under_the_payments_own_key() {
+fn the_processors_idempotency_key_contains_the_payments_id() {
     let accepted = payment(1250);
     assert_eq!(accepted.asking(), Some(&Asking::begin(Verb::Authorize, noon())));
     let operation = accepted.operation().unwrap();
@@ -116,21 +116,21 @@ fn a_payment_is_found_by_its_reference_and_its_customer() {
 }
 
 #[test]
-fn a_payment_is_listed_by_the_time_of_its_creation() {
+fn a_payment_is_listed_by_its_time_of_creation() {
     let paid = settled(&payment(1), Ending::Done(receipt()), noon().plus_millis(9)).after;
     // The id is the head of the hash of "p".
     assert_eq!(paid.meta.position(), "2026-01-31T12:00:00.000Z#pay_byy4p3cb6xgc7vedbyg6yxg30j");
 }
 
 #[test]
-fn a_repeated_request_is_answered_as_the_first_one_was() {
+fn as_accepted_restores_the_first_version() {
     let accepted = payment(1250);
     let paid = settled(&accepted, Ending::Done(receipt()), noon().plus_millis(9)).after;
     assert_eq!(paid.as_accepted(), accepted);
 }
 
 #[test]
-fn the_event_of_a_version_always_has_the_same_id() {
+fn the_event_of_a_version_has_a_stable_id() {
     let at = noon().plus_millis(5);
     let id = || settled(&payment(1), Ending::Done(receipt()), at).events[0].id.clone();
     assert_eq!(id(), id());

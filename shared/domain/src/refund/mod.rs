@@ -1,4 +1,4 @@
-//! Refunds: their states, and what each outcome at the processor changes.
+//! Refunds: their statuses, and the change after each outcome at the processor.
 
 use std::collections::BTreeMap;
 
@@ -17,49 +17,49 @@ use crate::resource::{Cause, ForbiddenMove, Meta, Resource, allow};
 use crate::text::as_text;
 use crate::time::{Day, Timestamp};
 
-/// Where a refund stands.
+/// The status of a refund.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum Status {
-    /// Accepted, and taken from the balance; the processor has not given a final answer yet.
+    /// The refund was accepted, and its amount taken from the balance. The processor has not given a final answer yet.
     Pending,
     /// The processor has given the money back.
     Succeeded,
-    /// The processor has refused it; the amount is in the balance again and may be refunded again.
+    /// The processor has refused the refund. Its amount was returned to the balance and can be refunded again.
     Failed,
 }
 
 as_text!(Status, "RefundStatus");
 
-/// What a client asks for, already valid. It never changes.
+/// A client's valid request for a refund. It never changes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NewRefund {
     /// Minor units, 1 to [`crate::money::AMOUNT_MAX`].
     pub amount: Minor,
-    /// For people.
+    /// The client's reason for people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The merchant's own keys and values.
     pub metadata: BTreeMap<String, String>,
 }
 
-/// A refund as stored. What never changes of its payment is copied, so that no outcome has to read the payment.
+/// A refund as stored. It contains copies of the payment's constant fields, so that no step has to read the payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
     /// Id, owner, version and times.
     #[serde(flatten)]
     pub meta: Meta<RefundKind>,
-    /// The payment that it gives back.
+    /// The payment that is refunded.
     pub payment: PaymentId,
-    /// Where it stands.
+    /// The status.
     pub status: Status,
-    /// What was asked for.
+    /// The client's request.
     pub asked: NewRefund,
     /// The payment's currency.
     pub currency: Currency,
-    /// Known once failed.
+    /// The reason of the failure. None unless the refund failed.
     pub failure: Option<Failure>,
     /// The value date of the payment's capture.
     pub payment_available_on: Day,
@@ -67,23 +67,23 @@ pub struct Refund {
     pub processor: String,
     /// The processor's own reference of the charge.
     pub charge: String,
-    /// The processor's own reference of the refund.
+    /// The processor's own reference of the refund. None until the refund succeeds.
     pub processor_reference: Option<String>,
-    /// How the processor is being asked, while it is.
+    /// The progress of the present operation. None if the refund does not wait for the processor.
     pub asking: Option<Asking>,
 }
 
-/// The payment does not allow the refund now: less than its amount is left to refund.
+/// The refusal of a refund that exceeds the payment's refundable amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ExceedsRefundable;
 
-/// Why a refund can't be begun.
+/// Why a refund can't be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotBegun {
-    /// Nothing was ever taken by the payment.
+    /// The payment was not captured.
     #[error("the payment was not captured")]
     NotCaptured,
-    /// The change can't be made.
+    /// The change is invalid.
     #[error(transparent)]
     Change(#[from] ChangeError),
 }
@@ -127,9 +127,10 @@ impl Resource for Refund {
 }
 
 impl Refund {
-    /// A refund as accepted: the amount leaves the balance and the payment's right to refund. It looks at nothing of the
-    /// payment that changes: what is left to refund is the commit's guard.
-    pub fn begin(payment: &Payment, id: RefundId, asked: NewRefund, cause: Cause) -> Result<Change<Refund>, NotBegun> {
+    /// The change that creates a refund. It takes the amount from the balance and from the payment's refundable amount.
+    /// It does not read the refundable amount from `payment`, which may be stale: a guard of the commit checks it.
+    /// Errors if the payment was not captured, or if an amount overflows.
+    pub fn begin(payment: &Payment, id: RefundId, new: NewRefund, cause: Cause) -> Result<Change<Refund>, NotBegun> {
         let (Some(charge), Some(payment_available_on)) = (&payment.processor_reference, payment.available_on) else {
             return Err(NotBegun::NotCaptured);
         };
@@ -138,7 +139,7 @@ impl Refund {
             meta: Meta::new(id, payment.meta.owner.clone(), payment.meta.shard, cause),
             payment: payment.meta.id.clone(),
             status: Status::Pending,
-            asked,
+            asked: new,
             currency: payment.asked.currency,
             failure: None,
             payment_available_on,
@@ -153,7 +154,7 @@ impl Refund {
             adjusts: vec![Adjust {
                 needs: vec![(REFUNDABLE, amount)],
                 refused: Some(ExceedsRefundable),
-                ..refund.rights(amount, now).map_err(ChangeError::from)?
+                ..refund.payment_adjust(amount, now).map_err(ChangeError::from)?
             }],
             entries: vec![entry],
             events: vec![Event::of(EventType::RefundCreated, &refund.meta)],
@@ -161,8 +162,11 @@ impl Refund {
         })
     }
 
-    /// The payment's rights after `amount` more is refunded; less if it is below 0.
-    fn rights(&self, amount: Minor, at: Timestamp) -> Result<Adjust<ExceedsRefundable>, crate::money::OutOfRange> {
+    /// Adds `amount` to the payment's refunded amount, and subtracts it from the refundable amount. A negative `amount`
+    /// gives it back.
+    fn payment_adjust(
+        &self, amount: Minor, at: Timestamp,
+    ) -> Result<Adjust<ExceedsRefundable>, crate::money::OutOfRange> {
         Ok(Adjust {
             name: Payment::NAME,
             owner: self.meta.owner.clone(),
@@ -174,7 +178,7 @@ impl Refund {
         })
     }
 
-    /// The entry of this version that debits one account and credits another. A refund takes value with its payment, or
+    /// The entry of this version, which debits one account and credits another. Its value date is the payment's, or
     /// today if that has passed.
     fn posted(
         &self, entry_type: EntryType, debit: Account, credit: Account, now: Timestamp,
@@ -197,7 +201,7 @@ impl Refund {
         Ok(Refund { status, meta: self.meta.moved(now), asking: None, ..self.clone() })
     }
 
-    /// The processor has given the money back.
+    /// The change to `succeeded`: the processor has given the money back.
     fn sent(&self, reference: String, now: Timestamp) -> Result<Change<Refund>, ChangeError> {
         let refund = Refund { processor_reference: Some(reference), ..self.moved_to(Status::Succeeded, now)? };
         let entry = refund.posted(EntryType::RefundSent, Account::RefundsPayable, Account::ProcessorReceivable, now)?;
@@ -205,12 +209,13 @@ impl Refund {
         Ok(Change { entries: vec![entry], events, ..Change::step(self.clone(), refund) })
     }
 
-    /// The processor has refused it: the money and the right to refund it come back.
+    /// The change to `failed`: the processor has refused the refund. The amount is returned to the balance and to the
+    /// payment's refundable amount.
     fn failed(&self, failure: Failure, now: Timestamp) -> Result<Change<Refund>, ChangeError> {
         let refund = Refund { failure: Some(failure), ..self.moved_to(Status::Failed, now)? };
         let entry = refund.posted(EntryType::RefundFailed, Account::RefundsPayable, Account::Merchant, now)?;
         Ok(Change {
-            adjusts: vec![refund.rights(Minor::ZERO.minus(refund.asked.amount)?, now)?],
+            adjusts: vec![refund.payment_adjust(Minor::ZERO.minus(refund.asked.amount)?, now)?],
             entries: vec![entry],
             events: vec![Event::of(EventType::RefundFailed, &refund.meta)],
             ..Change::step(self.clone(), refund)
@@ -243,7 +248,7 @@ impl Asks for Refund {
         match ending {
             Ending::Done(receipt) => self.sent(receipt.reference, now),
             Ending::Refused(failure) => self.failed(failure, now),
-            // A refund never fails by silence: an absence leads to another call.
+            // A refund never ends without an answer: if it is absent it is called again.
             Ending::NeverDone => Err(ForbiddenMove.into()),
         }
     }

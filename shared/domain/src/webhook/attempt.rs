@@ -1,31 +1,31 @@
-//! How one attempt to deliver an event ended.
+//! The result of one attempt to deliver an event.
 
-/// How an attempt ended.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attempt {
-    /// An answer with this status, and the seconds of its Retry-After.
+    /// The merchant's server answered.
     Answered {
         /// HTTP status.
         status: u16,
-        /// Seconds, where it was given in seconds.
+        /// The value of `Retry-After` in seconds. None if the header is missing or contains a date.
         retry_after_s: Option<u32>,
     },
-    /// No answer, for this reason.
+    /// There was no answer, for this reason.
     Unreachable(&'static str),
 }
 
 impl Attempt {
-    /// Only 2xx is a success.
+    /// Whether the status is 2xx.
     pub fn succeeded(&self) -> bool {
         matches!(self, Attempt::Answered { status: 200..=299, .. })
     }
 
-    /// 410: the endpoint says it is gone.
+    /// Whether the status is 410 (Gone).
     pub fn gone(&self) -> bool {
         matches!(self, Attempt::Answered { status: 410, .. })
     }
 
-    /// For people: the status, or why there was no answer.
+    /// The status, or the reason why there was no answer.
     pub(super) fn described(&self) -> String {
         match self {
             Attempt::Answered { status, .. } => status.to_string(),

@@ -1,4 +1,4 @@
-//! Webhook endpoints: how many a tenant may have, when one is down, and when it is disabled.
+//! Webhook endpoints: their number per tenant, their secrets, and when one is down or disabled.
 
 use std::fmt;
 
@@ -12,41 +12,41 @@ use crate::resource::Meta;
 use crate::text::as_text;
 use crate::time::Timestamp;
 
-/// Enabled endpoints of a tenant at most: each event is offered to all of them.
+/// The most enabled endpoints of a tenant. Each event is matched against all of them.
 pub const ENABLED_MAX: usize = 20;
-/// Endpoints of a tenant at most, disabled ones included: all are read for each batch of events.
+/// The most endpoints of a tenant, disabled ones included. All are read for each batch of events.
 pub const ENDPOINTS_MAX: usize = 100;
 
-/// Which of the two limits keeps a tenant from another endpoint.
+/// The limit that a tenant has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndpointLimit {
-    /// [`ENABLED_MAX`]: one that is disabled makes room.
+    /// [`ENABLED_MAX`]. Another endpoint can be enabled after one is disabled or deleted.
     Enabled,
-    /// [`ENDPOINTS_MAX`].
+    /// [`ENDPOINTS_MAX`]. Another endpoint can be created after one is deleted.
     All,
 }
 
-/// An endpoint that failed for this long is disabled: 120 hours.
+/// Milliseconds of failures after which an endpoint is disabled: 120 hours.
 pub const DISABLED_AFTER_MS: i64 = 120 * 3_600_000;
-/// An endpoint that has failed for this long is down.
+/// Milliseconds of failures after which an endpoint is down: 5 minutes.
 const DOWN_AFTER_MS: i64 = 5 * 60_000;
-/// While an endpoint is down, a new event tries it this often.
+/// Milliseconds between two attempts of new events while an endpoint is down: 1 minute.
 pub const PROBE_EVERY_MS: i64 = 60_000;
 
-/// For this long after a rotation the secret before it signs too: 24 hours.
+/// Milliseconds for which an old secret still signs after a rotation: 24 hours.
 const OVERLAP_MS: i64 = 24 * 3_600_000;
-/// Secrets that sign at the same time at most: a rotation ends the oldest.
+/// The most secrets that sign at the same time. A rotation drops the oldest.
 const SECRETS_MAX: usize = 3;
 
-/// Whether an endpoint gets events.
+/// The status of a webhook endpoint.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum EndpointStatus {
-    /// Events are delivered to it.
+    /// The endpoint receives events.
     Enabled,
-    /// No events are delivered: it failed for too long, answered 410, or was disabled by its merchant.
+    /// The endpoint receives no events. It failed for too long, answered 410 (Gone), or was disabled by its merchant.
     Disabled,
 }
 
@@ -55,14 +55,14 @@ as_text!(EndpointStatus);
 /// One generation of an endpoint's signing secret.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Secret {
-    /// 1 for the first.
+    /// Number of the secret. The first is 1.
     pub generation: u32,
-    /// `whsec_…`.
+    /// The secret itself, `whsec_…`.
     pub text: String,
-    /// The time from which it signs no more. None for the newest.
+    /// The time from which it no longer signs. None for the newest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
-    /// The key of the rotation that made it. None for the first.
+    /// The idempotency key of the rotation that created the secret. None for the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotation: Option<KeyHash>,
 }
@@ -74,7 +74,7 @@ impl Secret {
     }
 }
 
-/// Without the secret itself, which is never logged.
+/// Hides the secret itself, which must not be logged.
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Secret")
@@ -86,63 +86,66 @@ impl fmt::Debug for Secret {
 
 /// A webhook endpoint as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Endpoint {
+pub struct WebhookEndpoint {
     /// Id, owner, version and times.
     #[serde(flatten)]
     pub meta: Meta<EndpointKind>,
-    /// Where to post.
+    /// The address to which events are posted.
     pub url: String,
-    /// What to post.
+    /// The filters of events. An event is posted if one of them matches.
     pub event_types: Vec<EventFilter>,
-    /// What signs, the newest first.
+    /// The signing secrets, newest first.
     pub secrets: Vec<Secret>,
-    /// Whether it gets events.
+    /// Whether the endpoint receives events.
     pub status: EndpointStatus,
-    /// The time from which every attempt has failed.
+    /// The time since which every attempt has failed. None if the last attempt succeeded.
     pub failing_since: Option<Timestamp>,
-    /// While it is down: the time from which a new event may try it.
+    /// While the endpoint is down: the time from which a new event may be attempted.
     pub probe_at: Option<Timestamp>,
-    /// The time at which it last worked again after it had been down, or was last given another address or enabled.
+    /// The time of the last recovery. A new address and enabling count as a recovery. None before the first.
     pub works_since: Option<Timestamp>,
-    /// The last test that was asked for.
+    /// The last requested test.
     pub last_test: Option<LastTest>,
 }
 
-/// The last test, kept so that a repeated request posts no second event.
+/// The last test of an endpoint. It is stored so that a repeated request creates no second event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastTest {
-    /// The request's key.
+    /// The hash of the request's idempotency key.
     pub key: KeyHash,
-    /// The event that it made.
+    /// The event of the test.
     pub event: EventId,
 }
 
-/// What a merchant changes of an endpoint. None stays as it is.
+/// A merchant's change of an endpoint. A field that is `None` stays unchanged.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EndpointEdit {
-    /// Where to post.
+    /// The address to which events are posted.
     pub url: Option<String>,
-    /// What to post.
+    /// The filters of events.
     pub event_types: Option<Vec<EventFilter>>,
-    /// Whether it gets events.
+    /// Whether the endpoint receives events.
     pub status: Option<EndpointStatus>,
 }
 
-/// What becomes of a new event for an endpoint.
+/// The first step of the delivery of a new event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirstStep {
-    /// It is attempted.
+    /// Attempt the delivery.
     Attempt,
-    /// It is attempted, to find out whether the endpoint works again. One event has to claim that.
+    /// Attempt the delivery to find out whether the endpoint works again. Only one event may do this, so claim it
+    /// first.
     Probe,
-    /// It is put off.
+    /// Put the delivery off.
     PutOff,
 }
 
-impl Endpoint {
-    /// A new one, which gets events signed by this secret.
-    pub fn new(meta: Meta<EndpointKind>, url: String, event_types: Vec<EventFilter>, secret: String) -> Endpoint {
-        Endpoint {
+impl WebhookEndpoint {
+    /// A new, enabled endpoint with this signing secret.
+    pub fn new(
+        meta: Meta<EndpointKind>, url: String, event_types: Vec<EventFilter>, secret: String,
+    ) -> WebhookEndpoint {
+        WebhookEndpoint {
             meta,
             url,
             event_types,
@@ -155,12 +158,12 @@ impl Endpoint {
         }
     }
 
-    /// The secrets that sign at `now`, the newest first.
+    /// The secrets that sign at `now`, newest first.
     pub fn signing(&self, now: Timestamp) -> impl Iterator<Item = &str> {
         self.secrets.iter().filter(move |secret| secret.signs(now)).map(|secret| secret.text.as_str())
     }
 
-    /// Whether an event is to be delivered to it. `only`: the one endpoint that the event is for, if it is for one.
+    /// Whether this endpoint receives an event. `only`: the only endpoint of the event, see [`Event::only`].
     pub fn wants(&self, event_type: EventType, only: Option<&EndpointId>) -> bool {
         let is_meant = match only {
             Some(only) => *only == self.meta.id,
@@ -169,12 +172,13 @@ impl Endpoint {
         self.status == EndpointStatus::Enabled && is_meant
     }
 
-    /// Whether it has failed for so long that new events are put off: a dead endpoint must not hold up others.
+    /// Whether the endpoint has failed for five minutes. New events for it are put off, so that it does not delay
+    /// others.
     pub fn is_down(&self, now: Timestamp) -> bool {
         self.failing_since.is_some_and(|since| now.since(since) >= DOWN_AFTER_MS)
     }
 
-    /// What to do with a new event.
+    /// The first step of a new event.
     pub fn first_step(&self, now: Timestamp) -> FirstStep {
         match self.is_down(now) {
             false => FirstStep::Attempt,
@@ -183,14 +187,14 @@ impl Endpoint {
         }
     }
 
-    /// The endpoint as disabled at `now`.
-    pub fn disabled(&self, now: Timestamp) -> Endpoint {
-        Endpoint { status: EndpointStatus::Disabled, meta: self.meta.moved(now), ..self.clone() }
+    /// The endpoint after it was disabled at `now`.
+    pub fn disabled(&self, now: Timestamp) -> WebhookEndpoint {
+        WebhookEndpoint { status: EndpointStatus::Disabled, meta: self.meta.moved(now), ..self.clone() }
     }
 
-    /// The endpoint as its merchant changes it at `now`. None if nothing changes. With another address, or enabled again,
-    /// it counts as working until an attempt fails.
-    pub fn edited(&self, edit: EndpointEdit, now: Timestamp) -> Option<Endpoint> {
+    /// The endpoint after its merchant's change at `now`. None if the change has no effect. After a new address or
+    /// enabling, the endpoint counts as working until an attempt fails.
+    pub fn edited(&self, edit: EndpointEdit, now: Timestamp) -> Option<WebhookEndpoint> {
         let EndpointEdit { url, event_types, status } = edit;
         let mut after = self.clone();
         after.url = url.unwrap_or(after.url);
@@ -204,26 +208,28 @@ impl Endpoint {
             after.probe_at = None;
             after.works_since = Some(now);
         }
-        Some(Endpoint { meta: self.meta.moved(now), ..after })
+        Some(WebhookEndpoint { meta: self.meta.moved(now), ..after })
     }
 
-    /// The endpoint with a new secret. Those before it sign for [`OVERLAP_MS`] more, at most [`SECRETS_MAX`] in all.
-    pub fn rotated(&self, text: String, rotation: KeyHash, now: Timestamp) -> Endpoint {
+    /// The endpoint with a new secret. The previous secret signs for 24 hours more. At most three secrets stay.
+    pub fn rotated(&self, text: String, rotation: KeyHash, now: Timestamp) -> WebhookEndpoint {
         let generation = self.secrets.first().map_or(1, |newest| newest.generation + 1);
         let end = now.plus_millis(OVERLAP_MS);
         let ending = |secret: &Secret| Secret { until: Some(secret.until.unwrap_or(end)), ..secret.clone() };
         let old = self.secrets.iter().map(ending).filter(|secret| secret.until.is_some_and(|until| now < until));
         let new = Secret { generation, text, until: None, rotation: Some(rotation) };
         let secrets = [new].into_iter().chain(old).take(SECRETS_MAX).collect();
-        Endpoint { secrets, meta: self.meta.moved(now), ..self.clone() }
+        WebhookEndpoint { secrets, meta: self.meta.moved(now), ..self.clone() }
     }
 
-    /// The secret that the rotation with this key made. None if it is not known, or was dropped. The secret may have ended.
+    /// The secret of the rotation with this idempotency key. It may have ended. None if the secret is unknown or was
+    /// dropped.
     pub fn rotated_by(&self, rotation: &KeyHash) -> Option<&Secret> {
         self.secrets.iter().find(|secret| secret.rotation.as_ref() == Some(rotation))
     }
 
-    /// The event of a test that the request `request_id` asks for with this key. It is for this endpoint alone.
+    /// The event of the test that the request `request_id` creates with this idempotency key. Only this endpoint
+    /// receives it.
     pub fn test(&self, key: &KeyHash, request_id: &str, now: Timestamp) -> Event {
         let id = &self.meta.id;
         Event {

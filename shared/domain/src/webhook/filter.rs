@@ -1,4 +1,4 @@
-//! Which events an endpoint wants.
+//! Filters of events.
 
 use std::fmt;
 
@@ -6,19 +6,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::event::EventType;
 
-/// Which events an endpoint wants: `*`, `payment.*` or `payment.succeeded`.
+/// A filter of the events that a webhook endpoint receives: `*`, `payment.*` or `payment.succeeded`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventFilter {
-    /// Every event.
+    /// All events.
     All,
-    /// Every event of this event's resource.
+    /// All events of the same resource as this type.
     Resource(EventType),
-    /// This one.
+    /// Events of this type.
     One(EventType),
 }
 
 impl EventFilter {
-    /// Reads a filter. None if the text is not a filter, or no event can match it.
+    /// Parses a filter. None if the text is not a filter, or no event type matches it.
     pub fn parse(text: &str) -> Option<EventFilter> {
         if text == "*" {
             return Some(EventFilter::All);
@@ -30,7 +30,7 @@ impl EventFilter {
         }
     }
 
-    /// Whether the event is wanted.
+    /// Whether events of this type pass.
     pub fn matches(self, event_type: EventType) -> bool {
         match self {
             EventFilter::All => true,

@@ -1,4 +1,4 @@
-//! Webhook endpoints, and when a delivery is attempted.
+//! Webhook endpoints, and the deliveries of events to them.
 
 mod attempt;
 mod delivery;
@@ -10,7 +10,7 @@ mod tests;
 pub use attempt::Attempt;
 pub use delivery::{Delivery, DeliveryStatus, JitterPermille};
 pub use endpoint::{
-    DISABLED_AFTER_MS, ENABLED_MAX, ENDPOINTS_MAX, Endpoint, EndpointEdit, EndpointLimit, EndpointStatus, FirstStep,
-    LastTest, PROBE_EVERY_MS, Secret,
+    DISABLED_AFTER_MS, ENABLED_MAX, ENDPOINTS_MAX, EndpointEdit, EndpointLimit, EndpointStatus, FirstStep, LastTest,
+    PROBE_EVERY_MS, Secret, WebhookEndpoint,
 };
 pub use filter::EventFilter;

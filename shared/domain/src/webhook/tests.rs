@@ -19,7 +19,7 @@ fn answered(status: u16) -> Attempt {
 }
 
 #[test]
-fn filters_match_all_a_resource_or_one_type() {
+fn filters_match_all_types_one_resource_or_one_type() {
     let matches = |filter, event_type| EventFilter::parse(filter).is_some_and(|f| f.matches(event_type));
     assert!(matches("*", EventType::PaymentFailed) && matches("payment.*", EventType::PaymentFailed));
     assert!(
@@ -34,7 +34,7 @@ fn filters_match_all_a_resource_or_one_type() {
 }
 
 #[test]
-fn a_failed_attempt_is_repeated_after_each_wait_and_then_given_up() {
+fn a_delivery_fails_when_its_waits_are_used_up() {
     let first = after(None, &answered(500), 1000);
     assert_eq!(
         (first.status, first.attempts, first.next_attempt_at),
@@ -47,7 +47,7 @@ fn a_failed_attempt_is_repeated_after_each_wait_and_then_given_up() {
 }
 
 #[test]
-fn a_delivery_is_listed_as_failed_once_an_attempt_failed() {
+fn has_failed_once_counts_failed_attempts_only() {
     let first = after(None, &answered(500), 1000);
     assert!(first.has_failed_once() && after(Some(&first), &answered(200), 1000).has_failed_once());
     assert!(!after(None, &answered(200), 1000).has_failed_once());
@@ -59,20 +59,21 @@ fn at(minute: i64) -> Timestamp {
     Timestamp::from_millis(minute * 60_000)
 }
 
-/// An endpoint that fails since this minute, or works since that one.
-fn endpoint(failing_since: Option<i64>, works_since: Option<i64>) -> Endpoint {
+/// An endpoint that has failed since one minute, or has recovered at another.
+fn endpoint(failing_since: Option<i64>, works_since: Option<i64>) -> WebhookEndpoint {
     let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test };
     let cause = Cause { request_id: "r".to_owned(), fingerprint: Fingerprint::of(b"{}"), at: at(0) };
     let meta = Meta::new(EndpointId::derive(&["w"]), owner, 0, cause);
-    let new = Endpoint::new(meta, "https://example.com/".to_owned(), vec![EventFilter::All], "whsec_1".to_owned());
-    Endpoint { failing_since: failing_since.map(at), works_since: works_since.map(at), ..new }
+    let new =
+        WebhookEndpoint::new(meta, "https://example.com/".to_owned(), vec![EventFilter::All], "whsec_1".to_owned());
+    WebhookEndpoint { failing_since: failing_since.map(at), works_since: works_since.map(at), ..new }
 }
 
 #[test]
 fn a_down_endpoint_gets_a_new_event_each_minute() {
     let step = |failing_since, probe_at: Option<i64>, minute| {
         let probe_at = probe_at.map(at);
-        Endpoint { probe_at, ..endpoint(failing_since, None) }.first_step(at(minute))
+        WebhookEndpoint { probe_at, ..endpoint(failing_since, None) }.first_step(at(minute))
     };
     for (failing_since, probe_at, minute, expected) in [
         (None, None, 100, FirstStep::Attempt),
@@ -80,7 +81,7 @@ fn a_down_endpoint_gets_a_new_event_each_minute() {
         (Some(95), None, 100, FirstStep::Probe),
         (Some(95), Some(101), 100, FirstStep::PutOff),
         (Some(95), Some(101), 101, FirstStep::Probe),
-        // It worked meanwhile.
+        // The endpoint has worked meanwhile.
         (None, Some(101), 100, FirstStep::Attempt),
     ] {
         let case = (failing_since, probe_at, minute);
@@ -89,7 +90,7 @@ fn a_down_endpoint_gets_a_new_event_each_minute() {
 }
 
 #[test]
-fn an_attempt_begins_when_its_time_or_a_recovery_has_come() {
+fn an_attempt_begins_at_its_time_or_after_a_recovery() {
     let pending = |attempts, updated: i64, next: i64, planned: Option<i64>| Delivery {
         attempts,
         updated_at: at(updated),
@@ -106,11 +107,11 @@ fn an_attempt_begins_when_its_time_or_a_recovery_has_come() {
     let down_again = endpoint(Some(55), Some(51));
     for (case, delivery, endpoint, minute, expected) in [
         ("its time has come", &failed, Some(&down), 90, true),
-        ("its time has come, the endpoint is gone", &failed, None, 90, true),
+        ("its time has come, the endpoint is deleted", &failed, None, 90, true),
         ("it waits", &failed, Some(&works), 60, false),
-        ("it waits, the endpoint is gone", &failed, None, 60, false),
+        ("it waits, the endpoint is deleted", &failed, None, 60, false),
         ("put off, still down", &put_off, Some(&down), 60, false),
-        ("put off, not down any more", &put_off, Some(&works), 60, true),
+        ("put off, no longer down", &put_off, Some(&works), 60, true),
         ("put off, failing for two minutes", &put_off, Some(&fails), 60, true),
         ("the endpoint recovered after it failed", &failed, Some(&recovered), 60, true),
         ("it failed after the recovery", &failed, Some(&long_ago), 60, false),
@@ -126,7 +127,7 @@ fn an_attempt_begins_when_its_time_or_a_recovery_has_come() {
 }
 
 #[test]
-fn a_failed_early_attempt_leaves_the_plan_as_it_was() {
+fn a_failed_early_attempt_keeps_the_planned_time() {
     let first = after(None, &answered(500), 1000);
     // Planned for 5 s; the next wait would be 300 s.
     let early = first.claimed(Timestamp::from_millis(15_000));
@@ -135,11 +136,11 @@ fn a_failed_early_attempt_leaves_the_plan_as_it_was() {
     assert_eq!((failed.attempts, failed.early_attempts, failed.planned_at), (2, 1, None));
     assert_eq!(failed.updated_at, Timestamp::from_millis(1_000));
     assert_eq!((failed.status, failed.next_attempt_at), (DeliveryStatus::Pending, first.next_attempt_at));
-    // At its time it uses up the next wait, and then the last.
+    // The attempt at the planned time uses the next wait, which is the last.
     let second = failed.claimed(Timestamp::from_millis(20_000));
     let second = second.after(&answered(500), &WAITS, 1000, Timestamp::from_millis(5_000));
     assert_eq!((second.attempts, second.next_attempt_at), (3, Some(Timestamp::from_millis(305_000))));
-    // A lost attempt was planned when it was planned first.
+    // A lost attempt keeps its first planned time.
     let lost = second.claimed(Timestamp::from_millis(20_000)).claimed(Timestamp::from_millis(40_000));
     assert_eq!(lost.planned_at, second.next_attempt_at);
     let last = lost.after(&answered(500), &WAITS, 1000, Timestamp::from_millis(305_000));
@@ -149,7 +150,7 @@ fn a_failed_early_attempt_leaves_the_plan_as_it_was() {
 }
 
 #[test]
-fn an_attempt_is_early_more_than_a_second_before_its_time() {
+fn an_attempt_within_a_second_of_its_time_is_not_early() {
     let claimed = after(None, &answered(500), 1000).claimed(Timestamp::from_millis(15_000));
     // Planned for 5 s.
     let early_attempts = |ms| claimed.after(&answered(500), &WAITS, 1000, Timestamp::from_millis(ms)).early_attempts;
@@ -157,7 +158,7 @@ fn an_attempt_is_early_more_than_a_second_before_its_time() {
 }
 
 #[test]
-fn a_delivery_that_is_given_up_has_no_next_attempt() {
+fn a_given_up_delivery_has_no_next_attempt() {
     let claimed = after(None, &answered(500), 1000).claimed(Timestamp::from_millis(15_000));
     let given_up = claimed.given_up();
     assert_eq!((given_up.status, given_up.attempts), (DeliveryStatus::Failed, 1));
@@ -165,7 +166,7 @@ fn a_delivery_that_is_given_up_has_no_next_attempt() {
 }
 
 #[test]
-fn only_2xx_is_a_success_and_410_ends_it() {
+fn status_2xx_succeeds_and_410_fails_at_once() {
     for status in [200, 204, 299] {
         assert_eq!(after(None, &answered(status), 1000).status, DeliveryStatus::Succeeded);
     }
@@ -176,14 +177,14 @@ fn only_2xx_is_a_success_and_410_ends_it() {
 }
 
 #[test]
-fn a_delivery_says_what_its_last_attempt_was_answered() {
+fn last_answer_is_the_status_or_the_reason() {
     for (attempt, expected) in [(answered(404), "404"), (Attempt::Unreachable("timed out"), "timed out")] {
         assert_eq!(after(None, &attempt, 1000).last_answer, expected);
     }
 }
 
 #[test]
-fn a_delivery_is_stored_with_its_early_attempts_if_it_had_any() {
+fn early_attempts_are_stored_unless_zero() {
     let first = after(None, &answered(500), 1000);
     let stored = |delivery: &Delivery| serde_json::to_value(delivery).unwrap().get("early_attempts").cloned();
     let early = first.claimed(Timestamp::from_millis(15_000));
@@ -192,7 +193,7 @@ fn a_delivery_is_stored_with_its_early_attempts_if_it_had_any() {
 }
 
 #[test]
-fn a_disabled_endpoint_is_a_version_of_its_own_and_wants_nothing() {
+fn disabling_adds_a_version_and_stops_events() {
     let disabled = endpoint(None, None).disabled(at(3));
     assert_eq!(
         (disabled.status, disabled.meta.version, disabled.meta.updated_at),
@@ -203,12 +204,12 @@ fn a_disabled_endpoint_is_a_version_of_its_own_and_wants_nothing() {
 }
 
 #[test]
-fn an_endpoint_is_disabled_after_five_days_and_tried_each_minute_while_it_is_down() {
+fn an_endpoint_is_disabled_after_5_days_and_probed_each_minute() {
     assert_eq!((DISABLED_AFTER_MS, PROBE_EVERY_MS), (432_000_000, 60_000));
 }
 
 #[test]
-fn retry_after_is_honoured_up_to_a_day() {
+fn retry_after_is_obeyed_up_to_a_day() {
     let next = |status, seconds| {
         let attempt = Attempt::Answered { status, retry_after_s: Some(seconds) };
         after(None, &attempt, 1000).next_attempt_at.map(Timestamp::millis)
@@ -220,7 +221,7 @@ fn retry_after_is_honoured_up_to_a_day() {
 }
 
 #[test]
-fn an_older_secret_signs_until_its_time_is_over() {
+fn an_old_secret_signs_until_its_end() {
     let secret = |generation, text: &str, until: Option<i64>| Secret {
         generation,
         text: text.into(),
@@ -228,37 +229,37 @@ fn an_older_secret_signs_until_its_time_is_over() {
         rotation: None,
     };
     let secrets = vec![secret(2, "new", None), secret(1, "old", Some(60))];
-    let endpoint = Endpoint { secrets, ..endpoint(None, None) };
+    let endpoint = WebhookEndpoint { secrets, ..endpoint(None, None) };
     for (minute, expected) in [(59, vec!["new", "old"]), (60, vec!["new"])] {
         assert_eq!(endpoint.signing(at(minute)).collect::<Vec<_>>(), expected, "{minute}");
     }
     assert_eq!(format!("{:?}", endpoint.secrets[1]), "Secret { generation: 1, until: Some(Timestamp(3600000)), .. }");
 }
 
-/// What a merchant changes, each time something else.
+/// A merchant's change of an endpoint.
 fn edit(url: Option<&str>, event_types: Option<&[EventFilter]>, status: Option<EndpointStatus>) -> EndpointEdit {
     EndpointEdit { url: url.map(str::to_owned), event_types: event_types.map(<[_]>::to_vec), status }
 }
 
 #[test]
-fn a_change_that_changes_nothing_is_none() {
+fn an_edit_without_effect_returns_none() {
     let endpoint = endpoint(Some(1), None);
     let same = edit(Some("https://example.com/"), Some(&[EventFilter::All]), Some(EndpointStatus::Enabled));
     assert_eq!([EndpointEdit::default(), same].map(|edit| endpoint.edited(edit, at(9))), [None, None]);
 }
 
 #[test]
-fn with_another_address_or_enabled_again_an_endpoint_counts_as_working() {
-    let down = || Endpoint { probe_at: Some(at(2)), ..endpoint(Some(1), Some(0)) };
-    let disabled = Endpoint { status: EndpointStatus::Disabled, ..down() };
-    let health = |endpoint: &Endpoint| (endpoint.failing_since, endpoint.probe_at, endpoint.works_since);
+fn a_new_address_or_enabling_counts_as_a_recovery() {
+    let down = || WebhookEndpoint { probe_at: Some(at(2)), ..endpoint(Some(1), Some(0)) };
+    let disabled = WebhookEndpoint { status: EndpointStatus::Disabled, ..down() };
+    let health = |endpoint: &WebhookEndpoint| (endpoint.failing_since, endpoint.probe_at, endpoint.works_since);
     let works = (None, None, Some(at(9)));
     let moved = down().edited(edit(Some("https://example.org/"), None, None), at(9)).unwrap();
     assert_eq!((moved.url.as_str(), health(&moved)), ("https://example.org/", works));
     assert_eq!((moved.meta.version, moved.meta.updated_at, moved.event_types.len()), (2, at(9), 1));
     let enabled = disabled.edited(edit(None, None, Some(EndpointStatus::Enabled)), at(9)).unwrap();
     assert_eq!((enabled.status, health(&enabled)), (EndpointStatus::Enabled, works));
-    // Whether it works is not known from anything else.
+    // Other changes say nothing about whether the endpoint works.
     for edit in [edit(None, Some(&[]), None), edit(None, None, Some(EndpointStatus::Disabled))] {
         let edited = down().edited(edit, at(9)).unwrap();
         assert_eq!((edited.meta.version, health(&edited)), (2, (Some(at(1)), Some(at(2)), Some(at(0)))));
@@ -270,14 +271,14 @@ fn key(text: &str) -> KeyHash {
 }
 
 #[test]
-fn after_a_rotation_the_old_secret_signs_for_a_day() {
+fn the_old_secret_signs_for_a_day_after_a_rotation() {
     let rotated = endpoint(None, None).rotated("whsec_2".to_owned(), key("a"), at(0));
     let day = 24 * 60;
     for (minute, expected) in [(day - 1, vec!["whsec_2", "whsec_1"]), (day, vec!["whsec_2"])] {
         assert_eq!(rotated.signing(at(minute)).collect::<Vec<_>>(), expected, "{minute}");
     }
     assert_eq!(rotated.meta.version, 2);
-    // A second rotation does not make the first secret sign for longer, a third ends it, and one that has ended is dropped.
+    // A second rotation does not extend the first secret, a third drops it, and an ended secret is dropped too.
     let again = rotated.rotated("whsec_3".to_owned(), key("b"), at(60));
     assert_eq!(again.signing(at(day - 1)).collect::<Vec<_>>(), ["whsec_3", "whsec_2", "whsec_1"]);
     assert_eq!(again.signing(at(day)).collect::<Vec<_>>(), ["whsec_3", "whsec_2"]);
@@ -292,7 +293,7 @@ fn after_a_rotation_the_old_secret_signs_for_a_day() {
 }
 
 #[test]
-fn a_rotation_is_known_by_its_key_while_its_secret_signs() {
+fn rotated_by_finds_the_secret_of_a_key() {
     let rotated = endpoint(None, None).rotated("whsec_2".to_owned(), key("a"), at(0));
     let again = rotated.rotated("whsec_3".to_owned(), key("b"), at(1));
     let made = |name: &str| again.rotated_by(&key(name)).map(|secret| secret.generation);
@@ -300,16 +301,16 @@ fn a_rotation_is_known_by_its_key_while_its_secret_signs() {
 }
 
 #[test]
-fn a_test_is_wanted_by_its_endpoint_alone_and_whatever_that_wants() {
+fn only_the_tested_endpoint_receives_a_test() {
     let [tested, other] = ["w", "v"].map(|name| {
         let endpoint = endpoint(None, None);
         let meta = Meta { id: EndpointId::derive(&[name]), ..endpoint.meta.clone() };
-        Endpoint { meta, event_types: vec![EventFilter::One(EventType::RefundFailed)], ..endpoint }
+        WebhookEndpoint { meta, event_types: vec![EventFilter::One(EventType::RefundFailed)], ..endpoint }
     });
     let event = tested.test(&key("k"), "req", at(5));
-    let wanted = |endpoint: &Endpoint| endpoint.wants(event.event_type, event.only.as_ref());
+    let wanted = |endpoint: &WebhookEndpoint| endpoint.wants(event.event_type, event.only.as_ref());
     assert_eq!([wanted(&tested), wanted(&other)], [true, false]);
-    assert!(!wanted(&Endpoint { status: EndpointStatus::Disabled, ..tested.clone() }));
+    assert!(!wanted(&WebhookEndpoint { status: EndpointStatus::Disabled, ..tested.clone() }));
     assert_eq!(
         (event.timestamp, event.request_id.as_str(), event.source.as_str()),
         (at(5), "req", tested.meta.id.as_str())

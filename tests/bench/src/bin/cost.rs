@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Takes the figures of the last `make bench`. If there are none, takes those of the repository.
+/// Uses the figures of the last `make bench`, or else those in the repository.
 fn print(measured: Option<Run>) -> Result<(), String> {
     let load = Load::from_environment()?;
     let known = Known::by(measured.map_or_else(Run::committed, Ok)?)?;

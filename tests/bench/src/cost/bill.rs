@@ -1,27 +1,27 @@
-//! A month's bill: what, how much of it, at which price.
+//! A month's bill: items, quantities and prices.
 
 use super::money::{Money, Quantity};
 use super::prices::Price;
 
-/// One line.
+/// One line of a bill.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// What it is for.
+    /// What is billed.
     pub what: String,
-    /// How much of it.
+    /// Billed quantity.
     pub quantity: Quantity,
-    /// What is counted.
+    /// Unit of the quantity.
     pub unit: String,
-    /// The price as its page has it, of the first tier.
+    /// Price of the first tier, as its page shows it.
     pub price: String,
-    /// What it comes to.
+    /// Amount of this line.
     pub dollars: Money,
 }
 
-/// All lines.
+/// A bill.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bill {
-    /// In the order of the bill.
+    /// Its lines, in order.
     pub lines: Vec<Line>,
 }
 
@@ -42,7 +42,7 @@ impl Bill {
         self.lines.iter().map(|line| line.dollars).sum()
     }
 
-    /// What a line comes to; nothing where there is none.
+    /// Amount of a line; zero without such a line.
     pub fn dollars(&self, what: &str) -> Money {
         self.lines.iter().filter(|line| line.what == what).map(|line| line.dollars).sum()
     }

@@ -1,8 +1,8 @@
-//! What the same payments cost with containers and a database that run all day: a stack that many a team would build.
+//! What the same payments cost on containers with a database that run all day, as many teams build it.
 //!
-//! Two tasks at least, in two zones, that serve requests and work off a queue within the database; a load balancer, a
-//! NAT gateway in each zone for the way to card processors and merchants, PostgreSQL with a standby. It is sized for
-//! the peak, because it can't grow within a second. The sizes are assumptions: nothing of it was built or measured.
+//! At least two tasks in two zones serve requests and work off a queue in the database. Beside them: a load balancer, a
+//! NAT gateway in each zone for traffic to card processors and merchants, PostgreSQL with a standby. All is sized for
+//! the peak, because it can't grow within a second. The sizes are assumptions; nothing of it was built or measured.
 
 use super::bill::Bill;
 use super::deployed::Deployed;
@@ -12,41 +12,41 @@ use super::money::Quantity;
 use super::prices::Prices;
 use super::serverless::{BYTES_OF_A_LINE, GB, PROCESSOR_BYTES};
 
-/// The busiest minute, in means of a day.
+/// Load of the busiest minute as a multiple of the day's mean.
 pub const PEAK: u64 = 4;
-/// Requests a second that a task of one vCPU and 2 GB carries, with the webhooks and calls that follow from them.
+/// Requests a second that a task of one vCPU and 2 GB serves, including the webhooks and calls that follow.
 pub const TASK_CARRIES: u64 = 150;
-/// The same of a quarter of a vCPU and half a GB.
+/// The same for a task of a quarter vCPU and half a GB.
 pub const SMALL_TASK_CARRIES: u64 = 30;
 /// Payments a second for each vCPU of the database: four transactions each, with entries, events and a queue.
 pub const DATABASE_CARRIES: u64 = 50;
-/// Payments a second that the smallest database carries: its two vCPUs are not its own all the time.
+/// Payments a second that the smallest database serves: its two vCPUs are shared.
 pub const SMALL_DATABASE_CARRIES: u64 = 20;
 /// vCPUs of the sizes of db.m7g.
 const DATABASE_CPUS: [u64; 7] = [2, 4, 8, 16, 32, 48, 64];
-/// The least that is sensible.
+/// Smallest sensible size of the database.
 const DATABASE_GB: u64 = 20;
 const ZONES: u64 = 2;
-/// What a request of a client has in bytes.
+/// Bytes of a client's request.
 const REQUEST_BYTES: u64 = 1000;
-/// Requests of a client over one connection.
+/// Requests of a client on one connection.
 const REQUESTS_OF_A_CONNECTION: u128 = 10;
-/// New connections a second within one capacity unit of the load balancer.
+/// New connections a second in one capacity unit of the load balancer.
 const CONNECTIONS_OF_A_UNIT: u128 = 25;
 
-/// How large it has to be.
+/// Size of the container stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size {
     /// Tasks.
     pub tasks: u64,
-    /// What each has, in quarters of a vCPU with half a GB.
+    /// Size of each task, in quarters of a vCPU with half a GB.
     pub quarters: u64,
-    /// vCPUs of the database; none: the smallest.
+    /// vCPUs of the database; `None`: the smallest.
     pub database_cpus: Option<u64>,
 }
 
 impl Size {
-    /// For the peak of this load.
+    /// Size for the peak of this load.
     pub fn of(load: &Load) -> Size {
         let peak = (load.requests_a_day * PEAK).div_ceil(86_400);
         let payments = (load.requests_a_day * load.payments_percent * PEAK).div_ceil(86_400 * 100);
@@ -54,12 +54,12 @@ impl Size {
             if peak <= SMALL_TASK_CARRIES { (ZONES, 1) } else { (peak.div_ceil(TASK_CARRIES).max(ZONES), 4) };
         let cpus = payments.div_ceil(DATABASE_CARRIES);
         let most = DATABASE_CPUS[DATABASE_CPUS.len() - 1];
-        // Beyond the largest, several of them share the merchants.
+        // Beyond the largest size, several databases share the merchants.
         let fitting = DATABASE_CPUS.into_iter().find(|size| *size >= cpus).unwrap_or(cpus.div_ceil(most) * most);
         Size { tasks, quarters, database_cpus: (payments > SMALL_DATABASE_CARRIES).then_some(fitting) }
     }
 
-    /// In words.
+    /// The size in words.
     pub fn shown(&self) -> String {
         let task = if self.quarters == 1 { "0.25 vCPU" } else { "1 vCPU" };
         let database = match self.database_cpus {
@@ -70,13 +70,13 @@ impl Size {
     }
 }
 
-/// A month of this load.
+/// The bill for a month of this load.
 pub fn bill(load: &Load, figures: &Figures, deployed: &Deployed, prices: &Prices) -> Bill {
     let size = Size::of(load);
     let hours = Quantity::whole(HOURS);
     let quarters = hours * (size.tasks * size.quarters);
     let of_payments = |each: u64| load.payments().share(u128::from(each), u128::from(figures.alone.count));
-    // An answer, a webhook and a line are what they are with functions. What comes in is less than what goes out.
+    // Answers, webhooks and log lines have the same size as with functions. Incoming traffic is smaller than outgoing.
     let all = figures.alone.all();
     let gets: Quantity =
         ["get-payment", "list-payments", "get-balance"].iter().map(|name| answers(load, figures, name)).sum();
@@ -97,7 +97,7 @@ pub fn bill(load: &Load, figures: &Figures, deployed: &Deployed, prices: &Prices
     add("task_cpu_hour", quarters.share(1, 4));
     add("task_gb_hour", quarters.share(1, 2));
     add("balancer_hour", hours);
-    // Whatever needs more of them.
+    // The largest of the three dimensions counts.
     add("balancer_unit_hour", served.share(1, GB).max(connections));
     add("nat_hour", hours * ZONES);
     add("nat_gb", (through_nat * 2).share(1, GB));
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_sized_for_the_peak() {
+    fn containers_are_sized_for_the_peak() {
         let size = |requests| Size::of(&Load::of(requests)).shown();
         // 5,000 a day are 1 a second at the peak, 500,000 are 24, of which 12 pay.
         assert_eq!(size(5_000), "2 tasks of 0.25 vCPU, db.t4g.medium");
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_one_costs_what_its_parts_cost() {
+    fn a_small_stack_costs_the_sum_of_its_parts() {
         let bill = bill(&Load::of(5_000), &Figures::default(), &Deployed::read(), &Prices::read().unwrap());
         let is = |what: &str, dollars: &str| assert_eq!(bill.dollars(what).shown(), dollars, "{what}");
         // Two tasks, 730 hours: 365 vCPU-hours at 0.03238, 730 GB-hours at 0.00356.

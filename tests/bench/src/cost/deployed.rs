@@ -1,100 +1,101 @@
-//! What of a deployment a bill depends on: as the template and the code have it, by default.
+//! The properties of a deployment that a bill depends on, from the template and the code with its defaults.
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+use spillway_tests::template::folder;
 use spillway_tests::{Template, metrics};
 
-/// What is deployed.
+/// A deployment.
 #[derive(Debug, Clone)]
 pub struct Deployed {
-    /// Megabytes of a function where it names no other.
+    /// Default memory of a function in MB.
     usual_memory: u64,
-    /// Megabytes of functions that do, by their ids in the template.
+    /// Memory in MB of the functions with their own value, by folder.
     memory: BTreeMap<String, u64>,
-    /// Whether Lambda writes lines of its own about each invocation.
+    /// Whether Lambda writes its own log lines for each invocation.
     pub lambdas_lines: bool,
-    /// Whether the functions write lines about invocations that went well. (Metrics they always write.)
+    /// Whether functions write lines for successful invocations. (Metrics are always written.)
     pub functions_lines: bool,
-    /// Metrics that alarms look at, counted for each alarm.
+    /// Metrics that alarms evaluate, counted once for each alarm.
     pub alarm_metrics: u64,
     /// Dashboards.
     pub dashboards: u64,
     /// Metrics that the functions write.
     pub metrics: u64,
-    /// Seconds for which the gateway remembers what the authorizer said of a key.
+    /// Seconds for which the gateway caches the authorizer's answer for a key.
     pub remembered_s: u64,
     /// Queues that Lambda polls.
     pub polled_queues: u64,
 }
 
 impl Deployed {
-    /// By the files in the repository.
+    /// Reads the files of the repository.
     pub fn read() -> Deployed {
-        Deployed::of(&Template::read(), metrics::emitted().len())
+        Deployed::of(&Template::read(), &Template::nested(), metrics::emitted().len())
     }
 
-    fn of(template: &Template, metrics: usize) -> Deployed {
-        let default = |parameter: &str| template.values(&["Parameters", parameter], &["Default"]).first().copied();
-        let systems = template.values(&["Globals", "Function"], &["SystemLogLevel"]).first().copied();
-        let of_type = |kind: &str| -> Vec<&str> {
-            let is = |id: &&str| template.values(&["Resources", id], &["Type"]).first() == Some(&kind);
-            template.keys(&["Resources"]).into_iter().filter(is).collect()
-        };
-        let sum = |ids: &[&str], count: &dyn Fn(&str) -> usize| -> u64 {
-            u64::try_from(ids.iter().map(|id| count(id)).sum::<usize>()).unwrap_or_default()
-        };
-        let within = |id: &str, text: &str| template.count(&["Resources", id], text);
-        let alarms = of_type("AWS::CloudWatch::Alarm");
-        let functions = of_type("AWS::Serverless::Function");
-        let megabytes =
-            |path: &[&str]| template.values(path, &["MemorySize"]).first().and_then(|text| text.parse().ok());
-        let own = |id: &&str| Some(((*id).to_owned(), megabytes(&["Resources", id, "Properties"])?));
+    fn of(template: &Template, nested: &Template, metrics: usize) -> Deployed {
+        let default = |parameter: &str| template.get(&["Parameters", parameter, "Default"]);
+        let level = default("LogLevel").and_then(Value::as_str);
+        let system_level = template.get(&["Globals", "Function", "LoggingConfig", "SystemLogLevel"]);
+        let alarms = [template, nested].map(|template| template.of_type("AWS::CloudWatch::Alarm").into_values());
+        let functions = template.of_type("AWS::Serverless::Function").into_values();
+        let memory =
+            functions.filter_map(|function| Some((folder(function).to_owned(), function["MemorySize"].as_u64()?)));
+        let polled = template.events().into_iter().filter(|(_, kind, _)| *kind == "SQS");
         Deployed {
-            lambdas_lines: !matches!(systems, Some("WARN")),
-            functions_lines: matches!(default("LogLevel"), Some("info" | "debug" | "trace")),
-            // One on an expression is billed for each metric in it.
-            alarm_metrics: sum(&alarms, &|id| within(id, "MetricStat:").max(1)),
-            dashboards: sum(&of_type("AWS::CloudWatch::Dashboard"), &|_| 1),
-            metrics: u64::try_from(metrics).unwrap_or_default(),
-            remembered_s: default("CacheSeconds").and_then(|value| value.parse().ok()).unwrap_or_default(),
-            polled_queues: sum(&functions, &|id| within(id, "Queue: !GetAtt")),
+            lambdas_lines: system_level.is_none_or(|level| level != "WARN"),
+            functions_lines: matches!(level, Some("info" | "debug" | "trace")),
+            alarm_metrics: alarms.into_iter().flatten().map(billed).sum(),
+            dashboards: count([template, nested].map(|template| template.of_type("AWS::CloudWatch::Dashboard").len())),
+            metrics: count([metrics]),
+            remembered_s: default("CacheSeconds").and_then(Value::as_u64).unwrap_or_default(),
+            polled_queues: count([polled.count()]),
             // Lambda's own default is the last.
-            usual_memory: megabytes(&["Globals", "Function"]).unwrap_or(128),
-            memory: functions.iter().filter_map(own).collect(),
+            usual_memory: template.get(&["Globals", "Function", "MemorySize"]).and_then(Value::as_u64).unwrap_or(128),
+            memory: memory.collect(),
         }
     }
 
-    /// Megabytes that the function in this folder is given.
+    /// Memory in MB of the function in this folder.
     pub fn memory(&self, function: &str) -> u64 {
-        let id: String = function.split('-').map(capitalized).collect();
-        self.memory.get(&id).copied().unwrap_or(self.usual_memory)
+        self.memory.get(function).copied().unwrap_or(self.usual_memory)
     }
 }
 
-fn capitalized(word: &str) -> String {
-    let mut letters = word.chars();
-    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+/// Metrics for which an alarm is billed: one on an expression for each metric in it.
+fn billed(alarm: &Value) -> u64 {
+    let metrics = alarm["Metrics"].as_array().into_iter().flatten().filter(|metric| metric.get("MetricStat").is_some());
+    count([metrics.count().max(1)])
+}
+
+fn count<const N: usize>(numbers: [usize; N]) -> u64 {
+    u64::try_from(numbers.into_iter().sum::<usize>()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn the_template_and_the_code_are_read() {
+    fn template_and_code_give_the_deployed_resources() {
         let deployed = Deployed::read();
         assert_eq!((deployed.polled_queues, deployed.remembered_s), (3, 60));
+        assert_eq!((deployed.dashboards, deployed.alarm_metrics), (1, 29));
         assert_eq!(deployed.memory("create-payment"), 256);
-        assert!(deployed.metrics > 0 && deployed.alarm_metrics > 0, "{deployed:?}");
+        assert!(deployed.metrics > 0, "{deployed:?}");
     }
 
     #[test]
-    fn a_function_with_memory_of_its_own_has_that() {
-        let text = Template::read().text();
-        let (before, after) =
-            text.split_once("    Properties:\n      FunctionName: !Sub \"${AWS::StackName}-fold-balance\"").unwrap();
-        let text = format!("{before}    Properties:\n      MemorySize: 512\n{after}");
-        let deployed = Deployed::of(&Template::of(&text), 0);
+    fn a_functions_own_memory_overrides_the_global() {
+        let path = ["Resources", "FoldBalance", "Properties"];
+        let template = Template::read();
+        let mut properties = template.get(&path).unwrap().clone();
+        properties["MemorySize"] = json!(512);
+        let deployed = Deployed::of(&template.with(&path, properties), &Template::nested(), 0);
         assert_eq!((deployed.memory("fold-balance"), deployed.memory("get-balance")), (512, 256));
     }
 }

@@ -1,4 +1,4 @@
-//! What payments and requests use, as a run has measured it.
+//! Measured resources of payments and requests.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,78 +7,78 @@ use std::{fs, ops};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The figures in the repository, for a machine without figures of its own.
+/// The figures in the repository, used on a machine without its own.
 const COMMITTED: &str = include_str!("../../figures.json");
-/// Where they are.
+/// Path of the figures in the repository.
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/figures.json");
 
-/// What a function has used over some invocations.
+/// Resources that a function used in some invocations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Used {
     /// Runs.
     pub invocations: u64,
-    /// Milliseconds, each run's rounded up, on the machine that measured.
+    /// Milliseconds, each invocation rounded up, on the measuring machine.
     pub billed_ms: u64,
-    /// Microseconds of a core, the runtime's own included.
+    /// Microseconds of CPU, including the runtime.
     pub cpu_us: u64,
-    /// Lines written.
+    /// Log lines.
     pub log_lines: u64,
-    /// What is in them.
+    /// Bytes of the log lines.
     pub log_bytes: u64,
-    /// Those lines that hold metrics.
+    /// Log lines with metrics.
     pub metric_lines: u64,
-    /// What would be in them without anything but metrics.
+    /// Bytes of the metrics alone in these lines.
     pub metric_bytes: u64,
-    /// Calls of the store.
+    /// Store calls.
     pub store_calls: u64,
-    /// What these wrote.
+    /// Write units of these calls.
     pub write_units: u64,
-    /// What these read, in half units: a read that may be stale costs half.
+    /// Read units of these calls, in halves: an eventually consistent read costs half a unit.
     pub read_half_units: u64,
-    /// Requests to the queues by the function (sends, waits) and by Lambda for it (receives, deletions).
+    /// Requests to the queues: sends and visibility changes by the function, receives and deletes by Lambda for it.
     pub sends: u64,
-    /// Receives that brought something.
+    /// Receives that returned messages.
     pub receives: u64,
     /// Deletions.
     pub deletes: u64,
-    /// Changes of a message's visibility.
+    /// Changes of message visibility.
     pub waits: u64,
-    /// Bytes of HTTP that it sends to the internet: answers, or webhooks.
+    /// Bytes of HTTP sent to the internet: answers or webhooks.
     pub bytes_out: u64,
 }
 
-/// What so many of something have used, by function.
+/// Resources of some payments, requests or runs, by function.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measured {
-    /// How many payments, requests or runs.
+    /// Number of payments, requests or runs.
     pub count: u64,
-    /// What each function used for all of them.
+    /// Resources of each function for all of them.
     pub functions: BTreeMap<String, Used>,
 }
 
 /// A run's figures.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
-    /// How long each call of the store took at least: what AWS's takes, not this machine's.
+    /// Minimal duration of each store call in ms: AWS's, not this machine's.
     pub store_ms: u64,
-    /// The same of the queues.
+    /// The same for the queues.
     pub queue_ms: u64,
-    /// Payments that came one by one: each its own batch everywhere.
+    /// Payments one by one: each is its own batch.
     pub alone: Measured,
-    /// Payments that came together: every batch full.
+    /// Payments together: every batch is full.
     pub together: Measured,
-    /// Bytes that the payments which came together have left in the table and its indexes.
+    /// Bytes that the payments together left in the table and its indexes.
     pub kept_bytes: u64,
-    /// Other requests by their function, and what is asked each minute.
+    /// Other requests by function, and what runs every minute.
     pub requests: BTreeMap<String, Measured>,
 }
 
-/// Figures with where and when they were measured.
+/// Figures with the time and place of their measurement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// Date, cores, processor, system.
     pub machine: Value,
-    /// Whether it was only a look.
+    /// Whether it was a quick run.
     #[serde(default)]
     pub quick: bool,
     /// The figures.
@@ -137,12 +137,12 @@ impl Run {
         serde_json::from_str(COMMITTED).map_err(|error| format!("figures.json: {error}"))
     }
 
-    /// What `make bench` has written to this file. None where there is no such file, or it lacks this part.
+    /// The run that `make bench` wrote to this file; `None` if there is no such file or it lacks this part.
     pub fn of_bench(path: &Path) -> Option<Run> {
         serde_json::from_str(&fs::read_to_string(path).ok()?).ok()
     }
 
-    /// Makes a whole run the figures of the repository; a quick run does not change them. `Err` is a sentence.
+    /// Saves a full run as the figures of the repository; a quick run changes nothing. `Err` is a sentence.
     pub fn commit(&self) -> Result<(), String> {
         if self.quick {
             return Ok(());

@@ -1,46 +1,46 @@
-//! How much is asked of the system: what `make cost` is told, or assumes.
+//! The load: the settings of `make cost`, and its assumptions.
 
 use spillway_tests::tool::number;
 
 use super::money::Quantity;
 
-/// Hours of a month, as AWS's own calculator takes it.
+/// Hours of a month, as in AWS's own calculator.
 pub const HOURS: u64 = 730;
 
-/// How payments come.
+/// How payments arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Batches {
-    /// Each alone: what it costs at most.
+    /// One by one: the highest cost.
     Alone,
-    /// So many at once that every batch is full: what it costs at least.
+    /// So many at once that every batch is full: the lowest cost.
     Together,
 }
 
-/// A day of clients' requests, and what is known of the world around.
+/// A day of client requests, and assumptions about clients and processors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Load {
-    /// All requests of a day.
+    /// Requests of a day.
     pub requests_a_day: u64,
-    /// Of a hundred requests, how many create a payment; what no other number takes, gets one.
+    /// Percentage of requests that create a payment. The percentages of this struct leave the rest to GET of a payment.
     pub payments_percent: u64,
-    /// How many list payments.
+    /// Percentage that list payments.
     pub lists_percent: u64,
-    /// How many ask for the balance.
+    /// Percentage that read the balance.
     pub balances_percent: u64,
-    /// API keys that they come from, evenly.
+    /// API keys in use, each equally often.
     pub keys: u64,
-    /// Months that payments have been kept when the month begins to be billed.
+    /// Months for which payments have been kept at the start of the billed month.
     pub months: u64,
-    /// How long the card processor takes to answer.
+    /// Duration of the card processor's answer in ms.
     pub processor_ms: u64,
-    /// How long a merchant's server takes to answer a webhook.
+    /// Duration of a webhook receiver's answer in ms.
     pub endpoint_ms: u64,
-    /// How they come.
+    /// How payments arrive.
     pub batches: Batches,
 }
 
 impl Load {
-    /// What is assumed where nothing is told.
+    /// The default assumptions.
     pub const fn of(requests_a_day: u64) -> Load {
         Load {
             requests_a_day,
@@ -55,7 +55,7 @@ impl Load {
         }
     }
 
-    /// What the environment tells; `Err` is a sentence.
+    /// The load in environment variables; `Err` is a sentence.
     pub fn from_environment() -> Result<Load, String> {
         let usual = Load::of(500_000);
         let load = Load {
@@ -76,34 +76,34 @@ impl Load {
         Ok(load)
     }
 
-    /// How many get a payment.
+    /// Percentage that get a payment.
     pub fn gets_percent(&self) -> u64 {
         100 - self.payments_percent - self.lists_percent - self.balances_percent
     }
 
-    /// A month's requests.
+    /// Requests of a month.
     pub fn requests(&self) -> Quantity {
         Quantity::whole(self.requests_a_day).share(u128::from(HOURS), 24)
     }
 
-    /// Of a month's requests, so many of a hundred.
+    /// This percentage of a month's requests.
     pub fn of_requests(&self, percent: u64) -> Quantity {
         self.requests().share(u128::from(percent), 100)
     }
 
-    /// A month's payments.
+    /// Payments of a month.
     pub fn payments(&self) -> Quantity {
         self.of_requests(self.payments_percent)
     }
 
-    /// How often the authorizer is asked in a month, whose answer for a key is then remembered for so many seconds:
-    /// each answer is used by the request that asked and by those of the seconds after it.
+    /// Calls of the authorizer in a month. Its answer for a key is cached for `remembered_s`, so one answer serves the
+    /// request that caused it and those of the seconds after it.
     pub fn authorizations(&self, remembered_s: u64) -> Quantity {
         let a_day = u128::from(self.keys) * 86_400;
         self.requests().share(a_day, a_day + u128::from(self.requests_a_day) * u128::from(remembered_s))
     }
 
-    /// The same, with payments that come like this.
+    /// The same load with payments that arrive this way.
     pub fn with(self, batches: Batches) -> Load {
         Load { batches, ..self }
     }
@@ -122,11 +122,11 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_of_the_authorizer_serves_a_minute() {
+    fn an_authorizer_answer_is_cached_for_a_minute() {
         // One key, 86,400 a day, one a second: each answer serves 61 requests, itself and 60 seconds of others.
         let load = Load { keys: 1, ..Load::of(86_400) };
         assert_eq!(load.authorizations(60), load.requests().share(1, 61));
-        // Never remembered, it is asked for each.
+        // Without a cache each request calls the authorizer.
         assert_eq!(load.authorizations(0), load.requests());
     }
 }

@@ -1,4 +1,4 @@
-//! `make cost`: what so many requests a day cost a month, and what the same costs with containers and a database.
+//! `make cost`: the monthly cost of a daily load, and of the same load on containers with a database.
 
 pub mod bill;
 pub mod containers;
@@ -16,19 +16,19 @@ use figures::Run;
 use load::Load;
 use prices::Prices;
 
-/// All that a bill is made of but the load.
+/// Everything that a bill needs except the load.
 #[derive(Debug, Clone)]
 pub struct Known {
-    /// What was measured.
+    /// Measured resources.
     pub run: Run,
-    /// What is deployed.
+    /// The deployment.
     pub deployed: Deployed,
-    /// What AWS asks.
+    /// AWS's prices.
     pub prices: Prices,
 }
 
 impl Known {
-    /// By this run; `Err` is a sentence.
+    /// Uses the figures of this run; `Err` is a sentence.
     pub fn by(run: Run) -> Result<Known, String> {
         Ok(Known { run, deployed: Deployed::read(), prices: Prices::read()? })
     }

@@ -1,4 +1,4 @@
-//! Dollars and quantities without fractions: what costs a ten-millionth of a cent must not be rounded a billion times.
+//! Dollars and quantities as integers: a price of a ten-millionth of a cent must not be rounded a billion times.
 
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul};
@@ -18,8 +18,8 @@ pub struct Money(u128);
 pub struct Quantity(u128);
 
 impl Money {
-    /// Of a price as it is written, `0.0000133334`, for so many units. None where that is no number, or where one
-    /// unit's price is no whole number of picodollars.
+    /// Reads a written price, `0.0000133334`, for this many units. `None` if it is not a number, or if one unit's price
+    /// is not a whole number of picodollars.
     pub fn of_price(dollars: &str, units: u64) -> Option<Money> {
         let (whole, fraction) = dollars.split_once('.').unwrap_or((dollars, ""));
         let digits = usize::try_from(PER_DOLLAR.ilog10()).ok()?;
@@ -34,7 +34,7 @@ impl Money {
         (units > 0 && pico.is_multiple_of(units)).then_some(Money(pico.checked_div(units)?))
     }
 
-    /// `1,234.56`, rounded to cents; `< 0.01` where that would hide that it costs something.
+    /// `1,234.56`, rounded to cents; `< 0.01` for less than a cent.
     pub fn shown(self) -> String {
         if self.0 > 0 && self.0 < PER_CENT {
             return "< 0.01".to_owned();
@@ -51,28 +51,28 @@ impl Money {
 }
 
 impl Quantity {
-    /// So many whole ones.
+    /// A whole number.
     pub fn whole(count: u64) -> Quantity {
         Quantity(u128::from(count) * PER_UNIT)
     }
 
-    /// Of it, `part` for every `of`.
+    /// The share `part` of `of`.
     pub fn share(self, part: u128, of: u128) -> Quantity {
         Quantity((self.0 * part).checked_div(of).unwrap_or_default())
     }
 
-    /// What is above `least`, and no more than up to `most`.
+    /// The part above `least`, up to `most`.
     pub fn between(self, least: Quantity, most: Option<Quantity>) -> Quantity {
         let top = most.map_or(self.0, |most| self.0.min(most.0));
         Quantity(top.saturating_sub(least.0))
     }
 
-    /// The next whole number.
+    /// Rounded up to a whole number.
     pub fn rounded_up(self) -> u64 {
         u64::try_from(self.0.div_ceil(PER_UNIT)).unwrap_or(u64::MAX)
     }
 
-    /// `12,345`; with two digits behind the point where it is small.
+    /// `12,345`; small quantities with two decimals.
     pub fn shown(self) -> String {
         match self.0 {
             0 => "0".to_owned(),

@@ -1,4 +1,4 @@
-//! What AWS asks: the list in `prices.json`, each price with the page that it is from.
+//! AWS's prices: the list in `prices.json`, each with the page that it is from.
 
 use std::collections::BTreeMap;
 
@@ -11,21 +11,21 @@ const LIST: &str = include_str!("../../prices.json");
 /// A list of prices.
 #[derive(Debug, Clone)]
 pub struct Prices {
-    /// The region that they are for.
+    /// Region of the prices.
     pub region: String,
-    /// When they were looked up.
+    /// Date of the look-up.
     pub looked_up: String,
     by_name: BTreeMap<String, Price>,
 }
 
-/// What one kind of thing costs.
+/// Price of one billed item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Price {
-    /// What it is for.
+    /// What the item is for.
     pub what: String,
-    /// What is counted.
+    /// Billed unit.
     pub unit: String,
-    /// The first tier as the page writes it, `3.50 for 1,000,000`.
+    /// First tier as on the page, `3.50 for 1,000,000`.
     pub written: String,
     tiers: Vec<(Option<Quantity>, Money)>,
 }
@@ -41,7 +41,7 @@ struct List {
 struct Entry {
     what: String,
     unit: String,
-    /// For so many units, as the page has it.
+    /// Number of units that the page's price is for.
     #[serde(default = "one")]
     per: u64,
     tiers: Vec<Tier>,
@@ -50,7 +50,7 @@ struct Entry {
 
 #[derive(Deserialize)]
 struct Tier {
-    /// Up to so many units a month, counted from the first; none: from there on.
+    /// Upper end of the tier in units a month; `None` for the last tier.
     up_to: Option<u64>,
     dollars: String,
 }
@@ -71,7 +71,7 @@ impl Prices {
         Ok(Prices { region: list.region, looked_up: list.looked_up, by_name })
     }
 
-    /// The price of this name. A missing one is a mistake in this program.
+    /// The price of this name. Panics if it is missing, which is a mistake in this program.
     pub fn get(&self, name: &str) -> &Price {
         match self.by_name.get(name) {
             Some(price) => price,
@@ -79,7 +79,7 @@ impl Prices {
         }
     }
 
-    /// The same list, where what has the one name costs what has the other.
+    /// The same list with another price for this name.
     pub fn with(&self, name: &str, price: Price) -> Prices {
         let mut changed = self.clone();
         changed.by_name.insert(name.to_owned(), price);
@@ -105,17 +105,17 @@ impl Price {
         sound.then(|| Price { what: entry.what.clone(), unit: entry.unit.clone(), written, tiers })
     }
 
-    /// One price for all, whatever the quantity.
+    /// A single price for any quantity.
     pub fn flat(&self, written: &str, each: Money) -> Price {
         Price { written: written.to_owned(), tiers: vec![(None, each)], ..self.clone() }
     }
 
-    /// What the first unit costs.
+    /// Price of the first unit.
     pub fn first(&self) -> Money {
         self.tiers.first().map_or(Money::default(), |(_, price)| *price)
     }
 
-    /// What a month's quantity costs, tier by tier.
+    /// Price of a month's quantity, tier by tier.
     pub fn of_month(&self, quantity: Quantity) -> Money {
         let mut from = Quantity::default();
         let parts = self.tiers.iter().map(|(up_to, price)| {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn each_tier_costs_its_own() {
+    fn each_tier_has_its_own_price() {
         // 333 million at 3.50 and 667 million at 2.80, then 500 million at 2.38: 1,165.50 + 1,867.60 + 1,190.00.
         assert_eq!(dollars("gateway_request", 1_500_000_000), "4,223.10");
         // 20 billion: 1,165.50 + 1,867.60 + 19,000 × 2.38; one million more at 1.51.
@@ -149,13 +149,13 @@ mod tests {
     }
 
     #[test]
-    fn what_has_one_price_costs_that() {
+    fn a_single_price_covers_any_quantity() {
         assert_eq!(dollars("write_unit", 19_000_000), "11.88");
         assert_eq!(dollars("read_unit", 0), "0.00");
     }
 
     #[test]
-    fn tiers_that_make_no_sense_are_refused() {
+    fn invalid_tiers_are_refused() {
         let entry = |tiers: serde_json::Value| {
             let entry = serde_json::json!({"what": "", "unit": "", "tiers": tiers, "page": "https://aws.amazon.com"});
             Price::of(&serde_json::from_value(entry).unwrap())

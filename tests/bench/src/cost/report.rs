@@ -48,7 +48,7 @@ pub fn json(load: &Load, known: &Known) -> Value {
         "at_most": of(Batches::Alone), "at_least": of(Batches::Together), "containers": bill_of(&known.containers(load))})
 }
 
-/// What the bill takes for granted.
+/// Assumptions of the bill.
 fn assumed(load: &Load, known: &Known) -> String {
     let requests = load_in_words(load);
     let machine = &known.run.machine;

@@ -1,4 +1,4 @@
-//! What Spillway as it is deployed costs.
+//! The bill of Spillway as it is deployed.
 
 use super::bill::Bill;
 use super::deployed::Deployed;
@@ -7,20 +7,20 @@ use super::load::{Batches, HOURS, Load};
 use super::money::Quantity;
 use super::prices::Prices;
 
-/// What a GB is to AWS.
+/// Bytes of a GB in AWS's bills.
 pub const GB: u128 = 1 << 30;
 /// "At 1,769 MB, a function has the equivalent of one vCPU", and less in proportion:
 /// <https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html>.
 pub const MEGABYTES_OF_A_CPU: u64 = 1769;
-/// CloudWatch counts so much more for each line:
+/// Bytes that CloudWatch adds to each line:
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>.
 pub const BYTES_OF_A_LINE: u64 = 26;
-/// Of what came in, what is kept compressed, of a hundred.
+/// Percentage of the ingested bytes that compressed storage takes.
 const KEPT_PERCENT: u128 = 15;
-/// What a payment sends to a card processor, roughly: a request of Stripe's with its headers.
+/// Estimated bytes of a request to a card processor: one of Stripe's, with headers.
 pub const PROCESSOR_BYTES: u64 = 2000;
-/// Lambda looks for messages five times at once, for 20 seconds each time, also where there are none, and with a
-/// maximum concurrency no less: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>.
+/// Lambda polls a queue with five requests at once, each of 20 seconds, also while the queue is empty and with any
+/// maximum concurrency: <https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html>.
 const LOOKS_A_MINUTE: u64 = 15;
 
 /// Lambda's own lines about an invocation, at the level INFO. Source: Lambda Telemetry API, "Event schema".
@@ -29,11 +29,11 @@ const LAMBDAS_LINES: [&str; 2] = [
     r#"{"time":"2026-01-31T12:00:00.123Z","type":"platform.report","record":{"requestId":"79b4f56e-95b1-4643-9700-2807f4e68189","metrics":{"durationMs":12.345,"billedDurationMs":13,"memorySizeMB":256,"maxMemoryUsedMB":32},"status":"success"}}"#,
 ];
 
-/// A function's use for something that happens so often a month.
+/// Resources of a function, and how often they are used in a month.
 struct Part<'figures> {
     function: &'figures str,
     used: &'figures Used,
-    /// For so many of them.
+    /// Number of occurrences that the resources are for.
     per: u64,
     a_month: Quantity,
 }
@@ -104,7 +104,7 @@ fn parts<'figures>(load: &Load, figures: &'figures Figures, deployed: &Deployed)
     parts
 }
 
-/// Billed microseconds, with the answers that were not waited for on this machine.
+/// Billed microseconds, including waits for processors and receivers that the measurement did not have.
 fn micros(part: &Part, load: &Load, deployed: &Deployed) -> u64 {
     let used = part.used;
     let waited_ms = match part.function {
@@ -115,12 +115,12 @@ fn micros(part: &Part, load: &Load, deployed: &Deployed) -> u64 {
     micros_on_lambda(used, deployed.memory(part.function)) + used.invocations * waited_ms * 1000
 }
 
-/// What was measured, with what the function computed as much slower as its memory gives it less of a core.
+/// The measured time, with CPU time stretched as Lambda gives a small function less of a core.
 pub fn micros_on_lambda(used: &Used, memory: u64) -> u64 {
     used.billed_ms * 1000 + used.cpu_us * MEGABYTES_OF_A_CPU.saturating_sub(memory) / memory.max(1)
 }
 
-/// What CloudWatch counts for the function's lines and for Lambda's.
+/// Bytes that CloudWatch bills for the function's lines and Lambda's own.
 fn log_bytes(used: &Used, deployed: &Deployed) -> u64 {
     let (bytes, lines) = match deployed.functions_lines {
         true => (used.log_bytes, used.log_lines),
@@ -131,7 +131,7 @@ fn log_bytes(used: &Used, deployed: &Deployed) -> u64 {
     functions + lambdas
 }
 
-/// Of one invocation.
+/// Bytes of Lambda's own lines for one invocation.
 pub fn lambdas_bytes() -> u64 {
     LAMBDAS_LINES.iter().map(|line| u64::try_from(line.len()).unwrap_or_default() + BYTES_OF_A_LINE).sum()
 }
@@ -140,14 +140,14 @@ pub fn lambdas_bytes() -> u64 {
 mod tests {
     use super::*;
 
-    /// Two payments, each with one function that does this.
+    /// Two payments, each with one invocation of this function.
     fn figures(function: &str, used: Used) -> Figures {
         let functions = [(function.to_owned(), used)].into();
         let of_two = Measured { count: 2, functions };
         Figures { alone: of_two.clone(), together: of_two, kept_bytes: 2048, ..Figures::default() }
     }
 
-    /// 24,000 payments a day and nothing else: 730,000 a month.
+    /// 24,000 payments a day and no other requests: 730,000 a month.
     fn month(figures: &Figures) -> Bill {
         let load = Load { payments_percent: 100, lists_percent: 0, balances_percent: 0, ..Load::of(24_000) };
         bill(&load, figures, &Deployed::read(), &Prices::read().unwrap())
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_others_is_billed_for_it() {
+    fn waiting_time_is_billed() {
         let used = Used { invocations: 2, ..Used::default() };
         // 730,000 × 0.5 s of a quarter GB; 0.2 s; nothing.
         for (function, gb_seconds) in
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_remains_without_requests_is_looked_after_every_minute() {
+    fn the_sweep_is_billed_every_minute_without_requests() {
         let tick = Used { invocations: 1, read_half_units: 144, ..Used::default() };
         let mut figures = figures("create-payment", Used { invocations: 2, write_units: 2, ..Used::default() });
         let measured = Measured { count: 1, functions: [("enqueue-due".to_owned(), tick)].into() };

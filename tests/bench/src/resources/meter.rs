@@ -1,4 +1,4 @@
-//! A stack where everything that is billed is counted, and what a function uses while something is done.
+//! A stack that counts everything AWS bills, and the resources that a function uses during some work.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 use spillway_bench::cost::figures::Used;
-use spillway_tests::queue_proxy::QueueProxy;
+use spillway_tests::consumed::Consumed;
 use spillway_tests::receiver::Receiver;
 use spillway_tests::store_proxy::{Fault, Matching};
-use spillway_tests::units::{Consumed, Cost};
+use spillway_tests::units::Cost;
 use spillway_tests::{Answer, Deadline, Merchant, Options, Stack, Template, eventually};
 
+use super::queue_proxy::QueueProxy;
 use super::sizes;
 
-/// What a line tells of its invocation; where it holds metrics, those are the rest.
+/// Fields of an invocation's log line; all other fields are metrics.
 const SUMMARY: [&str; 11] = [
     "function",
     "request_id",
@@ -29,32 +30,32 @@ const SUMMARY: [&str; 11] = [
     "retries",
 ];
 
-/// The stack, a merchant with an endpoint, and where they are.
+/// The stack, and a merchant with a webhook endpoint.
 pub struct Scene {
     pub stack: Stack,
     pub merchant: Merchant,
     pub receiver: Receiver,
     /// The payment that was created last.
     pub last_payment: String,
-    /// Items of the stream that were dispatched already.
+    /// Items that were already handed to the stream's consumer.
     pub dispatched: BTreeSet<(String, String)>,
     queues: QueueProxy,
 }
 
 impl Scene {
-    /// Store and queues take so much longer.
+    /// Starts the stack with these delays of each store and queue call.
     pub async fn set(store: Duration, queue: Duration) -> Result<Scene, String> {
         let queues = QueueProxy::start(queue).await;
         let variables = vec![("AWS_ENDPOINT_URL_SQS", queues.url().to_owned())];
         let options = Options::new().template(Template::still()).store_proxy().keep_lines_with(variables);
-        // No message waits: there is nobody who would come back for it.
+        // No message is delayed: no poller would receive it later.
         let stack = Stack::try_start(options.knob("FOLD_DELAY_SECONDS", 0).unkilled()).await?;
         queues.set_upstream(stack.description()["sqs_url"].as_str().unwrap_or_default());
         let merchant = stack.new_merchant().await;
         let receiver = Receiver::start().await;
         merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
         let proxy = stack.store_proxy();
-        // A real processor has no items here; how long it takes is asked of who calculates.
+        // A real processor has no items in the table; its duration is a setting of `make cost`.
         proxy.fault(usize::MAX, Matching::all().with("\"sandbox#"), Fault::Delay(Duration::ZERO));
         proxy.fault(usize::MAX, Matching::all(), Fault::Delay(store));
         proxy.start_metering();
@@ -62,7 +63,7 @@ impl Scene {
         Ok(Scene { stack, merchant, receiver, last_payment, dispatched, queues })
     }
 
-    /// What the function uses while `work` makes it run so often; and what that gives.
+    /// Resources that the function uses while `work` makes it run this often, and the result of `work`.
     pub async fn metered<T>(
         &self, function: &str, times: usize, work: impl AsyncFnOnce() -> T,
     ) -> Result<(T, Used), String> {
@@ -71,7 +72,7 @@ impl Scene {
         let before = self.reading(function)?;
         let given = work().await;
         let expected = before.invocations + u64::try_from(times).unwrap_or_default();
-        // An answer may be there before its line.
+        // An answer may arrive before its log line.
         let waited = format!("{function} has written its lines");
         let after = eventually(&waited, Deadline::SOON, async || {
             let reading = self.reading(function)?;
@@ -100,19 +101,19 @@ impl Scene {
         Ok((given, used))
     }
 
-    /// The size of a GET's answer, which has to be a good one.
+    /// Bytes of the answer to a GET, which must succeed.
     pub async fn get(&self, path: &str) -> u64 {
         answer_bytes(&self.merchant.client.get(path).await.expect(200))
     }
 
-    /// What DynamoDB counts for all that is the merchant's.
+    /// Bytes that DynamoDB bills for the merchant's items.
     pub async fn stored_bytes(&self) -> u64 {
         let items = self.stack.table().items().await;
         let own = items.iter().filter(|item| item["pk"].as_str().is_some_and(|pk| pk.starts_with(&self.merchant.id)));
         own.map(|item| u64::try_from(sizes::stored(item)).unwrap_or_default()).sum()
     }
 
-    /// What the function's processes have printed and computed so far.
+    /// Resources of the function's processes so far: log lines and CPU time.
     fn reading(&self, function: &str) -> Result<Used, String> {
         let mut used = Used::default();
         for line in self.stack.printed(function).iter().flat_map(|printed| printed.lines()) {
@@ -121,7 +122,7 @@ impl Scene {
             let fields: Value = serde_json::from_str(line).map_err(|error| format!("{function}: {error}: {line}"))?;
             if fields["message"] == "invocation" {
                 used.invocations += 1;
-                // Lambda bills each begun millisecond.
+                // Lambda bills every started millisecond.
                 used.billed_ms += fields["total_ms"].as_u64().ok_or_else(|| format!("no total_ms: {line}"))? + 1;
             }
             if let (Some(fields), true) = (fields.as_object(), fields.get("_aws").is_some()) {
@@ -142,7 +143,7 @@ pub fn answer_bytes(answer: &Answer) -> u64 {
     u64::try_from(headers.sum::<usize>() + answer.text.len()).unwrap_or_default()
 }
 
-/// How long all threads of a process have been on a core so far.
+/// CPU time of all threads of a process so far.
 fn cpu_us(pid: u32) -> u64 {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let on_core = threads.filter_map(|thread| {

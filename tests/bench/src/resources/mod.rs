@@ -1,9 +1,10 @@
-//! What a payment uses from its creation to its webhook, function by function: everything that AWS bills.
+//! Resources of a payment from its creation to its webhook, function by function: everything that AWS bills.
 //!
-//! The stack is one where nothing moves by itself; the walk plays Lambda's pollers, so that it is known who asked for
-//! what. Store and queues take as long as AWS's do, because an invocation is billed while it waits for them.
+//! No trigger runs in this stack: the walk plays Lambda's pollers, so each call has a known cause. Store and queue
+//! calls take as long as AWS's, because Lambda bills the waits of an invocation.
 
 mod meter;
+mod queue_proxy;
 mod sizes;
 mod walk;
 
@@ -20,9 +21,9 @@ use walk::Batches;
 
 /// A call of the store: "single-digit millisecond performance", says <https://aws.amazon.com/dynamodb/>.
 const STORE: Duration = Duration::from_millis(5);
-/// A send to a queue, by assumption: AWS tells no figure, users tell of less than this.
+/// A send to a queue. An assumption: AWS publishes no figure, users report less than this.
 const QUEUE: Duration = Duration::from_millis(10);
-/// Times that a request is sent.
+/// Number of repetitions of a request.
 const TIMES: usize = 10;
 
 /// Measures it all.
@@ -36,7 +37,7 @@ pub async fn measure(plan: &Plan) -> Result<Figures, String> {
     }
     eprintln!("resources: other requests");
     let requests = requests(&scene).await?;
-    // Each fold deletes the movements of the one before, so the second shows what a full fold costs in the long run.
+    // Each fold deletes the movements of the fold before, so the second fold shows the cost in the long run.
     scene.walk(plan.folded, Batches::Full).await?;
     let before = scene.stored_bytes().await;
     let together = scene.walk(plan.folded, Batches::Full).await?;
@@ -46,7 +47,7 @@ pub async fn measure(plan: &Plan) -> Result<Figures, String> {
     Ok(Figures { store_ms: millis(STORE), queue_ms: millis(QUEUE), alone, together, kept_bytes, requests })
 }
 
-/// What else is asked: by clients, by the gateway, and by the schedule when nothing is due.
+/// Everything else: client requests, the authorizer, and the schedule without due work.
 async fn requests(scene: &Scene) -> Result<Vec<(&'static str, Measured)>, String> {
     let gets = [
         ("get-payment", format!("/payments/{}", scene.last_payment)),
@@ -55,7 +56,7 @@ async fn requests(scene: &Scene) -> Result<Vec<(&'static str, Measured)>, String
     ];
     let mut all = Vec::new();
     for (function, path) in gets {
-        // The first one may start a process.
+        // The first request may start a process.
         scene.get(&path).await;
         let got = scene.metered(function, TIMES, async || {
             let mut bytes = 0;
@@ -67,7 +68,7 @@ async fn requests(scene: &Scene) -> Result<Vec<(&'static str, Measured)>, String
         let (bytes_out, used) = got.await?;
         all.push(measured(function, Used { bytes_out, ..used }));
     }
-    // Each key is a new one: of others the gateway and the function remember something.
+    // Each request has a new key, because gateway and function cache known ones.
     let mut merchants: Vec<Merchant> = Vec::new();
     for _ in 0..=TIMES {
         merchants.push(scene.stack.new_merchant().await);
@@ -79,7 +80,7 @@ async fn requests(scene: &Scene) -> Result<Vec<(&'static str, Measured)>, String
     Ok(all)
 }
 
-/// What a function uses for all these events but the first, which may start a process.
+/// Resources of a function for all these events except the first, which may start a process.
 async fn invoked(scene: &Scene, function: &'static str, events: &[Value]) -> Result<Used, String> {
     let invoke = async |event: &Value| {
         let answer = scene.stack.invoke(function, event).await;

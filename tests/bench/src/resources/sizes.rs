@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_item_is_as_large_as_dynamodb_counts_it() {
+    fn item_sizes_follow_dynamodbs_rules() {
         let item = |value: Value| value.as_object().unwrap().clone();
         // pk and a: 3; sk and bb: 4; n and 1250: 1 + 2 + 1; ok and true: 3; list: 4 + 3 + 1 + 2. And 100.
         let plain = item(json!({"pk": "a", "sk": "bb", "n": 1250, "ok": true, "list": ["xy"]}));

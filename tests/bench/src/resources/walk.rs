@@ -1,15 +1,15 @@
-//! Payments on their way, with the walk in the place of Lambda's pollers.
+//! Payments from creation to webhook; the walk replaces Lambda's pollers.
 
 use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 use serde_json::{Value, json};
 use spillway_bench::cost::figures::{Measured, Used};
-use spillway_tests::queue_proxy::billed;
 use spillway_tests::terms::SHARDS;
 use spillway_tests::{event, unique};
 
 use super::meter::{Scene, answer_bytes};
+use super::queue_proxy::billed;
 
 const CLIENTS: usize = 8;
 /// The largest batch of the stream's trigger in the template.
@@ -21,17 +21,17 @@ const PROCESSOR: (&str, &str, usize) = ("call-processor", "ProcessorQueue", 10);
 const FOLDS: (&str, &str, usize) = ("fold-balance", "FoldsQueue", 100);
 const WEBHOOKS: (&str, &str, usize) = ("deliver-webhook", "WebhooksQueue", 10);
 
-/// How much comes at once.
+/// Batch sizes of a walk.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Batches {
-    /// Everything by itself.
+    /// One message or change in each batch.
     OfOne,
-    /// As much as the triggers take.
+    /// Full batches, as large as the triggers allow.
     Full,
 }
 
 impl Scene {
-    /// Takes so many payments from their creation to their webhooks.
+    /// Takes this many payments from creation to webhook.
     pub async fn walk(&mut self, count: usize, batches: Batches) -> Result<Measured, String> {
         let delivered = self.receiver.count();
         let mut functions: BTreeMap<String, Used> = BTreeMap::new();
@@ -61,7 +61,7 @@ impl Scene {
         Ok(Measured { count: u64::try_from(count).unwrap_or_default(), functions })
     }
 
-    /// Creates payments; gives their ids and the sizes of the answers.
+    /// Creates payments; returns their ids and the sizes of the answers.
     async fn create(&self, count: usize) -> Vec<(String, u64)> {
         let create = |_| async {
             let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa", "description": "Order 1001",
@@ -72,7 +72,7 @@ impl Scene {
         stream::iter(0..count).map(create).buffer_unordered(CLIENTS).collect().await
     }
 
-    /// The movements and events that are new in the table.
+    /// Movements and events that are new in the table.
     async fn appeared(&mut self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         for (kind, shard) in ["movements", "events"].iter().flat_map(|kind| (0..SHARDS).map(move |shard| (kind, shard)))
@@ -102,7 +102,7 @@ impl Scene {
         done.map(|()| used)
     }
 
-    /// Receives messages until there are none, a batch at a time, hands them to their consumer and deletes them.
+    /// Receives all messages, batch by batch, hands them to their consumer and deletes them.
     async fn consume(&self, consumer: (&str, &str, usize), batches: Batches) -> Result<Used, String> {
         let (function, queue, most) = consumer;
         let (queues, size) = (self.stack.queues(), if batches == Batches::Full { most } else { 1 });
@@ -140,7 +140,7 @@ impl Scene {
         }
     }
 
-    /// Runs a consumer, which has to do all of what it is given.
+    /// Invokes a consumer, which must process the whole batch.
     async fn invoke(&self, function: &str, event: &Value) -> Result<(), String> {
         let answer = self.stack.invoke(function, event).await.map_err(|error| format!("{function}: {error}"))?;
         if answer == json!({"batchItemFailures": []}) { Ok(()) } else { Err(format!("{function} answered {answer}")) }

@@ -1,4 +1,4 @@
-//! What goes wrong, in an order from a seed.
+//! Faults in an order that the seed determines.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::queues::Queues;
 use crate::stack::Stack;
 use crate::store_proxy::{Fault, Matching, Met};
 
-/// Something that goes wrong.
+/// A kind of fault.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     FunctionKilled,
@@ -30,7 +30,7 @@ enum Kind {
     StoreStops,
 }
 
-/// How often each is among the cards that are dealt.
+/// How often each kind is in the deck.
 const DECK: [(Kind, usize); 12] = [
     (Kind::FunctionKilled, 24),
     (Kind::StackKilled, 2),
@@ -48,20 +48,19 @@ const DECK: [(Kind, usize); 12] = [
 
 /// How long messages are taken from the queues.
 const TAKING: Duration = Duration::from_millis(700);
-/// How long a store that stops says nothing.
+/// How long a stopped store does not answer.
 const STOPPED: Duration = Duration::from_secs(1);
-/// Most calls that a stopped store holds, and then lets go.
+/// Most calls that a stopped store holds and then releases.
 const HELD_MAX: usize = 60;
-/// The name of a replay among the faults.
+/// Name of a replay in the report.
 const REPLAYED: &str = "whole stack killed, stream replayed";
-/// How much of the stream a replay repeats, in microseconds; the first replay begins at the stream's beginning. To replay
-/// all of a long run again and again would leave no time for anything else. A record's number is the microsecond in
-/// which it was written.
+/// Length of the stream that a replay repeats, in microseconds; the first replay starts at the beginning. Replaying all
+/// of a long run repeatedly would leave no time for other faults. A record's number is the microsecond of its write.
 const REPLAYED_US: i64 = 60_000_000;
 
-/// Lets things go wrong, one after another.
+/// Injects faults one after another.
 pub(super) struct Injector {
-    /// Draws the order alone, because the draws of `random` depend on what runs at the time.
+    /// Its own random numbers, because the draws of `random` depend on timing.
     order: fastrand::Rng,
     random: fastrand::Rng,
     deck: Vec<Kind>,
@@ -69,7 +68,7 @@ pub(super) struct Injector {
 }
 
 impl Injector {
-    /// Every kind of fault comes once before any comes again, so that a short run meets all of them.
+    /// Every kind occurs once before any occurs again, so that a short run has all of them.
     pub(super) fn new(mut random: fastrand::Rng) -> Injector {
         let mut deck: Vec<Kind> = DECK.iter().map(|(kind, _)| *kind).collect();
         let mut order = random.fork();
@@ -77,12 +76,12 @@ impl Injector {
         Injector { order, random, deck, happened: Met::new() }
     }
 
-    /// How often each fault happened so far.
+    /// Number of faults so far, by kind.
     pub(super) fn happened(&self) -> &Met {
         &self.happened
     }
 
-    /// Adds the faults of the store that its callers have met meanwhile.
+    /// Adds the store faults that callers have met meanwhile.
     pub(super) fn note_met(&mut self, stack: &Stack) {
         for (what, times) in stack.store_proxy().take_met() {
             self.count(what, times);
@@ -150,7 +149,7 @@ impl Injector {
         Ok(())
     }
 
-    /// One process of a function, or all of them.
+    /// Kills one process of a function, or all of them.
     fn kill_function(&mut self, stack: &Stack) {
         let running = process::descendants(stack.pid());
         let names: BTreeSet<&str> = running.iter().map(|process| process.program.as_str()).collect();
@@ -166,7 +165,7 @@ impl Injector {
         self.count("function killed", killed);
     }
 
-    /// Kills the whole stack, does something to its data, and starts it again; its queues may then keep an order or not.
+    /// Kills the whole stack, changes its data, and starts it again, with ordered or unordered queues.
     async fn restart(&mut self, stack: &mut Stack, what: &'static str, spoil: fn(&Stack)) -> Result<(), String> {
         stack.kill().await;
         spoil(stack);
@@ -177,13 +176,13 @@ impl Injector {
         Ok(())
     }
 
-    /// Empties the queues as fast as it can for a while: what the functions did not get first is gone.
+    /// Takes messages from the queues for a while; those that no function received before are lost.
     async fn take_messages(&mut self, stack: &Stack) {
         let queues = stack.queues();
         let until = Instant::now() + TAKING;
         let mut taken = 0;
         while Instant::now() < until {
-            // Queues that do not answer lose nothing.
+            // An error of the queues loses no message.
             taken += take(&queues).await.unwrap_or_default();
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
@@ -191,7 +190,7 @@ impl Injector {
         self.count("message lost", taken);
     }
 
-    /// The next calls are held for a second, and then carried out or cut off.
+    /// Holds the next calls for a second, then forwards or closes them.
     fn stop_store(&mut self, stack: &Stack) {
         let hold = stack.store_proxy().hold(HELD_MAX, Matching::all());
         let cut = self.random.bool();
@@ -202,12 +201,12 @@ impl Injector {
             } else {
                 hold.forward()
             }
-            // Those that come later find the same verdict.
+            // Later calls get the same decision.
             tokio::time::sleep(STOPPED).await;
         });
     }
 
-    /// Some bursts of calls are to meet the fault, and calls between them are to pass. The proxy counts the faults met.
+    /// Plans bursts of faulty calls with unharmed ones between them. The proxy counts the faults.
     fn spoil(&mut self, stack: &Stack, matching: Matching, fault: &Fault) {
         for _ in 0..self.random.usize(2..8) {
             let (skip, times) = (self.random.usize(0..30), self.random.usize(1..8));
@@ -215,14 +214,14 @@ impl Injector {
         }
     }
 
-    /// Writes of one kind, or all calls.
+    /// Selects writes of one kind, or all calls.
     fn writes(&mut self) -> Matching {
         let kinds = ["TransactWriteItems", "PutItem", "UpdateItem", "BatchWriteItem"];
         self.random.choice(kinds).map_or_else(Matching::all, Matching::operation)
     }
 }
 
-/// Takes what can be had from the queues at once: how many messages; `Err` says why the queues do not answer.
+/// Takes the available messages; returns their number; `Err` says why the queues do not answer.
 async fn take(queues: &Queues) -> Result<usize, String> {
     let mut taken = 0;
     for url in queues.try_work_urls().await? {
@@ -237,20 +236,20 @@ async fn take(queues: &Queues) -> Result<usize, String> {
     Ok(taken)
 }
 
-/// Where the stream's trigger keeps how far it came.
+/// Path of the stream trigger's checkpoint.
 fn checkpoint(stack: &Stack) -> PathBuf {
     stack.data().join("state/dispatch-changes.checkpoint")
 }
 
-/// The stream's trigger forgets where it was.
+/// Deletes the stream trigger's checkpoint.
 fn forget(stack: &Stack) {
-    // It is not there if the stack was killed before its first record.
+    // Missing if the stack was killed before its first record.
     let _ = fs::remove_file(checkpoint(stack));
 }
 
-/// The stream's trigger forgets how far it came lately.
+/// Moves the stream trigger's checkpoint back.
 fn rewind(stack: &Stack) {
-    // It is not there if the stack was killed before it had read anything: then it begins at the beginning anyway.
+    // Missing if the stack was killed before its first record: the trigger starts at the beginning anyway.
     let Ok(text) = fs::read_to_string(checkpoint(stack)) else { return };
     let reached: Value = serde_json::from_str(&text).unwrap_or_default();
     let earlier = reached["sequence"].as_i64().unwrap_or_default() - REPLAYED_US;

@@ -1,4 +1,4 @@
-//! Load on a stack of its own while everything that can go wrong does, and an oracle that looks at what is left.
+//! Load on its own stack during all kinds of faults, judged by the oracle.
 
 mod faults;
 mod report;
@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::book::{Errors, Repeat};
-use crate::inbox::Inbox;
+use crate::deliveries::Deliveries;
 use crate::judge::{Judged, judge};
-use crate::live::Live;
+use crate::load_merchant::LoadMerchant;
 use crate::options::Options;
 use crate::outcomes;
 use crate::queues;
-use crate::shop::Shop;
+use crate::request_log::{Errors, Repeat};
+use crate::running::RunningStack;
 use crate::stack::{Stack, free_port};
 use crate::store_proxy::Met;
 use crate::template::Template;
@@ -31,22 +31,22 @@ use crate::workload::{self, Workload};
 use faults::Injector;
 pub use report::Report;
 
-/// How long a client tries to make one payment.
+/// Longest time for one payment.
 const PATIENCE: Duration = Duration::from_secs(240);
-/// When the faults are over and no webhook has come for so long, those that are missing never come. What was enqueued in
-/// vain is due again only after as long as it has waited already, so the age of the oldest payment is added.
+/// After the faults, webhooks that are missing for this long without any new one never arrive. Lost work is due again
+/// only after as long as it has waited already, so the age of the oldest payment is added.
 const STANDSTILL: Duration = Duration::from_secs(75);
-/// How long the queues may take to be empty before the oracle looks.
+/// Longest wait for empty queues before the oracle reads.
 const QUIET_LIMIT: Duration = Duration::from_secs(45);
-/// Between two calls of enqueue-due.
+/// Interval of enqueue-due.
 const DUE_EVERY: Duration = Duration::from_secs(2);
-/// Most violations that are noted in the middle of a run: each look would note them again.
+/// Most violations recorded during a run; each check would record the same ones again.
 const SEEN_MAX: usize = 50;
-/// Between two looks of one merchant at its balance.
+/// Interval of a merchant's balance checks.
 const BALANCE_EVERY: Duration = Duration::from_millis(300);
-/// While faults are injected, a write holds its items for so long, and other writes of them are in conflict with it.
+/// During the faults each write holds its items for this long, in conflict with other writes.
 const WRITES_TAKE: Duration = Duration::from_millis(15);
-/// Between two faults, in milliseconds.
+/// Interval of faults in milliseconds.
 const FAULTS_EVERY_MS: Range<u64> = 200..1_400;
 
 /// The size of a run.
@@ -54,94 +54,98 @@ const FAULTS_EVERY_MS: Range<u64> = 200..1_400;
 pub struct Plan {
     /// How long faults are injected.
     pub length: Duration,
-    /// Seed of the payments and of the order of the faults.
+    /// Seed of the payments and of the faults' order.
     pub seed: u64,
-    /// How many clients send at the same time.
+    /// Number of concurrent clients.
     pub clients: usize,
-    /// How many merchants the clients belong to.
+    /// Number of merchants that the clients belong to.
     pub merchants: usize,
-    /// How long each client waits between two payments, in milliseconds. It sets the load.
+    /// Pause of each client between two payments in milliseconds; determines the load.
     pub pauses_ms: Range<u64>,
 }
 
-/// How far a run has come.
+/// Progress of a run.
 #[derive(Debug, Clone)]
 pub struct Progress {
-    /// How long faults are still injected; `None` once they are over and the run waits for what is missing.
+    /// Remaining time of the faults; `None` while the run waits for missing events.
     pub left: Option<Duration>,
-    /// Payments that were accepted.
+    /// Accepted payments.
     pub accepted: usize,
-    /// Events that came to their merchants.
+    /// Received events.
     pub events: usize,
-    /// Refunds that were accepted or refused.
+    /// Accepted and refused refunds.
     pub refunds: usize,
-    /// Events that were acknowledged.
-    pub told: usize,
+    /// Acknowledged events.
+    pub acknowledged: usize,
     /// Faults so far by kind.
     pub faults: Met,
 }
 
-/// Everything that the tasks of a run share.
+/// State shared by the tasks of a run.
 struct Run {
     plan: Plan,
-    shops: Vec<Arc<Shop>>,
-    inbox: Arc<Inbox>,
+    merchants: Vec<Arc<LoadMerchant>>,
+    deliveries: Arc<Deliveries>,
     ended: AtomicBool,
-    /// Violations that were seen in the middle of the run.
+    /// Violations found during the run.
     seen: Mutex<Vec<Violation>>,
 }
 
-/// Carries the plan out and tells about once a second how far it has come. `Err` is a sentence: the stack can't start.
-pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report, String> {
+/// Runs the plan and calls `on_progress` with the progress about once a second. `Err` is a sentence: the stack can't start.
+pub async fn run(plan: &Plan, mut on_progress: impl FnMut(&Progress)) -> Result<Report, String> {
     let mut stack = OwnStack::start(options()).await?;
-    let live = Live::clone(&stack);
-    let inbox = Inbox::start(plan.seed).await.map_err(|error| format!("There is no port for webhooks: {error}."))?;
-    let inbox = Arc::new(inbox);
-    let mut shops = Vec::new();
+    let running = RunningStack::clone(&stack);
+    let deliveries =
+        Deliveries::start(plan.seed).await.map_err(|error| format!("There is no free port for webhooks: {error}."))?;
+    let deliveries = Arc::new(deliveries);
+    let mut merchants = Vec::new();
     for number in 0..plan.merchants {
-        shops.push(Arc::new(Shop::open(&live, &inbox, &format!("Chaos {number}")).await?));
+        merchants.push(Arc::new(LoadMerchant::create(&running, &deliveries, &format!("Chaos {number}")).await?));
     }
     let (ended, seen) = (AtomicBool::new(false), Mutex::default());
-    let run = Arc::new(Run { plan: plan.clone(), shops, inbox, ended, seen });
+    let run = Arc::new(Run { plan: plan.clone(), merchants, deliveries, ended, seen });
 
     let mut clients = JoinSet::new();
     for number in 0..plan.clients {
         clients.spawn(send(Arc::clone(&run), number));
     }
     let mut helpers = JoinSet::new();
-    helpers.spawn(run_due(live.clone()));
-    run.shops.iter().for_each(|shop| drop(helpers.spawn(watch_balance(Arc::clone(&run), Arc::clone(shop)))));
+    helpers.spawn(run_due(running.clone()));
+    run.merchants
+        .iter()
+        .for_each(|merchant| drop(helpers.spawn(watch_balance(Arc::clone(&run), Arc::clone(merchant)))));
 
     let mut injector = Injector::new(fastrand::Rng::with_seed(plan.seed));
     let began = Instant::now();
-    run.inbox.set_failing(true);
+    run.deliveries.set_failing(true);
     stack.store_proxy().set_conflicts(WRITES_TAKE);
-    if let Err(log) = inject(&run, &mut stack, &mut injector, &mut tell).await {
+    if let Err(log) = inject(&run, &mut stack, &mut injector, &mut on_progress).await {
         let why = log.lines().last().unwrap_or_default().to_owned();
         let kept = keep(&mut stack, plan.seed).await.unwrap_or_default();
         return Err(format!("The stack did not start again: {why} (its data is kept in {})", kept.display()));
     }
-    run.inbox.set_failing(false);
+    run.deliveries.set_failing(false);
     stack.store_proxy().heal();
     injector.note_met(&stack);
     run.ended.store(true, Ordering::Relaxed);
 
     let calm = Instant::now();
-    // A client ends with its last payment, at the end of its patience at the latest.
+    // A client ends with its last payment, or at the end of its patience.
     while clients.join_next().await.is_some() {}
-    let standstill = STANDSTILL + run.shops.iter().map(|shop| shop.oldest_untold()).max().unwrap_or_default();
-    let (mut counts, mut changed) = (run.inbox.counts(), Instant::now());
-    while run.untold() > 0 && changed.elapsed() < standstill {
-        tell(&run.progress(&injector, None));
+    let standstill =
+        STANDSTILL + run.merchants.iter().map(|merchant| merchant.oldest_undelivered()).max().unwrap_or_default();
+    let (mut counts, mut changed) = (run.deliveries.counts(), Instant::now());
+    while run.undelivered() > 0 && changed.elapsed() < standstill {
+        on_progress(&run.progress(&injector, None));
         tokio::time::sleep(Duration::from_secs(1)).await;
-        if counts != run.inbox.counts() {
-            (counts, changed) = (run.inbox.counts(), Instant::now());
+        if counts != run.deliveries.counts() {
+            (counts, changed) = (run.deliveries.counts(), Instant::now());
         }
     }
     let awaited = calm.elapsed();
     helpers.shutdown().await;
 
-    let report = conclude(&run, &Live::clone(&stack), &injector, began.elapsed(), awaited).await;
+    let report = conclude(&run, &RunningStack::clone(&stack), &injector, began.elapsed(), awaited).await;
     if report.violations.is_empty() {
         Ok(report)
     } else {
@@ -149,8 +153,8 @@ pub async fn run(plan: &Plan, mut tell: impl FnMut(&Progress)) -> Result<Report,
     }
 }
 
-/// Short waits, so that everything ends soon. So many attempts at a webhook that none is given up. Messages that come
-/// again after seconds, caches that last a second, and a port that stays the same when the runner starts again.
+/// Short waits, enough webhook attempts that none is given up, messages that reappear after seconds, caches of a
+/// second, and a fixed port for restarts.
 fn options() -> Options {
     let visible =
         |template: Template, queue: &str| template.with(&["Resources", queue, "Properties", "VisibilityTimeout"], "30");
@@ -170,16 +174,16 @@ fn options() -> Options {
         .knob("WEBHOOK_DEADLINE_MS", 1_000)
 }
 
-/// Lets things go wrong until the plan's time is over. `Err` is the end of the log of a stack that does not start again.
+/// Injects faults for the plan's length. `Err` is the end of the log of a stack that does not start again.
 async fn inject(
-    run: &Run, stack: &mut Stack, injector: &mut Injector, tell: &mut impl FnMut(&Progress),
+    run: &Run, stack: &mut Stack, injector: &mut Injector, on_progress: &mut impl FnMut(&Progress),
 ) -> Result<(), String> {
     let until = Instant::now() + run.plan.length;
     let mut next_word = Instant::now();
     while Instant::now() < until {
         if next_word <= Instant::now() {
-            tell(&run.progress(injector, Some(until.saturating_duration_since(Instant::now()))));
-            // What the proxy remembers of each call is not needed, and grows.
+            on_progress(&run.progress(injector, Some(until.saturating_duration_since(Instant::now()))));
+            // The recorded calls are not needed and grow.
             stack.store_proxy().forget_calls();
             next_word = Instant::now() + Duration::from_secs(1);
         }
@@ -189,19 +193,19 @@ async fn inject(
     Ok(())
 }
 
-/// One client: payment after payment, each until it is accepted, and refunds of those that were paid.
+/// One client: payment after payment, each until it is accepted, and refunds of the paid ones.
 async fn send(run: Arc<Run>, number: usize) {
-    let shop = &run.shops[number % run.shops.len()];
+    let merchant = &run.merchants[number % run.merchants.len()];
     let workload = Workload::new(run.plan.seed, &format!("client-{number}"), workload::EVERYTHING);
     let mut random = fastrand::Rng::with_seed(run.plan.seed.wrapping_add(u64::try_from(number).unwrap_or_default()));
     let mut refunds = JoinSet::new();
     for order in workload {
         let repeat = if random.u8(0..20) == 0 { Repeat::After } else { Repeat::Never };
-        if let Some(payment) = shop.book.place(&shop.client, order.clone(), PATIENCE, repeat).await {
-            let shop = Arc::clone(shop);
-            refunds.spawn(async move { shop.give_back(&order, &payment, PATIENCE).await });
+        if let Some(payment) = merchant.requests.pay(&merchant.client, order.clone(), PATIENCE, repeat).await {
+            let merchant = Arc::clone(merchant);
+            refunds.spawn(async move { merchant.refund(&order, &payment, PATIENCE).await });
         }
-        // Those that have ended are forgotten.
+        // Forgets finished tasks.
         while refunds.try_join_next().is_some() {}
         tokio::time::sleep(Duration::from_millis(random.u64(run.plan.pauses_ms.clone()))).await;
         if run.ended.load(Ordering::Relaxed) {
@@ -211,30 +215,31 @@ async fn send(run: Arc<Run>, number: usize) {
     while refunds.join_next().await.is_some() {}
 }
 
-/// Puts what is overdue on its queue, as the schedule would, only more often. A failure is one of the faults.
-async fn run_due(live: Live) {
+/// Runs enqueue-due more often than the schedule. A failure is one of the faults.
+async fn run_due(stack: RunningStack) {
     loop {
-        let _ = live.try_run_due().await;
+        let _ = stack.try_run_due().await;
         tokio::time::sleep(DUE_EVERY).await;
     }
 }
 
-/// Looks at a merchant's balance the whole time. Whatever was committed before a look is in it: so it is never less
-/// than what the merchant had been told of before, without all that was to be given back until then; nor more than what
-/// was asked for until then, without what was certainly given back before.
-async fn watch_balance(run: Arc<Run>, shop: Arc<Shop>) {
+/// Checks a merchant's balance all the time. A balance contains everything committed before its read. So it is at least
+/// what the webhooks had reported before, less all refunds sent until then; and at most the net of all orders sent
+/// until then, less the refunds that were surely made before.
+async fn watch_balance(run: Arc<Run>, merchant: Arc<LoadMerchant>) {
     loop {
-        let before = CURRENCIES
-            .map(|currency| (shop.inbox.earned(shop.number, currency), shop.book.sums(currency).given_at_least));
-        if let Ok(balance) = shop.balance(Duration::ZERO).await {
+        let before = CURRENCIES.map(|currency| {
+            (merchant.deliveries.earned(merchant.number, currency), merchant.requests.sums(currency).refunded_at_least)
+        });
+        if let Ok(balance) = merchant.balance(Duration::ZERO).await {
             for (currency, (earned, given)) in CURRENCIES.into_iter().zip(before) {
                 let (available, pending) = balance.get(currency).copied().unwrap_or_default();
-                let (told, sums) = (available + pending, shop.book.sums(currency));
-                let (least, most) = (earned - sums.given_at_most, sums.promised - given);
-                if told < least || told > most {
+                let (total, sums) = (available + pending, merchant.requests.sums(currency));
+                let (least, most) = (earned - sums.refunded_at_most, sums.earned_at_most - given);
+                if total < least || total > most {
                     let sentence = format!(
-                        "{}'s balance told {told} {currency} when it had to be {least} at least and {most} at most",
-                        shop.id
+                        "{}'s balance was {total} {currency} when it had to be {least} at least and {most} at most",
+                        merchant.id
                     );
                     let mut seen = run.seen.lock().unwrap();
                     if seen.len() < SEEN_MAX {
@@ -248,29 +253,29 @@ async fn watch_balance(run: Arc<Run>, shop: Arc<Shop>) {
 }
 
 impl Run {
-    fn untold(&self) -> usize {
-        self.shops.iter().map(|shop| shop.untold()).sum()
+    fn undelivered(&self) -> usize {
+        self.merchants.iter().map(|merchant| merchant.undelivered()).sum()
     }
 
     fn progress(&self, injector: &Injector, left: Option<Duration>) -> Progress {
-        let (events, _, told) = self.inbox.counts();
-        let accepted = self.shops.iter().map(|shop| shop.book.count()).sum();
-        let refunds = self.shops.iter().map(|shop| shop.book.refunds_count()).sum();
-        Progress { left, accepted, refunds, events, told, faults: injector.happened().clone() }
+        let (events, _, acknowledged) = self.deliveries.counts();
+        let accepted = self.merchants.iter().map(|merchant| merchant.requests.accepted()).sum();
+        let refunds = self.merchants.iter().map(|merchant| merchant.requests.refunds_count()).sum();
+        Progress { left, accepted, refunds, events, acknowledged, faults: injector.happened().clone() }
     }
 }
 
-/// Asks the oracle.
-async fn conclude(run: &Run, live: &Live, injector: &Injector, took: Duration, awaited: Duration) -> Report {
-    let judged = judge(live, &run.shops, QUIET_LIMIT, true, |_| ()).await;
+/// Runs the oracle.
+async fn conclude(run: &Run, stack: &RunningStack, injector: &Injector, took: Duration, awaited: Duration) -> Report {
+    let judged = judge(stack, &run.merchants, QUIET_LIMIT, true, |_| ()).await;
     let Judged { evidence, violations: found } = judged;
     let mut violations = std::mem::take(&mut *run.seen.lock().unwrap());
     violations.extend(found);
     let mut errors = Errors::new();
-    for (error, times) in run.shops.iter().flat_map(|shop| shop.book.errors()) {
+    for (error, times) in run.merchants.iter().flat_map(|merchant| merchant.requests.errors()) {
         *errors.entry(error).or_default() += times;
     }
-    let (webhooks, attempts, _) = run.inbox.counts();
+    let (webhooks, attempts, _) = run.deliveries.counts();
     Report {
         seed: run.plan.seed,
         took,
@@ -280,9 +285,9 @@ async fn conclude(run: &Run, live: &Live, injector: &Injector, took: Duration, a
         outcomes: outcomes::of_payments(&evidence),
         refund_outcomes: outcomes::of_refunds(&evidence),
         errors,
-        repeated: run.shops.iter().map(|shop| shop.book.repeated()).sum(),
+        repeated: run.merchants.iter().map(|merchant| merchant.requests.repeated()).sum(),
         faults: injector.happened().clone(),
-        receiver_faults: run.inbox.faults(),
+        receiver_faults: run.deliveries.faults(),
         webhooks,
         attempts,
         entries: evidence.iter().map(|each| each.books.entries.len()).sum(),
@@ -291,7 +296,7 @@ async fn conclude(run: &Run, live: &Live, injector: &Injector, took: Duration, a
     }
 }
 
-/// Ends the stack and keeps its folder, to look for the cause in it.
+/// Ends the stack and keeps its folder for analysis.
 async fn keep(stack: &mut Stack, seed: u64) -> Option<PathBuf> {
     stack.kill().await;
     let kept = stack.data().with_file_name(format!("chaos-{seed}"));

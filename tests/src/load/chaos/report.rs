@@ -1,13 +1,13 @@
-//! What chaos has shown, as text for people and as JSON for machines.
+//! The result of chaos, as text and as JSON.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::book::Errors;
-use crate::inbox::Faults;
+use crate::deliveries::Faults;
 use crate::outcomes::{Outcomes, outcome_lines};
+use crate::request_log::Errors;
 use crate::store_proxy::Met;
 use crate::tool::{count, shown};
 use crate::verdict::verdict;
@@ -18,40 +18,40 @@ use crate::violation::Violation;
 pub struct Report {
     /// Seed of the payments and of the order of the faults.
     pub seed: u64,
-    /// How long the run took.
+    /// Duration of the run.
     pub took: Duration,
-    /// How long it waited after the last fault until everything had ended.
+    /// Time from the last fault until all work had ended.
     pub awaited: Duration,
-    /// How many payments were accepted.
+    /// Accepted payments.
     pub payments: usize,
-    /// How many refunds were accepted.
+    /// Accepted refunds.
     pub refunds: usize,
-    /// What became of the payments, as the API shows it.
+    /// Outcomes of the payments, as the API shows them.
     pub outcomes: Outcomes,
-    /// What became of the refunds, as the API shows it, and why others were refused.
+    /// Outcomes of the refunds, as the API shows them, and reasons of refusals.
     pub refund_outcomes: Outcomes,
-    /// The passing errors after which requests were sent again.
+    /// Transient errors after which requests were repeated.
     pub errors: Errors,
-    /// How often a request was sent again, or twice at once, on purpose.
+    /// Number of requests repeated on purpose.
     pub repeated: usize,
-    /// How often each kind of fault happened.
+    /// Number of faults by kind.
     pub faults: Met,
-    /// How often the merchants' servers answered badly, by kind.
+    /// Number of receiver failures by kind.
     pub receiver_faults: Faults,
-    /// How many events arrived.
+    /// Received events.
     pub webhooks: usize,
-    /// How often events arrived, each time counted.
+    /// Delivery attempts.
     pub attempts: usize,
-    /// How many journal entries there are.
+    /// Journal entries.
     pub entries: usize,
-    /// Every promise that was broken.
+    /// Broken promises.
     pub violations: Vec<Violation>,
-    /// Where the stack's folder is kept, if a promise was broken.
+    /// The stack's folder, kept if a promise was broken.
     pub kept: Option<PathBuf>,
 }
 
 impl Report {
-    /// Everything, laid out to be read.
+    /// The report as text.
     pub fn text(&self) -> String {
         let times = |what: &str, times: &usize| format!("{:>10} × {what}", count(*times));
         let took = format!("in {}, the last {} of it without faults", shown(self.took), shown(self.awaited));
@@ -75,7 +75,7 @@ impl Report {
         lines.join("\n") + "\n"
     }
 
-    /// Everything as one object.
+    /// The report as JSON.
     pub fn json(&self) -> Value {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         json!({

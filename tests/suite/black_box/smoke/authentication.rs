@@ -1,11 +1,11 @@
-//! Who may call at all.
+//! Which keys are accepted.
 
 use reqwest::Method;
 use spillway_tests::client::Request;
 use spillway_tests::{Target, unique};
 
 #[tokio::test]
-async fn whoever_has_no_valid_key_gets_one_and_the_same_answer() {
+async fn all_invalid_keys_get_the_same_answer() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let secret = client.secret().to_owned();
@@ -34,12 +34,12 @@ async fn whoever_has_no_valid_key_gets_one_and_the_same_answer() {
         answers.push(answer.expect_anonymous_problem(401, "unauthorized"));
     }
     assert!(answers.iter().all(|answer| answer == &answers[0]), "{answers:#?}");
-    let told = answers[0]["detail"].as_str().unwrap();
-    assert!(told.ends_with("Send the API key as `Authorization: Bearer sk_...`."), "{told}");
+    let message = answers[0]["detail"].as_str().unwrap();
+    assert!(message.ends_with("Send the API key as `Authorization: Bearer sk_...`."), "{message}");
 }
 
 #[tokio::test]
-async fn the_scheme_may_be_written_in_any_case() {
+async fn the_authorization_scheme_ignores_case() {
     let target = Target::start().await;
     let client = target.any_client().await;
     for scheme in ["Bearer", "bearer", "BEARER", "bEaReR"] {

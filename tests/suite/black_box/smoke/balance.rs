@@ -11,7 +11,7 @@ async fn total(client: &Client, currency: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn the_balance_grows_by_what_was_charged_less_the_fee_at_once() {
+async fn a_charge_less_its_fee_is_in_the_balance_at_once() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let currency = super::currency(&client).await;

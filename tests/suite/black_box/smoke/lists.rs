@@ -4,7 +4,7 @@ use spillway_tests::pages::{ids, walk};
 use spillway_tests::{Deadline, Target, eventually};
 
 #[tokio::test]
-async fn a_list_comes_out_page_by_page_newest_first_and_each_payment_once() {
+async fn pages_show_each_payment_once_newest_first() {
     let target = Target::start().await;
     let client = target.any_client().await;
     let currency = super::currency(&client).await;
@@ -15,7 +15,7 @@ async fn a_list_comes_out_page_by_page_newest_first_and_each_payment_once() {
     let from = format!("&created_from={}", payments[0]["created_at"].as_str().unwrap());
     payments.reverse();
     eventually("the list has them all", Deadline::SOON, async || {
-        // Lists lag, and others may have been made with the same key.
+        // Lists lag, and the key may have other payments.
         let pages = walk(&client, "/payments", 1, &from).await;
         let of_this_test = |id: &&serde_json::Value| payments.iter().any(|payment| payment["id"] == id["id"]);
         let listed: Vec<_> = pages.iter().flatten().filter(of_this_test).cloned().collect();
@@ -25,7 +25,7 @@ async fn a_list_comes_out_page_by_page_newest_first_and_each_payment_once() {
 }
 
 #[tokio::test]
-async fn a_cursor_that_no_list_gave_is_refused_and_so_is_an_unknown_parameter() {
+async fn invalid_cursors_and_parameters_are_refused() {
     let target = Target::start().await;
     let client = target.any_client().await;
     client.get("/payments?cursor=x").await.expect_problem(400, "invalid_cursor");

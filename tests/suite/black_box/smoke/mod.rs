@@ -1,5 +1,5 @@
-//! What takes no more than an API key of test mode: `make smoke` runs these against any stack, and prints their names.
-//! The key's merchant may have other payments, and currencies and prices of its own.
+//! Tests that need only an API key of test mode: `make smoke` runs them against any stack and prints their names. The
+//! key's merchant may have other payments, and its own currencies and prices.
 
 mod authentication;
 mod balance;
@@ -11,7 +11,7 @@ mod routes;
 use serde_json::{Value, json};
 use spillway_tests::Client;
 
-/// A currency that the client's merchant has: dollars, if it can be.
+/// A currency of the client's merchant: USD if it has that.
 async fn currency(client: &Client) -> String {
     let balance = client.get("/balance").await.expect(200).body;
     let balances = balance["balances"].as_array().unwrap();
@@ -20,7 +20,7 @@ async fn currency(client: &Client) -> String {
     (*dollars.or(currencies.first()).expect("the merchant has a currency")).to_owned()
 }
 
-/// A payment that is right as it is.
+/// A valid payment.
 async fn right(client: &Client) -> Value {
     json!({"amount": 1250, "currency": currency(client).await, "token": "tok_visa"})
 }

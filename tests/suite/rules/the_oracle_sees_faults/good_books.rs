@@ -1,4 +1,4 @@
-//! Books that are right, made by hand: every resource in every state at rest, and every type of entry.
+//! Correct books, made by hand: every resource in every state at rest, and every type of entry.
 //!
 //! Fees are 290 basis points + 30, the delay is two days. In USD the merchant has 9,680 − 4,000 of pay_1 (re_2 and re_3
 //! took and gave back), 2,883 − 4,500 + 3,000 of pay_2, 1,912 − 3,500 of pay_4, and − 5,000 for po_1 (po_2 and po_3 took
@@ -37,7 +37,7 @@ fn object(id: &str, kind: &str, status: &str, amount: i64, version: i64, at: &st
     item
 }
 
-/// The event of a change to `status`, and the object as it was at that version.
+/// The event of a change to `status`, with the object at that version.
 fn event(of: &Value, kind: &str, status: &str, version: i64, at: &str) -> Value {
     let mut data = of.clone();
     let fields = data.as_object_mut().unwrap();
@@ -142,7 +142,7 @@ fn capture(source: &str, currency: &str, at: &str, available_on: &str, [amount, 
     entry
 }
 
-/// What takes from payments: refunds and disputes.
+/// Refunds and disputes.
 fn takings() -> Vec<Value> {
     let at = |day: u32| format!("2026-01-{day:02}T10:00:00.000Z");
     let of = |payment: &str| json!({"payment": payment});
@@ -238,7 +238,7 @@ fn platform() -> Vec<Value> {
     vec![entry("settlement", "set_1", "USD", "2026-01-20", "2026-01-20", &legs)]
 }
 
-/// In USD all is folded but 300; of what was folded the last is not deleted yet. 5 were moved to the first part.
+/// In USD all but 300 is folded; the last folded movement is not deleted yet. 5 were moved to the first part.
 fn balances() -> Vec<Value> {
     let folded = "USD#2026-01-16#txn_payout_failed_po_2";
     vec![

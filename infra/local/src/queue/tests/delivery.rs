@@ -1,7 +1,7 @@
 use super::*;
 
 #[tokio::test]
-async fn a_message_comes_with_what_sqs_adds_to_it() {
+async fn a_message_has_the_attributes_of_sqs() {
     let bench = Bench::new();
     let sent = bench.ok("SendMessage", json!({"MessageBody": "hello", "MessageGroupId": "mer_1"})).await;
     assert_eq!(sent["MD5OfMessageBody"], "5d41402abc4b2a76b9719d911017c592");
@@ -22,7 +22,7 @@ async fn a_message_comes_with_what_sqs_adds_to_it() {
 }
 
 #[tokio::test]
-async fn only_what_is_asked_for_comes_along() {
+async fn only_requested_attributes_are_returned() {
     let bench = Bench::new();
     bench.send("m").await;
     let request = json!({"AttributeNames": ["ApproximateReceiveCount"], "VisibilityTimeout": 0});
@@ -49,7 +49,7 @@ async fn a_received_message_is_hidden_until_its_timeout() {
 }
 
 #[tokio::test]
-async fn a_delayed_message_is_held_back() {
+async fn a_delayed_message_becomes_visible_later() {
     let bench = Bench::new();
     let request = json!({"MessageBody": "m", "DelaySeconds": 900});
     bench.ok("SendMessage", request).await;
@@ -108,7 +108,7 @@ async fn visibility_can_be_changed_while_in_flight_only() {
 }
 
 #[tokio::test]
-async fn a_message_past_its_retention_is_gone() {
+async fn a_message_past_its_retention_is_deleted() {
     let bench = Bench::new();
     bench.send("m").await;
     bench.wait_s(3601);
@@ -143,7 +143,7 @@ async fn groups_take_turns() {
 }
 
 #[tokio::test]
-async fn a_restart_loses_nothing_and_returns_what_was_in_flight() {
+async fn a_restart_keeps_messages_and_shows_those_in_flight() {
     let mut bench = Bench::new();
     bench.send("one").await;
     bench.ok("SendMessage", json!({"MessageBody": "later", "DelaySeconds": 5})).await;
@@ -158,7 +158,7 @@ async fn a_restart_loses_nothing_and_returns_what_was_in_flight() {
 }
 
 #[tokio::test]
-async fn with_disorder_each_message_comes_twice_and_in_any_order() {
+async fn with_disorder_each_message_comes_twice_in_random_order() {
     let bench = Bench::with(true);
     for number in 0..10 {
         bench.send(&number.to_string()).await;

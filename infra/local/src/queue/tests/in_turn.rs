@@ -1,4 +1,4 @@
-//! The trigger takes no more than can run, so that the queue says whose message is next.
+//! The trigger receives no more than can run, so that the queue chooses the next tenant.
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -9,7 +9,7 @@ use super::*;
 use crate::invoke::{Functions, Outcome, Run};
 use crate::queue::poller;
 
-/// A function of which two calls run at the same time, each until it is let go.
+/// A function with two concurrent calls. Each runs until the test ends it.
 struct Slow {
     began: mpsc::UnboundedSender<String>,
     let_go: Arc<Semaphore>,
@@ -33,7 +33,7 @@ impl Run for Slow {
 }
 
 #[tokio::test]
-async fn a_tenants_slow_messages_do_not_stand_in_front_of_anothers() {
+async fn slow_messages_of_one_tenant_do_not_delay_another() {
     let bench = Bench::new();
     let send = async |body: &str, group: &str| {
         bench.ok("SendMessage", json!({"MessageBody": body, "MessageGroupId": group})).await;

@@ -1,4 +1,4 @@
-//! The queues through their wire protocol, without a network and with a clock that stands still.
+//! The queues through their wire format, without a network, with a clock that the tests set.
 
 mod batches;
 mod delivery;
@@ -77,7 +77,7 @@ impl Bench {
         self.ok("SendMessage", json!({"MessageBody": body})).await;
     }
 
-    /// What a call for up to ten messages gets.
+    /// Receives up to ten messages.
     async fn receive(&self) -> Vec<Value> {
         self.receive_from("work").await
     }

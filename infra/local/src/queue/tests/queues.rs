@@ -24,7 +24,7 @@ async fn queues_are_found_and_described() {
 }
 
 #[tokio::test]
-async fn refusals_have_the_names_of_aws() {
+async fn errors_have_the_names_of_aws() {
     let bench = Bench::new();
     let request = json!({"QueueUrl": "http://x/0/none", "MessageBody": "m"});
     let refusal = bench.call("SendMessage", request).await.unwrap_err();
@@ -37,7 +37,7 @@ async fn refusals_have_the_names_of_aws() {
 }
 
 #[tokio::test]
-async fn what_is_out_of_range_is_refused() {
+async fn values_out_of_range_are_refused() {
     let bench = Bench::new();
     for (action, request, kind) in [
         ("ReceiveMessage", json!({"MaxNumberOfMessages": 11}), Kind::InvalidParameterValue),
@@ -64,7 +64,7 @@ async fn what_is_out_of_range_is_refused() {
 }
 
 #[tokio::test]
-async fn messages_of_queues_that_left_the_template_are_deleted() {
+async fn messages_of_removed_queues_are_deleted() {
     let bench = Bench::new();
     bench.send("m").await;
     let only_dead = &settings()[1..];

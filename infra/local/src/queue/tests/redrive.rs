@@ -20,7 +20,7 @@ async fn a_message_received_too_often_goes_to_the_dead_letter_queue() {
     let bench = Bench::new();
     let id = wear_out(&bench).await;
     bench.send("healthy").await;
-    // The neighbour comes in the same call in which the worn out one leaves.
+    // One call receives the second message and moves the first one away.
     assert_eq!(bodies(&bench.receive().await), ["healthy"]);
     assert_eq!(bench.counts("dead"), (1, 0, 0));
     let dead = bench.receive_from("dead").await;

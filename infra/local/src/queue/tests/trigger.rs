@@ -9,7 +9,7 @@ use crate::invoke::{Functions, InvokeError, Outcome, Run};
 use crate::queue::poller;
 use crate::template::QueueTrigger;
 
-/// A function that keeps its events and gives the answers it was told to.
+/// A function that stores its events and returns the given answers.
 #[derive(Default)]
 struct Recorder {
     events: Mutex<Vec<Value>>,
@@ -46,7 +46,7 @@ pub(super) fn trigger() -> QueueTrigger {
     }
 }
 
-/// Runs the trigger until `done` holds, looked at after each invocation and each report.
+/// Runs the trigger until `done` holds. It is checked after each invocation and each report.
 async fn run_until(
     bench: &Bench, trigger: QueueTrigger, answer: fn(&Value) -> Outcome, done: impl Fn(&[Value]) -> bool,
 ) -> (Vec<Value>, Vec<String>) {
@@ -65,7 +65,7 @@ async fn run_until(
         while !done(&recorder.events.lock().unwrap()) {
             tokio::select! {
                 () = recorder.called.notified() => {}
-                // What follows an invocation, as the deletion, wakes nobody.
+                // The deletion after an invocation wakes no waiter.
                 () = tokio::task::yield_now() => {}
             }
         }
@@ -123,7 +123,7 @@ async fn a_function_gets_the_event_of_lambda() {
 }
 
 #[tokio::test]
-async fn what_failed_stays_hidden_and_the_rest_is_deleted() {
+async fn failed_messages_stay_hidden_and_others_are_deleted() {
     let bench = Bench::new();
     for body in ["good", "bad", "good"] {
         bench.send(body).await;
@@ -136,7 +136,7 @@ async fn what_failed_stays_hidden_and_the_rest_is_deleted() {
 }
 
 #[tokio::test]
-async fn a_failed_invocation_or_a_foreign_identifier_deletes_nothing() {
+async fn a_failed_invocation_or_an_unknown_id_deletes_nothing() {
     let answers: [fn(&Value) -> Outcome; 3] = [
         |_| Err(InvokeError::Crashed("it crashed".to_owned())),
         |_| Ok(br#"{"batchItemFailures":[{"itemIdentifier":"x"}]}"#.to_vec()),
@@ -163,7 +163,7 @@ async fn without_partial_responses_an_answer_is_success() {
 }
 
 #[tokio::test]
-async fn a_window_gathers_more_than_one_receive_call() {
+async fn a_batching_window_spans_several_receive_calls() {
     let bench = Bench::new();
     for _ in 0..15 {
         bench.send("good").await;

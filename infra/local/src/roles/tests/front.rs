@@ -1,4 +1,4 @@
-//! What stands before the table: it hands on, refuses, and closes.
+//! The proxy before the table: it passes calls on, refuses calls and closes connections.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,11 +12,11 @@ use crate::roles::{Front, Store, serve};
 
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
 
-/// What a table has received, on all of its connections.
+/// The bytes that a table has received on all connections.
 type Received = Arc<Mutex<Vec<u8>>>;
 
-/// A table that answers each read with [`ANSWER`], or closes its connection where it reads `close`; the way to it
-/// that is checked; and what it receives.
+/// The address of the proxy before a table, and the bytes that the table receives. The table answers each read with
+/// [`ANSWER`], or closes the connection after `close`.
 async fn table() -> (TcpStream, Received) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -73,7 +73,7 @@ async fn answer(client: &mut TcpStream) -> (String, Value) {
 }
 
 #[tokio::test]
-async fn what_is_allowed_passes_as_it_came_and_what_is_not_is_refused_on_the_same_connection() {
+async fn allowed_calls_pass_unchanged_and_others_are_refused() {
     let (mut client, received) = table().await;
     let mut passed = String::new();
     for (caller, pk, allowed) in
@@ -96,7 +96,7 @@ async fn what_is_allowed_passes_as_it_came_and_what_is_not_is_refused_on_the_sam
 }
 
 #[tokio::test]
-async fn a_call_is_checked_as_a_whole_however_it_comes() {
+async fn a_call_in_several_parts_is_checked_as_a_whole() {
     let (mut client, received) = table().await;
     client.set_nodelay(true).unwrap();
     for part in get("clerk", "key#1").as_bytes().chunks(7) {
@@ -111,7 +111,7 @@ async fn a_call_is_checked_as_a_whole_however_it_comes() {
 }
 
 #[tokio::test]
-async fn a_table_that_closes_closes_and_so_does_a_call_that_cannot_be_checked() {
+async fn closed_tables_and_unreadable_calls_close_the_connection() {
     let chunked = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned();
     let huge = "POST / HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n".to_owned();
     let long = format!("POST / HTTP/1.1\r\nContent-Length: {}\r\n\r\n", usize::MAX);
@@ -125,7 +125,7 @@ async fn a_table_that_closes_closes_and_so_does_a_call_that_cannot_be_checked() 
 }
 
 #[test]
-fn only_an_address_of_plain_http_can_be_before() {
+fn only_plain_http_urls_are_accepted() {
     let front = |url: &str| {
         let (roles, _) = roles(Vec::new());
         Front::new(roles, Store::new("us-east-1", &template(Vec::new()).table), url).map(|_| ())

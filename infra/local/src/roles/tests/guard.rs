@@ -1,4 +1,4 @@
-//! Who is checked, what a refusal says, and what is told of both.
+//! Which callers are checked, and how refusals are reported.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::{QUEUE, TABLE, statement};
 use crate::log::Log;
-use crate::roles::{Access, Role, Roles, Statement};
+use crate::policy::{Access, Role, Statement};
+use crate::roles::Roles;
 use crate::template::{Api, Function, Queue, QueueTrigger, Table, Template, Trigger};
 
 /// A template with these statements as the role of the function `clerk`, and the function `guest` without a role.
@@ -50,7 +51,7 @@ pub(super) fn template(statements: Vec<Statement>) -> Template {
     }
 }
 
-/// The roles of this template, and what they write to the log.
+/// The roles of this template, and the lines of their log.
 pub(super) fn roles(statements: Vec<Statement>) -> (Roles, Arc<Mutex<Vec<String>>>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let kept = lines.clone();
@@ -76,7 +77,7 @@ fn only_functions_are_checked() {
 }
 
 #[test]
-fn a_refusal_says_what_aws_says_and_is_in_the_log() {
+fn a_refusal_has_the_text_of_aws_and_is_logged() {
     let (roles, lines) = roles(vec![statement(&["apigateway:GET"], &["arn:aws:apigateway:us-east-1::/apikeys"], None)]);
     let clerk = signed_by("clerk");
     let refusal = roles.check_queue_call(Some(&clerk), "SendMessageBatch", WORK).unwrap_err();
@@ -96,14 +97,14 @@ fn a_refusal_says_what_aws_says_and_is_in_the_log() {
     assert_eq!(lines.len(), 3);
 }
 
-/// What the report says of the clerk under this name, without the statements' numbers.
+/// The clerk's list of this name in the report, without the statements' numbers.
 fn told(report: &Value, what: &str) -> Vec<String> {
     let sentences = report["clerk"][what].as_array().unwrap().iter();
     sentences.map(|sentence| sentence.as_str().unwrap().split(", ").next().unwrap().to_owned()).collect()
 }
 
 #[test]
-fn what_was_used_and_refused_is_told_beside_what_is_allowed() {
+fn the_report_lists_allowed_used_and_refused_accesses() {
     let (roles, _) = roles(vec![
         statement(&["sqs:ReceiveMessage", "sqs:SendMessage"], &[QUEUE], None),
         statement(&["logs:PutLogEvents", "xray:PutTraceSegments"], &["*"], None),
@@ -126,7 +127,7 @@ fn what_was_used_and_refused_is_told_beside_what_is_allowed() {
         "the key b*".to_owned(),
     ];
     assert_eq!(told(&report, "allowed"), allowed);
-    // That it receives is what its trigger needs.
+    // Its trigger needs to receive messages.
     assert_eq!(told(&report, "used"), [put, receive, "the key b*".to_owned()]);
     assert_eq!(told(&report, "refused"), [format!("sqs:DeleteMessage on {QUEUE}")]);
     assert_eq!(report["guest"], json!({"allowed": [], "used": [], "refused": []}));

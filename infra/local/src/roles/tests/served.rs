@@ -11,7 +11,7 @@ use crate::clock;
 use crate::plan_keys::PlanKeys;
 use crate::queue::{self, Queues};
 
-/// A folder of its own, which is removed at the end.
+/// A new folder, which is removed at the end.
 struct Scratch(PathBuf);
 
 impl Scratch {

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-/// A change of the item with this sort key, to an item that has these attributes too.
+/// A change of the item with this sort key and these attributes.
 fn change(event_name: &str, sk: &str, attributes: Value) -> Change {
     let keys = json!({"pk": {"S": "a"}, "sk": {"S": sk}});
     let mut image = keys.clone();
@@ -44,7 +44,7 @@ fn one_of_several_filters_is_enough() {
 }
 
 #[test]
-fn one_value_of_a_list_is_enough_and_every_field_must_match() {
+fn one_value_of_a_list_and_every_field_must_match() {
     let list = json!(["payment", "refund", "payout", "report", "event", {"prefix": "move#"}, {"prefix": "evt_"}]);
     let filter = [json!({"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": list}}}})];
     for (sk, passes) in [
@@ -75,7 +75,7 @@ fn exists_matches_a_leaf_that_the_record_has() {
         ("INSERT", json!({"wake": {"N": "1"}}), true),
         ("MODIFY", json!({"wake": {"N": "0"}}), true),
         ("MODIFY", json!({}), false),
-        // Another type is another leaf.
+        // A value of another type is another leaf.
         ("MODIFY", json!({"wake": {"S": "1"}}), false),
     ] {
         let change = change(name, "payment", attributes);
@@ -98,7 +98,7 @@ fn images_are_compared_as_the_record_shows_them() {
 }
 
 #[test]
-fn what_is_not_known_is_refused_by_name() {
+fn unknown_filters_are_refused() {
     for rule in [
         json!({"numeric": [">", 1]}),
         json!({"anything-but": ["payment"]}),

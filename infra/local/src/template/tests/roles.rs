@@ -1,7 +1,7 @@
 //! Roles of functions, and what they must allow.
 
 use super::{SMALL, read};
-use crate::roles::{Role, Statement};
+use crate::policy::{Role, Statement};
 
 const ROLE: &str = r#"
   Role:

@@ -1,0 +1,124 @@
+//! Serving endpoints behind API Gateway, with the requests and responses of `lambda_http`.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{Either, ready, select};
+use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use lambda_http::{Error, Request};
+use serde_json::value::RawValue;
+use spillway_domain::time::Timestamp;
+use tracing::Instrument as _;
+
+use super::line::InvocationSummary;
+use super::serve::{UNREADABLE, caught, during, refused, run};
+use spillway_runtime::{Context, Parts};
+use spillway_wire::{ApiRequestExt as _, Parameters, Problem, Response, Unreadable};
+use spillway_work::Subject;
+
+/// Milliseconds of an invocation that are reserved for sending the answer.
+const ANSWER_MS: i64 = 500;
+
+/// Serves an endpoint without query parameters. A request with query parameters is refused before the handler is
+/// called.
+pub async fn serve_http<P, F, Fut>(handle: F) -> Result<(), Error>
+where
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Request) -> Fut,
+    Fut: Future<Output = Result<Response, Problem>>,
+{
+    serve_http_with_query(|context, request, query: Parameters| match query.finish() {
+        Ok(()) => Either::Left(handle(context, request)),
+        Err(problem) => Either::Right(ready(Err(problem))),
+    })
+    .await
+}
+
+/// Serves an endpoint with query parameters.
+///
+/// Refusals and panics become answers, because the gateway would answer 502 to an error. A handler that takes too long
+/// is answered with 503 before Lambda ends the invocation. Only an event that is not from API Gateway is an error.
+pub async fn serve_http_with_query<P, F, Fut>(handle: F) -> Result<(), Error>
+where
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Request, Parameters) -> Fut,
+    Fut: Future<Output = Result<Response, Problem>>,
+{
+    run(|context: Arc<Context<P>>, invocation, payload: Box<RawValue>| {
+        let mut summary = InvocationSummary::default();
+        let answer = match spillway_wire::read_request(payload.get()) {
+            Ok(request) => {
+                summary = summary_of(&request);
+                let query = Parameters::of(&request);
+                let answer = handle(context.clone(), request, query);
+                Some(Either::Left(caught(in_time(context, invocation.deadline, answer))))
+            }
+            Err(Unreadable::Request { request_id, why }) => {
+                summary.request_id = request_id;
+                summary.source = "http".to_owned();
+                Some(Either::Right(ready(Ok(Err(Problem::malformed_request(why))))))
+            }
+            Err(Unreadable::Event) => {
+                summary.request_id = invocation.request_id;
+                summary.source = "http".to_owned();
+                None
+            }
+        };
+        let during = during(&summary.request_id);
+        let handled = async move {
+            let Some(answer) = answer else {
+                summary.failed = true;
+                summary.outcome = UNREADABLE.to_owned();
+                return (Err(refused(format!("{UNREADABLE}: it is not an event of API Gateway's REST API."))), summary);
+            };
+            let result = answer.await.unwrap_or_else(|_| Err(Problem::internal_error("panic")));
+            (Ok(rendered(result, &mut summary)), summary)
+        };
+        handled.instrument(during)
+    })
+    .await
+}
+
+/// The handler's answer, or 503 if the invocation is about to end. A write that the handler has sent to the store may
+/// still succeed. As after any 503, the client may send the same request again.
+async fn in_time<P>(
+    context: Arc<Context<P>>, deadline: Timestamp, answer: impl Future<Output = Result<Response, Problem>>,
+) -> Result<Response, Problem> {
+    let left_ms = deadline.plus_millis(-ANSWER_MS).since(context.now());
+    let end = context.sleep(Duration::from_millis(u64::try_from(left_ms).unwrap_or_default()));
+    match select(pin!(answer), pin!(end)).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => Err(Problem::unavailable("the invocation's time is up")),
+    }
+}
+
+/// The summary of a request before it is answered.
+fn summary_of(request: &Request) -> InvocationSummary {
+    InvocationSummary {
+        request_id: request.request_id().to_owned(),
+        merchant: spillway_wire::claimed_merchant(request).to_owned(),
+        source: format!("{} {}", request.method(), request.route()),
+        subjects: spillway_wire::ids_in_path(request).map(Subject::new).collect(),
+        ..InvocationSummary::default()
+    }
+}
+
+/// Renders the answer for the gateway, and adds the outcome to the summary.
+fn rendered(result: Result<Response, Problem>, summary: &mut InvocationSummary) -> ApiGatewayProxyResponse {
+    if let Err(problem) = &result {
+        summary.failed = problem.is_ours();
+        summary.outcome = problem.for_log();
+    }
+    let response = result.unwrap_or_else(|problem| problem.into_response(&summary.request_id));
+    if let Some(subject) =
+        spillway_wire::subject(&response).map(Subject::new).filter(|subject| !summary.subjects.contains(subject))
+    {
+        summary.subjects.push(subject);
+    }
+    if summary.outcome.is_empty() {
+        summary.outcome = response.status().as_u16().to_string();
+    }
+    spillway_wire::render(response, &summary.request_id)
+}

@@ -1,0 +1,176 @@
+//! Events and their deliveries.
+
+use serde::{Deserialize, Serialize};
+use spillway_domain::event::{Event, EventType};
+use spillway_domain::id::{EndpointId, EventId, ObjectId};
+use spillway_domain::tenant::Tenant;
+use spillway_domain::time::{Expiry, Timestamp};
+use spillway_domain::webhook::{Delivery, DeliveryStatus};
+
+use super::due::{DUE, Due};
+use super::edit::Edit;
+use super::expression::Test;
+use super::{Created, Item, Readable, Store, StoreError, keys, number, text, to_item};
+use spillway_wire::view::{EventView, Shown};
+
+/// The most pending deliveries that one page contains.
+const PENDING_PAGE: usize = 100;
+
+/// A stored event. It contains the object as it was shown when the event happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredEvent {
+    /// The event's id, which webhooks carry as `webhook-id`.
+    pub id: EventId,
+    /// The type of the event.
+    #[serde(rename = "type")]
+    pub event_type: EventType,
+    /// The time at which the event happened.
+    pub timestamp: Timestamp,
+    /// The object, as JSON text.
+    pub data: String,
+    /// The object's id.
+    pub source: ObjectId,
+    /// The only endpoint that gets the event. None if every endpoint with its type gets it.
+    pub only: Option<EndpointId>,
+    /// The id of the request that caused the event.
+    pub request_id: String,
+    /// The time from which the event and its deliveries are deleted.
+    pub expires_at: Expiry,
+    /// The due time that was read with the event. None if it had none.
+    #[serde(skip)]
+    pub due: Option<Due>,
+}
+
+impl StoredEvent {
+    /// The event in the form that merchants see. Errors if the stored object is not JSON.
+    pub fn view(&self) -> Result<EventView<'_>, StoreError> {
+        let data = serde_json::from_str(&self.data);
+        let data = data.map_err(|_| StoreError::Corrupt(format!("{}: its data can't be read", self.id)))?;
+        Ok(EventView::new(&self.id, self.event_type, self.timestamp, data))
+    }
+}
+
+impl Store {
+    /// The item of a new event about `object`. It has a due time until every endpoint has a delivery.
+    pub(super) fn event_item(&self, tenant: &Tenant, event: &Event, object: &impl Shown) -> Result<Item, StoreError> {
+        self.stored_event_item(tenant, &self.stored_event(event, object)?)
+    }
+
+    /// The item of a new event in its stored form.
+    pub(super) fn stored_event_item(&self, tenant: &Tenant, event: &StoredEvent) -> Result<Item, StoreError> {
+        let key = keys::event(tenant, &event.id);
+        let mut item = to_item(&key, event)?;
+        item.extend(self.due(&key, self.first_due(event.timestamp)?));
+        Ok(item)
+    }
+
+    /// The stored form of a new event about `object`.
+    pub(super) fn stored_event(&self, event: &Event, object: &impl Shown) -> Result<StoredEvent, StoreError> {
+        let data = serde_json::to_string(&object.shown());
+        Ok(StoredEvent {
+            id: event.id.clone(),
+            event_type: event.event_type,
+            timestamp: event.timestamp,
+            data: data.map_err(|error| StoreError::Corrupt(error.to_string()))?,
+            source: event.source.clone(),
+            only: event.only.clone(),
+            request_id: event.request_id.clone(),
+            expires_at: Expiry::after(event.timestamp, self.event_retention_days()?),
+            due: None,
+        })
+    }
+
+    /// An event of this tenant, read strongly. None if it does not exist.
+    pub async fn event(&self, tenant: &Tenant, id: &EventId) -> Result<Option<StoredEvent>, StoreError> {
+        let read = self.get_with_due(&keys::event(tenant, id)).await?;
+        Ok(read.map(|(event, due)| StoredEvent { due, ..event }))
+    }
+
+    /// Removes the due time that was read with the event, because every endpoint has the event, or a delivery with its
+    /// own due time. A due time that was set since then stays.
+    pub async fn event_handed_over(&self, tenant: &Tenant, event: &StoredEvent) -> Result<(), StoreError> {
+        match &event.due {
+            Some(due) => self.remove_due(&keys::event(tenant, &event.id), due).await,
+            None => Ok(()),
+        }
+    }
+
+    /// All stored deliveries of an event. Deliveries that can't be read are returned as ids of their endpoints.
+    pub async fn deliveries(&self, tenant: &Tenant, event: &EventId) -> Result<Readable<Delivery>, StoreError> {
+        self.query(&keys::deliveries(tenant, event), "we_", None, |item| self.read(item)).await
+    }
+
+    /// The delivery of an event to an endpoint. None if it does not exist.
+    pub async fn delivery(
+        &self, tenant: &Tenant, event: &EventId, endpoint: &EndpointId,
+    ) -> Result<Option<Delivery>, StoreError> {
+        self.get(&keys::delivery(tenant, event, endpoint)).await
+    }
+
+    /// Stores a delivery after its first attempt, or when it is put off. An existing delivery is not changed.
+    pub async fn create_delivery(&self, tenant: &Tenant, delivery: &Delivery) -> Result<Created<Delivery>, StoreError> {
+        self.create_item(self.delivery_item(tenant, delivery)?).await
+    }
+
+    /// Claims the next attempt of a pending delivery until `until`, so that two copies of a message make one attempt.
+    /// None if the delivery is claimed already, or has changed since it was read.
+    pub async fn claim_delivery(
+        &self, tenant: &Tenant, delivery: &Delivery, until: Timestamp,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let claimed = delivery.claimed(until);
+        Ok(self.replace_delivery(tenant, delivery, &claimed).await?.then_some(claimed))
+    }
+
+    /// Replaces a delivery, such as a claimed one after its attempt. False if the delivery is no longer as in `before`,
+    /// because the claim was lost.
+    pub async fn replace_delivery(
+        &self, tenant: &Tenant, before: &Delivery, after: &Delivery,
+    ) -> Result<bool, StoreError> {
+        let edit = Edit::between(&self.delivery_item(tenant, before)?, &self.delivery_item(tenant, after)?, &DUE);
+        let before_at = before.next_attempt_at.map(|at| at.to_string()).unwrap_or_default();
+        // A failed early attempt does not change the time of the next attempt, so the count of attempts is compared
+        // too.
+        let when = vec![Test::is("next_attempt_at", text(before_at)), Test::is("attempts", number(before.attempts))];
+        self.edit(&keys::delivery(tenant, &before.event, &before.endpoint), edit, when).await
+    }
+
+    /// A page of the events of an endpoint's pending deliveries: the oldest first, from behind the event `after`, at
+    /// most [`PENDING_PAGE`]. The second value is whether the page is full, so that more may follow. The index may lack
+    /// a delivery that was stored a moment ago.
+    pub async fn pending_deliveries(
+        &self, tenant: &Tenant, endpoint: &EndpointId, after: Option<&EventId>,
+    ) -> Result<(Vec<EventId>, bool), StoreError> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("listing")
+            .key_condition_expression("#partition = :partition AND #sort > :after")
+            .expression_attribute_names("#partition", keys::LISTING.0)
+            .expression_attribute_names("#sort", keys::LISTING.1)
+            .expression_attribute_values(":partition", text(keys::pending_deliveries(tenant, endpoint)))
+            .expression_attribute_values(":after", text(after.map_or(keys::ENDS.0, EventId::as_str)))
+            .limit(i32::try_from(PENDING_PAGE).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(StoreError::from_sdk)?;
+        let event = |row: &Item| EventId::parse(row.get(keys::LISTING.1)?.as_s().ok()?).ok();
+        let rows = page.items.unwrap_or_default();
+        Ok((rows.iter().filter_map(event).collect(), rows.len() == PENDING_PAGE))
+    }
+
+    /// The item of a delivery. A pending delivery is due some time after its next attempt, because its message usually
+    /// comes earlier, and is in the list of its endpoint's pending deliveries. A final delivery that has failed once is
+    /// in the list of its endpoint's failures.
+    fn delivery_item(&self, tenant: &Tenant, delivery: &Delivery) -> Result<Item, StoreError> {
+        let key = keys::delivery(tenant, &delivery.event, &delivery.endpoint);
+        let mut item = to_item(&key, delivery)?;
+        if let (DeliveryStatus::Pending, Some(next)) = (delivery.status, delivery.next_attempt_at) {
+            item.extend(self.due(&key, self.first_due(next)?));
+            keys::pending_delivery_listing(tenant, &delivery.event, &delivery.endpoint).put_into(&mut item);
+        } else if delivery.has_failed_once() {
+            keys::failed_delivery_listing(tenant, &delivery.event, &delivery.endpoint).put_into(&mut item);
+        }
+        Ok(item)
+    }
+}

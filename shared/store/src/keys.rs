@@ -1,0 +1,272 @@
+//! Every key of the table. The tenant is part of the keys of its data, so another tenant's id finds nothing.
+//!
+//! ```text
+//! item              pk                     sk                             index listing              index due, while
+//! merchant          mer_…                  merchant                       merchants, time#id
+//! API key           key#<sha256>           key
+//!   its id          mer_…#keys             key_…
+//! payment           T#pay_…                payment                        T#payments#s, time#id      asking a processor
+//! refund            T#re_…                 refund                         T#pay_…#refunds, time#id   asking a processor
+//! journal entry     T#journal#s            txn_…
+//! movement          T#movements#s          move#USD#2026-02-02#txn_…
+//! balance, part 0   T#balances             USD                                                       always: the next day
+//! balance, part p   T#balances#p           USD                                                       always: the next day
+//! event             T#events#s             evt_…                                                     not all delivered
+//! delivery          T#evt_…                we_…                           T#we_…#pending, evt_…      pending
+//!   final, failed once                                                    T#we_…#deliveries, evt_…
+//! webhook endpoint  T#webhooks             we_…
+//!   how many        T#webhooks             count
+//!   deleted         T#webhooks             gone#we_…
+//! sandbox call      sandbox#pay_…          the idempotency key
+//! ```
+//!
+//! T is `mer_…#test` or `mer_…#live`, s a shard of the merchant. Times have a fixed width, so that keys sort by time.
+//! Two more indexes find a payment by the merchant's own values: `reference` in the partition `T#reference#value#s`,
+//! and `customer` in `T#customer#value#s`, both sorted by time#id. The partitions of the index `due` are `due#money#n`,
+//! `due#events#n` and `due#deliveries#n`.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+use spillway_domain::currency::Currency;
+use spillway_domain::id::{EndpointId, EntryId, EventId, Id, MerchantId, ObjectId, shard_of};
+use spillway_domain::ledger::MovementKey;
+use spillway_domain::resource::{Finder, Resource};
+use spillway_domain::tenant::Tenant;
+use spillway_domain::time::Timestamp;
+
+use super::Item;
+use super::due::DueSpace;
+
+/// The prefix of the sort keys of movements.
+pub const MOVEMENT_PREFIX: &str = "move#";
+
+/// The names of the attributes of an item's key.
+pub(super) const TABLE: (&str, &str) = ("pk", "sk");
+/// The names of the attributes of the index `listing`: partition key and sort key.
+pub(super) const LISTING: (&str, &str) = ("listing", "listing_at");
+/// Texts that sort before and behind every sort key.
+pub(super) const ENDS: (&str, &str) = ("0", "~");
+
+/// The key of an item in the index `listing`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    partition: String,
+    sort: String,
+}
+
+impl Listing {
+    /// Adds the key to an item, so that the index contains the item.
+    pub(super) fn put_into(self, item: &mut Item) {
+        item.insert(LISTING.0.to_owned(), AttributeValue::S(self.partition));
+        item.insert(LISTING.1.to_owned(), AttributeValue::S(self.sort));
+    }
+}
+
+/// The key of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TableKey {
+    /// The partition key.
+    pub pk: String,
+    /// The sort key.
+    pub sk: String,
+}
+
+impl TableKey {
+    fn new(pk: impl Into<String>, sk: impl Into<String>) -> TableKey {
+        TableKey { pk: pk.into(), sk: sk.into() }
+    }
+
+    /// The key of an item, or of a row of an index. None if it is incomplete.
+    pub(super) fn of(item: &Item) -> Option<TableKey> {
+        let text = |name| item.get(name)?.as_s().ok().cloned();
+        Some(TableKey { pk: text("pk")?, sk: text("sk")? })
+    }
+
+    /// The movement with this key. None if it is not the key of a movement.
+    pub fn movement(&self) -> Option<MovementKey> {
+        MovementKey::parse(self.sk.strip_prefix(MOVEMENT_PREFIX)?)
+    }
+
+    pub(super) fn attributes(&self) -> Item {
+        let text = |value: &String| AttributeValue::S(value.clone());
+        HashMap::from([("pk".to_owned(), text(&self.pk)), ("sk".to_owned(), text(&self.sk))])
+    }
+}
+
+/// The key of a resource.
+pub fn resource<T: Resource>(owner: &Tenant, id: &Id<T::Kind>) -> TableKey {
+    object(owner, id.as_str(), T::NAME)
+}
+
+/// The key of the resource with this id, of the type with this name.
+pub(super) fn object(owner: &Tenant, id: &str, name: &str) -> TableKey {
+    TableKey::new(format!("{owner}#{id}"), name)
+}
+
+/// The partition of a shard's resources of one type in the index `listing`.
+pub fn listings<T: Resource>(owner: &Tenant, shard: u16) -> String {
+    format!("{owner}#{}#{shard}", T::PLURAL)
+}
+
+/// The partition of the resources of one type under a parent in the index `listing`.
+pub fn listings_under<T: Resource>(owner: &Tenant, parent: &ObjectId) -> String {
+    format!("{owner}#{parent}#{}", T::PLURAL)
+}
+
+/// The key of a resource in the index `listing`.
+pub fn listing<T: Resource>(resource: &T) -> Listing {
+    let meta = resource.meta();
+    let partition = match resource.parent() {
+        Some(parent) => listings_under::<T>(&meta.owner, &parent),
+        None => listings::<T>(&meta.owner, meta.shard),
+    };
+    Listing { partition, sort: meta.position() }
+}
+
+/// The name of the index that finds resources by a merchant's own value, and the attribute that is its partition key.
+/// The sort key is the one of the index `listing`.
+pub(super) const fn finder_index(finder: Finder) -> (&'static str, &'static str) {
+    match finder {
+        Finder::Reference => ("reference", "by_reference"),
+        Finder::Customer => ("customer", "by_customer"),
+    }
+}
+
+/// The partition of a shard's resources with this value, in the index of the finder.
+pub fn found_by(owner: &Tenant, finder: Finder, value: &str, shard: u16) -> String {
+    format!("{owner}#{}#{value}#{shard}", finder_index(finder).0)
+}
+
+/// The partition of a shard's journal entries.
+pub fn journal(tenant: &Tenant, shard: u16) -> String {
+    format!("{tenant}#journal#{shard}")
+}
+
+/// The key of a journal entry.
+pub fn journal_entry(tenant: &Tenant, id: &EntryId) -> TableKey {
+    TableKey::new(journal(tenant, id.shard()), id.as_str())
+}
+
+/// The partition of a shard's movements.
+pub fn movements(tenant: &Tenant, shard: u16) -> String {
+    format!("{tenant}#movements#{shard}")
+}
+
+/// The key of a movement. Its shard is the one that its entry's id names.
+pub fn movement(tenant: &Tenant, key: &MovementKey) -> TableKey {
+    TableKey::new(movements(tenant, key.entry.shard()), format!("{MOVEMENT_PREFIX}{key}"))
+}
+
+/// The prefix of the sort keys of one currency's movements.
+pub fn movements_of(currency: Currency) -> String {
+    format!("{MOVEMENT_PREFIX}{currency}#")
+}
+
+/// The currency's code in the sort key of a movement. None if the key has no such code.
+pub(super) fn currency_of_movement(sk: &str) -> Option<&str> {
+    currency_of_balance(sk.strip_prefix(MOVEMENT_PREFIX)?.split_once('#')?.0)
+}
+
+/// The currency's code that is the sort key of a balance. This version need not know it. None if the key is not such a
+/// code.
+pub(super) fn currency_of_balance(sk: &str) -> Option<&str> {
+    Some(sk).filter(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
+}
+
+/// The partition of one part of a tenant's balances. Each part has its own partition, so that folds are spread over
+/// them.
+pub fn balances(tenant: &Tenant, part: u16) -> String {
+    if part == 0 { format!("{tenant}#balances") } else { format!("{tenant}#balances#{part}") }
+}
+
+/// The key of one part of a balance.
+pub fn balance(tenant: &Tenant, currency: Currency, part: u16) -> TableKey {
+    TableKey::new(balances(tenant, part), currency.code())
+}
+
+/// The key of an event. Its shard is the one that its id names.
+pub fn event(tenant: &Tenant, id: &EventId) -> TableKey {
+    TableKey::new(format!("{tenant}#events#{}", id.shard()), id.as_str())
+}
+
+/// The partition of an event's deliveries.
+pub fn deliveries(tenant: &Tenant, event: &EventId) -> String {
+    format!("{tenant}#{event}")
+}
+
+/// The key of the delivery of an event to an endpoint.
+pub fn delivery(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> TableKey {
+    TableKey::new(deliveries(tenant, event), endpoint.as_str())
+}
+
+/// The partition of an endpoint's pending deliveries in the index `listing`.
+pub fn pending_deliveries(tenant: &Tenant, endpoint: &EndpointId) -> String {
+    format!("{tenant}#{endpoint}#pending")
+}
+
+/// The key of a pending delivery in the index `listing`, in the list of its endpoint.
+pub fn pending_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Listing {
+    Listing { partition: pending_deliveries(tenant, endpoint), sort: event.to_string() }
+}
+
+/// The key in the index `listing` of a final delivery that failed at least once, in the list of its endpoint.
+pub fn failed_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Listing {
+    Listing { partition: format!("{tenant}#{endpoint}#deliveries"), sort: event.to_string() }
+}
+
+/// The partition of a tenant's webhook endpoints.
+pub fn webhook_endpoints(tenant: &Tenant) -> String {
+    format!("{tenant}#webhooks")
+}
+
+/// The key of a webhook endpoint.
+pub fn webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> TableKey {
+    TableKey::new(webhook_endpoints(tenant), id.as_str())
+}
+
+/// The key of the item that counts a tenant's webhook endpoints.
+pub fn webhook_endpoint_count(tenant: &Tenant) -> TableKey {
+    TableKey::new(webhook_endpoints(tenant), "count")
+}
+
+/// The key of the tombstone of a webhook endpoint. Its prefix keeps it out of the list of endpoints.
+pub fn deleted_webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> TableKey {
+    TableKey::new(webhook_endpoints(tenant), format!("gone#{id}"))
+}
+
+/// The key of a merchant.
+pub fn merchant(id: &MerchantId) -> TableKey {
+    TableKey::new(id.as_str(), "merchant")
+}
+
+/// The key of a merchant in the index `listing`.
+pub fn merchant_listing(created_at: Timestamp, id: &MerchantId) -> Listing {
+    Listing { partition: "merchants".to_owned(), sort: format!("{created_at}#{id}") }
+}
+
+/// The key of the API key item that the authorizer finds by the hash of the secret.
+pub fn api_key(sha256: &str) -> TableKey {
+    TableKey::new(format!("key#{sha256}"), "key")
+}
+
+/// The key of the API key item that operators find by its id. It makes issuing idempotent.
+pub fn api_key_id(merchant: &MerchantId, id: &str) -> TableKey {
+    TableKey::new(format!("{merchant}#keys"), id)
+}
+
+/// The key of the sandbox's record of calls for a reference with one idempotency key.
+pub fn sandbox_call(reference: &str, idempotency_key: &str) -> TableKey {
+    TableKey::new(format!("sandbox#{reference}"), idempotency_key)
+}
+
+/// The partition of the index `due` for an item. It depends only on the item's key.
+pub fn due_partition(space: DueSpace, key: &TableKey) -> String {
+    due_partition_at(space, shard_of(&format!("{}#{}", key.pk, key.sk), space.shards()))
+}
+
+/// One partition of the index `due`.
+pub fn due_partition_at(space: DueSpace, shard: u16) -> String {
+    format!("due#{}#{shard}", space.as_str())
+}

@@ -1,0 +1,13 @@
+//! Webhooks: Standard Webhooks 1.0.0 signatures, allowed addresses, one attempt.
+
+mod address;
+mod fields;
+mod send;
+mod settings;
+mod sign;
+
+pub use address::{AddressError, URL_LENGTH_MAX, check_url};
+pub use fields::{Addresses, EVENT_TYPES, EndpointParts, URL};
+pub use send::{NoClient, Sender};
+pub use settings::{Settings, webhook_loopback};
+pub use sign::{Signed, new_secret, sign};

@@ -1,0 +1,31 @@
+//! The HTTP contract: API Gateway's requests, the caller, parameters and bodies, views, problems and pages. The
+//! requests of operators to functions without a route are parsed here too, by the same rules as bodies.
+
+mod caller;
+pub mod contract;
+mod faults;
+mod fields;
+mod json;
+mod operator_request;
+mod page;
+mod parameters;
+mod problem;
+mod request;
+mod resource;
+mod response;
+pub mod view;
+
+pub use caller::Caller;
+pub use faults::{Invalid, Place};
+pub use fields::Fields;
+pub use json::Json;
+pub use operator_request::read_operator_request;
+pub use operator_request::{OperatorRequest, prices};
+pub use page::{ListPage, ListQuery};
+pub use parameters::Parameters;
+pub use problem::{Problem, ProblemBody};
+pub use request::{ApiRequestExt, IfMatch};
+pub use request::{Unreadable, claimed_merchant, ids_in_path, read_request};
+pub use resource::{creation, resource};
+pub use response::{ApiResponseExt, Response};
+pub use response::{render, subject};

@@ -1,0 +1,373 @@
+//! The query of a list, and the cursors that lead to its next page.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use spillway_domain::card::holds_card_number;
+use spillway_domain::currency::Currency;
+use spillway_domain::id::hash;
+use spillway_domain::page::{LIMIT_MAX, Limit, PageRequest};
+use spillway_domain::tenant::Tenant;
+
+use super::contract::{
+    CREATED_BEFORE, CREATED_FROM, CURRENCY, CURRENCY_EXPECTED, CURSOR, Endpoint, Filter, LIMIT, TextFilter, Words,
+    alternatives, time_expected,
+};
+use super::faults::CARD_NUMBER;
+use super::fields::wrong_text;
+use super::parameters::Parameters;
+use super::problem::Problem;
+
+/// The first byte of a cursor: the version of its format.
+const VERSION: u8 = 1;
+/// Bytes of the hash in a cursor.
+const HASH_LENGTH: usize = 12;
+/// The most characters of a position. Positions are sort keys of the table, and these are shorter.
+const POSITION_LENGTH_MAX: usize = 100;
+
+/// The query of a list. Read every filter of the list, then call [`ListQuery::finish`].
+#[derive(Debug)]
+pub struct ListQuery {
+    parameters: Parameters,
+    scope: CursorScope,
+    /// The content of the cursor. An error if the cursor does not belong to this list. None if there is no cursor.
+    cursor: Option<Result<CursorContent, Unreadable>>,
+    filters: Filters,
+    /// The parameters that the endpoint declares, and those that were read. Only debug builds compare them.
+    #[cfg(debug_assertions)]
+    declared: (Vec<&'static str>, Vec<String>),
+}
+
+/// The requested page of a list, with the content of the next cursor.
+#[derive(Debug)]
+pub struct ListPage {
+    /// The request to the store.
+    pub request: PageRequest,
+    scope: CursorScope,
+    filters: Filters,
+}
+
+/// The values of the filters by name, in their canonical form.
+type Filters = BTreeMap<String, String>;
+
+/// The list to which a cursor belongs: its tenant and its name.
+#[derive(Debug)]
+struct CursorScope {
+    tenant: String,
+    list: String,
+}
+
+/// The content of a cursor: the whole query except the limit.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CursorContent {
+    filters: Filters,
+    position: String,
+}
+
+#[derive(Debug)]
+struct Unreadable;
+
+impl ListQuery {
+    /// The query of a list of the tenant. A cursor of another endpoint is refused.
+    pub fn of<A>(parameters: Parameters, tenant: &Tenant, endpoint: &Endpoint<A>) -> ListQuery {
+        ListQuery::of_endpoint(parameters, tenant, endpoint, endpoint.name())
+    }
+
+    /// The query of a list under a parent, such as a payment. A cursor of another parent is refused.
+    pub fn under<A>(parameters: Parameters, tenant: &Tenant, endpoint: &Endpoint<A>, parent: &str) -> ListQuery {
+        ListQuery::of_endpoint(parameters, tenant, endpoint, &format!("{} {parent}", endpoint.name()))
+    }
+
+    #[cfg_attr(not(debug_assertions), expect(unused_variables, reason = "only debug builds compare the declaration"))]
+    fn of_endpoint<A>(parameters: Parameters, tenant: &Tenant, endpoint: &Endpoint<A>, list: &str) -> ListQuery {
+        let query = ListQuery::of_list(parameters, tenant, list);
+        #[cfg(debug_assertions)]
+        let query = {
+            let declared = endpoint.query.unwrap_or_default().iter().map(|parameter| parameter.name).collect();
+            ListQuery { declared: (declared, query.declared.1), ..query }
+        };
+        query
+    }
+
+    /// The query of the list with this name.
+    fn of_list(mut parameters: Parameters, tenant: &Tenant, list: &str) -> ListQuery {
+        let scope = CursorScope { tenant: tenant.to_string(), list: list.to_owned() };
+        let cursor = parameters.read(CURSOR.name, "", |text| Some(scope.read(text)));
+        ListQuery {
+            parameters,
+            scope,
+            cursor,
+            filters: Filters::new(),
+            #[cfg(debug_assertions)]
+            declared: (Vec::new(), vec![CURSOR.name.to_owned(), LIMIT.name.to_owned()]),
+        }
+    }
+
+    /// The value of a filter, taken from the query or else from the cursor. `expected`: the detail of the fault if it
+    /// does not parse.
+    fn filter<T: Serialize + DeserializeOwned>(&mut self, name: &str, expected: &str) -> Option<T> {
+        self.filter_by(name, |text| from_text(text).ok_or(expected))
+    }
+
+    /// The value of a filter that accepts words.
+    pub fn one_of<T: Words>(&mut self, filter: &Filter<T>) -> Option<T> {
+        let expected = || format!("must be {}", alternatives(&T::words()));
+        self.filter_by(filter.name, |text| T::of_word(text).ok_or_else(expected))
+    }
+
+    /// The value of a filter that accepts a text of the merchant's own. A card number is refused, as in a body.
+    pub fn text(&mut self, filter: &TextFilter) -> Option<String> {
+        self.filter_by(filter.name, |text| match wrong_text(text, filter.length_max) {
+            Some(wrong) => Err(wrong),
+            None if holds_card_number(text) => Err(CARD_NUMBER.to_owned()),
+            None => Ok(text.to_owned()),
+        })
+    }
+
+    fn filter_by<T: Serialize, E: AsRef<str>>(
+        &mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        #[cfg(debug_assertions)]
+        self.declared.1.push(name.to_owned());
+        let sent: Option<T> = self.parameters.checked(name, &parse);
+        let in_cursor = || self.cursor.as_ref()?.as_ref().ok()?.filters.get(name).and_then(|text| parse(text).ok());
+        let value = sent.or_else(in_cursor)?;
+        self.filters.insert(name.to_owned(), to_text(&value)?);
+        Some(value)
+    }
+
+    /// The value of the filter `currency`.
+    pub fn currency(&mut self) -> Option<Currency> {
+        self.filter(CURRENCY.name, CURRENCY_EXPECTED)
+    }
+
+    /// The requested page. Errors with 400 and all faults of the parameters, or with 400 if the cursor does not belong
+    /// to this list and these filters.
+    pub fn finish(mut self) -> Result<ListPage, Problem> {
+        let expected = format!("must be a whole number from 1 to {LIMIT_MAX}");
+        let limit = self.parameters.read(LIMIT.name, &expected, limit).unwrap_or(Limit::DEFAULT);
+        let time = time_expected();
+        let created_from = self.filter(CREATED_FROM.name, &time);
+        let created_before = self.filter(CREATED_BEFORE.name, &time);
+        if created_from.zip(created_before).is_some_and(|(from, before)| from >= before) {
+            let _: Option<()> = self.parameters.fault(CREATED_BEFORE.name, "must be later than created_from");
+        }
+        #[cfg(debug_assertions)]
+        self.assert_declared();
+        self.parameters.finish()?;
+        let position = match self.cursor {
+            None => None,
+            Some(Ok(content)) if content.filters == self.filters => Some(content.position),
+            Some(_) => return Err(Problem::invalid_cursor()),
+        };
+        let request = PageRequest { limit, created_from, created_before, position };
+        Ok(ListPage { request, scope: self.scope, filters: self.filters })
+    }
+}
+
+#[cfg(debug_assertions)]
+impl ListQuery {
+    /// Panics if a parameter is declared but not read, or read but not declared, because then the OpenAPI document
+    /// would differ from the parser.
+    fn assert_declared(&self) {
+        let (mut declared, mut read) = (self.declared.0.clone(), self.declared.1.clone());
+        declared.sort_unstable();
+        read.sort_unstable();
+        assert!(declared.is_empty() || declared == read, "declared and read: {declared:?}, {read:?}");
+    }
+}
+
+impl ListPage {
+    /// The cursor of the next page, which starts after `position`.
+    pub fn cursor(&self, position: String) -> String {
+        self.scope.write(&CursorContent { filters: self.filters.clone(), position })
+    }
+}
+
+impl CursorScope {
+    /// Encodes a cursor: base64url of the version, the head of a hash, and the content as JSON.
+    ///
+    /// The hash detects a cursor that was cut, changed, or taken from another list or tenant. It is not a signature. A
+    /// forged cursor does no harm: it only moves within data that the API key may read anyway, because the tenant comes
+    /// from the authorizer and is part of every table key that is read.
+    fn write(&self, content: &CursorContent) -> String {
+        // Serialization to memory can't fail.
+        let content = serde_json::to_string(content).unwrap_or_default();
+        let mut bytes = vec![VERSION];
+        bytes.extend(self.hash(&content));
+        bytes.extend(content.as_bytes());
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    fn read(&self, cursor: &str) -> Result<CursorContent, Unreadable> {
+        let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| Unreadable)?;
+        let bytes = bytes.strip_prefix(&[VERSION]).ok_or(Unreadable)?;
+        let (found, content) = bytes.split_at_checked(HASH_LENGTH).ok_or(Unreadable)?;
+        let content = std::str::from_utf8(content).map_err(|_| Unreadable)?;
+        if found != self.hash(content) {
+            return Err(Unreadable);
+        }
+        let read: CursorContent = serde_json::from_str(content).map_err(|_| Unreadable)?;
+        // Only the canonical JSON is accepted. For example, `write` never repeats a key.
+        let is_canonical = serde_json::to_string(&read).is_ok_and(|written| written == content);
+        let fits = (1..=POSITION_LENGTH_MAX).contains(&read.position.len());
+        if is_canonical && fits { Ok(read) } else { Err(Unreadable) }
+    }
+
+    fn hash(&self, content: &str) -> [u8; HASH_LENGTH] {
+        let hash = hash(&[&VERSION.to_string(), &self.tenant, &self.list, content]);
+        std::array::from_fn(|index| hash[index])
+    }
+}
+
+fn limit(text: &str) -> Option<Limit> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).and_then(Limit::new)
+}
+
+fn from_text<T: DeserializeOwned>(text: &str) -> Option<T> {
+    serde_json::from_value(Value::String(text.to_owned())).ok()
+}
+
+fn to_text(value: &impl Serialize) -> Option<String> {
+    serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use lambda_http::{Request, RequestExt as _};
+    use spillway_domain::id::MerchantId;
+    use spillway_domain::payment::Status;
+    use spillway_domain::tenant::Mode;
+
+    use super::*;
+
+    fn tenant(mode: Mode) -> Tenant {
+        Tenant { merchant: MerchantId::derive(&["m"]), mode }
+    }
+
+    /// Parses a query of the list `payments`.
+    fn read(query: &[(&str, &str)]) -> Result<ListPage, Problem> {
+        let query: HashMap<String, String> =
+            query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let parameters = Parameters::of(&Request::default().with_query_string_parameters(query));
+        let mut query = ListQuery::of_list(parameters, &tenant(Mode::Test), "payments");
+        query.one_of(&Filter::<Status>::one_of("status", ""));
+        query.currency();
+        query.finish()
+    }
+
+    fn cursor_of(query: &[(&str, &str)]) -> String {
+        read(query).unwrap().cursor("2026-01-31T12:00:00.123Z#pay_x".to_owned())
+    }
+
+    #[test]
+    fn a_cursor_contains_the_filters_but_not_the_limit() {
+        let filters = [("status", "failed"), ("created_from", "2026-01-31T14:00:00+02:00"), ("limit", "7")];
+        let cursor = cursor_of(&filters);
+        let alone = read(&[("cursor", &cursor)]).unwrap();
+        assert_eq!(alone.request.position.as_deref(), Some("2026-01-31T12:00:00.123Z#pay_x"));
+        assert_eq!(alone.request.created_from.unwrap().to_string(), "2026-01-31T12:00:00.000Z");
+        assert_eq!((alone.filters["status"].as_str(), alone.request.limit), ("failed", Limit::DEFAULT));
+        // The same instant with another offset is the same filter.
+        let beside = [("cursor", cursor.as_str()), ("created_from", "2026-01-31T12:00:00Z"), ("limit", "100")];
+        assert_eq!(read(&beside).unwrap().filters, alone.filters);
+    }
+
+    #[test]
+    fn a_cursor_with_other_filters_is_refused() {
+        let (narrow, open) = (cursor_of(&[("status", "failed")]), cursor_of(&[]));
+        for query in [
+            [("cursor", narrow.as_str()), ("status", "succeeded")],
+            [("cursor", &narrow), ("currency", "USD")],
+            [("cursor", &open), ("status", "failed")],
+            [("cursor", &open), ("created_from", "2026-01-31T12:00:00Z")],
+        ] {
+            assert_eq!(read(&query).unwrap_err(), Problem::invalid_cursor(), "{query:?}");
+        }
+    }
+
+    #[test]
+    fn a_changed_cursor_is_refused() {
+        let cursor = cursor_of(&[("status", "failed")]);
+        for cut in 1..cursor.len() {
+            assert_eq!(read(&[("cursor", &cursor[..cut])]).unwrap_err(), Problem::invalid_cursor(), "{cut}");
+        }
+        for (place, before) in cursor.char_indices() {
+            for after in ['A', 'B', 'z', '-', '=', 'é'].into_iter().filter(|after| *after != before) {
+                let changed = format!("{}{after}{}", &cursor[..place], &cursor[place + 1..]);
+                assert_eq!(read(&[("cursor", &changed)]).unwrap_err(), Problem::invalid_cursor(), "{changed}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cursor_of_another_list_or_tenant_is_refused() {
+        let content = |position: &str| CursorContent { filters: Filters::new(), position: position.to_owned() };
+        let scope = |mode, list: &str| CursorScope { tenant: tenant(mode).to_string(), list: list.to_owned() };
+        let own = scope(Mode::Test, "payments");
+        read(&[("cursor", &own.write(&content(&"p".repeat(POSITION_LENGTH_MAX))))]).unwrap();
+        for cursor in [
+            scope(Mode::Live, "payments").write(&content("p")),
+            scope(Mode::Test, "refunds").write(&content("p")),
+            own.write(&content("")),
+            own.write(&content(&"p".repeat(POSITION_LENGTH_MAX + 1))),
+        ] {
+            assert_eq!(read(&[("cursor", &cursor)]).unwrap_err(), Problem::invalid_cursor());
+        }
+    }
+
+    #[test]
+    fn a_cursor_with_a_time_outside_the_calendar_is_refused() {
+        let own = CursorScope { tenant: tenant(Mode::Test).to_string(), list: "payments".to_owned() };
+        for (time, is_good) in [
+            ("2026-01-31T12:00:00.000Z", true),
+            ("9999-12-31T23:59:59.999Z", true),
+            ("9999-12-31T23:59:59-01:00", false),
+            ("9999-12-31T23:59:59-23:59", false),
+            ("0000-01-01T00:00:00+23:59", false),
+            ("-9999-01-01T00:00:00Z", false),
+            ("+10000-01-01T00:00:00Z", false),
+        ] {
+            for name in ["created_from", "created_before"] {
+                let filters = Filters::from([(name.to_owned(), time.to_owned())]);
+                let cursor = own.write(&CursorContent { filters, position: "p".to_owned() });
+                let read = read(&[("cursor", &cursor)]);
+                assert_eq!(read.as_ref().err(), (!is_good).then(Problem::invalid_cursor).as_ref(), "{name}={time}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_canonical_form_of_a_cursor_is_accepted() {
+        let own = CursorScope { tenant: tenant(Mode::Test).to_string(), list: "payments".to_owned() };
+        let encoded = |content: &str| {
+            URL_SAFE_NO_PAD.encode([&[VERSION][..], &own.hash(content)[..], content.as_bytes()].concat())
+        };
+        read(&[("cursor", &encoded(r#"{"filters":{"status":"failed"},"position":"p"}"#))]).unwrap();
+        for content in [
+            r#"{"filters":{"status":"succeeded","status":"failed"},"position":"p"}"#,
+            r#"{"filters":{},"filters":{"status":"failed"},"position":"p"}"#,
+            r#"{"filters":{"status":"failed"},"position":"p","more":1}"#,
+            r#"{"position":"p","filters":{"status":"failed"}}"#,
+            r#"{"filters":{"status":"failed"}, "position":"p"}"#,
+        ] {
+            assert_eq!(read(&[("cursor", &encoded(content))]).unwrap_err(), Problem::invalid_cursor(), "{content}");
+        }
+    }
+
+    #[test]
+    fn limits_are_whole_numbers_from_1_to_100() {
+        assert_eq!(["1", "100"].map(limit), [1, 100].map(Limit::new));
+        for wrong in ["0", "101", "ten", "+5", "-1", "1.0", "65537", "1e1", " 1"] {
+            assert_eq!(limit(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! Answers that are the same for all resources.
+
+use lambda_http::Request;
+use spillway_domain::resource::{Creation, Resource};
+
+use super::problem::Problem;
+use super::request::ApiRequestExt as _;
+use super::response::{ApiResponseExt as _, Response};
+use super::view::{self, Shown};
+
+/// 200 with a resource, or 304 if the client has this version already.
+pub fn resource<T: Resource + Shown>(resource: &T, request: &Request) -> Response {
+    let meta = resource.meta();
+    Response::ok(&resource.shown()).about(meta.id.as_str()).at_version(meta.version, request)
+}
+
+/// The answer to a request that creates a resource: 202 with the resource as it was accepted, now or by an earlier
+/// identical request. Errors if the idempotency key was used for another request, or with `refused` if another resource
+/// does not allow the creation.
+pub fn creation<T: Resource + Shown>(
+    request: &Request, new: &T, creation: Creation<T>, refused: impl FnOnce(T::Refusal) -> Problem,
+) -> Result<Response, Problem> {
+    let accepted = |resource: &T, replayed| {
+        let meta = resource.meta();
+        Response::accepted(&resource.shown(), request.location_of(T::PLURAL, meta.id.as_str()))
+            .with_version(view::etag(meta.version))
+            .replayed(replayed)
+            .about(meta.id.as_str())
+    };
+    match creation {
+        Creation::New => Ok(accepted(new, false)),
+        Creation::Repeated { first, by_itself } => Ok(accepted(&first, !by_itself)),
+        Creation::KeyReused => Err(Problem::idempotency_key_reused()),
+        Creation::Refused(why) => Err(refused(why)),
+    }
+}

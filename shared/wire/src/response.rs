@@ -1,0 +1,197 @@
+//! Answers, and their form for API Gateway.
+
+use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
+use lambda_http::http::header::CONTENT_TYPE;
+use lambda_http::http::{HeaderValue, StatusCode};
+use lambda_http::{Body, Request};
+use serde::Serialize;
+
+use super::request::has_version;
+use super::view;
+
+/// An answer to a request.
+pub type Response = lambda_http::Response<Body>;
+
+/// The id of the object in an answer. The answer's extensions carry it for the log.
+#[derive(Debug, Clone)]
+struct About(String);
+
+/// Constructors of answers.
+pub trait ApiResponseExt: Sized {
+    /// 200. A cache may store it, but must revalidate it.
+    fn ok(body: &impl Serialize) -> Self;
+
+    /// 201: the object is stored, and no work is left.
+    fn created(body: &impl Serialize, location: String) -> Self;
+
+    /// 202: the object is stored, and work for it has begun.
+    fn accepted(body: &impl Serialize, location: String) -> Self;
+
+    /// 202 for an object without an address.
+    fn accepted_without_location(body: &impl Serialize) -> Self;
+
+    /// 204: the request is done.
+    fn no_content() -> Self;
+
+    /// Sets a header. An invalid value is left out.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the name is not a valid header name.
+    #[must_use]
+    fn with_header(self, name: &'static str, value: impl AsRef<str>) -> Self;
+
+    /// Sets the header `ETag`.
+    #[must_use]
+    fn with_version(self, etag: impl AsRef<str>) -> Self;
+
+    /// Sets the `ETag` of this version, or returns 304 if the client has the version already.
+    #[must_use]
+    fn at_version(self, version: u64, request: &Request) -> Self;
+
+    /// Forbids caching, for example of a balance.
+    #[must_use]
+    fn never_cached(self) -> Self;
+
+    /// Allows the client to cache the answer for a day, because the object never changes again.
+    #[must_use]
+    fn final_for_this_client(self) -> Self;
+
+    /// Sets `Idempotent-Replayed` if this answers a repeated request.
+    #[must_use]
+    fn replayed(self, replayed: bool) -> Self;
+
+    /// Sets the id of the answer's object for the log.
+    #[must_use]
+    fn about(self, id: &str) -> Self;
+}
+
+impl ApiResponseExt for Response {
+    fn ok(body: &impl Serialize) -> Response {
+        json(StatusCode::OK, "application/json", body).with_header("cache-control", "no-cache")
+    }
+
+    fn created(body: &impl Serialize, location: String) -> Response {
+        json(StatusCode::CREATED, "application/json", body).with_header("location", location)
+    }
+
+    fn accepted(body: &impl Serialize, location: String) -> Response {
+        Response::accepted_without_location(body).with_header("location", location)
+    }
+
+    fn accepted_without_location(body: &impl Serialize) -> Response {
+        json(StatusCode::ACCEPTED, "application/json", body)
+    }
+
+    fn no_content() -> Response {
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        response
+    }
+
+    fn with_header(mut self, name: &'static str, value: impl AsRef<str>) -> Response {
+        if let Ok(value) = HeaderValue::from_str(value.as_ref()) {
+            self.headers_mut().insert(name, value);
+        }
+        self
+    }
+
+    fn with_version(self, etag: impl AsRef<str>) -> Response {
+        self.with_header("etag", etag)
+    }
+
+    fn at_version(self, version: u64, request: &Request) -> Response {
+        let etag = view::etag(version);
+        let is_known = has_version(request, &etag);
+        let response = self.with_version(etag);
+        if is_known { not_modified(response) } else { response }
+    }
+
+    fn never_cached(self) -> Response {
+        self.with_header("cache-control", "no-store")
+    }
+
+    fn final_for_this_client(self) -> Response {
+        self.with_header("cache-control", "private, max-age=86400, immutable")
+    }
+
+    fn replayed(self, replayed: bool) -> Response {
+        if replayed { self.with_header("idempotent-replayed", "true") } else { self }
+    }
+
+    fn about(mut self, id: &str) -> Response {
+        self.extensions_mut().insert(About(id.to_owned()));
+        self
+    }
+}
+
+/// 304 with the headers of this answer, so that caches apply the same rules (RFC 9110, section 15.4.5), but without
+/// body and `Content-Type`.
+fn not_modified(mut response: Response) -> Response {
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
+    *response.body_mut() = Body::Empty;
+    response.headers_mut().remove(CONTENT_TYPE);
+    response
+}
+
+/// An error answer. It must not be cached.
+pub(super) fn problem(status: StatusCode, body: &impl Serialize) -> Response {
+    json(status, "application/problem+json", body).never_cached()
+}
+
+fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
+    // Views consist of texts and numbers, so serialization to memory can't fail.
+    let body = serde_json::to_string(body).unwrap_or_default();
+    let mut response = Response::new(Body::Text(body));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// The id of the answer's object, set by [`ApiResponseExt::about`]. None if it was not set.
+pub fn subject(response: &Response) -> Option<&str> {
+    response.extensions().get::<About>().map(|about| about.0.as_str())
+}
+
+/// The answer in the form of API Gateway's proxy integration, with the header `Request-Id`.
+pub fn render(response: Response, request_id: &str) -> ApiGatewayProxyResponse {
+    let (parts, body) = response.with_header("request-id", request_id).into_parts();
+    let mut rendered = ApiGatewayProxyResponse::default();
+    rendered.status_code = i64::from(parts.status.as_u16());
+    rendered.multi_value_headers = parts.headers;
+    rendered.is_base64_encoded = matches!(body, Body::Binary(_));
+    rendered.body = (!matches!(body, Body::Empty)).then_some(body);
+    rendered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn not_modified_keeps_all_headers_but_content_type() {
+        let shown = Response::ok(&"x").final_for_this_client().with_version("\"2\"").about("pay_1");
+        let answer = not_modified(shown);
+        assert_eq!(subject(&answer), Some("pay_1"));
+        let headers = serde_json::json!({"cache-control": ["private, max-age=86400, immutable"], "etag": ["\"2\""],
+            "request-id": ["r"]});
+        let expected = serde_json::json!({"statusCode": 304, "headers": {}, "multiValueHeaders": headers,
+            "isBase64Encoded": false});
+        assert_eq!(serde_json::to_value(render(answer, "r")).unwrap(), expected);
+    }
+
+    #[test]
+    fn render_writes_the_body_as_text_and_each_header_once() {
+        let answer = Response::accepted(&"é", "/v1/payments/pay_1".to_owned()).never_cached().never_cached();
+        let rendered = serde_json::to_value(render(answer, "r")).unwrap();
+        assert_eq!((&rendered["statusCode"], &rendered["body"]), (&202.into(), &"\"é\"".into()));
+        assert_eq!(rendered["multiValueHeaders"]["location"], serde_json::json!(["/v1/payments/pay_1"]));
+        assert_eq!(rendered["multiValueHeaders"]["cache-control"], serde_json::json!(["no-store"]));
+    }
+
+    #[test]
+    fn an_invalid_header_value_is_left_out() {
+        let answer = Response::ok(&"x").with_header("location", "a\nb");
+        assert_eq!((answer.status(), answer.headers().get("location")), (StatusCode::OK, None));
+    }
+}

@@ -1,0 +1,88 @@
+//! The views of merchants and API keys, for operators.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use spillway_domain::api_key::{ApiKey, ApiKeySecret, Scope};
+use spillway_domain::currency::Currency;
+use spillway_domain::fee::Pricing;
+use spillway_domain::merchant::{Merchant, Plan, Shards};
+use spillway_domain::tenant::Mode;
+use spillway_domain::time::Timestamp;
+
+/// A merchant. The plan key is not shown.
+#[derive(Debug, Serialize)]
+pub struct MerchantView {
+    id: String,
+    object: &'static str,
+    reference: String,
+    name: String,
+    plan: Plan,
+    currencies: BTreeMap<Currency, Pricing>,
+    settlement_delay_days: u16,
+    shards: Shards,
+    suspended: bool,
+    version: u64,
+    created_at: Timestamp,
+}
+
+/// The view of a merchant.
+pub fn merchant(merchant: Merchant) -> MerchantView {
+    MerchantView {
+        id: merchant.id.to_string(),
+        object: "merchant",
+        reference: merchant.reference,
+        name: merchant.name,
+        plan: merchant.plan,
+        currencies: merchant.currencies,
+        settlement_delay_days: merchant.settlement_delay_days,
+        shards: merchant.shards,
+        suspended: merchant.suspended,
+        version: merchant.version,
+        created_at: merchant.created_at,
+    }
+}
+
+/// An object that an operator has changed.
+#[derive(Debug, Serialize)]
+pub struct ChangedView<T> {
+    #[serde(flatten)]
+    changed: T,
+    effective_at: Timestamp,
+}
+
+/// The view of an object that an operator has changed. `effective_at`: the time from which every request sees the
+/// change.
+pub fn changed<T>(changed: T, effective_at: Timestamp) -> ChangedView<T> {
+    ChangedView { changed, effective_at }
+}
+
+/// An API key.
+#[derive(Debug, Serialize)]
+pub struct ApiKeyView {
+    id: String,
+    object: &'static str,
+    merchant: String,
+    mode: Mode,
+    scopes: Vec<Scope>,
+    expires_at: Option<Timestamp>,
+    revoked_at: Option<Timestamp>,
+    created_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+/// The view of an API key. `secret`: the secret of a new key, which is shown only once because it is not stored.
+pub fn api_key(key: ApiKey, secret: Option<&ApiKeySecret>) -> ApiKeyView {
+    ApiKeyView {
+        id: key.id.to_string(),
+        object: "api_key",
+        merchant: key.tenant.merchant.to_string(),
+        mode: key.tenant.mode,
+        scopes: key.scopes,
+        expires_at: key.expires_at,
+        revoked_at: key.revocation.map(|revocation| revocation.revoked_at),
+        created_at: key.created_at,
+        secret: secret.map(|secret| secret.reveal().to_owned()),
+    }
+}

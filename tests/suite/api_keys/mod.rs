@@ -1,0 +1,5 @@
+//! API keys: issued, checked and revoked.
+
+mod authenticate;
+mod issue;
+mod revoke;

@@ -1,0 +1,4 @@
+//! The balance and its transactions.
+
+mod get;
+mod list_transactions;

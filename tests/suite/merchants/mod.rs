@@ -1,0 +1,4 @@
+//! Merchants, which operators create and change.
+
+mod create;
+mod update;

@@ -1,0 +1,3 @@
+//! `POST /v1/payments`.
+
+mod create;

@@ -1,0 +1,248 @@
+//! Log lines report each commit to CloudWatch once, in its embedded metric format, and nothing without a commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+use spillway_tests::oracle::settled;
+use spillway_tests::queues::copies;
+use spillway_tests::receiver::{Receiver, Reply};
+use spillway_tests::store_proxy::{Fault, Matching};
+use spillway_tests::{Deadline, Options, Stack, Template, event, eventually};
+
+/// Every metric and its unit.
+const METRICS: [(&str, &str); 14] = [
+    ("PaymentsSucceeded", "Count"),
+    ("PaymentsFailed", "Count"),
+    ("OutcomesUnknown", "Count"),
+    ("LateChargesUndone", "Count"),
+    ("OperationsCalledAgain", "Count"),
+    ("ProcessorLatency", "Milliseconds"),
+    ("MovementsFolded", "Count"),
+    ("WebhooksDelivered", "Count"),
+    ("WebhooksFailed", "Count"),
+    ("WebhookLatency", "Milliseconds"),
+    ("DueEnqueued", "Count"),
+    ("DueOverdue", "Count"),
+    ("WorkFailed", "Count"),
+    ("ItemsUnreadable", "Count"),
+];
+const FUNCTIONS: [&str; 7] = [
+    "call-processor",
+    "create-merchant",
+    "create-payment",
+    "deliver-webhook",
+    "dispatch-changes",
+    "enqueue-due",
+    "fold-balance",
+];
+/// Longer than any test.
+const HOUR_MS: u64 = 3_600_000;
+
+/// All values by metric.
+type Metrics = BTreeMap<String, Vec<u64>>;
+
+/// Metrics in the lines of all functions so far.
+fn recorded(stack: &Stack) -> Metrics {
+    let mut recorded = Metrics::new();
+    for line in FUNCTIONS.iter().flat_map(|name| lines(stack, name)) {
+        for (metric, values) in metrics(&line) {
+            recorded.entry(metric).or_default().extend(values);
+        }
+    }
+    recorded
+}
+
+fn lines(stack: &Stack, function: &str) -> Vec<Map<String, Value>> {
+    let printed = stack.printed(function).concat();
+    printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The metrics of a line: all of the format's members, or none.
+fn metrics(line: &Map<String, Value>) -> Metrics {
+    let strange: BTreeSet<&str> =
+        line.keys().map(String::as_str).filter(|name| !name.starts_with(char::is_lowercase)).collect();
+    let Some(metadata) = line.get("_aws") else {
+        assert!(strange.is_empty(), "{line:?}");
+        return Metrics::new();
+    };
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let age_ms = now_ms.checked_sub(metadata["Timestamp"].as_u64().unwrap().into()).unwrap();
+    assert!(age_ms < HOUR_MS.into(), "{line:?}");
+    let definitions = metadata["CloudWatchMetrics"][0]["Metrics"].clone();
+    let directive = json!({"Namespace": "Spillway", "Dimensions": [["Stack"]], "Metrics": definitions});
+    assert_eq!(*metadata, json!({"Timestamp": metadata["Timestamp"], "CloudWatchMetrics": [directive]}));
+    assert!(line["Stack"].as_str().is_some_and(|stack| !stack.is_empty()), "{line:?}");
+    let mut recorded = Metrics::new();
+    for definition in definitions.as_array().unwrap() {
+        let name = definition["Name"].as_str().unwrap();
+        let unit = METRICS.iter().find(|(known, _)| *known == name).unwrap().1;
+        assert_eq!(*definition, json!({"Name": name, "Unit": unit}));
+        let values = match &line[name] {
+            Value::Array(values) => values.clone(),
+            one => vec![one.clone()],
+        };
+        assert!((1..=100).contains(&values.len()), "{line:?}");
+        let values = values.iter().map(|value| value.as_u64().unwrap()).collect();
+        assert_eq!(recorded.insert(name.to_owned(), values), None, "{name} twice: {line:?}");
+    }
+    let members = recorded.keys().map(String::as_str).chain(["_aws", "Stack"]);
+    assert_eq!(strange, members.collect::<BTreeSet<&str>>(), "{line:?}");
+    recorded
+}
+
+/// Sum of each count, and number of values of each duration.
+fn totals(recorded: &Metrics) -> BTreeMap<&str, u64> {
+    let total = |(name, values): (&'static str, &Vec<u64>)| {
+        let measured = METRICS.contains(&(name, "Milliseconds"));
+        (name, if measured { values.len() as u64 } else { values.iter().sum() })
+    };
+    METRICS.iter().filter_map(|(name, _)| recorded.get(*name).map(|values| (*name, values))).map(total).collect()
+}
+
+/// This many; if messages arrive twice and copies race, between `least` and `most`.
+fn about(count: u64, least: u64, most: u64) -> RangeInclusive<u64> {
+    if copies() == 1 { count..=count } else { least..=most }
+}
+
+/// Waits for exactly these totals; a total of 0 means that the metric is absent.
+async fn recorded_exactly(stack: &Stack, expected: &[(&str, RangeInclusive<u64>)]) -> Metrics {
+    eventually("every metric has its total", Deadline::LATER, async || {
+        let recorded = recorded(stack);
+        let totals = totals(&recorded);
+        let right = expected.iter().all(|(name, range)| range.contains(totals.get(name).unwrap_or(&0)));
+        let only = totals.iter().all(|(name, total)| *total > 0 && expected.iter().any(|(known, _)| known == name));
+        if right && only { Ok(()) } else { Err(format!("{totals:?}, not {expected:?}")) }
+    })
+    .await;
+    recorded(stack)
+}
+
+async fn nothing_is_enqueued(stack: &Stack) {
+    let queues = stack.queues();
+    eventually("the queues are empty", Deadline::LATER, async || {
+        for url in queues.work_urls().await {
+            let depth = queues.depth(&url).await;
+            if depth > 0 {
+                return Err(format!("{depth} messages in {url}"));
+            }
+        }
+        Ok(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn payments_folds_and_webhooks_are_counted_once_each() {
+    let knobs = [("PROCESSOR_WAITS_SECONDS", "1"), ("WEBHOOK_WAITS_SECONDS", "1,1"), ("FOLD_DELAY_SECONDS", "0")];
+    let options = knobs.into_iter().fold(Options::new(), |options, (name, value)| options.knob(name, value));
+    let stack = Stack::start(options.keep_lines().unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::scripted([Reply::Status(500)]).await;
+    merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let tokens =
+        ["tok_visa", "tok_visa", "tok_visa", "tok_declined", "tok_expired_card", "tok_timeout_then_ok", "tok_slow"];
+    for token in tokens {
+        merchant.client.pay(1250, "USD", token).await;
+    }
+    settled(&stack, &merchant.tenant(), tokens.len()).await;
+    let expected = [
+        ("PaymentsSucceeded", 5..=5),
+        ("PaymentsFailed", 2..=2),
+        // Another copy may have got an answer before this one recorded the missing answer.
+        ("OutcomesUnknown", about(1, 0, 1)),
+        ("ProcessorLatency", about(8, 8, 16)),
+        ("MovementsFolded", 5..=5),
+        ("WebhooksDelivered", 7..=7),
+        // Two copies may both make the first attempt; the one that is stored first counts.
+        ("WebhooksFailed", about(1, 0, 1)),
+        ("WebhookLatency", about(6, 6, 7)),
+        // Two copies may conflict too often at the store; then one is retried.
+        ("WorkFailed", about(0, 0, 10)),
+    ];
+    recorded_exactly(&stack, &expected).await;
+    // Later copies count nothing more.
+    nothing_is_enqueued(&stack).await;
+    let recorded = recorded_exactly(&stack, &expected).await;
+    // Both in milliseconds: tok_slow takes two seconds, and nothing takes an hour.
+    assert!(recorded["ProcessorLatency"].iter().any(|took| (2000..HOUR_MS).contains(took)), "{recorded:?}");
+    assert!(recorded["WebhookLatency"].iter().all(|took| *took < HOUR_MS), "{recorded:?}");
+}
+
+#[tokio::test]
+async fn a_late_charge_is_counted_at_any_log_level() {
+    // Look-ups only, without waits.
+    let knobs = ["REPEATABLE_FOR_SECONDS", "PROCESSOR_WAITS_SECONDS", "ABSENT_AGAIN_SECONDS", "LAST_LOOK_SECONDS"];
+    let options = knobs.into_iter().fold(Options::new(), |options, name| options.knob(name, 0));
+    let options = options.store_proxy().knob("LOG_LEVEL", "error").keep_lines().unkilled();
+    let stack = Stack::start(options.template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+    let message = event::sqs(&[event::payment_message(&merchant.id, &id)]);
+    let work = async || stack.invoke("call-processor", &message).await.unwrap();
+    let counted = async |expected: &[(&str, u64)]| {
+        let expected: Vec<_> = expected.iter().map(|(name, count)| (*name, *count..=*count)).collect();
+        recorded_exactly(&stack, &expected).await;
+    };
+    // Absent, as the processor answered: no outcome is unknown. Absent twice means failed.
+    work().await;
+    counted(&[("ProcessorLatency", 1)]).await;
+    work().await;
+    counted(&[("ProcessorLatency", 2), ("PaymentsFailed", 1)]).await;
+    // The processor charged after all, without a reply.
+    let late = json!({"Key": {"pk": {"S": format!("sandbox#{id}")}, "sk": {"S": format!("{id}/authorize")}},
+        "UpdateExpression": "SET charges = :one, calls = :one", "ExpressionAttributeValues": {":one": {"N": "1"}}});
+    stack.table().call("UpdateItem", late).await;
+    // The charge is undone, and counted even if the write fails: the next look-up might not find it any more.
+    let ends = Matching::operation("UpdateItem").with("\"asking\"");
+    stack.store_proxy().fault(usize::MAX, ends, Fault::Error("InternalServerError"));
+    work().await;
+    counted(&[("ProcessorLatency", 4), ("PaymentsFailed", 1), ("LateChargesUndone", 1), ("WorkFailed", 1)]).await;
+    stack.store_proxy().heal();
+    work().await;
+    let undone = [("ProcessorLatency", 6), ("PaymentsFailed", 1), ("LateChargesUndone", 2), ("WorkFailed", 1)];
+    counted(&undone).await;
+    // A late message finds no work.
+    work().await;
+    counted(&undone).await;
+    let lines = lines(&stack, "call-processor");
+    assert!(lines.iter().all(|line| line["level"] == "ERROR" || line["message"] == "metrics"), "{lines:?}");
+    // The failed line is not filtered.
+    assert!(lines.iter().filter(|line| line["message"] == "metrics").count() == 3, "{lines:?}");
+}
+
+#[tokio::test]
+async fn an_item_claimed_three_times_is_overdue() {
+    let options = Options::new().knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1).keep_lines().unkilled();
+    let stack = Stack::start(options.template(Template::still())).await;
+    let merchant = stack.new_merchant().await;
+    merchant.client.pay(1250, "USD", "tok_visa").await;
+    let queues = stack.queues();
+    let queue = queues.url("ProcessorQueue").await;
+    for enqueued in 1..=4 {
+        eventually("it is claimed", Deadline::LATER, async || {
+            stack.run_due().await;
+            let depth = queues.depth(&queue).await;
+            if depth == enqueued * copies() { Ok(()) } else { Err(format!("{depth} messages, {enqueued} expected")) }
+        })
+        .await;
+        let overdue = u64::saturating_sub(enqueued, 2);
+        recorded_exactly(&stack, &[("DueEnqueued", enqueued..=enqueued), ("DueOverdue", overdue..=overdue)]).await;
+    }
+}
+
+#[tokio::test]
+async fn failed_work_is_counted_without_a_lambda_error() {
+    let stack = Stack::start(Options::new().template(Template::still()).keep_lines().unkilled()).await;
+    let rubbish = |count: usize| event::stream(&vec![("rubbish".to_owned(), "payment".to_owned()); count]);
+    let counted = async |count: u64| recorded_exactly(&stack, &[("WorkFailed", count..=count)]).await;
+    let answer = stack.invoke("dispatch-changes", &rubbish(1)).await.unwrap();
+    assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "1"}]));
+    counted(1).await;
+    stack.invoke("dispatch-changes", &rubbish(2)).await.unwrap_err();
+    counted(2).await;
+    let answer = stack.invoke("fold-balance", &event::sqs(&[json!("rubbish"), json!("rubbish")])).await.unwrap();
+    assert_eq!(answer["batchItemFailures"], json!([{"itemIdentifier": "m0"}, {"itemIdentifier": "m1"}]));
+    counted(4).await;
+}

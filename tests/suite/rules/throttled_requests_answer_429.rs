@@ -1,0 +1,22 @@
+//! Beyond the rate of the whole API every merchant gets 429 with Retry-After. (For a merchant's own rate see
+//! `black_box/limits.rs`.)
+
+use futures::future::select_all;
+use spillway_tests::{Deadline, Options, Stack, eventually};
+
+/// Number of concurrent clients: together faster than the bucket refills on any machine.
+const CLIENTS: usize = 8;
+
+#[tokio::test]
+async fn requests_beyond_the_stages_rate_are_429() {
+    let stack = Stack::start(Options::new().knob("STAGE_RATE", 1).knob("STAGE_BURST", 3)).await;
+    let client = stack.new_merchant().await.client;
+    let asking = |_| {
+        Box::pin(eventually("a request is refused", Deadline::SOON, async || {
+            let answer = client.get("/balance").await;
+            if answer.status == 200 { Err(answer.text) } else { Ok(answer) }
+        }))
+    };
+    let refused = select_all((0..CLIENTS).map(asking)).await.0.expect_problem(429, "rate_limited");
+    assert!(refused.header("retry-after").parse::<u32>().unwrap() >= 1);
+}

@@ -1,0 +1,14 @@
+//! Programs and commands of the project: each is tested once.
+
+mod cargo_lambda;
+mod chaos;
+mod demo;
+mod dev;
+mod documented_commands;
+mod examples;
+mod readme;
+mod runner;
+mod runner_template;
+mod smoke;
+mod terminal;
+mod trace;
