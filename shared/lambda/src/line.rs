@@ -131,7 +131,7 @@ fn lines(
 mod tests {
     use super::*;
     use spillway_runtime::{Metric, Metrics};
-    use spillway_work::Done;
+    use spillway_work::Outcome;
 
     fn now() -> Timestamp {
         Timestamp::from_millis(1_769_860_800_123)
