@@ -72,7 +72,8 @@ mutants-changed:
 # Writes docs/openapi.json from the declarations of the endpoints.
 .PHONY: openapi
 openapi:
-	@cargo run --quiet --package spillway-openapi --bin openapi -- docs/openapi.json
+	@cargo build --quiet --workspace --bins
+	@"$${CARGO_TARGET_DIR:-target}/debug/openapi" docs/openapi.json
 
 # Lints docs/openapi.json. Fails at the first warning.
 .PHONY: lint-openapi

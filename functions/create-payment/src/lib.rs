@@ -1,4 +1,5 @@
-//! `POST /v1/payments`: accepts a payment. It makes one store call. The stored item causes everything else.
+//! `POST /v1/payments`: accepts a payment. It makes one store call. The stream of the stored item starts
+//! everything else.
 
 use std::sync::Arc;
 
@@ -82,7 +83,7 @@ pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
     )
 };
 
-/// The store, with due times.
+/// The store. It sets a due time on each payment that it stores.
 pub struct Parts {
     store: Store,
 }
@@ -117,11 +118,11 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
 fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {
     let mut fields = ENDPOINT.fields(body);
     let amount = AMOUNT.read(&mut fields);
-    let (currency, enabled) = match CURRENCY.read(&mut fields).as_deref().map(Currency::parse) {
-        Some(Ok(currency)) if caller.currencies.contains(&currency) => (Some(currency), true),
-        Some(Ok(_)) => (fields.fault(CURRENCY.name, "is not enabled for this merchant"), false),
-        Some(Err(unknown)) => (fields.fault(CURRENCY.name, format!("is {unknown}")), true),
-        None => (None, true),
+    let (currency, is_disabled_currency) = match CURRENCY.read(&mut fields).as_deref().map(Currency::parse) {
+        Some(Ok(currency)) if caller.currencies.contains(&currency) => (Some(currency), false),
+        Some(Ok(_)) => (fields.fault(CURRENCY.name, "is not enabled for this merchant"), true),
+        Some(Err(unknown)) => (fields.fault(CURRENCY.name, format!("is {unknown}")), false),
+        None => (None, false),
     };
     let token = match TOKEN.read(&mut fields) {
         Some(token) if !spillway_processors::knows_token(caller.tenant.mode, &token) => {
@@ -146,7 +147,7 @@ fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {
             customer,
             metadata,
         }),
-        _ if !enabled && faults.len() == 1 => Err(Problem::currency_not_enabled(faults)),
+        _ if is_disabled_currency && faults.len() == 1 => Err(Problem::currency_not_enabled(faults)),
         _ => Err(Problem::invalid_request(faults)),
     }
 }

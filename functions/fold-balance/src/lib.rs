@@ -11,7 +11,7 @@ use spillway_work::{HasQueues, Outcome, Outgoing, Queues, WorkError, each};
 
 /// Milliseconds that must remain of the invocation for another fold.
 const RESERVE_MS: i64 = 5_000;
-/// Each balance is due daily, at 00:15 UTC or up to this many seconds later. Each has its own time.
+/// Each part of a balance is due once a day, at 00:15 UTC plus 0 to 3,599 s. A hash of its key chooses the second.
 const DAILY_SPREAD_S: u16 = 3_600;
 /// Milliseconds from midnight UTC to 00:15.
 const DAILY_MS: i64 = 15 * 60 * 1000;
@@ -58,8 +58,9 @@ async fn work(context: &Context, item: WorkItem, deadline: Timestamp) -> Result<
     }
 }
 
-/// Folds until no movement is left, another copy of the message folds, or the time is up. In the last case it sends a
-/// new message. Adds the entries of folded movements to `entries`, and returns an addition to the outcome for the log.
+/// Folds until no movement is left and no pending amount has become available, until another copy of the message folds,
+/// or until the time is up. In the last case it sends a new message. Adds the entries of folded movements to `entries`,
+/// and returns an addition to the outcome for the log.
 async fn fold(
     context: &Context, item: &WorkItem, deadline: Timestamp, entries: &mut Vec<EntryId>,
 ) -> Result<&'static str, WorkError> {
@@ -72,6 +73,7 @@ async fn fold(
             return unsent.map_or(Ok(", continued by another message"), |(_, error)| Err(error));
         }
         let (balance, due) = context.store.balance(tenant, currency, part).await?;
+        // `folding` lists what the last fold has already added. The items of these movements may exist still.
         let seen = context.store.oldest_movements(tenant, currency, part, &balance.folding).await?;
         let movements = balance.unfolded(seen);
         if movements.is_empty() && !balance.has_matured(now.day()) {
@@ -79,7 +81,8 @@ async fn fold(
             context.store.settle_due(tenant, currency, part, due.as_ref(), next).await?;
             return Ok("");
         }
-        // The order matters: the list of folded movements may be replaced only after these movements are deleted.
+        // The order matters: the fold replaces `folding`, so the movements that it lists must be deleted before. Otherwise
+        // a movement that still exists would look as if it was not added yet.
         context.store.delete_movements(tenant, &balance.folding).await?;
         let fold = balance.fold(&movements, now.day()).map_err(|error| WorkError::Refused(error.to_string()))?;
         if !context.store.fold(tenant, currency, part, &fold, next_due(item, now)).await? {
@@ -96,7 +99,7 @@ fn outcome_of(entries: &[EntryId], addition: &str) -> Outcome {
     entries.iter().fold(Outcome::new(format!("{} movement{plural}{addition}", entries.len())), Outcome::with)
 }
 
-/// The next daily due time of a balance. A hash of its key spreads balances over the hour.
+/// The next daily due time of a part of a balance.
 fn next_due(item: &WorkItem, now: Timestamp) -> Timestamp {
     let spread_s = shard_of(&format!("{}#{}", item.key().pk, item.key().sk), DAILY_SPREAD_S);
     now.day().plus_days(1).start().plus_millis(DAILY_MS).plus_seconds(u32::from(spread_s))

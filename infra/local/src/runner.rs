@@ -74,7 +74,8 @@ pub struct Runner {
     host: Option<Host>,
     /// Parts that end only when they fail.
     services: JoinSet<Result<(), RunnerError>>,
-    _table: Table,
+    /// Ends when it is dropped.
+    table: Table,
     _lock: File,
 }
 
@@ -166,7 +167,7 @@ impl Runner {
         };
         let banner =
             if prepared.text.is_empty() { format!("The stack is ready at {}.", ready.api_url) } else { prepared.text };
-        let mut runner = Self { banner, data: settings.data.clone(), host, services, _table: table, _lock: lock };
+        let mut runner = Self { banner, data: settings.data.clone(), host, services, table, _lock: lock };
         runner.start_triggers(&template, &state, &queues, &functions, &clock, log)?;
         if let (Some(host), Some(rebuild)) = (runner.host.clone(), settings.rebuild.clone()) {
             let (log, template) = (log.clone(), settings.template.clone());
@@ -193,7 +194,7 @@ impl Runner {
                 }
                 Trigger::Stream(trigger) => {
                     let report = report(log, trigger.function.clone());
-                    let changes = self._table.changes()?;
+                    let changes = self.table.changes()?;
                     let checkpoint = state.join(format!("{}.checkpoint", trigger.function));
                     self.services.spawn(async move {
                         Ok(stream::run(trigger, changes, checkpoint, queues, clock, functions, report).await?)
@@ -201,7 +202,10 @@ impl Runner {
                 }
                 Trigger::Schedule(schedule) => {
                     let log = log.clone();
-                    tokio::spawn(schedule::run(schedule, REGION.to_owned(), functions, clock, log));
+                    self.services.spawn(async move {
+                        schedule::run(schedule, REGION.to_owned(), functions, clock, log).await;
+                        Ok(())
+                    });
                 }
             }
         }
@@ -228,7 +232,7 @@ impl Runner {
         let _ = std::fs::remove_file(ready::file(&self.data));
         self.services.abort_all();
         if let Some(host) = &self.host {
-            // Later the runtime kills the processes that are left.
+            // Processes that are left are killed when their handles are dropped (`kill_on_drop`).
             let _ = tokio::time::timeout(CLOSE_LIMIT, host.close()).await;
         }
     }
@@ -239,9 +243,8 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> RunnerError {
     move |error| RunnerError::Io { what, error }
 }
 
-/// Runs the setup, if there is one. Under `cargo lambda watch` it also shows whose functions answer: those with this
-/// stack's environment call this runner. Functions of another project, or with the environment of another stack, would
-/// use another table and other queues.
+/// Runs the setup, if there is one. Under `cargo lambda watch` it also checks that a call has reached this runner
+/// meanwhile. If none has, the functions use another stack's table and queues, and the start fails.
 async fn prepare(
     settings: &Settings, api_url: &str, state: &Path, roles: &Roles, env_file: &Path,
 ) -> Result<Prepared, RunnerError> {
@@ -277,7 +280,7 @@ fn lock(data: &Path) -> Result<File, RunnerError> {
         std::fs::TryLockError::Error(error) => io(&path)(error),
     })?;
     std::fs::write(&path, std::process::id().to_string()).map_err(io(&path))?;
-    // A killed runner leaves it behind.
+    // A killed runner leaves dev.json behind.
     let _ = std::fs::remove_file(ready::file(data));
     Ok(file)
 }
@@ -299,7 +302,7 @@ async fn listen(name: &'static str, port: u16) -> Result<TcpListener, RunnerErro
 }
 
 /// The same port on IPv6's loopback address, the default of `cargo lambda invoke`. `None` if the machine has no IPv6,
-/// or if the port was chosen by the system and is taken there.
+/// or if the system chose the port and it is taken on IPv6.
 async fn listen_beside(listener: &TcpListener, asked: u16) -> Result<Option<TcpListener>, RunnerError> {
     let port = listener.local_addr().map_err(|error| RunnerError::Io { what: "a port".to_owned(), error })?.port();
     match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {

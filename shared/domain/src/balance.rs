@@ -1,9 +1,10 @@
 //! A merchant's balance in one currency: how movements are folded into it, and how it is read exactly during a fold.
 //!
-//! A fold takes four steps: get the balance; query the movements that are not in `folding`; delete those that are;
-//! update the balance on condition that `seq` is unchanged. The update adds the new movements and replaces `folding`.
-//! The deletion comes before the update, and `folding` stays until the next fold. So a reader can always decide whether
-//! the sum contains a movement, even if a fold stopped half-way, was repeated, or ran twice at the same time.
+//! The balance's list `folding` names the movements that the last fold has already added. A fold takes four steps: get
+//! the balance; query the movements that are not in `folding`; delete those that are; update the balance on condition
+//! that `seq` is unchanged. The update adds the new movements and replaces `folding` with the list of them. The deletion
+//! comes before the update, and `folding` stays until the next fold. So a reader can always decide whether the sum
+//! contains a movement, even if a fold stopped half-way, was repeated, or ran twice at the same time.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -37,7 +38,8 @@ pub struct Balance {
     pub available: Minor,
     /// Minor units that become available later, by value date.
     pub pending: BTreeMap<Day, Minor>,
-    /// The movements that the last fold added. The sums above contain them. Their items may or may not exist still.
+    /// The movements that the last fold has already added: the sums above contain them. Their items may exist still,
+    /// until the next fold deletes them.
     pub folding: Vec<MovementKey>,
     /// Number of folds so far.
     pub seq: u64,
@@ -51,7 +53,7 @@ pub struct Fold {
     pub due: Minor,
     /// Minor units that become available later, by value date.
     pub pending: BTreeMap<Day, Minor>,
-    /// The movements that this fold adds.
+    /// The movements that this fold adds. The balance's new list `folding`.
     pub folding: Vec<MovementKey>,
     /// Number of folds before this one. The update's condition.
     pub from_seq: u64,

@@ -16,8 +16,8 @@ pub struct Change<T: Resource> {
     pub before: Option<T>,
     /// The resource after the change.
     pub after: T,
-    /// Relative changes of amounts of other resources.
-    pub adjusts: Vec<Adjust<T::Refusal>>,
+    /// Changes of amounts of other resources.
+    pub adjustments: Vec<Adjustment<T::Refusal>>,
     /// Journal entries, each with the movement of the merchant's balance if it changes the balance.
     pub entries: Vec<(JournalEntry, Option<Movement>)>,
     /// Events for the merchant's webhook endpoints.
@@ -27,7 +27,7 @@ pub struct Change<T: Resource> {
 impl<T: Resource> Change<T> {
     /// The creation of a resource without further effects.
     pub fn creation(after: T) -> Change<T> {
-        Change { before: None, after, adjusts: Vec::new(), entries: Vec::new(), events: Vec::new() }
+        Change { before: None, after, adjustments: Vec::new(), entries: Vec::new(), events: Vec::new() }
     }
 
     /// A step from one state to the next without further effects.
@@ -36,10 +36,10 @@ impl<T: Resource> Change<T> {
     }
 }
 
-/// A relative change of amounts of another resource. It is relative because other requests change these amounts at the
-/// same time. It increments that resource's version.
+/// A change of amounts of another resource. It says how much to add to each amount, not the new amount, because other
+/// requests change the same amounts at the same time. It increments that resource's version.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Adjust<R> {
+pub struct Adjustment<R> {
     /// The type of the resource: its [`Resource::NAME`].
     pub name: &'static str,
     /// Merchant and mode that own the resource.

@@ -2,8 +2,9 @@
 //! answers.
 //!
 //! Spillway never guesses an unknown outcome. While the processor stores our idempotency key, the identical call is
-//! repeated. Later the operation is only looked up by our reference. If a look-up finds nothing, the consequence
-//! differs by verb: the table in [`Verb`] and [`Asking::conclude`] define it.
+//! repeated. Later the operation is looked up by our reference at the processor. An undo is looked up from the start.
+//! If a look-up finds nothing, the consequence differs by verb: the private table `Verb::rules` and
+//! [`Asking::conclude`] define it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,7 +40,8 @@ as_text!(Verb);
 
 /// The rules of one verb.
 struct VerbRules {
-    /// Whether the operation is looked up before each call.
+    /// Whether a look-up comes before each call. For `Undo` it looks for the charge: only if it finds one is the undo
+    /// called.
     looks_first: bool,
     /// The consequence if a look-up finds nothing.
     absence: Absence,
@@ -78,7 +80,8 @@ impl Verb {
         }
     }
 
-    /// Whether the operation is looked up before each call.
+    /// Whether a look-up comes before each call. For `Undo` it looks for the charge: only if it finds one is the undo
+    /// called.
     pub fn looks_first(self) -> bool {
         self.rules().looks_first
     }
@@ -96,7 +99,7 @@ pub struct Operation {
     pub verb: Verb,
     /// Our idempotency key at the processor. Every repetition sends the same key.
     pub key: String,
-    /// Our id of the object. The operation can be looked up by it.
+    /// Our reference at the processor: the object's id. The operation can be looked up by it.
     pub reference: ObjectId,
     /// Merchant and mode that own the object.
     pub tenant: Tenant,
@@ -131,7 +134,7 @@ pub struct Asking {
     /// The time of the next call or look-up. `None` means now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
-    /// The time of the first look-up that found nothing.
+    /// The time of the first look-up since the last call that found nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub absent_since: Option<Timestamp>,
 }
@@ -143,9 +146,9 @@ pub struct UnknownOutcomePolicy {
     pub waits_s: Vec<u32>,
     /// Milliseconds for which the processor stores our idempotency key.
     pub repeatable_for_ms: i64,
-    /// Milliseconds between the two look-ups that must both find nothing.
+    /// The least time, in milliseconds, between the two look-ups that must both find nothing.
     pub absent_again_ms: i64,
-    /// Milliseconds from the failure of a payment without an answer to the last look-up.
+    /// How long, in milliseconds, after a payment failed as never done the last look-up comes.
     pub last_look_ms: i64,
 }
 
@@ -184,20 +187,20 @@ pub struct Failure {
 /// The processor's confirmation that an operation is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The processor's own reference.
+    /// The processor's own reference of the charge or refund.
     pub reference: String,
-    /// The payment method that was charged. None for other operations.
+    /// The payment method that was charged. None for a refund.
     pub method: Option<PaymentMethod>,
 }
 
 /// The processor's answer to a call or a look-up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// The operation is done.
+    /// The operation is done. The answer to a look-up for `Undo`: the charge exists.
     Done(Receipt),
     /// The operation is refused permanently.
     Refused(Failure),
-    /// A look-up found no such operation.
+    /// A look-up found nothing: no such operation or, for `Undo`, no charge.
     Absent,
     /// There was no answer, or it leaves the outcome unknown.
     Unknown,
@@ -226,17 +229,20 @@ pub enum Conclusion {
 }
 
 impl Conclusion {
-    /// The consequence for an object that another copy of the message has changed meanwhile. `then`: the object's
-    /// progress when the processor was asked. `now`: its progress after the other copy. None if nothing is left to do.
-    pub fn carried_over(&self, then: &Asking, now: &Asking) -> Option<Conclusion> {
+    /// While the processor was called, another write changed the object, often by another copy of the message. Returns
+    /// what still has to be stored. `asked_with`: the progress with which the processor was asked. `stored_now`: the
+    /// progress in the changed object. None if nothing is left to store.
+    pub fn carried_over(&self, asked_with: &Asking, stored_now: &Asking) -> Option<Conclusion> {
         match self {
-            _ if then == now => Some(self.clone()),
+            _ if asked_with == stored_now => Some(self.clone()),
             // A final answer holds, even if the other copy stored an unknown outcome.
-            Conclusion::Ended(Ending::Done(_) | Ending::Refused(_)) if then.verb == now.verb => Some(self.clone()),
+            Conclusion::Ended(Ending::Done(_) | Ending::Refused(_)) if asked_with.verb == stored_now.verb => {
+                Some(self.clone())
+            }
             // The other copy failed the payment, but the charge was made. Undo it now, because the last look-up is much
             // later.
-            Conclusion::Ended(Ending::Done(_)) if now.verb == Verb::Undo && now.next_at.is_some() => {
-                Some(Conclusion::AskAgain(Asking { next_at: None, ..now.clone() }))
+            Conclusion::Ended(Ending::Done(_)) if stored_now.verb == Verb::Undo && stored_now.next_at.is_some() => {
+                Some(Conclusion::AskAgain(Asking { next_at: None, ..stored_now.clone() }))
             }
             _ => None,
         }
@@ -283,8 +289,8 @@ impl Asking {
         }
     }
 
-    /// The consequence of the answer to `ask`. `spread`: 0 to 1000, the permille of the last fifth of a wait to keep.
-    /// It spreads the repetitions of operations that failed at the same time.
+    /// The consequence of the answer to `ask`. `spread`, from 0 to 1000, spreads the repetitions of operations that
+    /// failed at the same time: 0 shortens a wait by a fifth, 1000 leaves it whole.
     pub fn conclude(
         &self, ask: Ask, answer: Answer, now: Timestamp, policy: &UnknownOutcomePolicy, spread: u32,
     ) -> Conclusion {
@@ -331,11 +337,12 @@ impl Asking {
         let index = usize::try_from(self.asks).unwrap_or(usize::MAX).min(policy.waits_s.len().saturating_sub(1));
         let wait_ms = i64::from(policy.waits_s.get(index).copied().unwrap_or(1)) * 1000;
         let spread_wait_ms = wait_ms - wait_ms / 5 + wait_ms / 5 * i64::from(spread.min(1000)) / 1000;
-        // The last identical call is made well before the processor deletes the key.
-        let last_call_at = self.since.plus_millis(policy.repeatable_for_ms - policy.repeatable_for_ms / 24);
+        // A wait that begins before 23/24 of the time for which the processor stores the key ends there at the latest. So
+        // one call is planned well before the key is deleted. More calls may follow until then.
+        let planned_call_at = self.since.plus_millis(policy.repeatable_for_ms - policy.repeatable_for_ms / 24);
         let next_at = match now.plus_millis(spread_wait_ms) {
             _ if absent && self.absent_since.is_none() => now.plus_millis(policy.absent_again_ms),
-            at if now < last_call_at => at.min(last_call_at),
+            at if now < planned_call_at => at.min(planned_call_at),
             at => at,
         };
         let absent_since = if absent { self.absent_since.or(Some(now)) } else { self.absent_since };

@@ -98,7 +98,7 @@ async fn in_time<P>(
 fn summary_of(request: &Request) -> InvocationSummary {
     InvocationSummary {
         request_id: request.request_id().to_owned(),
-        merchant: spillway_wire::claimed_merchant(request).to_owned(),
+        merchant: spillway_wire::caller_merchant(request).to_owned(),
         source: format!("{} {}", request.method(), request.route()),
         subjects: spillway_wire::ids_in_path(request).map(Subject::new).collect(),
         ..InvocationSummary::default()

@@ -65,7 +65,7 @@ impl Processors {
         }
     }
 
-    /// Looks up whether the processor did the operation, by its reference.
+    /// Looks up whether the processor did the operation, by our reference.
     pub async fn look_up(&self, operation: &Operation) -> Answer {
         match self.of(operation) {
             Some(sandbox) => sandbox.look_up(operation).await,

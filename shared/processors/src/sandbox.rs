@@ -96,7 +96,7 @@ impl Sandbox {
         answered(operation, answer)
     }
 
-    /// Looks up whether money was moved for the operation's reference.
+    /// Looks up by our reference whether money was moved.
     pub(super) async fn look_up(&self, operation: &Operation) -> Answer {
         let calls = self.store.sandbox_calls(operation).await;
         let answer = calls.map(|calls| match calls.iter().any(|call| call.is_done) {

@@ -52,6 +52,7 @@ struct StoredBalance {
 #[derive(Serialize)]
 struct Replaced<'a> {
     pending: &'a BTreeMap<Day, Minor>,
+    /// The movements that the stored fold has already added.
     folding: &'a [MovementKey],
     seq: u64,
 }
@@ -88,13 +89,15 @@ impl Store {
         Ok(read.naming(keys::currency_of_movement))
     }
 
-    /// Movements of one part of a balance for the next fold. `folding` are the movements that the previous fold added,
-    /// which may still exist. Returns the movements with the oldest value dates of each shard of the part: twice a full
-    /// fold if every shard has enough. Empty only if no other readable movement is left.
+    /// Movements for the next fold of one part of a balance. Returns from each of the part's shards its readable
+    /// movements with the oldest value dates: its share of twice [`FOLD_MAX`], and one more for each of its keys in
+    /// `folding`, the movements that the last fold has already added. Some of these may be in the result, because their
+    /// items may exist still. The caller removes them with [`Balance::unfolded`], and has nothing left only if the part
+    /// has no other readable movement.
     pub async fn oldest_movements(
         &self, tenant: &Tenant, currency: Currency, part: u16, folding: &[MovementKey],
     ) -> Result<Vec<Movement>, StoreError> {
-        // The movements of the previous fold may still exist. They sort before the others.
+        // The movements that the last fold has already added may still exist. The limit leaves room for them.
         let mut already_folded: HashMap<String, usize> = HashMap::new();
         for key in folding {
             *already_folded.entry(keys::movement(tenant, key).pk).or_default() += 1;
@@ -114,8 +117,8 @@ impl Store {
         Ok(try_join_all(reads).await?.into_iter().flat_map(|shard| shard.items).collect())
     }
 
-    /// Reads a movement. Errors if the item is in another partition than the one that its entry's id names: a fold
-    /// would add its amount, delete another key, and add the amount again.
+    /// Reads a movement. Errors if the item is in another partition than its entry's id names. A fold computes the key to
+    /// delete from the entry's id, so it would never delete this item and would add its amount again and again.
     fn movement(&self, tenant: &Tenant, item: Item) -> Result<Movement, StoreError> {
         let place = TableKey::of(&item);
         let stored: StoredMovement = self.read(item)?;
@@ -155,7 +158,7 @@ impl Store {
         Err(StoreError::Unavailable("deletions were left over".to_owned()))
     }
 
-    /// Adds a fold to its part of a balance. Guard: no other fold was added since the part was read; false if one was.
+    /// Adds a fold to its part of a balance. Condition: no other fold was added since the part was read; false if one was.
     /// Attributes that other writes have changed keep their values.
     pub async fn fold(
         &self, tenant: &Tenant, currency: Currency, part: u16, fold: &Fold, due_at: Timestamp,
@@ -164,11 +167,11 @@ impl Store {
         let replaced = Replaced { pending: &fold.pending, folding: &fold.folding, seq: fold.seq };
         let item = to_item(&key, &replaced)?.into_iter().chain(self.due(&key, due_at)).collect();
         let edit = Edit::between(&Item::new(), &item, &[]).add("available", fold.due.units());
-        let guard = match fold.from_seq {
+        let unchanged = match fold.from_seq {
             0 => Test::Lacks("seq"),
             from => Test::is("seq", number(from)),
         };
-        self.edit(&key, edit, vec![guard]).await
+        self.edit(&key, edit, vec![unchanged]).await
     }
 
     /// Moves the due time of a balance to `due_at`, because nothing is left to fold. It does so only if a sweep has

@@ -24,12 +24,12 @@ use super::{Item, Store, StoreError, TableKey, text};
 
 /// The attribute that identifies a plain write: random text, new for each write.
 const WRITER: &str = "writer";
-/// Tries of a commit that writes a shared item. A conflict with another transaction fails one try.
-const SHARED_ATTEMPTS_MAX: u32 = 12;
+/// Tries of a contended commit. A conflict with another transaction fails one try.
+const CONTENDED_ATTEMPTS_MAX: u32 = 12;
 /// The longest time for all tries of such a commit.
-const SHARED_DEADLINE_MAX: Duration = Duration::from_secs(8);
+const CONTENDED_DEADLINE_MAX: Duration = Duration::from_secs(8);
 /// The longest wait between two tries of such a commit.
-const SHARED_BACKOFF_MAX: Duration = Duration::from_secs(1);
+const CONTENDED_BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// How a commit ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,14 +40,15 @@ pub enum Committed<R> {
     Refused(R),
 }
 
-/// Makes the caller's refusal from the item that a failed condition found. None if no item exists.
+/// Makes the caller's refusal. The argument is the item that the failed condition found, or None if there is no item.
 type Refusal<'a, R> = Box<dyn FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a>;
 
-/// Writes that are stored together or not at all. If conditions of several writes fail, the refusal of the first write
-/// is returned.
+/// Writes that are stored together or not at all. If a condition of the first write fails, its refusal is returned, even
+/// if DynamoDB reports only the failure of another write. Otherwise the refusal of the first failure that DynamoDB
+/// reports is returned.
 pub(super) struct Commit<'a, R> {
     writes: Vec<Write<'a, R>>,
-    shared: bool,
+    is_contended: bool,
 }
 
 /// One write of a commit, with its conditions and its refusal.
@@ -69,10 +70,11 @@ enum Action {
 impl<'a, R> Commit<'a, R> {
     /// A commit without writes.
     pub(super) fn new() -> Commit<'a, R> {
-        Commit { writes: Vec::new(), shared: false }
+        Commit { writes: Vec::new(), is_contended: false }
     }
 
-    /// Adds a put, on condition that the key is free. Otherwise `refused` is called with the existing item.
+    /// Adds a put, on condition that the key is free. If it is taken, `refused` is called. The argument is the existing
+    /// item.
     pub(super) fn create(
         self, item: Item, refused: impl FnOnce(&Store, Item) -> Result<R, StoreError> + Send + 'a,
     ) -> Result<Commit<'a, R>, StoreError> {
@@ -84,14 +86,15 @@ impl<'a, R> Commit<'a, R> {
         Ok(self.with(key, Action::Put(item), vec![Test::Absent], Box::new(refused)))
     }
 
-    /// Adds a put whose key can't be taken, because another write of this commit determines it. A taken key is an
-    /// error.
+    /// Adds a put of an item whose key is derived from another item of this commit. That item is new or changes its
+    /// version, so the key is always free. If it is taken, the data is corrupt: an error, not a refusal.
     pub(super) fn follow(self, item: Item) -> Result<Commit<'a, R>, StoreError> {
         let named = TableKey::of(&item).map(|key| format!("{} {}", key.pk, key.sk)).unwrap_or_default();
         self.create(item, move |_, _| Err(StoreError::Corrupt(format!("{named} is there already"))))
     }
 
-    /// Adds an edit of an item. If a test fails, `refused` is called with the item. None if no item exists.
+    /// Adds an edit of an item. If a test fails, `refused` is called. The argument is the item that the failed condition
+    /// found, or None if there is no item.
     pub(super) fn edit(
         self, key: TableKey, edit: Edit, tests: Vec<Test>,
         refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
@@ -99,7 +102,8 @@ impl<'a, R> Commit<'a, R> {
         self.with(key, Action::Edit(edit), tests, Box::new(refused))
     }
 
-    /// Adds a deletion. If a test fails, `refused` is called with the item. None if no item exists.
+    /// Adds a deletion. The commit needs another write. If a test fails, `refused` is called. The argument is the item
+    /// that the failed condition found, or None if there is no item.
     pub(super) fn delete(
         self, key: TableKey, tests: Vec<Test>,
         refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
@@ -107,7 +111,8 @@ impl<'a, R> Commit<'a, R> {
         self.with(key, Action::Delete, tests, Box::new(refused))
     }
 
-    /// Adds a check of an item that writes nothing. The commit needs another write.
+    /// Adds a check of an item that writes nothing. The commit needs another write. If a test fails, `refused` is called.
+    /// The argument is the item that the failed condition found, or None if there is no item.
     pub(super) fn check(
         self, key: TableKey, tests: Vec<Test>,
         refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
@@ -116,8 +121,8 @@ impl<'a, R> Commit<'a, R> {
     }
 
     /// Marks that other requests often write one of the items at the same time. Conflicts are then retried for longer.
-    pub(super) fn shared(mut self) -> Commit<'a, R> {
-        self.shared = true;
+    pub(super) fn contended(mut self) -> Commit<'a, R> {
+        self.is_contended = true;
         self
     }
 
@@ -130,13 +135,13 @@ impl<'a, R> Commit<'a, R> {
 impl Store {
     /// Stores all writes in one call.
     pub(super) async fn commit<R>(&self, commit: Commit<'_, R>) -> Result<Committed<R>, StoreError> {
-        let Commit { mut writes, shared } = commit;
+        let Commit { mut writes, is_contended } = commit;
         match (writes.len(), writes.pop()) {
             (_, None) => Ok(Committed::Done),
             (1, Some(only)) => self.write_one(only).await,
             (_, Some(last)) => {
                 writes.push(last);
-                self.write_all(writes, shared).await
+                self.write_all(writes, is_contended).await
             }
         }
     }
@@ -170,7 +175,8 @@ impl Store {
         let written = match action {
             Action::Put(item) => self.put(item, tests).await,
             Action::Edit(edit) => self.update(&key, edit, tests, ReturnValue::None).await.map(drop),
-            // A deletion or check needs the token of a transaction, so it can't be the only write.
+            // As a plain call, a deletion leaves no item whose `writer` would show that a repetition had succeeded
+            // before. A check writes nothing. Beside another write, they are part of a transaction, which has a token.
             Action::Delete | Action::Check => {
                 return Err(StoreError::Refused("a deletion or check without another write".to_owned()));
             }
@@ -227,7 +233,7 @@ impl Store {
         }
     }
 
-    async fn write_all<R>(&self, writes: Vec<Write<'_, R>>, shared: bool) -> Result<Committed<R>, StoreError> {
+    async fn write_all<R>(&self, writes: Vec<Write<'_, R>>, is_contended: bool) -> Result<Committed<R>, StoreError> {
         let mut request = self.client.transact_write_items().client_request_token(self.random_text::<16>());
         let first = writes.first().map(|write| (write.key.clone(), write.tests.clone()));
         let mut refusals = Vec::with_capacity(writes.len());
@@ -235,7 +241,7 @@ impl Store {
             request = request.transact_items(self.action(&key, action, tests)?);
             refusals.push(refused);
         }
-        let reasons: Vec<CancellationReason> = match self.send(request, shared).await {
+        let reasons: Vec<CancellationReason> = match self.send(request, is_contended).await {
             Ok(()) => return Ok(Committed::Done),
             Err(TransactionFailed::Canceled(reasons)) => reasons,
             Err(TransactionFailed::Error(error)) => return Err(error),
@@ -258,15 +264,17 @@ impl Store {
         }
     }
 
-    async fn send(&self, request: TransactWriteItemsFluentBuilder, shared: bool) -> Result<(), TransactionFailed> {
-        let sent = if shared {
+    async fn send(
+        &self, request: TransactWriteItemsFluentBuilder, is_contended: bool,
+    ) -> Result<(), TransactionFailed> {
+        let sent = if is_contended {
             let retries = RetryConfig::standard()
-                .with_max_attempts(SHARED_ATTEMPTS_MAX)
+                .with_max_attempts(CONTENDED_ATTEMPTS_MAX)
                 .with_initial_backoff(Duration::from_millis(25))
-                .with_max_backoff(SHARED_BACKOFF_MAX);
+                .with_max_backoff(CONTENDED_BACKOFF_MAX);
             // 8 s with the default deadline of 3 s, and never more, because the function itself has 10 s.
             let timeouts = TimeoutConfig::builder()
-                .operation_timeout((self.deadline * 8 / 3).min(SHARED_DEADLINE_MAX))
+                .operation_timeout((self.deadline * 8 / 3).min(CONTENDED_DEADLINE_MAX))
                 .operation_attempt_timeout(self.deadline / 3)
                 .build();
             let config = aws_sdk_dynamodb::Config::builder().retry_config(retries).timeout_config(timeouts);
@@ -288,7 +296,7 @@ impl Store {
         let condition = expression.condition(tests);
         let builder = TransactWriteItem::builder();
         // The builders have no common type.
-        macro_rules! guarded {
+        macro_rules! conditional {
             ($builder:expr) => {
                 $builder
                     .table_name(&self.table)
@@ -302,18 +310,18 @@ impl Store {
         let at = Some(key.attributes());
         let built = match action {
             Action::Put(item) => {
-                builder.put(guarded!(Put::builder().set_item(Some(item)).set_condition_expression(condition)))
+                builder.put(conditional!(Put::builder().set_item(Some(item)).set_condition_expression(condition)))
             }
             Action::Edit(edit) => {
                 let update = Update::builder().set_key(at).update_expression(expression.update(edit));
-                builder.update(guarded!(update.set_condition_expression(condition)))
+                builder.update(conditional!(update.set_condition_expression(condition)))
             }
             Action::Delete => {
-                builder.delete(guarded!(Delete::builder().set_key(at).set_condition_expression(condition)))
+                builder.delete(conditional!(Delete::builder().set_key(at).set_condition_expression(condition)))
             }
             Action::Check => {
                 let check = ConditionCheck::builder().set_key(at).set_condition_expression(condition);
-                builder.condition_check(guarded!(check))
+                builder.condition_check(conditional!(check))
             }
         };
         Ok(built.build())

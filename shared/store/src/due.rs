@@ -1,5 +1,6 @@
 //! The index `due` of unfinished items. A write that leaves an item unfinished sets its due time, and the write that
-//! finishes the item removes it. The sweep enqueues overdue items.
+//! finishes the item removes it. A balance is never finished: each fold sets its next daily due time. The sweep enqueues
+//! overdue items.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use spillway_domain::time::Timestamp;
@@ -148,7 +149,7 @@ impl Store {
 
     /// Claims an overdue item by moving its due time forward: by `claim_s` seconds, doubled with each claim, at most a
     /// day. None if the item was finished or claimed by another sweep, or if it has expired. (The number of claims
-    /// comes from the index. It changes only together with the due time, which is the guard.)
+    /// comes from the index. It changes only together with the due time, which the condition compares.)
     pub async fn claim(&self, overdue: Overdue, now: Timestamp, claim_s: u32) -> Result<Option<Claim>, StoreError> {
         let claims = overdue.due.claims.saturating_add(1);
         let wait_ms = (i64::from(claim_s) * 1000).saturating_mul(1 << (claims - 1).min(20)).min(CLAIM_MS_MAX);

@@ -28,7 +28,7 @@ impl Edit {
 
     /// The edit that turns `before` into `after`. In maps, only members that differ are written. The attributes
     /// `always` are written even if they do not differ, because another write may have changed them without changing
-    /// the guard.
+    /// an attribute that the conditions compare.
     pub(super) fn between(before: &Item, after: &Item, always: &[&str]) -> Edit {
         let mut edit = Edit::new();
         let compared = |name: &str| ![keys::TABLE.0, keys::TABLE.1].contains(&name) && !always.contains(&name);

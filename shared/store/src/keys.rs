@@ -256,7 +256,7 @@ pub fn api_key_id(merchant: &MerchantId, id: &str) -> TableKey {
     TableKey::new(format!("{merchant}#keys"), id)
 }
 
-/// The key of the sandbox's record of calls for a reference with one idempotency key.
+/// The key of the sandbox's record of calls for our reference with one idempotency key.
 pub fn sandbox_call(reference: &str, idempotency_key: &str) -> TableKey {
     TableKey::new(format!("sandbox#{reference}"), idempotency_key)
 }

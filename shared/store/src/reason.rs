@@ -163,11 +163,11 @@ mod tests {
 
     #[test]
     fn a_passing_reason_precedes_a_failed_condition() {
-        let guard = "ConditionalCheckFailed";
-        assert_eq!(canceled([guard, "None", "None"]), Ok(0));
-        assert_eq!(canceled(["None", "None", guard]), Ok(2));
+        let failed = "ConditionalCheckFailed";
+        assert_eq!(canceled([failed, "None", "None"]), Ok(0));
+        assert_eq!(canceled(["None", "None", failed]), Ok(2));
         for passing in PASSING {
-            for codes in [[passing, "None", "None"], [guard, "None", passing], [passing, guard, "None"]] {
+            for codes in [[passing, "None", "None"], [failed, "None", passing], [passing, failed, "None"]] {
                 assert_eq!(canceled(codes), Err(StoreError::Unavailable(passing.to_owned())), "{codes:?}");
             }
         }

@@ -1,6 +1,6 @@
 //! The operations that every resource has: create once, read, list, and change.
 
-use spillway_domain::change::{Adjust, Change};
+use spillway_domain::change::{Adjustment, Change};
 use spillway_domain::id::{Id, ObjectId};
 use spillway_domain::operation::Asking;
 use spillway_domain::page::{Page, PageRequest};
@@ -33,7 +33,7 @@ pub struct Stale;
 enum Refused<T: Resource> {
     Existing(T),
     Stale,
-    Adjust(T::Refusal),
+    Adjustment(T::Refusal),
 }
 
 /// The attribute with the state of the operation at the processor.
@@ -61,7 +61,7 @@ impl Store {
             .create(self.resource_item(&change.after)?, |store, found| store.read(found).map(Refused::Existing))?;
         Ok(match self.commit(self.with_consequences(commit, change)?).await? {
             Committed::Done => Creation::New,
-            Committed::Refused(Refused::Adjust(refused)) => Creation::Refused(refused),
+            Committed::Refused(Refused::Adjustment(refused)) => Creation::Refused(refused),
             Committed::Refused(Refused::Stale) => Creation::KeyReused,
             Committed::Refused(Refused::Existing(first)) if first.meta().fingerprint == new.fingerprint => {
                 // A consumer may have overwritten this write's `writer` by now. The request id shows that the first
@@ -110,8 +110,8 @@ impl Store {
         .await
     }
 
-    /// Commits a resource's next state and due time with the consequences of the change. Guard: its version and status
-    /// are as they were read. If the change keeps the version, the guard includes the state of the operation too.
+    /// Commits a resource's next state and due time with the consequences of the change. Condition: its version and
+    /// status are as they were read. If the change keeps the version, so is the state of the operation.
     pub async fn change<T: Resource + Shown>(&self, change: &Change<T>) -> Result<Committed<Stale>, StoreError> {
         let after = &change.after;
         let before = change.before.as_ref().unwrap_or(after);
@@ -129,7 +129,7 @@ impl Store {
         match self.commit(self.with_consequences(commit, change)?).await? {
             Committed::Done => Ok(Committed::Done),
             Committed::Refused(Refused::Stale | Refused::Existing(_)) => Ok(Committed::Refused(Stale)),
-            Committed::Refused(Refused::Adjust(_)) => {
+            Committed::Refused(Refused::Adjustment(_)) => {
                 Err(StoreError::Corrupt(format!("{}: an item that it adjusts refuses the adjustment", after.meta().id)))
             }
         }
@@ -140,8 +140,8 @@ impl Store {
         &self, mut commit: Commit<'a, Refused<T>>, change: &Change<T>,
     ) -> Result<Commit<'a, Refused<T>>, StoreError> {
         let owner = &change.after.meta().owner;
-        for adjust in &change.adjusts {
-            commit = adjusted(commit, adjust);
+        for adjustment in &change.adjustments {
+            commit = adjusted(commit, adjustment);
         }
         for (entry, movement) in &change.entries {
             commit = commit.follow(to_item(&keys::journal_entry(owner, &entry.id), entry)?)?;
@@ -182,8 +182,10 @@ fn next_ask(asking: &Asking) -> spillway_domain::time::Timestamp {
     asking.next_at.unwrap_or(asking.since)
 }
 
-fn adjusted<'a, T: Resource>(commit: Commit<'a, Refused<T>>, adjust: &Adjust<T::Refusal>) -> Commit<'a, Refused<T>> {
-    let Adjust { name, owner, id, adds, needs, at, refused } = adjust.clone();
+fn adjusted<'a, T: Resource>(
+    commit: Commit<'a, Refused<T>>, adjustment: &Adjustment<T::Refusal>,
+) -> Commit<'a, Refused<T>> {
+    let Adjustment { name, owner, id, adds, needs, at, refused } = adjustment.clone();
     let key = keys::object(&owner, id.as_str(), name);
     let edit = Edit::new().set("updated_at", text(at.to_string())).add("version", 1);
     let edit = adds.into_iter().fold(edit, |edit, (amount, units)| edit.add(amount, units.units()));
@@ -191,8 +193,8 @@ fn adjusted<'a, T: Resource>(commit: Commit<'a, Refused<T>>, adjust: &Adjust<T::
         Test::Compares(amount, Comparison::AtLeast, number(units.units()))
     };
     let when = [Test::Exists].into_iter().chain(needs.into_iter().map(least)).collect();
-    commit.shared().edit(key, edit, when, move |_, found| match (found, refused) {
-        (Some(_), Some(refused)) => Ok(Refused::Adjust(refused)),
+    commit.contended().edit(key, edit, when, move |_, found| match (found, refused) {
+        (Some(_), Some(refused)) => Ok(Refused::Adjustment(refused)),
         _ => Err(StoreError::Corrupt(format!("{id} can't be adjusted"))),
     })
 }

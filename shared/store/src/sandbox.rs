@@ -11,7 +11,7 @@ use super::{EXPIRES_AT, Item, Store, StoreError, keys, number, text};
 /// Days for which the sandbox stores its books: longer than any operation is looked up.
 const RETENTION_DAYS: u32 = 30;
 
-/// The calls of the sandbox for a reference with one idempotency key. Each key has its own item, so a payment that is
+/// The calls of the sandbox for our reference with one idempotency key. Each key has its own item, so a payment that is
 /// charged with two keys has two items.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct SandboxCall {
@@ -58,7 +58,7 @@ impl Store {
         self.edit(&key(operation), edit, when).await.map(drop)
     }
 
-    /// The calls for the operation's reference, with any key. Errors if an item can't be read.
+    /// The calls for our reference of the operation, with any key. Errors if an item can't be read.
     pub async fn sandbox_calls(&self, operation: &Operation) -> Result<Vec<SandboxCall>, StoreError> {
         self.query(&key(operation).pk, "", None, |item| self.sandbox_call(item)).await?.complete()
     }

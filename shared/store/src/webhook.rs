@@ -93,7 +93,7 @@ impl Store {
                     Ok(NotCreated::Limit(if all { EndpointLimit::All } else { EndpointLimit::Enabled }))
                 },
             )
-            .shared();
+            .contended();
         self.commit(commit).await
     }
 
@@ -116,7 +116,7 @@ impl Store {
         let counted = |commit: Commit<'static, NotUpdated>, enabled, room| {
             let edit = Edit::new().add("enabled", enabled);
             let refused = |_: &Store, _| Ok(NotUpdated::Limit(EndpointLimit::Enabled));
-            commit.edit(keys::webhook_endpoint_count(owner), edit, room, refused).shared()
+            commit.edit(keys::webhook_endpoint_count(owner), edit, room, refused).contended()
         };
         let commit = match (before.status, after.status) {
             (EndpointStatus::Enabled, EndpointStatus::Disabled) => counted(commit, -1, Vec::new()),
@@ -156,7 +156,7 @@ impl Store {
             // A concurrent deletion may have stored the tombstone.
             .create(to_item(&keys::deleted_webhook_endpoint(owner, id), &tombstone)?, |_, _| Ok(()))?
             .edit(keys::webhook_endpoint_count(owner), count, Vec::new(), |_, _| Ok(()))
-            .shared();
+            .contended();
         self.commit(commit).await
     }
 
@@ -264,7 +264,7 @@ impl Store {
             .edit(keys::webhook_endpoint(owner, &disabled.meta.id), edit, when, |_, _| Ok(()))
             .edit(keys::webhook_endpoint_count(owner), count, Vec::new(), |_, _| Ok(()))
             .follow(self.event_item(owner, &event, &disabled)?)?
-            .shared();
+            .contended();
         Ok(self.commit(commit).await? == Committed::Done)
     }
 }

@@ -25,7 +25,7 @@ pub use page::{ListPage, ListQuery};
 pub use parameters::Parameters;
 pub use problem::{Problem, ProblemBody};
 pub use request::{ApiRequestExt, IfMatch};
-pub use request::{Unreadable, claimed_merchant, ids_in_path, read_request};
+pub use request::{Unreadable, caller_merchant, ids_in_path, read_request};
 pub use resource::{creation, resource};
 pub use response::{ApiResponseExt, Response};
 pub use response::{render, subject};

@@ -37,9 +37,12 @@ pub struct ListQuery {
     /// The content of the cursor. An error if the cursor does not belong to this list. None if there is no cursor.
     cursor: Option<Result<CursorContent, Unreadable>>,
     filters: Filters,
-    /// The parameters that the endpoint declares, and those that were read. Only debug builds compare them.
+    /// The parameters that the endpoint declares. Only debug builds compare them with `read`.
     #[cfg(debug_assertions)]
-    declared: (Vec<&'static str>, Vec<String>),
+    declared: Vec<&'static str>,
+    /// The parameters that were read.
+    #[cfg(debug_assertions)]
+    read: Vec<String>,
 }
 
 /// The requested page of a list, with the content of the next cursor.
@@ -61,7 +64,7 @@ struct CursorScope {
     list: String,
 }
 
-/// The content of a cursor: the whole query except the limit.
+/// The content of a cursor: the filters, and the position after which the next page starts.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct CursorContent {
@@ -89,7 +92,7 @@ impl ListQuery {
         #[cfg(debug_assertions)]
         let query = {
             let declared = endpoint.query.unwrap_or_default().iter().map(|parameter| parameter.name).collect();
-            ListQuery { declared: (declared, query.declared.1), ..query }
+            ListQuery { declared, ..query }
         };
         query
     }
@@ -104,12 +107,14 @@ impl ListQuery {
             cursor,
             filters: Filters::new(),
             #[cfg(debug_assertions)]
-            declared: (Vec::new(), vec![CURSOR.name.to_owned(), LIMIT.name.to_owned()]),
+            declared: Vec::new(),
+            #[cfg(debug_assertions)]
+            read: vec![CURSOR.name.to_owned(), LIMIT.name.to_owned()],
         }
     }
 
-    /// The value of a filter, taken from the query or else from the cursor. `expected`: the detail of the fault if it
-    /// does not parse.
+    /// The value of a filter, taken from the query or else from the cursor. `expected`: the detail of the fault if the
+    /// value does not parse.
     fn filter<T: Serialize + DeserializeOwned>(&mut self, name: &str, expected: &str) -> Option<T> {
         self.filter_by(name, |text| from_text(text).ok_or(expected))
     }
@@ -133,7 +138,7 @@ impl ListQuery {
         &mut self, name: &str, parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<T> {
         #[cfg(debug_assertions)]
-        self.declared.1.push(name.to_owned());
+        self.read.push(name.to_owned());
         let sent: Option<T> = self.parameters.checked(name, &parse);
         let in_cursor = || self.cursor.as_ref()?.as_ref().ok()?.filters.get(name).and_then(|text| parse(text).ok());
         let value = sent.or_else(in_cursor)?;
@@ -172,10 +177,10 @@ impl ListQuery {
 
 #[cfg(debug_assertions)]
 impl ListQuery {
-    /// Panics if a parameter is declared but not read, or read but not declared, because then the OpenAPI document
-    /// would differ from the parser.
+    /// Panics if the endpoint declares parameters, and one of them was not read, or another one was read. Then the
+    /// OpenAPI document would differ from the parser.
     fn assert_declared(&self) {
-        let (mut declared, mut read) = (self.declared.0.clone(), self.declared.1.clone());
+        let (mut declared, mut read) = (self.declared.clone(), self.read.clone());
         declared.sort_unstable();
         read.sort_unstable();
         assert!(declared.is_empty() || declared == read, "declared and read: {declared:?}, {read:?}");
@@ -213,7 +218,7 @@ impl CursorScope {
             return Err(Unreadable);
         }
         let read: CursorContent = serde_json::from_str(content).map_err(|_| Unreadable)?;
-        // Only the canonical JSON is accepted. For example, `write` never repeats a key.
+        // Accepts only what `write` can produce. For example, JSON with a repeated key is refused.
         let is_canonical = serde_json::to_string(&read).is_ok_and(|written| written == content);
         let fits = (1..=POSITION_LENGTH_MAX).contains(&read.position.len());
         if is_canonical && fits { Ok(read) } else { Err(Unreadable) }

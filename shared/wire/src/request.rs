@@ -264,7 +264,7 @@ fn tags<'a>(request: &'a Request, name: &str) -> impl Iterator<Item = &'a str> {
 }
 
 /// The merchant in the authorizer's context, for the log. "" if it is missing.
-pub fn claimed_merchant(request: &Request) -> &str {
+pub fn caller_merchant(request: &Request) -> &str {
     authorizer_value(request, "merchant")
 }
 

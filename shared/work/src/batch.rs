@@ -15,9 +15,9 @@ use super::subject::{Outcome, Subject};
 use spillway_runtime::Context;
 use spillway_store::{StoreError, WorkItem};
 
-/// The longest wait, in seconds, before a failed message comes again for the first time. It doubles each time.
+/// Upper bound, in seconds, of the random wait after a message's first failure. It doubles with each further failure.
 const BACK_OFF_S: u32 = 2;
-/// The longest wait of all, in seconds.
+/// The largest value of this bound, in seconds.
 const BACK_OFF_S_MAX: u32 = 900;
 /// Items of a batch that are worked on at the same time. After an outage, the movements of a hundred balances would not
 /// fit into a function's memory.

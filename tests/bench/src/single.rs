@@ -39,7 +39,7 @@ pub struct Scene {
 
 impl Scene {
     pub async fn set() -> Result<Scene, String> {
-        let stack = Stack::try_start(Options::new().template(Template::still())).await?;
+        let stack = Stack::try_start(Options::new().template(Template::without_triggers())).await?;
         let merchant = stack.new_merchant().await;
         let receiver = Receiver::start().await;
         merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 /// Costs of a single payment, and of many in one fold.
 pub async fn measure(plan: &Plan) -> Result<Value, String> {
     eprintln!("write units: one payment alone, then {} folded together", plan.folded);
-    let stack = Stack::try_start(Options::new().store_proxy().template(Template::still())).await?;
+    let stack = Stack::try_start(Options::new().store_proxy().template(Template::without_triggers())).await?;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
     merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;

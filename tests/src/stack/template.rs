@@ -62,8 +62,8 @@ impl Template {
         Template { document: template_document(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())) }
     }
 
-    /// Without the triggers of the consumers and the schedule: tests invoke those functions themselves.
-    pub fn still() -> Template {
+    /// Without the triggers of dispatch-changes, the consumers and the schedule: tests invoke those functions themselves.
+    pub fn without_triggers() -> Template {
         Template::without_events(&["DispatchChanges", "CallProcessor", "FoldBalance", "DeliverWebhook", "EnqueueDue"])
     }
 

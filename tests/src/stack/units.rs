@@ -59,7 +59,7 @@ pub struct Steps {
 }
 
 /// Takes `count` payments of `merchant` through each step, with one fold for all. The stack has no triggers
-/// ([`crate::Template::still`]) and a store proxy.
+/// ([`crate::Template::without_triggers`]) and a store proxy.
 pub async fn walk(stack: &Stack, merchant: &Merchant, count: usize) -> Steps {
     let proxy = stack.store_proxy();
     // The gateway caches the authorizer's answer to this request.

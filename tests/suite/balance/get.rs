@@ -10,7 +10,7 @@ use spillway_tests::{Options, Stack, Template, event};
 #[tokio::test]
 async fn a_balance_that_changes_during_every_read_is_503() {
     const TRIES: usize = 5;
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     for currency in ["USD", "EUR"] {
         let id = merchant.client.pay(1250, currency, "tok_visa").await;
@@ -45,7 +45,7 @@ async fn a_balance_that_changes_during_every_read_is_503() {
 async fn a_slow_read_is_503_before_the_function_times_out() {
     // Three sequential reads, each within the store's deadline. The function has 3 s and reserves the last half second
     // for the answer.
-    let hurried = Template::still().with(&["Globals", "Function", "Timeout"], "3");
+    let hurried = Template::without_triggers().with(&["Globals", "Function", "Timeout"], "3");
     let stack = Stack::start(Options::new().store_proxy().template(hurried)).await;
     let merchant = stack.new_merchant().await;
     assert_eq!(merchant.client.balance("USD").await, (0, 0));

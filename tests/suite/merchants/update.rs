@@ -150,7 +150,7 @@ async fn charged(stack: &Stack, merchant: &Merchant) -> BTreeSet<u64> {
 #[tokio::test]
 async fn the_balance_stays_exact_when_shards_are_raised() {
     let options = Options::new().knob("CACHE_SECONDS", 0).knob("SHARDS_AHEAD_SECONDS", 0);
-    let stack = Stack::start(options.template(Template::still())).await;
+    let stack = Stack::start(options.template(Template::without_triggers())).await;
     let merchant = stack.new_merchant_with(json!({"shards": 1})).await;
     assert_eq!(charged(&stack, &merchant).await, BTreeSet::from([0]));
     assert_eq!(merchant.client.balance("USD").await, (0, 24 * 1184));
@@ -178,7 +178,7 @@ async fn the_balance_stays_exact_when_shards_are_raised() {
 async fn raised_shards_wait_for_cached_readers() {
     // Although the required lead time is 0.
     let options = Options::new().knob("CACHE_SECONDS", 300).knob("SHARDS_AHEAD_SECONDS", 0);
-    let stack = Stack::start(options.template(Template::still())).await;
+    let stack = Stack::start(options.template(Template::without_triggers())).await;
     let merchant = stack.new_merchant_with(json!({"shards": 1})).await;
     // 300 s in the cache, 10 s for the authorizer, 10 s for a request, beside the write.
     let before = in_seconds(320);

@@ -8,7 +8,7 @@ use spillway_tests::{Merchant, Options, Stack, Template, clock, event};
 const LATER: &str = "2099-01-31T12:00:00.000Z";
 
 async fn start(options: Options) -> (Stack, Merchant) {
-    let stack = Stack::start(options.store_proxy().template(Template::still())).await;
+    let stack = Stack::start(options.store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     (stack, merchant)
 }

@@ -11,7 +11,7 @@ use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventu
 const TRIES: usize = 8;
 
 async fn start() -> (Stack, Merchant) {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     merchant.client.get("/balance").await.expect(200);
     // Calls of the setup.

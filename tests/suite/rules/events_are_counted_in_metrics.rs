@@ -176,7 +176,7 @@ async fn a_late_charge_is_counted_at_any_log_level() {
     let knobs = ["REPEATABLE_FOR_SECONDS", "PROCESSOR_WAITS_SECONDS", "ABSENT_AGAIN_SECONDS", "LAST_LOOK_SECONDS"];
     let options = knobs.into_iter().fold(Options::new(), |options, name| options.knob(name, 0));
     let options = options.store_proxy().knob("LOG_LEVEL", "error").keep_lines().unkilled();
-    let stack = Stack::start(options.template(Template::still())).await;
+    let stack = Stack::start(options.template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let message = event::sqs(&[event::payment_message(&merchant.id, &id)]);
@@ -215,7 +215,7 @@ async fn a_late_charge_is_counted_at_any_log_level() {
 #[tokio::test]
 async fn an_item_claimed_three_times_is_overdue() {
     let options = Options::new().knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1).keep_lines().unkilled();
-    let stack = Stack::start(options.template(Template::still())).await;
+    let stack = Stack::start(options.template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     merchant.client.pay(1250, "USD", "tok_visa").await;
     let queues = stack.queues();
@@ -234,7 +234,7 @@ async fn an_item_claimed_three_times_is_overdue() {
 
 #[tokio::test]
 async fn failed_work_is_counted_without_a_lambda_error() {
-    let stack = Stack::start(Options::new().template(Template::still()).keep_lines().unkilled()).await;
+    let stack = Stack::start(Options::new().template(Template::without_triggers()).keep_lines().unkilled()).await;
     let rubbish = |count: usize| event::stream(&vec![("rubbish".to_owned(), "payment".to_owned()); count]);
     let counted = async |count: u64| recorded_exactly(&stack, &[("WorkFailed", count..=count)]).await;
     let answer = stack.invoke("dispatch-changes", &rubbish(1)).await.unwrap();

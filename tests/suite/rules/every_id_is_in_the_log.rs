@@ -142,7 +142,7 @@ async fn a_line_names_the_receivers_answer_and_the_next_attempt() {
 
 #[tokio::test]
 async fn a_delivery_is_logged_although_its_write_fails() {
-    let options = Options::new().keep_lines().unkilled().store_proxy().template(Template::still());
+    let options = Options::new().keep_lines().unkilled().store_proxy().template(Template::without_triggers());
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
@@ -209,9 +209,10 @@ async fn an_unknown_payments_id_is_logged() {
 
 #[tokio::test]
 async fn the_sweep_logs_the_enqueued_items() {
-    let stack =
-        Stack::start(Options::new().template(Template::still()).keep_lines().unkilled().knob("FIRST_DUE_SECONDS", 1))
-            .await;
+    let stack = Stack::start(
+        Options::new().template(Template::without_triggers()).keep_lines().unkilled().knob("FIRST_DUE_SECONDS", 1),
+    )
+    .await;
     let id = stack.new_merchant().await.client.pay(1250, "USD", "tok_visa").await;
     tells(&stack, "enqueue-due", &id, |_| true).await;
 }

@@ -89,7 +89,7 @@ async fn stands_in_the_middle(stack: &Stack, merchant: &Merchant, hold: &Hold) {
 
 /// Reads the state of a killed stack in one without triggers, and kills that too.
 async fn died_in_the_middle(stack: &mut Stack, merchant: &Merchant) {
-    stack.set_template(Template::still());
+    stack.set_template(Template::without_triggers());
     stack.restart().await;
     let books = Books::read(&stack.table(), &merchant.tenant()).await;
     let processing = books.payments.values().filter(|payment| payment["status"] == "processing").count();

@@ -66,7 +66,8 @@ async fn concurrent_folds_of_2000_payments_are_exact() {
         .sum();
     assert_eq!(books.recomputed()["USD"], (0, expected));
     assert_eq!(merchant.client.balance("USD").await, (0, expected));
-    // All is folded: the sum in the balance item alone is exact too.
+    // This last fold leaves no movement unfolded. So the balance item alone, without any movement, must have the exact
+    // sum.
     stack.invoke("fold-balance", &event::sqs(&[event::balance_message(&merchant.id, "USD")])).await.unwrap();
     let mut books = Books::read(&stack.table(), &merchant.tenant()).await;
     books.movements.clear();
@@ -74,7 +75,7 @@ async fn concurrent_folds_of_2000_payments_are_exact() {
 }
 
 #[tokio::test]
-async fn a_balance_read_during_folds_counts_each_posting_once() {
+async fn a_balance_read_during_folds_counts_each_movement_once() {
     const PAYMENTS: u64 = 400;
     let stack = Stack::start(Options::new().knob("FOLD_DELAY_SECONDS", 0)).await;
     let merchant = stack.new_merchant().await;
@@ -104,7 +105,7 @@ async fn a_balance_read_during_folds_counts_each_posting_once() {
 
 #[tokio::test]
 async fn the_balance_is_exact_before_and_after_each_fold() {
-    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let message = event::sqs(&[event::balance_message(&merchant.id, "USD")]);
     for round in 1..=4 {
@@ -126,8 +127,8 @@ async fn post(stack: &Stack, merchant: &Merchant) {
 
 #[tokio::test]
 async fn a_late_fold_changes_nothing() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
-    // The late fold is the first of its balance, or a later one.
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
+    // Two cases: the late fold is the balance's first fold, or its second.
     for folds_before in [0, 1] {
         let merchant = stack.new_merchant().await;
         let message = event::sqs(&[event::balance_message(&merchant.id, "USD")]);
@@ -136,7 +137,7 @@ async fn a_late_fold_changes_nothing() {
             stack.invoke("fold-balance", &message).await.unwrap();
         }
         post(&stack, &merchant).await;
-        // Only the late fold writes this sum; the store executes it after two others.
+        // The proxy recognizes the late fold's update by this sum and holds it until two later folds are stored.
         let late_sum = format!("\"{}\"", 1184 * (folds_before + 1));
         let late = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with(&late_sum));
         let others = async {
@@ -148,6 +149,7 @@ async fn a_late_fold_changes_nothing() {
             late.forward();
         };
         let (answer, ()) = join(stack.invoke("fold-balance", &message), others).await;
+        // The late fold's answer is not checked: its update may have timed out while the proxy held it.
         drop(answer);
         stack.store_proxy().heal();
         let expected = 1184 * (folds_before + 3);

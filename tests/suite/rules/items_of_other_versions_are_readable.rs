@@ -31,7 +31,7 @@ fn attributes(item: &Map<String, Value>) -> Value {
 }
 
 async fn start() -> (Stack, Merchant) {
-    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant_with(json!({"reference": REFERENCE})).await;
     (stack, merchant)
 }

@@ -42,7 +42,7 @@ async fn comes_out_for_every_limit(client: &Client, expected: &[String]) {
 
 #[tokio::test]
 async fn concurrent_payments_are_listed_with_every_limit() {
-    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
     let client = stack.new_merchant().await.client;
     let expected = newest_first(create(&client, PAYMENTS).await);
     comes_out_for_every_limit(&client, &expected).await;
@@ -50,7 +50,7 @@ async fn concurrent_payments_are_listed_with_every_limit() {
 
 #[tokio::test]
 async fn existing_payments_are_listed_once_while_new_ones_arrive() {
-    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
     let client = stack.new_merchant().await.client;
     let mut there = newest_first(create(&client, PAYMENTS).await);
     for limit in 1..=100 {
@@ -77,7 +77,7 @@ async fn existing_payments_are_listed_once_while_new_ones_arrive() {
 #[tokio::test]
 async fn lists_stay_complete_when_shards_are_raised() {
     let options = Options::new().knob("CACHE_SECONDS", 0).knob("SHARDS_AHEAD_SECONDS", 0);
-    let stack = Stack::start(options.template(Template::still())).await;
+    let stack = Stack::start(options.template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let client = &merchant.client;
     let mut payments = create(client, 120).await;
@@ -154,7 +154,7 @@ fn keys_read(proxy: &StoreProxy) -> usize {
 async fn a_page_reads_at_most_1000_items_for_a_rare_status() {
     // Long enough that no page ends for lack of time on a busy machine.
     let options = Options::new().store_proxy().knob("STORE_DEADLINE_MS", 9000);
-    let stack = Stack::start(options.template(Template::still())).await;
+    let stack = Stack::start(options.template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let count = 5000;
     // By their place in the list, newest first.
@@ -189,7 +189,7 @@ async fn a_page_reads_at_most_1000_items_for_a_rare_status() {
 
 #[tokio::test]
 async fn time_bounds_are_exact_to_the_millisecond() {
-    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 6, |_| "succeeded").await;
     // A second item in the millisecond of the third, on another shard.
@@ -243,7 +243,7 @@ async fn operations(stack: &Stack, client: &Client, path: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_page_costs_one_query_per_shard_and_one_batch_read() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 40, |_| "succeeded").await;
     // The first request fills the gateway's cache of the authorizer's answer.
@@ -266,7 +266,7 @@ async fn a_page_costs_one_query_per_shard_and_one_batch_read() {
 
 #[tokio::test]
 async fn reference_and_customer_have_their_own_index() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let tenant = merchant.tenant();
     // A hundred payments of the customer, every fifth with the reference; and twenty of another customer with it.
@@ -313,7 +313,7 @@ async fn reference_and_customer_have_their_own_index() {
 
 #[tokio::test]
 async fn a_page_of_all_read_items_knows_whether_more_follow() {
-    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
     // One of 64 shards has all items and is read four rows at a time: a page of 16 takes the last row that was read.
     let merchant = stack.new_merchant_with(json!({"shards": 64})).await;
     plant_on(&stack, &merchant.tenant(), 1, 40, |_| "succeeded").await;
@@ -324,7 +324,7 @@ async fn a_page_of_all_read_items_knows_whether_more_follow() {
 
 #[tokio::test]
 async fn unprocessed_keys_are_read_again() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 40, |_| "succeeded").await;
     let batches = Matching::operation("BatchGetItem");
@@ -342,7 +342,7 @@ async fn unprocessed_keys_are_read_again() {
 async fn a_silent_store_ends_the_page_and_the_cursor_continues() {
     // Two thirds of the functions' time; far more than the store needs for a few items.
     let options = Options::new().store_proxy().knob("STORE_DEADLINE_MS", 6000);
-    let stack = Stack::start(options.template(Template::still())).await;
+    let stack = Stack::start(options.template(Template::without_triggers())).await;
     let (begun, nothing) = (stack.new_merchant().await, stack.new_merchant().await);
     let rare = |n| if n == 3 || n == 39 { "failed" } else { "succeeded" };
     plant(&stack, &begun.tenant(), 40, rare).await;
@@ -373,7 +373,7 @@ async fn a_silent_store_ends_the_page_and_the_cursor_continues() {
 
 #[tokio::test]
 async fn a_failing_store_ends_the_page_and_the_cursor_continues() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 40, |n| if n == 3 || n == 39 { "failed" } else { "succeeded" }).await;
     let batches = Matching::operation("BatchGetItem");

@@ -11,7 +11,7 @@ use spillway_tests::{Deadline, Merchant, Options, Stack, Template, clock, event,
 const DONE: &str = r#"{"batchItemFailures":[]}"#;
 
 async fn start(options: Options) -> (Stack, Merchant) {
-    let stack = Stack::start(options.store_proxy().template(Template::still())).await;
+    let stack = Stack::start(options.store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     (stack, merchant)
 }
@@ -157,7 +157,7 @@ async fn a_payment_with_a_lost_reply_is_no_replay() {
 /// The mark of the write is gone if another copy has processed the payment before the repeat.
 #[tokio::test]
 async fn a_request_that_finds_its_own_write_is_no_replay() {
-    let stack = Stack::start(Options::new().template(Template::still()).unkilled()).await;
+    let stack = Stack::start(Options::new().template(Template::without_triggers()).unkilled()).await;
     let sample = include_str!("../../../events/create-payment/card.json");
     let event: Value = serde_json::from_str(sample).unwrap();
     let replayed = |answer: &Value| answer["multiValueHeaders"]["idempotent-replayed"].clone();

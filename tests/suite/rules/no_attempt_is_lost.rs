@@ -40,7 +40,7 @@ async fn an_endpoint_is_disabled_after_failing_for_120_hours() {
 
 #[tokio::test]
 async fn the_next_attempt_is_due_without_its_message() {
-    let stack = Stack::start(quick().template(Template::still())).await;
+    let stack = Stack::start(quick().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted([Reply::Status(500)]).await;
     merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
@@ -68,7 +68,7 @@ async fn one_event(stack: &Stack, merchant: &Merchant) -> String {
 
 #[tokio::test]
 async fn an_event_stays_due_until_every_attempt_of_it_is_stored() {
-    let stack = Stack::start(quick().store_proxy().template(Template::still())).await;
+    let stack = Stack::start(quick().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let (receiver, other) = (Receiver::start().await, Receiver::start().await);
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
@@ -90,7 +90,7 @@ async fn an_event_stays_due_until_every_attempt_of_it_is_stored() {
 #[tokio::test]
 async fn two_copies_of_a_message_make_one_attempt() {
     let options = quick().knob("WEBHOOK_WAITS_SECONDS", 0).store_proxy();
-    let stack = Stack::start(options.template(Template::still())).await;
+    let stack = Stack::start(options.template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted([Reply::Status(500)]).await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
@@ -126,7 +126,7 @@ impl FailedOnce {
     async fn start(options: Options) -> FailedOnce {
         let options = options.knob("WEBHOOK_WAITS_SECONDS", 3600).knob("STORE_DEADLINE_MS", 9000);
         let options = options.knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1).store_proxy();
-        let stack = Stack::start(options.template(Template::still())).await;
+        let stack = Stack::start(options.template(Template::without_triggers())).await;
         let merchant = stack.new_merchant().await;
         let receiver = Receiver::scripted(std::iter::repeat_n(Reply::Status(500), 20)).await;
         let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
@@ -204,7 +204,7 @@ async fn a_late_claim_makes_no_second_early_attempt() {
 #[tokio::test]
 async fn waiting_events_are_sent_page_by_page() {
     const WAITING: usize = 230;
-    let stack = Stack::start(quick().template(Template::still())).await;
+    let stack = Stack::start(quick().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let endpoint = merchant.client.create_webhook_endpoint("http://127.0.0.1:9/hook", &["payment.*"]).await;
     let (tenant, endpoint) = (merchant.tenant(), endpoint["id"].as_str().unwrap());
@@ -256,7 +256,7 @@ struct Down {
 impl Down {
     async fn new() -> Down {
         let options = quick().knob("STORE_DEADLINE_MS", 9000).store_proxy();
-        let stack = Stack::start(options.template(Template::still())).await;
+        let stack = Stack::start(options.template(Template::without_triggers())).await;
         let merchant = stack.new_merchant().await;
         let receiver = Receiver::start().await;
         let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;

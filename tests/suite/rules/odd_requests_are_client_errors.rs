@@ -18,7 +18,7 @@ fn event(members: Value) -> (String, Value) {
 
 #[tokio::test]
 async fn an_unreadable_request_is_400_and_logged() {
-    let stack = Stack::start(Options::new().template(Template::still()).keep_lines().unkilled()).await;
+    let stack = Stack::start(Options::new().template(Template::without_triggers()).keep_lines().unkilled()).await;
     let cases = [
         (json!({"multiValueHeaders": {"X": ["a\u{7f}"]}}), "A header has a character that HTTP does not allow."),
         (json!({"multiValueHeaders": {"X Y": ["a"]}}), "A header has a character that HTTP does not allow."),
@@ -45,7 +45,7 @@ async fn an_unreadable_request_is_400_and_logged() {
 
 #[tokio::test]
 async fn an_event_that_is_no_request_is_an_error_and_logged() {
-    let stack = Stack::start(Options::new().template(Template::still()).keep_lines().unkilled()).await;
+    let stack = Stack::start(Options::new().template(Template::without_triggers()).keep_lines().unkilled()).await;
     let error = stack.invoke("create-payment", &json!({"amount": 1250})).await.unwrap_err();
     assert_eq!(error["errorMessage"], "The request can't be read: it is not an event of API Gateway's REST API.");
     eventually("it has its line", Deadline::SOON, async || {

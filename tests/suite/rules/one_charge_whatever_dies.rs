@@ -17,8 +17,8 @@ fn commit() -> Matching {
 }
 
 /// A stack without triggers: only the test invokes functions.
-async fn still() -> (Stack, Merchant) {
-    let options = Options::new().store_proxy().template(Template::still());
+async fn stack_without_triggers() -> (Stack, Merchant) {
+    let options = Options::new().store_proxy().template(Template::without_triggers());
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
     (stack, merchant)
@@ -75,7 +75,7 @@ async fn a_kill_between_charge_and_commit_charges_once() {
 
 #[tokio::test]
 async fn call_processor_may_be_killed_at_any_store_call() {
-    let (stack, merchant) = still().await;
+    let (stack, merchant) = stack_without_triggers().await;
     for at in [Held::Before, Held::After] {
         for skip in 0..CALLS_MAX {
             let id = merchant.client.pay(1250, "USD", "tok_visa").await;
@@ -98,7 +98,7 @@ async fn call_processor_may_be_killed_at_any_store_call() {
 
 #[tokio::test]
 async fn fold_balance_may_be_killed_at_any_store_call() {
-    let (stack, merchant) = still().await;
+    let (stack, merchant) = stack_without_triggers().await;
     let message = event::sqs(&[event::balance_message(&merchant.id, "USD")]);
     let (mut expected, mut kills) = (0, 0);
     for at in [Held::Before, Held::After] {
@@ -171,7 +171,7 @@ async fn deliver_webhook_may_be_killed_at_any_store_call() {
 
 #[tokio::test]
 async fn repeated_and_concurrent_messages_charge_once() {
-    let (stack, merchant) = still().await;
+    let (stack, merchant) = stack_without_triggers().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     // Both copies have the processor's answer before either may commit.
     let hold = stack.store_proxy().hold(2, commit());
@@ -192,7 +192,7 @@ async fn repeated_and_concurrent_messages_charge_once() {
 
 #[tokio::test]
 async fn a_commit_with_a_lost_reply_posts_once() {
-    let (stack, merchant) = still().await;
+    let (stack, merchant) = stack_without_triggers().await;
     for times in [1, 50] {
         let id = merchant.client.pay(1250, "USD", "tok_visa").await;
         stack.store_proxy().fault(times, commit(), Fault::LoseReply);

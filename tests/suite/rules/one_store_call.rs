@@ -37,7 +37,7 @@ async fn creating_a_payment_is_one_put() {
         ("AWS_ENDPOINT_URL", queues),
         ("HTTPS_PROXY", proxy),
     ];
-    let options = Options::new().unkilled().store_proxy().template(Template::still());
+    let options = Options::new().unkilled().store_proxy().template(Template::without_triggers());
     let stack = Stack::start(options.function_variables("create-payment", variables)).await;
     let client = stack.new_merchant().await.client;
     let receiver = Receiver::start().await;

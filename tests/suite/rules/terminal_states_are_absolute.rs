@@ -38,7 +38,7 @@ async fn a_message_about_an_unknown_payment_is_dropped() {
 
 #[tokio::test]
 async fn a_late_unknown_outcome_does_not_change_a_final_payment() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     // The first call charges without a reply; the second gets one.
     let id = merchant.client.pay(1250, "USD", "tok_timeout_then_ok").await;

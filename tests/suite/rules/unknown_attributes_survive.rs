@@ -24,7 +24,7 @@ async fn post(stack: &Stack, merchant: &Merchant) -> String {
 
 #[tokio::test]
 async fn a_debit_between_a_folds_read_and_write_survives() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
     // The fold is the first of its balance, or a later one.
     for folds_before in [0, 1] {
         let merchant = stack.new_merchant_with(json!({"settlement_delay_days": 0})).await;
@@ -53,7 +53,7 @@ async fn a_debit_between_a_folds_read_and_write_survives() {
 
 #[tokio::test]
 async fn a_fold_keeps_unknown_attributes() {
-    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let balances = format!("{}#balances", merchant.tenant());
     let later = in_days(9);
@@ -75,7 +75,7 @@ async fn a_fold_keeps_unknown_attributes() {
 
 #[tokio::test]
 async fn a_delivery_keeps_unknown_attributes() {
-    let options = Options::new().knob("WEBHOOK_WAITS_SECONDS", "0,0").template(Template::still());
+    let options = Options::new().knob("WEBHOOK_WAITS_SECONDS", "0,0").template(Template::without_triggers());
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted([Reply::Status(500), Reply::Status(500)]).await;
@@ -102,7 +102,7 @@ async fn a_delivery_keeps_unknown_attributes() {
 
 #[tokio::test]
 async fn a_payment_keeps_unknown_attributes() {
-    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let partition = format!("{}#{id}", merchant.tenant());
@@ -115,7 +115,7 @@ async fn a_payment_keeps_unknown_attributes() {
 
 #[tokio::test]
 async fn a_commit_removes_a_concurrent_next_ask() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let partition = format!("{}#{id}", merchant.tenant());

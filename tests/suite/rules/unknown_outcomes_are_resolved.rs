@@ -99,7 +99,7 @@ async fn a_charge_found_while_a_copy_gives_up_is_undone_at_once() {
     // Look-ups only, without waits, except for the last one: a day.
     let knobs = ["REPEATABLE_FOR_SECONDS", "PROCESSOR_WAITS_SECONDS", "ABSENT_AGAIN_SECONDS"];
     let options = knobs.into_iter().fold(Options::new(), |options, name| options.knob(name, 0));
-    let stack = Stack::start(options.store_proxy().template(Template::still()).unkilled()).await;
+    let stack = Stack::start(options.store_proxy().template(Template::without_triggers()).unkilled()).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let (pk, message) =
@@ -142,7 +142,7 @@ async fn a_charge_found_while_a_copy_gives_up_is_undone_at_once() {
 
 #[tokio::test]
 async fn the_next_ask_is_due_without_its_message() {
-    let stack = Stack::start(quick().template(Template::still())).await;
+    let stack = Stack::start(quick().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_unavailable").await;
     stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
@@ -162,7 +162,7 @@ async fn an_unanswered_look_up_is_no_absence() {
     // Look-ups only, without waits.
     let knobs = ["REPEATABLE_FOR_SECONDS", "PROCESSOR_WAITS_SECONDS", "ABSENT_AGAIN_SECONDS", "LAST_LOOK_SECONDS"];
     let options = knobs.into_iter().fold(Options::new(), |options, name| options.knob(name, 0));
-    let stack = Stack::start(options.store_proxy().template(Template::still())).await;
+    let stack = Stack::start(options.store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let (pk, message) =

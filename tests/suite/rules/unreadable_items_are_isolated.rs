@@ -12,7 +12,7 @@ use spillway_tests::{Deadline, Merchant, Options, Stack, Template, clock, event,
 const DONE: &str = r#"{"batchItemFailures":[]}"#;
 
 async fn start(options: Options) -> (Stack, Merchant) {
-    let stack = Stack::start(options.template(Template::still()).keep_lines().unkilled()).await;
+    let stack = Stack::start(options.template(Template::without_triggers()).keep_lines().unkilled()).await;
     let merchant = stack.new_merchant().await;
     (stack, merchant)
 }

@@ -28,7 +28,7 @@ const DELIVERY: &str = "6";
 const BALANCE: &str = "7";
 
 async fn stack_and_merchant() -> (Stack, Merchant, Receiver) {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
     merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;

@@ -12,7 +12,7 @@ const HOLD: Duration = Duration::from_millis(15);
 
 /// A stack without triggers, whose writes conflict.
 async fn conflicting() -> Stack {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
     stack.store_proxy().set_conflicts(HOLD);
     stack
 }

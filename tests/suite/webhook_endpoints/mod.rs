@@ -57,7 +57,7 @@ async fn a_list_has_each_endpoint_once_and_no_secret() {
 
 #[tokio::test]
 async fn a_lost_reply_applies_no_change_twice() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers()).unkilled()).await;
     let merchant = stack.new_merchant().await;
     let client: &Client = &merchant.client;
     let id = text(&client.create_webhook_endpoint(URL, &["*"]).await, "id");

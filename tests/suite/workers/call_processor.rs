@@ -32,7 +32,7 @@ async fn add_pounds(stack: &Stack, merchant: &Merchant) -> Merchant {
 #[tokio::test]
 async fn a_currency_added_after_caching_has_its_price() {
     // With the cache's own lifetime.
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers()).unkilled()).await;
     let merchant = stack.new_merchant().await;
     let done = json!({"batchItemFailures": []});
     // 290 basis points of 1250 are 36.25, so 36; and 30.
@@ -57,7 +57,7 @@ async fn a_currency_added_after_caching_has_its_price() {
 
 #[tokio::test]
 async fn a_payment_waits_for_its_price() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers()).unkilled()).await;
     let merchant = add_pounds(&stack, &stack.new_merchant().await).await;
     let id = merchant.client.pay(1250, "GBP", "tok_visa").await;
     // No code removes a currency; this is an edit by hand.
@@ -79,7 +79,7 @@ async fn a_payment_waits_for_its_price() {
 /// AWS does not promise to report every failed condition.
 #[tokio::test]
 async fn a_second_outcome_is_stale_by_any_failed_condition() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers()).unkilled()).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let (proxy, commits) = (stack.store_proxy(), Matching::operation("TransactWriteItems").with(&id));
@@ -102,7 +102,7 @@ async fn a_second_outcome_is_stale_by_any_failed_condition() {
 
 #[tokio::test]
 async fn a_refused_put_of_an_unchanged_payment_is_an_error() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still()).unkilled()).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers()).unkilled()).await;
     let merchant = stack.new_merchant().await;
     let commits = Matching::operation("TransactWriteItems");
     stack.store_proxy().fault(1, commits, Fault::Canceled(1, "ConditionalCheckFailed"));

@@ -7,7 +7,7 @@ use spillway_tests::{Options, Stack, Template, event};
 
 #[tokio::test]
 async fn a_batch_is_forwarded_without_store_calls() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::still())).await;
+    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let tenant = merchant.tenant();
@@ -34,7 +34,7 @@ async fn a_batch_is_forwarded_without_store_calls() {
 
 #[tokio::test]
 async fn a_batch_stops_at_its_first_unreadable_record() {
-    let stack = Stack::start(Options::new().template(Template::still())).await;
+    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let payment = |number: usize| (format!("{}#pay_{number:026}", merchant.tenant()), "payment".to_owned());
     let batch = [payment(1), ("rubbish".to_owned(), "payment".to_owned()), payment(3)];
@@ -49,7 +49,7 @@ async fn a_change_is_retried_when_its_message_can_not_be_sent() {
     // The queue of payments is missing; the others exist.
     let variables = ["Resources", "DispatchChanges", "Properties", "Environment", "Variables"];
     let url = [&variables[..], &["PROCESSOR_QUEUE_URL"]].concat();
-    let template = Template::still().with(&url, "http://127.0.0.1:9/000000000000/nowhere");
+    let template = Template::without_triggers().with(&url, "http://127.0.0.1:9/000000000000/nowhere");
     let stack = Stack::start(Options::new().template(template)).await;
     let merchant = stack.new_merchant().await;
     let tenant = merchant.tenant();

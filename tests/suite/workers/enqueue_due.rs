@@ -37,7 +37,7 @@ async fn all_work_finishes_without_the_stream() {
 
 #[tokio::test]
 async fn a_claim_moves_the_due_time_and_is_counted() {
-    let stack = Stack::start(eager(Template::still())).await;
+    let stack = Stack::start(eager(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let (pk, queues) = (format!("{}#{id}", merchant.tenant()), stack.queues());
@@ -59,7 +59,7 @@ async fn a_claim_moves_the_due_time_and_is_counted() {
 
 #[tokio::test]
 async fn finished_work_is_not_claimed() {
-    let stack = Stack::start(eager(Template::still()).store_proxy()).await;
+    let stack = Stack::start(eager(Template::without_triggers()).store_proxy()).await;
     let merchant = stack.new_merchant().await;
     let claim = stack.store_proxy().hold(usize::MAX, Matching::operation("UpdateItem").with("\"due_claims\""));
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
@@ -85,7 +85,7 @@ async fn finished_work_is_not_claimed() {
 
 #[tokio::test]
 async fn a_sweep_works_under_cargo_lambda_watch() {
-    let short = Template::still().with(&["Resources", "EnqueueDue", "Properties", "Timeout"], "10");
+    let short = Template::without_triggers().with(&["Resources", "EnqueueDue", "Properties", "Timeout"], "10");
     let stack = Stack::start(eager(short)).await;
     let merchant = stack.new_merchant().await;
     merchant.client.pay(1250, "USD", "tok_visa").await;
@@ -102,7 +102,7 @@ async fn a_sweep_works_under_cargo_lambda_watch() {
 async fn a_sweep_stops_in_time_and_the_next_continues() {
     const PAYMENTS: u64 = 40;
     // Half is kept in reserve: money gets a third of eight seconds. A store call is retried after three.
-    let quick = Template::still().with(&["Resources", "EnqueueDue", "Properties", "Timeout"], "16");
+    let quick = Template::without_triggers().with(&["Resources", "EnqueueDue", "Properties", "Timeout"], "16");
     let options = Options::new().template(quick).store_proxy().knob("FIRST_DUE_SECONDS", 1);
     let stack = Stack::start(options.knob("STORE_DEADLINE_MS", 9000).unkilled()).await;
     let merchant = stack.new_merchant().await;

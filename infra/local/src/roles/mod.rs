@@ -118,7 +118,8 @@ impl Roles {
         Some(Caller { name, member, log: &self.0.log })
     }
 
-    /// How many calls have reached the table, the queues and the management API.
+    /// How many calls have reached the table, the queues and the management API. With `ROLES=off` calls to the table are
+    /// not counted, because they bypass [`front`].
     pub fn calls(&self) -> u64 {
         self.0.calls.load(Ordering::Relaxed)
     }

@@ -152,7 +152,7 @@ fn after_another_call_two_absences_are_needed_again() {
 }
 
 #[test]
-fn waits_grow_and_the_last_call_precedes_the_end_of_the_key() {
+fn waits_grow_and_a_call_is_planned_before_the_key_is_deleted() {
     let wait_s = |asks, at_hour, spread| {
         let (now, asking) = (after(at_hour), Asking { asks, ..asking(Verb::Authorize) });
         let next = again(asking.conclude(Ask::Call, Answer::Unknown, now, &policy(), spread));
@@ -161,7 +161,12 @@ fn waits_grow_and_the_last_call_precedes_the_end_of_the_key() {
     assert_eq!((wait_s(0, 0, 1000), wait_s(0, 0, 0)), (10, 8));
     assert_eq!(wait_s(1, 0, 1000), 60);
     assert_eq!(wait_s(2, 1, 1000), 22 * 3600, "until hour 23 of 24");
-    assert_eq!(wait_s(9, 23, 1000), 24 * 3600, "afterwards only look-ups follow");
+    assert_eq!(asking(Verb::Authorize).next(after(23), &policy()), Ask::Call);
+    // From then on a wait is not cut. The next step is a call if the wait ends before the key is deleted.
+    for (asks, wait, step) in [(0, 10, Ask::Call), (9, 24 * 3600, Ask::LookUp)] {
+        assert_eq!(wait_s(asks, 23, 1000), wait);
+        assert_eq!(asking(Verb::Authorize).next(after(23).plus_millis(wait * 1000), &policy()), step);
+    }
 }
 
 #[test]

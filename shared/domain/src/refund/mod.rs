@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Adjust, Change, ChangeError};
+use crate::change::{Adjustment, Change, ChangeError};
 use crate::currency::Currency;
 use crate::event::{Event, EventType};
 use crate::fee::Terms;
@@ -151,10 +151,10 @@ impl Refund {
         let entry = refund.posted(EntryType::Refund, Account::Merchant, Account::RefundsPayable, now)?;
         let amount = refund.asked.amount;
         Ok(Change {
-            adjusts: vec![Adjust {
+            adjustments: vec![Adjustment {
                 needs: vec![(REFUNDABLE, amount)],
                 refused: Some(ExceedsRefundable),
-                ..refund.payment_adjust(amount, now).map_err(ChangeError::from)?
+                ..refund.payment_adjustment(amount, now).map_err(ChangeError::from)?
             }],
             entries: vec![entry],
             events: vec![Event::of(EventType::RefundCreated, &refund.meta)],
@@ -164,10 +164,10 @@ impl Refund {
 
     /// Adds `amount` to the payment's refunded amount, and subtracts it from the refundable amount. A negative `amount`
     /// gives it back.
-    fn payment_adjust(
+    fn payment_adjustment(
         &self, amount: Minor, at: Timestamp,
-    ) -> Result<Adjust<ExceedsRefundable>, crate::money::OutOfRange> {
-        Ok(Adjust {
+    ) -> Result<Adjustment<ExceedsRefundable>, crate::money::OutOfRange> {
+        Ok(Adjustment {
             name: Payment::NAME,
             owner: self.meta.owner.clone(),
             id: self.payment.clone().into(),
@@ -215,7 +215,7 @@ impl Refund {
         let refund = Refund { failure: Some(failure), ..self.moved_to(Status::Failed, now)? };
         let entry = refund.posted(EntryType::RefundFailed, Account::RefundsPayable, Account::Merchant, now)?;
         Ok(Change {
-            adjusts: vec![refund.payment_adjust(Minor::ZERO.minus(refund.asked.amount)?, now)?],
+            adjustments: vec![refund.payment_adjustment(Minor::ZERO.minus(refund.asked.amount)?, now)?],
             entries: vec![entry],
             events: vec![Event::of(EventType::RefundFailed, &refund.meta)],
             ..Change::step(self.clone(), refund)

@@ -40,11 +40,11 @@ fn a_refund_of_400_has_the_value_date_of_its_payment() {
     let postings = vec![(Account::Merchant, 400), (Account::RefundsPayable, -400)];
     assert_eq!(posted(&change), (postings, Some(("2026-02-02".into(), 3, -400))));
     assert_eq!((change.before.is_none(), change.events[0].event_type), (true, EventType::RefundCreated));
-    let [adjust] = change.adjusts.as_slice() else { panic!("{:?}", change.adjusts) };
-    assert_eq!((adjust.name, adjust.id.as_str()), ("payment", PaymentId::derive(&["p"]).as_str()));
-    assert_eq!(adjust.needs, [("refundable", Minor::new(400))]);
-    assert_eq!(adjust.adds, [("refundable", Minor::new(-400)), ("amount_refunded", Minor::new(400))]);
-    assert_eq!(adjust.refused, Some(ExceedsRefundable));
+    let [adjustment] = change.adjustments.as_slice() else { panic!("{:?}", change.adjustments) };
+    assert_eq!((adjustment.name, adjustment.id.as_str()), ("payment", PaymentId::derive(&["p"]).as_str()));
+    assert_eq!(adjustment.needs, [("refundable", Minor::new(400))]);
+    assert_eq!(adjustment.adds, [("refundable", Minor::new(-400)), ("amount_refunded", Minor::new(400))]);
+    assert_eq!(adjustment.refused, Some(ExceedsRefundable));
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn a_succeeded_refund_has_no_movement() {
     assert_eq!((change.after.processor_reference.as_deref(), &change.after.asking), (Some("rf_1"), &None));
     let postings = vec![(Account::RefundsPayable, 400), (Account::ProcessorReceivable, -400)];
     assert_eq!(posted(&change), (postings, None));
-    assert_eq!((change.adjusts.len(), change.events[0].event_type), (0, EventType::RefundSucceeded));
+    assert_eq!((change.adjustments.len(), change.events[0].event_type), (0, EventType::RefundSucceeded));
 }
 
 #[test]
@@ -99,9 +99,9 @@ fn a_failed_refund_restores_balance_and_refundable() {
     assert_eq!((change.after.status, change.after.failure.clone()), (Status::Failed, Some(failure())));
     let postings = vec![(Account::RefundsPayable, 400), (Account::Merchant, -400)];
     assert_eq!(posted(&change), (postings, Some(("2026-02-02".into(), 0, 400))));
-    let [adjust] = change.adjusts.as_slice() else { panic!("{:?}", change.adjusts) };
-    assert_eq!(adjust.adds, [("refundable", Minor::new(400)), ("amount_refunded", Minor::new(-400))]);
-    assert_eq!((adjust.needs.len(), adjust.refused), (0, None));
+    let [adjustment] = change.adjustments.as_slice() else { panic!("{:?}", change.adjustments) };
+    assert_eq!(adjustment.adds, [("refundable", Minor::new(400)), ("amount_refunded", Minor::new(-400))]);
+    assert_eq!((adjustment.needs.len(), adjustment.refused), (0, None));
     let [event] = change.events.as_slice() else { panic!("{:?}", change.events) };
     assert_eq!((event.event_type, event.source.as_str()), (EventType::RefundFailed, refund.meta.id.as_str()));
 }

@@ -47,7 +47,7 @@ impl Scene {
     pub async fn set(store: Duration, queue: Duration) -> Result<Scene, String> {
         let queues = QueueProxy::start(queue).await;
         let variables = vec![("AWS_ENDPOINT_URL_SQS", queues.url().to_owned())];
-        let options = Options::new().template(Template::still()).store_proxy().keep_lines_with(variables);
+        let options = Options::new().template(Template::without_triggers()).store_proxy().keep_lines_with(variables);
         // No message is delayed: no poller would receive it later.
         let stack = Stack::try_start(options.knob("FOLD_DELAY_SECONDS", 0).unkilled()).await?;
         queues.set_upstream(stack.description()["sqs_url"].as_str().unwrap_or_default());
