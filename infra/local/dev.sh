@@ -41,7 +41,7 @@ settings() {
     export DATA TEMPLATE
     export STACK_NAME=spillway SETUP="$binaries/spillway-sandbox" DOCS_PAGE="$DATA/reference.html"
     export FUNCTION_ENV="WEBHOOK_LOOPBACK=$loopback ${FUNCTION_ENV:-}"
-    export HIGHLIGHT="again in,declined,failed,given up,last look,not sent,put off"
+    export HIGHLIGHT="again in,declined,failed,given up,not sent,put off"
     if [ "$REBUILD" = 1 ]; then
         export REBUILD_COMMAND="infra/local/dev.sh build" REBUILD_SOURCES="functions shared Cargo.toml Cargo.lock"
     fi

@@ -91,8 +91,8 @@ fn bearer(event: &AuthorizerEvent) -> Option<ApiKeySecret> {
     if scheme.eq_ignore_ascii_case("bearer") { ApiKeySecret::parse(key.trim()).ok() } else { None }
 }
 
-/// Returns a policy for the whole stage, so that the cached answer is right for every route. The endpoints check the
-/// scopes.
+/// Returns a policy for the whole stage, so that the cached answer is right for every route. The endpoints themselves
+/// check the scopes.
 fn answer(method_arn: &str, key: &ApiKey, merchant: Merchant) -> AuthorizerAnswer {
     let stage: Vec<&str> = method_arn.splitn(3, '/').take(2).collect();
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();

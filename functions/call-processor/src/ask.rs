@@ -105,8 +105,7 @@ async fn conclude(context: &Context, operation: &Operation, asking: &Asking) -> 
             (Conclusion::Ended(Ending::Done(_)), Verb::Undo) => {
                 let reference = &operation.reference;
                 tracing::error!(target: "spillway", %reference, "a charge appeared after its payment failed, and was undone");
-                // This is counted before the commit. If the commit fails, the next look-up may no longer find the
-                // charge.
+                // Counted before the commit: if that fails, the next look-up may not find the charge any more.
                 context.metrics.add(Metric::LateChargesUndone, 1);
             }
             (Conclusion::AskAgain(_), _) if is_unknown => context.metrics.add(Metric::OutcomesUnknown, 1),

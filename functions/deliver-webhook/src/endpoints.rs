@@ -9,8 +9,7 @@ use spillway_store::{Readable, StoreError, WorkItem};
 
 use crate::Context;
 
-/// The endpoints, read strongly after the batch was received. So an event finds every endpoint that was created before
-/// it.
+/// The endpoints, read strongly after the batch was received. So an event finds each endpoint that is older than itself.
 pub struct Endpoints(HashMap<Tenant, Result<Readable<WebhookEndpoint>, StoreError>>);
 
 impl Endpoints {

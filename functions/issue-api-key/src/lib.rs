@@ -58,8 +58,7 @@ pub enum IssueApiKeyError {
     Store(#[from] StoreError),
 }
 
-/// Stores the key's hash and returns the key with its secret. A repeated request returns the same key without its
-/// secret.
+/// Stores the key's hash and returns the key with its secret. A repeated request returns the key without the secret.
 pub async fn handle(
     context: Arc<Context<StoreOnly>>, invocation: Invocation, request: IssueApiKey,
 ) -> Result<Answered<ApiKeyView>, IssueApiKeyError> {

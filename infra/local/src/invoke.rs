@@ -61,8 +61,8 @@ impl Functions {
         self.0.run(function.to_owned(), payload).await
     }
 
-    /// How many calls of one function run at the same time. Further calls wait in their order, without regard to
-    /// tenants.
+    /// How many calls of one function run at the same time. Further calls wait in their order, whichever tenant they
+    /// belong to.
     pub fn at_once(&self) -> usize {
         self.0.at_once()
     }

@@ -96,8 +96,8 @@ pub(super) fn write<P>(
     }
 }
 
-/// The complete lines, each with a line break. `shown` is the content of the invocation's line. None if the level hides
-/// it.
+/// The complete lines, each with a line break. `shown` is the content of the invocation's line, or None if the level
+/// hides that line.
 fn lines(
     severity: tracing::Level, shown: Option<(Of<'_>, Measures<'_>, &[Vec<Subject>])>, metrics: Vec<Embedded<'_>>,
     now: Timestamp,

@@ -3,6 +3,7 @@
 pub mod consumed;
 pub mod receiver;
 pub mod server;
+mod store_call;
 pub(crate) mod store_conflicts;
 pub(crate) mod store_errors;
 pub mod store_proxy;

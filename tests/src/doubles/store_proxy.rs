@@ -11,51 +11,14 @@ use hyper::{HeaderMap, Request, Response};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+pub use super::store_call::{Call, Matching};
 use crate::api::eventually::{Deadline, eventually};
 use crate::client;
 use crate::consumed::{self, Consumed};
+
 use crate::server::{Answered, Closed, Server};
 use crate::store_conflicts::{Claim, Conflicts};
 use crate::store_errors::{Answer, canceled, error};
-
-/// One call as it arrived. Each retry of the SDK is its own call.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// `PutItem`, …
-    pub operation: String,
-    /// The request in DynamoDB's JSON.
-    pub body: String,
-}
-
-/// Selects the calls that a fault applies to.
-#[derive(Debug, Clone)]
-pub struct Matching {
-    operation: Option<&'static str>,
-    parts: Vec<String>,
-}
-
-impl Matching {
-    /// Every call.
-    pub fn all() -> Matching {
-        Matching { operation: None, parts: Vec::new() }
-    }
-
-    /// Calls of this operation.
-    pub fn operation(name: &'static str) -> Matching {
-        Matching { operation: Some(name), parts: Vec::new() }
-    }
-
-    /// Restricts it to calls whose body contains `part`.
-    pub fn with(mut self, part: &str) -> Matching {
-        self.parts.push(part.to_owned());
-        self
-    }
-
-    fn is(&self, call: &Call) -> bool {
-        self.operation.is_none_or(|name| name == call.operation)
-            && self.parts.iter().all(|part| call.body.contains(part))
-    }
-}
 
 /// A fault injected into a call.
 #[derive(Debug, Clone)]
@@ -289,7 +252,7 @@ async fn receive(shared: Arc<Shared>, request: Request<Bytes>) -> Answered {
 }
 
 async fn answer(shared: Arc<Shared>, headers: HeaderMap, body: Bytes) -> Answered {
-    let call = call(&headers, &body);
+    let call = Call::of(&headers, &body);
     let _items = match shared.claim(&call).await {
         Ok(claim) => claim,
         Err(conflict) => return Ok(conflict),
@@ -318,12 +281,6 @@ async fn answer(shared: Arc<Shared>, headers: HeaderMap, body: Bytes) -> Answere
             answer
         }
     }
-}
-
-fn call(headers: &HeaderMap, body: &Bytes) -> Call {
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-    Call { operation, body: String::from_utf8_lossy(body).into_owned() }
 }
 
 /// Waits for the decision about a held call; `Err` closes its connection.
@@ -368,7 +325,7 @@ impl Shared {
 
     async fn forward(&self, mut headers: HeaderMap, mut body: Bytes) -> Answered {
         headers.remove("host");
-        let measured = self.state.lock().unwrap().consumed.is_some().then(|| call(&headers, &body));
+        let measured = self.state.lock().unwrap().consumed.is_some().then(|| Call::of(&headers, &body));
         if let Some(call) = &measured {
             headers.remove("content-length");
             body = consumed::asking(call).into();

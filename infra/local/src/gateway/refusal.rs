@@ -33,7 +33,7 @@ impl Refusal {
     pub fn why(self) -> &'static str {
         match self {
             Self::AccessDenied => "the authorizer does not allow it",
-            Self::AuthorizerConfigurationError => "the authorizer's answer is none",
+            Self::AuthorizerConfigurationError => "the authorizer's answer is invalid",
             Self::AuthorizerFailure => "the authorizer failed",
             Self::BadRequestBody => "the body did not come as HTTP says",
             Self::IntegrationTimeout => "the function did not answer in time",
@@ -43,7 +43,7 @@ impl Refusal {
             Self::Throttled => "too many requests at once",
             Self::Unauthorized => "no valid API key",
             Self::UnsupportedMediaType => "a body of this type or coding is not taken",
-            Self::BadGateway => "the function failed, or its answer is none",
+            Self::BadGateway => "the function failed, or its answer is invalid",
         }
     }
 

@@ -7,8 +7,8 @@ use crate::template::{Mock, Route};
 /// Names and decoded values of the path's parameters.
 pub(super) type PathParameters = Vec<(String, String)>;
 
-/// The route for `method` and `path`. A slash at the end of the path does not count. A literal segment wins over a
-/// parameter.
+/// The route for `method` and `path`. A slash at the end of the path does not count. A literal segment wins over one
+/// that is a parameter.
 pub(super) fn find<'a>(routes: &'a [Route], method: &str, path: &str) -> Option<(&'a Route, PathParameters)> {
     let candidates = routes.iter().filter(|route| route.method == method);
     let candidates = candidates.filter_map(|route| Some((route, matched(&route.path, path)?)));

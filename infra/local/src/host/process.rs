@@ -70,8 +70,8 @@ pub fn environment(region: &str) -> [(&'static str, String); 7] {
     ]
 }
 
-/// Starts the process in a group of its own, so that only the runner receives the terminal's Ctrl-C. It ends with the
-/// runner.
+/// Starts the process in a group of its own, so that only the runner receives the terminal's Ctrl-C. The process ends
+/// with the runner.
 pub(super) fn spawn(
     mut command: tokio::process::Command, function: &str, log: &Log,
 ) -> std::io::Result<(Child, Output)> {
