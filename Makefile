@@ -50,7 +50,7 @@ chaos:
 
 # Runs all checks and tests on this machine.
 .PHONY: test
-test: lint-template lint-openapi deny $(EXAMPLES_READY) $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY)
+test: lint-template check-security lint-openapi deny $(EXAMPLES_READY) $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY)
 	@tests/run.sh
 
 # Checks licences and sources of all crates by deny.toml.
