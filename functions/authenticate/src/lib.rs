@@ -88,7 +88,7 @@ fn bearer(event: &AuthorizerEvent) -> Option<ApiKeySecret> {
     };
     let [header] = all.as_slice() else { return None };
     let (scheme, key) = header.trim().split_once(' ')?;
-    if scheme.eq_ignore_ascii_case("bearer") { ApiKeySecret::parse(key.trim()).ok() } else { None }
+    if scheme.eq_ignore_ascii_case("bearer") { ApiKeySecret::parse(key.trim()) } else { None }
 }
 
 /// Returns a policy for the whole stage, so that the cached answer is right for every route. The endpoints themselves

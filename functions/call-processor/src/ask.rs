@@ -38,7 +38,9 @@ async fn finish_operation<T: Asks + Shown>(
         return Ok(Outcome::new("too early to ask again"));
     };
     let terms = match &conclusion {
-        Conclusion::Ended(Ending::Done(_)) if operation.verb.is_priced() => Some(terms(context, &operation).await?),
+        Conclusion::Ended(Ending::Done(_)) if operation.verb.rules().is_priced => {
+            Some(terms(context, &operation).await?)
+        }
         _ => None,
     };
     for _ in 0..TRIES_MAX {
@@ -94,7 +96,7 @@ async fn conclude(context: &Context, operation: &Operation, asking: &Asking) -> 
         let conclusion = asking.conclude(ask, answer, context.now(), policy, spread);
         match (&conclusion, operation.verb) {
             (Conclusion::Call, verb) => {
-                if !verb.looks_first() {
+                if !verb.rules().looks_first {
                     let reference = &operation.reference;
                     tracing::error!(target: "spillway", %reference, %verb, "the processor has lost it, and is called again");
                     context.metrics.add(Metric::OperationsCalledAgain, 1);

@@ -13,8 +13,7 @@ use spillway_work::{Outgoing, Queues, WorkError};
 const AT_ONCE: usize = 16;
 /// The claim from which an item counts as overdue: so many claims point to a fault.
 const OVERDUE_CLAIMS: u32 = 3;
-/// Milliseconds that remain of the invocation when the sweep ends. An invocation of less than 20 s keeps half its time.
-/// (For `cargo lambda watch`, which has no deadline, 10 s are assumed.)
+/// Milliseconds that remain of the invocation when the sweep ends.
 const RESERVE_MS: i64 = 10_000;
 
 /// The store, the queues, and the time between two claims of an item.
@@ -43,8 +42,7 @@ pub async fn handle(context: Arc<Context>, invocation: Invocation) -> (Vec<WorkI
     for (index, space) in DueSpace::ALL.into_iter().enumerate() {
         let now = context.now();
         let spaces_left = i64::try_from(DueSpace::ALL.len() - index).unwrap_or(1);
-        let left_ms = invocation.deadline.since(now).max(0);
-        let until = now.plus_millis((left_ms - RESERVE_MS.min(left_ms / 2)) / spaces_left);
+        let until = now.plus_millis((invocation.deadline.since(now) - RESERVE_MS) / spaces_left);
         let swept = sweep(&context, space, until).await;
         counts.push(format!("{} {}", swept.enqueued.len(), space.as_str()));
         enqueued.extend(swept.enqueued);

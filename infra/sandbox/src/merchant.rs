@@ -10,9 +10,6 @@ use spillway_domain::api_key::Scope;
 
 use crate::invoke::{Functions, InvokeError};
 
-/// The scopes of the key: all.
-const SCOPES: &[Scope] = Scope::ALL;
-
 /// Attempts to create merchant and key. On a slow machine a function's first call can exceed the function's timeout.
 const ATTEMPTS: u32 = 3;
 
@@ -90,7 +87,7 @@ async fn is_valid(functions: &Functions, api_key: &str) -> Result<bool, SandboxE
     match call(functions, "authenticate", &request).await {
         Ok(answer) => {
             let scopes = answer["context"]["scopes"].as_str().unwrap_or_default();
-            Ok(SCOPES.iter().all(|scope| scopes.split(' ').any(|held| held == scope.as_str())))
+            Ok(Scope::ALL.iter().all(|scope| scopes.split(' ').any(|held| held == scope.as_str())))
         }
         // An authorizer refuses a caller by an error with exactly this text.
         Err(SandboxError::Function(_, InvokeError::Function(message))) if message == "Unauthorized" => Ok(false),
@@ -104,7 +101,7 @@ async fn issue_key(functions: &Functions, merchant: &str) -> Result<String, Sand
         "merchant": merchant,
         "mode": "test",
         "reference": format!("sandbox-{}", uuid::Uuid::new_v4().simple()),
-        "scopes": SCOPES,
+        "scopes": Scope::ALL,
         "expires_at": null,
     });
     text(call(functions, "issue-api-key", &request).await?, "issue-api-key", "secret")

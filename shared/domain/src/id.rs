@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::text::serde_as_text;
 use crate::time::Timestamp;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -177,8 +178,7 @@ impl<'de, K: Kind> Deserialize<'de> for Id<K> {
 
 /// The id of an object of any kind. The kind may be unknown to this version of the code, because items that a newer
 /// version wrote must be readable.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectId(String);
 
 impl ObjectId {
@@ -207,12 +207,7 @@ impl fmt::Display for ObjectId {
     }
 }
 
-impl<'de> Deserialize<'de> for ObjectId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ObjectId, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        ObjectId::parse(&text).map_err(serde::de::Error::custom)
-    }
-}
+serde_as_text!(ObjectId);
 
 /// Whether the text has the form of the part after an id's prefix.
 fn is_tail(text: &str) -> bool {

@@ -3,11 +3,12 @@
 //!
 //! Spillway never guesses an unknown outcome. While the processor stores our idempotency key, the identical call is
 //! repeated. Later the operation is looked up by our reference at the processor. An undo is looked up from the start.
-//! If a look-up finds nothing, the consequence differs by verb: the private table `Verb::rules` and
+//! If a look-up finds nothing, the consequence differs by verb: the table [`Verb::rules`] and
 //! [`Asking::conclude`] define it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 use crate::change::{Change, ChangeError};
 use crate::currency::Currency;
@@ -23,9 +24,7 @@ use crate::time::Timestamp;
 pub const CLOCK_SKEW_MS: i64 = 1_000;
 
 /// The action of an operation.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Verb {
     /// Authorize and capture in one step.
@@ -39,16 +38,16 @@ pub enum Verb {
 as_text!(Verb);
 
 /// The rules of one verb.
-struct VerbRules {
+pub struct VerbRules {
     /// Whether a look-up comes before each call. For `Undo` it looks for the charge: only if it finds one is the undo
     /// called.
-    looks_first: bool,
+    pub looks_first: bool,
     /// The consequence if a look-up finds nothing.
     absence: Absence,
     /// Whether a refusal ends the operation. If not, the operation is repeated until it is done.
     may_be_refused: bool,
     /// Whether the change after success needs the terms of a capture.
-    is_priced: bool,
+    pub is_priced: bool,
 }
 
 /// The consequence if a look-up finds nothing.
@@ -65,7 +64,7 @@ enum Absence {
 
 impl Verb {
     /// The rules of this verb.
-    fn rules(self) -> VerbRules {
+    pub fn rules(self) -> VerbRules {
         let rules = |looks_first, absence, may_be_refused, is_priced| VerbRules {
             looks_first,
             absence,
@@ -78,17 +77,6 @@ impl Verb {
             Verb::Undo => rules(true, Absence::EndAtLastLookUp, false, false),
             Verb::Refund => rules(false, Absence::CallAgainIfAbsentTwice, true, false),
         }
-    }
-
-    /// Whether a look-up comes before each call. For `Undo` it looks for the charge: only if it finds one is the undo
-    /// called.
-    pub fn looks_first(self) -> bool {
-        self.rules().looks_first
-    }
-
-    /// Whether the change after success needs the terms of a capture.
-    pub fn is_priced(self) -> bool {
-        self.rules().is_priced
     }
 }
 

@@ -22,6 +22,12 @@ pub(super) struct InvocationSummary {
     pub(super) failed: bool,
 }
 
+impl InvocationSummary {
+    pub(super) fn new(request_id: &str, source: &str) -> InvocationSummary {
+        InvocationSummary { request_id: request_id.to_owned(), source: source.to_owned(), ..Default::default() }
+    }
+}
+
 /// The members that identify the invocation of a line. Here and below, empty and zero members are left out, because log
 /// bytes cost money.
 #[derive(Clone, Copy, Serialize)]
@@ -145,11 +151,7 @@ mod tests {
     }
 
     fn written(shown: bool, severity: tracing::Level, counted: u64) -> String {
-        let summary = InvocationSummary {
-            source: "queue".to_owned(),
-            outcome: "ok 1".to_owned(),
-            ..InvocationSummary::default()
-        };
+        let summary = InvocationSummary { outcome: "ok 1".to_owned(), ..InvocationSummary::new("", "queue") };
         let metrics = Metrics::default();
         metrics.add(Metric::MovementsFolded, counted);
         let (of, measures) = of_summary(&summary);

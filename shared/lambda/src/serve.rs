@@ -39,8 +39,8 @@ pub struct Invocation {
 pub const UNAUTHORIZED: &str = "Unauthorized";
 pub(super) const UNREADABLE: &str = "The request can't be read";
 
-/// The assumed milliseconds of an invocation whose deadline has passed (`cargo lambda watch` sends a deadline in 1970).
-const DEADLINE_FALLBACK_MS: i64 = 10_000;
+/// The assumed milliseconds of an invocation whose deadline has passed: `cargo lambda watch` sends a deadline in 1970.
+const DEADLINE_FALLBACK_MS: i64 = 60_000;
 
 /// Serves a queue's messages. `handle` returns a result for each distinct item of the batch, in order. A message whose
 /// item failed comes again after a growing wait. The log line has the outcome of each item.
@@ -53,9 +53,7 @@ where
 {
     run(|context: Arc<Context<P>>, invocation: Invocation, event: MessagesEvent| {
         let batch = Batch::from(event);
-        let mut summary =
-            InvocationSummary { request_id: invocation.request_id.clone(), ..InvocationSummary::default() };
-        summary.source = batch.queue_name().to_owned();
+        let mut summary = InvocationSummary::new(&invocation.request_id, batch.queue_name());
         let during = during(&summary.request_id);
         let results = caught(handle(context.clone(), invocation, batch.items()));
         let handled = async move {
@@ -91,11 +89,7 @@ where
 {
     run(|context: Arc<Context<P>>, invocation: Invocation, event: ChangesEvent| {
         let changes = event.changes();
-        let mut summary = InvocationSummary {
-            request_id: invocation.request_id,
-            source: "stream".to_owned(),
-            ..InvocationSummary::default()
-        };
+        let mut summary = InvocationSummary::new(&invocation.request_id, "stream");
         summary.subjects = changes.iter().map(StreamChange::subject).collect();
         let during = during(&summary.request_id);
         let handled = caught(handle(context.clone(), changes.clone()));
@@ -175,8 +169,7 @@ where
     E: Display,
 {
     run(|context, invocation: Invocation, payload: Box<RawValue>| {
-        let request_id = invocation.request_id.clone();
-        let mut summary = InvocationSummary { request_id, source: "invoke".to_owned(), ..InvocationSummary::default() };
+        let mut summary = InvocationSummary::new(&invocation.request_id, "invoke");
         let parsed = read(payload.get());
         let unreadable = parsed.is_err();
         let during = during(&summary.request_id);
@@ -217,11 +210,7 @@ where
     E: Display,
 {
     run(|context, invocation: Invocation, _: Value| {
-        let mut summary = InvocationSummary {
-            request_id: invocation.request_id.clone(),
-            source: "schedule".to_owned(),
-            ..InvocationSummary::default()
-        };
+        let mut summary = InvocationSummary::new(&invocation.request_id, "schedule");
         let during = during(&summary.request_id);
         let handled = caught(handle(context, invocation));
         let handled = async move {

@@ -9,7 +9,10 @@ use spillway_domain::refund::Refund;
 use spillway_domain::resource::Resource;
 use spillway_domain::tenant::Tenant;
 
-use super::due::DueSpace;
+use self::Name::{Both, ModeAndCurrency, Partition, Sort};
+use self::Pattern::{Begins, Is};
+use self::QueueName::{Folds, Processor, Webhooks};
+use super::due::DueSpace::{self, Deliveries, Events, Money};
 use super::keys::{self, TableKey};
 
 /// A kind of item that may need work.
@@ -69,8 +72,8 @@ pub(super) enum Pattern {
 impl Pattern {
     fn matches(self, text: &str) -> bool {
         match self {
-            Pattern::Is(this) => text == this,
-            Pattern::Begins(prefix) => text.starts_with(prefix),
+            Is(this) => text == this,
+            Begins(prefix) => text.starts_with(prefix),
             Pattern::Currency => Currency::parse(text).is_ok(),
         }
     }
@@ -108,72 +111,21 @@ pub(super) struct Work {
 
 /// The table of kinds. The first matching row counts.
 const WORK: &[Work] = &[
-    resource::<Payment>(WorkKind::Payment, "pay_"),
-    resource::<Refund>(WorkKind::Refund, "re_"),
-    Work {
-        kind: WorkKind::Balance,
-        partition: Pattern::Is("movements"),
-        sort: Pattern::Begins(keys::MOVEMENT_PREFIX),
-        name: Name::ModeAndCurrency,
-        queue: QueueName::Folds,
-        inserted: true,
-        woken: false,
-        due: None,
-    },
-    Work {
-        kind: WorkKind::Balance,
-        partition: Pattern::Is("balances"),
-        sort: Pattern::Currency,
-        name: Name::ModeAndCurrency,
-        queue: QueueName::Folds,
-        inserted: false,
-        woken: false,
-        due: Some(DueSpace::Money),
-    },
-    Work {
-        kind: WorkKind::Event,
-        partition: Pattern::Is("events"),
-        sort: Pattern::Begins("evt_"),
-        name: Name::Sort,
-        queue: QueueName::Webhooks,
-        inserted: true,
-        woken: false,
-        due: Some(DueSpace::Events),
-    },
-    Work {
-        kind: WorkKind::Delivery,
-        partition: Pattern::Begins("evt_"),
-        sort: Pattern::Begins("we_"),
-        name: Name::Both,
-        queue: QueueName::Webhooks,
-        inserted: false,
-        woken: true,
-        due: Some(DueSpace::Deliveries),
-    },
-    Work {
-        kind: WorkKind::WebhookEndpoint,
-        partition: Pattern::Is("webhooks"),
-        sort: Pattern::Begins("we_"),
-        name: Name::Sort,
-        queue: QueueName::Webhooks,
-        inserted: false,
-        woken: true,
-        due: None,
-    },
+    // kind, partition key, sort key, name in the log, queue, whether (a new item, a wake) brings a message, due times
+    row(WorkKind::Payment, Begins("pay_"), Is(Payment::NAME), Partition, Processor, (true, true), Some(Money)),
+    row(WorkKind::Refund, Begins("re_"), Is(Refund::NAME), Partition, Processor, (true, true), Some(Money)),
+    row(WorkKind::Balance, Is("movements"), Begins(keys::MOVEMENT_PREFIX), ModeAndCurrency, Folds, (true, false), None),
+    row(WorkKind::Balance, Is("balances"), Pattern::Currency, ModeAndCurrency, Folds, (false, false), Some(Money)),
+    row(WorkKind::Event, Is("events"), Begins("evt_"), Sort, Webhooks, (true, false), Some(Events)),
+    row(WorkKind::Delivery, Begins("evt_"), Begins("we_"), Both, Webhooks, (false, true), Some(Deliveries)),
+    row(WorkKind::WebhookEndpoint, Is("webhooks"), Begins("we_"), Sort, Webhooks, (false, true), None),
 ];
 
-/// The row of a resource with operations at a card processor.
-const fn resource<T: Resource>(kind: WorkKind, id_prefix: &'static str) -> Work {
-    Work {
-        kind,
-        partition: Pattern::Begins(id_prefix),
-        sort: Pattern::Is(T::NAME),
-        name: Name::Partition,
-        queue: QueueName::Processor,
-        inserted: true,
-        woken: true,
-        due: Some(DueSpace::Money),
-    }
+const fn row(
+    kind: WorkKind, partition: Pattern, sort: Pattern, name: Name, queue: QueueName, (inserted, woken): (bool, bool),
+    due: Option<DueSpace>,
+) -> Work {
+    Work { kind, partition, sort, name, queue, inserted, woken, due }
 }
 
 /// Whether a stream record of this item brings a message. `inserted`: the item is new. `woken`: its counter `wake`
@@ -192,8 +144,8 @@ pub fn stream_filters() -> [serde_json::Value; 2] {
     let mut sorts: Vec<serde_json::Value> = Vec::new();
     for work in WORK.iter().filter(|work| work.inserted) {
         let sort = match work.sort {
-            Pattern::Is(this) => serde_json::json!(this),
-            Pattern::Begins(prefix) => serde_json::json!({"prefix": prefix}),
+            Is(this) => serde_json::json!(this),
+            Begins(prefix) => serde_json::json!({"prefix": prefix}),
             Pattern::Currency => continue,
         };
         sorts.push(sort);

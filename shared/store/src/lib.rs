@@ -86,12 +86,6 @@ pub struct Store {
     metrics: Arc<Metrics>,
 }
 
-impl fmt::Debug for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("table", &self.table).finish_non_exhaustive()
-    }
-}
-
 impl Store {
     /// The table that `TABLE_NAME` names. Items that can't be read are counted in the invocation's metrics. Errors if a
     /// variable is missing or wrong.

@@ -187,7 +187,7 @@ impl ApiRequestExt for Request {
     fn idempotency_key(&self) -> Result<IdempotencyKey, Problem> {
         let header = single_header(self, "idempotency-key", Problem::idempotency_key_invalid())?;
         let header = header.ok_or_else(Problem::idempotency_key_missing)?;
-        IdempotencyKey::parse(header).map_err(|_| Problem::idempotency_key_invalid())
+        IdempotencyKey::parse(header).ok_or_else(Problem::idempotency_key_invalid)
     }
 
     fn if_match(&self) -> Result<IfMatch, Problem> {

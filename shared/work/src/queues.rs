@@ -1,7 +1,6 @@
 //! Sending messages.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
@@ -20,12 +19,6 @@ const BATCH_MAX: usize = 10;
 pub struct Queues {
     client: Client,
     urls: HashMap<QueueName, String>,
-}
-
-impl fmt::Debug for Queues {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queues").field("urls", &self.urls).finish_non_exhaustive()
-    }
 }
 
 /// Parts of a function that sends messages, or delays received ones.

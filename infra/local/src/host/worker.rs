@@ -98,7 +98,7 @@ impl Worker {
             }
         }
         if ended.start {
-            self.host.start(&self.pool);
+            self.host.start(&self.pool, None);
         }
     }
 
@@ -199,8 +199,8 @@ impl Worker {
         } else if job.returns > RETURNS_MAX {
             let why = "no process took the call".to_owned();
             let _ = job.reply.send(Err(InvokeError::Crashed(why)));
-        } else if self.pool.give_back(job) {
-            self.host.start(&self.pool);
+        } else if self.pool.submit(job) {
+            self.host.start(&self.pool, None);
         }
     }
 

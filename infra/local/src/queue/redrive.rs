@@ -17,7 +17,7 @@ impl Queues {
         }
         let destination = destination_arn.map(|arn| self.by_arn(arn)).transpose()?;
         let now = self.now();
-        self.store()?.move_all(&source, destination.as_deref(), now)?;
+        self.store().move_all(&source, destination.as_deref(), now)?;
         for queue in self.all() {
             self.wake(&queue.settings.name);
         }

@@ -34,7 +34,8 @@ fn an_undo_is_looked_up_first() {
 
 #[test]
 fn only_an_undo_looks_first_and_only_an_authorization_is_priced() {
-    let rules = [Verb::Authorize, Verb::Undo, Verb::Refund].map(|verb| (verb.looks_first(), verb.is_priced()));
+    let rules = [Verb::Authorize, Verb::Undo, Verb::Refund].map(Verb::rules);
+    let rules = rules.map(|rules| (rules.looks_first, rules.is_priced));
     assert_eq!(rules, [(false, true), (true, false), (false, false)]);
 }
 

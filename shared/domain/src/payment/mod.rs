@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 use crate::change::{Change, ChangeError};
 use crate::currency::Currency;
 use crate::event::{Event, EventType};
 use crate::fee::Terms;
 use crate::id::PaymentKind;
-use crate::ledger::{Account, Draft, EntryType, Posted};
+use crate::ledger::{Account, Draft, EntryType};
 use crate::money::Minor;
 use crate::operation::{
     Asking, Asks, Ending, Failure, Operation, PaymentMethod, Receipt, Target, UnknownOutcomePolicy, Verb,
@@ -20,9 +21,7 @@ use crate::text::as_text;
 use crate::time::{Day, Timestamp};
 
 /// The status of a payment.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Status {
     /// The payment was accepted. The processor has not given a final answer yet.
@@ -36,9 +35,7 @@ pub enum Status {
 as_text!(Status, "PaymentStatus");
 
 /// When a payment is captured.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum CaptureMethod {
     /// The payment is captured together with its authorization.
@@ -228,19 +225,11 @@ impl Payment {
             available_on: Some(available_on),
             ..self.moved_to(Status::Succeeded, now)?
         };
-        let posted = Posted {
-            source: payment.meta.id.clone().into(),
-            version: payment.meta.version,
-            shard: payment.meta.shard,
-            available_on,
-            request_id: payment.meta.request_id.clone(),
-            at: now,
-        };
         let entry = Draft::of(EntryType::Capture, currency)
             .debit(Account::ProcessorReceivable, amount)
             .credit(Account::Merchant, amount.minus(fee)?)
             .credit(Account::FeeIncome, fee)
-            .post(posted)?;
+            .post(&payment.meta, available_on, now)?;
         let events = vec![Event::of(EventType::PaymentSucceeded, &payment.meta)];
         Ok(Change { entries: vec![entry], events, ..Change::step(self.clone(), payment) })
     }

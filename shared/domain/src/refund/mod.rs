@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 use crate::change::{Adjustment, Change, ChangeError};
 use crate::currency::Currency;
 use crate::event::{Event, EventType};
 use crate::fee::Terms;
 use crate::id::{ObjectId, PaymentId, RefundId, RefundKind};
-use crate::ledger::{Account, Draft, EntryType, JournalEntry, Movement, Posted};
+use crate::ledger::{Account, Draft, EntryType, JournalEntry, Movement};
 use crate::money::Minor;
 use crate::operation::{Asking, Asks, Ending, Failure, Operation, Target, UnknownOutcomePolicy, Verb};
 use crate::payment::{AMOUNT_REFUNDED, Payment, REFUNDABLE};
@@ -18,9 +19,7 @@ use crate::text::as_text;
 use crate::time::{Day, Timestamp};
 
 /// The status of a refund.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Status {
     /// The refund was accepted, and its amount taken from the balance. The processor has not given a final answer yet.
@@ -183,17 +182,9 @@ impl Refund {
     fn posted(
         &self, entry_type: EntryType, debit: Account, credit: Account, now: Timestamp,
     ) -> Result<(JournalEntry, Option<Movement>), ChangeError> {
-        let posted = Posted {
-            source: self.meta.id.clone().into(),
-            version: self.meta.version,
-            shard: self.meta.shard,
-            available_on: self.payment_available_on.max(now.day()),
-            request_id: self.meta.request_id.clone(),
-            at: now,
-        };
         let draft =
             Draft::of(entry_type, self.currency).debit(debit, self.asked.amount).credit(credit, self.asked.amount);
-        Ok(draft.post(posted)?)
+        Ok(draft.post(&self.meta, self.payment_available_on.max(now.day()), now)?)
     }
 
     fn moved_to(&self, status: Status, now: Timestamp) -> Result<Refund, ForbiddenMove> {

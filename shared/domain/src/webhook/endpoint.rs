@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 use super::filter::EventFilter;
 use crate::event::{Event, EventType};
@@ -39,9 +40,7 @@ const OVERLAP_MS: i64 = 24 * 3_600_000;
 const SECRETS_MAX: usize = 3;
 
 /// The status of a webhook endpoint.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum EndpointStatus {
     /// The endpoint receives events.
