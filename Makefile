@@ -129,6 +129,12 @@ test-many: $(CARGO_LAMBDA_READY)
 deploy: $(SAM_READY) $(CARGO_LAMBDA_READY)
 	@infra/deploy/aws.sh
 
+# Points the aliases of all functions back at the release before, or at the release TO=: STACK= AWS_REGION=
+# DRY_RUN=1 only prints what it would do (docs/runbooks/bad-release.md).
+.PHONY: rollback
+rollback: $(SAM_READY)
+	@$(TOOLS)/sam/bin/python infra/deploy/releases.py rollback "$(STACK)" "$(AWS_REGION)"
+
 # Builds and deploys to an AWS emulator on this machine, which stays up.
 # DEPLOY_PORT= PARAMETERS="Name=value …"
 .PHONY: deploy-local
@@ -144,6 +150,11 @@ undeploy-local: $(MINISTACK_READY)
 .PHONY: test-deploy
 test-deploy: $(SAM_READY) $(CARGO_LAMBDA_READY) $(MINISTACK_READY)
 	@infra/deploy/local.sh test
+
+# Upgrades the release before (BEFORE=, a git ref) to this one on the emulator, runs both on one table, and goes back.
+.PHONY: test-release
+test-release: $(SAM_READY) $(CARGO_LAMBDA_READY) $(MINISTACK_READY)
+	@infra/deploy/local.sh release
 
 # Checks any stack from outside with one test key: make smoke URL=https://…/v1 KEY=sk_test_…
 .PHONY: smoke

@@ -26,10 +26,16 @@ $settings
 SETTINGS
 
 # `--no-cached`: the cache compares only a function's own folder, so a change in shared/ would not be deployed.
-[ -n "${BUILT:-}" ] || sam build --config-file "$CONFIG" --template "$template" --build-dir "$build" --no-cached \
-    --parameter-overrides "$parameters"
+if [ -z "${BUILT:-}" ]; then
+    sam build --config-file "$CONFIG" --template "$template" --build-dir "$build" --no-cached \
+        --parameter-overrides "$parameters"
+    "$tools/sam/bin/python" infra/deploy/stamp.py "$build/template.yaml"
+fi
+# A version that a failed deployment has left would make Lambda refuse the same code again.
+changed=$("$tools/sam/bin/python" infra/deploy/releases.py prune "$stack" "$region")
 if [ -t 0 ]; then ask=; else ask=--no-confirm-changeset; fi
 # shellcheck disable=SC2086
-exec sam deploy --config-file "$CONFIG" --template-file "$build/template.yaml" --stack-name "$stack" \
+sam deploy --config-file "$CONFIG" --template-file "$build/template.yaml" --stack-name "$stack" \
     --region "$region" --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND $options --no-fail-on-empty-changeset $ask \
     --parameter-overrides "$parameters"
+"$tools/sam/bin/python" infra/deploy/releases.py settle "$stack" "$region" "$changed"

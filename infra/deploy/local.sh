@@ -3,6 +3,7 @@
 #   local.sh up      deploys the stack and leaves it running, with a merchant and its API key. Again, it upgrades the stack.
 #   local.sh down    ends the emulator that `up` started
 #   local.sh test    deploys a stack of its own, runs the black-box tests against it, upgrades and deletes it
+#   local.sh release tries the release before and this one on one table
 # It needs Linux: the functions are built for Lambda and run without a container.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -10,6 +11,7 @@ mode=${1:-}
 export DEPLOY_PORT=${DEPLOY_PORT:-4566}
 case $mode in
 test) export DEPLOY_DATA=${DEPLOY_DATA:-.local/test-deploy} ;;
+release) export DEPLOY_DATA=${DEPLOY_DATA:-.local/test-release} ;;
 *) export DEPLOY_DATA=${DEPLOY_DATA:-.local/deploy} ;;
 esac
 data=$DEPLOY_DATA
@@ -60,6 +62,7 @@ build() {
     [ -z "${BUILT:-}" ] || return 0 # an earlier run has built them
     logged "$2 can't be built" "build-$1" "$sam" build --template "$2" --build-dir "$data/build/$1" \
         --parameter-overrides "Architecture=$architecture"
+    "$python" infra/deploy/stamp.py "$data/build/$1/template.yaml"
 }
 
 # deploy NAME Parameter=value …: deploys the stack NAME from the result of `build NAME`.
@@ -114,7 +117,8 @@ give_up() {
     infra/deploy/emulator.sh stop
 }
 
-up() {
+# Checks the machine, starts the emulator unless it runs, and builds Spillway.
+prepare() {
     [ "$(uname -s)" = Linux ] || fail "This needs Linux: the functions are built for Lambda and run here without a container."
     case $(uname -m) in
     x86_64) architecture=x86_64 ;;
@@ -125,7 +129,7 @@ up() {
         [ -x "$tools/$tool" ] || fail "$tool is missing under $tools: run \`make deploy-local\`, which installs it."
     done
     mkdir -p "$data"
-    if [ "$mode" = test ] || ! infra/deploy/emulator.sh running; then
+    if [ "$mode" != up ] || ! infra/deploy/emulator.sh running; then
         infra/deploy/emulator.sh start
         trap give_up EXIT
         trap 'exit 130' INT TERM HUP
@@ -134,6 +138,10 @@ up() {
     fi
     step "sam build: some minutes the first time (tail -f $data/build-spillway.log)"
     build spillway infra/template.yaml
+}
+
+up() {
+    prepare
     step "sam deploy (tail -f $data/deploy-spillway.log)"
     deploy_spillway
     url=$(stage "$data/outputs.json")/v1
@@ -161,6 +169,8 @@ run_tests() {
     upgraded one
     step "make deploy and the SAM CLI alone (a function for arm64, built with Zig: some minutes the first time)"
     "$python" -u tests/deploying.py "$data" "$architecture"
+    step "releases and the way back"
+    "$python" -u tests/releasing.py "$data" "$architecture"
     step "the commands of docs/"
     "$python" -u tests/commands.py run plain
     step "error messages"
@@ -196,5 +206,10 @@ test)
     run_tests
     step "all tests passed"
     ;;
-*) fail "Usage: local.sh up | down | test" ;;
+release)
+    prepare
+    "$python" -u tests/release.py "$data" "$architecture"
+    step "both releases work on one table"
+    ;;
+*) fail "Usage: local.sh up | down | test | release" ;;
 esac

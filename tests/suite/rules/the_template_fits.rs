@@ -144,7 +144,7 @@ fn settings<'a>(template: &'a Map<String, Value>, function: &'a Value) -> BTreeS
 
 /// SAM publishes a version when the text of a function changes, where a parameter is but a name. So each version carries
 /// a text with the values of the function's own: with one more, a version would be made of a function that has not
-/// changed, which Lambda refuses. And there is one version only.
+/// changed, which Lambda refuses. Old versions stay for `make rollback`.
 #[test]
 fn a_version_carries_exactly_the_settings_of_its_function() {
     let template = expanded(&[]);
@@ -158,8 +158,20 @@ fn a_version_carries_exactly_the_settings_of_its_function() {
         // Other code for another processor: SAM does see that.
         let others: Vec<_> = parameters(&template, function).into_iter().filter(|it| !own.contains(it)).collect();
         assert_eq!(others, ["Architecture"], "{name}");
-        assert_eq!(template["Resources"][name]["DeletionPolicy"], "Delete", "{name}");
+        assert_eq!(template["Resources"][name]["DeletionPolicy"], "Retain", "{name}");
     }
+}
+
+/// `infra/deploy/stamp.py` replaces it by the version with the commit. A function whose description is the release gets a
+/// version with each release, and so do all others.
+#[test]
+fn the_release_is_the_version_of_the_sources() {
+    let template = expanded(&[]);
+    let release = json!(env!("CARGO_PKG_VERSION"));
+    for (name, function) in of(&template, "AWS::Lambda::Function") {
+        assert_eq!(function["Description"], release, "{name}");
+    }
+    assert_eq!(template["Outputs"]["Release"]["Value"], release);
 }
 
 /// How long a parameter's value can be.
