@@ -18,7 +18,7 @@ use spillway_work::{Outcome, Subject};
 
 pub use request::RedeliverEvent;
 use request::Which;
-use transaction::{Event, Redelivered, redeliver};
+use transaction::{OfEvent, Redelivered, redeliver};
 
 /// Milliseconds that remain of the invocation when no further page begins.
 const RESERVE_MS: i64 = 15_000;
@@ -71,25 +71,22 @@ async fn one_event(
     context: &Context, tenant: &Tenant, event: EventId, endpoint: Option<&EndpointId>,
 ) -> Result<Answered<RedeliveryView>, RedeliverEventError> {
     let results = match redeliver(context, tenant, std::slice::from_ref(&event), endpoint).await?.pop() {
-        Some(Event::Deliveries(results)) => results,
-        Some(Event::Missing) | None => return Err(RedeliverEventError::NoEvent(event)),
-        Some(Event::Unreadable(error)) => return Err(error.into()),
+        Some(OfEvent::Deliveries(results)) => results,
+        Some(OfEvent::Missing) | None => return Err(RedeliverEventError::NoEvent(event)),
+        Some(OfEvent::Unreadable(error)) => return Err(error.into()),
     };
     if results.is_empty() {
         return Err(RedeliverEventError::NoDelivery(event));
     }
-    let refusal = results.iter().find_map(|(endpoint, result)| refused(endpoint, *result));
-    match refusal {
-        Some(refusal) if results.iter().all(|(endpoint, result)| refused(endpoint, *result).is_some()) => Err(refusal),
-        _ => {
-            let mut counts = Counts::default();
-            results.iter().for_each(|(_, result)| counts.add(*result));
-            let endpoints = results.iter().map(|(endpoint, _)| endpoint);
-            let outcome = endpoints.fold(Outcome::new(counts.text()), Outcome::with);
-            let about = Subject::new(&event).of(&tenant.merchant).outcome(outcome);
-            Ok(Answered::new(view::redelivery(counts.0, None), about))
-        }
+    let mut refusals: Vec<_> = results.iter().filter_map(|(endpoint, result)| refusal(endpoint, *result)).collect();
+    if refusals.len() == results.len() {
+        return Err(refusals.swap_remove(0));
     }
+    let mut counts = Counts::default();
+    results.iter().for_each(|(_, result)| counts.add(*result));
+    let outcome = results.iter().map(|(endpoint, _)| endpoint).fold(Outcome::new(counts.text()), Outcome::with);
+    let about = Subject::new(&event).of(&tenant.merchant).outcome(outcome);
+    Ok(Answered::new(view::redelivery(counts.0, None), about))
 }
 
 /// Sends the failed deliveries of all events since a time to one endpoint again, the oldest first. If `until` comes
@@ -111,12 +108,12 @@ async fn since_time(
         for some in events.chunks(REDELIVERIES_MAX) {
             for (id, event) in some.iter().zip(redeliver(context, tenant, some, Some(endpoint)).await?) {
                 match event {
-                    Event::Deliveries(results) => {
+                    OfEvent::Deliveries(results) => {
                         sent.extend(results.iter().filter(|(_, result)| result.is_ok()).map(|_| id.clone()));
                         results.iter().for_each(|(_, result)| counts.add(*result));
                     }
-                    Event::Missing => counts.add_text("expired"),
-                    Event::Unreadable(_) => counts.add_text("unreadable"),
+                    OfEvent::Missing => counts.add_text("expired"),
+                    OfEvent::Unreadable(_) => counts.add_text("unreadable"),
                 }
             }
         }
@@ -132,7 +129,7 @@ async fn since_time(
 }
 
 /// The error for a delivery that is refused because of its endpoint. None for other results.
-fn refused(endpoint: &EndpointId, result: Redelivered) -> Option<RedeliverEventError> {
+fn refusal(endpoint: &EndpointId, result: Redelivered) -> Option<RedeliverEventError> {
     match result {
         Err(NotRedelivered::EndpointDeleted) => Some(RedeliverEventError::NoEndpoint(endpoint.clone())),
         Err(NotRedelivered::EndpointDisabled) => Some(RedeliverEventError::Disabled(endpoint.clone())),

@@ -17,7 +17,7 @@ const TRIES_MAX: u32 = 8;
 pub type Redelivered = Result<(), NotRedelivered>;
 
 /// The result for one event.
-pub enum Event {
+pub enum OfEvent {
     /// The event does not exist, or has expired.
     Missing,
     /// The event or a delivery of it can't be read.
@@ -31,11 +31,12 @@ pub enum Event {
 /// transaction: at most [`spillway_store::REDELIVERIES_MAX`].
 pub async fn redeliver(
     context: &Context, tenant: &Tenant, events: &[EventId], endpoint: Option<&EndpointId>,
-) -> Result<Vec<Event>, RedeliverEventError> {
+) -> Result<Vec<OfEvent>, RedeliverEventError> {
     for _ in 0..TRIES_MAX {
         let endpoints = context.store.webhook_endpoints(tenant).await?.items;
         let decisions = events.iter().map(|event| decide(context, tenant, event, endpoint, &endpoints));
-        let (results, changes): (Vec<Event>, Vec<Vec<Redelivery>>) = try_join_all(decisions).await?.into_iter().unzip();
+        let (results, changes): (Vec<OfEvent>, Vec<Vec<Redelivery>>) =
+            try_join_all(decisions).await?.into_iter().unzip();
         let changes = changes.concat();
         if changes.is_empty() || context.store.redeliver(tenant, &changes, context.now()).await? == Committed::Done {
             return Ok(results);
@@ -47,18 +48,18 @@ pub async fn redeliver(
 /// Reads an event with its deliveries, and decides which of them are sent again.
 async fn decide(
     context: &Context, tenant: &Tenant, id: &EventId, only: Option<&EndpointId>, endpoints: &[WebhookEndpoint],
-) -> Result<(Event, Vec<Redelivery>), StoreError> {
+) -> Result<(OfEvent, Vec<Redelivery>), StoreError> {
     let event = match context.store.event(tenant, id).await {
         Ok(Some(event)) => Arc::new(event),
-        Ok(None) => return Ok((Event::Missing, Vec::new())),
-        Err(unreadable @ StoreError::Corrupt(_)) => return Ok((Event::Unreadable(unreadable), Vec::new())),
+        Ok(None) => return Ok((OfEvent::Missing, Vec::new())),
+        Err(unreadable @ StoreError::Corrupt(_)) => return Ok((OfEvent::Unreadable(unreadable), Vec::new())),
         Err(error) => return Err(error),
     };
     let is_meant = |endpoint: &str| only.is_none_or(|only| only.as_str() == endpoint);
     let deliveries = context.store.deliveries(tenant, id).await?;
     if let Some(endpoint) = deliveries.unreadable.iter().find(|endpoint| is_meant(endpoint)) {
         let unreadable = StoreError::Corrupt(format!("the delivery of {id} to {endpoint}"));
-        return Ok((Event::Unreadable(unreadable), Vec::new()));
+        return Ok((OfEvent::Unreadable(unreadable), Vec::new()));
     }
     let now = context.now();
     let expires_at = context.store.event_expiry(now)?;
@@ -71,5 +72,5 @@ async fn decide(
             changes.push(Redelivery { event: event.clone(), endpoint: endpoint.clone(), before, after });
         }
     }
-    Ok((Event::Deliveries(results), changes))
+    Ok((OfEvent::Deliveries(results), changes))
 }

@@ -144,10 +144,11 @@ async fn concurrent_requests_send_it_again_once() {
 
 #[tokio::test]
 async fn the_change_brings_a_message_and_an_attempt() {
-    let stack = Stack::start(Options::new().knob("WEBHOOK_WAITS_SECONDS", "1").unkilled()).await;
+    let options = Options::new().knob("WEBHOOK_WAITS_SECONDS", "1").keep_lines().unkilled();
+    let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted([Reply::Status(500), Reply::Status(500)]).await;
-    merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let payment = merchant.client.paid(1250, "USD").await;
     let delivery = async |status: &str, attempts: u64| {
         eventually(&format!("{status} after {attempts}"), Deadline::LATER, async || {
@@ -163,6 +164,9 @@ async fn the_change_brings_a_message_and_an_attempt() {
     let event = &books.events_of(payment["id"].as_str().unwrap())[0]["sk"];
     let request = json!({"merchant": merchant.id, "mode": "test", "event": event});
     assert_eq!(stack.invoke("redeliver-event", &request).await.unwrap()["deliveries"], json!({"redelivered": 1}));
+    let line: Value = serde_json::from_str(stack.printed("redeliver-event").concat().lines().last().unwrap()).unwrap();
+    let subject = json!({"id": event, "outcome": "1 redelivered", "with": [endpoint["id"]]});
+    assert_eq!((&line["merchant"], &line["subjects"]), (&json!(merchant.id), &json!([subject])), "{line}");
     delivery("succeeded", 3).await;
     let ids: Vec<String> = receiver.attempts().iter().map(|attempt| attempt.id().to_owned()).collect();
     assert_eq!(ids, [event.as_str().unwrap(); 3]);
@@ -175,10 +179,9 @@ async fn what_can_not_be_sent_is_refused_in_a_sentence() {
     let (other, nowhere) = (format!("evt_{:026}", 0), format!("we_{:026}", 0));
     let no_event = format!("There is no event {other} of this merchant in this mode, or it has expired.");
     assert_eq!(given_up.redeliver(&json!({"event": other})).await, Err(no_event));
-    let of_other_mode = given_up
-        .stack
-        .invoke("redeliver-event", &json!({"merchant": given_up.merchant.id, "mode": "live", "event": event}));
-    assert!(of_other_mode.await.unwrap_err()["errorMessage"].as_str().unwrap().starts_with("There is no event "));
+    let request = json!({"merchant": given_up.merchant.id, "mode": "live", "event": event});
+    let other_mode = given_up.stack.invoke("redeliver-event", &request).await.unwrap_err();
+    assert!(other_mode["errorMessage"].as_str().unwrap().starts_with("There is no event "), "{other_mode}");
     let no_delivery = format!("The event {event} has no such delivery; no endpoint received it when it happened.");
     assert_eq!(given_up.redeliver(&json!({"event": event, "endpoint": nowhere})).await, Err(no_delivery));
     let no_endpoint = |id: &str| format!("There is no webhook endpoint {id}, or it was deleted.");
