@@ -10,6 +10,7 @@
 mod api_keys;
 mod balance;
 mod black_box;
+mod events;
 mod merchants;
 mod payments;
 mod rules;

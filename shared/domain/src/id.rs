@@ -103,10 +103,19 @@ impl<K: Kind> Id<K> {
 
     /// The shard that an ordered id names. Meaningless for a derived id.
     pub fn shard(&self) -> u16 {
-        let from = K::PREFIX.len() + 1 + TIME_LENGTH;
-        self.0.bytes().skip(from).take(SHARD_LENGTH).fold(0, |shard, byte| {
+        u16::try_from(self.number(TIME_LENGTH, SHARD_LENGTH)).unwrap_or_default()
+    }
+
+    /// The time of an ordered id. Meaningless for a derived id.
+    pub fn time(&self) -> Timestamp {
+        Timestamp::from_millis(self.number(0, TIME_LENGTH))
+    }
+
+    /// The number that `length` digits write, from the digit `from` behind the prefix.
+    fn number(&self, from: usize, length: usize) -> i64 {
+        self.0.bytes().skip(K::PREFIX.len() + 1 + from).take(length).fold(0, |number, byte| {
             let digit = ALPHABET.iter().position(|known| *known == byte).unwrap_or_default();
-            shard * 32 + u16::try_from(digit).unwrap_or_default()
+            number * 32 + i64::try_from(digit).unwrap_or_default()
         })
     }
 }
@@ -255,11 +264,12 @@ mod tests {
     }
 
     #[test]
-    fn an_ordered_id_sorts_by_time_and_names_its_shard() {
+    fn an_ordered_id_sorts_by_time_and_names_time_and_shard() {
         let early = EntryId::ordered(Timestamp::from_millis(1_000_000_000_000), 1023, &["z"]);
         let late = EntryId::ordered(Timestamp::from_millis(1_000_000_000_001), 0, &["a"]);
         assert!(early < late);
         assert_eq!((early.shard(), late.shard()), (1023, 0));
+        assert_eq!([&early, &late].map(|id| id.time().millis()), [1_000_000_000_000, 1_000_000_000_001]);
         assert_eq!(EntryId::parse(early.as_str()), Ok(early));
     }
 

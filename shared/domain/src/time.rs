@@ -126,7 +126,7 @@ serde_as_text!(Timestamp);
 serde_as_text!(Day);
 
 /// The time after which the table deletes an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Expiry(i64);
 

@@ -44,6 +44,22 @@ pub enum Metric {
     WebhooksFailed,
     /// The time from an event to its delivery, if the first attempt delivered it. That attempt is made at once.
     WebhookLatency,
+    /// Deliveries that became final without success, because the last attempt failed or the endpoint is disabled.
+    WebhooksGivenUp,
+    /// A gauge of each sweep: payments and refunds that wait for the processor, at most 200 of each partition of the
+    /// index `due`. A failed payment that waits for its last look-up is one of them.
+    OperationsUnfinished,
+    /// A gauge of each sweep: how long the oldest of them has waited, without those that wait only for the last
+    /// look-up and those whose message is still on its way. 0 if there is none.
+    OldestOperation,
+    /// A gauge of each sweep: events that some endpoint may still have to get, at most 200 of each partition.
+    EventsUndelivered,
+    /// A gauge of each sweep: the age of the oldest of these events. 0 if there is none.
+    OldestEvent,
+    /// A gauge of each sweep: deliveries that wait for an attempt, at most 200 of each partition.
+    DeliveriesWaiting,
+    /// A gauge of each sweep: the age of the oldest event of these deliveries. 0 if there is none.
+    OldestDelivery,
     /// Messages that the sweep sent for overdue items.
     DueEnqueued,
     /// Claims of items that were claimed at least twice before and are still unfinished, which points to a fault.
@@ -60,6 +76,8 @@ pub enum Metric {
 pub enum Unit {
     /// The values of an invocation are added up.
     Count,
+    /// The age of the oldest item at the time of the line.
+    Seconds,
     /// Each value is written by itself, so that CloudWatch can compute percentiles.
     Milliseconds,
 }
@@ -76,10 +94,15 @@ impl Metric {
             | Metric::MovementsFolded
             | Metric::WebhooksDelivered
             | Metric::WebhooksFailed
+            | Metric::WebhooksGivenUp
+            | Metric::OperationsUnfinished
+            | Metric::EventsUndelivered
+            | Metric::DeliveriesWaiting
             | Metric::DueEnqueued
             | Metric::DueOverdue
             | Metric::WorkFailed
             | Metric::ItemsUnreadable => Unit::Count,
+            Metric::OldestOperation | Metric::OldestEvent | Metric::OldestDelivery => Unit::Seconds,
             Metric::ProcessorLatency | Metric::WebhookLatency => Unit::Milliseconds,
         }
     }
@@ -99,8 +122,13 @@ impl Metrics {
         let values = all.entry(metric).or_default();
         match (metric.unit(), values.first_mut()) {
             (Unit::Count, Some(sum)) => *sum = sum.saturating_add(value),
-            (Unit::Count, None) | (Unit::Milliseconds, _) => values.push(value),
+            (Unit::Count, None) | (Unit::Seconds | Unit::Milliseconds, _) => values.push(value),
         }
+    }
+
+    /// Sets a gauge: what there is now. A 0 is written too.
+    pub fn set(&self, metric: Metric, value: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(metric, vec![value]);
     }
 
     /// Adds a number of occurrences to a count.
@@ -225,6 +253,19 @@ mod tests {
         let metrics = Metrics::default();
         metrics.add_all(Metric::DueEnqueued, 0);
         assert!(lines(&metrics).is_empty());
+    }
+
+    #[test]
+    fn a_gauge_is_written_once_also_if_it_is_zero() {
+        let metrics = Metrics::default();
+        metrics.set(Metric::OldestEvent, 0);
+        metrics.set(Metric::EventsUndelivered, 3);
+        metrics.set(Metric::EventsUndelivered, 2);
+        let lines = lines(&metrics);
+        assert_eq!((&lines[0]["OldestEvent"], &lines[0]["EventsUndelivered"]), (&json!(0), &json!(2)));
+        let definitions =
+            json!([{"Name": "EventsUndelivered", "Unit": "Count"}, {"Name": "OldestEvent", "Unit": "Seconds"}]);
+        assert_eq!((lines.len(), &lines[0]["_aws"]["CloudWatchMetrics"][0]["Metrics"]), (1, &definitions));
     }
 
     #[test]

@@ -77,19 +77,36 @@ impl Due {
     }
 }
 
-/// An overdue item.
+/// An unfinished item, as the index shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Overdue {
+pub struct Unfinished {
     /// The item, as its message names it.
     pub item: WorkItem,
     due: Due,
+}
+
+impl Unfinished {
+    /// The position by due time. Texts sort as times do. An item with a smaller position is due earlier.
+    pub fn due_at(&self) -> &str {
+        &self.due.at
+    }
+
+    /// Whether the item is due at `now`.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        *self.due.at <= *now.to_string()
+    }
+
+    /// Claims of the item since its due time was set.
+    pub fn claims(&self) -> u32 {
+        self.due.claims
+    }
 }
 
 /// An overdue item, claimed for enqueuing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The item, as it was before the claim.
-    pub overdue: Overdue,
+    pub overdue: Unfinished,
     /// Claims since the due time was set, including this one.
     pub claims: u32,
 }
@@ -110,10 +127,11 @@ impl Store {
         DUE.into_iter().map(str::to_owned).zip(values).collect()
     }
 
-    /// The overdue items of one partition, the longest overdue first, at most [`SWEEP_MAX`]. An item whose key no
-    /// message can name is logged and skipped, so that such items can't fill the page.
-    pub async fn overdue(&self, space: DueSpace, shard: u16, now: Timestamp) -> Result<Vec<Overdue>, StoreError> {
-        let mut overdue = Vec::new();
+    /// The unfinished items of one partition, the first due first, at most [`SWEEP_MAX`]. So overdue items come first.
+    /// An item whose key no message can name is logged and skipped if it is overdue, so that such items can't fill the
+    /// page.
+    pub async fn unfinished(&self, space: DueSpace, shard: u16, now: Timestamp) -> Result<Vec<Unfinished>, StoreError> {
+        let mut unfinished = Vec::new();
         let mut from = None;
         loop {
             let page = self
@@ -121,36 +139,38 @@ impl Store {
                 .query()
                 .table_name(&self.table)
                 .index_name("due")
-                .key_condition_expression("due = :due AND due_at <= :now")
+                .key_condition_expression("due = :due")
                 .expression_attribute_values(":due", text(keys::due_partition_at(space, shard)))
-                .expression_attribute_values(":now", text(now.to_string()))
                 .limit(i32::from(SWEEP_MAX))
                 .set_exclusive_start_key(from)
                 .send()
                 .await
                 .map_err(StoreError::from_sdk)?;
-            overdue.extend(page.items.unwrap_or_default().iter().filter_map(|row| self.overdue_row(row)));
+            unfinished.extend(page.items.unwrap_or_default().iter().filter_map(|row| self.unfinished_row(row, now)));
             from = page.last_evaluated_key;
-            if from.is_none() || overdue.len() >= usize::from(SWEEP_MAX) {
-                overdue.truncate(usize::from(SWEEP_MAX));
-                return Ok(overdue);
+            if from.is_none() || unfinished.len() >= usize::from(SWEEP_MAX) {
+                unfinished.truncate(usize::from(SWEEP_MAX));
+                return Ok(unfinished);
             }
         }
     }
 
-    fn overdue_row(&self, row: &Item) -> Option<Overdue> {
-        let key = TableKey::of(row);
-        let overdue = key.as_ref().and_then(|key| Some(Overdue { item: WorkItem::of(key)?, due: Due::of(row)? }));
-        if overdue.is_none() {
-            self.unreadable(key, "it is due, but no work is known for its key");
+    fn unfinished_row(&self, row: &Item, now: Timestamp) -> Option<Unfinished> {
+        let (key, due) = (TableKey::of(row), Due::of(row)?);
+        match key.as_ref().and_then(WorkItem::of) {
+            Some(item) => Some(Unfinished { item, due }),
+            None if *due.at <= *now.to_string() => {
+                self.unreadable(key, "it is due, but no work is known for its key");
+                None
+            }
+            None => None,
         }
-        overdue
     }
 
     /// Claims an overdue item by moving its due time forward: by `claim_s` seconds, doubled with each claim, at most a
     /// day. None if the item was finished or claimed by another sweep, or if it has expired. (The number of claims
     /// comes from the index. It changes only together with the due time, which the condition compares.)
-    pub async fn claim(&self, overdue: Overdue, now: Timestamp, claim_s: u32) -> Result<Option<Claim>, StoreError> {
+    pub async fn claim(&self, overdue: Unfinished, now: Timestamp, claim_s: u32) -> Result<Option<Claim>, StoreError> {
         let claims = overdue.due.claims.saturating_add(1);
         let wait_ms = (i64::from(claim_s) * 1000).saturating_mul(1 << (claims - 1).min(20)).min(CLAIM_MS_MAX);
         let edit =

@@ -211,9 +211,14 @@ pub fn pending_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &End
     Listing { partition: pending_deliveries(tenant, endpoint), sort: event.to_string() }
 }
 
+/// The partition of an endpoint's final deliveries that failed at least once in the index `listing`.
+pub fn failed_deliveries(tenant: &Tenant, endpoint: &EndpointId) -> String {
+    format!("{tenant}#{endpoint}#deliveries")
+}
+
 /// The key in the index `listing` of a final delivery that failed at least once, in the list of its endpoint.
 pub fn failed_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Listing {
-    Listing { partition: format!("{tenant}#{endpoint}#deliveries"), sort: event.to_string() }
+    Listing { partition: failed_deliveries(tenant, endpoint), sort: event.to_string() }
 }
 
 /// The partition of a tenant's webhook endpoints.

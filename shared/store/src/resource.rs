@@ -2,10 +2,11 @@
 
 use spillway_domain::change::{Adjustment, Change};
 use spillway_domain::id::{Id, ObjectId};
-use spillway_domain::operation::Asking;
+use spillway_domain::operation::{Asking, Verb};
 use spillway_domain::page::{Page, PageRequest};
 use spillway_domain::resource::{Creation, Finder, Resource};
 use spillway_domain::tenant::Tenant;
+use spillway_domain::time::Timestamp;
 
 use super::balance::movement_item;
 use super::commit::{Commit, Committed};
@@ -13,7 +14,7 @@ use super::due::DUE;
 use super::edit::Edit;
 use super::expression::{Comparison, Test};
 use super::listing::{List, Rows};
-use super::{Item, Store, StoreError, TableKey, attribute, keys, number, text, to_item};
+use super::{Item, Store, StoreError, TableKey, WorkItem, attribute, keys, number, text, to_item};
 use spillway_wire::view::Shown;
 
 /// How a creation ended.
@@ -76,6 +77,15 @@ impl Store {
     /// A resource of this tenant, read strongly. None if it does not exist or belongs to another tenant.
     pub async fn resource<T: Resource>(&self, tenant: &Tenant, id: &Id<T::Kind>) -> Result<Option<T>, StoreError> {
         self.get(&keys::resource::<T>(tenant, id)).await
+    }
+
+    /// The time since which a payment or refund waits for the outcome of its operation at the processor. None if it does
+    /// not wait, if it waits only for the last look-up after its failure, or if it can't be read (its consumer logs
+    /// that).
+    pub async fn waiting_since(&self, item: &WorkItem) -> Result<Option<Timestamp>, StoreError> {
+        let asking = self.get_item(item.key()).await?.and_then(|mut item| item.remove(ASKING));
+        let asking: Option<Asking> = asking.and_then(|asking| serde_dynamo::from_attribute_value(asking).ok());
+        Ok(asking.filter(|asking| asking.verb != Verb::Undo).map(|asking| asking.since))
     }
 
     /// A page of a tenant's resources of one type over `shards` shards, filtered by `passes` (`everything`: all pass).
@@ -178,7 +188,7 @@ impl Store {
     }
 }
 
-fn next_ask(asking: &Asking) -> spillway_domain::time::Timestamp {
+fn next_ask(asking: &Asking) -> Timestamp {
     asking.next_at.unwrap_or(asking.since)
 }
 

@@ -127,7 +127,8 @@ fn every_alarm_has_a_runbook_and_treats_missing_data() {
         assert_eq!(alarm["AlarmActions"]["Fn::If"][0] == "HasAlarmTopic", told, "{name}");
         // What has happened does not stop being so: only the end of a state is news.
         let tells_events =
-            matches!(name.as_str(), "overdue-work" | "late-charges" | "operations-called-again" | "unreadable-items");
+            ["overdue-work", "late-charges", "operations-called-again", "unreadable-items", "webhooks-given-up"]
+                .contains(&name.as_str());
         assert_eq!(alarm["OKActions"].is_object(), told && !tells_events, "{name}");
     }
     let shown = dashboard().into_iter().flat_map(|widget| widget["properties"]["alarms"].as_array().cloned());
@@ -140,6 +141,23 @@ fn every_alarm_has_a_runbook_and_treats_missing_data() {
             .collect::<Vec<_>>()
     });
     assert_eq!(shown, names.collect(), "what the dashboard shows");
+}
+
+#[test]
+fn log_widgets_read_the_groups_of_functions() {
+    let widgets = dashboard();
+    let queries =
+        widgets.iter().filter(|widget| widget["type"] == "log").map(|widget| text(&widget["properties"]["query"]));
+    let groups: Vec<String> = queries
+        .flat_map(|query| {
+            query.split("SOURCE '").skip(1).map(|rest| rest.split('\'').next().unwrap().to_owned()).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(!groups.is_empty());
+    for group in groups {
+        let function = group.strip_prefix("/aws/lambda/${Stack}-").unwrap_or_else(|| panic!("{group}"));
+        assert!(root().join("functions").join(function).is_dir(), "{group}");
+    }
 }
 
 #[test]

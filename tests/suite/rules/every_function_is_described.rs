@@ -117,6 +117,7 @@ const SAMPLES: &[(&str, Outcome)] = &[
     ("create-refund/part", Outcome::Status(202)),
     ("get-refund/by-id", Outcome::Status(200)),
     ("list-refunds/first-page", Outcome::Status(200)),
+    ("redeliver-event/endpoint-since", Outcome::Field("object", "redelivery")),
     ("delete-webhook-endpoint/by-id", Outcome::Status(204)),
     ("enqueue-due/minute", Outcome::Text("enqueued ")),
     ("update-merchant/fees", Outcome::Field("effective_at", "20")),

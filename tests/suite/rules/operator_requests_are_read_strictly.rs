@@ -123,12 +123,37 @@ async fn revoke_api_key_refuses_repeated_and_unknown_members() {
 }
 
 #[tokio::test]
+async fn redeliver_event_refuses_unclear_requests() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let (event, endpoint) = (format!("evt_{:026}", 0), format!("we_{:026}", 0));
+    let with = |more: &str| format!(r#"{{"merchant": "{}", "mode": "test"{more}}}"#, merchant.id);
+    let either = "it must have either event, or endpoint and since";
+    for more in [
+        String::new(),
+        format!(r#", "endpoint": "{endpoint}""#),
+        r#", "since": "2026-01-31T00:00:00Z""#.to_owned(),
+        format!(r#", "event": "{event}", "endpoint": "{endpoint}", "since": "2026-01-31T00:00:00Z""#),
+    ] {
+        refused(&stack, "redeliver-event", &with(&more), &[either]).await;
+    }
+    let wrong = [
+        &format!("/event {TWICE}"),
+        "/event must be the id of an event, evt_ and 26 characters",
+        either,
+        &format!("/all {UNKNOWN}"),
+    ];
+    let more = format!(r#", "event": "{endpoint}", "event": "{event}", "all": true"#);
+    refused(&stack, "redeliver-event", &with(&more), &wrong).await;
+}
+
+#[tokio::test]
 async fn a_payload_that_is_no_request_gets_a_short_refusal() {
     let stack = Stack::start(Options::new()).await;
     let unknown: Vec<String> = (0..4000).map(|n| format!("\"unknown{n}\":1")).collect();
     let many = format!("{{{}}}", unknown.join(","));
     let large = json!({"reference": "x".repeat(70_000)}).to_string();
-    for function in ["create-merchant", "update-merchant", "issue-api-key", "revoke-api-key"] {
+    for function in ["create-merchant", "update-merchant", "issue-api-key", "revoke-api-key", "redeliver-event"] {
         for (payload, start) in [
             ("42", "The request must be a JSON object, not a whole number"),
             ("null", "The request must be a JSON object, not null"),

@@ -1,4 +1,4 @@
-//! The views of merchants and API keys, for operators.
+//! The views of merchants, API keys and redeliveries, for operators.
 
 use std::collections::BTreeMap;
 
@@ -85,4 +85,18 @@ pub fn api_key(key: ApiKey, secret: Option<&ApiKeySecret>) -> ApiKeyView {
         created_at: key.created_at,
         secret: secret.map(|secret| secret.reveal().to_owned()),
     }
+}
+
+/// The result of sending deliveries again.
+#[derive(Debug, Serialize)]
+pub struct RedeliveryView {
+    object: &'static str,
+    deliveries: BTreeMap<&'static str, u64>,
+    continue_since: Option<Timestamp>,
+}
+
+/// The view of a redelivery. `deliveries`: their number by result. `continue_since`: the time with which the same
+/// request goes on. None if it is complete.
+pub fn redelivery(deliveries: BTreeMap<&'static str, u64>, continue_since: Option<Timestamp>) -> RedeliveryView {
+    RedeliveryView { object: "redelivery", deliveries, continue_since }
 }
