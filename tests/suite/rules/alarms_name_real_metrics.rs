@@ -117,7 +117,8 @@ fn every_alarm_has_a_runbook_and_treats_missing_data() {
     let runbooks = runbooks.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
     assert_eq!(runbooks.collect::<BTreeSet<_>>(), alarms.keys().cloned().collect());
     for (name, alarm) in &alarms {
-        assert!(text(&alarm["AlarmDescription"]).ends_with(&format!(" docs/runbooks/{name}.md")), "{name}");
+        let description = text(&alarm["AlarmDescription"]["Fn::Sub"]);
+        assert!(description.ends_with(&format!(". ${{RunbookUrl}}/{name}.md")), "{name}");
         assert!(alarm["TreatMissingData"].is_string(), "{name}");
         // CloudWatch computes an alarm from ten metrics at most.
         assert!(metrics_of_alarm(alarm).len() <= 10, "{name}");
@@ -150,7 +151,10 @@ fn the_nested_stack_is_given_what_its_parameters_say() {
         match name.as_str() {
             "Stack" => assert_eq!(value, &json!({"Ref": "AWS::StackName"})),
             "Alarms" => assert_eq!(value, &json!({"Ref": "Alarms"})),
-            "AlarmTopic" => assert_eq!(value["Fn::If"], json!(["HasAlarmTopic", {"Ref": "AlarmTopic"}, ""])),
+            "AlarmTopic" => {
+                let topics = json!(["HasAlarmTopic", {"Ref": "AlarmTopic"}, {"Ref": "AlarmTopicArn"}]);
+                assert_eq!(value["Fn::If"], topics);
+            }
             queue if template.of_type("AWS::SQS::Queue").contains_key(queue) => {
                 assert_eq!(value, &json!({"Fn::GetAtt": format!("{queue}.QueueName")}));
             }
