@@ -161,6 +161,8 @@ run_tests() {
     upgraded one
     step "make deploy and the SAM CLI alone (a function for arm64, built with Zig: some minutes the first time)"
     "$python" -u tests/deploying.py "$data" "$architecture"
+    step "one package for two stacks, with the deploying role's rights"
+    "$python" -u tests/promoting.py "$data" "$architecture"
     step "the commands of docs/"
     "$python" -u tests/commands.py run plain
     step "error messages"
