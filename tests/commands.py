@@ -283,7 +283,7 @@ def scripts(stack, region):
         if page.parent.name == "runbooks" and blocks and LINK not in text:
             sys.exit(f"{page} does not say where STACK and AWS_REGION come from: {LINK}")
         spans = [span.replace("\n", " ") for span in SPAN.findall(BLOCK.sub("", text))]
-        script = "\n".join([first, *blocks, *spans]).replace("STACK=spillway", f"STACK={stack}")
+        script = re.sub(r"STACK=spillway(-[a-z]+)?", f"STACK={stack}", "\n".join([first, *blocks, *spans]))
         found[str(page.relative_to(ROOT))] = script.replace("AWS_REGION=eu-central-1", f"AWS_REGION={region}")
     commands = re.findall(r"^ *- run: (.+)$", WORKFLOW.read_text(encoding="utf-8"), re.MULTILINE)
     found[str(WORKFLOW.relative_to(ROOT))] = "\n".join(commands)

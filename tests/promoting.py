@@ -166,6 +166,8 @@ def mistakes_are_refused(packaged, architecture):
     # The functions could not start.
     refused(make("deploy", *packaged, *OFF, f"Architecture={OTHER[architecture]}", ENV="stage"), "Architecture")
     refused(make("deploy", *packaged, *OFF, "DisableExecuteApiEndpoint=true", ENV="stage"), "DomainOnlyNeedsDomain")
+    topics = ["AlarmEmail=a@example.com", "AlarmTopicArn=arn:aws:sns:us-east-1:000000000000:oncall"]
+    refused(make("deploy", *packaged, *OFF, *topics, ENV="stage"), "OneAlarmTopic")
     try:
         boto3.client("cloudformation").delete_stack(StackName="spillway-stage")
         raise AssertionError("a protected stack can be deleted")

@@ -50,7 +50,8 @@ def one_of(what, variable, configured, config):
     given, configured = os.environ.get(variable, ""), str(configured or "")
     if given and configured and given != configured:
         sys.exit(
-            f"{variable} says {given} and {config} says {configured}: use another ENV= or CONFIG= for another {what}."
+            f"{variable} says {given} and {config} says {configured}: unset {variable}, or use another ENV= or CONFIG= for"
+            f" another {what}."
         )
     return given or configured
 

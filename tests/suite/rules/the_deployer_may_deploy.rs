@@ -106,16 +106,13 @@ const NOT_NEEDED: [(&str, &[&str]); 14] = [
     ),
 ];
 
-/// What the SAM CLI and `make deploy` do themselves, beside what the schemas list.
-const OF_THE_TOOLS: [&str; 9] = [
+/// What the SAM CLI does itself, beside what the schemas list.
+const OF_THE_TOOLS: [&str; 6] = [
     "cloudformation:CreateChangeSet",
-    "cloudformation:DeleteChangeSet",
     "cloudformation:DescribeChangeSet",
     "cloudformation:DescribeStackEvents",
-    "cloudformation:DescribeStackResource",
     "cloudformation:ExecuteChangeSet",
     "cloudformation:GetTemplateSummary",
-    "cloudformation:ListStackResources",
     "s3:PutObject",
 ];
 
