@@ -86,8 +86,7 @@ def deployer(environment):
 
 
 def functions(name):
-    """Returns the hash of the code and the role that the alias of each function runs with, by the function's name without the
-    stack's."""
+    """Returns the hash of the code and the role of each function's alias, by the function's name without the stack's."""
     found = {}
     client = boto3.client("lambda")
     resources = boto3.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
@@ -143,8 +142,8 @@ def company_rules_reach_everything(packaged):
     for url in found["AWS::SQS::Queue"]:
         queue = boto3.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
         assert queue["KmsMasterKeyId"] == key, queue
-    groups = boto3.client("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix="/aws/lambda/spillway-prod-")
-    groups = list(groups.search("logGroups[]"))
+    groups = boto3.client("logs").get_paginator("describe_log_groups")
+    groups = list(groups.paginate(logGroupNamePrefix="/aws/lambda/spillway-prod-").search("logGroups[]"))
     assert groups and all(group.get("kmsKeyId") == key for group in groups), groups
     print("make deploy: RolePath reaches the alias of every function, and KmsKeyArn table, queues and logs")
 
