@@ -124,10 +124,17 @@ test-kills:
 test-many: $(CARGO_LAMBDA_READY)
 	@tests/many.sh $(or $(TIMES),20)
 
-# Builds and deploys to AWS (docs/deploy.md): STACK= AWS_REGION= PARAMETERS="Name=value …" CONFIG=
+# Builds and deploys to AWS (docs/deploy.md): ENV=stage, or STACK= AWS_REGION=. Takes parameters: Canary=false.
+# Also PARAMETERS="Name=value …" CONFIG= BUCKET=. PACKAGED= deploys what `make package` has built.
 .PHONY: deploy
 deploy: $(SAM_READY) $(CARGO_LAMBDA_READY)
-	@infra/deploy/aws.sh
+	@GIVEN="$(strip $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(name))))" infra/deploy/aws.sh deploy
+
+# Builds once for several stacks: uploads the functions and writes .aws-sam/packaged.yaml (PACKAGED=).
+# BUCKET= AWS_REGION= Architecture=
+.PHONY: package
+package: $(SAM_READY) $(CARGO_LAMBDA_READY)
+	@infra/deploy/aws.sh package
 
 # Points the aliases of all functions back at the release before, or at the release TO=: STACK= AWS_REGION=
 # DRY_RUN=1 only prints what it would do (docs/runbooks/bad-release.md).

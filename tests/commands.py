@@ -29,6 +29,7 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob(
 # What the commands of all other pages take for given, and how a runbook says so.
 FIRST = ROOT / "docs/deploy.md"
 LINK = "../deploy.md#before-any-command"
+WORKFLOW = ROOT / ".github/workflows/deploy.yml"
 BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 # A whole command in the middle of a sentence: one with an option.
 SPAN = re.compile(r"`((?:aws|sam|cargo|make) [^`]* --?[^`]*)`")
@@ -45,6 +46,13 @@ NOT_THERE = [
     ["dynamodbstreams", "get-records"],
     ["dynamodb", "update-table"],
     ["dynamodb", "delete-table"],
+    ["s3api", "put-object"],
+    ["cloudformation", "create-change-set"],
+    ["cloudformation", "describe-change-set"],
+    ["cloudformation", "delete-change-set"],
+    # promoting.py makes the provider and the deploying roles.
+    ["iam", "create-open-id-connect-provider"],
+    ["cloudformation", "create-stack"],
 ]
 
 
@@ -83,6 +91,8 @@ def value_of(shape, words):
     if not words:
         raise Wrong("an option lacks its value")
     if shape.type_name == "list":
+        if words == ["stand-in"]:  # what another command would have printed
+            return []
         return json.loads(words[0]) if words[0][0] == "[" else [value_of(shape.member, [word]) for word in words]
     if len(words) > 1:
         raise Wrong(f"{words[1:]} belongs to no option")
@@ -117,6 +127,7 @@ def call_of(service, operation, *words):
     if [service, operation] == ["logs", "tail"]:
         group, *words = words
         return "filter_log_events", {"logGroupName": group}, options_of(words, TAIL | GLOBAL)
+    service = {"s3api": "s3"}.get(service, service)
     session = botocore.session.get_session()
     if service not in session.get_available_services():
         raise Wrong(f"there is no service {service}")
@@ -199,8 +210,11 @@ def make(words, _):
     if not re.search(rf"^\.PHONY:.* {re.escape(words[0])}( |$)", targets, re.MULTILINE):
         raise Wrong(f"make has no {words[0]}")
     for word in words:
-        if word.startswith("EVENT="):
-            there(word.removeprefix("EVENT="))
+        name, given, value = word.partition("=")
+        if name == "EVENT":
+            there(value)
+        if given and name != name.upper() and name not in template()["Parameters"]:
+            raise Wrong(f"the template has no parameter {name}")
     return ""
 
 
@@ -275,8 +289,10 @@ def scripts(stack, region):
         if page.parent.name == "runbooks" and blocks and LINK not in text:
             sys.exit(f"{page} does not say where STACK and AWS_REGION come from: {LINK}")
         spans = [span.replace("\n", " ") for span in SPAN.findall(BLOCK.sub("", text))]
-        script = "\n".join([first, *blocks, *spans]).replace("STACK=spillway", f"STACK={stack}")
+        script = re.sub(r"STACK=spillway(-[a-z]+)?", f"STACK={stack}", "\n".join([first, *blocks, *spans]))
         found[str(page.relative_to(ROOT))] = script.replace("AWS_REGION=eu-central-1", f"AWS_REGION={region}")
+    commands = re.findall(r"^ *- run: (.+)$", WORKFLOW.read_text(encoding="utf-8"), re.MULTILINE)
+    found[str(WORKFLOW.relative_to(ROOT))] = "\n".join(commands)
     # Ids are derived from what they are made of, so the samples name what the commands of a page before have made.
     made = json.loads((ROOT / "events/revoke-api-key/with-overlap.json").read_text())
     values = {"${AWS::StackName}": stack, "${AWS::Region}": region, "mer_ID": made["merchant"], "key_ID": made["key"]}

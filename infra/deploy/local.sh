@@ -171,6 +171,8 @@ run_tests() {
     "$python" -u tests/deploying.py "$data" "$architecture"
     step "releases and the way back"
     "$python" -u tests/releasing.py "$data" "$architecture"
+    step "one package for two stacks, with the deploying role's rights"
+    "$python" -u tests/promoting.py "$data" "$architecture"
     step "the commands of docs/"
     "$python" -u tests/commands.py run plain
     step "error messages"

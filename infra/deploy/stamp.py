@@ -59,8 +59,10 @@ def stamp(template, release):
     template = replaced(template, old, release)
     functions = [each for each in template["Resources"].values() if each["Type"] == "AWS::Serverless::Function"]
     for properties in (function["Properties"] for function in functions):
-        settings = properties["VersionDescription"]["Fn::Sub"].removeprefix(f"{old} ")
-        properties["VersionDescription"] = {"Fn::Sub": f"{release} {settings}"}
+        settings = properties["VersionDescription"]
+        if settings.get("Fn::Join", [None])[0] == "":  # a stamp of before
+            settings = settings["Fn::Join"][1][1]
+        properties["VersionDescription"] = {"Fn::Join": ["", [f"{release} ", settings]]}
     return template
 
 

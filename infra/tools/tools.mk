@@ -45,11 +45,12 @@ $(TOOLS)/%/.stamp: infra/tools/%.txt
 tools: $(SAM_READY) $(CARGO_LAMBDA_READY)
 	@infra/tools/aws-cli
 
-# Lints the template. Needs no account, and no network after the first run.
+# Lints the templates. Needs no account, and no network after the first run.
 .PHONY: lint-template
 lint-template: $(SAM_READY)
 	@AWS_EC2_METADATA_DISABLED=true AWS_REGION=eu-central-1 $(SAM) validate --lint --region eu-central-1 --template infra/template.yaml
-	@$(TOOLS)/sam/bin/cfn-lint --regions eu-central-1 us-east-1 --template infra/template.yaml infra/watch.yaml
+	@$(TOOLS)/sam/bin/cfn-lint --regions eu-central-1 us-east-1 \
+	  --template infra/template.yaml infra/watch.yaml infra/deploy/deployer.yaml
 
 # Examines the template with checkov. Fails at a finding without an answer in infra/security.yaml. Needs no account.
 .PHONY: check-security

@@ -118,7 +118,8 @@ fn every_alarm_has_a_runbook_and_treats_missing_data() {
     // A runbook without an alarm is for what people notice.
     assert!(runbooks.collect::<BTreeSet<_>>().is_superset(&alarms.keys().cloned().collect()), "{:?}", alarms.keys());
     for (name, alarm) in &alarms {
-        assert!(text(&alarm["AlarmDescription"]).ends_with(&format!(" docs/runbooks/{name}.md")), "{name}");
+        let description = text(&alarm["AlarmDescription"]["Fn::Sub"]);
+        assert!(description.ends_with(&format!(". ${{RunbookUrl}}/{name}.md")), "{name}");
         assert!(alarm["TreatMissingData"].is_string(), "{name}");
         // CloudWatch computes an alarm from ten metrics at most.
         assert!(metrics_of_alarm(alarm).len() <= 10, "{name}");
@@ -170,7 +171,10 @@ fn the_nested_stack_is_given_what_its_parameters_say() {
             "Stack" => assert_eq!(value, &json!({"Ref": "AWS::StackName"})),
             "Release" => assert_eq!(value, env!("CARGO_PKG_VERSION")),
             "Alarms" => assert_eq!(value, &json!({"Ref": "Alarms"})),
-            "AlarmTopic" => assert_eq!(value["Fn::If"], json!(["HasAlarmTopic", {"Ref": "AlarmTopic"}, ""])),
+            "AlarmTopic" => {
+                let topics = json!(["HasAlarmTopic", {"Ref": "AlarmTopic"}, {"Ref": "AlarmTopicArn"}]);
+                assert_eq!(value["Fn::If"], topics);
+            }
             queue if template.of_type("AWS::SQS::Queue").contains_key(queue) => {
                 assert_eq!(value, &json!({"Fn::GetAtt": format!("{queue}.QueueName")}));
             }
