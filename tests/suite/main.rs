@@ -11,6 +11,7 @@ mod api_keys;
 mod balance;
 mod black_box;
 mod merchants;
+mod operator_actions;
 mod payments;
 mod rules;
 mod tools;
