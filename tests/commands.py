@@ -45,7 +45,15 @@ NOT_THERE = [
     ["dynamodbstreams", "get-records"],
     ["dynamodb", "update-table"],
     ["dynamodb", "delete-table"],
+    # No trail is there, and no role of a person.
+    ["cloudtrail", "get-event-selectors"],
+    ["cloudtrail", "put-event-selectors"],
+    ["iam", "attach-role-policy"],
 ]
+
+
+# What a stand-in answers: long enough for an ARN and for a UUID.
+STAND_IN = "stand-in-for-the-answer-of-a-program"
 
 
 class Wrong(Exception):
@@ -142,7 +150,7 @@ def aws(words, emulated):
         for logical_id in options.get("--logical-resource-id", []):
             in_the_template(logical_id)
     if not emulated or words[:2] in NOT_THERE:
-        return "stand-in"
+        return STAND_IN
     answer = query.search(getattr(boto3.client(words[0]), operation)(**parameters))
     if options.get("--output") == ["text"]:
         return "\t".join(map(str, answer)) if isinstance(answer, list) else str(answer)
@@ -154,7 +162,7 @@ def aws(words, emulated):
 
 def sam_on_the_emulator(words):
     if words[:2] != ["remote", "invoke"]:
-        return "stand-in"
+        return STAND_IN
     program = pathlib.Path(sys.executable).with_name("sam")
     ran = subprocess.run([program, *words], cwd=ROOT, text=True, capture_output=True)
     if ran.returncode != 0 or '"errorMessage"' in ran.stdout:
@@ -185,7 +193,7 @@ def sam(words, emulated):
             there(rest[rest.index("--event-file") + 1])
         else:
             json.loads(rest[rest.index("--event") + 1])
-    return "stand-in"
+    return STAND_IN
 
 
 def make(words, _):
@@ -205,7 +213,7 @@ def cargo(words, _):
 
 
 def other(_words, _emulated):
-    return "stand-in"
+    return STAND_IN
 
 
 PROGRAMS = {"aws": aws, "sam": sam, "make": make, "cargo": cargo, "curl": other, "grep": other, "sed": other}
@@ -230,7 +238,7 @@ def fault_of(program, words, emulated=False):
 NOTES = """#!/bin/sh
 printf '%s\\0' {name} "$@" >>"$NOTED"
 printf '\\036' >>"$NOTED"
-echo stand-in
+echo stand-in-for-the-answer-of-a-program
 """
 DOES = """#!/bin/sh
 exec "{python}" "{this}" do {name} "$@"
@@ -263,6 +271,10 @@ def scripts(stack, region):
     """Page or output → all that it has an operator type."""
     first = next(block for block in BLOCK.findall(FIRST.read_text(encoding="utf-8")) if "export " in block)
     found = {}
+    # Ids are derived from what they are made of, so the samples name what the commands of a page before have made.
+    made = json.loads((ROOT / "events/revoke-api-key/with-overlap.json").read_text())
+    # A page revokes no key that another page needs.
+    spare = json.loads((ROOT / "events/revoke-api-key/at-once.json").read_text())
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         blocks = BLOCK.findall(text)
@@ -270,9 +282,8 @@ def scripts(stack, region):
             sys.exit(f"{page} does not say where STACK and AWS_REGION come from: {LINK}")
         spans = [span.replace("\n", " ") for span in SPAN.findall(BLOCK.sub("", text))]
         script = "\n".join([first, *blocks, *spans]).replace("STACK=spillway", f"STACK={stack}")
+        script = script.replace("mer_ID", spare["merchant"]).replace("key_ID", spare["key"])
         found[str(page.relative_to(ROOT))] = script.replace("AWS_REGION=eu-central-1", f"AWS_REGION={region}")
-    # Ids are derived from what they are made of, so the samples name what the commands of a page before have made.
-    made = json.loads((ROOT / "events/revoke-api-key/with-overlap.json").read_text())
     values = {"${AWS::StackName}": stack, "${AWS::Region}": region, "mer_ID": made["merchant"], "key_ID": made["key"]}
     for name, output in template()["Outputs"].items():
         if name.endswith("Command"):
