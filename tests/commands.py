@@ -53,10 +53,14 @@ NOT_THERE = [
     # promoting.py makes the provider and the deploying roles.
     ["iam", "create-open-id-connect-provider"],
     ["cloudformation", "create-stack"],
+    # No trail is there, and no role of a person.
+    ["cloudtrail", "get-event-selectors"],
+    ["cloudtrail", "put-event-selectors"],
+    ["iam", "attach-role-policy"],
 ]
 
 
-# What a command prints that is not run. AWS's ids of trigger mappings have 36 characters.
+# What a command prints that is not run: long enough for an ARN, and for the 36 characters of a trigger's id.
 STAND_IN = "stand-in-for-what-AWS-would-answer-0"
 
 
@@ -283,6 +287,10 @@ def scripts(stack, region):
     """Page or output → all that it has an operator type."""
     first = next(block for block in BLOCK.findall(FIRST.read_text(encoding="utf-8")) if "export " in block)
     found = {}
+    # Ids are derived from what they are made of, so the samples name what the commands of a page before have made.
+    made = json.loads((ROOT / "events/revoke-api-key/with-overlap.json").read_text())
+    # A page revokes no key that another page needs.
+    spare = json.loads((ROOT / "events/revoke-api-key/at-once.json").read_text())
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         blocks = BLOCK.findall(text)
@@ -290,11 +298,10 @@ def scripts(stack, region):
             sys.exit(f"{page} does not say where STACK and AWS_REGION come from: {LINK}")
         spans = [span.replace("\n", " ") for span in SPAN.findall(BLOCK.sub("", text))]
         script = re.sub(r"STACK=spillway(-[a-z]+)?", f"STACK={stack}", "\n".join([first, *blocks, *spans]))
+        script = script.replace("mer_ID", spare["merchant"]).replace("key_ID", spare["key"])
         found[str(page.relative_to(ROOT))] = script.replace("AWS_REGION=eu-central-1", f"AWS_REGION={region}")
     commands = re.findall(r"^ *- run: (.+)$", WORKFLOW.read_text(encoding="utf-8"), re.MULTILINE)
     found[str(WORKFLOW.relative_to(ROOT))] = "\n".join(commands)
-    # Ids are derived from what they are made of, so the samples name what the commands of a page before have made.
-    made = json.loads((ROOT / "events/revoke-api-key/with-overlap.json").read_text())
     values = {"${AWS::StackName}": stack, "${AWS::Region}": region, "mer_ID": made["merchant"], "key_ID": made["key"]}
     for name, output in template()["Outputs"].items():
         if name.endswith("Command"):

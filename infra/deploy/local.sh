@@ -81,7 +81,7 @@ deploy_spillway() {
     local expected
     expected=$(grep -v '^#' tests/suite/black_box/parameters.txt)
     # shellcheck disable=SC2086
-    deploy spillway Alarms=false $expected ${PARAMETERS:-} "$@"
+    deploy spillway Alarms=false OperatorPolicies=true $expected ${PARAMETERS:-} "$@"
     "$python" infra/deploy/emulate.py "$endpoint" spillway infra/template.yaml >"$data/outputs.json"
 }
 
@@ -161,6 +161,8 @@ run_tests() {
     # If a role forbids a call, a due time often repairs it and no test fails. So look for the error in the functions' logs.
     ! refused=$(grep -m 1 -E 'AccessDenied|not authorized' "$data/emulator.log") ||
         fail "A function's role forbids a call that it makes: $refused"
+    step "policies of operators' duties"
+    "$python" -u tests/duties.py spillway
     step "upgrade"
     upgraded before
     deploy_spillway LogLevel=debug

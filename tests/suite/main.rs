@@ -12,6 +12,7 @@ mod balance;
 mod black_box;
 mod events;
 mod merchants;
+mod operator_actions;
 mod payments;
 mod rules;
 mod tools;

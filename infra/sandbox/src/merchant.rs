@@ -10,6 +10,9 @@ use spillway_domain::api_key::Scope;
 
 use crate::invoke::{Functions, InvokeError};
 
+/// The name under which this program acts as an operator.
+const OPERATOR: &str = "sandbox";
+
 /// Attempts to create merchant and key. On a slow machine a function's first call can exceed the function's timeout.
 const ATTEMPTS: u32 = 3;
 
@@ -67,6 +70,7 @@ async fn try_prepare(functions: &Functions, file: &Path) -> Result<Sandbox, Sand
 async fn create_merchant(functions: &Functions) -> Result<String, SandboxError> {
     let fees = json!({"fee_basis_points": 290, "fee_fixed": 30});
     let request = json!({
+        "operator": OPERATOR,
         "reference": "sandbox",
         "name": "Sandbox",
         "plan": "high",
@@ -98,6 +102,7 @@ async fn is_valid(functions: &Functions, api_key: &str) -> Result<bool, SandboxE
 /// Issues a key with a new reference: the secret is returned only when a key is created.
 async fn issue_key(functions: &Functions, merchant: &str) -> Result<String, SandboxError> {
     let request = json!({
+        "operator": OPERATOR,
         "merchant": merchant,
         "mode": "test",
         "reference": format!("sandbox-{}", uuid::Uuid::new_v4().simple()),

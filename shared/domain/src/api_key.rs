@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 use crate::id::{ApiKeyId, base32, hash, hex};
+use crate::operator::Operator;
 use crate::tenant::{Mode, Tenant};
 use crate::text::as_text;
 use crate::time::Timestamp;
@@ -103,6 +104,8 @@ pub struct ApiKey {
     pub id: ApiKeyId,
     /// Merchant and mode that own the key.
     pub tenant: Tenant,
+    /// The operator's own identifier of the key. None if version 0.1.0 issued it.
+    pub reference: Option<String>,
     /// Endpoints that the key may call.
     pub scopes: Vec<Scope>,
     /// From this time the key is refused. None if it does not expire. The stored attribute is not called `expires_at`,
@@ -111,13 +114,45 @@ pub struct ApiKey {
     pub expires_at: Option<Timestamp>,
     /// None if the key was not revoked.
     pub revocation: Option<Revocation>,
+    /// The operator who issued the key. None if version 0.1.0 issued it.
+    pub issued_by: Option<Operator>,
+    /// The operator who revoked the key. None if it was not revoked, or by version 0.1.0.
+    pub revoked_by: Option<Operator>,
     /// Id of the invocation that issued the key.
     pub request_id: String,
     /// Time of issue.
     pub created_at: Timestamp,
 }
 
+/// Whether an API key is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiKeyState {
+    /// It is accepted.
+    Active,
+    /// Its time is over.
+    Expired,
+    /// It was revoked, and the time of the revocation has come.
+    Revoked,
+}
+
 impl ApiKey {
+    /// The state at this time. A key whose revocation or expiry is in the future is active.
+    pub fn state(&self, now: Timestamp) -> ApiKeyState {
+        if self.revocation.is_some_and(|revocation| revocation.revoked_at <= now) {
+            ApiKeyState::Revoked
+        } else if self.expires_at.is_some_and(|expiry| expiry <= now) {
+            ApiKeyState::Expired
+        } else {
+            ApiKeyState::Active
+        }
+    }
+
+    /// The position in a list of a merchant's keys, which is sorted by time of issue.
+    pub fn position(&self) -> String {
+        format!("{}#{}", self.created_at, self.id)
+    }
+
     /// The time from which the key is refused: its expiry or its revocation, whichever is earlier. None if it has
     /// neither.
     pub fn ends_at(&self) -> Option<Timestamp> {
@@ -153,9 +188,12 @@ mod tests {
         ApiKey {
             id: ApiKeyId::derive(&["k"]),
             tenant: Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test },
+            reference: None,
             scopes: Scope::ALL.to_vec(),
             expires_at,
             revocation,
+            issued_by: None,
+            revoked_by: None,
             request_id: "r".to_owned(),
             created_at: at(0),
         }
@@ -172,6 +210,22 @@ mod tests {
         for (expires_at, ends_at) in [(None, 40), (Some(50), 40), (Some(30), 30)] {
             let revoked = key(expires_at.map(at), Some(revocation(40, 90)));
             assert_eq!(revoked.ends_at(), Some(at(ends_at)), "{expires_at:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_active_until_it_expires_or_is_revoked() {
+        let active = ApiKeyState::Active;
+        let (expires, revoked) = (key(Some(at(50)), None), key(Some(at(50)), Some(revocation(40, 90))));
+        for (key, now, state) in [
+            (&expires, 49, active),
+            (&expires, 50, ApiKeyState::Expired),
+            (&revoked, 39, active),
+            (&revoked, 40, ApiKeyState::Revoked),
+            // A revoked key does not become an expired one.
+            (&revoked, 50, ApiKeyState::Revoked),
+        ] {
+            assert_eq!(key.state(at(now)), state, "{now}");
         }
     }
 

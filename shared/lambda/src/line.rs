@@ -16,6 +16,8 @@ use spillway_work::{Subject, in_lines};
 pub(super) struct InvocationSummary {
     pub(super) request_id: String,
     pub(super) merchant: String,
+    /// The operator who invoked the function. Empty in functions that operators do not invoke.
+    pub(super) operator: String,
     pub(super) source: String,
     pub(super) outcome: String,
     pub(super) subjects: Vec<Subject>,
@@ -41,6 +43,8 @@ struct Of<'a> {
 /// The members of the first line of every invocation.
 #[derive(Serialize)]
 struct Measures<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    operator: &'a str,
     source: &'a str,
     outcome: &'a str,
     store_ms: u64,
@@ -85,6 +89,7 @@ pub(super) fn write<P>(
     }
     let of = Of { function: &context.process.function, request_id: &summary.request_id, merchant: &summary.merchant };
     let measures = Measures {
+        operator: &summary.operator,
         source: &summary.source,
         outcome: &summary.outcome,
         store_ms: context.meter.store_ms(),
@@ -145,8 +150,10 @@ mod tests {
 
     fn of_summary(summary: &InvocationSummary) -> (Of<'_>, Measures<'_>) {
         let of = Of { function: "spillway-fold-balance", request_id: "req-1", merchant: &summary.merchant };
-        let (source, outcome) = (summary.source.as_str(), summary.outcome.as_str());
-        let measures = Measures { source, outcome, store_ms: 3, processor_ms: 0, total_ms: 4, cold: true, retries: 0 };
+        let (operator, source, outcome) = (&*summary.operator, &*summary.source, &*summary.outcome);
+        let (store_ms, processor_ms, total_ms) = (3, 0, 4);
+        let measures =
+            Measures { operator, source, outcome, store_ms, processor_ms, total_ms, cold: true, retries: 0 };
         (of, measures)
     }
 

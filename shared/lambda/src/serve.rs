@@ -21,7 +21,7 @@ use super::line::{self, InvocationSummary};
 use spillway_runtime::settings::Environment;
 use spillway_runtime::{Context, Effects, Metric, Parts, log};
 use spillway_store::WorkItem;
-use spillway_wire::OperatorRequest;
+use spillway_wire::{FromOperator, OperatorRequest};
 use spillway_work::{
     Batch, BatchResponse, ChangesEvent, HasQueues, MessagesEvent, Outcome, StreamChange, Subject, WorkError,
 };
@@ -123,27 +123,29 @@ where
 #[derive(Debug)]
 pub struct Answered<Out> {
     answer: Out,
-    about: Subject,
+    about: Option<Subject>,
 }
 
 impl<Out> Answered<Out> {
-    /// The answer with its subject.
-    pub fn new(answer: Out, about: Subject) -> Answered<Out> {
-        Answered { answer, about }
+    /// The answer with its subject, if it has one.
+    pub fn new(answer: Out, about: impl Into<Option<Subject>>) -> Answered<Out> {
+        Answered { answer, about: about.into() }
     }
 }
 
-/// Serves a function that an operator invokes. The text of the handler's error is the function's error.
+/// Serves a function that an operator invokes. The text of the handler's error is the function's error. The log line
+/// has the operator.
 pub async fn serve_direct<P, F, Fut, In, Out, E>(handle: F) -> Result<(), Error>
 where
     P: Parts,
-    F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
+    F: Fn(Arc<Context<P>>, Invocation, FromOperator<In>) -> Fut,
     Fut: Future<Output = Result<Answered<Out>, E>>,
     In: OperatorRequest,
     Out: Serialize,
     E: Display,
 {
-    serve_read(handle, |payload| spillway_wire::read_operator_request(payload)).await
+    let operator = |request: &FromOperator<In>| request.operator.to_string();
+    serve_read(handle, |payload| spillway_wire::read_operator_request(payload), operator).await
 }
 
 /// Serves the gateway's authorizer. The text of the handler's error is the function's error.
@@ -156,11 +158,14 @@ where
     Out: Serialize,
     E: Display,
 {
-    serve_read(handle, |payload| serde_json::from_str(payload).map_err(|wrong| format!("{UNREADABLE}: {wrong}."))).await
+    let read = |payload: &str| serde_json::from_str(payload).map_err(|wrong| format!("{UNREADABLE}: {wrong}."));
+    serve_read(handle, read, |_| String::new()).await
 }
 
-/// Serves a function with a payload that `read` parses.
-async fn serve_read<P, F, Fut, In, Out, E>(handle: F, read: impl Fn(&str) -> Result<In, String>) -> Result<(), Error>
+/// Serves a function with a payload that `read` parses. `operator`: the operator that the payload names, or "".
+async fn serve_read<P, F, Fut, In, Out, E>(
+    handle: F, read: impl Fn(&str) -> Result<In, String>, operator: impl Fn(&In) -> String,
+) -> Result<(), Error>
 where
     P: Parts,
     F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
@@ -172,6 +177,7 @@ where
         let mut summary = InvocationSummary::new(&invocation.request_id, "invoke");
         let parsed = read(payload.get());
         let unreadable = parsed.is_err();
+        summary.operator = parsed.as_ref().map(&operator).unwrap_or_default();
         let during = during(&summary.request_id);
         let handled = parsed.map(|input| caught(handle(context, invocation, input)));
         let handled = async move {
@@ -191,7 +197,7 @@ where
                 Err(message) => message.clone(),
             };
             let result = result.map(|Answered { answer, about }| {
-                summary.subjects.push(about);
+                summary.subjects.extend(about);
                 answer
             });
             (result.map_err(refused), summary)

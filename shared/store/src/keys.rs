@@ -5,6 +5,7 @@
 //! merchant          mer_…                  merchant                       merchants, time#id
 //! API key           key#<sha256>           key
 //!   its id          mer_…#keys             key_…
+//! operator action   mer_…#actions          time#request id
 //! payment           T#pay_…                payment                        T#payments#s, time#id      asking a processor
 //! refund            T#re_…                 refund                         T#pay_…#refunds, time#id   asking a processor
 //! journal entry     T#journal#s            txn_…
@@ -32,6 +33,7 @@ use serde::{Deserialize, Serialize};
 use spillway_domain::currency::Currency;
 use spillway_domain::id::{EndpointId, EntryId, EventId, Id, MerchantId, ObjectId, shard_of};
 use spillway_domain::ledger::MovementKey;
+use spillway_domain::operator::OperatorAction;
 use spillway_domain::resource::{Finder, Resource};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
@@ -39,6 +41,8 @@ use spillway_domain::time::Timestamp;
 use super::Item;
 use super::due::DueSpace;
 
+/// The partition of all merchants in the index `listing`.
+pub const MERCHANTS: &str = "merchants";
 /// The prefix of the sort keys of movements.
 pub const MOVEMENT_PREFIX: &str = "move#";
 
@@ -248,7 +252,7 @@ pub fn merchant(id: &MerchantId) -> TableKey {
 
 /// The key of a merchant in the index `listing`.
 pub fn merchant_listing(created_at: Timestamp, id: &MerchantId) -> Listing {
-    Listing { partition: "merchants".to_owned(), sort: format!("{created_at}#{id}") }
+    Listing { partition: MERCHANTS.to_owned(), sort: format!("{created_at}#{id}") }
 }
 
 /// The key of the API key item that the authorizer finds by the hash of the secret.
@@ -256,9 +260,24 @@ pub fn api_key(sha256: &str) -> TableKey {
     TableKey::new(format!("key#{sha256}"), "key")
 }
 
+/// The partition of a merchant's API keys by their ids.
+pub fn api_keys(merchant: &MerchantId) -> String {
+    format!("{merchant}#keys")
+}
+
 /// The key of the API key item that operators find by its id. It makes issuing idempotent.
 pub fn api_key_id(merchant: &MerchantId, id: &str) -> TableKey {
-    TableKey::new(format!("{merchant}#keys"), id)
+    TableKey::new(api_keys(merchant), id)
+}
+
+/// The partition of the operators' actions on a merchant and its API keys.
+pub fn operator_actions(merchant: &MerchantId) -> String {
+    format!("{merchant}#actions")
+}
+
+/// The key of an operator's action. It sorts by time.
+pub fn operator_action(action: &OperatorAction) -> TableKey {
+    TableKey::new(operator_actions(&action.merchant), action.position())
 }
 
 /// The key of the sandbox's record of calls for our reference with one idempotency key.

@@ -249,6 +249,7 @@ mod tests {
             keys::merchant(&merchant_id),
             keys::api_key("00"),
             keys::api_key_id(&merchant_id, "key_1"),
+            other(keys::operator_actions(&merchant_id), "2026-01-31T12:00:00.000Z#r"),
             keys::webhook_endpoint_count(&tenant),
             keys::journal_entry(&tenant, &EntryId::derive(&["t"])),
             keys::sandbox_call("pay_1", "authorize"),

@@ -17,6 +17,7 @@ mod kinds;
 mod listing;
 mod merchant;
 mod merchants;
+mod operator;
 mod parts;
 mod propagation;
 mod reading;

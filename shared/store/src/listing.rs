@@ -6,6 +6,7 @@ use std::pin::pin;
 use aws_sdk_dynamodb::config::AsyncSleep as _;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::future::{Either, select, try_join_all};
+use serde::de::DeserializeOwned;
 use spillway_domain::page::{Page, PageBuilder, PageRequest};
 use spillway_domain::resource::Finder;
 
@@ -61,6 +62,13 @@ pub(super) struct List {
     pub(super) before: Option<String>,
 }
 
+impl List {
+    /// The list of all rows of one partition.
+    pub(super) fn whole(rows: Rows, partition: String) -> List {
+        List { rows, partitions: vec![partition], from: None, before: None }
+    }
+}
+
 impl Store {
     /// Reads a page of a list. `load` returns one value for each row, in order: the item, or None if the filter
     /// excludes it. `everything` means that no item is excluded. The list is sorted by sort keys alone, so a position
@@ -105,6 +113,17 @@ impl Store {
             }
         }
         Ok(builder.overflowed() || merge.has_more().await?)
+    }
+
+    /// The items behind these rows of an index, read strongly, in the order of the rows. None for an item that does not
+    /// pass or can't be read.
+    pub(super) async fn behind<T: DeserializeOwned>(
+        &self, rows: Vec<Item>, passes: impl Fn(&T) -> bool,
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        let unreadable = || StoreError::Corrupt("a row of the index has no key".to_owned());
+        let keys: Option<Vec<TableKey>> = rows.iter().map(TableKey::of).collect();
+        let items = self.get_all(&keys.ok_or_else(unreadable)?).await?;
+        Ok(items.into_iter().map(|item| item.and_then(|item| self.read(item).ok()).filter(&passes)).collect())
     }
 
     /// The items with these keys, read strongly, in the order of the keys. None for a key without an item.

@@ -110,14 +110,7 @@ impl Store {
             from: request.created_from.map(|time| time.to_string()),
             before: request.created_before.map(|time| time.to_string()),
         };
-        self.page(list, request, everything, async |rows| {
-            let unreadable = || StoreError::Corrupt("a row of the index has no key".to_owned());
-            let keys: Option<Vec<TableKey>> = rows.iter().map(TableKey::of).collect();
-            let items = self.get_all(&keys.ok_or_else(unreadable)?).await?;
-            let read = items.into_iter().map(|item| item.and_then(|item| self.read(item).ok()).filter(&passes));
-            Ok(read.collect())
-        })
-        .await
+        self.page(list, request, everything, async |rows| self.behind(rows, &passes).await).await
     }
 
     /// Commits a resource's next state and due time with the consequences of the change. Condition: its version and

@@ -110,13 +110,43 @@ fn alarms_and_dashboard_use_every_own_metric() {
     assert_eq!(own, emitted, "looked at, and emitted");
 }
 
+fn runbook(name: &str) -> String {
+    fs::read_to_string(root().join(format!("docs/runbooks/{name}.md"))).unwrap()
+}
+
+/// The pages that the index lists under this title, in its order.
+fn runbooks_listed(title: &str) -> impl Iterator<Item = String> {
+    let index = runbook("README");
+    let part = index.split("\n## ").find(|part| part.starts_with(title)).unwrap();
+    let names = part.lines().filter_map(|line| line.strip_prefix("- [")?.split(']').next());
+    names.map(str::to_owned).collect::<Vec<_>>().into_iter()
+}
+
+#[test]
+fn the_index_of_runbooks_lists_each_page_once() {
+    let files = fs::read_dir(root().join("docs/runbooks")).unwrap();
+    let files = files.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
+    let mut files: Vec<String> = files.filter(|name| name != "README").collect();
+    files.sort();
+    let mut listed: Vec<String> = runbooks_listed("Alarms").chain(runbooks_listed("Incidents")).collect();
+    listed.sort();
+    assert_eq!(listed, files);
+    for name in &listed {
+        let page = runbook(name);
+        assert!(page.starts_with(&format!("# {name}\n")), "{name}");
+        assert!(runbook("README").contains(&format!("- [{name}]({name}.md): ")), "{name}");
+        let parts = ["\n**Meaning.** ", "\n**Check.** ", "\n**Act.**", "\n**End.** "];
+        // An alarm's end shows itself.
+        let needed = if runbooks_listed("Incidents").any(|incident| incident == *name) { 4 } else { 3 };
+        let places: Vec<_> = parts[..needed].iter().map(|part| page.find(part)).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{name}: {places:?}");
+    }
+}
+
 #[test]
 fn every_alarm_has_a_runbook_and_treats_missing_data() {
     let alarms = alarms();
-    let runbooks = fs::read_dir(root().join("docs/runbooks")).unwrap();
-    let runbooks = runbooks.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
-    // A runbook without an alarm is for what people notice.
-    assert!(runbooks.collect::<BTreeSet<_>>().is_superset(&alarms.keys().cloned().collect()), "{:?}", alarms.keys());
+    assert_eq!(runbooks_listed("Alarms").collect::<Vec<_>>(), alarms.keys().cloned().collect::<Vec<_>>());
     for (name, alarm) in &alarms {
         let description = text(&alarm["AlarmDescription"]["Fn::Sub"]);
         assert!(description.ends_with(&format!(". ${{RunbookUrl}}/{name}.md")), "{name}");

@@ -78,6 +78,8 @@ enum Outcome {
     Whole,
     /// A field of the answer with a value that starts like this.
     Field(&'static str, &'static str),
+    /// A page of a list with an entry.
+    Page,
     /// A text that starts like this.
     Text(&'static str),
     /// This error.
@@ -127,6 +129,9 @@ const SAMPLES: &[(&str, Outcome)] = &[
     ("issue-api-key/second", Outcome::Field("secret", "sk_test_")),
     ("revoke-api-key/with-overlap", Outcome::Field("revoked_at", "20")),
     ("revoke-api-key/at-once", Outcome::Field("revoked_at", "20")),
+    ("list-merchants/first-page", Outcome::Page),
+    ("list-api-keys/first-page", Outcome::Page),
+    ("list-operator-actions/first-page", Outcome::Page),
 ];
 
 #[test]
@@ -174,6 +179,7 @@ async fn every_sample_event_works_with_cargo_lambda() {
             Outcome::Field(field, start) => {
                 assert!(text(&answer[field]).is_some_and(|value| value.starts_with(start)), "{name}: {answer}");
             }
+            Outcome::Page => assert!(answer["data"][0]["created_at"].is_string(), "{name}: {answer}"),
             Outcome::Text(start) => {
                 assert!(text(&answer).is_some_and(|text| text.starts_with(start)), "{name}: {answer}");
             }
