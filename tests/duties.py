@@ -19,7 +19,7 @@ STACK = sys.argv[1]
 LISTS = ["ListMerchants", "ListApiKeys", "ListOperatorActions"]
 # Duty → functions that it may invoke.
 MAY = {
-    "Onboard": ["CreateMerchant", "UpdateMerchant", "IssueApiKey", *LISTS],
+    "Onboard": ["CreateMerchant", "UpdateMerchant", "IssueApiKey", "RedeliverEvent", *LISTS],
     "Revoke": ["RevokeApiKey", *LISTS],
     "Read": LISTS,
 }
@@ -79,6 +79,8 @@ def requests():
         "UpdateMerchant": {**merchant, "suspended": False},
         "IssueApiKey": issue,
         "RevokeApiKey": {**merchant, "key": invoked("IssueApiKey", {**issue, "reference": unique()})["id"]},
+        # It answers that there is no such event.
+        "RedeliverEvent": {**merchant, "mode": "test", "event": f"evt_{'0' * 26}"},
         "ListMerchants": {"operator": "duties"},
         "ListApiKeys": merchant,
         "ListOperatorActions": merchant,

@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use spillway_domain::id::{EndpointId, EventId};
-use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{EndpointStatus, NotRedelivered};
 use spillway_lambda::{Answered, Invocation};
 use spillway_store::{REDELIVERIES_MAX, StoreError, StoreWithEvents};
+use spillway_wire::FromOperator;
 use spillway_wire::view::{self, RedeliveryView};
 use spillway_work::{Outcome, Subject};
 
 pub use request::RedeliverEvent;
 use request::Which;
-use transaction::{OfEvent, Redelivered, redeliver};
+use transaction::{By, OfEvent, Redelivered, redeliver};
 
 /// Milliseconds that remain of the invocation when no further page begins.
 const RESERVE_MS: i64 = 15_000;
@@ -54,23 +54,24 @@ pub enum RedeliverEventError {
 /// Marks failed deliveries as pending and due now, so that they are attempted again. A delivery that is pending or has
 /// succeeded is only counted. So a repeated request sends nothing twice.
 pub async fn handle(
-    context: Arc<Context>, invocation: Invocation, request: RedeliverEvent,
+    context: Arc<Context>, invocation: Invocation, asked: FromOperator<RedeliverEvent>,
 ) -> Result<Answered<RedeliveryView>, RedeliverEventError> {
-    let RedeliverEvent { tenant, which } = request;
+    let FromOperator { operator, request: RedeliverEvent { tenant, which } } = asked;
+    let by = By { operator, request_id: invocation.request_id, tenant };
     match which {
-        Which::Event(event, endpoint) => one_event(&context, &tenant, event, endpoint.as_ref()).await,
+        Which::Event(event, endpoint) => one_event(&context, &by, event, endpoint.as_ref()).await,
         Which::Since(endpoint, since) => {
             let until = invocation.deadline.plus_millis(-RESERVE_MS);
-            since_time(&context, &tenant, &endpoint, since, until).await
+            since_time(&context, &by, &endpoint, since, until).await
         }
     }
 }
 
 /// Sends the failed deliveries of one event again.
 async fn one_event(
-    context: &Context, tenant: &Tenant, event: EventId, endpoint: Option<&EndpointId>,
+    context: &Context, by: &By, event: EventId, endpoint: Option<&EndpointId>,
 ) -> Result<Answered<RedeliveryView>, RedeliverEventError> {
-    let results = match redeliver(context, tenant, std::slice::from_ref(&event), endpoint).await?.pop() {
+    let results = match redeliver(context, by, std::slice::from_ref(&event), endpoint).await?.pop() {
         Some(OfEvent::Deliveries(results)) => results,
         Some(OfEvent::Missing) | None => return Err(RedeliverEventError::NoEvent(event)),
         Some(OfEvent::Unreadable(error)) => return Err(error.into()),
@@ -85,16 +86,16 @@ async fn one_event(
     let mut counts = Counts::default();
     results.iter().for_each(|(_, result)| counts.add(*result));
     let outcome = results.iter().map(|(endpoint, _)| endpoint).fold(Outcome::new(counts.text()), Outcome::with);
-    let about = Subject::new(&event).of(&tenant.merchant).outcome(outcome);
+    let about = Subject::new(&event).of(&by.tenant.merchant).outcome(outcome);
     Ok(Answered::new(view::redelivery(counts.0, None), about))
 }
 
 /// Sends the failed deliveries of all events since a time to one endpoint again, the oldest first. If `until` comes
 /// before the end, the answer has the time from which the same request goes on.
 async fn since_time(
-    context: &Context, tenant: &Tenant, endpoint: &EndpointId, since: Timestamp, until: Timestamp,
+    context: &Context, by: &By, endpoint: &EndpointId, since: Timestamp, until: Timestamp,
 ) -> Result<Answered<RedeliveryView>, RedeliverEventError> {
-    match context.store.webhook_endpoint(tenant, endpoint).await? {
+    match context.store.webhook_endpoint(&by.tenant, endpoint).await? {
         None => return Err(RedeliverEventError::NoEndpoint(endpoint.clone())),
         Some(found) if found.status == EndpointStatus::Disabled => {
             return Err(RedeliverEventError::Disabled(endpoint.clone()));
@@ -104,9 +105,9 @@ async fn since_time(
     let (mut counts, mut sent) = (Counts::default(), Vec::new());
     let mut after = EventId::first_at(since);
     let continue_since = loop {
-        let (events, is_full) = context.store.failed_deliveries(tenant, endpoint, &after).await?;
+        let (events, is_full) = context.store.failed_deliveries(&by.tenant, endpoint, &after).await?;
         for some in events.chunks(REDELIVERIES_MAX) {
-            for (id, event) in some.iter().zip(redeliver(context, tenant, some, Some(endpoint)).await?) {
+            for (id, event) in some.iter().zip(redeliver(context, by, some, Some(endpoint)).await?) {
                 match event {
                     OfEvent::Deliveries(results) => {
                         sent.extend(results.iter().filter(|(_, result)| result.is_ok()).map(|_| id.clone()));
@@ -124,7 +125,7 @@ async fn since_time(
         last.as_str().clone_into(&mut after);
     };
     let outcome = sent.iter().fold(Outcome::new(counts.text()), Outcome::with);
-    let about = Subject::new(endpoint).of(&tenant.merchant).outcome(outcome);
+    let about = Subject::new(endpoint).of(&by.tenant.merchant).outcome(outcome);
     Ok(Answered::new(view::redelivery(counts.0, continue_since), about))
 }
 

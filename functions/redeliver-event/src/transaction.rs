@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use spillway_domain::id::{EndpointId, EventId};
+use spillway_domain::id::{EndpointId, EventId, ObjectId};
+use spillway_domain::operator::{Operator, OperatorAction};
 use spillway_domain::tenant::Tenant;
+use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{NotRedelivered, WebhookEndpoint};
 use spillway_store::{Committed, Redelivery, StoreError};
 
@@ -15,6 +17,30 @@ const TRIES_MAX: u32 = 8;
 
 /// Whether a delivery is sent again.
 pub type Redelivered = Result<(), NotRedelivered>;
+
+/// Who sends deliveries again, and whose they are.
+pub struct By {
+    /// The operator in the request.
+    pub operator: Operator,
+    /// Lambda's id of the invocation.
+    pub request_id: String,
+    /// The merchant and the mode.
+    pub tenant: Tenant,
+}
+
+impl By {
+    /// The action that is stored with a transaction: about the endpoint that the request names, else about the event.
+    fn action(&self, subject: ObjectId, redelivered: usize, now: Timestamp) -> OperatorAction {
+        OperatorAction {
+            merchant: self.tenant.merchant.clone(),
+            subject,
+            operator: self.operator.clone(),
+            outcome: format!("{redelivered} redelivered"),
+            request_id: self.request_id.clone(),
+            created_at: now,
+        }
+    }
+}
 
 /// The result for one event.
 pub enum OfEvent {
@@ -30,15 +56,19 @@ pub enum OfEvent {
 /// result for each event, in their order. Each event may have so many failed deliveries that they all fit into the
 /// transaction: at most [`spillway_store::REDELIVERIES_MAX`].
 pub async fn redeliver(
-    context: &Context, tenant: &Tenant, events: &[EventId], endpoint: Option<&EndpointId>,
+    context: &Context, by: &By, events: &[EventId], endpoint: Option<&EndpointId>,
 ) -> Result<Vec<OfEvent>, RedeliverEventError> {
+    let tenant = &by.tenant;
+    let event = || events.first().cloned().map(ObjectId::from);
+    let Some(subject) = endpoint.cloned().map(ObjectId::from).or_else(event) else { return Ok(Vec::new()) };
     for _ in 0..TRIES_MAX {
         let endpoints = context.store.webhook_endpoints(tenant).await?.items;
         let decisions = events.iter().map(|event| decide(context, tenant, event, endpoint, &endpoints));
         let (results, changes): (Vec<OfEvent>, Vec<Vec<Redelivery>>) =
             try_join_all(decisions).await?.into_iter().unzip();
         let changes = changes.concat();
-        if changes.is_empty() || context.store.redeliver(tenant, &changes, context.now()).await? == Committed::Done {
+        let action = by.action(subject.clone(), changes.len(), context.now());
+        if changes.is_empty() || context.store.redeliver(tenant, &changes, &action).await? == Committed::Done {
             return Ok(results);
         }
     }

@@ -40,7 +40,8 @@ impl fmt::Display for Operator {
 pub struct OperatorAction {
     /// The merchant that was changed, or whose API key was changed.
     pub merchant: MerchantId,
-    /// The object that was changed: the merchant or the API key.
+    /// The object that was changed: the merchant or the API key; the webhook endpoint or event whose webhooks were sent
+    /// again.
     pub subject: ObjectId,
     /// The operator, as the request named it.
     pub operator: Operator,
@@ -53,7 +54,7 @@ pub struct OperatorAction {
 }
 
 impl OperatorAction {
-    /// The position in the list of a merchant's actions. One invocation makes at most one change.
+    /// The position in the list of a merchant's actions. An invocation with several changes makes one after another.
     pub fn position(&self) -> String {
         format!("{}#{}", self.created_at, self.request_id)
     }

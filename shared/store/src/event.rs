@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use spillway_domain::event::{Event, EventType};
 use spillway_domain::id::{EndpointId, EventId, ObjectId};
+use spillway_domain::operator::OperatorAction;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::{Expiry, Timestamp};
 use spillway_domain::webhook::{Delivery, DeliveryStatus, WebhookEndpoint};
@@ -20,7 +21,7 @@ use spillway_wire::view::{EventView, Shown};
 /// The most deliveries that one page of an endpoint's list contains.
 const DELIVERIES_PAGE: usize = 100;
 /// The most deliveries that one transaction sends again. DynamoDB accepts 100 writes: each delivery needs one, and one
-/// each for its event and its endpoint.
+/// each for its event and its endpoint; the operator's action is one more.
 pub const REDELIVERIES_MAX: usize = 33;
 
 /// A stored event. It contains the object as it was shown when the event happened.
@@ -196,13 +197,14 @@ impl Store {
         Ok(Expiry::after(now, self.event_retention_days()?))
     }
 
-    /// Stores deliveries that are to be sent again, in one transaction, and raises their `wake`: the stream then brings
+    /// Stores deliveries that are to be sent again and the operator's action, in one transaction, and raises their `wake`: the stream then brings
     /// the messages for their attempts. Their events are stored as long as they are. At most [`REDELIVERIES_MAX`].
     /// Refused if an event has expired, an endpoint was changed or deleted, or a delivery is no longer as it was read.
     pub async fn redeliver(
-        &self, tenant: &Tenant, redeliveries: &[Redelivery], now: Timestamp,
+        &self, tenant: &Tenant, redeliveries: &[Redelivery], action: &OperatorAction,
     ) -> Result<Committed<()>, StoreError> {
-        let exists = || Test::LacksOrCompares(EXPIRES_AT, Comparison::Above, number(now.seconds()));
+        let now = number(action.created_at.seconds());
+        let exists = || Test::LacksOrCompares(EXPIRES_AT, Comparison::Above, now.clone());
         let mut commit = Commit::new().contended();
         let (mut events, mut endpoints) = (BTreeMap::new(), BTreeMap::new());
         for Redelivery { event, endpoint, before, after } in redeliveries {
@@ -223,7 +225,7 @@ impl Store {
             let unchanged = vec![Test::is("version", number(version))];
             commit = commit.check(keys::webhook_endpoint(tenant, endpoint), unchanged, |_, _| Ok(()));
         }
-        self.commit(commit).await
+        self.commit(commit.by_operator(action)?).await
     }
 
     /// The item of a delivery. A pending delivery is due some time after its next attempt, because its message usually

@@ -4,11 +4,12 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 /// The functions whose requests name the operator.
-pub const OF_OPERATORS: [&str; 7] = [
+pub const OF_OPERATORS: [&str; 8] = [
     "create-merchant",
     "update-merchant",
     "issue-api-key",
     "revoke-api-key",
+    "redeliver-event",
     "list-merchants",
     "list-api-keys",
     "list-operator-actions",

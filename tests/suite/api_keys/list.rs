@@ -69,7 +69,10 @@ async fn pages_contain_each_key_of_one_merchant_newest_first() {
     let ids = |page: &Value| page["data"].as_array().unwrap().iter().map(|key| key["id"].clone()).collect::<Vec<_>>();
     assert_eq!((ids(&first), first["has_more"].clone()), (issued[..3].to_vec(), json!(true)));
     // The oldest one is the key of the test's own client.
-    assert_eq!((ids(&last)[0].clone(), ids(&last).len(), last["has_more"].clone()), (issued[3].clone(), 2, json!(false)));
+    assert_eq!(
+        (ids(&last)[0].clone(), ids(&last).len(), last["has_more"].clone()),
+        (issued[3].clone(), 2, json!(false))
+    );
     let refused = page(&stack, &other.id, json!({"cursor": first["next_cursor"]})).await.unwrap_err();
     let told = "again: /cursor must be the next_cursor of a page of the same list.";
     assert!(refused["errorMessage"].as_str().unwrap().ends_with(told), "{refused}");

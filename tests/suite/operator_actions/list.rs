@@ -61,10 +61,14 @@ async fn an_action_has_the_id_of_the_invocation_in_the_log() {
     let listed = actions(&stack, &merchant.id).await;
     let ids: Vec<&str> = listed.iter().map(|action| action["request_id"].as_str().unwrap()).collect();
     for (function, id) in ["issue-api-key", "create-merchant"].into_iter().zip(&ids) {
-        spillway_tests::eventually(&format!("{function} has logged {id}"), spillway_tests::Deadline::SOON, async || {
-            let printed = stack.printed(function).concat();
-            if printed.contains(id) { Ok(()) } else { Err(printed) }
-        })
+        spillway_tests::eventually(
+            &format!("{function} has logged {id}"),
+            spillway_tests::Deadline::SOON,
+            async || {
+                let printed = stack.printed(function).concat();
+                if printed.contains(id) { Ok(()) } else { Err(printed) }
+            },
+        )
         .await;
     }
 }

@@ -132,7 +132,7 @@ async fn redeliver_event_refuses_unclear_requests() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let (event, endpoint) = (format!("evt_{:026}", 0), format!("we_{:026}", 0));
-    let with = |more: &str| format!(r#"{{"merchant": "{}", "mode": "test"{more}}}"#, merchant.id);
+    let with = |more: &str| format!(r#"{{"operator": "tests", "merchant": "{}", "mode": "test"{more}}}"#, merchant.id);
     let either = "it must have either event, or endpoint and since";
     for more in [
         String::new(),

@@ -20,7 +20,10 @@ const NOT_NEEDED: [(&str, &[&str]); 14] = [
     ),
     ("functions outside of networks and without file systems", &["ec2:", "elasticfilesystem:", "s3files:"]),
     ("no log is delivered elsewhere", &["firehose:", "logs:CreateLogDelivery", "logs:PutBearerTokenAuthentication"]),
-    ("s3: no log is delivered there, and packages have no such metadata", &["s3:REST.PUT.OBJECT", "s3:GetObjectMetadata"]),
+    (
+        "s3: no log is delivered there, and packages have no such metadata",
+        &["s3:REST.PUT.OBJECT", "s3:GetObjectMetadata"],
+    ),
     (
         "functions write logs, and the table needs none",
         &["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"],

@@ -17,8 +17,8 @@ pub use balance_transaction::{BalanceTransactionView, balance_transaction};
 pub use event::EventView;
 pub use list::{ListView, list};
 pub use operator::{
-    ApiKeyView, ChangedView, MerchantView, OperatorActionView, RedeliveryView, api_key, changed, merchant, operator_action,
-    redelivery,
+    ApiKeyView, ChangedView, MerchantView, OperatorActionView, RedeliveryView, api_key, changed, merchant,
+    operator_action, redelivery,
 };
 pub use payment::{PaymentView, payment};
 pub use refund::{RefundView, refund};
