@@ -153,6 +153,8 @@ run_tests() {
     # If a role forbids a call, a due time often repairs it and no test fails. So look for the error in the functions' logs.
     ! refused=$(grep -m 1 -E 'AccessDenied|not authorized' "$data/emulator.log") ||
         fail "A function's role forbids a call that it makes: $refused"
+    step "make trace"
+    URL=$url KEY=$key PLAN_KEY=$plan_key "$python" tests/tracing.py
     step "upgrade"
     upgraded before
     deploy_spillway LogLevel=debug

@@ -86,7 +86,7 @@ fn log_subject(what: &str, key: &ApiKey) -> Subject {
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
     let until = key.expires_at.map(|expiry| format!(", until {expiry}")).unwrap_or_default();
     let outcome = format!("{what}: {} mode, {}{until}", key.tenant.mode.as_str(), scopes.join(" "));
-    Subject::new(&key.id).of(&key.tenant.merchant).outcome(Outcome::new(outcome))
+    Subject::new(&key.id).of(&key.tenant).outcome(Outcome::new(outcome))
 }
 
 fn decide(request: IssueApiKey, request_id: String, now: Timestamp) -> Result<ApiKey, IssueApiKeyError> {

@@ -84,7 +84,7 @@ pub async fn handle(
             let key = ApiKey { revocation: Some(revocation), ..issued.key };
             let action = if is_revoked { "revoked before" } else { "revoked" };
             let outcome = Outcome::new(format!("{action}: effective at {}", revocation.effective_at));
-            let about = Subject::new(&key.id).of(&key.tenant.merchant).outcome(outcome);
+            let about = Subject::new(&key.id).of(&key.tenant).outcome(outcome);
             return Ok(Answered::new(view::changed(view::api_key(key, None), revocation.effective_at), about));
         }
     }

@@ -44,8 +44,10 @@ pub const MOVEMENT_PREFIX: &str = "move#";
 
 /// The names of the attributes of an item's key.
 pub(super) const TABLE: (&str, &str) = ("pk", "sk");
-/// The names of the attributes of the index `listing`: partition key and sort key.
-pub(super) const LISTING: (&str, &str) = ("listing", "listing_at");
+/// The names of the attributes of the index `listing`: partition key and sort key. The first is the index's name too.
+pub const LISTING: (&str, &str) = ("listing", "listing_at");
+/// The partition of all merchants in the index `listing`.
+pub const MERCHANTS: &str = "merchants";
 /// Texts that sort before and behind every sort key.
 pub(super) const ENDS: (&str, &str) = ("0", "~");
 
@@ -79,7 +81,7 @@ impl TableKey {
     }
 
     /// The key of an item, or of a row of an index. None if it is incomplete.
-    pub(super) fn of(item: &Item) -> Option<TableKey> {
+    pub fn of(item: &HashMap<String, AttributeValue>) -> Option<TableKey> {
         let text = |name| item.get(name)?.as_s().ok().cloned();
         Some(TableKey { pk: text("pk")?, sk: text("sk")? })
     }
@@ -89,7 +91,8 @@ impl TableKey {
         MovementKey::parse(self.sk.strip_prefix(MOVEMENT_PREFIX)?)
     }
 
-    pub(super) fn attributes(&self) -> Item {
+    /// The key in the form of the SDK: attribute values by name.
+    pub fn attributes(&self) -> HashMap<String, AttributeValue> {
         let text = |value: &String| AttributeValue::S(value.clone());
         HashMap::from([("pk".to_owned(), text(&self.pk)), ("sk".to_owned(), text(&self.sk))])
     }
@@ -243,7 +246,7 @@ pub fn merchant(id: &MerchantId) -> TableKey {
 
 /// The key of a merchant in the index `listing`.
 pub fn merchant_listing(created_at: Timestamp, id: &MerchantId) -> Listing {
-    Listing { partition: "merchants".to_owned(), sort: format!("{created_at}#{id}") }
+    Listing { partition: MERCHANTS.to_owned(), sort: format!("{created_at}#{id}") }
 }
 
 /// The key of the API key item that the authorizer finds by the hash of the secret.
