@@ -46,11 +46,8 @@ pub struct LogLine {
     /// The merchant of the subject. Empty if the line names none.
     #[serde(skip)]
     merchant: String,
-    /// Whether the line, or the subject, names the searched request as its own.
-    #[serde(skip)]
+    /// The ids of the invocation, and of the request that began the work.
     requests: BTreeSet<String>,
-    #[serde(rename = "line")]
-    whole: Value,
 }
 
 impl Logs {
@@ -145,7 +142,6 @@ fn of_line(function: &str, whole: &Value, names: &BTreeSet<String>) -> Vec<LogLi
         ids,
         merchant,
         requests: [of_line.clone(), request].into_iter().filter(|request| !request.is_empty()).collect(),
-        whole: whole.clone(),
     };
     let subjects = whole["subjects"].as_array().into_iter().flatten();
     let named = subjects.filter_map(|subject| {
