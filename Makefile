@@ -29,10 +29,12 @@ stop:
 watch: $(CARGO_LAMBDA_READY)
 	@infra/local/dev.sh watch
 
-# Shows what happened to one payment of the running stack: make trace ID=pay_…
+# Shows the history of an item, what it waits for, and the log lines that name it (docs/logs.md): make trace ID=pay_…
+# Also for a re_, txn_, evt_, we_, key_ or "evt_… we_…" (a delivery), or the id of a request. On a deployed stack:
+# STACK= AWS_REGION=. MERCHANT=, SINCE=2h, LOGS=0, JSON=1
 .PHONY: trace
-trace:
-	@cargo run --quiet --package spillway-tests --bin trace -- $(ID)
+trace: $(if $(STACK),$(SAM_READY))
+	@infra/trace/run.sh
 
 # Makes 1,000 payments (PAYMENTS=), some refunds and all webhooks, then checks the books.
 # It uses the running stack or starts its own. JSON=1 prints JSON.

@@ -163,6 +163,8 @@ run_tests() {
         fail "A function's role forbids a call that it makes: $refused"
     step "policies of operators' duties"
     "$python" -u tests/duties.py spillway
+    step "make trace"
+    URL=$url KEY=$key PLAN_KEY=$plan_key "$python" tests/tracing.py
     step "upgrade"
     upgraded before
     deploy_spillway LogLevel=debug

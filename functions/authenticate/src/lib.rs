@@ -67,10 +67,11 @@ pub async fn handle(
     let secret = bearer(&event).ok_or(AuthenticateError::Unauthorized)?;
     let key = context.store.api_key(&secret).await?.ok_or(AuthenticateError::Unauthorized)?;
     if key.ends_at().is_some_and(|end| end <= context.now()) {
+        tracing::info!(target: "spillway", key = %key.id, merchant = %key.tenant.merchant, "the API key has ended");
         return Err(AuthenticateError::Unauthorized);
     }
     let merchant = context.store.merchant(&key.tenant.merchant).await?.ok_or(AuthenticateError::MerchantMissing)?;
-    let about = Subject::new(&key.id).of(&merchant.id);
+    let about = Subject::new(&key.id).of(&key.tenant);
     Ok(Answered::new(answer(&event.method_arn, &key, merchant), about))
 }
 

@@ -111,8 +111,8 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     let change =
         Change::creation(Payment::accept(Meta::new(id, caller.tenant, shard, cause), new, processor.to_owned()));
 
-    let creation = context.store.create(&change).await?;
-    spillway_wire::creation(&request, &change.after, creation, |never| match never {})
+    let creation = context.store.create(&change).await;
+    spillway_wire::creation(&request, &change, creation, |never| match never {})
 }
 
 fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {

@@ -56,19 +56,21 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     let meta = Meta::new(id, caller.tenant, 0, cause);
     let endpoint = WebhookEndpoint::new(meta, url, event_types, new_secret(context.random()));
 
-    match context.store.create_webhook_endpoint(&endpoint).await? {
-        Committed::Done => Ok(created(&request, &endpoint, false)),
-        Committed::Refused(NotCreated::Existing(first)) if first.meta.fingerprint == endpoint.meta.fingerprint => {
+    let problem = match context.store.create_webhook_endpoint(&endpoint).await {
+        Ok(Committed::Done) => return Ok(created(&request, &endpoint, false)),
+        Ok(Committed::Refused(NotCreated::Existing(first))) if first.meta.fingerprint == endpoint.meta.fingerprint => {
             let replayed = first.meta.request_id != endpoint.meta.request_id;
-            Ok(created(&request, &first, replayed))
+            return Ok(created(&request, &first, replayed));
         }
-        Committed::Refused(NotCreated::Existing(_)) => Err(Problem::idempotency_key_reused()),
-        Committed::Refused(NotCreated::Deleted) => Err(Problem::new(
+        Ok(Committed::Refused(NotCreated::Existing(_))) => Problem::idempotency_key_reused(),
+        Ok(Committed::Refused(NotCreated::Deleted)) => Problem::new(
             &WEBHOOK_ENDPOINT_DELETED,
             "The endpoint that was created with this Idempotency-Key was deleted.",
-        )),
-        Committed::Refused(NotCreated::Limit(limit)) => Err(Problem::too_many_webhook_endpoints(limit)),
-    }
+        ),
+        Ok(Committed::Refused(NotCreated::Limit(limit))) => Problem::too_many_webhook_endpoints(limit),
+        Err(error) => error.into(),
+    };
+    Err(problem.about(endpoint.meta.id.as_str()))
 }
 
 fn created(request: &Request, endpoint: &WebhookEndpoint, replayed: bool) -> Response {

@@ -151,7 +151,10 @@ pub async fn follow_up(
     let text = outcome_text(delivery, now);
     let log_outcome = |_: &WorkError| Outcome::new(&text).with(&endpoint.meta.id).log(&delivery.event);
     let disabled = store_health(context, endpoint, attempt, now).await.inspect_err(log_outcome)?;
-    Ok(Outcome::new(text + if disabled { ", endpoint disabled" } else { "" }))
+    Ok(match disabled {
+        Some(event) => Outcome::new(text + ", endpoint disabled").with(event),
+        None => Outcome::new(text),
+    })
 }
 
 /// Sends the message for a delivery's next attempt in `wait_ms`, if a message can be delayed for so long. A later
@@ -168,10 +171,11 @@ pub async fn send_message(context: &Context, tenant: &Tenant, delivery: &Deliver
     }
 }
 
-/// Stores a change of the endpoint's health: it began to fail, works again, or is disabled. True if this disabled it.
+/// Stores a change of the endpoint's health: it began to fail, works again, or is disabled. Returns the
+/// event of the disabling if this disabled it.
 async fn store_health(
     context: &Context, endpoint: &WebhookEndpoint, attempt: &Attempt, now: Timestamp,
-) -> Result<bool, WorkError> {
+) -> Result<Option<EventId>, WorkError> {
     let (tenant, id) = (&endpoint.meta.owner, &endpoint.meta.id);
     match (attempt.succeeded(), endpoint.failing_since) {
         (true, Some(_)) if endpoint.is_down(now) => {
@@ -188,16 +192,16 @@ async fn store_health(
         (false, None) => context.store.endpoint_fails(endpoint, now).await?,
         (false, Some(_)) => {}
     }
-    Ok(false)
+    Ok(None)
 }
 
-/// Disables an endpoint that answered 410, or that has failed since `failing_since`. False if it was disabled before,
-/// or works again.
+/// Disables an endpoint that answered 410, or that has failed since `failing_since`. Returns the event. None if it
+/// was disabled before, or works again.
 async fn disable(
     context: &Context, endpoint: &WebhookEndpoint, failing_since: Option<Timestamp>, now: Timestamp,
-) -> Result<bool, WorkError> {
+) -> Result<Option<EventId>, WorkError> {
     let disabled = context.store.disable_endpoint(endpoint, failing_since, now).await?;
-    if disabled {
+    if disabled.is_some() {
         tracing::warn!(target: "spillway", endpoint = %endpoint.meta.id, "webhook endpoint disabled");
     }
     Ok(disabled)

@@ -93,7 +93,7 @@ pub async fn handle(
 }
 
 fn log_subject(key: &ApiKey, outcome: String) -> Subject {
-    Subject::new(&key.id).of(&key.tenant.merchant).outcome(Outcome::new(outcome))
+    Subject::new(&key.id).of(&key.tenant).outcome(Outcome::new(outcome))
 }
 
 /// The outcome for the log, with mode, scopes and expiry. The reference is left out, because it may be a person's name.

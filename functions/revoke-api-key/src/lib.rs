@@ -81,10 +81,11 @@ pub async fn handle(
         let now = context.now();
         let revocation = issued.key.revoked(at.unwrap_or(now), now, context.propagation.effective_at(now));
         let outcome = |what: &str| format!("{what}: effective at {}", revocation.effective_at);
-        let about = |outcome| Subject::new(&id).of(&merchant).outcome(Outcome::new(outcome));
+        let about = |outcome| Subject::new(&id).of(&issued.key.tenant).outcome(Outcome::new(outcome));
         let answer = |key| view::changed(view::api_key(key, now, None), revocation.effective_at);
         if issued.key.revocation == Some(revocation) {
-            return Ok(Answered::new(answer(issued.key), about(outcome("revoked before"))));
+            let about = about(outcome("revoked before"));
+            return Ok(Answered::new(answer(issued.key), about));
         }
         let action = OperatorAction {
             merchant: merchant.clone(),
@@ -96,8 +97,9 @@ pub async fn handle(
         };
         if context.store.revoke_api_key(&issued, revocation, &action).await? {
             let revoked_by = Some(action.operator);
+            let about = about(action.outcome);
             let key = ApiKey { revocation: Some(revocation), revoked_by, ..issued.key };
-            return Ok(Answered::new(answer(key), about(action.outcome)));
+            return Ok(Answered::new(answer(key), about));
         }
     }
     Err(RevokeApiKeyError::Overtaken(id))

@@ -16,7 +16,7 @@ use super::line::InvocationSummary;
 use super::serve::{UNREADABLE, caught, during, refused, run};
 use spillway_runtime::{Context, Parts};
 use spillway_wire::{ApiRequestExt as _, Parameters, Problem, Response, Unreadable};
-use spillway_work::Subject;
+use spillway_work::{Outcome, Owner, Subject};
 
 /// Milliseconds of an invocation that are reserved for sending the answer.
 const ANSWER_MS: i64 = 500;
@@ -77,7 +77,10 @@ async fn in_time<P>(
 /// The summary of a request before it is answered.
 fn summary_of(request: &Request) -> InvocationSummary {
     InvocationSummary {
-        merchant: spillway_wire::caller_merchant(request).to_owned(),
+        owner: Owner {
+            merchant: spillway_wire::caller_merchant(request).to_owned(),
+            mode: spillway_wire::caller_mode(request),
+        },
         subjects: spillway_wire::ids_in_path(request).map(Subject::new).collect(),
         ..InvocationSummary::new(request.request_id(), &format!("{} {}", request.method(), request.route()))
     }
@@ -90,10 +93,12 @@ fn rendered(result: Result<Response, Problem>, summary: &mut InvocationSummary) 
         summary.outcome = problem.for_log();
     }
     let response = result.unwrap_or_else(|problem| problem.into_response(&summary.request_id));
-    if let Some(subject) =
-        spillway_wire::subject(&response).map(Subject::new).filter(|subject| !summary.subjects.contains(subject))
-    {
-        summary.subjects.push(subject);
+    if let Some(about) = spillway_wire::about(&response) {
+        let with = about.with.iter().fold(Outcome::default(), Outcome::with);
+        let subject = Subject::new(&about.id).outcome(with);
+        if !summary.subjects.contains(&subject) {
+            summary.subjects.push(subject);
+        }
     }
     if summary.outcome.is_empty() {
         summary.outcome = response.status().as_u16().to_string();

@@ -9,13 +9,13 @@ use spillway_domain::time::Timestamp;
 use tracing_subscriber::filter::LevelFilter;
 
 use spillway_runtime::{Context, Embedded};
-use spillway_work::{Subject, in_lines};
+use spillway_work::{Owner, Subject, in_lines};
 
 /// The part of the log line that depends on the trigger and on the handler.
 #[derive(Debug, Default)]
 pub(super) struct InvocationSummary {
     pub(super) request_id: String,
-    pub(super) merchant: String,
+    pub(super) owner: Owner,
     /// The operator who invoked the function. Empty in functions that operators do not invoke.
     pub(super) operator: String,
     pub(super) source: String,
@@ -36,8 +36,8 @@ impl InvocationSummary {
 struct Of<'a> {
     function: &'a str,
     request_id: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    merchant: &'a str,
+    #[serde(flatten)]
+    owner: &'a Owner,
 }
 
 /// The members of the first line of every invocation.
@@ -83,11 +83,11 @@ pub(super) fn write<P>(
     context: &Context<P>, mut summary: InvocationSummary, total: Duration, cold: bool, level: LevelFilter,
 ) {
     let now = context.now();
-    let (merchant, subjects) = in_lines(std::mem::take(&mut summary.subjects));
-    if let Some(merchant) = merchant {
-        summary.merchant = merchant;
+    let (owner, subjects) = in_lines(std::mem::take(&mut summary.subjects));
+    if let Some(owner) = owner {
+        summary.owner = owner;
     }
-    let of = Of { function: &context.process.function, request_id: &summary.request_id, merchant: &summary.merchant };
+    let of = Of { function: &context.process.function, request_id: &summary.request_id, owner: &summary.owner };
     let measures = Measures {
         operator: &summary.operator,
         source: &summary.source,
@@ -149,7 +149,7 @@ mod tests {
     }
 
     fn of_summary(summary: &InvocationSummary) -> (Of<'_>, Measures<'_>) {
-        let of = Of { function: "spillway-fold-balance", request_id: "req-1", merchant: &summary.merchant };
+        let of = Of { function: "spillway-fold-balance", request_id: "req-1", owner: &summary.owner };
         let (operator, source, outcome) = (&*summary.operator, &*summary.source, &*summary.outcome);
         let (store_ms, processor_ms, total_ms) = (3, 0, 4);
         let measures = Measures { operator, source, outcome, store_ms, processor_ms, total_ms, cold: true, retries: 0 };
@@ -198,8 +198,8 @@ mod tests {
 
     /// The parsed lines of an invocation with these subjects.
     fn lines_about(subjects: Vec<Subject>) -> Vec<serde_json::Value> {
-        let (merchant, pages) = in_lines(subjects);
-        let summary = InvocationSummary { merchant: merchant.unwrap_or_default(), ..InvocationSummary::default() };
+        let (owner, pages) = in_lines(subjects);
+        let summary = InvocationSummary { owner: owner.unwrap_or_default(), ..InvocationSummary::default() };
         let (of, measures) = of_summary(&summary);
         let lines = lines(tracing::Level::INFO, Some((of, measures, &pages)), Vec::new(), now());
         lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()

@@ -48,8 +48,10 @@ pub const MOVEMENT_PREFIX: &str = "move#";
 
 /// The names of the attributes of an item's key.
 pub(super) const TABLE: (&str, &str) = ("pk", "sk");
-/// The names of the attributes of the index `listing`: partition key and sort key.
-pub(super) const LISTING: (&str, &str) = ("listing", "listing_at");
+/// The names of the attributes of the index `listing`: partition key and sort key. The first is the index's name too.
+pub const LISTING: (&str, &str) = ("listing", "listing_at");
+/// The partition of all merchants in the index `listing`.
+pub const MERCHANTS: &str = "merchants";
 /// Texts that sort before and behind every sort key.
 pub(super) const ENDS: (&str, &str) = ("0", "~");
 
@@ -83,7 +85,7 @@ impl TableKey {
     }
 
     /// The key of an item, or of a row of an index. None if it is incomplete.
-    pub(super) fn of(item: &Item) -> Option<TableKey> {
+    pub fn of(item: &HashMap<String, AttributeValue>) -> Option<TableKey> {
         let text = |name| item.get(name)?.as_s().ok().cloned();
         Some(TableKey { pk: text("pk")?, sk: text("sk")? })
     }
@@ -93,7 +95,8 @@ impl TableKey {
         MovementKey::parse(self.sk.strip_prefix(MOVEMENT_PREFIX)?)
     }
 
-    pub(super) fn attributes(&self) -> Item {
+    /// The key in the form of the SDK: attribute values by name.
+    pub fn attributes(&self) -> HashMap<String, AttributeValue> {
         let text = |value: &String| AttributeValue::S(value.clone());
         HashMap::from([("pk".to_owned(), text(&self.pk)), ("sk".to_owned(), text(&self.sk))])
     }

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use spillway_domain::event::{Event, EventType};
-use spillway_domain::id::EndpointId;
+use spillway_domain::id::{EndpointId, EventId};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::{Expiry, Timestamp};
 use spillway_domain::webhook::{
@@ -241,12 +241,12 @@ impl Store {
         self.edit(&keys::webhook_endpoint(&endpoint.meta.owner, &endpoint.meta.id), edit, when).await
     }
 
-    /// Disables an endpoint, lowers the count of enabled endpoints and stores the event, in one transaction. False, and
-    /// nothing is written, if the endpoint is disabled already, or if its `failing_since` is no longer the given one
+    /// Disables an endpoint, lowers the count of enabled endpoints and stores the event, in one transaction. Returns the
+    /// event's id. None, and nothing is written, if the endpoint is disabled already, or if its `failing_since` is no longer the given one
     /// (None for an endpoint that answered 410: then it is not compared).
     pub async fn disable_endpoint(
         &self, endpoint: &WebhookEndpoint, failing_since: Option<Timestamp>, now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<EventId>, StoreError> {
         let disabled = endpoint.disabled(now);
         let owner = &disabled.meta.owner;
         let event = Event::of(EventType::WebhookEndpointDisabled, &disabled.meta);
@@ -265,7 +265,7 @@ impl Store {
             .edit(keys::webhook_endpoint_count(owner), count, Vec::new(), |_, _| Ok(()))
             .follow(self.event_item(owner, &event, &disabled)?)?
             .contended();
-        Ok(self.commit(commit).await? == Committed::Done)
+        Ok((self.commit(commit).await? == Committed::Done).then_some(event.id))
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Problem {
     errors: Vec<Invalid>,
     /// The cause for the log. The client does not see it.
     cause: String,
+    /// The id of the object that was not created or changed, for the log. Empty if it is not known.
+    about: String,
 }
 
 /// An error answer (RFC 9457).
@@ -63,7 +65,13 @@ pub struct ProblemBody<'a> {
 impl Problem {
     /// A problem of this type. `detail` is for people.
     pub fn new(kind: &'static ProblemType, detail: &str) -> Problem {
-        Problem { kind, detail: detail.to_owned(), errors: Vec::new(), cause: String::new() }
+        Problem { kind, detail: detail.to_owned(), errors: Vec::new(), cause: String::new(), about: String::new() }
+    }
+
+    /// Sets the id of the object that was not created or changed, for the log.
+    #[must_use]
+    pub fn about(self, id: &str) -> Problem {
+        Problem { about: id.to_owned(), ..self }
     }
 
     /// 400: the body is not a JSON object, or the request is not valid HTTP.
@@ -243,6 +251,7 @@ impl Problem {
         // Every declared status is valid.
         let status = StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let response = problem(status, &body);
+        let response = if self.about.is_empty() { response } else { response.about(&self.about) };
         match (self.kind.status, self.kind.code) {
             (401, _) => response.with_header("WWW-Authenticate", INVALID_TOKEN),
             (403, "insufficient_scope") => response.with_header("WWW-Authenticate", INSUFFICIENT_SCOPE),

@@ -75,7 +75,7 @@ impl StreamChange {
     pub fn subject(&self) -> Subject {
         let Some(item) = self.item() else { return Subject::new(&self.sequence) };
         match self.key.movement() {
-            Some(movement) => Subject::new(movement.entry).of(&item.tenant().merchant),
+            Some(movement) => Subject::new(movement.entry).of(item.tenant()),
             None => Subject::from(&item),
         }
     }

@@ -246,3 +246,22 @@ fn every_consumer_and_queue_is_watched() {
     assert!(behind.remove("EnqueueDue"));
     assert_eq!(consumers, behind);
 }
+
+#[test]
+fn saved_queries_search_the_log_of_each_function() {
+    let name = |group: &Value, stack: &str| {
+        let name = text(&group["Fn::Sub"]);
+        name.strip_prefix(&format!("/aws/lambda/{stack}-")).unwrap_or_else(|| panic!("{name}")).to_owned()
+    };
+    let template = Template::read();
+    let groups = template.of_type("AWS::Logs::LogGroup").into_values().map(|group| &group["LogGroupName"]);
+    let groups = groups.filter(|group| text(&group["Fn::Sub"]).starts_with("/aws/lambda/"));
+    let groups: BTreeSet<String> = groups.map(|group| name(group, "${AWS::StackName}")).collect();
+    let nested = Template::nested();
+    let queries = nested.of_type("AWS::Logs::QueryDefinition");
+    assert!(queries.len() > 1 && groups.contains("create-payment"), "{groups:?}");
+    for (id, query) in queries {
+        let searched = query["LogGroupNames"].as_array().unwrap();
+        assert_eq!(searched.iter().map(|group| name(group, "${Stack}")).collect::<BTreeSet<_>>(), groups, "{id}");
+    }
+}
