@@ -86,7 +86,7 @@ async fn one_event(
     let mut counts = Counts::default();
     results.iter().for_each(|(_, result)| counts.add(*result));
     let outcome = results.iter().map(|(endpoint, _)| endpoint).fold(Outcome::new(counts.text()), Outcome::with);
-    let about = Subject::new(&event).of(&by.tenant.merchant).outcome(outcome);
+    let about = Subject::new(&event).of(&by.tenant).outcome(outcome);
     Ok(Answered::new(view::redelivery(counts.0, None), about))
 }
 
@@ -125,7 +125,7 @@ async fn since_time(
         last.as_str().clone_into(&mut after);
     };
     let outcome = sent.iter().fold(Outcome::new(counts.text()), Outcome::with);
-    let about = Subject::new(endpoint).of(&by.tenant.merchant).outcome(outcome);
+    let about = Subject::new(endpoint).of(&by.tenant).outcome(outcome);
     Ok(Answered::new(view::redelivery(counts.0, continue_since), about))
 }
 
