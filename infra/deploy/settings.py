@@ -71,6 +71,18 @@ def unknown(template, names, where):
     return f"{where} names {', '.join(lacking)}, which {template} does not have." if lacking else None
 
 
+def change_of_table(stack, now, wanted):
+    """Returns a sentence if the stack would change its table, and leave its data behind. `make adopt` names the new table
+    in ADOPTS. Otherwise returns None."""
+    old, new = now.get("ExistingTable", ""), wanted.get("ExistingTable")
+    if not now or new is None or new in (old, os.environ.get("ADOPTS")):
+        return None
+    return (
+        f"ExistingTable of the stack {stack} is {old or 'empty'} and would be {new or 'empty'}, so the stack would leave"
+        " its data: use `make adopt` to change the table."
+    )
+
+
 def main(config, template):
     settings = read(config)
     stack = one_of("stack", "STACK", settings.get("stack_name"), config)
@@ -87,8 +99,11 @@ def main(config, template):
     if fault := unknown(template, given, "PARAMETERS"):
         sys.exit(fault)
     wanted = configured | given
+    now = deployed(stack, region)
+    if fault := change_of_table(stack, now, wanted):
+        sys.exit(fault)
     # `sam build` must know the architecture of the deployed stack, so it is always set.
-    wanted.setdefault("Architecture", deployed(stack, region).get("Architecture", "arm64"))
+    wanted.setdefault("Architecture", now.get("Architecture", "arm64"))
     print(stack)
     print(region)
     print(" ".join('{}="{}"'.format(name, value.replace('"', r"\"")) for name, value in wanted.items()))
