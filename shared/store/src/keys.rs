@@ -65,7 +65,7 @@ impl Listing {
 }
 
 /// The key of an item.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TableKey {
     /// The partition key.
     pub pk: String,
@@ -241,9 +241,12 @@ pub fn merchant(id: &MerchantId) -> TableKey {
     TableKey::new(id.as_str(), "merchant")
 }
 
+/// The partition of all merchants in the index `listing`.
+pub(super) const MERCHANTS: &str = "merchants";
+
 /// The key of a merchant in the index `listing`.
 pub fn merchant_listing(created_at: Timestamp, id: &MerchantId) -> Listing {
-    Listing { partition: "merchants".to_owned(), sort: format!("{created_at}#{id}") }
+    Listing { partition: MERCHANTS.to_owned(), sort: format!("{created_at}#{id}") }
 }
 
 /// The key of the API key item that the authorizer finds by the hash of the secret.

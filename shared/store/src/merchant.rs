@@ -2,10 +2,12 @@
 
 use spillway_domain::id::MerchantId;
 use spillway_domain::merchant::Merchant;
+use spillway_domain::page::{Page, PageRequest};
 
 use super::edit::Edit;
 use super::expression::Test;
-use super::{Created, Store, StoreError, keys, number, to_item};
+use super::listing::{List, Rows};
+use super::{Created, Store, StoreError, TableKey, keys, number, to_item};
 
 impl Store {
     /// Stores a new merchant. Returns the existing merchant if its id is taken.
@@ -18,6 +20,20 @@ impl Store {
     /// A merchant, read strongly. None if it does not exist.
     pub async fn merchant(&self, id: &MerchantId) -> Result<Option<Merchant>, StoreError> {
         self.get(&keys::merchant(id)).await
+    }
+
+    /// A page of all merchants, newest first. An index lists the keys, so a merchant that was created a moment ago may
+    /// be missing. The merchants themselves are read strongly. A merchant that can't be read is left out.
+    pub async fn merchants(&self, request: &PageRequest) -> Result<Page<Merchant>, StoreError> {
+        let partitions = vec![keys::MERCHANTS.to_owned()];
+        let list = List { rows: Rows::LISTING, partitions, from: None, before: None };
+        self.page(list, request, true, async |rows| {
+            let keys: Option<Vec<TableKey>> = rows.iter().map(TableKey::of).collect();
+            let keys = keys.ok_or_else(|| StoreError::Corrupt("a row of the index has no key".to_owned()))?;
+            let items = self.get_all(&keys).await?.into_iter();
+            Ok(items.map(|item| item.and_then(|item| self.read(item).ok())).collect())
+        })
+        .await
     }
 
     /// Stores a changed merchant. False if its version has changed since it was read.
