@@ -45,6 +45,7 @@ NOT_THERE = [
     ["dynamodbstreams", "get-records"],
     ["dynamodb", "update-table"],
     ["dynamodb", "delete-table"],
+    ["dynamodb", "restore-table-from-backup"],
 ]
 
 
