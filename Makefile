@@ -165,6 +165,38 @@ test-deploy: $(SAM_READY) $(CARGO_LAMBDA_READY) $(MINISTACK_READY)
 test-release: $(SAM_READY) $(CARGO_LAMBDA_READY) $(MINISTACK_READY)
 	@infra/deploy/local.sh release
 
+# Deletes a stack on the emulator, adopts its table with a new one, damages items and repairs them. Prints times.
+# BUILT=1 uses the functions that `make test-deploy` has built.
+.PHONY: drill
+drill: $(SAM_READY) $(CARGO_LAMBDA_READY) $(MINISTACK_READY)
+	@infra/deploy/local.sh drill
+
+# Puts a stack on an existing table (docs/deploy.md): TABLE= STACK= AWS_REGION= and the settings of `make deploy`.
+# DEPLOY=0 prepares the table and deploys nothing. LEAVE= names a table that the stack shall leave.
+.PHONY: adopt
+adopt: $(SAM_READY) $(CARGO_LAMBDA_READY)
+	@cargo build --quiet --package spillway-operate
+	@$(TOOLS)/sam/bin/python infra/deploy/adopt.py infra/template.yaml
+
+# Gives each merchant its plan key in the usage plans of a stack: STACK= AWS_REGION=. `make adopt` does it too.
+.PHONY: plan-keys
+plan-keys: $(SAM_READY)
+	@cargo build --quiet --package spillway-operate
+	@$(TOOLS)/sam/bin/python infra/deploy/operate.py plan-keys
+
+# Lists the items of a restored table that differ in the live one: FROM= and TO= or STACK=, MERCHANT= ID= ALL=1
+# It writes nothing.
+.PHONY: compare
+compare: $(SAM_READY)
+	@cargo build --quiet --package spillway-operate
+	@WRITE= $(TOOLS)/sam/bin/python infra/deploy/operate.py repair
+
+# The same, and with WRITE=1 writes damaged items back (docs/deploy.md).
+.PHONY: repair
+repair: $(SAM_READY)
+	@cargo build --quiet --package spillway-operate
+	@$(TOOLS)/sam/bin/python infra/deploy/operate.py repair
+
 # Checks any stack from outside with one test key: make smoke URL=https://…/v1 KEY=sk_test_…
 .PHONY: smoke
 smoke:

@@ -57,6 +57,7 @@ NOT_THERE = [
     ["cloudtrail", "get-event-selectors"],
     ["cloudtrail", "put-event-selectors"],
     ["iam", "attach-role-policy"],
+    ["dynamodb", "restore-table-from-backup"],
 ]
 
 

@@ -37,6 +37,11 @@ def physical(logical_id):
     return described["StackResourceDetail"]["PhysicalResourceId"]
 
 
+def output(key):
+    [value] = [output["OutputValue"] for output in stack("Outputs") if output["OutputKey"] == key]
+    return value
+
+
 def unique():
     return str(time.time_ns())
 
@@ -44,9 +49,8 @@ def unique():
 def user_with(duty):
     """Credentials of a new user who has the duty's policy alone."""
     iam, name = boto3.client("iam"), f"{STACK}-{duty}-{unique()}"
-    [arn] = [output["OutputValue"] for output in stack("Outputs") if output["OutputKey"] == f"{duty}PolicyArn"]
     iam.create_user(UserName=name)
-    iam.attach_user_policy(UserName=name, PolicyArn=arn)
+    iam.attach_user_policy(UserName=name, PolicyArn=output(f"{duty}PolicyArn"))
     key = iam.create_access_key(UserName=name)["AccessKey"]
     return {"aws_access_key_id": key["AccessKeyId"], "aws_secret_access_key": key["SecretAccessKey"]}
 
@@ -111,7 +115,7 @@ def types(credentials, function, event):
 def reads(session):
     """Calls that look, as runbooks do, by service: method → parameters."""
     group = f"/aws/lambda/{STACK}-create-merchant"
-    table, index = physical("Table"), {"IndexName": "listing", "KeyConditionExpression": "listing = :of"}
+    table, index = output("TableName"), {"IndexName": "listing", "KeyConditionExpression": "listing = :of"}
     merchants = {":of": {"S": "merchants"}}
     dead_letters, processor = physical("ProcessorDeadLetters"), physical("ProcessorQueue")
     now = int(time.time())
@@ -134,7 +138,7 @@ def reads(session):
 
 def changes(session):
     """Calls that no duty may make."""
-    table, key = physical("Table"), {"pk": {"S": "mer_1"}, "sk": {"S": "duties"}}
+    table, key = output("TableName"), {"pk": {"S": "mer_1"}, "sk": {"S": "duties"}}
     function = f"{STACK}-call-processor"
     calls = [
         ("dynamodb", "put_item", {"TableName": table, "Item": key}),

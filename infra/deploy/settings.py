@@ -112,6 +112,18 @@ def bucket(settings):
     return [] if settings.get("s3_bucket") else ["--resolve-s3"]
 
 
+def change_of_table(stack, now, wanted):
+    """Returns a sentence if the stack would change its table, and leave its data behind. `make adopt` names the new table
+    in ADOPTS. Otherwise returns None."""
+    old, new = now.get("ExistingTable", ""), wanted.get("ExistingTable")
+    if not now or new is None or new in (old, os.environ.get("ADOPTS")):
+        return None
+    return (
+        f"ExistingTable of the stack {stack} is {old or 'empty'} and would be {new or 'empty'}, so the stack would leave"
+        " its data: use `make adopt` to change the table."
+    )
+
+
 def main(config, template):
     settings = read(config, os.environ.get("ENV") or "default")
     stack = one_of("stack", "STACK", settings.get("stack_name"), config)
@@ -138,8 +150,11 @@ def main(config, template):
     ):
         if fault:
             sys.exit(fault)
+    now = deployed(stack, region)
+    if fault := change_of_table(stack, now, wanted):
+        sys.exit(fault)
     # `sam build` must know the architecture of the deployed stack, so it is always set.
-    wanted.setdefault("Architecture", deployed(stack, region).get("Architecture", known["Architecture"]["Default"]))
+    wanted.setdefault("Architecture", now.get("Architecture", known["Architecture"]["Default"]))
     print(stack)
     print(region)
     print(" ".join('{}="{}"'.format(name, value.replace('"', r"\"")) for name, value in wanted.items()))

@@ -23,7 +23,7 @@ use super::reason::{self, Failed};
 use super::{Item, Store, StoreError, TableKey, text};
 
 /// The attribute that identifies a plain write: random text, new for each write.
-const WRITER: &str = "writer";
+pub(super) const WRITER: &str = "writer";
 /// Tries of a contended commit. A conflict with another transaction fails one try.
 const CONTENDED_ATTEMPTS_MAX: u32 = 12;
 /// The longest time for all tries of such a commit.
@@ -78,12 +78,10 @@ impl<'a, R> Commit<'a, R> {
     pub(super) fn create(
         self, item: Item, refused: impl FnOnce(&Store, Item) -> Result<R, StoreError> + Send + 'a,
     ) -> Result<Commit<'a, R>, StoreError> {
-        let key = TableKey::of(&item).ok_or_else(|| StoreError::Corrupt("an item has no key".to_owned()))?;
-        let refused = |store: &Store, found: Option<Item>| match found {
+        self.replace(item, vec![Test::Absent], |store, found| match found {
             Some(found) => refused(store, found),
             None => Err(StoreError::Corrupt("a failed condition came without its item".to_owned())),
-        };
-        Ok(self.with(key, Action::Put(item), vec![Test::Absent], Box::new(refused)))
+        })
     }
 
     /// Adds a put of an item whose key is derived from another item of this commit. That item is new or changes its
@@ -91,6 +89,16 @@ impl<'a, R> Commit<'a, R> {
     pub(super) fn follow(self, item: Item) -> Result<Commit<'a, R>, StoreError> {
         let named = TableKey::of(&item).map(|key| format!("{} {}", key.pk, key.sk)).unwrap_or_default();
         self.create(item, move |_, _| Err(StoreError::Corrupt(format!("{named} is there already"))))
+    }
+
+    /// Adds a put that replaces the item with this key. If a test fails, `refused` is called. The argument is the item
+    /// that the failed condition found, or None if there is no item.
+    pub(super) fn replace(
+        self, item: Item, tests: Vec<Test>,
+        refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
+    ) -> Result<Commit<'a, R>, StoreError> {
+        let key = TableKey::of(&item).ok_or_else(|| StoreError::Corrupt("an item has no key".to_owned()))?;
+        Ok(self.with(key, Action::Put(item), tests, Box::new(refused)))
     }
 
     /// Adds an edit of an item. If a test fails, `refused` is called. The argument is the item that the failed condition

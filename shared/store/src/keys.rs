@@ -71,7 +71,7 @@ impl Listing {
 }
 
 /// The key of an item.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TableKey {
     /// The partition key.
     pub pk: String,
@@ -252,6 +252,9 @@ pub fn deleted_webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> TableKey {
 pub fn merchant(id: &MerchantId) -> TableKey {
     TableKey::new(id.as_str(), "merchant")
 }
+
+/// The partition of all merchants in the index `listing`.
+pub(super) const MERCHANTS: &str = "merchants";
 
 /// The key of a merchant in the index `listing`.
 pub fn merchant_listing(created_at: Timestamp, id: &MerchantId) -> Listing {

@@ -208,7 +208,8 @@ fn the_nested_stack_is_given_what_its_parameters_say() {
             queue if template.of_type("AWS::SQS::Queue").contains_key(queue) => {
                 assert_eq!(value, &json!({"Fn::GetAtt": format!("{queue}.QueueName")}));
             }
-            // What Ref gives of a table or a function is its name.
+            "Table" => assert_eq!(value["Fn::If"], json!(["OwnsTable", {"Ref": "Table"}, {"Ref": "ExistingTable"}])),
+            // What Ref gives of a function is its name.
             other => assert_eq!(value, &json!({"Ref": other})),
         }
     }

@@ -204,6 +204,42 @@ fn every_version_has_room_for_its_settings() {
     }
 }
 
+/// The resources and outputs that are there whether or not a condition holds, with what an `Fn::If` leaves of them.
+fn without_own_table(value: &Value) -> Value {
+    match value {
+        Value::Object(entries) => match entries.get("Fn::If") {
+            Some(branches) if branches[0] == "OwnsTable" => without_own_table(&branches[2]),
+            _ => entries.iter().map(|(name, value)| (name.clone(), without_own_table(value))).collect(),
+        },
+        Value::Array(items) => items.iter().map(without_own_table).collect(),
+        other => other.clone(),
+    }
+}
+
+/// A stack on an existing table has no table of its own. Whatever named that table would end the deployment.
+#[test]
+fn a_stack_on_an_existing_table_names_no_other() {
+    let template = expanded(&["ExistingTable=restored"]);
+    let table = &template["Resources"]["Table"];
+    assert_eq!((&table["Condition"], &table["DeletionPolicy"]), (&json!("OwnsTable"), &json!("Retain")));
+    let names_it = |text: &str| text == "Table" || text.starts_with("Table.") || text.contains("${Table");
+    let mut by_parameter = 0;
+    for section in ["Resources", "Outputs"] {
+        for (name, part) in template[section].as_object().unwrap().iter().filter(|(name, _)| *name != "Table") {
+            let part = without_own_table(part);
+            let values = [&part["Properties"], &part["Value"]];
+            let texts: Vec<&str> = values.into_iter().flat_map(texts).collect();
+            assert!(
+                !texts.iter().any(|text| names_it(text)),
+                "{name} names the stack's own table: use *table-name, *table-arn"
+            );
+            by_parameter += texts.iter().filter(|text| text.contains("ExistingTable")).count();
+        }
+    }
+    // Each function that uses the table names it in a variable, in its version and in its role.
+    assert!(by_parameter > 60, "only {by_parameter} places name the existing table");
+}
+
 #[test]
 fn the_outputs_create_the_sample_merchant() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
