@@ -41,8 +41,6 @@ use spillway_domain::time::Timestamp;
 use super::Item;
 use super::due::DueSpace;
 
-/// The partition of all merchants in the index `listing`.
-pub const MERCHANTS: &str = "merchants";
 /// The prefix of the sort keys of movements.
 pub const MOVEMENT_PREFIX: &str = "move#";
 
@@ -252,9 +250,6 @@ pub fn deleted_webhook_endpoint(tenant: &Tenant, id: &EndpointId) -> TableKey {
 pub fn merchant(id: &MerchantId) -> TableKey {
     TableKey::new(id.as_str(), "merchant")
 }
-
-/// The partition of all merchants in the index `listing`.
-pub(super) const MERCHANTS: &str = "merchants";
 
 /// The key of a merchant in the index `listing`.
 pub fn merchant_listing(created_at: Timestamp, id: &MerchantId) -> Listing {
