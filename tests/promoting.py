@@ -82,7 +82,14 @@ def deployer(environment):
         raise AssertionError("another environment gets the role")
     except ClientError as error:
         assert "Not authorized to perform sts:AssumeRoleWithWebIdentity" in str(error), error
-    return credentials(role, environment)
+    rights = credentials(role, environment)
+    keys = {name.lower(): value for name, value in rights.items()}
+    try:
+        boto3.client("iam", **keys).delete_role_policy(RoleName=role.rsplit("/", 1)[-1], PolicyName="any")
+        raise AssertionError("the role can change itself")
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "AccessDenied", error
+    return rights
 
 
 def functions(name):
