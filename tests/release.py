@@ -1,7 +1,7 @@
 """The release before and this one on one table: `make test-release`.
 
 Usage: release.py DATA ARCHITECTURE, where local.sh has started the emulator and built this release. BEFORE= names the
-release before, as a git ref. Without it, it is the newest release of CHANGELOG.md, by its tag or else by its commit there.
+release before, as a git ref. Without it, it is the newest release of CHANGELOG.md: its tag, or else its commit there.
 
 The release before is built from its own sources and deployed, then this one is deployed over it. In each of six phases
 other versions are live, and the same requests are made: new objects, the repeated requests of all phases before, refunds
@@ -261,7 +261,8 @@ def release_of(template):
 
 def books(table, merchant):
     """The oracle finds nothing in the merchant's books."""
-    items = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True).search("Items[]")
+    pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
+    items = pages.search("Items[]")
     cargo = ["cargo", "run", "--quiet", "--package", "spillway-tests", "--bin", "books"]
     done(run([*cargo, f"{merchant}#test"], answers="\n".join(map(json.dumps, items))))
 
