@@ -22,7 +22,7 @@ ALIAS = "live"
 RELEASES_KEPT = 3
 RELEASE = re.compile(r"(\S+) ")
 NOT_UNDONE = """It does not undo what the newer release changed outside of the functions' code and settings: roles, API
-routes, queues, the table, alarms, and the data that it wrote. The older code works with all of these."""
+routes, queues, the table, alarms, and the data that it wrote. The older code runs with them as they are now."""
 
 
 @dataclasses.dataclass
@@ -135,13 +135,13 @@ class Stack:
             say(f"{deleted} versions of functions are deleted: the newest {RELEASES_KEPT} releases are kept.")
 
     def settle(self, changed):
-        """Points the aliases at the deployed versions, then prunes. CloudFormation moves only the aliases of functions that
-        the deployment has changed, so after a rollback the others would still serve the older release. If there was no
-        deployment, a rollback stays: the same job of a pipeline may run again."""
+        """Points the aliases at the deployed versions, then prunes. CloudFormation moves only the aliases of functions
+        that the deployment has changed, so after a rollback the others would still serve the older release. If there
+        was no deployment, a rollback stays: the same job of a pipeline may run again."""
         moved = [function for function in self.read() if function.live != function.deployed]
         if moved and changed == self.changed():
             names = " and ".join(sorted({str(each.releases[each.deployed]) for each in moved}))
-            say(f"Nothing was deployed, and {len(moved)} aliases still point at an older release. To go forward to {names}:")
+            say(f"Nothing was deployed, and {len(moved)} aliases still point at an older release. To go forward:")
             say(f"  make rollback STACK={self.name} AWS_REGION={self.region} TO={names}")
             return
         for function in moved:
@@ -187,7 +187,8 @@ class Stack:
             try:
                 self.point(function, version)
             except (BotoCoreError, ClientError) as error:
-                sys.exit(f"{done} of {len(plan)} aliases are moved, then {function.name} failed: {error} Run it again with TO=.")
+                moved = f"{done} of {len(plan)} aliases are moved"
+                sys.exit(f"{moved}, then {function.name} failed: {error} Run it again with TO=.")
         print(f"{len(plan)} aliases are moved.")
 
     def cancel(self, dry_run):
