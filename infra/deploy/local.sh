@@ -190,8 +190,8 @@ run_drill() {
     timed "the stack is deleted; its table stays" delete_spillway
     timed "a new stack adopts the table" adopt_spillway
     timed "the new stack goes on" drill resumed
-    timed "another table is refused" refuse_other_tables
     timed "the table is restored beside itself" drill restore
+    timed "other tables are refused" refuse_other_tables
     timed "compare: nothing is damaged" compares "0 items can be written back, 0 refused, .*all books agree"
     timed "items are damaged" drill damage
     timed "compare" compares "7 items can be written back, 0 refused, .*all books agree"
@@ -232,6 +232,9 @@ refuse_other_tables() {
     refuses "so the stack would leave its data" STACK=spillway CONFIG="$PWD/$data/drill.toml" PARAMETERS='ExistingTable=""' \
         make --no-print-directory deploy
     refuses "There is no table missing" TABLE=missing STACK=another make --no-print-directory adopt
+    refuses "which exists: what it has written there would be left behind" TABLE=spillway-restored STACK=spillway \
+        make --no-print-directory adopt
+    refuses "lacks the index listing" TABLE=spillway-stranger STACK=another make --no-print-directory adopt
     refuses "reads the stream of this table" TABLE="$table" STACK=another make --no-print-directory adopt
 }
 refuses() {
