@@ -191,7 +191,8 @@ compare: $(SAM_READY)
 	@cargo build --quiet --package spillway-operate
 	@WRITE= $(TOOLS)/sam/bin/python infra/deploy/operate.py repair
 
-# The same, and with WRITE=1 writes damaged items back (docs/deploy.md).
+# The same, and with WRITE=1 writes damaged items back (docs/deploy.md). RELATED=1
+# says that FROM was restored from TO, if AWS does not say so.
 .PHONY: repair
 repair: $(SAM_READY)
 	@cargo build --quiet --package spillway-operate

@@ -84,6 +84,8 @@ def template():
 def in_the_template(logical_id):
     if logical_id not in template()["Resources"]:
         raise Wrong(f"the template has no {logical_id}")
+    if "Condition" in template()["Resources"][logical_id]:
+        raise Wrong(f"not every stack has {logical_id}: use an output of the stack, as TableName")
 
 
 # What an `aws` command is.

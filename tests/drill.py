@@ -118,6 +118,10 @@ def restore(then):
     names = {"SourceTableName": os.environ["TABLE"], "TargetTableName": RESTORED}
     dynamodb.restore_table_to_point_in_time(**names, UseLatestRestorableTime=True)
     dynamodb.get_waiter("table_exists").wait(TableName=RESTORED, WaiterConfig={"Delay": 1})
+    # A table with the right keys that is none of Spillway's.
+    types = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")]
+    keys = {"KeySchema": table().key_schema, "AttributeDefinitions": types}
+    dynamodb.create_table(TableName="spillway-stranger", BillingMode="PAY_PER_REQUEST", **keys)
     # Life goes on: these items are newer than the restored ones.
     refund("later-refund", then["payments"][5])
     then["later"] = settled(f"/payments/{pay('later')}")["id"]

@@ -1,7 +1,8 @@
 """Runs a program of infra/operate with the credentials and the region that boto3 finds, and with the names of a stack.
 
 Usage: operate.py plan-keys    needs STACK=
-       operate.py repair       needs FROM=, and TO= or STACK=, whose table is then TO
+       operate.py repair       needs FROM=, and TO= or STACK=, whose table is then TO; WRITE=1 writes, if AWS says that one
+                               table was restored from the other, or RELATED=1 says so
 """
 
 import os
@@ -35,6 +36,21 @@ def plan_of(session, stack, plan):
     return described["StackResourceDetail"]["PhysicalResourceId"]
 
 
+def origins(session, table):
+    """Returns the arns of the table and of the table that it was restored from."""
+    described = session.client("dynamodb").describe_table(TableName=table)["Table"]
+    return {described["TableArn"], described.get("RestoreSummary", {}).get("SourceTableArn")} - {None}
+
+
+def refuse_strangers(session, restored, live):
+    """Items of another deployment must never be written into a live table."""
+    if os.environ.get("RELATED") != "1" and not origins(session, restored) & origins(session, live):
+        sys.exit(
+            f"AWS does not say that {restored} was restored from {live}, so nothing is written."
+            " If you know that it holds earlier items of the same deployment, run the command again with RELATED=1."
+        )
+
+
 def names(session, program):
     """Returns the variables with the names of the tables and plans."""
     stack = os.environ.get("STACK", "")
@@ -42,7 +58,10 @@ def names(session, program):
         table = os.environ.get("TO", "")
         if not os.environ.get("FROM") or not (table or stack):
             sys.exit("Say which tables: FROM=spillway-restored TO=spillway-Table-1ABCDEFGHIJKL make compare")
-        return {"TO": table or table_of(session, stack)}
+        table = table or table_of(session, stack)
+        if os.environ.get("WRITE", "0") not in ("", "0"):
+            refuse_strangers(session, os.environ["FROM"], table)
+        return {"TO": table}
     if not stack:
         sys.exit("Say which stack: STACK=spillway AWS_REGION=eu-central-1 make plan-keys")
     plans = {"STANDARD_PLAN_ID": "StandardPlan", "HIGH_PLAN_ID": "HighPlan"}
