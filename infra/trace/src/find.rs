@@ -8,6 +8,7 @@ use spillway_domain::tenant::{Mode, Tenant};
 use spillway_store::{TableKey, keys};
 
 use crate::error::TraceError;
+use crate::history::counted;
 use crate::table::{Item, Table};
 use crate::target::Target;
 
@@ -24,17 +25,17 @@ pub async fn find(table: &Table, target: &Target, merchant: Option<&MerchantId>)
         let found = among(table, target, std::slice::from_ref(merchant)).await?;
         return found.ok_or_else(|| not_found(table, target, merchant.to_string()));
     }
-    let (mut count, mut from) = (0, None);
+    let (mut count, mut from) = (0_u64, None);
     loop {
         let page = table.listed(keys::MERCHANTS, None, from).await?;
         let merchants: Vec<MerchantId> = page.keys.iter().filter_map(|key| MerchantId::parse(&key.pk).ok()).collect();
-        count += merchants.len();
+        count += merchants.len() as u64;
         if let Some(found) = among(table, target, &merchants).await? {
             return Ok(found);
         }
         from = page.next;
         if from.is_none() {
-            return Err(not_found(table, target, format!("{count} merchants")));
+            return Err(not_found(table, target, counted(count, "merchant")));
         }
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::table::Item;
 
 /// Something that happened at a known time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Step {
     /// RFC 3339 with milliseconds, so texts sort as times do.
     pub at: String,

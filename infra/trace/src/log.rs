@@ -183,10 +183,9 @@ fn of_line(function: &str, whole: &Value, names: &BTreeSet<String>) -> Vec<LogLi
 pub fn items_of_request(lines: &[LogLine], request: &str) -> Vec<(Target, Option<MerchantId>)> {
     let mut found: BTreeMap<String, (usize, Target, Option<MerchantId>)> = BTreeMap::new();
     for (place, line) in lines.iter().enumerate().filter(|(_, line)| line.requests.contains(request)) {
-        for id in &line.ids {
-            if let Ok((target, _)) = Target::parse(id) {
-                found.entry(id.clone()).or_insert((place, target, MerchantId::parse(&line.merchant).ok()));
-            }
+        let subject = line.ids.first().and_then(|id| Some((id, Target::parse(id).ok()?.0)));
+        if let Some((id, target)) = subject {
+            found.entry(id.clone()).or_insert((place, target, MerchantId::parse(&line.merchant).ok()));
         }
     }
     let is_root = |target: &Target| {

@@ -216,6 +216,10 @@ mod tests {
         let first =
             serde_json::json!({"id": "pay_1", "outcome": "succeeded", "with": ["txn_1"], "request_id": "req-0"});
         assert_eq!(of_one[0]["subjects"], serde_json::json!([first, {"id": "pay_2"}]));
+        let test =
+            spillway_domain::tenant::Tenant { merchant: acme.clone(), mode: spillway_domain::tenant::Mode::Test };
+        let of_tenant = lines_about(vec![Subject::new("pay_1").of(&test), Subject::new("pay_2").of(&test)]);
+        assert_eq!((&of_tenant[0]["merchant"], &of_tenant[0]["mode"]), (&acme.as_str().into(), &"test".into()));
         let of_two = lines_about(vec![Subject::new("pay_1").of(&acme), Subject::new("pay_2").of(&other)]);
         assert_eq!(of_two[0].get("merchant"), None);
         let named = |id: &str, merchant: &str| serde_json::json!({"id": id, "merchant": merchant});

@@ -204,7 +204,8 @@ async fn a_waiting_item_names_its_next_attempt() {
     assert_eq!(report(&stack, &unknown).await["waits"], expected);
 
     // The receiver answered 500, and nothing folds the movement.
-    shown(&stack, paid, |text| text.contains("last answer 500")).await;
+    let is_noted = |text: &str| text.contains("it fails since") && !text.contains("to deliver it to every");
+    shown(&stack, paid, is_noted).await;
     let books = Books::read(&stack.table(), &merchant.tenant()).await;
     let (entry, event) = (sk(books.entries_of(paid)[0]), sk(books.events_of(paid)[0]));
     let delivery = &books.deliveries[0];
@@ -257,16 +258,17 @@ async fn a_failure_is_one_sentence() {
     let stack = Stack::start(Options::new()).await;
     let unknown = "pay_7ccpzn4gffpza71gj3mr6qsffj";
     let request = "b2a9d0b5-8f3f-4a5e-9d5f-0f3a4b6c7d8e";
-    let absent = stack.data().join("absent");
+    let (absent, table) = (stack.data().join("absent"), stack.table());
+    let table = table.name();
     for (data, id, sentence) in [
         (
             stack.data(),
             unknown,
-            format!("There is no payment {unknown} in the table spillway, in the data of 1 merchants."),
+            format!("There is no payment {unknown} in the table {table}, in the data of 1 merchant."),
         ),
         (stack.data(), "pay_1", "Name an item: make trace ID=pay_…".to_owned()),
         (stack.data(), request, format!("No log line names the request {request}.")),
-        (&absent, unknown, "No stack runs here: ".to_owned()),
+        (absent.as_path(), unknown, "No stack runs here: ".to_owned()),
     ] {
         let output = run(data, &[("ID", id)]).await;
         assert!(!output.succeeded && output.stdout.is_empty(), "{output:#?}");

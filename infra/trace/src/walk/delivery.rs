@@ -75,8 +75,10 @@ impl Walk<'_> {
         self.history.step(text(item, "deleted_at"), "deleted", id.as_str());
         let created = format!("{id}, events {}, request {}", texts(item, "event_types"), text(item, "request_id"));
         self.history.step(text(item, "created_at"), "created", created);
-        let changed = format!("{id} is {}, version {}", text(item, "status"), number(item, "version"));
-        self.history.step(text(item, "updated_at"), "changed", changed);
+        if number(item, "version") > 1 {
+            let changed = format!("{id} is {}, version {}", text(item, "status"), number(item, "version"));
+            self.history.step(text(item, "updated_at"), "changed", changed);
+        }
         self.history.step(text(item, "works_since"), "works", "again, since this time");
         self.history.step(text(item, "failing_since"), "fails", "every attempt, since this time");
         if let (Some(at), version) = (Timestamp::parse(text(item, "updated_at")).ok(), number(item, "version")) {

@@ -52,7 +52,8 @@ pub async fn walk(table: &Table, target: &Target, found: &Found) -> Result<Histo
         Target::Key(_) => walk.api_key(item),
         Target::Request(_) => {}
     }
-    walk.history.steps.sort();
+    // Steps of the same time stay in the order of the walk: cause before effect.
+    walk.history.steps.sort_by(|one, other| one.at.cmp(&other.at));
     Ok(walk.history)
 }
 
