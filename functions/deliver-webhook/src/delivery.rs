@@ -95,8 +95,8 @@ pub async fn retry(
     Ok(of_event(outcome, &stored))
 }
 
-/// Gives a delivery up, because the endpoint was deleted or disabled, or no longer wants the event. Only a delivery to a
-/// disabled endpoint counts as given up: the merchant of any other endpoint has chosen not to get the event.
+/// Gives a delivery up, because the endpoint was deleted or disabled, or no longer wants the event. Only a delivery to
+/// a disabled endpoint counts as given up: the merchant of any other endpoint has chosen not to get the event.
 async fn give_up(
     context: &Context, tenant: &Tenant, claimed: &Delivery, endpoint: Option<&WebhookEndpoint>,
 ) -> Result<Outcome, WorkError> {

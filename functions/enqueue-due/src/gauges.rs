@@ -1,6 +1,6 @@
-//! The gauges of a sweep: how many items of each space are unfinished, and how long the oldest has waited. They come from
-//! the pages of the index that the sweep reads anyway. Only the age of payments and refunds needs further reads, because
-//! their ids have no time.
+//! The gauges of a sweep: how many items of each space are unfinished, and how long the oldest has waited. They come
+//! from the pages of the index that the sweep reads anyway. Only the age of payments and refunds needs further reads,
+//! because their ids have no time.
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use spillway_domain::id::EventId;
@@ -34,8 +34,8 @@ pub async fn set(context: &Context, space: DueSpace, seen: Vec<Unfinished>, now:
     Ok(())
 }
 
-/// The time since which the oldest payment or refund waits for the processor. If there are more than [`READS_MAX`], those
-/// with the most claims are read, and of these the first due.
+/// The time since which the oldest payment or refund waits for the processor. If there are more than [`READS_MAX`],
+/// those with the most claims are read, and of these the first due.
 async fn oldest_operation(
     context: &Context, seen: Vec<Unfinished>, now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
@@ -46,8 +46,8 @@ async fn oldest_operation(
     Ok(since.try_collect::<Vec<_>>().await?.into_iter().flatten().min())
 }
 
-/// Whether the item's first message is still on its way: its due time is at most `FIRST_DUE_SECONDS` ahead, and no sweep
-/// has claimed it.
+/// Whether the item's first message is still on its way: its due time is at most `FIRST_DUE_SECONDS` ahead, and no
+/// sweep has claimed it.
 fn is_under_way(context: &Context, unfinished: &Unfinished, now: Timestamp) -> bool {
     let soon = now.plus_seconds(context.first_due_s);
     unfinished.claims() == 0 && !unfinished.is_overdue(now) && unfinished.is_overdue(soon)

@@ -1,5 +1,5 @@
-//! Sends failed deliveries of webhooks again: those of one event, or all of an endpoint since a time. An operator invokes
-//! this function directly; it has no route.
+//! Sends failed deliveries of webhooks again: those of one event, or all of an endpoint since a time. An operator
+//! invokes this function directly; it has no route.
 
 mod request;
 mod transaction;

@@ -52,8 +52,8 @@ pub enum OfEvent {
     Deliveries(Vec<(EndpointId, Redelivered)>),
 }
 
-/// Sends the failed deliveries of these events again, in one transaction. With an endpoint: only those to it. Returns the
-/// result for each event, in their order. Each event may have so many failed deliveries that they all fit into the
+/// Sends the failed deliveries of these events again, in one transaction. With an endpoint: only those to it. Returns
+/// the result for each event, in their order. Each event may have so many failed deliveries that they all fit into the
 /// transaction: at most [`spillway_store::REDELIVERIES_MAX`].
 pub async fn redeliver(
     context: &Context, by: &By, events: &[EventId], endpoint: Option<&EndpointId>,

@@ -156,8 +156,8 @@ impl Store {
     }
 
     /// A page of the events of an endpoint's pending deliveries: the oldest first, from behind the event `after`, at
-    /// most [`DELIVERIES_PAGE`]. The second value is whether the page is full, so that more may follow. The index may lack
-    /// a delivery that was stored a moment ago.
+    /// most [`DELIVERIES_PAGE`]. The second value is whether the page is full, so that more may follow. The index may
+    /// lack a delivery that was stored a moment ago.
     pub async fn pending_deliveries(
         &self, tenant: &Tenant, endpoint: &EndpointId, after: Option<&EventId>,
     ) -> Result<(Vec<EventId>, bool), StoreError> {

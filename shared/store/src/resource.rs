@@ -79,9 +79,9 @@ impl Store {
         self.get(&keys::resource::<T>(tenant, id)).await
     }
 
-    /// The time since which a payment or refund waits for the outcome of its operation at the processor. None if it does
-    /// not wait, if it waits only for the last look-up after its failure, or if it can't be read (its consumer logs
-    /// that).
+    /// The time since which a payment or refund waits for the outcome of its operation at the processor. None if it
+    /// does not wait, if it waits only for the last look-up after its failure, or if it can't be read (its consumer
+    /// logs that).
     pub async fn waiting_since(&self, item: &WorkItem) -> Result<Option<Timestamp>, StoreError> {
         let asking = self.get_item(item.key()).await?.and_then(|mut item| item.remove(ASKING));
         let asking: Option<Asking> = asking.and_then(|asking| serde_dynamo::from_attribute_value(asking).ok());

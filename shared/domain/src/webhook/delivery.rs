@@ -166,8 +166,8 @@ impl Delivery {
     }
 
     /// The failed delivery after it is to be sent again. Its next attempt is due at `now`, the schedule of waits begins
-    /// anew, and it is stored at least until `expires_at`. `endpoint`: the receiving endpoint, None if it does not exist.
-    /// `event_type` and `only`: the event's. Errors if another attempt would not help, or would not be made.
+    /// anew, and it is stored at least until `expires_at`. `endpoint`: the receiving endpoint, None if it does not
+    /// exist. `event_type` and `only`: the event's. Errors if another attempt would not help, or would not be made.
     pub fn redelivered(
         &self, endpoint: Option<&WebhookEndpoint>, (event_type, only): (EventType, Option<&EndpointId>),
         expires_at: Expiry, now: Timestamp,
