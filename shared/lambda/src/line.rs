@@ -146,8 +146,7 @@ mod tests {
         let of = Of { function: "spillway-fold-balance", request_id: "req-1", merchant: &summary.merchant };
         let (operator, source, outcome) = (&*summary.operator, &*summary.source, &*summary.outcome);
         let (store_ms, processor_ms, total_ms) = (3, 0, 4);
-        let measures =
-            Measures { operator, source, outcome, store_ms, processor_ms, total_ms, cold: true, retries: 0 };
+        let measures = Measures { operator, source, outcome, store_ms, processor_ms, total_ms, cold: true, retries: 0 };
         (of, measures)
     }
 

@@ -88,7 +88,10 @@ async fn operators_list_merchants_keys_and_who_changed_them() {
     let of_merchant = json!({"merchant": merchant.id});
     let keys = target.invoke("list-api-keys", &of_merchant).await.unwrap();
     let [key] = &keys["data"].as_array().unwrap()[..] else { panic!("{keys}") };
-    assert_eq!((&key["state"], &key["issued_by"], &key["revoked_by"]), (&json!("active"), &json!("tests"), &Value::Null));
+    assert_eq!(
+        (&key["state"], &key["issued_by"], &key["revoked_by"]),
+        (&json!("active"), &json!("tests"), &Value::Null)
+    );
     assert!(!keys.to_string().contains(merchant.client.secret()), "{keys}");
     let revocation = json!({"operator": "oncall", "merchant": merchant.id, "key": key["id"]});
     target.invoke("revoke-api-key", &revocation).await.unwrap();

@@ -193,9 +193,9 @@ async fn operator_lines_name_merchant_and_change() {
             .await;
         let lines = invocations(&stack, function);
         let operator = if function == "authenticate" { Value::Null } else { json!("tests") };
-        let of_merchant = lines.iter().any(|line| {
-            line["merchant"] == merchant && line["operator"] == operator && line.to_string().contains(id)
-        });
+        let of_merchant = lines
+            .iter()
+            .any(|line| line["merchant"] == merchant && line["operator"] == operator && line.to_string().contains(id));
         assert!(of_merchant, "{function}: {lines:?}");
     }
     assert!(!stack.all_printed().contains("Jane"), "{}", stack.all_printed());
