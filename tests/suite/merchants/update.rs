@@ -264,6 +264,7 @@ async fn eight_conflicts_refuse_the_change() {
     let stack = Stack::start(Options::new().store_proxy()).await;
     let merchant = stack.new_merchant().await;
     let update = || Matching::operation("TransactWriteItems");
+    stack.store_proxy().forget_calls();
     stack.store_proxy().fault(usize::MAX, update(), Fault::Canceled(0, "ConditionalCheckFailed"));
     let refusal = refusal(&stack, &merchant, json!({"suspended": true})).await;
     assert!(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use spillway_tests::clock::now;
-use spillway_tests::{Options, Stack, unique};
+use spillway_tests::{Deadline, Options, Stack, eventually, unique};
 
 /// The actions on a merchant, by pages of two.
 async fn actions(stack: &Stack, merchant: &str) -> Vec<Value> {
@@ -61,14 +61,10 @@ async fn an_action_has_the_id_of_the_invocation_in_the_log() {
     let listed = actions(&stack, &merchant.id).await;
     let ids: Vec<&str> = listed.iter().map(|action| action["request_id"].as_str().unwrap()).collect();
     for (function, id) in ["issue-api-key", "create-merchant"].into_iter().zip(&ids) {
-        spillway_tests::eventually(
-            &format!("{function} has logged {id}"),
-            spillway_tests::Deadline::SOON,
-            async || {
-                let printed = stack.printed(function).concat();
-                if printed.contains(id) { Ok(()) } else { Err(printed) }
-            },
-        )
+        eventually(&format!("{function} has logged {id}"), Deadline::SOON, async || {
+            let printed = stack.printed(function).concat();
+            if printed.contains(id) { Ok(()) } else { Err(printed) }
+        })
         .await;
     }
 }
