@@ -68,3 +68,16 @@ async fn an_action_has_the_id_of_the_invocation_in_the_log() {
         .await;
     }
 }
+
+#[tokio::test]
+async fn a_refused_request_logs_its_operator() {
+    let stack = Stack::start(Options::new().keep_lines().unkilled()).await;
+    let missing = json!({"operator": "jroe", "merchant": "mer_00000000000000000000000000", "suspended": true});
+    stack.invoke("update-merchant", &missing).await.unwrap_err();
+    eventually("update-merchant has logged the operator", Deadline::SOON, async || {
+        let printed = stack.printed("update-merchant").concat();
+        let line: Value = printed.lines().map(|line| serde_json::from_str(line).unwrap()).next().unwrap_or_default();
+        if line["operator"] == "jroe" && line["level"] == "ERROR" { Ok(()) } else { Err(printed) }
+    })
+    .await;
+}
