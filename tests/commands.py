@@ -98,7 +98,7 @@ def value_of(shape, words):
     if not words:
         raise Wrong("an option lacks its value")
     if shape.type_name == "list":
-        if words == ["stand-in"]:  # what another command would have printed
+        if words == [STAND_IN]:  # what another command would have printed
             return []
         return json.loads(words[0]) if words[0][0] == "[" else [value_of(shape.member, [word]) for word in words]
     if len(words) > 1:

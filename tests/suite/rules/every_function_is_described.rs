@@ -56,7 +56,8 @@ fn the_template_has_exactly_these_routes_and_triggers() {
         let text = |key: &str| properties[key].as_str().unwrap_or_default();
         let source = match kind {
             "SQS" => properties["Queue"]["Fn::GetAtt"].as_str().unwrap().to_owned(),
-            "DynamoDB" => properties["Stream"]["Fn::GetAtt"].as_str().unwrap().to_owned(),
+            // The stack's own table, or an existing one.
+            "DynamoDB" => properties["Stream"]["Fn::If"][1]["Fn::GetAtt"].as_str().unwrap().to_owned(),
             "ScheduleV2" => text("ScheduleExpression").to_owned(),
             _ => format!("{} {}", text("Method"), text("Path")),
         };

@@ -195,8 +195,10 @@ fn every_version_has_room_for_its_settings() {
     let template = expanded(&[]);
     for (name, version) in of(&template, "AWS::Lambda::Version") {
         let carried = parameters(&template, &version["Description"]);
-        let values = carried.iter().map(|parameter| longest(&template, parameter)).sum::<u64>();
-        let separators = carried.len() as u64;
+        // The table's name is that of ExistingTable, or CloudFormation's own.
+        let others = carried.iter().filter(|parameter| **parameter != "ExistingTable");
+        let values = others.map(|parameter| longest(&template, parameter)).sum::<u64>();
+        let separators = carried.len() as u64 - 1;
         let whole = TABLE_NAME_MAX + values + separators;
         println!("{name}: {whole} characters at most");
         // Lambda takes 256. The others are for the name of a release.
