@@ -2,7 +2,7 @@
 
 use spillway_domain::change::{Adjustment, Change};
 use spillway_domain::id::{Id, ObjectId};
-use spillway_domain::operation::Asking;
+use spillway_domain::operation::Progress;
 use spillway_domain::page::{Page, PageRequest};
 use spillway_domain::resource::{Creation, Finder, Resource};
 use spillway_domain::tenant::Tenant;
@@ -37,9 +37,9 @@ enum Refused<T: Resource> {
 }
 
 /// The attribute with the state of the operation at the processor.
-const ASKING: &str = "asking";
+const PROGRESS: &str = "asking";
 /// Attributes that change without a new version.
-const UNVERSIONED: [&str; 4] = [ASKING, DUE[0], DUE[1], DUE[2]];
+const UNVERSIONED: [&str; 4] = [PROGRESS, DUE[0], DUE[1], DUE[2]];
 
 /// The resources that a list contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -119,9 +119,9 @@ impl Store {
         let mut when =
             vec![Test::is("version", number(before.meta().version)), Test::is("status", attribute(&before.status())?)];
         if before.meta().version == after.meta().version {
-            when.push(match before.asking() {
-                Some(asking) => Test::is(ASKING, attribute(asking)?),
-                None => Test::Lacks(ASKING),
+            when.push(match before.progress() {
+                Some(progress) => Test::is(PROGRESS, attribute(progress)?),
+                None => Test::Lacks(PROGRESS),
             });
         }
         let edit = Edit::between(&to_item(&key, before)?, &self.with_due_time(&key, after)?, &UNVERSIONED);
@@ -171,15 +171,15 @@ impl Store {
     /// because the message for that call usually comes earlier.
     fn with_due_time<T: Resource>(&self, key: &TableKey, resource: &T) -> Result<Item, StoreError> {
         let mut item = to_item(key, resource)?;
-        if let Some(asking) = resource.asking() {
-            item.extend(self.due(key, self.first_due(next_ask(asking))?));
+        if let Some(progress) = resource.progress() {
+            item.extend(self.due(key, self.first_due(next_step_at(progress))?));
         }
         Ok(item)
     }
 }
 
-fn next_ask(asking: &Asking) -> spillway_domain::time::Timestamp {
-    asking.next_at.unwrap_or(asking.since)
+fn next_step_at(progress: &Progress) -> spillway_domain::time::Timestamp {
+    progress.next_at.unwrap_or(progress.since)
 }
 
 fn adjusted<'a, T: Resource>(
