@@ -1,9 +1,10 @@
-//! The kinds of items that may need work. One table has for each kind: the pattern of its key, the queue of its
-//! messages, the stream changes that bring a message, and its group of due times. Messages, the stream's filter, the
-//! sweep and the log are derived from it.
+//! The kinds of items that may need work. The list `WORK` has for each kind: the pattern of its key, the queue of its
+//! messages, the stream changes that bring a message, and its due group. Messages, the stream's filter, the sweep and
+//! the log are derived from it.
 
 use serde::{Deserialize, Serialize};
 use spillway_domain::currency::Currency;
+use spillway_domain::id::{EndpointKind, EventKind, Kind as _};
 use spillway_domain::payment::Payment;
 use spillway_domain::refund::Refund;
 use spillway_domain::resource::Resource;
@@ -89,7 +90,7 @@ pub(super) enum Name {
     ModeAndCurrency,
 }
 
-/// A row of the table: the work for items whose keys match two patterns.
+/// An entry of the list `WORK`: the work for items whose keys match two patterns.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Work {
     pub(super) kind: WorkKind,
@@ -102,17 +103,17 @@ pub(super) struct Work {
     inserted: bool,
     /// Whether an item brings a message when its counter `wake` changes.
     woken: bool,
-    /// The group of due times of unfinished items. None if such items are never due.
+    /// The due group of unfinished items. None if such items are never due.
     due: Option<DueSpace>,
 }
 
-/// The table of kinds. The first matching row counts.
+/// All kinds of work. The first matching entry counts.
 const WORK: &[Work] = &[
-    resource::<Payment>(WorkKind::Payment, "pay_"),
-    resource::<Refund>(WorkKind::Refund, "re_"),
+    resource::<Payment>(WorkKind::Payment),
+    resource::<Refund>(WorkKind::Refund),
     Work {
         kind: WorkKind::Balance,
-        partition: Pattern::Is("movements"),
+        partition: Pattern::Is(keys::MOVEMENTS),
         sort: Pattern::Begins(keys::MOVEMENT_PREFIX),
         name: Name::ModeAndCurrency,
         queue: QueueName::Folds,
@@ -122,7 +123,7 @@ const WORK: &[Work] = &[
     },
     Work {
         kind: WorkKind::Balance,
-        partition: Pattern::Is("balances"),
+        partition: Pattern::Is(keys::BALANCES),
         sort: Pattern::Currency,
         name: Name::ModeAndCurrency,
         queue: QueueName::Folds,
@@ -132,8 +133,8 @@ const WORK: &[Work] = &[
     },
     Work {
         kind: WorkKind::Event,
-        partition: Pattern::Is("events"),
-        sort: Pattern::Begins("evt_"),
+        partition: Pattern::Is(keys::EVENTS),
+        sort: Pattern::Begins(EventKind::PREFIX),
         name: Name::Sort,
         queue: QueueName::Webhooks,
         inserted: true,
@@ -142,8 +143,8 @@ const WORK: &[Work] = &[
     },
     Work {
         kind: WorkKind::Delivery,
-        partition: Pattern::Begins("evt_"),
-        sort: Pattern::Begins("we_"),
+        partition: Pattern::Begins(EventKind::PREFIX),
+        sort: Pattern::Begins(EndpointKind::PREFIX),
         name: Name::Both,
         queue: QueueName::Webhooks,
         inserted: false,
@@ -152,8 +153,8 @@ const WORK: &[Work] = &[
     },
     Work {
         kind: WorkKind::WebhookEndpoint,
-        partition: Pattern::Is("webhooks"),
-        sort: Pattern::Begins("we_"),
+        partition: Pattern::Is(keys::WEBHOOKS),
+        sort: Pattern::Begins(EndpointKind::PREFIX),
         name: Name::Sort,
         queue: QueueName::Webhooks,
         inserted: false,
@@ -162,11 +163,11 @@ const WORK: &[Work] = &[
     },
 ];
 
-/// The row of a resource with operations at a card processor.
-const fn resource<T: Resource>(kind: WorkKind, id_prefix: &'static str) -> Work {
+/// The entry for a resource with operations at a card processor.
+const fn resource<T: Resource>(kind: WorkKind) -> Work {
     Work {
         kind,
-        partition: Pattern::Begins(id_prefix),
+        partition: Pattern::Begins(T::Kind::PREFIX),
         sort: Pattern::Is(T::NAME),
         name: Name::Partition,
         queue: QueueName::Processor,
@@ -178,11 +179,11 @@ const fn resource<T: Resource>(kind: WorkKind, id_prefix: &'static str) -> Work 
 
 /// Whether a stream record of this item brings a message. `inserted`: the item is new. `woken`: its counter `wake`
 /// changed.
-pub fn wakes(key: &TableKey, inserted: bool, woken: bool) -> bool {
+pub fn brings_message(key: &TableKey, inserted: bool, woken: bool) -> bool {
     known(key).is_some_and(|(_, work)| inserted && work.inserted || woken && work.woken)
 }
 
-/// The group of due times of an item with this key. None if such an item is never due.
+/// The due group of an item with this key. None if such an item is never due.
 pub(super) fn due_space(key: &TableKey) -> Option<DueSpace> {
     known(key).and_then(|(_, work)| work.due)
 }
@@ -224,7 +225,7 @@ impl Parsed {
     }
 }
 
-/// The parsed partition key and the row for a key. None if no work is known for it.
+/// The parsed partition key and the entry of `WORK` for a key. None if no work is known for it.
 pub(super) fn known(key: &TableKey) -> Option<(Parsed, &'static Work)> {
     let parsed = Parsed::of(&key.pk)?;
     let work = WORK.iter().find(|work| work.partition.matches(&parsed.partition) && work.sort.matches(&key.sk))?;
@@ -255,7 +256,7 @@ mod tests {
         keys::movement(&tenant(), &MovementKey { currency: usd(), value_date, entry })
     }
 
-    /// One key for each row of the table, with its kind and the item's names in the log.
+    /// One key for each entry of `WORK`, with its kind and the item's names in the log.
     fn samples() -> Vec<(TableKey, WorkKind, Vec<String>)> {
         let tenant = tenant();
         let (pay, re) = (PaymentId::derive(&["p"]), RefundId::derive(&["r"]));
@@ -327,8 +328,9 @@ mod tests {
 
     #[test]
     fn inserted_and_woken_items_bring_messages() {
-        let woken =
-            |inserted, woken| samples().into_iter().map(|(key, ..)| wakes(&key, inserted, woken)).collect::<Vec<_>>();
+        let woken = |inserted, woken| {
+            samples().into_iter().map(|(key, ..)| brings_message(&key, inserted, woken)).collect::<Vec<_>>()
+        };
         //                            payment, balance, movement, event, delivery, endpoint, refund
         assert_eq!(woken(true, false), [true, false, true, true, false, false, true]);
         assert_eq!(woken(false, true), [true, false, false, false, true, true, true]);
@@ -336,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn the_templates_stream_filters_match_the_table() {
+    fn the_templates_stream_filters_match_the_list() {
         let template = spillway_tests::Template::read();
         let patterns = template.events().into_iter().filter(|(_, kind, _)| *kind == "DynamoDB");
         let patterns = patterns.flat_map(|(_, _, event)| event["FilterCriteria"]["Filters"].as_array().unwrap());

@@ -44,7 +44,7 @@ pub use commit::Committed;
 pub use due::{Claim, Due, DueSpace, Overdue, SWEEP_MAX};
 pub use event::StoredEvent;
 pub use keys::TableKey;
-pub use kinds::{QueueName, WorkKind, stream_filters, wakes};
+pub use kinds::{QueueName, WorkKind, brings_message, stream_filters};
 pub use merchants::Merchants;
 pub use parts::{StoreOnly, StoreWithEvents};
 pub use propagation::{Propagation, ShardsAhead};
