@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::errors::QueueError;
 use super::message::{Message, NewMessage};
 use super::receipt::Receipt;
-use super::store::{Copy, Counts, NotHidden, ReceiveCall, Received, Store};
+use super::store::{Ask, Copy, Counts, NotHidden, Received, Store};
 use crate::arn;
 use crate::clock::Clock;
 use crate::template;
@@ -194,7 +194,7 @@ impl Queues {
         queue.expire(&mut store, now)?;
         let visibility = ask.visibility.unwrap_or(queue.settings.visibility);
         let redrive = queue.redrive.as_ref();
-        let call = ReceiveCall {
+        let ask = Ask {
             queue: name,
             queue_arn: &queue.arn,
             limit: ask.limit,
@@ -202,7 +202,7 @@ impl Queues {
             redrive: redrive.map(|(queue, receives_max)| (queue.as_str(), *receives_max)),
             shuffled: self.0.disorder,
         };
-        let received = store.receive(&call, now)?;
+        let received = store.receive(&ask, now)?;
         let next_visible = store.next_visible_at(name)?;
         drop(store);
         if let (false, Some((dead_letters, _))) = (received.given_up.is_empty(), redrive) {

@@ -31,7 +31,7 @@ pub(super) struct Copy<'a> {
 }
 
 /// The parameters of a receive call.
-pub(super) struct ReceiveCall<'a> {
+pub(super) struct Ask<'a> {
     pub queue: &'a str,
     pub queue_arn: &'a str,
     pub limit: usize,
@@ -130,27 +130,27 @@ impl Store {
 
     /// Hides and returns up to `limit` visible messages. Moves messages that were received too often to the dead-letter
     /// queue.
-    pub fn receive(&mut self, call: &ReceiveCall, now: i64) -> Result<Received, QueueError> {
+    pub fn receive(&mut self, ask: &Ask, now: i64) -> Result<Received, QueueError> {
         let mut received = Received::default();
         // Most calls of a waiting receiver find no message and need no write lock.
-        if self.next_visible_at(call.queue)?.is_none_or(|at| at > now) {
+        if self.next_visible_at(ask.queue)?.is_none_or(|at| at > now) {
             return Ok(received);
         }
         let write = self.write()?;
         loop {
-            let wanted = call.limit - received.messages.len();
-            let rows = if call.shuffled {
-                fair::shuffled(&write, call.queue, wanted, now)?
+            let wanted = ask.limit - received.messages.len();
+            let rows = if ask.shuffled {
+                fair::shuffled(&write, ask.queue, wanted, now)?
             } else {
-                fair::in_turn(&write, call.queue, wanted, now)?
+                fair::in_turn(&write, ask.queue, wanted, now)?
             };
             let mut given_up = 0;
             for row in rows.iter().copied() {
-                if let Some(message_id) = give_up(&write, call, row, now)? {
+                if let Some(message_id) = give_up(&write, ask, row, now)? {
                     received.given_up.push(message_id);
                     given_up += 1;
                 } else {
-                    received.messages.push(hide(&write, call, row, now)?);
+                    received.messages.push(hide(&write, ask, row, now)?);
                 }
             }
             if given_up == 0 {
@@ -237,8 +237,8 @@ impl Store {
 }
 
 /// Moves a message that was received too often to the dead-letter queue. Returns its id if it was moved.
-fn give_up(write: &Transaction, call: &ReceiveCall, row: i64, now: i64) -> Result<Option<String>, QueueError> {
-    let Some((dead_letters, receives_max)) = call.redrive else {
+fn give_up(write: &Transaction, ask: &Ask, row: i64, now: i64) -> Result<Option<String>, QueueError> {
+    let Some((dead_letters, receives_max)) = ask.redrive else {
         return Ok(None);
     };
     let message_id = write
@@ -247,12 +247,12 @@ fn give_up(write: &Transaction, call: &ReceiveCall, row: i64, now: i64) -> Resul
                     receive_count = 0, first_received_at = NULL, nonce = NULL
              WHERE id = ?1 AND receive_count >= ?5 RETURNING message_id",
         )?
-        .query_row(params![row, dead_letters, call.queue_arn, now, receives_max], |row| row.get(0))
+        .query_row(params![row, dead_letters, ask.queue_arn, now, receives_max], |row| row.get(0))
         .optional()?;
     Ok(message_id)
 }
 
-fn hide(write: &Transaction, call: &ReceiveCall, row: i64, now: i64) -> Result<Message, QueueError> {
+fn hide(write: &Transaction, ask: &Ask, row: i64, now: i64) -> Result<Message, QueueError> {
     // A random number, so that each receive has another receipt.
     let nonce = fastrand::i64(1..1 << 53);
     let message = write
@@ -263,8 +263,8 @@ fn hide(write: &Transaction, call: &ReceiveCall, row: i64, now: i64) -> Result<M
              RETURNING message_id, body, tenant, dead_letter_source, sent_at, first_received_at,
                        receive_count",
         )?
-        .query_row(params![row, now + call.hidden_ms, nonce, now], |columns| {
-            read(columns, Receipt { row, nonce }.handle(call.queue))
+        .query_row(params![row, now + ask.hidden_ms, nonce, now], |columns| {
+            read(columns, Receipt { row, nonce }.handle(ask.queue))
         })?;
     Ok(message)
 }
