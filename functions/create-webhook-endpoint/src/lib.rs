@@ -6,13 +6,19 @@ use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::resource::{Cause, Meta};
-use spillway_domain::webhook::{EventFilter, WebhookEndpoint};
+use spillway_domain::webhook::{ENDPOINTS_MAX, EventFilter, WebhookEndpoint};
 use spillway_store::{Committed, NotCreated};
 use spillway_webhooks::{Addresses, EVENT_TYPES, EndpointParts, URL, new_secret};
 use spillway_wire::contract::{Access, Endpoint, ProblemType, Success, problem_types};
 use spillway_wire::view::{self, WebhookEndpointView};
 use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
 
+const TOO_MANY_WEBHOOK_ENDPOINTS: ProblemType = ProblemType {
+    status: 409,
+    code: "too_many_webhook_endpoints",
+    title: "Too many webhook endpoints",
+    remedy: "Delete an endpoint that is no longer needed.",
+};
 const WEBHOOK_ENDPOINT_DELETED: ProblemType = ProblemType {
     status: 409,
     code: "webhook_endpoint_deleted",
@@ -30,7 +36,7 @@ pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     body: &[URL.spec(), EVENT_TYPES.spec()],
     problems: &[
         problem_types::TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS,
-        problem_types::TOO_MANY_WEBHOOK_ENDPOINTS,
+        TOO_MANY_WEBHOOK_ENDPOINTS,
         WEBHOOK_ENDPOINT_DELETED,
     ],
     ..Endpoint::post(
@@ -67,7 +73,13 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
             &WEBHOOK_ENDPOINT_DELETED,
             "The endpoint that was created with this Idempotency-Key was deleted.",
         ),
-        Ok(Committed::Refused(NotCreated::Limit(limit))) => Problem::too_many_webhook_endpoints(limit),
+        Ok(Committed::Refused(NotCreated::TooManyEnabled)) => Problem::too_many_enabled_webhook_endpoints(),
+        Ok(Committed::Refused(NotCreated::TooMany)) => Problem::new(
+            &TOO_MANY_WEBHOOK_ENDPOINTS,
+            &format!(
+                "There are {ENDPOINTS_MAX} webhook endpoints already, disabled ones included. No more are allowed."
+            ),
+        ),
         Err(error) => error.into(),
     };
     Err(problem.about(endpoint.meta.id.as_str()))

@@ -40,8 +40,8 @@ impl spillway_runtime::Parts for Parts {
 
 type Context = spillway_runtime::Context<Parts>;
 
-/// Sweeps the three spaces, money first. Each space gets its share of the remaining time, so that a backlog of one does
-/// not delay the others. Returns the enqueued items, and their numbers in words or the first error.
+/// Sweeps the three due groups, money first. Each group gets its share of the remaining time, so that a backlog of one
+/// does not delay the others. Returns the enqueued items, and their numbers in words or the first error.
 pub async fn handle(context: Arc<Context>, invocation: Invocation) -> (Vec<WorkItem>, Result<String, WorkError>) {
     let (mut counts, mut enqueued) = (Vec::new(), Vec::new());
     let mut failed = None;

@@ -24,7 +24,7 @@ pub const SHARDS_MAX: u16 = 1024;
 
 /// A kind of id.
 pub trait Kind {
-    /// The part before the `_`.
+    /// The beginning of every id of this kind, with the `_`.
     const PREFIX: &'static str;
 }
 
@@ -35,7 +35,7 @@ macro_rules! kinds {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $kind {}
         impl Kind for $kind {
-            const PREFIX: &'static str = $prefix;
+            const PREFIX: &'static str = concat!($prefix, "_");
         }
         #[doc = concat!("The id of ", $doc, ": `", $prefix, "_…`.")]
         pub type $id = Id<$kind>;
@@ -68,7 +68,7 @@ pub struct InvalidId;
 
 impl<K: Kind> Id<K> {
     fn new(tail: &str) -> Id<K> {
-        Id(format!("{}_{tail}", K::PREFIX), PhantomData)
+        Id(format!("{}{tail}", K::PREFIX), PhantomData)
     }
 
     /// The id derived from these parts. The same parts always give the same id. Each part is hashed with its length, so
@@ -87,12 +87,12 @@ impl<K: Kind> Id<K> {
 
     /// A text that sorts before every ordered id of `time` and after every earlier one. It is not an id.
     pub fn first_at(time: Timestamp) -> String {
-        format!("{}_{}", K::PREFIX, digits(u64::try_from(time.millis()).unwrap_or_default(), TIME_LENGTH))
+        format!("{}{}", K::PREFIX, digits(u64::try_from(time.millis()).unwrap_or_default(), TIME_LENGTH))
     }
 
     /// Parses an id. Errors if the prefix or the form is wrong.
     pub fn parse(text: &str) -> Result<Id<K>, InvalidId> {
-        let tail = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(InvalidId)?;
+        let tail = text.strip_prefix(K::PREFIX).ok_or(InvalidId)?;
         if is_tail(tail) { Ok(Id(text.to_owned(), PhantomData)) } else { Err(InvalidId) }
     }
 
@@ -113,7 +113,7 @@ impl<K: Kind> Id<K> {
 
     /// The number that `length` digits write, from the digit `from` behind the prefix.
     fn number(&self, from: usize, length: usize) -> i64 {
-        self.0.bytes().skip(K::PREFIX.len() + 1 + from).take(length).fold(0, |number, byte| {
+        self.0.bytes().skip(K::PREFIX.len() + from).take(length).fold(0, |number, byte| {
             let digit = ALPHABET.iter().position(|known| *known == byte).unwrap_or_default();
             number * 32 + i64::try_from(digit).unwrap_or_default()
         })

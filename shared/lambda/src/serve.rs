@@ -78,9 +78,9 @@ where
 /// Serves the table's stream. `handle` forwards the changes in order. At the first failure it returns the index of the
 /// change and the error; this change and all changes behind it come again.
 ///
-/// Lambda repeats the changes that a partial batch response names as one batch, and finally gives up the whole batch.
-/// So if the first of several changes failed, this answers with an error. Only an error makes Lambda halve the batch,
-/// until the failing change is alone and the other changes are forwarded.
+/// After a partial batch response, Lambda repeats the remaining changes as one batch, and at last drops that whole
+/// batch. So if the first of several changes failed, this answers with an error. Only an error makes Lambda halve the
+/// batch, until the failing change is alone and the other changes are forwarded.
 pub async fn serve_changes<P, F, Fut>(handle: F) -> Result<(), Error>
 where
     P: Parts,

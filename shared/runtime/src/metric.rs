@@ -1,10 +1,11 @@
 //! Metrics in CloudWatch's embedded metric format: members of an invocation's log line from which CloudWatch makes
 //! metrics. This file has their names, their units and what each counts.
 //!
-//! A change is counted after its commit is confirmed (one exception is documented below), and written when the
-//! invocation ends. So a repeated message never counts the change again. A change is not counted if the process dies in
-//! between, or if the confirmation of its commit is lost. So the metrics show trends; the exact numbers are in the
-//! table. (In rare cases CloudWatch itself counts a line twice.)
+//! A change is counted after its commit is confirmed. So a repeated message never counts the change again. A change is
+//! not counted if the confirmation of its commit is lost, or if the process dies before the invocation's line is
+//! written. Two metrics, marked below, count an action at the processor before the commit, because a failed commit could
+//! hide the action. So the metrics show trends; the exact numbers are in the table. (In rare cases CloudWatch itself
+//! counts a line twice.)
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -27,12 +28,13 @@ pub enum Metric {
     PaymentsSucceeded,
     /// Payments that became `failed`, including declined ones.
     PaymentsFailed,
-    /// Calls with an unknown outcome, each stored in its payment or refund.
+    /// Calls and look-ups that left an outcome unknown, each stored in its payment or refund.
     OutcomesUnknown,
-    /// Charges that appeared after their payment had failed, and were undone. This metric is counted before the commit,
-    /// so that no charge is missed. Two copies of a message that undo the same charge count it twice.
+    /// Charges that appeared after their payment had failed, and were undone. Counted before the commit, so that no charge
+    /// is missed. Two copies of a message that undo the same charge count it twice.
     LateChargesUndone,
     /// Operations that two look-ups did not find at the processor, and that were called again with the same key.
+    /// Counted before the commit, too. Two copies of a message that both call count two.
     OperationsCalledAgain,
     /// The duration of each call of the processor, with any outcome.
     ProcessorLatency,

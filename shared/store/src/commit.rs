@@ -3,8 +3,9 @@
 //!
 //! A single write is a plain call, several writes are a transaction. The SDK repeats a call whose reply was lost. A
 //! transaction carries a token by which DynamoDB recognizes the repetition. A plain call stores a random `writer` in
-//! the item: if a condition fails and the item has this `writer`, the write had succeeded. A plain call that adds to a
-//! number has the condition that the `writer` is a different one, so that it adds once.
+//! the item: if a condition fails and the item has this `writer`, the write had succeeded. An edit that
+//! adds to a number also requires that the item does not have this call's `writer` yet. So a repetition fails instead
+//! of adding twice.
 
 use std::time::Duration;
 
@@ -40,7 +41,8 @@ pub enum Committed<R> {
     Refused(R),
 }
 
-/// Makes the caller's refusal. The argument is the item that the failed condition found, or None if there is no item.
+/// Makes the caller's refusal: the result that the caller gets if a condition of the write fails. The argument is the
+/// item that the failed condition found, or None if there is no item.
 type Refusal<'a, R> = Box<dyn FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a>;
 
 /// Writes that are stored together or not at all. If a condition of the first write fails, its refusal is returned, even

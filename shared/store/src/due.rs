@@ -17,8 +17,8 @@ pub(super) const DUE: [&str; 3] = ["due", "due_at", "due_claims"];
 /// The longest time, in milliseconds, by which a claim moves the due time: one day.
 const CLAIM_MS_MAX: i64 = 86_400_000;
 
-/// A group of items that may be overdue. The three groups are swept separately, so that a dead endpoint's backlog does
-/// not delay payments.
+/// A due group: items with due times that are swept together. The three groups are swept separately, so that a dead
+/// endpoint's backlog does not delay payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DueSpace {
     /// Payments, refunds and balances.

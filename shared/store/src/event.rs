@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use spillway_domain::event::{Event, EventType};
-use spillway_domain::id::{EndpointId, EventId, ObjectId};
+use spillway_domain::id::{EndpointId, EndpointKind, EventId, Kind as _, ObjectId};
 use spillway_domain::operator::OperatorAction;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::{Expiry, Timestamp};
@@ -118,7 +118,7 @@ impl Store {
 
     /// All stored deliveries of an event. Deliveries that can't be read are returned as ids of their endpoints.
     pub async fn deliveries(&self, tenant: &Tenant, event: &EventId) -> Result<Readable<Delivery>, StoreError> {
-        self.query(&keys::deliveries(tenant, event), "we_", None, |item| self.read(item)).await
+        self.query(&keys::deliveries(tenant, event), EndpointKind::PREFIX, None, |item| self.read(item)).await
     }
 
     /// The delivery of an event to an endpoint. None if it does not exist.

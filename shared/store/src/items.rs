@@ -6,7 +6,10 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use spillway_domain::id::MerchantId;
+use spillway_domain::id::{EndpointKind, EntryKind, EventKind, Kind as _, MerchantId, PaymentKind, RefundKind};
+use spillway_domain::payment::Payment;
+use spillway_domain::refund::Refund;
+use spillway_domain::resource::Resource as _;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 
@@ -14,7 +17,7 @@ use super::commit::{Commit, Committed, WRITER};
 use super::due::DUE;
 use super::expression::Test;
 use super::kinds::Parsed;
-use super::{EXPIRES_AT, Item, Store, StoreError, TableKey, WAKE, WorkItem, number};
+use super::{EXPIRES_AT, Item, Store, StoreError, TableKey, WAKE, WorkItem, keys, number};
 
 /// A kind of item, named by its key. In this order items are written back: what others are counted from comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,16 +87,18 @@ impl ItemKind {
             };
         };
         match partition.as_str() {
-            _ if partition.starts_with("pay_") && sk == "payment" => Some(ItemKind::Payment),
-            _ if partition.starts_with("re_") && sk == "refund" => Some(ItemKind::Refund),
-            _ if partition.starts_with("evt_") && sk.starts_with("we_") => Some(ItemKind::Delivery),
-            "journal" if sk.starts_with("txn_") => Some(ItemKind::JournalEntry),
-            "movements" if key.movement().is_some() => Some(ItemKind::Movement),
-            "balances" => Some(ItemKind::Balance),
-            "events" if sk.starts_with("evt_") => Some(ItemKind::Event),
-            "webhooks" if sk.starts_with("we_") => Some(ItemKind::WebhookEndpoint),
-            "webhooks" if sk.starts_with("gone#") => Some(ItemKind::Tombstone),
-            "webhooks" if sk == "count" => Some(ItemKind::EndpointCount),
+            _ if partition.starts_with(PaymentKind::PREFIX) && sk == Payment::NAME => Some(ItemKind::Payment),
+            _ if partition.starts_with(RefundKind::PREFIX) && sk == Refund::NAME => Some(ItemKind::Refund),
+            _ if partition.starts_with(EventKind::PREFIX) && sk.starts_with(EndpointKind::PREFIX) => {
+                Some(ItemKind::Delivery)
+            }
+            "journal" if sk.starts_with(EntryKind::PREFIX) => Some(ItemKind::JournalEntry),
+            keys::MOVEMENTS if key.movement().is_some() => Some(ItemKind::Movement),
+            keys::BALANCES => Some(ItemKind::Balance),
+            keys::EVENTS if sk.starts_with(EventKind::PREFIX) => Some(ItemKind::Event),
+            keys::WEBHOOKS if sk.starts_with(EndpointKind::PREFIX) => Some(ItemKind::WebhookEndpoint),
+            keys::WEBHOOKS if sk.starts_with("gone#") => Some(ItemKind::Tombstone),
+            keys::WEBHOOKS if sk == "count" => Some(ItemKind::EndpointCount),
             _ => None,
         }
     }

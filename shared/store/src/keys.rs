@@ -1,30 +1,42 @@
 //! Every key of the table. The tenant is part of the keys of its data, so another tenant's id finds nothing.
 //!
 //! ```text
-//! item              pk                     sk                             index listing              index due, while
-//! merchant          mer_…                  merchant                       merchants, time#id
-//! API key           key#<sha256>           key
-//!   its id          mer_…#keys             key_…
-//! operator action   mer_…#actions          time#request id
-//! payment           T#pay_…                payment                        T#payments#s, time#id      asking a processor
-//! refund            T#re_…                 refund                         T#pay_…#refunds, time#id   asking a processor
-//! journal entry     T#journal#s            txn_…
-//! movement          T#movements#s          move#USD#2026-02-02#txn_…
-//! balance, part 0   T#balances             USD                                                       always: the next day
-//! balance, part p   T#balances#p           USD                                                       always: the next day
-//! event             T#events#s             evt_…                                                     not all delivered
-//! delivery          T#evt_…                we_…                           T#we_…#pending, evt_…      pending
-//!   final, failed once                                                    T#we_…#deliveries, evt_…
-//! webhook endpoint  T#webhooks             we_…
-//!   how many        T#webhooks             count
-//!   deleted         T#webhooks             gone#we_…
-//! sandbox call      sandbox#pay_…          the idempotency key
+//! item               pk             sk                         listing            listing_at  due, while
+//! merchant           mer_…          merchant                   merchants          time#id
+//! API key            key#<sha256>   key
+//!   its id           mer_…#keys     key_…
+//! operator action    mer_…#actions  time#request id
+//! payment            T#pay_…        payment                    T#payments#s       time#id     it waits for a processor
+//! refund             T#re_…         refund                     T#pay_…#refunds    time#id     it waits for a processor
+//! journal entry      T#journal#s    txn_…
+//! movement           T#movements#s  move#USD#2026-02-02#txn_…
+//! balance, part 0    T#balances     USD                                                       always: the next day
+//! balance, part p    T#balances#p   USD                                                       always: the next day
+//! event              T#events#s     evt_…                                                     a delivery is missing
+//! delivery           T#evt_…        we_…
+//!   pending                                                    T#we_…#pending     evt_…       always
+//!   final, and an attempt has failed                           T#we_…#deliveries  evt_…
+//! webhook endpoint   T#webhooks     we_…
+//!   count of all     T#webhooks     count
+//!   deleted          T#webhooks     gone#we_…
+//! sandbox call       sandbox#pay_…  the idempotency key
 //! ```
 //!
-//! T is `mer_…#test` or `mer_…#live`, s a shard of the merchant. Times have a fixed width, so that keys sort by time.
+//! `pk` and `sk` are the table key. `listing` and `listing_at` are the partition and sort key in the index `listing`.
+//! The last column says how long the item has a due time: an event until every endpoint that wants it has a delivery,
+//! pending or final. T is `mer_…#test` or `mer_…#live`, s a shard of the merchant. `time#id` is the time of creation
+//! with a fixed width, so that it sorts by time, then `#` and the id. So a test payment in shard 3 has
+//!
+//! ```text
+//! pk          mer_…#test#pay_…
+//! sk          payment
+//! listing     mer_…#test#payments#3
+//! listing_at  2026-01-31T12:00:00.123Z#pay_…
+//! ```
+//!
 //! Two more indexes find a payment by the merchant's own values: `reference` in the partition `T#reference#value#s`,
-//! and `customer` in `T#customer#value#s`, both sorted by time#id. The partitions of the index `due` are `due#money#n`,
-//! `due#events#n` and `due#deliveries#n`.
+//! and `customer` in `T#customer#value#s`, both sorted by `listing_at`. The partitions of the index `due` are
+//! `due#money#n`, `due#events#n` and `due#deliveries#n`, sorted by the due time.
 
 use std::collections::HashMap;
 
@@ -41,6 +53,11 @@ use spillway_domain::time::Timestamp;
 use super::Item;
 use super::due::DueSpace;
 
+/// The names of partitions, as they stand in partition keys behind the tenant.
+pub(super) const MOVEMENTS: &str = "movements";
+pub(super) const BALANCES: &str = "balances";
+pub(super) const EVENTS: &str = "events";
+pub(super) const WEBHOOKS: &str = "webhooks";
 /// The prefix of the sort keys of movements.
 pub const MOVEMENT_PREFIX: &str = "move#";
 
@@ -156,7 +173,7 @@ pub fn journal_entry(tenant: &Tenant, id: &EntryId) -> TableKey {
 
 /// The partition of a shard's movements.
 pub fn movements(tenant: &Tenant, shard: u16) -> String {
-    format!("{tenant}#movements#{shard}")
+    format!("{tenant}#{MOVEMENTS}#{shard}")
 }
 
 /// The key of a movement. Its shard is the one that its entry's id names.
@@ -183,7 +200,7 @@ pub(super) fn currency_of_balance(sk: &str) -> Option<&str> {
 /// The partition of one part of a tenant's balances. Each part has its own partition, so that folds are spread over
 /// them.
 pub fn balances(tenant: &Tenant, part: u16) -> String {
-    if part == 0 { format!("{tenant}#balances") } else { format!("{tenant}#balances#{part}") }
+    if part == 0 { format!("{tenant}#{BALANCES}") } else { format!("{tenant}#{BALANCES}#{part}") }
 }
 
 /// The key of one part of a balance.
@@ -193,7 +210,7 @@ pub fn balance(tenant: &Tenant, currency: Currency, part: u16) -> TableKey {
 
 /// The key of an event. Its shard is the one that its id names.
 pub fn event(tenant: &Tenant, id: &EventId) -> TableKey {
-    TableKey::new(format!("{tenant}#events#{}", id.shard()), id.as_str())
+    TableKey::new(format!("{tenant}#{EVENTS}#{}", id.shard()), id.as_str())
 }
 
 /// The partition of an event's deliveries.
@@ -228,7 +245,7 @@ pub fn failed_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &Endp
 
 /// The partition of a tenant's webhook endpoints.
 pub fn webhook_endpoints(tenant: &Tenant) -> String {
-    format!("{tenant}#webhooks")
+    format!("{tenant}#{WEBHOOKS}")
 }
 
 /// The key of a webhook endpoint.

@@ -1,9 +1,10 @@
-//! The kinds of items that may need work. One table has for each kind: the pattern of its key, the queue of its
-//! messages, the stream changes that bring a message, and its group of due times. Messages, the stream's filter, the
-//! sweep and the log are derived from it.
+//! The kinds of items that may need work. The list `WORK` has for each kind: the pattern of its key, the queue of its
+//! messages, the stream changes that bring a message, and its due group. Messages, the stream's filter, the sweep and
+//! the log are derived from it.
 
 use serde::{Deserialize, Serialize};
 use spillway_domain::currency::Currency;
+use spillway_domain::id::{EndpointKind, EventKind, Kind as _, PaymentKind, RefundKind};
 use spillway_domain::payment::Payment;
 use spillway_domain::refund::Refund;
 use spillway_domain::resource::Resource;
@@ -92,7 +93,7 @@ pub(super) enum Name {
     ModeAndCurrency,
 }
 
-/// A row of the table: the work for items whose keys match two patterns.
+/// An entry of the list `WORK`: the work for items whose keys match two patterns.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Work {
     pub(super) kind: WorkKind,
@@ -105,20 +106,60 @@ pub(super) struct Work {
     inserted: bool,
     /// Whether an item brings a message when its counter `wake` changes.
     woken: bool,
-    /// The group of due times of unfinished items. None if such items are never due.
+    /// The due group of unfinished items. None if such items are never due.
     due: Option<DueSpace>,
 }
 
-/// The table of kinds. The first matching row counts.
+/// All kinds of work. The first matching entry counts.
 const WORK: &[Work] = &[
     // kind, partition key, sort key, name in the log, queue, whether (a new item, a wake) brings a message, due times
-    row(WorkKind::Payment, Begins("pay_"), Is(Payment::NAME), Partition, Processor, (true, true), Some(Money)),
-    row(WorkKind::Refund, Begins("re_"), Is(Refund::NAME), Partition, Processor, (true, true), Some(Money)),
-    row(WorkKind::Balance, Is("movements"), Begins(keys::MOVEMENT_PREFIX), ModeAndCurrency, Folds, (true, false), None),
-    row(WorkKind::Balance, Is("balances"), Pattern::Currency, ModeAndCurrency, Folds, (false, false), Some(Money)),
-    row(WorkKind::Event, Is("events"), Begins("evt_"), Sort, Webhooks, (true, false), Some(Events)),
-    row(WorkKind::Delivery, Begins("evt_"), Begins("we_"), Both, Webhooks, (false, true), Some(Deliveries)),
-    row(WorkKind::WebhookEndpoint, Is("webhooks"), Begins("we_"), Sort, Webhooks, (false, true), None),
+    row(
+        WorkKind::Payment,
+        Begins(PaymentKind::PREFIX),
+        Is(Payment::NAME),
+        Partition,
+        Processor,
+        (true, true),
+        Some(Money),
+    ),
+    row(
+        WorkKind::Refund,
+        Begins(RefundKind::PREFIX),
+        Is(Refund::NAME),
+        Partition,
+        Processor,
+        (true, true),
+        Some(Money),
+    ),
+    row(
+        WorkKind::Balance,
+        Is(keys::MOVEMENTS),
+        Begins(keys::MOVEMENT_PREFIX),
+        ModeAndCurrency,
+        Folds,
+        (true, false),
+        None,
+    ),
+    row(WorkKind::Balance, Is(keys::BALANCES), Pattern::Currency, ModeAndCurrency, Folds, (false, false), Some(Money)),
+    row(WorkKind::Event, Is(keys::EVENTS), Begins(EventKind::PREFIX), Sort, Webhooks, (true, false), Some(Events)),
+    row(
+        WorkKind::Delivery,
+        Begins(EventKind::PREFIX),
+        Begins(EndpointKind::PREFIX),
+        Both,
+        Webhooks,
+        (false, true),
+        Some(Deliveries),
+    ),
+    row(
+        WorkKind::WebhookEndpoint,
+        Is(keys::WEBHOOKS),
+        Begins(EndpointKind::PREFIX),
+        Sort,
+        Webhooks,
+        (false, true),
+        None,
+    ),
 ];
 
 const fn row(
@@ -130,11 +171,11 @@ const fn row(
 
 /// Whether a stream record of this item brings a message. `inserted`: the item is new. `woken`: its counter `wake`
 /// changed.
-pub fn wakes(key: &TableKey, inserted: bool, woken: bool) -> bool {
+pub fn brings_message(key: &TableKey, inserted: bool, woken: bool) -> bool {
     known(key).is_some_and(|(_, work)| inserted && work.inserted || woken && work.woken)
 }
 
-/// The group of due times of an item with this key. None if such an item is never due.
+/// The due group of an item with this key. None if such an item is never due.
 pub(super) fn due_space(key: &TableKey) -> Option<DueSpace> {
     known(key).and_then(|(_, work)| work.due)
 }
@@ -176,7 +217,7 @@ impl Parsed {
     }
 }
 
-/// The parsed partition key and the row for a key. None if no work is known for it.
+/// The parsed partition key and the entry of `WORK` for a key. None if no work is known for it.
 pub(super) fn known(key: &TableKey) -> Option<(Parsed, &'static Work)> {
     let parsed = Parsed::of(&key.pk)?;
     let work = WORK.iter().find(|work| work.partition.matches(&parsed.partition) && work.sort.matches(&key.sk))?;
@@ -207,7 +248,7 @@ mod tests {
         keys::movement(&tenant(), &MovementKey { currency: usd(), value_date, entry })
     }
 
-    /// One key for each row of the table, with its kind and the item's names in the log.
+    /// One key for each entry of `WORK`, with its kind and the item's names in the log.
     fn samples() -> Vec<(TableKey, WorkKind, Vec<String>)> {
         let tenant = tenant();
         let (pay, re) = (PaymentId::derive(&["p"]), RefundId::derive(&["r"]));
@@ -280,8 +321,9 @@ mod tests {
 
     #[test]
     fn inserted_and_woken_items_bring_messages() {
-        let woken =
-            |inserted, woken| samples().into_iter().map(|(key, ..)| wakes(&key, inserted, woken)).collect::<Vec<_>>();
+        let woken = |inserted, woken| {
+            samples().into_iter().map(|(key, ..)| brings_message(&key, inserted, woken)).collect::<Vec<_>>()
+        };
         //                            payment, balance, movement, event, delivery, endpoint, refund
         assert_eq!(woken(true, false), [true, false, true, true, false, false, true]);
         assert_eq!(woken(false, true), [true, false, false, false, true, true, true]);
@@ -289,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn the_templates_stream_filters_match_the_table() {
+    fn the_templates_stream_filters_match_the_list() {
         let template = spillway_tests::Template::read();
         let patterns = template.events().into_iter().filter(|(_, kind, _)| *kind == "DynamoDB");
         let patterns = patterns.flat_map(|(_, _, event)| event["FilterCriteria"]["Filters"].as_array().unwrap());

@@ -47,7 +47,7 @@ pub use due::{Claim, Due, DueSpace, SWEEP_MAX, Unfinished};
 pub use event::{REDELIVERIES_MAX, Redelivery, StoredEvent};
 pub use items::{ItemKind, StoredItem};
 pub use keys::TableKey;
-pub use kinds::{QueueName, WorkKind, stream_filters, wakes};
+pub use kinds::{QueueName, WorkKind, brings_message, stream_filters};
 pub use merchants::Merchants;
 pub use parts::{StoreOnly, StoreWithEvents};
 pub use propagation::{Propagation, ShardsAhead};

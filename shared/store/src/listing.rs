@@ -32,9 +32,10 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Rows of the index `listing`, which has keys only. DynamoDB can't read an index strongly, so an item that was
-    /// written a moment ago may be missing. A client that pages past its position misses the item.
+    /// written a moment ago may be missing. A client that has paged past the item's position by then misses it.
     pub(super) const LISTING: Rows = Rows { index: Some("listing"), attributes: keys::LISTING };
-    /// Rows of the index of a merchant's own value. It has keys only and may be behind, too.
+    /// Rows of an index of the merchant's own values, such as `reference`. It has keys only and may lack the newest items,
+    /// too.
     pub(super) const fn finder(finder: Finder) -> Rows {
         let (index, partition) = keys::finder_index(finder);
         Rows { index: Some(index), attributes: (partition, keys::LISTING.1) }

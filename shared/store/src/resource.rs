@@ -2,7 +2,7 @@
 
 use spillway_domain::change::{Adjustment, Change};
 use spillway_domain::id::{Id, ObjectId};
-use spillway_domain::operation::{Asking, Verb};
+use spillway_domain::operation::{Progress, Verb};
 use spillway_domain::page::{Page, PageRequest};
 use spillway_domain::resource::{Creation, Finder, Resource};
 use spillway_domain::tenant::Tenant;
@@ -38,9 +38,9 @@ enum Refused<T: Resource> {
 }
 
 /// The attribute with the state of the operation at the processor.
-const ASKING: &str = "asking";
+const PROGRESS: &str = "asking";
 /// Attributes that change without a new version.
-const UNVERSIONED: [&str; 4] = [ASKING, DUE[0], DUE[1], DUE[2]];
+const UNVERSIONED: [&str; 4] = [PROGRESS, DUE[0], DUE[1], DUE[2]];
 
 /// The resources that a list contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,9 +83,9 @@ impl Store {
     /// does not wait, if it waits only for the last look-up after its failure, or if it can't be read (its consumer
     /// logs that).
     pub async fn waiting_since(&self, item: &WorkItem) -> Result<Option<Timestamp>, StoreError> {
-        let asking = self.get_item(item.key()).await?.and_then(|mut item| item.remove(ASKING));
-        let asking: Option<Asking> = asking.and_then(|asking| serde_dynamo::from_attribute_value(asking).ok());
-        Ok(asking.filter(|asking| asking.verb != Verb::Undo).map(|asking| asking.since))
+        let stored = self.get_item(item.key()).await?.and_then(|mut item| item.remove(PROGRESS));
+        let progress: Option<Progress> = stored.and_then(|stored| serde_dynamo::from_attribute_value(stored).ok());
+        Ok(progress.filter(|progress| progress.verb != Verb::Undo).map(|progress| progress.since))
     }
 
     /// A page of a tenant's resources of one type over `shards` shards, filtered by `passes` (`everything`: all pass).
@@ -122,9 +122,9 @@ impl Store {
         let mut when =
             vec![Test::is("version", number(before.meta().version)), Test::is("status", attribute(&before.status())?)];
         if before.meta().version == after.meta().version {
-            when.push(match before.asking() {
-                Some(asking) => Test::is(ASKING, attribute(asking)?),
-                None => Test::Lacks(ASKING),
+            when.push(match before.progress() {
+                Some(progress) => Test::is(PROGRESS, attribute(progress)?),
+                None => Test::Lacks(PROGRESS),
             });
         }
         let edit = Edit::between(&to_item(&key, before)?, &self.with_due_time(&key, after)?, &UNVERSIONED);
@@ -174,15 +174,15 @@ impl Store {
     /// because the message for that call usually comes earlier.
     fn with_due_time<T: Resource>(&self, key: &TableKey, resource: &T) -> Result<Item, StoreError> {
         let mut item = to_item(key, resource)?;
-        if let Some(asking) = resource.asking() {
-            item.extend(self.due(key, self.first_due(next_ask(asking))?));
+        if let Some(progress) = resource.progress() {
+            item.extend(self.due(key, self.first_due(next_step_at(progress))?));
         }
         Ok(item)
     }
 }
 
-fn next_ask(asking: &Asking) -> Timestamp {
-    asking.next_at.unwrap_or(asking.since)
+fn next_step_at(progress: &Progress) -> Timestamp {
+    progress.next_at.unwrap_or(progress.since)
 }
 
 fn adjusted<'a, T: Resource>(

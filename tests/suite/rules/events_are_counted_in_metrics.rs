@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use futures::future::join;
 use serde_json::{Map, Value, json};
 use spillway_tests::oracle::{Books, settled};
 use spillway_tests::queues::copies;
@@ -200,6 +201,33 @@ async fn payments_folds_and_webhooks_are_counted_once_each() {
     // Both in milliseconds: tok_slow takes two seconds, and nothing takes an hour.
     assert!(recorded["ProcessorLatency"].iter().any(|took| (2000..HOUR_MS).contains(took)), "{recorded:?}");
     assert!(recorded["WebhookLatency"].iter().all(|took| *took < HOUR_MS), "{recorded:?}");
+}
+
+#[tokio::test]
+async fn an_outcome_that_two_copies_leave_unknown_is_counted_once() {
+    let options = Options::new().knob("PROCESSOR_WAITS_SECONDS", "60").store_proxy().keep_lines().unkilled();
+    let stack = Stack::start(options.template(Template::without_triggers())).await;
+    let merchant = stack.new_merchant().await;
+    let id = merchant.client.pay(1250, "USD", "tok_unavailable").await;
+    let message = event::sqs(&[event::payment_message(&merchant.id, &id)]);
+    // Both copies lack an answer before either may store that.
+    let hold = stack.store_proxy().hold(2, Matching::operation("UpdateItem").with("\"asking\""));
+    let work = || stack.invoke("call-processor", &message);
+    let all_done = Ok(json!({"batchItemFailures": []}));
+    tokio::select! {
+        both = join(work(), work()) => assert_eq!(both, (all_done.clone(), all_done)),
+        () = async { hold.reached(2).await; hold.forward(); std::future::pending().await } => unreachable!(),
+    }
+    recorded_exactly(&stack, &[("OutcomesUnknown", 1..=1), ("ProcessorLatency", 2..=2)]).await;
+    // The other copy does not say that the payment is settled.
+    let mut outcomes: Vec<String> = lines(&stack, "call-processor")
+        .iter()
+        .map(|line| line["subjects"][0]["outcome"].as_str().unwrap().to_owned())
+        .collect();
+    outcomes.sort();
+    assert_eq!(outcomes[0], "another copy of the message was faster, and its result counts");
+    assert!(outcomes[1].starts_with("no answer, again in "), "{outcomes:?}");
+    assert_eq!((outcomes.len(), &merchant.client.payment(&id).await["status"]), (2, &json!("processing")));
 }
 
 #[tokio::test]

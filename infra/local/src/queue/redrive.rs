@@ -7,8 +7,8 @@ use super::errors::{ApiError, Kind, QueueError};
 use super::queues::Queues;
 
 impl Queues {
-    /// Moves every message of the dead-letter queue `source` to `destination`, or without one to the queue that it came
-    /// from, as new messages of the same group. The task has ended when the call returns.
+    /// Moves every message of a dead-letter queue, as a new message of the same group: to the destination, or to the
+    /// queue that it came from if there is no destination. The task has ended when the call returns.
     pub(super) fn move_messages(&self, source_arn: &str, destination_arn: Option<&str>) -> Result<(), ApiError> {
         let source = self.by_arn(source_arn)?;
         if !self.is_dead_letter_queue(&source) {

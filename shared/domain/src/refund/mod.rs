@@ -12,7 +12,7 @@ use crate::fee::Terms;
 use crate::id::{ObjectId, PaymentId, RefundId, RefundKind};
 use crate::ledger::{Account, Draft, EntryType, JournalEntry, Movement};
 use crate::money::Minor;
-use crate::operation::{Asking, Asks, Ending, Failure, Operation, Target, UnknownOutcomePolicy, Verb};
+use crate::operation::{Ending, Failure, HasOperation, Operation, Progress, Target, UnknownOutcomePolicy, Verb};
 use crate::payment::{AMOUNT_REFUNDED, Payment, REFUNDABLE};
 use crate::resource::{Cause, ForbiddenMove, Meta, Resource, allow};
 use crate::text::as_text;
@@ -69,7 +69,8 @@ pub struct Refund {
     /// The processor's own reference of the refund. None until the refund succeeds.
     pub processor_reference: Option<String>,
     /// The progress of the present operation. None if the refund does not wait for the processor.
-    pub asking: Option<Asking>,
+    #[serde(rename = "asking")]
+    pub progress: Option<Progress>,
 }
 
 /// The refusal of a refund that exceeds the payment's refundable amount.
@@ -111,13 +112,13 @@ impl Resource for Refund {
             status: Status::Pending,
             failure: None,
             processor_reference: None,
-            asking: Some(Asking::begin(Verb::Refund, self.meta.created_at)),
+            progress: Some(Progress::begin(Verb::Refund, self.meta.created_at)),
             ..self.clone()
         }
     }
 
-    fn asking(&self) -> Option<&Asking> {
-        self.asking.as_ref()
+    fn progress(&self) -> Option<&Progress> {
+        self.progress.as_ref()
     }
 
     fn parent(&self) -> Option<ObjectId> {
@@ -145,7 +146,7 @@ impl Refund {
             processor: payment.processor.clone(),
             charge: charge.clone(),
             processor_reference: None,
-            asking: Some(Asking::begin(Verb::Refund, now)),
+            progress: Some(Progress::begin(Verb::Refund, now)),
         };
         let entry = refund.posted(EntryType::Refund, Account::Merchant, Account::RefundsPayable, now)?;
         let amount = refund.asked.amount;
@@ -189,7 +190,7 @@ impl Refund {
 
     fn moved_to(&self, status: Status, now: Timestamp) -> Result<Refund, ForbiddenMove> {
         allow::<Refund>(self.status, status)?;
-        Ok(Refund { status, meta: self.meta.moved(now), asking: None, ..self.clone() })
+        Ok(Refund { status, meta: self.meta.moved(now), progress: None, ..self.clone() })
     }
 
     /// The change to `succeeded`: the processor has given the money back.
@@ -214,9 +215,9 @@ impl Refund {
     }
 }
 
-impl Asks for Refund {
+impl HasOperation for Refund {
     fn operation(&self) -> Option<Operation> {
-        let verb = self.asking.as_ref()?.verb;
+        let verb = self.progress.as_ref()?.verb;
         Some(Operation {
             verb,
             key: format!("{}/{verb}", self.meta.id),
@@ -229,8 +230,8 @@ impl Asks for Refund {
         })
     }
 
-    fn with_asking(&self, asking: Option<Asking>) -> Refund {
-        Refund { asking, ..self.clone() }
+    fn with_progress(&self, progress: Option<Progress>) -> Refund {
+        Refund { progress, ..self.clone() }
     }
 
     fn settle(

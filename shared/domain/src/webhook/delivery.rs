@@ -9,7 +9,7 @@ use crate::id::{EndpointId, EventId};
 use crate::operation::CLOCK_SKEW_MS;
 use crate::time::{Expiry, Timestamp};
 
-/// Seconds for which a delivery is put off while its endpoint is down.
+/// Seconds by which the first attempt of a delivery is put off, if its endpoint is down.
 const PUT_OFF_S: i64 = 300;
 /// A day in milliseconds: the longest `Retry-After` that is obeyed.
 const DAY_MS: i64 = 86_400_000;

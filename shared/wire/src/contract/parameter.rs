@@ -27,7 +27,7 @@ pub struct PathIdSpec {
     pub name: &'static str,
     /// The object in words, such as `payment`.
     pub object: &'static str,
-    /// The part of the id before the `_`.
+    /// The beginning of the id, with the `_`.
     pub prefix: &'static str,
 }
 
