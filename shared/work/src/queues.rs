@@ -70,20 +70,13 @@ impl Queues {
     }
 
     async fn send_batch(&self, queue: QueueName, messages: &[Outgoing], indices: &[usize]) -> Vec<(usize, WorkError)> {
-        let all = |error: &WorkError| indices.iter().map(|index| (*index, error.clone())).collect();
-        let mut entries = Vec::with_capacity(indices.len());
-        for index in indices {
-            match entry(*index, &messages[*index]) {
-                Ok(entry) => entries.push(entry),
-                Err(error) => return all(&error),
-            }
-        }
-        let url = match self.url(queue) {
-            Ok(url) => url,
-            Err(error) => return all(&error),
+        let sent = async {
+            let entries = indices.iter().map(|index| entry(*index, &messages[*index])).collect::<Result<_, _>>()?;
+            let request = self.client.send_message_batch().queue_url(self.url(queue)?).set_entries(Some(entries));
+            request.send().await.map_err(|error| refused(&error))
         };
-        match self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await {
-            Err(error) => all(&refused(&error)),
+        match sent.await {
+            Err(error) => indices.iter().map(|index| (*index, error.clone())).collect(),
             // Only messages that the answer names as successful are sent.
             Ok(answer) => {
                 let named = |index: usize, id: &str| id == index.to_string();
