@@ -148,10 +148,10 @@ async fn each_kind_of_id_leads_to_its_history() {
     place(&text, &format!("request {request}\n"));
     place(&text, &format!("payment {payment}, "));
     // The merchant may be given.
-    let given = run(stack.data(), &[("ID", payment), ("MERCHANT", &merchant.id), ("LOGS", "0")]).await;
+    let given = run(stack.data(), &[("ID", payment.as_str()), ("MERCHANT", merchant.id.as_str()), ("LOGS", "0")]).await;
     assert!(given.stdout.ends_with("Nothing waits.\n"), "{given:#?}");
     let other = stack.new_merchant().await.id;
-    let other = run(stack.data(), &[("ID", payment), ("MERCHANT", &other)]).await;
+    let other = run(stack.data(), &[("ID", payment.as_str()), ("MERCHANT", other.as_str())]).await;
     assert!(!other.succeeded && other.stderr.contains("There is no payment"), "{other:#?}");
 }
 
@@ -166,11 +166,8 @@ async fn a_keys_history_has_its_end() {
     stack.invoke("revoke-api-key", &json!({"merchant": merchant.id, "key": id})).await.unwrap();
     let text = trace(&stack, id).await;
     assert!(text.starts_with(&format!("API key {id}, {}, live mode\n", merchant.id)), "{text}");
-    for part in [
-        &format!("issued     {id} with payments:read, request "),
-        "revoked    effective for every request at ",
-        "2099-01-01T00:00:00.000Z  expires ",
-    ] {
+    let issued = format!("issued     {id} with payments:read, request ");
+    for part in [issued.as_str(), "revoked    effective for every request at ", "2099-01-01T00:00:00.000Z  expires "] {
         assert!(text.contains(part), "{part}: {text}");
     }
     stack.client(secret).expect_refused().await;
@@ -240,7 +237,7 @@ async fn an_item_is_found_by_two_reads_for_each_merchant() {
         ("AWS_REGION", "us-east-1"),
         ("AWS_ACCESS_KEY_ID", "local"),
         ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("AWS_ENDPOINT_URL_DYNAMODB", &url),
+        ("AWS_ENDPOINT_URL_DYNAMODB", url.as_str()),
     ];
     proxy.forget_calls();
     let output = run(stack.data(), &variables).await;
