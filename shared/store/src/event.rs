@@ -207,19 +207,23 @@ impl Store {
         let exists = || Test::LacksOrCompares(EXPIRES_AT, Comparison::Above, now.clone());
         let mut commit = Commit::new().contended();
         let (mut events, mut endpoints) = (BTreeMap::new(), BTreeMap::new());
-        for Redelivery { event, endpoint, before, after } in redeliveries {
+        for Redelivery { event, endpoint, after, .. } in redeliveries {
             let expires_at = events.entry(&event.id).or_insert(event.expires_at);
             *expires_at = after.expires_at.max(*expires_at);
             endpoints.insert(&endpoint.meta.id, endpoint.meta.version);
+        }
+        let mut commit = Commit::new().contended();
+        // An event comes first, because a refused commit reads the first item, which needs a right of the function.
+        for (event, expires_at) in events {
+            let edit = Edit::new().set(EXPIRES_AT, number(expires_at.seconds()));
+            commit = commit.edit(keys::event(tenant, event), edit, vec![Test::Exists, exists()], |_, _| Ok(()));
+        }
+        for Redelivery { before, after, .. } in redeliveries {
             let (before_item, after_item) = (self.delivery_item(tenant, before)?, self.delivery_item(tenant, after)?);
             let edit = Edit::between(&before_item, &after_item, &DUE).add(WAKE, 1);
             let status = attribute(&before.status)?;
             let when = vec![Test::is("status", status), Test::is("attempts", number(before.attempts)), exists()];
             commit = commit.edit(keys::delivery(tenant, &before.event, &before.endpoint), edit, when, |_, _| Ok(()));
-        }
-        for (event, expires_at) in events {
-            let edit = Edit::new().set(EXPIRES_AT, number(expires_at.seconds()));
-            commit = commit.edit(keys::event(tenant, event), edit, vec![Test::Exists, exists()], |_, _| Ok(()));
         }
         for (endpoint, version) in endpoints {
             let unchanged = vec![Test::is("version", number(version))];
