@@ -197,15 +197,15 @@ impl Store {
         Ok(Expiry::after(now, self.event_retention_days()?))
     }
 
-    /// Stores deliveries that are to be sent again and the operator's action, in one transaction, and raises their `wake`: the stream then brings
-    /// the messages for their attempts. Their events are stored as long as they are. At most [`REDELIVERIES_MAX`].
+    /// Stores deliveries that are to be sent again and the operator's action, in one transaction, and raises their
+    /// `wake`: the stream then brings the messages for their attempts. Their events are stored as long as they are. At
+    /// most [`REDELIVERIES_MAX`].
     /// Refused if an event has expired, an endpoint was changed or deleted, or a delivery is no longer as it was read.
     pub async fn redeliver(
         &self, tenant: &Tenant, redeliveries: &[Redelivery], action: &OperatorAction,
     ) -> Result<Committed<()>, StoreError> {
         let now = number(action.created_at.seconds());
         let exists = || Test::LacksOrCompares(EXPIRES_AT, Comparison::Above, now.clone());
-        let mut commit = Commit::new().contended();
         let (mut events, mut endpoints) = (BTreeMap::new(), BTreeMap::new());
         for Redelivery { event, endpoint, after, .. } in redeliveries {
             let expires_at = events.entry(&event.id).or_insert(event.expires_at);
