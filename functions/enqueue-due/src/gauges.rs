@@ -6,7 +6,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use spillway_domain::id::EventId;
 use spillway_domain::time::Timestamp;
 use spillway_runtime::Metric;
-use spillway_store::{DueSpace, StoreError, Unfinished, WorkItem, WorkKind};
+use spillway_store::{DueGroup, StoreError, Unfinished, WorkItem, WorkKind};
 
 use crate::{AT_ONCE, Context};
 
@@ -14,18 +14,18 @@ use crate::{AT_ONCE, Context};
 const READS_MAX: usize = 100;
 
 /// Sets the gauges of a space. `seen`: the first page of each of its partitions.
-pub async fn set(context: &Context, space: DueSpace, seen: Vec<Unfinished>, now: Timestamp) -> Result<(), StoreError> {
+pub async fn set(context: &Context, space: DueGroup, seen: Vec<Unfinished>, now: Timestamp) -> Result<(), StoreError> {
     let (number, oldest) = match space {
-        DueSpace::Money => (Metric::OperationsUnfinished, Metric::OldestOperation),
-        DueSpace::Events => (Metric::EventsUndelivered, Metric::OldestEvent),
-        DueSpace::Deliveries => (Metric::DeliveriesWaiting, Metric::OldestDelivery),
+        DueGroup::Money => (Metric::OperationsUnfinished, Metric::OldestOperation),
+        DueGroup::Events => (Metric::EventsUndelivered, Metric::OldestEvent),
+        DueGroup::Deliveries => (Metric::DeliveriesWaiting, Metric::OldestDelivery),
     };
     let is_gauged = |unfinished: &Unfinished| unfinished.item.kind != WorkKind::Balance;
     let seen: Vec<Unfinished> = seen.into_iter().filter(is_gauged).collect();
     context.metrics.set(number, u64::try_from(seen.len()).unwrap_or(u64::MAX));
     let since = match space {
-        DueSpace::Money => oldest_operation(context, seen, now).await?,
-        DueSpace::Events | DueSpace::Deliveries => {
+        DueGroup::Money => oldest_operation(context, seen, now).await?,
+        DueGroup::Events | DueGroup::Deliveries => {
             seen.iter().filter_map(|unfinished| unfinished.item.event()).map(|event: EventId| event.time()).min()
         }
     };

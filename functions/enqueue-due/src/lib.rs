@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt as _};
 use spillway_domain::time::Timestamp;
 use spillway_lambda::Invocation;
 use spillway_runtime::{Metric, SettingError, Start};
-use spillway_store::{Claim, DueSpace, QueueName, SWEEP_MAX, Store, StoreError, Unfinished, WorkItem};
+use spillway_store::{Claim, DueGroup, QueueName, SWEEP_MAX, Store, StoreError, Unfinished, WorkItem};
 use spillway_work::{Outgoing, Queues, WorkError};
 
 /// Partitions that are swept at the same time, and claims that are made at the same time.
@@ -45,9 +45,9 @@ type Context = spillway_runtime::Context<Parts>;
 pub async fn handle(context: Arc<Context>, invocation: Invocation) -> (Vec<WorkItem>, Result<String, WorkError>) {
     let (mut counts, mut enqueued) = (Vec::new(), Vec::new());
     let mut failed = None;
-    for (index, space) in DueSpace::ALL.into_iter().enumerate() {
+    for (index, space) in DueGroup::ALL.into_iter().enumerate() {
         let now = context.now();
-        let spaces_left = i64::try_from(DueSpace::ALL.len() - index).unwrap_or(1);
+        let spaces_left = i64::try_from(DueGroup::ALL.len() - index).unwrap_or(1);
         let until = now.plus_millis((invocation.deadline.since(now) - RESERVE_MS) / spaces_left);
         let swept = sweep(&context, space, until).await;
         counts.push(format!("{} {}", swept.enqueued.len(), space.as_str()));
@@ -77,7 +77,7 @@ struct Swept {
 
 /// Sweeps a page of each partition in turn, until no partition has more overdue items. From `until` on, no page and no
 /// claim begins.
-async fn sweep(context: &Context, space: DueSpace, until: Timestamp) -> Swept {
+async fn sweep(context: &Context, space: DueGroup, until: Timestamp) -> Swept {
     let mut swept = sweep_pages(context, space, (0..space.shards()).collect(), until).await;
     while !swept.unfinished.is_empty() && context.now() < until {
         let next = sweep_pages(context, space, std::mem::take(&mut swept.unfinished), until).await;
@@ -89,7 +89,7 @@ async fn sweep(context: &Context, space: DueSpace, until: Timestamp) -> Swept {
 }
 
 /// Sweeps a page of each of these partitions.
-async fn sweep_pages(context: &Context, space: DueSpace, shards: Vec<u16>, until: Timestamp) -> Swept {
+async fn sweep_pages(context: &Context, space: DueGroup, shards: Vec<u16>, until: Timestamp) -> Swept {
     let pages: Vec<Swept> = stream::iter(shards)
         .map(|shard| sweep_page(context, space, shard, until))
         .buffer_unordered(AT_ONCE)
@@ -110,7 +110,7 @@ async fn sweep_pages(context: &Context, space: DueSpace, shards: Vec<u16>, until
 
 /// Claims and enqueues one page of a partition, until the time is up. A message is sent for every claimed item, because
 /// a claim without a message would only delay the item.
-async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Timestamp) -> Swept {
+async fn sweep_page(context: &Context, space: DueGroup, shard: u16, until: Timestamp) -> Swept {
     let now = context.now();
     if now >= until {
         return Swept::default();

@@ -7,7 +7,7 @@ use spillway_domain::time::Timestamp;
 
 use super::edit::Edit;
 use super::expression::{Comparison, Test};
-use super::kinds::due_space;
+use super::kinds::due_group;
 use super::{EXPIRES_AT, Item, Store, StoreError, TableKey, WorkItem, keys, number, text};
 
 /// The most keys read from one partition of the index at a time.
@@ -20,7 +20,7 @@ const CLAIM_MS_MAX: i64 = 86_400_000;
 /// A due group: items with due times that are swept together. The three groups are swept separately, so that a dead
 /// endpoint's backlog does not delay payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DueSpace {
+pub enum DueGroup {
     /// Payments, refunds and balances.
     Money,
     /// Events.
@@ -29,25 +29,25 @@ pub enum DueSpace {
     Deliveries,
 }
 
-impl DueSpace {
+impl DueGroup {
     /// All groups, the most important first.
-    pub const ALL: [DueSpace; 3] = [DueSpace::Money, DueSpace::Events, DueSpace::Deliveries];
+    pub const ALL: [DueGroup; 3] = [DueGroup::Money, DueGroup::Events, DueGroup::Deliveries];
 
     /// Partitions of the index over which the group is spread. Never lower it: items in the removed partitions would no
     /// longer be swept.
     pub fn shards(self) -> u16 {
         match self {
-            DueSpace::Money | DueSpace::Events => 64,
-            DueSpace::Deliveries => 16,
+            DueGroup::Money | DueGroup::Events => 64,
+            DueGroup::Deliveries => 16,
         }
     }
 
     /// The group's name in keys.
     pub fn as_str(self) -> &'static str {
         match self {
-            DueSpace::Money => "money",
-            DueSpace::Events => "events",
-            DueSpace::Deliveries => "deliveries",
+            DueGroup::Money => "money",
+            DueGroup::Events => "events",
+            DueGroup::Deliveries => "deliveries",
         }
     }
 }
@@ -122,7 +122,7 @@ impl Store {
 
     /// The attributes that make the item with this key due, with 0 claims. Empty if items of this kind are never due.
     pub(super) fn due(&self, key: &TableKey, at: Timestamp) -> Vec<(String, AttributeValue)> {
-        let Some(space) = due_space(key) else { return Vec::new() };
+        let Some(space) = due_group(key) else { return Vec::new() };
         let values = [text(keys::due_partition(space, key)), text(at.to_string()), number(0)];
         DUE.into_iter().map(str::to_owned).zip(values).collect()
     }
@@ -130,7 +130,7 @@ impl Store {
     /// The unfinished items of one partition, the first due first, at most [`SWEEP_MAX`]. So overdue items come first.
     /// An item whose key no message can name is logged and skipped if it is overdue, so that such items can't fill the
     /// page.
-    pub async fn unfinished(&self, space: DueSpace, shard: u16, now: Timestamp) -> Result<Vec<Unfinished>, StoreError> {
+    pub async fn unfinished(&self, space: DueGroup, shard: u16, now: Timestamp) -> Result<Vec<Unfinished>, StoreError> {
         let mut unfinished = Vec::new();
         let mut from = None;
         loop {

@@ -51,7 +51,7 @@ use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 
 use super::Item;
-use super::due::DueSpace;
+use super::due::DueGroup;
 
 /// The names of partitions, as they stand in partition keys behind the tenant.
 pub(super) const MOVEMENTS: &str = "movements";
@@ -304,11 +304,11 @@ pub fn sandbox_call(reference: &str, idempotency_key: &str) -> TableKey {
 }
 
 /// The partition of the index `due` for an item. It depends only on the item's key.
-pub fn due_partition(space: DueSpace, key: &TableKey) -> String {
+pub fn due_partition(space: DueGroup, key: &TableKey) -> String {
     due_partition_at(space, shard_of(&format!("{}#{}", key.pk, key.sk), space.shards()))
 }
 
 /// One partition of the index `due`.
-pub fn due_partition_at(space: DueSpace, shard: u16) -> String {
+pub fn due_partition_at(space: DueGroup, shard: u16) -> String {
     format!("due#{}#{shard}", space.as_str())
 }

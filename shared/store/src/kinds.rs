@@ -13,7 +13,7 @@ use spillway_domain::tenant::Tenant;
 use self::Name::{Both, ModeAndCurrency, Partition, Sort};
 use self::Pattern::{Begins, Is};
 use self::QueueName::{Folds, Processor, Webhooks};
-use super::due::DueSpace::{self, Deliveries, Events, Money};
+use super::due::DueGroup::{self, Deliveries, Events, Money};
 use super::keys::{self, TableKey};
 
 /// A kind of item that may need work.
@@ -107,7 +107,7 @@ pub(super) struct Work {
     /// Whether an item brings a message when its counter `wake` changes.
     woken: bool,
     /// The due group of unfinished items. None if such items are never due.
-    due: Option<DueSpace>,
+    due: Option<DueGroup>,
 }
 
 /// All kinds of work. The first matching entry counts.
@@ -164,7 +164,7 @@ const WORK: &[Work] = &[
 
 const fn row(
     kind: WorkKind, partition: Pattern, sort: Pattern, name: Name, queue: QueueName, (inserted, woken): (bool, bool),
-    due: Option<DueSpace>,
+    due: Option<DueGroup>,
 ) -> Work {
     Work { kind, partition, sort, name, queue, inserted, woken, due }
 }
@@ -176,7 +176,7 @@ pub fn brings_message(key: &TableKey, inserted: bool, woken: bool) -> bool {
 }
 
 /// The due group of an item with this key. None if such an item is never due.
-pub(super) fn due_space(key: &TableKey) -> Option<DueSpace> {
+pub(super) fn due_group(key: &TableKey) -> Option<DueGroup> {
     known(key).and_then(|(_, work)| work.due)
 }
 
@@ -342,8 +342,8 @@ mod tests {
 
     #[test]
     fn each_kind_is_due_in_its_own_space() {
-        let spaces: Vec<_> = samples().into_iter().map(|(key, ..)| due_space(&key)).collect();
-        let (money, events, deliveries) = (DueSpace::Money, DueSpace::Events, DueSpace::Deliveries);
+        let spaces: Vec<_> = samples().into_iter().map(|(key, ..)| due_group(&key)).collect();
+        let (money, events, deliveries) = (DueGroup::Money, DueGroup::Events, DueGroup::Deliveries);
         assert_eq!(spaces, [Some(money), Some(money), None, Some(events), Some(deliveries), None, Some(money)]);
     }
 }

@@ -43,7 +43,7 @@ use spillway_domain::id::hex;
 pub use api_key::IssuedKey;
 pub use balance::BalancePart;
 pub use commit::Committed;
-pub use due::{Claim, Due, DueSpace, SWEEP_MAX, Unfinished};
+pub use due::{Claim, Due, DueGroup, SWEEP_MAX, Unfinished};
 pub use event::{REDELIVERIES_MAX, Redelivery, StoredEvent};
 pub use items::{ItemKind, StoredItem};
 pub use keys::TableKey;
