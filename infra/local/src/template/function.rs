@@ -206,7 +206,8 @@ impl Reader<'_> {
     }
 
     fn schedule(&self, node: &Node) -> Result<Schedule, TemplateError> {
-        only_of("ScheduleV2", node, &["ScheduleExpression"])?;
+        only_of("ScheduleV2", node, &["ScheduleExpression", "RoleArn"])?;
+        node.get("RoleArn").map(|arn| super::role::of_schedule(self.resources, arn)).transpose()?;
         let expression = required(node, "ScheduleExpression")?;
         let text = expression.string()?;
         let every =

@@ -51,7 +51,6 @@ pub(super) const PASSED_OVER: &[(&str, &str, &str)] = &[
     ("AWS::Serverless::Function", "VersionDescription", "there is one version only"),
     ("OnFailure", "Type", "the arn says it too"),
     ("ScheduleV2", "OmitName", "schedules have no names here"),
-    ("ScheduleV2", "RoleArn", "the runner invokes the function itself"),
     ("ScheduleV2", "RetryPolicy", "a missed time is not made up for here"),
     ("AWS::SQS::Queue", "SqsManagedSseEnabled", "nothing is encrypted"),
     ("AWS::DynamoDB::Table", "BillingMode", "nothing costs"),
