@@ -104,7 +104,10 @@ class Deployment:
         template = sources / "infra/template.yaml"
         way = {"BUILT": "1", "BUILD": str(built), "TEMPLATE": str(template), "PARAMETERS": parameters}
         done(self.make_deploy('stack_name = "spillway"', **way))
-        return json.loads(done(run([sys.executable, "infra/deploy/emulate.py", ENDPOINT, "spillway", template])))
+        outputs = json.loads(done(run([sys.executable, "infra/deploy/emulate.py", ENDPOINT, "spillway", template])))
+        # The emulator replaces an API whose routes change.
+        os.environ["URL"] = f"{ENDPOINT}/restapis/{outputs['ApiId']}/api/_user_request_/v1"
+        return outputs
 
     def live(self):
         """Function → the version that its alias serves."""
@@ -125,12 +128,11 @@ class Deployment:
 class Merchant:
     """A merchant with its objects, and what they must show whichever versions are live."""
 
-    def __init__(self, deployment, url):
-        self.deployment, self.url = deployment, url
+    def __init__(self, deployment):
+        self.deployment = deployment
         self.id = deployment.invoke("create-merchant", self.event("create-merchant/acme"))["id"]
         self.keys, self.payments, self.refunds, self.events = {}, {}, {}, collections.defaultdict(set)
-        plan_key = done(run([sys.executable, "infra/deploy/plan_key.py", ENDPOINT, self.id])).strip()
-        os.environ.update(URL=url, PLAN_KEY=plan_key)
+        os.environ["PLAN_KEY"] = done(run([sys.executable, "infra/deploy/plan_key.py", ENDPOINT, self.id])).strip()
 
     @staticmethod
     def event(name):
@@ -206,7 +208,7 @@ def both_work(data, architecture):
     sources, built = build_before(data, architecture)
     deployment, receiver = Deployment(data, architecture), Receiver()
     outputs = deployment.deploy(sources, built)
-    merchant = Merchant(deployment, f"{ENDPOINT}/restapis/{outputs['ApiId']}/api/_user_request_/v1")
+    merchant = Merchant(deployment)
 
     def phase(name):
         merchant.work(name)
