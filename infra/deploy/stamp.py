@@ -18,8 +18,8 @@ import tomllib
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Lambda takes 256 characters for a version's description, and the settings of a function have up to 160.
-NAME = re.compile(r"[0-9A-Za-z.+-]{1,60}")
+# Lambda takes 256 characters for a version's description, and the settings of a function have up to 215.
+NAME = re.compile(r"[0-9A-Za-z.+-]{1,40}")
 
 
 def git(*arguments, given=None):
@@ -69,7 +69,7 @@ def stamp(template, release):
 def main(path):
     release = name()
     if not NAME.fullmatch(release):
-        sys.exit(f"{release!r} can't name a release: it takes up to 60 letters, digits, dots, + and -.")
+        sys.exit(f"{release!r} can't name a release: it takes up to 40 letters, digits, dots, + and -.")
     path = pathlib.Path(path)
     path.write_text(yaml_dump(stamp(yaml_parse(path.read_text(encoding="utf-8")), release)), encoding="utf-8")
 

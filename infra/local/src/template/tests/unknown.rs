@@ -52,8 +52,6 @@ fn is_read(name: &str, value: &Node) -> bool {
     let kind = value.get("Type").and_then(|kind| kind.string().ok()).filter(|kind| kind.starts_with("AWS::"));
     let passed_over = PASSED_OVER.iter().any(|(_, property, _)| *property == name);
     let served = kind.is_none_or(|kind| SERVED.contains(&kind.as_str()) && value.get("Condition").is_none());
-    // A schedule's role is left out, because the runner invokes the function itself.
-    let served = served && !name.ends_with("TickRole");
     served && !passed_over && name != "Conditions"
 }
 
