@@ -29,10 +29,12 @@ stop:
 watch: $(CARGO_LAMBDA_READY)
 	@infra/local/dev.sh watch
 
-# Shows what happened to one payment of the running stack: make trace ID=pay_…
+# Shows the history of an item, what it waits for, and the log lines that name it (docs/logs.md): make trace ID=pay_…
+# Also for a re_, txn_, evt_, we_, key_ or "evt_… we_…" (a delivery), or the id of a request. On a deployed stack:
+# STACK= AWS_REGION=. MERCHANT=, SINCE=2h, LOGS=0, JSON=1
 .PHONY: trace
-trace:
-	@cargo run --quiet --package spillway-tests --bin trace -- $(ID)
+trace: $(if $(STACK),$(SAM_READY))
+	@infra/trace/run.sh
 
 # Makes 1,000 payments (PAYMENTS=), some refunds and all webhooks, then checks the books.
 # It uses the running stack or starts its own. JSON=1 prints JSON.
@@ -50,7 +52,7 @@ chaos:
 
 # Runs all checks and tests on this machine.
 .PHONY: test
-test: lint-template lint-openapi deny $(EXAMPLES_READY) $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY)
+test: lint-template check-security lint-openapi deny $(EXAMPLES_READY) $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY)
 	@tests/run.sh
 
 # Checks licences and sources of all crates by deny.toml.
@@ -124,10 +126,23 @@ test-kills:
 test-many: $(CARGO_LAMBDA_READY)
 	@tests/many.sh $(or $(TIMES),20)
 
-# Builds and deploys to AWS (docs/deploy.md): STACK= AWS_REGION= PARAMETERS="Name=value …" CONFIG=
+# Builds and deploys to AWS (docs/deploy.md): ENV=stage, or STACK= AWS_REGION=. Takes parameters: Canary=false.
+# Also PARAMETERS="Name=value …" CONFIG= BUCKET=. PACKAGED= deploys what `make package` has built.
 .PHONY: deploy
 deploy: $(SAM_READY) $(CARGO_LAMBDA_READY)
-	@infra/deploy/aws.sh
+	@GIVEN="$(strip $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(name))))" infra/deploy/aws.sh deploy
+
+# Builds once for several stacks: uploads the functions and writes .aws-sam/packaged.yaml (PACKAGED=).
+# BUCKET= AWS_REGION= Architecture=
+.PHONY: package
+package: $(SAM_READY) $(CARGO_LAMBDA_READY)
+	@infra/deploy/aws.sh package
+
+# Points the aliases of all functions back at the release before, or at the release TO=: STACK= AWS_REGION=
+# DRY_RUN=1 only prints what it would do (docs/runbooks/bad-release.md).
+.PHONY: rollback
+rollback: $(SAM_READY)
+	@$(TOOLS)/sam/bin/python infra/deploy/releases.py rollback "$(STACK)" "$(AWS_REGION)"
 
 # Builds and deploys to an AWS emulator on this machine, which stays up.
 # DEPLOY_PORT= PARAMETERS="Name=value …"
@@ -144,6 +159,44 @@ undeploy-local: $(MINISTACK_READY)
 .PHONY: test-deploy
 test-deploy: $(SAM_READY) $(CARGO_LAMBDA_READY) $(MINISTACK_READY)
 	@infra/deploy/local.sh test
+
+# Upgrades the release before (BEFORE=, a git ref) to this one on the emulator, runs both on one table, and goes back.
+.PHONY: test-release
+test-release: $(SAM_READY) $(CARGO_LAMBDA_READY) $(MINISTACK_READY)
+	@infra/deploy/local.sh release
+
+# Deletes a stack on the emulator, adopts its table with a new one, damages items and repairs them. Prints times.
+# BUILT=1 uses the functions that `make test-deploy` has built.
+.PHONY: drill
+drill: $(SAM_READY) $(CARGO_LAMBDA_READY) $(MINISTACK_READY)
+	@infra/deploy/local.sh drill
+
+# Puts a stack on an existing table (docs/deploy.md): TABLE= STACK= AWS_REGION= and the settings of `make deploy`.
+# DEPLOY=0 prepares the table and deploys nothing. LEAVE= names a table that the stack shall leave.
+.PHONY: adopt
+adopt: $(SAM_READY) $(CARGO_LAMBDA_READY)
+	@cargo build --quiet --package spillway-operate
+	@$(TOOLS)/sam/bin/python infra/deploy/adopt.py infra/template.yaml
+
+# Gives each merchant its plan key in the usage plans of a stack: STACK= AWS_REGION=. `make adopt` does it too.
+.PHONY: plan-keys
+plan-keys: $(SAM_READY)
+	@cargo build --quiet --package spillway-operate
+	@$(TOOLS)/sam/bin/python infra/deploy/operate.py plan-keys
+
+# Lists the items of a restored table that differ in the live one: FROM= and TO= or STACK=, MERCHANT= ID= ALL=1
+# It writes nothing.
+.PHONY: compare
+compare: $(SAM_READY)
+	@cargo build --quiet --package spillway-operate
+	@WRITE= $(TOOLS)/sam/bin/python infra/deploy/operate.py repair
+
+# The same, and with WRITE=1 writes damaged items back (docs/deploy.md). RELATED=1
+# says that FROM was restored from TO, if AWS does not say so.
+.PHONY: repair
+repair: $(SAM_READY)
+	@cargo build --quiet --package spillway-operate
+	@$(TOOLS)/sam/bin/python infra/deploy/operate.py repair
 
 # Checks any stack from outside with one test key: make smoke URL=https://…/v1 KEY=sk_test_…
 .PHONY: smoke

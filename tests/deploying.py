@@ -87,7 +87,7 @@ class MakeDeploy:
 
     def __call__(self, config, **env):
         self.config.write_text(f"version = 0.1\n[default.deploy.parameters]\n{config}\n")
-        return run(["infra/deploy/aws.sh"], CONFIG=str(self.config), PATH=self.path, **env)
+        return run(["infra/deploy/aws.sh", "deploy"], CONFIG=str(self.config), PATH=self.path, **env)
 
 
 def refuses_another_stack(make_deploy):
@@ -205,7 +205,7 @@ def plain_sam_works(data, architecture):
     assert '"statusCode":200' in answer, answer
     print("sam: validate, build and deploy --guided work in the root; sources are refused")
 
-    done(run(["infra/deploy/aws.sh"], CONFIG=config, BUILT="1", BUILD=str(root / ".aws-sam/build")))
+    done(run(["infra/deploy/aws.sh", "deploy"], CONFIG=config, BUILT="1", BUILD=str(root / ".aws-sam/build")))
     assert parameters("plain") == deployed, parameters("plain")
     print("make deploy: it goes by the answers that sam deploy --guided has kept")
 

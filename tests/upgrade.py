@@ -18,15 +18,15 @@ DEADLINE_SECONDS = 60
 STACK = "spillway"
 
 
-def call(path, body=None):
+def call(path, body=None, method=None, **headers):
     headers = {
         "Authorization": f"Bearer {os.environ['KEY']}",
         "x-api-key": os.environ["PLAN_KEY"],
         "Content-Type": "application/json",
         "Idempotency-Key": str(uuid.uuid4()),
-    }
+    } | {name.replace("_", "-"): value for name, value in headers.items()}
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(os.environ["URL"] + path, data=data, headers=headers)
+    request = urllib.request.Request(os.environ["URL"] + path, data=data, headers=headers, method=method)
     with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 

@@ -2,14 +2,18 @@
 # Builds infra/template.yaml with the SAM CLI and deploys it to an AWS emulator on this machine.
 #   local.sh up      deploys the stack and leaves it running, with a merchant and its API key. Again, it upgrades the stack.
 #   local.sh down    ends the emulator that `up` started
-#   local.sh test    deploys a stack of its own, runs the black-box tests against it, upgrades and deletes it
+#   local.sh test    deploys a stack of its own, runs the black-box tests against it, upgrades and deletes it; then the drill
+#   local.sh release tries the release before and this one on one table
+#   local.sh drill   deploys a stack of its own, deletes it, adopts its table, damages and repairs data
+# BUILT=1 deploys the functions that an earlier run has built.
 # It needs Linux: the functions are built for Lambda and run without a container.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mode=${1:-}
 export DEPLOY_PORT=${DEPLOY_PORT:-4566}
 case $mode in
-test) export DEPLOY_DATA=${DEPLOY_DATA:-.local/test-deploy} ;;
+test | drill) export DEPLOY_DATA=${DEPLOY_DATA:-.local/test-deploy} ;;
+release) export DEPLOY_DATA=${DEPLOY_DATA:-.local/test-release} ;;
 *) export DEPLOY_DATA=${DEPLOY_DATA:-.local/deploy} ;;
 esac
 data=$DEPLOY_DATA
@@ -60,6 +64,7 @@ build() {
     [ -z "${BUILT:-}" ] || return 0 # an earlier run has built them
     logged "$2 can't be built" "build-$1" "$sam" build --template "$2" --build-dir "$data/build/$1" \
         --parameter-overrides "Architecture=$architecture"
+    "$python" infra/deploy/stamp.py "$data/build/$1/template.yaml"
 }
 
 # deploy NAME Parameter=value …: deploys the stack NAME from the result of `build NAME`.
@@ -72,13 +77,16 @@ deploy() {
         --no-confirm-changeset --no-fail-on-empty-changeset --parameter-overrides "Architecture=$architecture" "$@"
 }
 
+# The times and limits that the black-box tests expect, as parameters on one line.
+expected() {
+    grep -v '^#' tests/suite/black_box/parameters.txt | tr '\n' ' '
+}
+
 # Deploys Spillway with the times and limits that the black-box tests expect. PARAMETERS="Name=value …" overrides them.
 # The emulator refuses alarms with metric math.
 deploy_spillway() {
-    local expected
-    expected=$(grep -v '^#' tests/suite/black_box/parameters.txt)
-    # shellcheck disable=SC2086
-    deploy spillway Alarms=false $expected ${PARAMETERS:-} "$@"
+    # shellcheck disable=SC2046,SC2086
+    deploy spillway Alarms=false OperatorPolicies=true $(expected) ${PARAMETERS:-} "$@"
     "$python" infra/deploy/emulate.py "$endpoint" spillway infra/template.yaml >"$data/outputs.json"
 }
 
@@ -114,7 +122,8 @@ give_up() {
     infra/deploy/emulator.sh stop
 }
 
-up() {
+# Checks the machine, starts the emulator unless it runs, and builds Spillway.
+prepare() {
     [ "$(uname -s)" = Linux ] || fail "This needs Linux: the functions are built for Lambda and run here without a container."
     case $(uname -m) in
     x86_64) architecture=x86_64 ;;
@@ -125,7 +134,7 @@ up() {
         [ -x "$tools/$tool" ] || fail "$tool is missing under $tools: run \`make deploy-local\`, which installs it."
     done
     mkdir -p "$data"
-    if [ "$mode" = test ] || ! infra/deploy/emulator.sh running; then
+    if [ "$mode" != up ] || ! infra/deploy/emulator.sh running; then
         infra/deploy/emulator.sh start
         trap give_up EXIT
         trap 'exit 130' INT TERM HUP
@@ -134,6 +143,10 @@ up() {
     fi
     step "sam build: some minutes the first time (tail -f $data/build-spillway.log)"
     build spillway infra/template.yaml
+}
+
+up() {
+    prepare
     step "sam deploy (tail -f $data/deploy-spillway.log)"
     deploy_spillway
     url=$(stage "$data/outputs.json")/v1
@@ -153,6 +166,10 @@ run_tests() {
     # If a role forbids a call, a due time often repairs it and no test fails. So look for the error in the functions' logs.
     ! refused=$(grep -m 1 -E 'AccessDenied|not authorized' "$data/emulator.log") ||
         fail "A function's role forbids a call that it makes: $refused"
+    step "policies of operators' duties"
+    "$python" -u tests/duties.py spillway
+    step "make trace"
+    URL=$url KEY=$key PLAN_KEY=$plan_key "$python" tests/tracing.py
     step "upgrade"
     upgraded before
     deploy_spillway LogLevel=debug
@@ -161,14 +178,100 @@ run_tests() {
     upgraded one
     step "make deploy and the SAM CLI alone (a function for arm64, built with Zig: some minutes the first time)"
     "$python" -u tests/deploying.py "$data" "$architecture"
+    step "releases and the way back"
+    "$python" -u tests/releasing.py "$data" "$architecture"
+    step "one package for two stacks, with the deploying role's rights"
+    "$python" -u tests/promoting.py "$data" "$architecture"
     step "the commands of docs/"
     "$python" -u tests/commands.py run plain
     step "error messages"
     tests/deploying_fails.sh "$data/build"
     step "deletion"
+    delete_spillway
+    upgraded deleted
+}
+
+# timed WHAT COMMAND …: runs the command and prints how long it took.
+timed() {
+    local what=$1 from=$SECONDS
+    shift
+    "$@"
+    printf '%4d s  %s\n' $((SECONDS - from)) "$what"
+}
+
+# A loss of data, and the way back: docs/deploy.md.
+run_drill() {
+    rm -f "$data/drill.json"
+    timed "payments, refunds, a webhook endpoint" drill write
+    timed "the stack is deleted; its table stays" delete_spillway
+    timed "a new stack adopts the table" adopt_spillway
+    timed "the new stack goes on" drill resumed
+    timed "the table is restored beside itself" drill restore
+    timed "other tables are refused" refuse_other_tables
+    timed "compare: nothing is damaged" compares "0 items can be written back, 0 refused, .*all books agree"
+    timed "items are damaged" drill damage
+    timed "compare" compares "7 items can be written back, 0 refused, .*all books agree"
+    timed "a repair from a stranger is refused" refuses "AWS does not say that" \
+        FROM=spillway-restored STACK=spillway WRITE=1 make --no-print-directory repair
+    timed "repair without WRITE=1 writes nothing" repairs "7 items can be written back, 0 refused"
+    # The emulator does not say what a table was restored from.
+    timed "repair" repairs "7 items were written back, 0 refused, .*all books agree" WRITE=1 RELATED=1
+    timed "compare: nothing differs" compares "0 items can be written back, 0 refused, .*all books agree"
+    timed "the data reads as before" drill repaired
+    timed "the table is lost" drill lose
+    table=spillway-restored
+    timed "the stack adopts the restored table" adopt_spillway
+    timed "the stack goes on" drill found
+}
+
+drill() {
+    URL=$url KEY=$key PLAN_KEY=$plan_key TABLE=$table "$python" tests/drill.py "$1" "$data/drill.json"
+}
+
+delete_spillway() {
     "$python" infra/deploy/nested_at_s3.py "$endpoint" spillway
     logged "The stack can't be deleted" delete "$sam" delete --stack-name spillway --region "$AWS_REGION" --no-prompts
-    upgraded deleted
+}
+
+adopt_spillway() {
+    # `make deploy` needs a config, and this machine's samconfig.toml may name a stack on AWS.
+    printf 'version = 0.1\n' >"$data/drill.toml"
+    TABLE=$table STACK=spillway CONFIG=$PWD/$data/drill.toml BUILT=1 BUILD=$data/build/spillway \
+        PARAMETERS="Alarms=false Architecture=$architecture $(expected) ${PARAMETERS:-}" \
+        logged "The table can't be adopted" adopt make --no-print-directory adopt
+    "$python" infra/deploy/emulate.py "$endpoint" spillway infra/template.yaml >"$data/outputs.json"
+    url=$(stage "$data/outputs.json")/v1
+}
+
+# The guards against leaving the data: each command must fail with its sentence.
+refuse_other_tables() {
+    refuses "so the stack would leave its data" STACK=spillway CONFIG="$PWD/$data/drill.toml" PARAMETERS='ExistingTable=""' \
+        make --no-print-directory deploy
+    refuses "There is no table missing" TABLE=missing STACK=another make --no-print-directory adopt
+    refuses "which exists: what it has written there would be left behind" TABLE=spillway-restored STACK=spillway \
+        make --no-print-directory adopt
+    refuses "lacks the index listing" TABLE=spillway-stranger STACK=another make --no-print-directory adopt
+    refuses "reads the stream of this table" TABLE="$table" STACK=another make --no-print-directory adopt
+}
+refuses() {
+    local sentence=$1 said
+    shift
+    if said=$(env "$@" 2>&1); then fail "This was not refused: $*"; fi
+    grep -qF "$sentence" <<<"$said" || fail "This was refused with other words: $said"
+}
+
+# compares PATTERN, repairs PATTERN [WRITE=1]: the last line of the result must match.
+compares() {
+    compared compare "$@"
+}
+repairs() {
+    compared repair "$@"
+}
+compared() {
+    local target=$1 pattern=$2
+    shift 2
+    FROM=spillway-restored STACK=spillway make --no-print-directory "$target" "$@" | tee "$data/$target.log"
+    tail -n 1 "$data/$target.log" | grep -qE "^$pattern" || fail "make $target did not end with: $pattern"
 }
 
 upgraded() {
@@ -194,7 +297,21 @@ down) infra/deploy/emulator.sh stop ;;
 test)
     up
     run_tests
+    infra/deploy/emulator.sh stop
+    step "drill"
+    BUILT=1 infra/deploy/local.sh drill
     step "all tests passed"
     ;;
-*) fail "Usage: local.sh up | down | test" ;;
+release)
+    prepare
+    "$python" -u tests/release.py "$data" "$architecture"
+    step "both releases work on one table"
+    ;;
+drill)
+    up
+    table=$(field TableName <"$data/outputs.json")
+    run_drill
+    step "the drill has passed"
+    ;;
+*) fail "Usage: local.sh up | down | test | drill | release" ;;
 esac

@@ -40,6 +40,8 @@ settings() {
     esac
     export DATA TEMPLATE
     export STACK_NAME=spillway SETUP="$binaries/spillway-sandbox" DOCS_PAGE="$DATA/reference.html"
+    # `make trace` searches it.
+    export FUNCTION_LOG="$DATA/functions.log"
     export FUNCTION_ENV="WEBHOOK_LOOPBACK=$loopback ${FUNCTION_ENV:-}"
     export HIGHLIGHT="again in,declined,failed,given up,not sent,put off"
     if [ "$REBUILD" = 1 ]; then

@@ -9,6 +9,7 @@
 #   a target that runs schemathesis           depends on $(SCHEMATHESIS_READY)
 #   a target that runs the examples           depends on $(EXAMPLES_READY)
 #   a target that runs $(REDOCLY)             depends on $(REDOCLY_READY)
+#   a target that runs checkov                depends on $(CHECKOV_READY)
 #
 # Redocly and the examples in Node.js come from npm, the other tools from PyPI. cargo-mutants is built from crates.io
 # (cargo-mutants.crate); tests/mutants.sh installs it if there is code to test.
@@ -20,6 +21,7 @@ CARGO_DENY_READY := $(TOOLS)/cargo-deny/.stamp
 MINISTACK_READY := $(TOOLS)/ministack/.stamp
 SCHEMATHESIS_READY := $(TOOLS)/schemathesis/.stamp
 REDOCLY_READY := $(TOOLS)/redocly/.stamp
+CHECKOV_READY := $(TOOLS)/checkov/.stamp
 EXAMPLES_READY := $(TOOLS)/examples-python/.stamp $(TOOLS)/examples-node/.stamp
 
 # The SAM CLI looks for cargo-lambda on the PATH.
@@ -43,8 +45,14 @@ $(TOOLS)/%/.stamp: infra/tools/%.txt
 tools: $(SAM_READY) $(CARGO_LAMBDA_READY)
 	@infra/tools/aws-cli
 
-# Lints the template. Needs no account, and no network after the first run.
+# Lints the templates. Needs no account, and no network after the first run.
 .PHONY: lint-template
 lint-template: $(SAM_READY)
 	@AWS_EC2_METADATA_DISABLED=true AWS_REGION=eu-central-1 $(SAM) validate --lint --region eu-central-1 --template infra/template.yaml
-	@$(TOOLS)/sam/bin/cfn-lint --regions eu-central-1 us-east-1 --template infra/template.yaml infra/watch.yaml
+	@$(TOOLS)/sam/bin/cfn-lint --regions eu-central-1 us-east-1 \
+	  --template infra/template.yaml infra/watch.yaml infra/deploy/deployer.yaml
+
+# Examines the template with checkov. Fails at a finding without an answer in infra/security.yaml. Needs no account.
+.PHONY: check-security
+check-security: $(SAM_READY) $(CHECKOV_READY)
+	@$(TOOLS)/sam/bin/python infra/tools/check_security.py

@@ -31,6 +31,6 @@ pub use stack::options::Options;
 pub use stack::running::RunningStack;
 pub use stack::template::Template;
 pub use stack::{Stack, cargo_lambda, functions, make, metrics, options, process, refusal, running, template, units};
-pub use system::Merchant;
+pub use system::{Merchant, operator};
 pub use target::Target;
 pub use tools::{progress, tool};

@@ -10,7 +10,9 @@
 mod api_keys;
 mod balance;
 mod black_box;
+mod events;
 mod merchants;
+mod operator_actions;
 mod payments;
 mod rules;
 mod tools;

@@ -67,10 +67,11 @@ pub async fn handle(
     let secret = bearer(&event).ok_or(AuthenticateError::Unauthorized)?;
     let key = context.store.api_key(&secret).await?.ok_or(AuthenticateError::Unauthorized)?;
     if key.ends_at().is_some_and(|end| end <= context.now()) {
+        tracing::info!(target: "spillway", key = %key.id, merchant = %key.tenant.merchant, "the API key has ended");
         return Err(AuthenticateError::Unauthorized);
     }
     let merchant = context.store.merchant(&key.tenant.merchant).await?.ok_or(AuthenticateError::MerchantMissing)?;
-    let about = Subject::new(&key.id).of(&merchant.id);
+    let about = Subject::new(&key.id).of(&key.tenant);
     Ok(Answered::new(answer(&event.method_arn, &key, merchant), about))
 }
 
@@ -88,7 +89,7 @@ fn bearer(event: &AuthorizerEvent) -> Option<ApiKeySecret> {
     };
     let [header] = all.as_slice() else { return None };
     let (scheme, key) = header.trim().split_once(' ')?;
-    if scheme.eq_ignore_ascii_case("bearer") { ApiKeySecret::parse(key.trim()).ok() } else { None }
+    if scheme.eq_ignore_ascii_case("bearer") { ApiKeySecret::parse(key.trim()) } else { None }
 }
 
 /// Returns a policy for the whole stage, so that the cached answer is right for every route. The endpoints themselves

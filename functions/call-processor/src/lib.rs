@@ -1,6 +1,6 @@
 //! The consumer of the processor queue. It calls the card processor for payments and refunds, and commits the results.
 
-mod ask;
+mod operation;
 
 use std::sync::Arc;
 
@@ -51,8 +51,8 @@ pub async fn handle(context: Arc<Context>, _: Invocation, items: Vec<WorkItem>) 
 
 async fn work(context: &Context, item: WorkItem) -> Result<Outcome, WorkError> {
     match item.kind {
-        WorkKind::Payment => ask::ask::<Payment>(context, &item).await,
-        WorkKind::Refund => ask::ask::<Refund>(context, &item).await,
+        WorkKind::Payment => operation::advance::<Payment>(context, &item).await,
+        WorkKind::Refund => operation::advance::<Refund>(context, &item).await,
         _ => Err(WorkError::UnknownKey),
     }
 }

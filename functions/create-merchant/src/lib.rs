@@ -9,12 +9,13 @@ use spillway_domain::id::SHARDS_MAX;
 use spillway_domain::merchant::{
     Merchant, MerchantRefusal, NewMerchant, Plan, SETTLEMENT_DELAY_DAYS_MAX, TEXT_LENGTH_MAX,
 };
+use spillway_domain::operator::OperatorAction;
 use spillway_lambda::{Answered, Invocation};
 use spillway_plan_keys::{PlanKeyError, PlanKeys};
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{Created, Store, StoreError};
 use spillway_wire::view::{self, MerchantView};
-use spillway_wire::{Fields, OperatorRequest, prices};
+use spillway_wire::{Fields, FromOperator, OperatorRequest, prices};
 use spillway_work::{Outcome, Subject};
 
 /// The store and the plan keys.
@@ -91,30 +92,40 @@ pub enum CreateMerchantError {
 /// Stores the merchant, then creates its plan key. Repeating the same request is harmless, and completes an interrupted
 /// one. Returns the merchant as it is now, which may have changed since its creation.
 pub async fn handle(
-    context: Arc<Context>, invocation: Invocation, request: CreateMerchant,
+    context: Arc<Context>, invocation: Invocation, asked: FromOperator<CreateMerchant>,
 ) -> Result<Answered<MerchantView>, CreateMerchantError> {
     let plan_key = spillway_plan_keys::new_value(context.random());
-    let merchant = Merchant::create(request.into(), plan_key, &invocation.request_id, context.now())?;
-    let (merchant, outcome) = match context.store.create_merchant(&merchant).await? {
-        Created::New => (merchant, "created"),
-        Created::Existing(first) if first.fingerprint == merchant.fingerprint => (first, "created before"),
+    let merchant = Merchant::create(asked.request.into(), plan_key, &invocation.request_id, context.now())?;
+    let action = OperatorAction {
+        merchant: merchant.id.clone(),
+        subject: merchant.id.clone().into(),
+        operator: asked.operator,
+        outcome: outcome("created", &merchant),
+        request_id: invocation.request_id,
+        created_at: merchant.created_at,
+    };
+    let (merchant, outcome) = match context.store.create_merchant(&merchant, &action).await? {
+        Created::New => (merchant, action.outcome),
+        Created::Existing(first) if first.fingerprint == merchant.fingerprint => {
+            let outcome = outcome("created before", &first);
+            (first, outcome)
+        }
         Created::Existing(_) => return Err(CreateMerchantError::ReferenceTaken),
     };
     spillway_plan_keys::provide(&context, &merchant, invocation.deadline).await?;
-    let about = log_subject(outcome, &merchant);
+    let about = Subject::new(&merchant.id).of(&merchant.id).outcome(Outcome::new(outcome));
     Ok(Answered::new(view::merchant(merchant), about))
 }
 
-/// The subject for the log, with plan and prices. Name and reference are left out, because they may be a person's name.
-fn log_subject(what: &str, merchant: &Merchant) -> Subject {
+/// The outcome for the log, with plan and prices. Name and reference are left out, because they may be a person's name.
+fn outcome(what: &str, merchant: &Merchant) -> String {
     let plan = match merchant.plan {
         Plan::Standard => "standard plan",
         Plan::High => "high plan",
     };
     let prices: Vec<String> =
         merchant.currencies.iter().map(|(currency, pricing)| format!("{currency} {pricing}")).collect();
-    let outcome = format!("{what}: {plan}, {}", prices.join(", "));
-    Subject::new(&merchant.id).of(&merchant.id).outcome(Outcome::new(outcome))
+    format!("{what}: {plan}, {}", prices.join(", "))
 }
 
 impl From<CreateMerchant> for NewMerchant {

@@ -13,7 +13,7 @@ use spillway_domain::payment::{CUSTOMER_LENGTH_MAX, CaptureMethod, NewPayment, P
 use spillway_domain::resource::{Cause, Meta, Resource as _};
 use spillway_runtime::{SettingError, Start};
 use spillway_store::Store;
-use spillway_wire::contract::{Access, Endpoint, Field, Integer, Metadata, OneOf, Success, Text, problem_types};
+use spillway_wire::contract::{Access, Endpoint, Field, Integer, Metadata, OneOf, ProblemType, Success, Text};
 use spillway_wire::view::PaymentView;
 use spillway_wire::{ApiRequestExt as _, Caller, Json, Problem, Response};
 
@@ -39,7 +39,7 @@ const TOKEN: Field<Text> = Field::text(
      `tok_timeout_then_ok` is charged, but the first answer is lost; `tok_timeout_unknown` times out three times \
      without a charge, then is approved; `tok_unavailable` is unavailable three times, then approved; \
      `tok_refund_fails` is approved, and its refunds fail; `tok_dispute_won`, `tok_dispute_lost` are approved. Never \
-     send a card number: it is refused anywhere in a request.",
+     send a card number: it is refused in every field.",
     "\"tok_visa\"",
 );
 const CAPTURE_METHOD: Field<OneOf<CaptureMethod>> = Field::one_of(
@@ -59,6 +59,19 @@ const CUSTOMER: Field<Text> =
     Field::text("customer", CUSTOMER_LENGTH_MAX, "Your own id of the customer.", "\"cus_77\"").optional();
 const METADATA: Field<Metadata> = Field::METADATA;
 
+const CURRENCY_NOT_ENABLED: ProblemType = ProblemType {
+    status: 422,
+    code: "currency_not_enabled",
+    title: "Currency not enabled",
+    remedy: "Use a currency of your balance, or ask the operator of this API to add this one.",
+};
+const PROCESSOR_NOT_CONFIGURED: ProblemType = ProblemType {
+    status: 409,
+    code: "processor_not_configured",
+    title: "Processor not configured",
+    remedy: "Use a test key.",
+};
+
 /// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
     summary: "Create a payment",
@@ -75,7 +88,7 @@ pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
         CUSTOMER.spec(),
         METADATA.spec(),
     ],
-    problems: &[problem_types::CURRENCY_NOT_ENABLED, problem_types::PROCESSOR_NOT_CONFIGURED],
+    problems: &[CURRENCY_NOT_ENABLED, PROCESSOR_NOT_CONFIGURED],
     ..Endpoint::post(
         "/v1/payments",
         Access::Starts(Scope::PaymentsWrite),
@@ -103,7 +116,9 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     let body = request.json()?;
     let fingerprint = body.fingerprint();
     let new = parse(body, &caller)?;
-    let processor = spillway_processors::for_mode(caller.tenant.mode).ok_or_else(Problem::processor_not_configured)?;
+    let processor = spillway_processors::for_mode(caller.tenant.mode).ok_or_else(|| {
+        Problem::new(&PROCESSOR_NOT_CONFIGURED, "No processor is configured for live payments. Use a test key.")
+    })?;
 
     let id = key.id_for::<PaymentKind>(&caller.tenant, Payment::NAME, "");
     let shard = shard_of(id.as_str(), caller.shards.in_force(now));
@@ -111,8 +126,8 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     let change =
         Change::creation(Payment::accept(Meta::new(id, caller.tenant, shard, cause), new, processor.to_owned()));
 
-    let creation = context.store.create(&change).await?;
-    spillway_wire::creation(&request, &change.after, creation, |never| match never {})
+    let creation = context.store.create(&change).await;
+    spillway_wire::creation(&request, &change, creation, |never| match never {})
 }
 
 fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {
@@ -147,7 +162,10 @@ fn parse(body: Json, caller: &Caller) -> Result<NewPayment, Problem> {
             customer,
             metadata,
         }),
-        _ if is_disabled_currency && faults.len() == 1 => Err(Problem::currency_not_enabled(faults)),
+        _ if is_disabled_currency && faults.len() == 1 => {
+            let problem = Problem::new(&CURRENCY_NOT_ENABLED, "This merchant does not accept this currency.");
+            Err(problem.with_errors(faults))
+        }
         _ => Err(Problem::invalid_request(faults)),
     }
 }

@@ -71,8 +71,8 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
         NotBegun::Change(error) => Problem::internal_error(error.to_string()),
     })?;
 
-    let creation = context.store.create(&change).await?;
-    spillway_wire::creation(&request, &change.after, creation, |ExceedsRefundable| {
+    let creation = context.store.create(&change).await;
+    spillway_wire::creation(&request, &change, creation, |ExceedsRefundable| {
         let detail = format!("Less than {} of this payment is left to refund.", change.after.asked.amount.units());
         Problem::new(&AMOUNT_EXCEEDS_REFUNDABLE, &detail)
     })

@@ -6,13 +6,19 @@ use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::resource::{Cause, Meta};
-use spillway_domain::webhook::{EventFilter, WebhookEndpoint};
+use spillway_domain::webhook::{ENDPOINTS_MAX, EventFilter, WebhookEndpoint};
 use spillway_store::{Committed, NotCreated};
 use spillway_webhooks::{Addresses, EVENT_TYPES, EndpointParts, URL, new_secret};
 use spillway_wire::contract::{Access, Endpoint, ProblemType, Success, problem_types};
 use spillway_wire::view::{self, WebhookEndpointView};
 use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
 
+const TOO_MANY_WEBHOOK_ENDPOINTS: ProblemType = ProblemType {
+    status: 409,
+    code: "too_many_webhook_endpoints",
+    title: "Too many webhook endpoints",
+    remedy: "Delete an endpoint that is no longer needed.",
+};
 const WEBHOOK_ENDPOINT_DELETED: ProblemType = ProblemType {
     status: 409,
     code: "webhook_endpoint_deleted",
@@ -30,7 +36,7 @@ pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     body: &[URL.spec(), EVENT_TYPES.spec()],
     problems: &[
         problem_types::TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS,
-        problem_types::TOO_MANY_WEBHOOK_ENDPOINTS,
+        TOO_MANY_WEBHOOK_ENDPOINTS,
         WEBHOOK_ENDPOINT_DELETED,
     ],
     ..Endpoint::post(
@@ -56,19 +62,27 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     let meta = Meta::new(id, caller.tenant, 0, cause);
     let endpoint = WebhookEndpoint::new(meta, url, event_types, new_secret(context.random()));
 
-    match context.store.create_webhook_endpoint(&endpoint).await? {
-        Committed::Done => Ok(created(&request, &endpoint, false)),
-        Committed::Refused(NotCreated::Existing(first)) if first.meta.fingerprint == endpoint.meta.fingerprint => {
+    let problem = match context.store.create_webhook_endpoint(&endpoint).await {
+        Ok(Committed::Done) => return Ok(created(&request, &endpoint, false)),
+        Ok(Committed::Refused(NotCreated::Existing(first))) if first.meta.fingerprint == endpoint.meta.fingerprint => {
             let replayed = first.meta.request_id != endpoint.meta.request_id;
-            Ok(created(&request, &first, replayed))
+            return Ok(created(&request, &first, replayed));
         }
-        Committed::Refused(NotCreated::Existing(_)) => Err(Problem::idempotency_key_reused()),
-        Committed::Refused(NotCreated::Deleted) => Err(Problem::new(
+        Ok(Committed::Refused(NotCreated::Existing(_))) => Problem::idempotency_key_reused(),
+        Ok(Committed::Refused(NotCreated::Deleted)) => Problem::new(
             &WEBHOOK_ENDPOINT_DELETED,
             "The endpoint that was created with this Idempotency-Key was deleted.",
-        )),
-        Committed::Refused(NotCreated::Limit(limit)) => Err(Problem::too_many_webhook_endpoints(limit)),
-    }
+        ),
+        Ok(Committed::Refused(NotCreated::TooManyEnabled)) => Problem::too_many_enabled_webhook_endpoints(),
+        Ok(Committed::Refused(NotCreated::TooMany)) => Problem::new(
+            &TOO_MANY_WEBHOOK_ENDPOINTS,
+            &format!(
+                "There are {ENDPOINTS_MAX} webhook endpoints already, disabled ones included. No more are allowed."
+            ),
+        ),
+        Err(error) => error.into(),
+    };
+    Err(problem.about(endpoint.meta.id.as_str()))
 }
 
 fn created(request: &Request, endpoint: &WebhookEndpoint, replayed: bool) -> Response {

@@ -6,7 +6,9 @@ use spillway_domain::event::EventType;
 use spillway_domain::id::{EndpointId, EventId};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::{Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, JitterPermille, WebhookEndpoint};
+use spillway_domain::webhook::{
+    Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, EndpointStatus, JitterPermille, WebhookEndpoint,
+};
 use spillway_runtime::Metric;
 use spillway_store::{StoredEvent, WorkItem, keys};
 use spillway_webhooks::sign;
@@ -74,14 +76,15 @@ pub async fn retry(
         return Ok(Outcome::new("attempted by another copy of the message").caused_by(&delivery.request_id));
     };
     let stored = context.store.event(tenant, event).await?;
-    let Some(stored) = stored else { return give_up(context, tenant, &claimed).await };
-    let mut wanting = as_read.filter(|endpoint| is_wanted(&stored, endpoint)).cloned();
-    if wanting.is_none() {
+    let Some(stored) = stored else { return give_up(context, tenant, &claimed, None).await };
+    let mut present = as_read.cloned();
+    if !present.as_ref().is_some_and(|endpoint| is_wanted(&stored, endpoint)) {
         // The endpoint may have been enabled since the batch was read.
-        let as_it_is = context.store.webhook_endpoint(tenant, endpoint).await?;
-        wanting = as_it_is.filter(|endpoint| is_wanted(&stored, endpoint));
+        present = context.store.webhook_endpoint(tenant, endpoint).await?;
     }
-    let Some(endpoint) = &wanting else { return give_up(context, tenant, &claimed).await };
+    let Some(endpoint) = present.as_ref().filter(|endpoint| is_wanted(&stored, endpoint)) else {
+        return give_up(context, tenant, &claimed, present.as_ref()).await;
+    };
     let attempt = attempt(context, &stored, endpoint).await?;
     let after = claimed.after(&attempt, &context.webhooks.waits_s, jitter(context), context.now());
     let outcome = if context.store.replace_delivery(tenant, &claimed, &after).await? {
@@ -92,9 +95,15 @@ pub async fn retry(
     Ok(of_event(outcome, &stored))
 }
 
-/// Gives a delivery up, because the endpoint was deleted or disabled, or no longer wants the event.
-async fn give_up(context: &Context, tenant: &Tenant, claimed: &Delivery) -> Result<Outcome, WorkError> {
-    context.store.replace_delivery(tenant, claimed, &claimed.given_up()).await?;
+/// Gives a delivery up, because the endpoint was deleted or disabled, or no longer wants the event. Only a delivery to
+/// a disabled endpoint counts as given up: the merchant of any other endpoint has chosen not to get the event.
+async fn give_up(
+    context: &Context, tenant: &Tenant, claimed: &Delivery, endpoint: Option<&WebhookEndpoint>,
+) -> Result<Outcome, WorkError> {
+    let is_stored = context.store.replace_delivery(tenant, claimed, &claimed.given_up()).await?;
+    if is_stored && endpoint.is_some_and(|endpoint| endpoint.status == EndpointStatus::Disabled) {
+        context.metrics.add(Metric::WebhooksGivenUp, 1);
+    }
     Ok(Outcome::new("given up, the endpoint no longer wants it").caused_by(&claimed.request_id))
 }
 
@@ -132,6 +141,9 @@ pub async fn follow_up(
     context: &Context, endpoint: &WebhookEndpoint, delivery: &Delivery, attempt: &Attempt,
 ) -> Result<Outcome, WorkError> {
     context.metrics.add(if attempt.succeeded() { Metric::WebhooksDelivered } else { Metric::WebhooksFailed }, 1);
+    if delivery.status == DeliveryStatus::Failed {
+        context.metrics.add(Metric::WebhooksGivenUp, 1);
+    }
     let now = context.now();
     if let Some(next) = delivery.next_attempt_at {
         send_message(context, &endpoint.meta.owner, delivery, next.since(now)).await;
@@ -139,7 +151,10 @@ pub async fn follow_up(
     let text = outcome_text(delivery, now);
     let log_outcome = |_: &WorkError| Outcome::new(&text).with(&endpoint.meta.id).log(&delivery.event);
     let disabled = store_health(context, endpoint, attempt, now).await.inspect_err(log_outcome)?;
-    Ok(Outcome::new(text + if disabled { ", endpoint disabled" } else { "" }))
+    Ok(match disabled {
+        Some(event) => Outcome::new(text + ", endpoint disabled").with(event),
+        None => Outcome::new(text),
+    })
 }
 
 /// Sends the message for a delivery's next attempt in `wait_ms`, if a message can be delayed for so long. A later
@@ -156,10 +171,11 @@ pub async fn send_message(context: &Context, tenant: &Tenant, delivery: &Deliver
     }
 }
 
-/// Stores a change of the endpoint's health: it began to fail, works again, or is disabled. True if this disabled it.
+/// Stores a change of the endpoint's health: it began to fail, works again, or is disabled. Returns the
+/// event of the disabling if this disabled it.
 async fn store_health(
     context: &Context, endpoint: &WebhookEndpoint, attempt: &Attempt, now: Timestamp,
-) -> Result<bool, WorkError> {
+) -> Result<Option<EventId>, WorkError> {
     let (tenant, id) = (&endpoint.meta.owner, &endpoint.meta.id);
     match (attempt.succeeded(), endpoint.failing_since) {
         (true, Some(_)) if endpoint.is_down(now) => {
@@ -176,16 +192,16 @@ async fn store_health(
         (false, None) => context.store.endpoint_fails(endpoint, now).await?,
         (false, Some(_)) => {}
     }
-    Ok(false)
+    Ok(None)
 }
 
-/// Disables an endpoint that answered 410, or that has failed since `failing_since`. False if it was disabled before,
-/// or works again.
+/// Disables an endpoint that answered 410, or that has failed since `failing_since`. Returns the event. None if it
+/// was disabled before, or works again.
 async fn disable(
     context: &Context, endpoint: &WebhookEndpoint, failing_since: Option<Timestamp>, now: Timestamp,
-) -> Result<bool, WorkError> {
+) -> Result<Option<EventId>, WorkError> {
     let disabled = context.store.disable_endpoint(endpoint, failing_since, now).await?;
-    if disabled {
+    if disabled.is_some() {
         tracing::warn!(target: "spillway", endpoint = %endpoint.meta.id, "webhook endpoint disabled");
     }
     Ok(disabled)

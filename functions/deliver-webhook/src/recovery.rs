@@ -24,7 +24,7 @@ pub async fn send_pending(
         return Ok(Outcome::new("disabled or down again"));
     }
     let (events, is_full) = context.store.pending_deliveries(tenant, id, item.after.as_ref()).await?;
-    let outcome = Outcome::new(format!("{} deliveries enqueued", events.len()));
+    let outcome = events.iter().fold(Outcome::new(format!("{} deliveries enqueued", events.len())), Outcome::with);
     let next = events.last().filter(|_| is_full).cloned();
     let deliveries = events.into_iter().filter_map(|event| {
         let item = WorkItem::of(&keys::delivery(tenant, &event, id))?;

@@ -34,8 +34,9 @@ pub async fn handle(context: Arc<Context>, changes: Vec<StreamChange>) -> Result
             unreadable = Some((index, WorkError::UnknownKey));
             break;
         };
-        // After its first wake, every change of an item passes the stream's filter. So `wakes` compares the counter.
-        if change.wakes() && !first_of.contains_key(&item) {
+        // After its counter `wake` was raised once, every change of an item passes the stream's filter. So
+        // `brings_message` compares the counter.
+        if change.brings_message() && !first_of.contains_key(&item) {
             first_of.insert(item.clone(), index);
             let delay_s = delay_s(&context, item.kind);
             messages.push((index, Outgoing { item, delay_s }));

@@ -1,4 +1,7 @@
-//! The sweep. Each minute it enqueues overdue items again, so that a lost message delays work but does not lose it.
+//! The sweep. Each minute it enqueues overdue items again, so that a lost message delays work but does not lose it. It
+//! also sets the gauges of unfinished work.
+
+mod gauges;
 
 use std::sync::Arc;
 
@@ -6,15 +9,14 @@ use futures::stream::{self, StreamExt as _};
 use spillway_domain::time::Timestamp;
 use spillway_lambda::Invocation;
 use spillway_runtime::{Metric, SettingError, Start};
-use spillway_store::{Claim, DueSpace, QueueName, SWEEP_MAX, Store, StoreError, WorkItem};
+use spillway_store::{Claim, DueGroup, QueueName, SWEEP_MAX, Store, StoreError, Unfinished, WorkItem};
 use spillway_work::{Outgoing, Queues, WorkError};
 
 /// Partitions that are swept at the same time, and claims that are made at the same time.
 const AT_ONCE: usize = 16;
 /// The claim from which an item counts as overdue: so many claims point to a fault.
 const OVERDUE_CLAIMS: u32 = 3;
-/// Milliseconds that remain of the invocation when the sweep ends. An invocation of less than 20 s keeps half its time.
-/// (For `cargo lambda watch`, which has no deadline, 10 s are assumed.)
+/// Milliseconds that remain of the invocation when the sweep ends.
 const RESERVE_MS: i64 = 10_000;
 
 /// The store, the queues, and the time between two claims of an item.
@@ -23,32 +25,40 @@ pub struct Parts {
     queues: Queues,
     /// `CLAIM_SECONDS`: seconds until a claimed item is overdue again. They double with each claim.
     claim_s: u32,
+    /// `FIRST_DUE_SECONDS`: seconds from the expected end of an item's work to its due time.
+    first_due_s: u32,
 }
 
 impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let store = Store::new(start)?;
         let queues = Queues::new(start, &QueueName::ALL)?;
-        Ok(Parts { store, queues, claim_s: start.environment.number("CLAIM_SECONDS")? })
+        let claim_s = start.environment.number("CLAIM_SECONDS")?;
+        Ok(Parts { store, queues, claim_s, first_due_s: start.environment.number("FIRST_DUE_SECONDS")? })
     }
 }
 
 type Context = spillway_runtime::Context<Parts>;
 
-/// Sweeps the three spaces, money first. Each space gets its share of the remaining time, so that a backlog of one does
-/// not delay the others. Returns the enqueued items, and their numbers in words or the first error.
+/// Sweeps the three due groups, money first. Each group gets its share of the remaining time, so that a backlog of one
+/// does not delay the others. Returns the enqueued items, and their numbers in words or the first error.
 pub async fn handle(context: Arc<Context>, invocation: Invocation) -> (Vec<WorkItem>, Result<String, WorkError>) {
     let (mut counts, mut enqueued) = (Vec::new(), Vec::new());
     let mut failed = None;
-    for (index, space) in DueSpace::ALL.into_iter().enumerate() {
+    for (index, space) in DueGroup::ALL.into_iter().enumerate() {
         let now = context.now();
-        let spaces_left = i64::try_from(DueSpace::ALL.len() - index).unwrap_or(1);
-        let left_ms = invocation.deadline.since(now).max(0);
-        let until = now.plus_millis((left_ms - RESERVE_MS.min(left_ms / 2)) / spaces_left);
+        let spaces_left = i64::try_from(DueGroup::ALL.len() - index).unwrap_or(1);
+        let until = now.plus_millis((invocation.deadline.since(now) - RESERVE_MS) / spaces_left);
         let swept = sweep(&context, space, until).await;
         counts.push(format!("{} {}", swept.enqueued.len(), space.as_str()));
         enqueued.extend(swept.enqueued);
         failed = failed.or(swept.failed);
+        // Without a page of each partition there is no value: a wrong one would say that nothing waits.
+        if let Some(seen) = swept.seen
+            && let Err(error) = gauges::set(&context, space, seen, now).await
+        {
+            failed = failed.or(Some(error.into()));
+        }
     }
     (enqueued, failed.map_or_else(|| Ok(format!("enqueued {}", counts.join(", "))), Err))
 }
@@ -61,41 +71,55 @@ struct Swept {
     failed: Option<WorkError>,
     /// Partitions with more overdue items.
     unfinished: Vec<u16>,
+    /// The items of the first pages, overdue or not. None if a page was not read.
+    seen: Option<Vec<Unfinished>>,
 }
 
 /// Sweeps a page of each partition in turn, until no partition has more overdue items. From `until` on, no page and no
 /// claim begins.
-async fn sweep(context: &Context, space: DueSpace, until: Timestamp) -> Swept {
-    let mut swept = Swept { unfinished: (0..space.shards()).collect(), ..Swept::default() };
-    loop {
-        let shards = std::mem::take(&mut swept.unfinished);
-        let pages: Vec<Swept> = stream::iter(shards)
-            .map(|shard| sweep_page(context, space, shard, until))
-            .buffer_unordered(AT_ONCE)
-            .collect()
-            .await;
-        for page in pages {
-            swept.enqueued.extend(page.enqueued);
-            swept.unfinished.extend(page.unfinished);
-            swept.failed = swept.failed.or(page.failed);
-        }
-        if swept.unfinished.is_empty() || context.now() >= until {
-            return swept;
-        }
+async fn sweep(context: &Context, space: DueGroup, until: Timestamp) -> Swept {
+    let mut swept = sweep_pages(context, space, (0..space.shards()).collect(), until).await;
+    while !swept.unfinished.is_empty() && context.now() < until {
+        let next = sweep_pages(context, space, std::mem::take(&mut swept.unfinished), until).await;
+        swept.enqueued.extend(next.enqueued);
+        swept.unfinished = next.unfinished;
+        swept.failed = swept.failed.or(next.failed);
     }
+    swept
+}
+
+/// Sweeps a page of each of these partitions.
+async fn sweep_pages(context: &Context, space: DueGroup, shards: Vec<u16>, until: Timestamp) -> Swept {
+    let pages: Vec<Swept> = stream::iter(shards)
+        .map(|shard| sweep_page(context, space, shard, until))
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    let mut swept = Swept { seen: Some(Vec::new()), ..Swept::default() };
+    for page in pages {
+        swept.enqueued.extend(page.enqueued);
+        swept.unfinished.extend(page.unfinished);
+        swept.failed = swept.failed.or(page.failed);
+        swept.seen = swept.seen.zip(page.seen).map(|(mut seen, page)| {
+            seen.extend(page);
+            seen
+        });
+    }
+    swept
 }
 
 /// Claims and enqueues one page of a partition, until the time is up. A message is sent for every claimed item, because
 /// a claim without a message would only delay the item.
-async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Timestamp) -> Swept {
+async fn sweep_page(context: &Context, space: DueGroup, shard: u16, until: Timestamp) -> Swept {
     let now = context.now();
     if now >= until {
         return Swept::default();
     }
-    let overdue = match context.store.overdue(space, shard, now).await {
-        Ok(overdue) => overdue,
+    let seen = match context.store.unfinished(space, shard, now).await {
+        Ok(unfinished) => unfinished,
         Err(error) => return Swept { failed: Some(error.into()), ..Swept::default() },
     };
+    let overdue: Vec<Unfinished> = seen.iter().filter(|item| item.is_overdue(now)).cloned().collect();
     let full = overdue.len() == usize::from(SWEEP_MAX);
     let claims: Vec<Result<Option<Claim>, StoreError>> = stream::iter(overdue)
         .map(|overdue| async move {
@@ -124,7 +148,7 @@ async fn sweep_page(context: &Context, space: DueSpace, shard: u16, until: Times
     failed = failed.or(unsent.into_iter().next().map(|(_, error)| error));
     // After a failure, the partition is not swept again now, because the index may still show the same items.
     let unfinished = if full && failed.is_none() { vec![shard] } else { Vec::new() };
-    Swept { enqueued, failed, unfinished }
+    Swept { enqueued, failed, unfinished, seen: Some(seen) }
 }
 
 /// The message for a claimed item. An item with several claims is logged and counted as overdue.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lambda_http::Request;
 use schemars::JsonSchema;
 use serde::Serialize;
-use spillway_runtime::Context;
+use spillway_runtime::{Context, Parts, SettingError, Start};
 use spillway_wire::contract::{Access, Endpoint, Success};
 use spillway_wire::{ApiResponseExt as _, Parameters, Problem, Response};
 
@@ -26,11 +26,22 @@ pub struct Health {
     /// Always `ok`.
     #[schemars(extend("const" = "ok"))]
     status: &'static str,
-    /// The version of the API's software.
-    version: &'static str,
+    /// The version of the API's software, with its commit behind `+`.
+    version: String,
+}
+
+/// The release that this function was deployed with.
+#[derive(Debug)]
+pub struct Release(String);
+
+impl Parts for Release {
+    fn new(start: &Start<'_>) -> Result<Release, SettingError> {
+        Ok(Release(start.environment.text("RELEASE")?))
+    }
 }
 
 /// Answers 200 with any query, because monitors add query parameters to bypass caches.
-pub async fn handle(_: Arc<Context<()>>, _: Request, _: Parameters) -> Result<Response, Problem> {
-    Ok(Response::ok(&Health { object: "health", status: "ok", version: env!("CARGO_PKG_VERSION") }).never_cached())
+pub async fn handle(context: Arc<Context<Release>>, _: Request, _: Parameters) -> Result<Response, Problem> {
+    let Release(version) = &**context;
+    Ok(Response::ok(&Health { object: "health", status: "ok", version: version.clone() }).never_cached())
 }

@@ -2,5 +2,5 @@
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    spillway_lambda::serve_http_with_query(get_openapi::handle).await
+    spillway_lambda::serve_http(get_openapi::handle).await
 }

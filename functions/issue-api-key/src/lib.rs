@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use spillway_domain::api_key::{ApiKey, ApiKeySecret, Scope};
 use spillway_domain::id::{ApiKeyId, MerchantId};
+use spillway_domain::operator::{Operator, OperatorAction};
 use spillway_domain::tenant::{Mode, Tenant};
 use spillway_domain::time::Timestamp;
 use spillway_lambda::{Answered, Invocation};
 use spillway_runtime::Context;
 use spillway_store::{Created, StoreError, StoreOnly};
 use spillway_wire::view::{self, ApiKeyView};
-use spillway_wire::{Fields, OperatorRequest};
+use spillway_wire::{Fields, FromOperator, OperatorRequest};
 use spillway_work::{Outcome, Subject};
 
 const REFERENCE_LENGTH_MAX: usize = 200;
@@ -60,36 +61,51 @@ pub enum IssueApiKeyError {
 
 /// Stores the key's hash and returns the key with its secret. A repeated request returns the key without the secret.
 pub async fn handle(
-    context: Arc<Context<StoreOnly>>, invocation: Invocation, request: IssueApiKey,
+    context: Arc<Context<StoreOnly>>, invocation: Invocation, asked: FromOperator<IssueApiKey>,
 ) -> Result<Answered<ApiKeyView>, IssueApiKeyError> {
-    let key = decide(request, invocation.request_id, context.now())?;
+    let FromOperator { operator, request } = asked;
+    let now = context.now();
+    let key = decide(request, &operator, &invocation.request_id, now)?;
     if context.store.merchant(&key.tenant.merchant).await?.is_none() {
         return Err(IssueApiKeyError::NoMerchant(key.tenant.merchant));
     }
     let secret = ApiKeySecret::new(key.tenant.mode, context.random());
-    match context.store.create_api_key(&key, &secret).await? {
+    let action = OperatorAction {
+        merchant: key.tenant.merchant.clone(),
+        subject: key.id.clone().into(),
+        operator,
+        outcome: outcome("issued", &key),
+        request_id: invocation.request_id,
+        created_at: now,
+    };
+    match context.store.create_api_key(&key, &secret, &action).await? {
         Created::New => {
-            let about = log_subject("issued", &key);
-            Ok(Answered::new(view::api_key(key, Some(&secret)), about))
+            let about = log_subject(&key, action.outcome);
+            Ok(Answered::new(view::api_key(key, now, Some(&secret)), about))
         }
         Created::Existing(first) if first.revocation.is_some() => Err(IssueApiKeyError::Revoked),
         Created::Existing(first) if (&first.scopes, first.expires_at) == (&key.scopes, key.expires_at) => {
-            let about = log_subject("issued before", &first);
-            Ok(Answered::new(view::api_key(first, None), about))
+            let about = log_subject(&first, outcome("issued before", &first));
+            Ok(Answered::new(view::api_key(first, now, None), about))
         }
         Created::Existing(_) => Err(IssueApiKeyError::ReferenceTaken),
     }
 }
 
-/// The subject for the log, with mode, scopes and expiry. The reference is left out, because it may be a person's name.
-fn log_subject(what: &str, key: &ApiKey) -> Subject {
-    let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
-    let until = key.expires_at.map(|expiry| format!(", until {expiry}")).unwrap_or_default();
-    let outcome = format!("{what}: {} mode, {}{until}", key.tenant.mode.as_str(), scopes.join(" "));
-    Subject::new(&key.id).of(&key.tenant.merchant).outcome(Outcome::new(outcome))
+fn log_subject(key: &ApiKey, outcome: String) -> Subject {
+    Subject::new(&key.id).of(&key.tenant).outcome(Outcome::new(outcome))
 }
 
-fn decide(request: IssueApiKey, request_id: String, now: Timestamp) -> Result<ApiKey, IssueApiKeyError> {
+/// The outcome for the log, with mode, scopes and expiry. The reference is left out, because it may be a person's name.
+fn outcome(what: &str, key: &ApiKey) -> String {
+    let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
+    let until = key.expires_at.map(|expiry| format!(", until {expiry}")).unwrap_or_default();
+    format!("{what}: {} mode, {}{until}", key.tenant.mode.as_str(), scopes.join(" "))
+}
+
+fn decide(
+    request: IssueApiKey, operator: &Operator, request_id: &str, now: Timestamp,
+) -> Result<ApiKey, IssueApiKeyError> {
     if request.expires_at.is_some_and(|expiry| expiry <= now) {
         return Err(IssueApiKeyError::Expired);
     }
@@ -99,10 +115,13 @@ fn decide(request: IssueApiKey, request_id: String, now: Timestamp) -> Result<Ap
     Ok(ApiKey {
         id: ApiKeyId::derive(&[request.merchant.as_str(), request.mode.as_str(), &request.reference]),
         tenant: Tenant { merchant: request.merchant, mode: request.mode },
+        reference: Some(request.reference),
         scopes,
         expires_at: request.expires_at,
         revocation: None,
-        request_id,
+        issued_by: Some(operator.clone()),
+        revoked_by: None,
+        request_id: request_id.to_owned(),
         created_at: now,
     })
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use spillway_domain::api_key::ApiKey;
 use spillway_domain::id::{ApiKeyId, MerchantId};
+use spillway_domain::operator::OperatorAction;
 use spillway_domain::time::Timestamp;
 use spillway_lambda::{Answered, Invocation};
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{Propagation, Store, StoreError};
 use spillway_wire::view::{self, ApiKeyView, ChangedView};
-use spillway_wire::{Fields, OperatorRequest};
+use spillway_wire::{Fields, FromOperator, OperatorRequest};
 use spillway_work::{Outcome, Subject};
 
 /// Tries when concurrent requests revoke the same key.
@@ -71,21 +72,34 @@ pub enum RevokeApiKeyError {
 /// nothing is written, and the first answer is returned again. From `effective_at` on, the gateway accepts no request
 /// with the key.
 pub async fn handle(
-    context: Arc<Context>, _: Invocation, request: RevokeApiKey,
+    context: Arc<Context>, invocation: Invocation, asked: FromOperator<RevokeApiKey>,
 ) -> Result<Answered<ChangedView<ApiKeyView>>, RevokeApiKeyError> {
-    let RevokeApiKey { merchant, key: id, at } = request;
+    let RevokeApiKey { merchant, key: id, at } = asked.request;
     for _ in 0..TRIES_MAX {
         let read = context.store.issued_key(&merchant, &id).await?;
         let Some(issued) = read else { return Err(RevokeApiKeyError::NoKey { merchant, key: id }) };
         let now = context.now();
         let revocation = issued.key.revoked(at.unwrap_or(now), now, context.propagation.effective_at(now));
-        let is_revoked = issued.key.revocation == Some(revocation);
-        if is_revoked || context.store.revoke_api_key(&issued, revocation).await? {
-            let key = ApiKey { revocation: Some(revocation), ..issued.key };
-            let action = if is_revoked { "revoked before" } else { "revoked" };
-            let outcome = Outcome::new(format!("{action}: effective at {}", revocation.effective_at));
-            let about = Subject::new(&key.id).of(&key.tenant.merchant).outcome(outcome);
-            return Ok(Answered::new(view::changed(view::api_key(key, None), revocation.effective_at), about));
+        let outcome = |what: &str| format!("{what}: effective at {}", revocation.effective_at);
+        let about = |outcome| Subject::new(&id).of(&issued.key.tenant).outcome(Outcome::new(outcome));
+        let answer = |key| view::changed(view::api_key(key, now, None), revocation.effective_at);
+        if issued.key.revocation == Some(revocation) {
+            let about = about(outcome("revoked before"));
+            return Ok(Answered::new(answer(issued.key), about));
+        }
+        let action = OperatorAction {
+            merchant: merchant.clone(),
+            subject: id.clone().into(),
+            operator: asked.operator.clone(),
+            outcome: outcome("revoked"),
+            request_id: invocation.request_id.clone(),
+            created_at: now,
+        };
+        if context.store.revoke_api_key(&issued, revocation, &action).await? {
+            let revoked_by = Some(action.operator);
+            let about = about(action.outcome);
+            let key = ApiKey { revocation: Some(revocation), revoked_by, ..issued.key };
+            return Ok(Answered::new(answer(key), about));
         }
     }
     Err(RevokeApiKeyError::Overtaken(id))

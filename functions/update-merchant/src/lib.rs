@@ -8,11 +8,12 @@ use spillway_domain::currency::Currency;
 use spillway_domain::fee::Pricing;
 use spillway_domain::id::{MerchantId, SHARDS_MAX};
 use spillway_domain::merchant::{MerchantChange, MerchantRefusal, SETTLEMENT_DELAY_DAYS_MAX, TEXT_LENGTH_MAX};
+use spillway_domain::operator::OperatorAction;
 use spillway_lambda::{Answered, Invocation};
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{Propagation, ShardsAhead, Store, StoreError};
 use spillway_wire::view::{self, ChangedView, MerchantView};
-use spillway_wire::{Fields, OperatorRequest, prices};
+use spillway_wire::{Fields, FromOperator, OperatorRequest, prices};
 use spillway_work::{Outcome, Subject};
 
 /// Tries when concurrent updates of the merchant conflict.
@@ -84,29 +85,38 @@ pub enum UpdateMerchantError {
 /// again. Repeating the same request is harmless and changes nothing. From `effective_at` of the answer on, every
 /// request at the gateway sees the change. More shards are in force later, from the time that the merchant shows.
 pub async fn handle(
-    context: Arc<Context>, _: Invocation, request: UpdateMerchant,
+    context: Arc<Context>, invocation: Invocation, asked: FromOperator<UpdateMerchant>,
 ) -> Result<Answered<ChangedView<MerchantView>>, UpdateMerchantError> {
-    let UpdateMerchant { merchant: id, name, currencies, settlement_delay_days, shards, suspended } = request;
+    let UpdateMerchant { merchant: id, name, currencies, settlement_delay_days, shards, suspended } = asked.request;
     let change = MerchantChange { name, currencies, settlement_delay_days, shards, suspended };
+    let about = |outcome| Subject::new(&id).of(&id).outcome(Outcome::new(outcome));
     for _ in 0..TRIES_MAX {
         let read = context.store.merchant(&id).await?;
         let merchant = read.ok_or_else(|| UpdateMerchantError::NoMerchant(id.clone()))?;
         let now = context.now();
         let effective_at = context.propagation.effective_at(now);
         let Some(changed) = merchant.changed(&change, context.shards_ahead.shards_from(now))? else {
-            let about = log_subject("unchanged", &id, &change);
+            let about = about(outcome("unchanged", &change));
             return Ok(Answered::new(view::changed(view::merchant(merchant), effective_at), about));
         };
-        if context.store.change_merchant(&merchant, &changed).await? {
-            let about = log_subject("changed", &id, &change);
+        let action = OperatorAction {
+            merchant: id.clone(),
+            subject: id.clone().into(),
+            operator: asked.operator.clone(),
+            outcome: outcome("changed", &change),
+            request_id: invocation.request_id.clone(),
+            created_at: now,
+        };
+        if context.store.change_merchant(&merchant, &changed, &action).await? {
+            let about = about(action.outcome);
             return Ok(Answered::new(view::changed(view::merchant(changed), effective_at), about));
         }
     }
     Err(UpdateMerchantError::Overtaken(id))
 }
 
-/// The subject for the log, with the requested changes. The name itself is left out, because it may be a person's name.
-fn log_subject(what: &str, id: &MerchantId, change: &MerchantChange) -> Subject {
+/// The outcome for the log, with the requested changes. The name itself is left out, because it may be a person's name.
+fn outcome(what: &str, change: &MerchantChange) -> String {
     let MerchantChange { name, currencies, settlement_delay_days, shards, suspended } = change;
     let parts = [
         name.as_ref().map(|_| "name".to_owned()),
@@ -116,5 +126,5 @@ fn log_subject(what: &str, id: &MerchantId, change: &MerchantChange) -> Subject 
     ];
     let prices = currencies.iter().map(|(currency, pricing)| format!("{currency} {pricing}"));
     let parts: Vec<String> = parts.into_iter().flatten().chain(prices).collect();
-    Subject::new(id).of(id).outcome(Outcome::new(format!("{what}: {}", parts.join(", "))))
+    format!("{what}: {}", parts.join(", "))
 }

@@ -63,7 +63,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
                 Some(_) => Err(Problem::precondition_failed()),
             }
         }
-        Committed::Refused(NotUpdated::Limit(limit)) => Err(Problem::too_many_webhook_endpoints(limit)),
+        Committed::Refused(NotUpdated::TooManyEnabled) => Err(Problem::too_many_enabled_webhook_endpoints()),
     }
 }
 

@@ -14,3 +14,30 @@ pub fn write(path: &Path, text: &[u8]) -> std::io::Result<()> {
     file.sync_all()?;
     std::fs::rename(&draft, path)
 }
+
+#[cfg(test)]
+pub mod tests {
+    use std::path::PathBuf;
+
+    /// A new folder, which is removed at the end.
+    pub struct Scratch(PathBuf);
+
+    impl Scratch {
+        pub fn new() -> Self {
+            let folder = std::env::temp_dir().join(format!("spillway-local-{}", uuid::Uuid::new_v4()));
+            std::fs::create_dir(&folder).unwrap();
+            Self(folder)
+        }
+
+        /// The path of a file in it.
+        pub fn file(&self, name: &str) -> PathBuf {
+            self.0.join(name)
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+}

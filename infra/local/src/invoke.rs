@@ -42,7 +42,9 @@ pub trait Run: Send + Sync {
     fn run(&self, function: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome>;
 
     /// How many calls of one function run at the same time. Further ones wait in their order.
-    fn at_once(&self) -> usize;
+    fn at_once(&self) -> usize {
+        1
+    }
 }
 
 /// All functions of the template, ready to be called. Cheap to clone.
@@ -61,9 +63,24 @@ impl Functions {
         self.0.run(function.to_owned(), payload).await
     }
 
-    /// How many calls of one function run at the same time. Further calls wait in their order, whichever tenant they
-    /// belong to.
+    /// See [`Run::at_once`].
     pub fn at_once(&self) -> usize {
         self.0.at_once()
+    }
+}
+
+#[cfg(test)]
+impl Functions {
+    /// Functions with the answers of `answer`, whose arguments are the function's name and the payload.
+    pub fn answering(answer: impl Fn(&str, &[u8]) -> Outcome + Send + Sync + 'static) -> Self {
+        struct Answering<F>(F);
+
+        impl<F: Fn(&str, &[u8]) -> Outcome + Send + Sync> Run for Answering<F> {
+            fn run(&self, function: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome> {
+                Box::pin(std::future::ready((self.0)(&function, &payload)))
+            }
+        }
+
+        Self::new(Answering(answer))
     }
 }

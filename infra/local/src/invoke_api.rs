@@ -12,23 +12,18 @@ use serde_json::{Value, json};
 
 use crate::host::PAYLOAD_LIMIT;
 use crate::invoke::{Functions, InvokeError};
-use crate::log::Log;
 use crate::template::Template;
-
-/// The limit for the payload of an asynchronous invocation, in bytes.
-const EVENT_LIMIT: usize = 1024 * 1024;
 
 #[derive(Clone)]
 struct Api {
     template: Arc<Template>,
     functions: Functions,
-    log: Log,
 }
 
 /// `POST /2015-03-31/functions/{name}/invocations`. The name is the folder, the name on AWS, the logical id, or an ARN
 /// with one of them.
-pub fn routes(template: Arc<Template>, functions: Functions, log: Log) -> Router {
-    let api = Api { template, functions, log };
+pub fn routes(template: Arc<Template>, functions: Functions) -> Router {
+    let api = Api { template, functions };
     Router::new()
         .route("/2015-03-31/functions/{name}/invocations", post(invoke))
         .layer(DefaultBodyLimit::disable())
@@ -51,31 +46,16 @@ async fn invoke(State(api): State<Api>, Path(name): Path<String>, headers: Heade
         let kind = "InvalidRequestContentException";
         return refuse(StatusCode::BAD_REQUEST, kind, &message);
     }
-    let kind = headers.get("x-amz-invocation-type");
-    let kind = kind.and_then(|kind| kind.to_str().ok());
-    let limit = if kind == Some("Event") { EVENT_LIMIT } else { PAYLOAD_LIMIT };
-    if payload.len() > limit {
-        let message = format!("Request must be smaller than {limit} bytes for this invocation");
-        let kind = "RequestTooLargeException";
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, kind, &message);
+    if payload.len() > PAYLOAD_LIMIT {
+        let message = format!("Request must be smaller than {PAYLOAD_LIMIT} bytes for this invocation");
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", &message);
     }
-    match kind.unwrap_or("RequestResponse") {
-        "RequestResponse" => answer(api.functions.invoke(&function, payload).await),
-        "DryRun" => StatusCode::NO_CONTENT.into_response(),
-        "Event" => {
-            tokio::spawn(async move {
-                if let Err(error) = api.functions.invoke(&function, payload).await {
-                    api.log.warning(&function, &error.to_string());
-                }
-            });
-            StatusCode::ACCEPTED.into_response()
-        }
-        other => {
-            let message = format!("{other} is no invocation type");
-            let kind = "InvalidParameterValueException";
-            refuse(StatusCode::BAD_REQUEST, kind, &message)
-        }
+    let kind = headers.get("x-amz-invocation-type").map(HeaderValue::as_bytes);
+    if kind.is_some_and(|kind| kind != b"RequestResponse") {
+        let message = "The runner answers to RequestResponse only";
+        return refuse(StatusCode::BAD_REQUEST, "InvalidParameterValueException", message);
     }
+    answer(api.functions.invoke(&function, payload).await)
 }
 
 fn answer(outcome: Result<Vec<u8>, InvokeError>) -> Response {
@@ -93,13 +73,10 @@ fn answer(outcome: Result<Vec<u8>, InvokeError>) -> Response {
     };
     let mut response = payload.into_response();
     let headers = response.headers_mut();
-    let json = HeaderValue::from_static("application/json");
-    headers.insert(header::CONTENT_TYPE, json);
-    let version = HeaderValue::from_static("$LATEST");
-    headers.insert("x-amz-executed-version", version);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert("x-amz-executed-version", HeaderValue::from_static("$LATEST"));
     if failed {
-        let unhandled = HeaderValue::from_static("Unhandled");
-        headers.insert("x-amz-function-error", unhandled);
+        headers.insert("x-amz-function-error", HeaderValue::from_static("Unhandled"));
     }
     response
 }

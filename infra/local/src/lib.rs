@@ -49,7 +49,13 @@ const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// The program: runs the stack that its environment describes until a signal ends it. Fails with one sentence.
 pub async fn run() -> ExitCode {
-    let (log, flush) = Log::terminal();
+    let (log, flush) = match Log::terminal() {
+        Ok(opened) => opened,
+        Err(error) => {
+            eprintln!("{}: FUNCTION_LOG can't be opened: {error}", env!("CARGO_PKG_NAME"));
+            return ExitCode::FAILURE;
+        }
+    };
     let result = serve(&log).await;
     flush.wait(LAST_LINES);
     match result {

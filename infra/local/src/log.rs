@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, SyncSender};
 use std::time::Duration;
@@ -10,8 +11,10 @@ use serde_json::Value;
 
 use crate::clock;
 
+mod kept;
 mod row;
 
+use kept::Kept;
 use row::Row;
 
 /// Writes lines to the runner's standard output. Cheap to clone.
@@ -23,6 +26,8 @@ struct Inner {
     /// Outcomes with one of these texts are shown as warnings.
     highlight: Vec<String>,
     write: Box<dyn Fn(&str) + Send + Sync>,
+    /// Keeps the functions' lines as they are.
+    kept: Option<Kept>,
 }
 
 /// A line's colour.
@@ -59,18 +64,22 @@ impl Flush {
 
 impl Log {
     /// Lines on the terminal, in colour unless the output is no terminal or `NO_COLOR` is set. `HIGHLIGHT` has texts,
-    /// separated by commas; outcomes with one of them are shown as warnings.
-    pub fn terminal() -> (Self, Flush) {
+    /// separated by commas; outcomes with one of them are shown as warnings. `FUNCTION_LOG` names a file for the
+    /// functions' own lines. Errors if that file can't be opened.
+    pub fn terminal() -> std::io::Result<(Self, Flush)> {
         let colour = coloured(std::io::stdout().is_terminal(), std::env::var_os("NO_COLOR"));
         let highlight = std::env::var("HIGHLIGHT").unwrap_or_default();
         let highlight = highlight.split(',').filter(|text| !text.is_empty()).map(str::to_owned).collect();
-        Self::through(colour, highlight, std::io::stdout(), WAITING_MAX)
+        let kept = std::env::var_os("FUNCTION_LOG").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let kept = kept.map(|path| Kept::open(&path)).transpose()?;
+        Ok(Self::through(colour, highlight, kept, std::io::stdout(), WAITING_MAX))
     }
 
     /// Lines that a thread of their own writes to `out`, so that a terminal that has stopped reading (`make dev |
     /// less`) does not stop the stack.
     fn through(
-        colour: bool, highlight: Vec<String>, mut out: impl Write + Send + 'static, waiting_max: usize,
+        colour: bool, highlight: Vec<String>, kept: Option<Kept>, mut out: impl Write + Send + 'static,
+        waiting_max: usize,
     ) -> (Self, Flush) {
         let (sender, tasks) = mpsc::sync_channel(waiting_max);
         std::thread::spawn(move || {
@@ -84,13 +93,13 @@ impl Log {
         });
         let flush = Flush(sender.clone());
         let write = Box::new(move |line: &str| drop(sender.try_send(Task::Write(line.to_owned()))));
-        (Self(Arc::new(Inner { colour, highlight, write })), flush)
+        (Self(Arc::new(Inner { colour, highlight, write, kept })), flush)
     }
 
     /// Lines given to `write`, which must not block.
     pub fn to(colour: bool, write: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let write = Box::new(write);
-        Self(Arc::new(Inner { colour, highlight: Vec::new(), write }))
+        Self(Arc::new(Inner { colour, highlight: Vec::new(), write, kept: None }))
     }
 
     /// Logs an event of the runner.
@@ -119,6 +128,9 @@ impl Log {
     /// Logs a line that a function wrote. The summary of an invocation is shown in columns, every other line after the
     /// function's name.
     pub fn function(&self, function: &str, line: &str) {
+        if let Some(kept) = &self.0.kept {
+            kept.line(function, line);
+        }
         match serde_json::from_str::<Value>(line) {
             Ok(fields) if fields.is_object() => {
                 let time =
@@ -207,7 +219,7 @@ mod tests {
     fn a_terminal_that_does_not_read_blocks_no_caller() {
         let (open, shown) = <(Arc<Mutex<()>>, Arc<Mutex<Vec<u8>>>)>::default();
         let terminal = Terminal { open: open.clone(), shown: shown.clone() };
-        let (log, flush) = Log::through(false, Vec::new(), terminal, 2);
+        let (log, flush) = Log::through(false, Vec::new(), None, terminal, 2);
         let closed = open.lock().unwrap();
         for number in 0..10 {
             log.plain(&number.to_string());

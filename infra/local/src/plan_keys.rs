@@ -238,13 +238,14 @@ fn view(key: &Key, with_value: bool) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::tests::Scratch;
     use crate::template::Throttle;
 
     #[tokio::test]
     async fn a_plan_refuses_a_key_while_another_is_added() {
-        let file = std::env::temp_dir().join(format!("plan-keys-{}", Uuid::new_v4()));
+        let scratch = Scratch::new();
         let plan = UsagePlan { logical_id: "Plan".to_owned(), throttle: Throttle { rate: 1, burst: 1 } };
-        let keys = PlanKeys::open(&file, &[plan]).unwrap();
+        let keys = PlanKeys::open(&scratch.file("keys"), &[plan]).unwrap();
         let mut ids = Vec::new();
         for _ in 0..2 {
             let new = NewKey { name: "key".to_owned(), value: None, enabled: true };
@@ -262,6 +263,5 @@ mod tests {
         assert!(matches!(show(&ids[1]).await, Err(Fault::NotFound(_))));
         assert!(attach(&ids[1]).await.is_ok());
         assert!(matches!(attach(&ids[1]).await, Err(Fault::Conflict(why)) if why.contains("already")));
-        std::fs::remove_file(file).unwrap();
     }
 }

@@ -21,7 +21,7 @@ use crate::host::{self, Host};
 use crate::invoke::Functions;
 use crate::log::Log;
 use crate::plan_keys::PlanKeys;
-use crate::queue::{self, Queues, Report};
+use crate::queue::{self, Queues};
 use crate::ready::{self, Ready};
 use crate::roles::{self, Front, FrontError, Roles, Store};
 use crate::settings::{Settings, SettingsError};
@@ -142,7 +142,7 @@ impl Runner {
         };
         let gateway = Gateway::new(&template, REGION, functions.clone(), keys.clone(), clock.clone(), log.clone());
         let app = app
-            .merge(invoke_api::routes(template.clone(), functions.clone(), log.clone()))
+            .merge(invoke_api::routes(template.clone(), functions.clone()))
             .merge(keys.routes(roles.clone()))
             .merge(roles.routes())
             .merge(settings.page.clone().map(page).unwrap_or_default())
@@ -184,24 +184,20 @@ impl Runner {
         &mut self, template: &Template, state: &Path, queues: &Queues, functions: &Functions, clock: &Clock, log: &Log,
     ) -> Result<(), RunnerError> {
         for trigger in template.triggers().cloned() {
-            let (queues, functions, clock) = (queues.clone(), functions.clone(), clock.clone());
+            let (queues, functions, clock, log) = (queues.clone(), functions.clone(), clock.clone(), log.clone());
             match trigger {
                 Trigger::Route(_) => {}
                 Trigger::Queue(trigger) => {
-                    let report = report(log, trigger.function.clone());
-                    self.services
-                        .spawn(async move { Ok(queue::poller::run(trigger, queues, functions, report).await?) });
+                    self.services.spawn(async move { Ok(queue::poller::run(trigger, queues, functions, log).await?) });
                 }
                 Trigger::Stream(trigger) => {
-                    let report = report(log, trigger.function.clone());
                     let changes = self.table.changes()?;
                     let checkpoint = state.join(format!("{}.checkpoint", trigger.function));
                     self.services.spawn(async move {
-                        Ok(stream::run(trigger, changes, checkpoint, queues, clock, functions, report).await?)
+                        Ok(stream::run(trigger, changes, checkpoint, queues, clock, functions, log).await?)
                     });
                 }
                 Trigger::Schedule(schedule) => {
-                    let log = log.clone();
                     self.services.spawn(async move {
                         schedule::run(schedule, REGION.to_owned(), functions, clock, log).await;
                         Ok(())
@@ -334,11 +330,6 @@ fn check_binaries(template: &Template, folder: &Path) -> Result<(), RunnerError>
         Some(missing) => Err(RunnerError::NoBinary(missing)),
         None => Ok(()),
     }
-}
-
-fn report(log: &Log, from: String) -> Report {
-    let log = log.clone();
-    Arc::new(move |text| log.warning(&from, &text))
 }
 
 async fn serve_queues(listener: TcpListener, queues: Queues, roles: Roles) -> Result<(), RunnerError> {

@@ -51,33 +51,20 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use futures::FutureExt;
-    use futures::future::BoxFuture;
     use serde_json::Value;
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::invoke::{Outcome, Run};
-
-    struct Telling(mpsc::UnboundedSender<Value>);
-
-    impl Run for Telling {
-        fn run(&self, _: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome> {
-            self.0.send(serde_json::from_slice(&payload).unwrap()).unwrap();
-            futures::future::ready(Ok(Vec::new())).boxed()
-        }
-
-        fn at_once(&self) -> usize {
-            1
-        }
-    }
 
     #[tokio::test]
     async fn the_function_is_invoked_at_once_and_again() {
         let (tell, mut told) = mpsc::unbounded_channel();
         let schedule =
             Schedule { function: "enqueue-due".to_owned(), name: "Tick".to_owned(), every: Duration::from_millis(5) };
-        let functions = Functions::new(Telling(tell));
+        let functions = Functions::answering(move |_, payload| {
+            tell.send(serde_json::from_slice::<Value>(payload).unwrap()).unwrap();
+            Ok(Vec::new())
+        });
         let clock: Clock = Arc::new(|| 1_769_860_800_123);
         let log = Log::to(false, |_| {});
         tokio::spawn(run(schedule, "eu-central-1".to_owned(), functions, clock, log));

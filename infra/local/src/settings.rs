@@ -57,8 +57,6 @@ pub enum SettingsError {
     Port { name: &'static str, value: String },
     #[error("{name} is {value}; use 1 for yes and 0 for no")]
     Flag { name: &'static str, value: String },
-    #[error("{name} is {value}; use on or off")]
-    Switch { name: &'static str, value: String },
     #[error("FUNCTION_ENV has {0}; use NAME=value, with spaces between several")]
     FunctionEnv(String),
 }
@@ -71,9 +69,10 @@ impl Settings {
             Some(value) => value.parse().map_err(|_| SettingsError::Port { name, value }),
             None => Ok(default),
         };
-        let flag = |name| match set(name).as_deref() {
-            None | Some("0" | "false") => Ok(false),
-            Some("1" | "true") => Ok(true),
+        let flag = |name, default| match set(name).as_deref() {
+            None => Ok(default),
+            Some("0" | "false" | "off") => Ok(false),
+            Some("1" | "true" | "on") => Ok(true),
             Some(value) => Err(SettingsError::Flag { name, value: value.to_owned() }),
         };
         let path = |name, default: PathBuf| set(name).map_or(default, PathBuf::from);
@@ -85,7 +84,7 @@ impl Settings {
         Ok(Self {
             port: port("PORT", 9000)?,
             data: path("DATA", ".local".into()),
-            fresh: flag("FRESH")?,
+            fresh: flag("FRESH", false)?,
             template: path("TEMPLATE", "template.yaml".into()),
             stack: set("STACK_NAME").unwrap_or_else(|| "local".to_owned()),
             functions: path("FUNCTIONS", beside),
@@ -95,13 +94,9 @@ impl Settings {
             dynamodb_port: port("DYNAMODB_PORT", 0)?,
             sqs_port: port("SQS_PORT", 0)?,
             store_url: set("STORE_URL"),
-            roles: match set("ROLES").as_deref() {
-                None | Some("on") => true,
-                Some("off") => false,
-                Some(value) => return Err(SettingsError::Switch { name: "ROLES", value: value.to_owned() }),
-            },
-            disorder: flag("QUEUE_DISORDER")?,
-            kills: flag("KILL_FUNCTIONS")?,
+            roles: flag("ROLES", true)?,
+            disorder: flag("QUEUE_DISORDER", false)?,
+            kills: flag("KILL_FUNCTIONS", false)?,
             rebuild: set("REBUILD_COMMAND").map(|command| {
                 let sources = words("REBUILD_SOURCES").into_iter().map(PathBuf::from).collect();
                 Rebuild { command, sources }
@@ -141,7 +136,6 @@ mod tests {
         for (name, value, expected) in [
             ("PORT", "900000", "PORT is 900000, which is no port (0 to 65535)"),
             ("FRESH", "maybe", "FRESH is maybe; use 1 for yes and 0 for no"),
-            ("ROLES", "some", "ROLES is some; use on or off"),
             ("FUNCTION_ENV", "A=1 debug", "FUNCTION_ENV has debug; use NAME=value, with spaces between several"),
         ] {
             assert_eq!(read(name, value).unwrap_err().to_string(), expected);

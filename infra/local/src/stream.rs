@@ -27,8 +27,9 @@ use self::event::Source;
 use self::filter::Filters;
 use crate::clock::Clock;
 use crate::invoke::Functions;
+use crate::log::Log;
 use crate::partial_answer;
-use crate::queue::{NewMessage, QueueError, Queues, Report};
+use crate::queue::{NewMessage, QueueError, Queues};
 use crate::template::StreamTrigger;
 
 /// How often the trigger looks for commits in the table's file.
@@ -65,7 +66,7 @@ struct Trigger {
     queues: Queues,
     clock: Clock,
     functions: Functions,
-    report: Report,
+    log: Log,
     /// Records that passed the filters and are not sent yet.
     waiting: VecDeque<Change>,
     /// The last record that was read.
@@ -77,7 +78,7 @@ struct Trigger {
 /// not an error of the trigger.
 pub async fn run(
     settings: StreamTrigger, changes: Changes, checkpoint: PathBuf, queues: Queues, clock: Clock, functions: Functions,
-    report: Report,
+    log: Log,
 ) -> Result<(), StreamError> {
     let failures =
         settings.on_failure.as_ref().map(|logical_id| queues.name_of(logical_id).map(str::to_owned)).transpose()?;
@@ -94,7 +95,7 @@ pub async fn run(
         queues,
         clock,
         functions,
-        report,
+        log,
     };
     trigger.run().await
 }
@@ -164,11 +165,9 @@ impl Trigger {
             let function = &self.settings.function;
             match &outcome {
                 StepOutcome::Failed(error) => {
-                    (self.report)(format!("{function}: a batch of the stream failed: {error}"))
+                    self.log.warning(function, &format!("a batch of the stream failed: {error}"))
                 }
-                StepOutcome::FailedFrom(_) => {
-                    (self.report)(format!("{function}: a batch of the stream failed in part"))
-                }
+                StepOutcome::FailedFrom(_) => self.log.warning(function, "a batch of the stream failed in part"),
                 StepOutcome::Succeeded | StepOutcome::GivenUp => {}
             }
             let settled = batch.settle(outcome);
@@ -204,12 +203,8 @@ impl Trigger {
     }
 
     fn give_up(&self, given_up: &batch::GivenUp) -> Result<(), StreamError> {
-        (self.report)(format!(
-            "{}: gave up {} records of the stream: {}",
-            self.settings.function,
-            given_up.records.len(),
-            given_up.condition
-        ));
+        let told = format!("gave up {} records of the stream: {}", given_up.records.len(), given_up.condition);
+        self.log.warning(&self.settings.function, &told);
         let Some(queue) = &self.failures else {
             return Ok(());
         };

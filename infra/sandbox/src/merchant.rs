@@ -10,8 +10,8 @@ use spillway_domain::api_key::Scope;
 
 use crate::invoke::{Functions, InvokeError};
 
-/// The scopes of the key: all.
-const SCOPES: &[Scope] = Scope::ALL;
+/// The name under which this program acts as an operator.
+const OPERATOR: &str = "sandbox";
 
 /// Attempts to create merchant and key. On a slow machine a function's first call can exceed the function's timeout.
 const ATTEMPTS: u32 = 3;
@@ -70,6 +70,7 @@ async fn try_prepare(functions: &Functions, file: &Path) -> Result<Sandbox, Sand
 async fn create_merchant(functions: &Functions) -> Result<String, SandboxError> {
     let fees = json!({"fee_basis_points": 290, "fee_fixed": 30});
     let request = json!({
+        "operator": OPERATOR,
         "reference": "sandbox",
         "name": "Sandbox",
         "plan": "high",
@@ -90,7 +91,7 @@ async fn is_valid(functions: &Functions, api_key: &str) -> Result<bool, SandboxE
     match call(functions, "authenticate", &request).await {
         Ok(answer) => {
             let scopes = answer["context"]["scopes"].as_str().unwrap_or_default();
-            Ok(SCOPES.iter().all(|scope| scopes.split(' ').any(|held| held == scope.as_str())))
+            Ok(Scope::ALL.iter().all(|scope| scopes.split(' ').any(|held| held == scope.as_str())))
         }
         // An authorizer refuses a caller by an error with exactly this text.
         Err(SandboxError::Function(_, InvokeError::Function(message))) if message == "Unauthorized" => Ok(false),
@@ -101,10 +102,11 @@ async fn is_valid(functions: &Functions, api_key: &str) -> Result<bool, SandboxE
 /// Issues a key with a new reference: the secret is returned only when a key is created.
 async fn issue_key(functions: &Functions, merchant: &str) -> Result<String, SandboxError> {
     let request = json!({
+        "operator": OPERATOR,
         "merchant": merchant,
         "mode": "test",
         "reference": format!("sandbox-{}", uuid::Uuid::new_v4().simple()),
-        "scopes": SCOPES,
+        "scopes": Scope::ALL,
         "expires_at": null,
     });
     text(call(functions, "issue-api-key", &request).await?, "issue-api-key", "secret")

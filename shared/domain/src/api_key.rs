@@ -5,8 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 use crate::id::{ApiKeyId, base32, hash, hex};
+use crate::operator::Operator;
 use crate::tenant::{Mode, Tenant};
 use crate::text::as_text;
 use crate::time::Timestamp;
@@ -18,11 +20,6 @@ const CHECKSUM_LENGTH: usize = 6;
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKeySecret(String);
 
-/// The text is not an API key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an API key")]
-pub struct InvalidApiKey;
-
 impl ApiKeySecret {
     /// A new key from 160 random bits.
     pub fn new(mode: Mode, random: [u8; 20]) -> ApiKeySecret {
@@ -31,14 +28,14 @@ impl ApiKeySecret {
         ApiKeySecret(body + &checksum)
     }
 
-    /// Parses a key. Errors if the form or the checksum is wrong.
-    pub fn parse(text: &str) -> Result<ApiKeySecret, InvalidApiKey> {
-        let tail = text.strip_prefix("sk_test_").or_else(|| text.strip_prefix("sk_live_")).ok_or(InvalidApiKey)?;
+    /// Parses a key. None if the form or the checksum is wrong.
+    pub fn parse(text: &str) -> Option<ApiKeySecret> {
+        let tail = text.strip_prefix("sk_test_").or_else(|| text.strip_prefix("sk_live_"))?;
         if !text.is_ascii() || tail.len() != SECRET_LENGTH + CHECKSUM_LENGTH {
-            return Err(InvalidApiKey);
+            return None;
         }
         let (body, sum) = text.split_at(text.len() - CHECKSUM_LENGTH);
-        if checksum(body) == sum { Ok(ApiKeySecret(text.to_owned())) } else { Err(InvalidApiKey) }
+        (checksum(body) == sum).then(|| ApiKeySecret(text.to_owned()))
     }
 
     /// SHA-256 of the key in hexadecimal digits. This is the stored form.
@@ -63,19 +60,7 @@ fn checksum(body: &str) -> String {
 }
 
 /// A permission of an API key.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    strum::EnumMessage,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 pub enum Scope {
     /// Create payments.
     #[strum(serialize = "payments:write")]
@@ -119,6 +104,8 @@ pub struct ApiKey {
     pub id: ApiKeyId,
     /// Merchant and mode that own the key.
     pub tenant: Tenant,
+    /// The operator's own identifier of the key. None if version 0.1.0 issued it.
+    pub reference: Option<String>,
     /// Endpoints that the key may call.
     pub scopes: Vec<Scope>,
     /// From this time the key is refused. None if it does not expire. The stored attribute is not called `expires_at`,
@@ -127,13 +114,45 @@ pub struct ApiKey {
     pub expires_at: Option<Timestamp>,
     /// None if the key was not revoked.
     pub revocation: Option<Revocation>,
+    /// The operator who issued the key. None if version 0.1.0 issued it.
+    pub issued_by: Option<Operator>,
+    /// The operator who revoked the key. None if it was not revoked, or by version 0.1.0.
+    pub revoked_by: Option<Operator>,
     /// Id of the invocation that issued the key.
     pub request_id: String,
     /// Time of issue.
     pub created_at: Timestamp,
 }
 
+/// Whether an API key is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ApiKeyState {
+    /// It is accepted.
+    Active,
+    /// Its time is over.
+    Expired,
+    /// It was revoked, and the time of the revocation has come.
+    Revoked,
+}
+
 impl ApiKey {
+    /// The state at this time. A key whose revocation or expiry is in the future is active.
+    pub fn state(&self, now: Timestamp) -> ApiKeyState {
+        if self.revocation.is_some_and(|revocation| revocation.revoked_at <= now) {
+            ApiKeyState::Revoked
+        } else if self.expires_at.is_some_and(|expiry| expiry <= now) {
+            ApiKeyState::Expired
+        } else {
+            ApiKeyState::Active
+        }
+    }
+
+    /// The position in a list of a merchant's keys, which is sorted by time of issue.
+    pub fn position(&self) -> String {
+        format!("{}#{}", self.created_at, self.id)
+    }
+
     /// The time from which the key is refused: its expiry or its revocation, whichever is earlier. None if it has
     /// neither.
     pub fn ends_at(&self) -> Option<Timestamp> {
@@ -169,9 +188,12 @@ mod tests {
         ApiKey {
             id: ApiKeyId::derive(&["k"]),
             tenant: Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test },
+            reference: None,
             scopes: Scope::ALL.to_vec(),
             expires_at,
             revocation,
+            issued_by: None,
+            revoked_by: None,
             request_id: "r".to_owned(),
             created_at: at(0),
         }
@@ -188,6 +210,22 @@ mod tests {
         for (expires_at, ends_at) in [(None, 40), (Some(50), 40), (Some(30), 30)] {
             let revoked = key(expires_at.map(at), Some(revocation(40, 90)));
             assert_eq!(revoked.ends_at(), Some(at(ends_at)), "{expires_at:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_active_until_it_expires_or_is_revoked() {
+        let active = ApiKeyState::Active;
+        let (expires, revoked) = (key(Some(at(50)), None), key(Some(at(50)), Some(revocation(40, 90))));
+        for (key, now, state) in [
+            (&expires, 49, active),
+            (&expires, 50, ApiKeyState::Expired),
+            (&revoked, 39, active),
+            (&revoked, 40, ApiKeyState::Revoked),
+            // A revoked key does not become an expired one.
+            (&revoked, 50, ApiKeyState::Revoked),
+        ] {
+            assert_eq!(key.state(at(now)), state, "{now}");
         }
     }
 
@@ -224,13 +262,13 @@ mod tests {
     #[test]
     fn parse_accepts_a_key_and_refuses_a_typo() {
         let key = ApiKeySecret::new(Mode::Test, [7; 20]);
-        assert_eq!(ApiKeySecret::parse(key.reveal()), Ok(key.clone()));
+        assert_eq!(ApiKeySecret::parse(key.reveal()), Some(key.clone()));
         assert!(key.reveal().starts_with("sk_test_"));
         let mut typo = key.reveal().to_owned();
         typo.replace_range(10..11, if typo.as_bytes()[10] == b'a' { "b" } else { "a" });
         for wrong in [typo.as_str(), "", "sk_test_", "sk_prod_x", &key.reveal().replace("test", "live"), "sk_test_ключ"]
         {
-            assert_eq!(ApiKeySecret::parse(wrong), Err(InvalidApiKey), "{wrong}");
+            assert_eq!(ApiKeySecret::parse(wrong), None, "{wrong}");
         }
     }
 
@@ -240,7 +278,7 @@ mod tests {
         // inside the ü.
         for wrong in ["sk_test_0000000000000000000000000000000yy3ahm", "sk_test_0000000000000000000000000000000ü00000"]
         {
-            assert_eq!(ApiKeySecret::parse(wrong), Err(InvalidApiKey), "{wrong}");
+            assert_eq!(ApiKeySecret::parse(wrong), None, "{wrong}");
         }
     }
 
@@ -250,13 +288,6 @@ mod tests {
         assert_eq!(key.reveal(), "sk_test_0w3ge1r70w3ge1r70w3ge1r70w3ge1r7kdak4f");
         // printf of that text | sha256sum
         assert_eq!(key.sha256(), "a4a767d56f0f96689715d5d3ca5d867549000c143895d06528c54695a8090428");
-    }
-
-    #[test]
-    fn scopes_that_end_in_write_are_writing() {
-        for scope in Scope::ALL.iter().copied() {
-            assert_eq!(scope.writes(), scope.as_str().ends_with(":write"), "{scope:?}");
-        }
     }
 
     #[test]

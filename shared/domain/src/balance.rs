@@ -45,8 +45,8 @@ pub struct Balance {
     pub seq: u64,
 }
 
-/// The update of a balance by one fold. It adds `due` to `available`, because other writes change `available` too. It
-/// replaces the other attributes, because only folds write them.
+/// The update of a balance by one fold. It adds `due` to `available`, so that payouts, which are
+/// not built yet, can change `available` too. It replaces the other attributes, because only folds write them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fold {
     /// Minor units to add to `available`.

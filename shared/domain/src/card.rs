@@ -1,9 +1,10 @@
 //! Finds card numbers in a text, because Spillway must never store one.
 //!
 //! A card number has an issuer's prefix, a length that this issuer uses, and a correct Luhn digit. 2.7 % of random
-//! 16-digit numbers have all three, and 10 % of those that begin with an issuer's prefix. Dates of 2023 to 2027 do
-//! begin with one (YYMMDD and ten digits: Mastercard's 2221 to 2720). The digits alone do not distinguish such a number
-//! from a card number, but its surroundings may: a number that touches a letter is not a card number.
+//! 16-digit numbers have all three, and 10 % of those that begin with an issuer's prefix. A reference made of a date of
+//! 2023 to 2027 (YYMMDD) and ten digits does begin with one: Mastercard's are 2221 to 2720. The digits alone do not
+//! distinguish such a number from a card number, but its surroundings may: a number that touches a letter is not a card
+//! number.
 
 mod groups;
 mod iban;
@@ -77,8 +78,8 @@ fn continues_fours(before: &[Group], candidate: &[Group]) -> bool {
         && [second_last, last].iter().all(|group| group.is_number() && group.text.len() == 4)
 }
 
-/// Whether a number ends in front of the groups `behind`: only an expiry (12/27, 12/2027, 1227, 122027) and a security
-/// code may be joined to it.
+/// Whether the number ends in front of the groups `behind`. Of these, only an expiry (12/27, 12/2027, 1227, 122027) and a
+/// security code may be joined to it.
 fn ends_before(behind: &[Group]) -> bool {
     let joined = behind.iter().take_while(|group| group.gap == Gap::Joined && group.has_digits());
     let joined: Vec<&Group> = joined.collect();

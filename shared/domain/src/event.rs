@@ -1,23 +1,14 @@
 //! Events. Each is written in the transaction that makes the change, and sent to the merchant's webhook endpoints.
 
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
+
 use crate::id::{EndpointId, EventId, Kind, ObjectId};
 use crate::resource::Meta;
 use crate::text::as_text;
 use crate::time::Timestamp;
 
 /// The type of an event.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    Hash,
-    strum::EnumMessage,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 pub enum EventType {
     /// The payment was captured.
     #[strum(serialize = "payment.succeeded")]

@@ -11,6 +11,7 @@ use std::marker::PhantomData;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
+use crate::text::serde_as_text;
 use crate::time::Timestamp;
 
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
@@ -23,7 +24,7 @@ pub const SHARDS_MAX: u16 = 1024;
 
 /// A kind of id.
 pub trait Kind {
-    /// The part before the `_`.
+    /// The beginning of every id of this kind, with the `_`.
     const PREFIX: &'static str;
 }
 
@@ -34,7 +35,7 @@ macro_rules! kinds {
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum $kind {}
         impl Kind for $kind {
-            const PREFIX: &'static str = $prefix;
+            const PREFIX: &'static str = concat!($prefix, "_");
         }
         #[doc = concat!("The id of ", $doc, ": `", $prefix, "_…`.")]
         pub type $id = Id<$kind>;
@@ -67,7 +68,7 @@ pub struct InvalidId;
 
 impl<K: Kind> Id<K> {
     fn new(tail: &str) -> Id<K> {
-        Id(format!("{}_{tail}", K::PREFIX), PhantomData)
+        Id(format!("{}{tail}", K::PREFIX), PhantomData)
     }
 
     /// The id derived from these parts. The same parts always give the same id. Each part is hashed with its length, so
@@ -86,12 +87,12 @@ impl<K: Kind> Id<K> {
 
     /// A text that sorts before every ordered id of `time` and after every earlier one. It is not an id.
     pub fn first_at(time: Timestamp) -> String {
-        format!("{}_{}", K::PREFIX, digits(u64::try_from(time.millis()).unwrap_or_default(), TIME_LENGTH))
+        format!("{}{}", K::PREFIX, digits(u64::try_from(time.millis()).unwrap_or_default(), TIME_LENGTH))
     }
 
     /// Parses an id. Errors if the prefix or the form is wrong.
     pub fn parse(text: &str) -> Result<Id<K>, InvalidId> {
-        let tail = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(InvalidId)?;
+        let tail = text.strip_prefix(K::PREFIX).ok_or(InvalidId)?;
         if is_tail(tail) { Ok(Id(text.to_owned(), PhantomData)) } else { Err(InvalidId) }
     }
 
@@ -102,10 +103,19 @@ impl<K: Kind> Id<K> {
 
     /// The shard that an ordered id names. Meaningless for a derived id.
     pub fn shard(&self) -> u16 {
-        let from = K::PREFIX.len() + 1 + TIME_LENGTH;
-        self.0.bytes().skip(from).take(SHARD_LENGTH).fold(0, |shard, byte| {
+        u16::try_from(self.number(TIME_LENGTH, SHARD_LENGTH)).unwrap_or_default()
+    }
+
+    /// The time of an ordered id. Meaningless for a derived id.
+    pub fn time(&self) -> Timestamp {
+        Timestamp::from_millis(self.number(0, TIME_LENGTH))
+    }
+
+    /// The number that `length` digits write, from the digit `from` behind the prefix.
+    fn number(&self, from: usize, length: usize) -> i64 {
+        self.0.bytes().skip(K::PREFIX.len() + from).take(length).fold(0, |number, byte| {
             let digit = ALPHABET.iter().position(|known| *known == byte).unwrap_or_default();
-            shard * 32 + u16::try_from(digit).unwrap_or_default()
+            number * 32 + i64::try_from(digit).unwrap_or_default()
         })
     }
 }
@@ -177,8 +187,7 @@ impl<'de, K: Kind> Deserialize<'de> for Id<K> {
 
 /// The id of an object of any kind. The kind may be unknown to this version of the code, because items that a newer
 /// version wrote must be readable.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ObjectId(String);
 
 impl ObjectId {
@@ -207,12 +216,7 @@ impl fmt::Display for ObjectId {
     }
 }
 
-impl<'de> Deserialize<'de> for ObjectId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ObjectId, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        ObjectId::parse(&text).map_err(serde::de::Error::custom)
-    }
-}
+serde_as_text!(ObjectId);
 
 /// Whether the text has the form of the part after an id's prefix.
 fn is_tail(text: &str) -> bool {
@@ -260,11 +264,12 @@ mod tests {
     }
 
     #[test]
-    fn an_ordered_id_sorts_by_time_and_names_its_shard() {
+    fn an_ordered_id_sorts_by_time_and_names_time_and_shard() {
         let early = EntryId::ordered(Timestamp::from_millis(1_000_000_000_000), 1023, &["z"]);
         let late = EntryId::ordered(Timestamp::from_millis(1_000_000_000_001), 0, &["a"]);
         assert!(early < late);
         assert_eq!((early.shard(), late.shard()), (1023, 0));
+        assert_eq!([&early, &late].map(|id| id.time().millis()), [1_000_000_000_000, 1_000_000_000_001]);
         assert_eq!(EntryId::parse(early.as_str()), Ok(early));
     }
 

@@ -16,6 +16,7 @@ pub mod ledger;
 pub mod merchant;
 pub mod money;
 pub mod operation;
+pub mod operator;
 pub mod page;
 pub mod payment;
 pub mod refund;

@@ -7,6 +7,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 use crate::currency::Currency;
 use crate::fee::{BASIS_POINTS_MAX, Pricing, Terms};
@@ -26,9 +27,7 @@ const SETTLEMENT_DELAY_DAYS_DEFAULT: u16 = 2;
 const SHARDS_DEFAULT: u16 = 4;
 
 /// The usage plan of a merchant, which limits its request rate.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Plan {
     /// The ordinary rate limit.

@@ -3,11 +3,12 @@
 //!
 //! Spillway never guesses an unknown outcome. While the processor stores our idempotency key, the identical call is
 //! repeated. Later the operation is looked up by our reference at the processor. An undo is looked up from the start.
-//! If a look-up finds nothing, the consequence differs by verb: the private table `Verb::rules` and
-//! [`Asking::conclude`] define it.
+//! If a look-up finds nothing, the consequence differs by verb: the table [`Verb::rules`] and
+//! [`Progress::consequence`] define it.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 use crate::change::{Change, ChangeError};
 use crate::currency::Currency;
@@ -23,9 +24,7 @@ use crate::time::Timestamp;
 pub const CLOCK_SKEW_MS: i64 = 1_000;
 
 /// The action of an operation.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Verb {
     /// Authorize and capture in one step.
@@ -39,16 +38,16 @@ pub enum Verb {
 as_text!(Verb);
 
 /// The rules of one verb.
-struct VerbRules {
+pub struct VerbRules {
     /// Whether a look-up comes before each call. For `Undo` it looks for the charge: only if it finds one is the undo
     /// called.
-    looks_first: bool,
+    pub looks_first: bool,
     /// The consequence if a look-up finds nothing.
     absence: Absence,
     /// Whether a refusal ends the operation. If not, the operation is repeated until it is done.
     may_be_refused: bool,
     /// Whether the change after success needs the terms of a capture.
-    is_priced: bool,
+    pub is_priced: bool,
 }
 
 /// The consequence if a look-up finds nothing.
@@ -65,7 +64,7 @@ enum Absence {
 
 impl Verb {
     /// The rules of this verb.
-    fn rules(self) -> VerbRules {
+    pub fn rules(self) -> VerbRules {
         let rules = |looks_first, absence, may_be_refused, is_priced| VerbRules {
             looks_first,
             absence,
@@ -78,17 +77,6 @@ impl Verb {
             Verb::Undo => rules(true, Absence::EndAtLastLookUp, false, false),
             Verb::Refund => rules(false, Absence::CallAgainIfAbsentTwice, true, false),
         }
-    }
-
-    /// Whether a look-up comes before each call. For `Undo` it looks for the charge: only if it finds one is the undo
-    /// called.
-    pub fn looks_first(self) -> bool {
-        self.rules().looks_first
-    }
-
-    /// Whether the change after success needs the terms of a capture.
-    pub fn is_priced(self) -> bool {
-        self.rules().is_priced
     }
 }
 
@@ -124,17 +112,18 @@ pub enum Target {
 
 /// The progress of one operation, stored in the object that waits for it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Asking {
+pub struct Progress {
     /// The action.
     pub verb: Verb,
     /// The time when the object began to wait. The processor is assumed to store our key from then on.
     pub since: Timestamp,
     /// Number of calls and look-ups that left the outcome unknown.
-    pub asks: u32,
+    #[serde(rename = "asks")]
+    pub tries: u32,
     /// The time of the next call or look-up. `None` means now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
-    /// The time of the first look-up since the last call that found nothing.
+    /// Since the last call: the time of the first look-up that found nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub absent_since: Option<Timestamp>,
 }
@@ -152,11 +141,9 @@ pub struct UnknownOutcomePolicy {
     pub last_look_ms: i64,
 }
 
-/// The next step at the processor.
+/// A step at the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ask {
-    /// Do nothing before this time, because the message is early.
-    Wait(Timestamp),
+pub enum Step {
     /// Call the operation. Every call is identical.
     Call,
     /// Look the operation up, because the processor no longer stores our key, or because the verb requires it.
@@ -219,30 +206,37 @@ pub enum Ending {
 
 /// The consequence of an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Consequence {
+    /// Call the operation now.
+    CallNow,
+    /// Store this conclusion.
+    Store(Conclusion),
+}
+
+/// The result of the steps so far.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Conclusion {
     /// The operation has ended.
     Ended(Ending),
-    /// Call the operation now.
-    Call,
-    /// The outcome is still unknown. Store this progress, and ask again at its `next_at`.
-    AskAgain(Asking),
+    /// The operation goes on. Its next step comes at `next_at`.
+    Continue(Progress),
 }
 
 impl Conclusion {
-    /// While the processor was called, another write changed the object, often by another copy of the message. Returns
-    /// what still has to be stored. `asked_with`: the progress with which the processor was asked. `stored_now`: the
-    /// progress in the changed object. None if nothing is left to store.
-    pub fn carried_over(&self, asked_with: &Asking, stored_now: &Asking) -> Option<Conclusion> {
+    /// What is left to store after another write changed the object during the step, often a write of another copy of
+    /// the message. None if nothing is left. `before`: the progress before the step. `stored_now`: the progress in the
+    /// changed object.
+    pub fn carried_over(&self, before: &Progress, stored_now: &Progress) -> Option<Conclusion> {
         match self {
-            _ if asked_with == stored_now => Some(self.clone()),
+            _ if before == stored_now => Some(self.clone()),
             // A final answer holds, even if the other copy stored an unknown outcome.
-            Conclusion::Ended(Ending::Done(_) | Ending::Refused(_)) if asked_with.verb == stored_now.verb => {
+            Conclusion::Ended(Ending::Done(_) | Ending::Refused(_)) if before.verb == stored_now.verb => {
                 Some(self.clone())
             }
             // The other copy failed the payment, but the charge was made. Undo it now, because the last look-up is much
             // later.
             Conclusion::Ended(Ending::Done(_)) if stored_now.verb == Verb::Undo && stored_now.next_at.is_some() => {
-                Some(Conclusion::AskAgain(Asking { next_at: None, ..stored_now.clone() }))
+                Some(Conclusion::Continue(Progress { next_at: None, ..stored_now.clone() }))
             }
             _ => None,
         }
@@ -250,16 +244,16 @@ impl Conclusion {
 }
 
 /// A resource with operations at a card processor.
-pub trait Asks: Resource {
+pub trait HasOperation: Resource {
     /// The present operation. None if the resource does not wait for the processor.
     fn operation(&self) -> Option<Operation>;
 
     /// The same resource with another progress of its operation.
-    fn with_asking(&self, asking: Option<Asking>) -> Self;
+    fn with_progress(&self, progress: Option<Progress>) -> Self;
 
-    /// The change that only stores when the processor is asked again.
-    fn ask_again(&self, next: Asking) -> Change<Self> {
-        Change::step(self.clone(), self.with_asking(Some(next)))
+    /// The change that stores nothing but this progress.
+    fn progressed(&self, next: Progress) -> Change<Self> {
+        Change::step(self.clone(), self.with_progress(Some(next)))
     }
 
     /// The change after the end of the present operation. Errors if the operation is priced and `terms` is `None`, if
@@ -269,62 +263,62 @@ pub trait Asks: Resource {
     ) -> Result<Change<Self>, ChangeError>;
 }
 
-impl Asking {
+impl Progress {
     /// The progress of a new operation, which is called now.
-    pub fn begin(verb: Verb, since: Timestamp) -> Asking {
-        Asking { verb, since, asks: 0, next_at: None, absent_since: None }
+    pub fn begin(verb: Verb, since: Timestamp) -> Progress {
+        Progress { verb, since, tries: 0, next_at: None, absent_since: None }
     }
 
     /// The progress of a new operation, which is first called or looked up at `at`.
-    pub fn begin_at(verb: Verb, since: Timestamp, at: Timestamp) -> Asking {
-        Asking { next_at: Some(at), ..Asking::begin(verb, since) }
+    pub fn begin_at(verb: Verb, since: Timestamp, at: Timestamp) -> Progress {
+        Progress { next_at: Some(at), ..Progress::begin(verb, since) }
     }
 
-    /// The next step at the time `now`.
-    pub fn next(&self, now: Timestamp, policy: &UnknownOutcomePolicy) -> Ask {
+    /// The step to take at the time `now`. None if the message is early.
+    pub fn next_step(&self, now: Timestamp, policy: &UnknownOutcomePolicy) -> Option<Step> {
         match self.next_at {
-            Some(at) if at.since(now) > CLOCK_SKEW_MS => Ask::Wait(at),
-            _ if !self.verb.rules().looks_first && now.since(self.since) < policy.repeatable_for_ms => Ask::Call,
-            _ => Ask::LookUp,
+            Some(at) if at.since(now) > CLOCK_SKEW_MS => None,
+            _ if !self.verb.rules().looks_first && now.since(self.since) < policy.repeatable_for_ms => Some(Step::Call),
+            _ => Some(Step::LookUp),
         }
     }
 
-    /// The consequence of the answer to `ask`. `spread`, from 0 to 1000, spreads the repetitions of operations that
+    /// The consequence of the answer to `step`. `spread`, from 0 to 1000, spreads the repetitions of operations that
     /// failed at the same time: 0 shortens a wait by a fifth, 1000 leaves it whole.
-    pub fn conclude(
-        &self, ask: Ask, answer: Answer, now: Timestamp, policy: &UnknownOutcomePolicy, spread: u32,
-    ) -> Conclusion {
+    pub fn consequence(
+        &self, step: Step, answer: Answer, now: Timestamp, policy: &UnknownOutcomePolicy, spread: u32,
+    ) -> Consequence {
         let VerbRules { looks_first, absence, may_be_refused, .. } = self.verb.rules();
         // A call invalidates earlier look-ups: it may have created the operation that they did not find.
-        let before = match ask {
-            Ask::Call => &Asking { absent_since: None, ..self.clone() },
-            Ask::LookUp | Ask::Wait(_) => self,
+        let before = match step {
+            Step::Call => &Progress { absent_since: None, ..self.clone() },
+            Step::LookUp => self,
         };
-        let again = |absent| Conclusion::AskAgain(before.after_unknown(absent, now, policy, spread));
-        match (ask, answer) {
-            (Ask::LookUp, Answer::Done(_)) if looks_first => Conclusion::Call,
-            (_, Answer::Done(receipt)) => Conclusion::Ended(Ending::Done(receipt)),
-            (_, Answer::Refused(failure)) if may_be_refused => Conclusion::Ended(Ending::Refused(failure)),
-            (Ask::LookUp, Answer::Absent) => match absence {
+        let ended = |ending| Consequence::Store(Conclusion::Ended(ending));
+        let again = |progress| Consequence::Store(Conclusion::Continue(progress));
+        let unknown = |absent| again(before.after_unknown(absent, now, policy, spread));
+        match (step, answer) {
+            (Step::LookUp, Answer::Done(_)) if looks_first => Consequence::CallNow,
+            (_, Answer::Done(receipt)) => ended(Ending::Done(receipt)),
+            (_, Answer::Refused(failure)) if may_be_refused => ended(Ending::Refused(failure)),
+            (Step::LookUp, Answer::Absent) => match absence {
                 Absence::EndAtLastLookUp => match self.since.plus_millis(policy.last_look_ms) {
                     last_look if last_look.since(now) > CLOCK_SKEW_MS => {
                         let absent_since = self.absent_since.or(Some(now));
-                        Conclusion::AskAgain(Asking { absent_since, ..self.again_at(last_look) })
+                        again(Progress { absent_since, ..self.again_at(last_look) })
                     }
-                    _ => Conclusion::Ended(Ending::NeverDone),
+                    _ => ended(Ending::NeverDone),
                 },
-                Absence::EndIfAbsentTwice if self.absence_is_confirmed(now, policy) => {
-                    Conclusion::Ended(Ending::NeverDone)
-                }
-                Absence::CallAgainIfAbsentTwice if self.absence_is_confirmed(now, policy) => Conclusion::Call,
-                Absence::EndIfAbsentTwice | Absence::CallAgainIfAbsentTwice => again(true),
+                Absence::EndIfAbsentTwice if self.absence_is_confirmed(now, policy) => ended(Ending::NeverDone),
+                Absence::CallAgainIfAbsentTwice if self.absence_is_confirmed(now, policy) => Consequence::CallNow,
+                Absence::EndIfAbsentTwice | Absence::CallAgainIfAbsentTwice => unknown(true),
             },
-            (_, Answer::Refused(_) | Answer::Absent | Answer::Unknown) => again(false),
+            (_, Answer::Refused(_) | Answer::Absent | Answer::Unknown) => unknown(false),
         }
     }
 
-    fn again_at(&self, at: Timestamp) -> Asking {
-        Asking { asks: self.asks.saturating_add(1), next_at: Some(at), ..self.clone() }
+    fn again_at(&self, at: Timestamp) -> Progress {
+        Progress { tries: self.tries.saturating_add(1), next_at: Some(at), ..self.clone() }
     }
 
     /// Whether the first look-up that found nothing was long enough ago.
@@ -333,12 +327,12 @@ impl Asking {
     }
 
     /// The progress after an unknown outcome. `absent`: whether a look-up found nothing.
-    fn after_unknown(&self, absent: bool, now: Timestamp, policy: &UnknownOutcomePolicy, spread: u32) -> Asking {
-        let index = usize::try_from(self.asks).unwrap_or(usize::MAX).min(policy.waits_s.len().saturating_sub(1));
+    fn after_unknown(&self, absent: bool, now: Timestamp, policy: &UnknownOutcomePolicy, spread: u32) -> Progress {
+        let index = usize::try_from(self.tries).unwrap_or(usize::MAX).min(policy.waits_s.len().saturating_sub(1));
         let wait_ms = i64::from(policy.waits_s.get(index).copied().unwrap_or(1)) * 1000;
         let spread_wait_ms = wait_ms - wait_ms / 5 + wait_ms / 5 * i64::from(spread.min(1000)) / 1000;
-        // A wait that begins before 23/24 of the time for which the processor stores the key ends there at the latest. So
-        // one call is planned well before the key is deleted. More calls may follow until then.
+        // In the first 23/24 of the key's life no wait may pass the end of that part. So one call is planned for the
+        // last 1/24, before the processor deletes the key. (With 23 hours: at about 22 hours.)
         let planned_call_at = self.since.plus_millis(policy.repeatable_for_ms - policy.repeatable_for_ms / 24);
         let next_at = match now.plus_millis(spread_wait_ms) {
             _ if absent && self.absent_since.is_none() => now.plus_millis(policy.absent_again_ms),
@@ -346,7 +340,7 @@ impl Asking {
             at => at,
         };
         let absent_since = if absent { self.absent_since.or(Some(now)) } else { self.absent_since };
-        Asking { absent_since, ..self.again_at(next_at) }
+        Progress { absent_since, ..self.again_at(next_at) }
     }
 }
 

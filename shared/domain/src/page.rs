@@ -1,10 +1,11 @@
-//! Pages of lists: their limits and filters, when a page is complete, and whether another page follows.
+//! Pages of lists: their limits, when a page is complete, and whether another page follows.
 
-use crate::currency::Currency;
 use crate::time::Timestamp;
 
 /// The most items of a page.
 pub const LIMIT_MAX: u16 = 100;
+/// The most items of a page whose request names no limit.
+pub const LIMIT_DEFAULT: u16 = 10;
 /// The most candidates that are considered for one page. A page with a rare filter ends after this many. If the store
 /// is slow it ends earlier, by [`PageBuilder::cut`].
 pub const CANDIDATES_MAX: usize = 1000;
@@ -17,8 +18,8 @@ const STEP_MAX: usize = 100;
 pub struct Limit(u16);
 
 impl Limit {
-    /// The limit of a request without a limit: ten.
-    pub const DEFAULT: Limit = Limit(10);
+    /// [`LIMIT_DEFAULT`].
+    pub const DEFAULT: Limit = Limit(LIMIT_DEFAULT);
 
     /// None if `limit` is 0 or above [`LIMIT_MAX`].
     pub fn new(limit: u16) -> Option<Limit> {
@@ -37,28 +38,6 @@ pub struct PageRequest {
     pub created_before: Option<Timestamp>,
     /// The position where the previous page ended. Only items after it are listed. `None` for the first page.
     pub position: Option<String>,
-}
-
-/// The filter of a list. `S` is the type of the resource's status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Filter<S> {
-    /// Only items with this status.
-    pub status: Option<S>,
-    /// Only items in this currency.
-    pub currency: Option<Currency>,
-}
-
-impl<S: PartialEq> Filter<S> {
-    /// Whether every item passes.
-    pub fn is_open(&self) -> bool {
-        self.status.is_none() && self.currency.is_none()
-    }
-
-    /// Whether an item with this status and currency passes.
-    pub fn passes(&self, status: &S, currency: Currency) -> bool {
-        self.status.as_ref().is_none_or(|wanted| wanted == status)
-            && self.currency.is_none_or(|wanted| wanted == currency)
-    }
 }
 
 /// A page of a list.
@@ -266,17 +245,5 @@ mod tests {
     fn a_limit_is_from_1_to_100() {
         assert_eq!([0, 101].map(Limit::new), [None, None]);
         assert_eq!([1, 100].map(Limit::new), [Some(Limit(1)), Some(Limit(100))]);
-    }
-
-    #[test]
-    fn an_item_must_match_status_and_currency() {
-        let currency = |code| Currency::parse(code).unwrap();
-        let filter = Filter { status: Some(1), currency: Some(currency("USD")) };
-        let verdicts =
-            [(1, "USD"), (2, "USD"), (1, "EUR")].map(|(status, code)| filter.passes(&status, currency(code)));
-        assert_eq!(verdicts, [true, false, false]);
-        assert!(!filter.is_open() && !Filter { status: None, ..filter }.is_open());
-        let open: Filter<u8> = Filter { status: None, currency: None };
-        assert!(open.is_open() && open.passes(&2, currency("EUR")));
     }
 }

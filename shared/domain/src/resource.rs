@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::id::{Id, Kind, ObjectId};
 use crate::idempotency::Fingerprint;
-use crate::operation::Asking;
+use crate::operation::Progress;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
 
@@ -105,7 +105,7 @@ pub trait Resource: Serialize + DeserializeOwned + Debug + Clone + Send + Sync +
     fn as_accepted(&self) -> Self;
 
     /// The progress of the present operation. None if the resource does not wait for a processor.
-    fn asking(&self) -> Option<&Asking> {
+    fn progress(&self) -> Option<&Progress> {
         None
     }
 

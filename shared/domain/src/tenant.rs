@@ -2,26 +2,13 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 use crate::id::MerchantId;
-use crate::text::as_text;
+use crate::text::{as_text, serde_as_text};
 
 /// Test mode moves no real money. Data of the two modes never mix.
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    strum::EnumMessage,
-    strum::EnumString,
-    strum::IntoStaticStr,
-    strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Mode {
     /// The sandbox.
@@ -34,7 +21,7 @@ as_text!(Mode);
 
 /// A merchant in one mode, written `mer_…#test`. Every key of its data contains it, so that a tenant can't see another
 /// tenant's data.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Tenant {
     /// The merchant.
     pub merchant: MerchantId,
@@ -56,18 +43,7 @@ impl fmt::Display for Tenant {
     }
 }
 
-impl Serialize for Tenant {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Tenant {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Tenant, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Tenant::parse(&text).ok_or_else(|| serde::de::Error::custom("not a tenant"))
-    }
-}
+serde_as_text!(Tenant, "not a tenant");
 
 #[cfg(test)]
 mod tests {

@@ -57,12 +57,6 @@ macro_rules! as_text {
             }
         }
 
-        impl serde::Serialize for $type {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
-            }
-        }
-
         impl schemars::JsonSchema for $type {
             fn schema_name() -> std::borrow::Cow<'static, str> {
                 $name.into()
@@ -79,16 +73,36 @@ macro_rules! as_text {
             }
         }
 
-        impl<'de> serde::Deserialize<'de> for $type {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
-                let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
-                $type::parse(&text).ok_or_else(|| serde::de::Error::custom(concat!("unknown ", stringify!($type))))
-            }
-        }
+        $crate::text::serde_as_text!($type, concat!("unknown ", stringify!($type)));
     };
 }
 
-pub(crate) use as_text;
+/// Implements serde by the text form, for a type with `Display` and `parse`. `$wrong`: the error if `parse` returns
+/// `None`.
+macro_rules! serde_as_text {
+    (@impl $type:ty, $text:ident, $parsed:expr) => {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let $text = &<String as serde::Deserialize>::deserialize(deserializer)?;
+                $parsed.map_err(serde::de::Error::custom)
+            }
+        }
+    };
+    ($type:ty) => {
+        $crate::text::serde_as_text!(@impl $type, text, Self::parse(text));
+    };
+    ($type:ty, $wrong:expr) => {
+        $crate::text::serde_as_text!(@impl $type, text, Self::parse(text).ok_or($wrong));
+    };
+}
+
+pub(crate) use {as_text, serde_as_text};
 
 #[cfg(test)]
 mod tests {

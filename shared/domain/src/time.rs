@@ -2,9 +2,11 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use time::format_description::well_known::Rfc3339;
 use time::{Date, Month, OffsetDateTime};
+
+use crate::text::serde_as_text;
 
 const MS_PER_DAY: i64 = 86_400_000;
 /// 0001-01-01 and 9999-12-31T23:59:59.999Z: the years with four digits. The year 0 is excluded, because Python and
@@ -120,27 +122,11 @@ impl fmt::Display for Day {
     }
 }
 
-/// Implements serde by the text form, for a type with `Display` and `parse`.
-macro_rules! serde_as_text {
-    ($type:ty) => {
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = String::deserialize(deserializer)?;
-                Self::parse(&text).map_err(serde::de::Error::custom)
-            }
-        }
-    };
-}
 serde_as_text!(Timestamp);
 serde_as_text!(Day);
 
 /// The time after which the table deletes an item.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Expiry(i64);
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use lambda_http::{Error, Request};
 
-use super::http::{serve_http, serve_http_with_query};
+use super::http::serve_http;
 use spillway_runtime::{Context, Parts};
 use spillway_wire::contract::Endpoint;
 use spillway_wire::{Caller, Parameters, Problem, Response};
 
-/// Serves an endpoint without query parameters. The handler is called only with a caller that has access.
+/// Serves an endpoint without query parameters: a request with some is refused. The handler is called only with a
+/// caller that has access.
 pub async fn serve_endpoint<A, P, F, Fut>(endpoint: &'static Endpoint<A>, handle: F) -> Result<(), Error>
 where
     P: Parts,
@@ -18,7 +19,8 @@ where
     Fut: Future<Output = Result<Response, Problem>>,
 {
     let handle = &handle;
-    serve_http(move |context: Arc<Context<P>>, request| async move {
+    serve_http(move |context: Arc<Context<P>>, request, query: Parameters| async move {
+        query.finish()?;
         let answer = match endpoint.authorized(&request, context.now()) {
             Ok(caller) => handle(context, caller, request).await,
             Err(problem) => Err(problem),
@@ -36,7 +38,7 @@ where
     Fut: Future<Output = Result<Response, Problem>>,
 {
     let handle = &handle;
-    serve_http_with_query(move |context: Arc<Context<P>>, request, query| async move {
+    serve_http(move |context: Arc<Context<P>>, request, query| async move {
         let answer = match endpoint.authorized(&request, context.now()) {
             Ok(caller) => handle(context, caller, request, query).await,
             Err(problem) => Err(problem),

@@ -16,38 +16,23 @@ use super::line::InvocationSummary;
 use super::serve::{UNREADABLE, caught, during, refused, run};
 use spillway_runtime::{Context, Parts};
 use spillway_wire::{ApiRequestExt as _, Parameters, Problem, Response, Unreadable};
-use spillway_work::Subject;
+use spillway_work::{Outcome, Owner, Subject};
 
 /// Milliseconds of an invocation that are reserved for sending the answer.
 const ANSWER_MS: i64 = 500;
 
-/// Serves an endpoint without query parameters. A request with query parameters is refused before the handler is
-/// called.
-pub async fn serve_http<P, F, Fut>(handle: F) -> Result<(), Error>
-where
-    P: Parts,
-    F: Fn(Arc<Context<P>>, Request) -> Fut,
-    Fut: Future<Output = Result<Response, Problem>>,
-{
-    serve_http_with_query(|context, request, query: Parameters| match query.finish() {
-        Ok(()) => Either::Left(handle(context, request)),
-        Err(problem) => Either::Right(ready(Err(problem))),
-    })
-    .await
-}
-
-/// Serves an endpoint with query parameters.
+/// Serves requests of API Gateway, each with its query parameters.
 ///
 /// Refusals and panics become answers, because the gateway would answer 502 to an error. A handler that takes too long
 /// is answered with 503 before Lambda ends the invocation. Only an event that is not from API Gateway is an error.
-pub async fn serve_http_with_query<P, F, Fut>(handle: F) -> Result<(), Error>
+pub async fn serve_http<P, F, Fut>(handle: F) -> Result<(), Error>
 where
     P: Parts,
     F: Fn(Arc<Context<P>>, Request, Parameters) -> Fut,
     Fut: Future<Output = Result<Response, Problem>>,
 {
     run(|context: Arc<Context<P>>, invocation, payload: Box<RawValue>| {
-        let mut summary = InvocationSummary::default();
+        let mut summary = InvocationSummary::new(&invocation.request_id, "http");
         let answer = match spillway_wire::read_request(payload.get()) {
             Ok(request) => {
                 summary = summary_of(&request);
@@ -57,14 +42,9 @@ where
             }
             Err(Unreadable::Request { request_id, why }) => {
                 summary.request_id = request_id;
-                summary.source = "http".to_owned();
                 Some(Either::Right(ready(Ok(Err(Problem::malformed_request(why))))))
             }
-            Err(Unreadable::Event) => {
-                summary.request_id = invocation.request_id;
-                summary.source = "http".to_owned();
-                None
-            }
+            Err(Unreadable::Event) => None,
         };
         let during = during(&summary.request_id);
         let handled = async move {
@@ -97,11 +77,12 @@ async fn in_time<P>(
 /// The summary of a request before it is answered.
 fn summary_of(request: &Request) -> InvocationSummary {
     InvocationSummary {
-        request_id: request.request_id().to_owned(),
-        merchant: spillway_wire::caller_merchant(request).to_owned(),
-        source: format!("{} {}", request.method(), request.route()),
+        owner: Owner {
+            merchant: spillway_wire::caller_merchant(request).to_owned(),
+            mode: spillway_wire::caller_mode(request),
+        },
         subjects: spillway_wire::ids_in_path(request).map(Subject::new).collect(),
-        ..InvocationSummary::default()
+        ..InvocationSummary::new(request.request_id(), &format!("{} {}", request.method(), request.route()))
     }
 }
 
@@ -112,10 +93,12 @@ fn rendered(result: Result<Response, Problem>, summary: &mut InvocationSummary) 
         summary.outcome = problem.for_log();
     }
     let response = result.unwrap_or_else(|problem| problem.into_response(&summary.request_id));
-    if let Some(subject) =
-        spillway_wire::subject(&response).map(Subject::new).filter(|subject| !summary.subjects.contains(subject))
-    {
-        summary.subjects.push(subject);
+    if let Some(about) = spillway_wire::about(&response) {
+        let with = about.with.iter().fold(Outcome::default(), Outcome::with);
+        let subject = Subject::new(&about.id).outcome(with);
+        if !summary.subjects.contains(&subject) {
+            summary.subjects.push(subject);
+        }
     }
     if summary.outcome.is_empty() {
         summary.outcome = response.status().as_u16().to_string();

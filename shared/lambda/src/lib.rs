@@ -7,7 +7,7 @@ mod line;
 mod serve;
 
 pub use endpoint::{serve_endpoint, serve_list};
-pub use http::{serve_http, serve_http_with_query};
+pub use http::serve_http;
 pub use serve::{
     Answered, Invocation, UNAUTHORIZED, serve_authorizer, serve_batch, serve_changes, serve_direct, serve_tick,
 };

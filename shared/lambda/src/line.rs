@@ -9,17 +9,25 @@ use spillway_domain::time::Timestamp;
 use tracing_subscriber::filter::LevelFilter;
 
 use spillway_runtime::{Context, Embedded};
-use spillway_work::{Subject, in_lines};
+use spillway_work::{Owner, Subject, in_lines};
 
 /// The part of the log line that depends on the trigger and on the handler.
 #[derive(Debug, Default)]
 pub(super) struct InvocationSummary {
     pub(super) request_id: String,
-    pub(super) merchant: String,
+    pub(super) owner: Owner,
+    /// The operator who invoked the function. Empty in functions that operators do not invoke.
+    pub(super) operator: String,
     pub(super) source: String,
     pub(super) outcome: String,
     pub(super) subjects: Vec<Subject>,
     pub(super) failed: bool,
+}
+
+impl InvocationSummary {
+    pub(super) fn new(request_id: &str, source: &str) -> InvocationSummary {
+        InvocationSummary { request_id: request_id.to_owned(), source: source.to_owned(), ..Default::default() }
+    }
 }
 
 /// The members that identify the invocation of a line. Here and below, empty and zero members are left out, because log
@@ -28,13 +36,15 @@ pub(super) struct InvocationSummary {
 struct Of<'a> {
     function: &'a str,
     request_id: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    merchant: &'a str,
+    #[serde(flatten)]
+    owner: &'a Owner,
 }
 
 /// The members of the first line of every invocation.
 #[derive(Serialize)]
 struct Measures<'a> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    operator: &'a str,
     source: &'a str,
     outcome: &'a str,
     store_ms: u64,
@@ -73,12 +83,13 @@ pub(super) fn write<P>(
     context: &Context<P>, mut summary: InvocationSummary, total: Duration, cold: bool, level: LevelFilter,
 ) {
     let now = context.now();
-    let (merchant, subjects) = in_lines(std::mem::take(&mut summary.subjects));
-    if let Some(merchant) = merchant {
-        summary.merchant = merchant;
+    let (owner, subjects) = in_lines(std::mem::take(&mut summary.subjects));
+    if let Some(owner) = owner {
+        summary.owner = owner;
     }
-    let of = Of { function: &context.process.function, request_id: &summary.request_id, merchant: &summary.merchant };
+    let of = Of { function: &context.process.function, request_id: &summary.request_id, owner: &summary.owner };
     let measures = Measures {
+        operator: &summary.operator,
         source: &summary.source,
         outcome: &summary.outcome,
         store_ms: context.meter.store_ms(),
@@ -138,18 +149,15 @@ mod tests {
     }
 
     fn of_summary(summary: &InvocationSummary) -> (Of<'_>, Measures<'_>) {
-        let of = Of { function: "spillway-fold-balance", request_id: "req-1", merchant: &summary.merchant };
-        let (source, outcome) = (summary.source.as_str(), summary.outcome.as_str());
-        let measures = Measures { source, outcome, store_ms: 3, processor_ms: 0, total_ms: 4, cold: true, retries: 0 };
+        let of = Of { function: "spillway-fold-balance", request_id: "req-1", owner: &summary.owner };
+        let (operator, source, outcome) = (&*summary.operator, &*summary.source, &*summary.outcome);
+        let (store_ms, processor_ms, total_ms) = (3, 0, 4);
+        let measures = Measures { operator, source, outcome, store_ms, processor_ms, total_ms, cold: true, retries: 0 };
         (of, measures)
     }
 
     fn written(shown: bool, severity: tracing::Level, counted: u64) -> String {
-        let summary = InvocationSummary {
-            source: "queue".to_owned(),
-            outcome: "ok 1".to_owned(),
-            ..InvocationSummary::default()
-        };
+        let summary = InvocationSummary { outcome: "ok 1".to_owned(), ..InvocationSummary::new("", "queue") };
         let metrics = Metrics::default();
         metrics.add(Metric::MovementsFolded, counted);
         let (of, measures) = of_summary(&summary);
@@ -190,8 +198,8 @@ mod tests {
 
     /// The parsed lines of an invocation with these subjects.
     fn lines_about(subjects: Vec<Subject>) -> Vec<serde_json::Value> {
-        let (merchant, pages) = in_lines(subjects);
-        let summary = InvocationSummary { merchant: merchant.unwrap_or_default(), ..InvocationSummary::default() };
+        let (owner, pages) = in_lines(subjects);
+        let summary = InvocationSummary { owner: owner.unwrap_or_default(), ..InvocationSummary::default() };
         let (of, measures) = of_summary(&summary);
         let lines = lines(tracing::Level::INFO, Some((of, measures, &pages)), Vec::new(), now());
         lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -208,6 +216,10 @@ mod tests {
         let first =
             serde_json::json!({"id": "pay_1", "outcome": "succeeded", "with": ["txn_1"], "request_id": "req-0"});
         assert_eq!(of_one[0]["subjects"], serde_json::json!([first, {"id": "pay_2"}]));
+        let test =
+            spillway_domain::tenant::Tenant { merchant: acme.clone(), mode: spillway_domain::tenant::Mode::Test };
+        let of_tenant = lines_about(vec![Subject::new("pay_1").of(&test), Subject::new("pay_2").of(&test)]);
+        assert_eq!((&of_tenant[0]["merchant"], &of_tenant[0]["mode"]), (&acme.as_str().into(), &"test".into()));
         let of_two = lines_about(vec![Subject::new("pay_1").of(&acme), Subject::new("pay_2").of(&other)]);
         assert_eq!(of_two[0].get("merchant"), None);
         let named = |id: &str, merchant: &str| serde_json::json!({"id": id, "merchant": merchant});

@@ -21,7 +21,7 @@ use super::line::{self, InvocationSummary};
 use spillway_runtime::settings::Environment;
 use spillway_runtime::{Context, Effects, Metric, Parts, log};
 use spillway_store::WorkItem;
-use spillway_wire::OperatorRequest;
+use spillway_wire::{FromOperator, OperatorRequest};
 use spillway_work::{
     Batch, BatchResponse, ChangesEvent, HasQueues, MessagesEvent, Outcome, StreamChange, Subject, WorkError,
 };
@@ -39,8 +39,8 @@ pub struct Invocation {
 pub const UNAUTHORIZED: &str = "Unauthorized";
 pub(super) const UNREADABLE: &str = "The request can't be read";
 
-/// The assumed milliseconds of an invocation whose deadline has passed (`cargo lambda watch` sends a deadline in 1970).
-const DEADLINE_FALLBACK_MS: i64 = 10_000;
+/// The assumed milliseconds of an invocation whose deadline has passed: `cargo lambda watch` sends a deadline in 1970.
+const DEADLINE_FALLBACK_MS: i64 = 60_000;
 
 /// Serves a queue's messages. `handle` returns a result for each distinct item of the batch, in order. A message whose
 /// item failed comes again after a growing wait. The log line has the outcome of each item.
@@ -53,9 +53,7 @@ where
 {
     run(|context: Arc<Context<P>>, invocation: Invocation, event: MessagesEvent| {
         let batch = Batch::from(event);
-        let mut summary =
-            InvocationSummary { request_id: invocation.request_id.clone(), ..InvocationSummary::default() };
-        summary.source = batch.queue_name().to_owned();
+        let mut summary = InvocationSummary::new(&invocation.request_id, batch.queue_name());
         let during = during(&summary.request_id);
         let results = caught(handle(context.clone(), invocation, batch.items()));
         let handled = async move {
@@ -80,9 +78,9 @@ where
 /// Serves the table's stream. `handle` forwards the changes in order. At the first failure it returns the index of the
 /// change and the error; this change and all changes behind it come again.
 ///
-/// Lambda repeats the changes that a partial batch response names as one batch, and finally gives up the whole batch.
-/// So if the first of several changes failed, this answers with an error. Only an error makes Lambda halve the batch,
-/// until the failing change is alone and the other changes are forwarded.
+/// After a partial batch response, Lambda repeats the remaining changes as one batch, and at last drops that whole
+/// batch. So if the first of several changes failed, this answers with an error. Only an error makes Lambda halve the
+/// batch, until the failing change is alone and the other changes are forwarded.
 pub async fn serve_changes<P, F, Fut>(handle: F) -> Result<(), Error>
 where
     P: Parts,
@@ -91,11 +89,7 @@ where
 {
     run(|context: Arc<Context<P>>, invocation: Invocation, event: ChangesEvent| {
         let changes = event.changes();
-        let mut summary = InvocationSummary {
-            request_id: invocation.request_id,
-            source: "stream".to_owned(),
-            ..InvocationSummary::default()
-        };
+        let mut summary = InvocationSummary::new(&invocation.request_id, "stream");
         summary.subjects = changes.iter().map(StreamChange::subject).collect();
         let during = during(&summary.request_id);
         let handled = caught(handle(context.clone(), changes.clone()));
@@ -129,27 +123,29 @@ where
 #[derive(Debug)]
 pub struct Answered<Out> {
     answer: Out,
-    about: Subject,
+    about: Option<Subject>,
 }
 
 impl<Out> Answered<Out> {
-    /// The answer with its subject.
-    pub fn new(answer: Out, about: Subject) -> Answered<Out> {
-        Answered { answer, about }
+    /// The answer with its subject, if it has one.
+    pub fn new(answer: Out, about: impl Into<Option<Subject>>) -> Answered<Out> {
+        Answered { answer, about: about.into() }
     }
 }
 
-/// Serves a function that an operator invokes. The text of the handler's error is the function's error.
+/// Serves a function that an operator invokes. The text of the handler's error is the function's error. The log line
+/// has the operator.
 pub async fn serve_direct<P, F, Fut, In, Out, E>(handle: F) -> Result<(), Error>
 where
     P: Parts,
-    F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
+    F: Fn(Arc<Context<P>>, Invocation, FromOperator<In>) -> Fut,
     Fut: Future<Output = Result<Answered<Out>, E>>,
     In: OperatorRequest,
     Out: Serialize,
     E: Display,
 {
-    serve_read(handle, |payload| spillway_wire::read_operator_request(payload)).await
+    let operator = |request: &FromOperator<In>| request.operator.to_string();
+    serve_read(handle, |payload| spillway_wire::read_operator_request(payload), operator).await
 }
 
 /// Serves the gateway's authorizer. The text of the handler's error is the function's error.
@@ -162,11 +158,14 @@ where
     Out: Serialize,
     E: Display,
 {
-    serve_read(handle, |payload| serde_json::from_str(payload).map_err(|wrong| format!("{UNREADABLE}: {wrong}."))).await
+    let read = |payload: &str| serde_json::from_str(payload).map_err(|wrong| format!("{UNREADABLE}: {wrong}."));
+    serve_read(handle, read, |_| String::new()).await
 }
 
-/// Serves a function with a payload that `read` parses.
-async fn serve_read<P, F, Fut, In, Out, E>(handle: F, read: impl Fn(&str) -> Result<In, String>) -> Result<(), Error>
+/// Serves a function with a payload that `read` parses. `operator`: the operator that the payload names, or "".
+async fn serve_read<P, F, Fut, In, Out, E>(
+    handle: F, read: impl Fn(&str) -> Result<In, String>, operator: impl Fn(&In) -> String,
+) -> Result<(), Error>
 where
     P: Parts,
     F: Fn(Arc<Context<P>>, Invocation, In) -> Fut,
@@ -175,10 +174,10 @@ where
     E: Display,
 {
     run(|context, invocation: Invocation, payload: Box<RawValue>| {
-        let request_id = invocation.request_id.clone();
-        let mut summary = InvocationSummary { request_id, source: "invoke".to_owned(), ..InvocationSummary::default() };
+        let mut summary = InvocationSummary::new(&invocation.request_id, "invoke");
         let parsed = read(payload.get());
         let unreadable = parsed.is_err();
+        summary.operator = parsed.as_ref().map(&operator).unwrap_or_default();
         let during = during(&summary.request_id);
         let handled = parsed.map(|input| caught(handle(context, invocation, input)));
         let handled = async move {
@@ -198,7 +197,7 @@ where
                 Err(message) => message.clone(),
             };
             let result = result.map(|Answered { answer, about }| {
-                summary.subjects.push(about);
+                summary.subjects.extend(about);
                 answer
             });
             (result.map_err(refused), summary)
@@ -217,11 +216,7 @@ where
     E: Display,
 {
     run(|context, invocation: Invocation, _: Value| {
-        let mut summary = InvocationSummary {
-            request_id: invocation.request_id.clone(),
-            source: "schedule".to_owned(),
-            ..InvocationSummary::default()
-        };
+        let mut summary = InvocationSummary::new(&invocation.request_id, "schedule");
         let during = during(&summary.request_id);
         let handled = caught(handle(context, invocation));
         let handled = async move {

@@ -26,8 +26,8 @@ const CALL_DEADLINE: Duration = Duration::from_secs(8);
 
 /// API Gateway's limit: keys of one page.
 const PAGE_MAX: i32 = 500;
-/// The longest wait after the first try, and after any try, in milliseconds. It doubles with each try. Changes within
-/// the same second conflict (AWS Support, quoted in serverless/serverless#12064).
+/// The upper bound, in milliseconds, of the random wait after the first try, and the largest such bound. The bound
+/// doubles with each try. Changes within the same second conflict (AWS Support, quoted in serverless/serverless#12064).
 const WAIT_MS: (u32, u32) = (500, 4_000);
 /// Milliseconds that must remain until the end of the invocation for another try.
 const TRY_MS: i64 = 5_000;
@@ -97,8 +97,8 @@ impl PlanKeys {
 }
 
 /// Creates the merchant's key if it is missing, and adds it to the merchant's plan. This is idempotent: after repeated,
-/// concurrent or interrupted calls, one key exists, and it is in the plan. While API Gateway is busy, this tries again
-/// until `deadline` is near.
+/// concurrent or interrupted calls, one key exists, and it is in the plan. It tries while API Gateway is busy, until
+/// `deadline` is near.
 pub async fn provide<P: AsRef<PlanKeys>>(
     context: &Context<P>, merchant: &Merchant, deadline: Timestamp,
 ) -> Result<(), PlanKeyError> {
@@ -133,8 +133,8 @@ async fn try_provide(keys: &PlanKeys, merchant: &Merchant) -> Result<(), PlanKey
     let id = match find(gateway, Some(&name), value).await? {
         Some(id) => id,
         None => match create(gateway, &name, value).await {
-            // Two keys can't have the same value. So a concurrent call has created the key, or it exists under another
-            // name, such as the name of the table before a restore.
+            // Two keys can't have the same value. So a concurrent call has created the key, or the key has another name.
+            // For example, its name begins with the name that the table had before a restore.
             Err(PlanKeyError::Busy) => find(gateway, None, value).await?.ok_or(PlanKeyError::Busy)?,
             created => created?,
         },

@@ -2,8 +2,6 @@
 
 mod sandbox;
 
-use std::fmt;
-
 use spillway_domain::operation::{Answer, Operation, UnknownOutcomePolicy};
 use spillway_domain::tenant::Mode;
 
@@ -43,12 +41,6 @@ pub fn unknown_outcome(environment: &Environment<'_>) -> Result<UnknownOutcomePo
 /// The processors of one deployment.
 pub struct Processors {
     sandbox: Sandbox,
-}
-
-impl fmt::Debug for Processors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Processors")
-    }
 }
 
 impl Processors {

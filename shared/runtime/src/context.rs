@@ -1,6 +1,5 @@
 //! The context of a handler: its parts, the effects, and the counts of the invocation.
 
-use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -68,12 +67,6 @@ pub struct Start<'a> {
     pub metrics: &'a Arc<Metrics>,
 }
 
-impl fmt::Debug for Start<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Start")
-    }
-}
-
 /// The clients and settings that a function works with. Each part reads its own environment variables. So a function
 /// does not start if one of them is missing, and the template gives it only these.
 pub trait Parts: Sized {
@@ -98,12 +91,6 @@ pub struct Context<P> {
     pub process: Process,
     effects: Effects,
     parts: P,
-}
-
-impl<P> fmt::Debug for Context<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("process", &self.process).finish_non_exhaustive()
-    }
 }
 
 impl<P> Deref for Context<P> {

@@ -1,5 +1,6 @@
 //! The runtime of a function: its settings, the configuration of its AWS clients, the effects that a test can replace
-//! (clock, randomness, sleep, HTTP client), and the counts of an invocation. This crate knows no endpoint and no table.
+//! (clock, randomness, sleep, HTTP client), and the counts of an invocation. This crate knows no endpoint,
+//! no key and no item of the table.
 
 mod context;
 pub mod log;

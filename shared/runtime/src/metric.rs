@@ -1,10 +1,11 @@
 //! Metrics in CloudWatch's embedded metric format: members of an invocation's log line from which CloudWatch makes
 //! metrics. This file has their names, their units and what each counts.
 //!
-//! A change is counted after its commit is confirmed (one exception is documented below), and written when the
-//! invocation ends. So a repeated message never counts the change again. A change is not counted if the process dies in
-//! between, or if the confirmation of its commit is lost. So the metrics show trends; the exact numbers are in the
-//! table. (In rare cases CloudWatch itself counts a line twice.)
+//! A change is counted after its commit is confirmed. So a repeated message never counts the change again. A change is
+//! not counted if the confirmation of its commit is lost, or if the process dies before the invocation's line is
+//! written. Two metrics, marked below, count an action at the processor before the commit, because a failed commit could
+//! hide the action. So the metrics show trends; the exact numbers are in the table. (In rare cases CloudWatch itself
+//! counts a line twice.)
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -27,12 +28,13 @@ pub enum Metric {
     PaymentsSucceeded,
     /// Payments that became `failed`, including declined ones.
     PaymentsFailed,
-    /// Calls with an unknown outcome, each stored in its payment or refund.
+    /// Calls and look-ups that left an outcome unknown, each stored in its payment or refund.
     OutcomesUnknown,
-    /// Charges that appeared after their payment had failed, and were undone. This metric is counted before the commit,
-    /// so that no charge is missed. Two copies of a message that undo the same charge count it twice.
+    /// Charges that appeared after their payment had failed, and were undone. Counted before the commit, so that no charge
+    /// is missed. Two copies of a message that undo the same charge count it twice.
     LateChargesUndone,
     /// Operations that two look-ups did not find at the processor, and that were called again with the same key.
+    /// Counted before the commit, too. Two copies of a message that both call count two.
     OperationsCalledAgain,
     /// The duration of each call of the processor, with any outcome.
     ProcessorLatency,
@@ -44,6 +46,22 @@ pub enum Metric {
     WebhooksFailed,
     /// The time from an event to its delivery, if the first attempt delivered it. That attempt is made at once.
     WebhookLatency,
+    /// Deliveries that became final without success, because the last attempt failed or the endpoint is disabled.
+    WebhooksGivenUp,
+    /// A gauge of each sweep: payments and refunds that wait for the processor, at most 200 of each partition of the
+    /// index `due`. A failed payment that waits for its last look-up is one of them.
+    OperationsUnfinished,
+    /// A gauge of each sweep: how long the oldest of them has waited, without those that wait only for the last
+    /// look-up and those whose message is still on its way. 0 if there is none.
+    OldestOperation,
+    /// A gauge of each sweep: events that some endpoint may still have to get, at most 200 of each partition.
+    EventsUndelivered,
+    /// A gauge of each sweep: the age of the oldest of these events. 0 if there is none.
+    OldestEvent,
+    /// A gauge of each sweep: deliveries that wait for an attempt, at most 200 of each partition.
+    DeliveriesWaiting,
+    /// A gauge of each sweep: the age of the oldest event of these deliveries. 0 if there is none.
+    OldestDelivery,
     /// Messages that the sweep sent for overdue items.
     DueEnqueued,
     /// Claims of items that were claimed at least twice before and are still unfinished, which points to a fault.
@@ -60,6 +78,8 @@ pub enum Metric {
 pub enum Unit {
     /// The values of an invocation are added up.
     Count,
+    /// The age of the oldest item at the time of the line.
+    Seconds,
     /// Each value is written by itself, so that CloudWatch can compute percentiles.
     Milliseconds,
 }
@@ -76,10 +96,15 @@ impl Metric {
             | Metric::MovementsFolded
             | Metric::WebhooksDelivered
             | Metric::WebhooksFailed
+            | Metric::WebhooksGivenUp
+            | Metric::OperationsUnfinished
+            | Metric::EventsUndelivered
+            | Metric::DeliveriesWaiting
             | Metric::DueEnqueued
             | Metric::DueOverdue
             | Metric::WorkFailed
             | Metric::ItemsUnreadable => Unit::Count,
+            Metric::OldestOperation | Metric::OldestEvent | Metric::OldestDelivery => Unit::Seconds,
             Metric::ProcessorLatency | Metric::WebhookLatency => Unit::Milliseconds,
         }
     }
@@ -99,8 +124,13 @@ impl Metrics {
         let values = all.entry(metric).or_default();
         match (metric.unit(), values.first_mut()) {
             (Unit::Count, Some(sum)) => *sum = sum.saturating_add(value),
-            (Unit::Count, None) | (Unit::Milliseconds, _) => values.push(value),
+            (Unit::Count, None) | (Unit::Seconds | Unit::Milliseconds, _) => values.push(value),
         }
+    }
+
+    /// Sets a gauge: what there is now. A 0 is written too.
+    pub fn set(&self, metric: Metric, value: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(metric, vec![value]);
     }
 
     /// Adds a number of occurrences to a count.
@@ -225,6 +255,19 @@ mod tests {
         let metrics = Metrics::default();
         metrics.add_all(Metric::DueEnqueued, 0);
         assert!(lines(&metrics).is_empty());
+    }
+
+    #[test]
+    fn a_gauge_is_written_once_also_if_it_is_zero() {
+        let metrics = Metrics::default();
+        metrics.set(Metric::OldestEvent, 0);
+        metrics.set(Metric::EventsUndelivered, 3);
+        metrics.set(Metric::EventsUndelivered, 2);
+        let lines = lines(&metrics);
+        assert_eq!((&lines[0]["OldestEvent"], &lines[0]["EventsUndelivered"]), (&json!(0), &json!(2)));
+        let definitions =
+            json!([{"Name": "EventsUndelivered", "Unit": "Count"}, {"Name": "OldestEvent", "Unit": "Seconds"}]);
+        assert_eq!((lines.len(), &lines[0]["_aws"]["CloudWatchMetrics"][0]["Metrics"]), (1, &definitions));
     }
 
     #[test]

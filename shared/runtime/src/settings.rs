@@ -45,12 +45,6 @@ impl fmt::Debug for SettingError {
 #[derive(Clone, Copy)]
 pub struct Environment<'a>(&'a dyn Fn(&str) -> Option<String>);
 
-impl fmt::Debug for Environment<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Environment")
-    }
-}
-
 impl<'a> Environment<'a> {
     /// The environment whose variables `get` returns by name.
     pub fn new(get: &'a dyn Fn(&str) -> Option<String>) -> Environment<'a> {

@@ -89,15 +89,13 @@ impl Store {
         Ok(read.naming(keys::currency_of_movement))
     }
 
-    /// Movements for the next fold of one part of a balance. Returns from each of the part's shards its readable
-    /// movements with the oldest value dates: its share of twice [`FOLD_MAX`], and one more for each of its keys in
-    /// `folding`, the movements that the last fold has already added. Some of these may be in the result, because their
-    /// items may exist still. The caller removes them with [`Balance::unfolded`], and has nothing left only if the part
-    /// has no other readable movement.
+    /// Movements for the next fold of one part of a balance: from each of the part's shards the readable movements with
+    /// the oldest value dates. From each shard it reads a quarter of twice [`FOLD_MAX`], and as many more as `folding`
+    /// names there. `folding` names the movements that the last fold has already added, whose items may still exist. So
+    /// they never hide a new movement. The caller removes them with [`Balance::unfolded`].
     pub async fn oldest_movements(
         &self, tenant: &Tenant, currency: Currency, part: u16, folding: &[MovementKey],
     ) -> Result<Vec<Movement>, StoreError> {
-        // The movements that the last fold has already added may still exist. The limit leaves room for them.
         let mut already_folded: HashMap<String, usize> = HashMap::new();
         for key in folding {
             *already_folded.entry(keys::movement(tenant, key).pk).or_default() += 1;

@@ -3,8 +3,9 @@
 //!
 //! A single write is a plain call, several writes are a transaction. The SDK repeats a call whose reply was lost. A
 //! transaction carries a token by which DynamoDB recognizes the repetition. A plain call stores a random `writer` in
-//! the item: if a condition fails and the item has this `writer`, the write had succeeded. A plain call that adds to a
-//! number has the condition that the `writer` is a different one, so that it adds once.
+//! the item: if a condition fails and the item has this `writer`, the write had succeeded. An edit that
+//! adds to a number also requires that the item does not have this call's `writer` yet. So a repetition fails instead
+//! of adding twice.
 
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use super::reason::{self, Failed};
 use super::{Item, Store, StoreError, TableKey, text};
 
 /// The attribute that identifies a plain write: random text, new for each write.
-const WRITER: &str = "writer";
+pub(super) const WRITER: &str = "writer";
 /// Tries of a contended commit. A conflict with another transaction fails one try.
 const CONTENDED_ATTEMPTS_MAX: u32 = 12;
 /// The longest time for all tries of such a commit.
@@ -40,7 +41,8 @@ pub enum Committed<R> {
     Refused(R),
 }
 
-/// Makes the caller's refusal. The argument is the item that the failed condition found, or None if there is no item.
+/// Makes the caller's refusal: the result that the caller gets if a condition of the write fails. The argument is the
+/// item that the failed condition found, or None if there is no item.
 type Refusal<'a, R> = Box<dyn FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a>;
 
 /// Writes that are stored together or not at all. If a condition of the first write fails, its refusal is returned, even
@@ -78,12 +80,10 @@ impl<'a, R> Commit<'a, R> {
     pub(super) fn create(
         self, item: Item, refused: impl FnOnce(&Store, Item) -> Result<R, StoreError> + Send + 'a,
     ) -> Result<Commit<'a, R>, StoreError> {
-        let key = TableKey::of(&item).ok_or_else(|| StoreError::Corrupt("an item has no key".to_owned()))?;
-        let refused = |store: &Store, found: Option<Item>| match found {
+        self.replace(item, vec![Test::Absent], |store, found| match found {
             Some(found) => refused(store, found),
             None => Err(StoreError::Corrupt("a failed condition came without its item".to_owned())),
-        };
-        Ok(self.with(key, Action::Put(item), vec![Test::Absent], Box::new(refused)))
+        })
     }
 
     /// Adds a put of an item whose key is derived from another item of this commit. That item is new or changes its
@@ -91,6 +91,16 @@ impl<'a, R> Commit<'a, R> {
     pub(super) fn follow(self, item: Item) -> Result<Commit<'a, R>, StoreError> {
         let named = TableKey::of(&item).map(|key| format!("{} {}", key.pk, key.sk)).unwrap_or_default();
         self.create(item, move |_, _| Err(StoreError::Corrupt(format!("{named} is there already"))))
+    }
+
+    /// Adds a put that replaces the item with this key. If a test fails, `refused` is called. The argument is the item
+    /// that the failed condition found, or None if there is no item.
+    pub(super) fn replace(
+        self, item: Item, tests: Vec<Test>,
+        refused: impl FnOnce(&Store, Option<Item>) -> Result<R, StoreError> + Send + 'a,
+    ) -> Result<Commit<'a, R>, StoreError> {
+        let key = TableKey::of(&item).ok_or_else(|| StoreError::Corrupt("an item has no key".to_owned()))?;
+        Ok(self.with(key, Action::Put(item), tests, Box::new(refused)))
     }
 
     /// Adds an edit of an item. If a test fails, `refused` is called. The argument is the item that the failed condition

@@ -7,7 +7,7 @@ use spillway_domain::time::Timestamp;
 
 use super::edit::Edit;
 use super::expression::{Comparison, Test};
-use super::kinds::due_space;
+use super::kinds::due_group;
 use super::{EXPIRES_AT, Item, Store, StoreError, TableKey, WorkItem, keys, number, text};
 
 /// The most keys read from one partition of the index at a time.
@@ -17,10 +17,10 @@ pub(super) const DUE: [&str; 3] = ["due", "due_at", "due_claims"];
 /// The longest time, in milliseconds, by which a claim moves the due time: one day.
 const CLAIM_MS_MAX: i64 = 86_400_000;
 
-/// A group of items that may be overdue. The three groups are swept separately, so that a dead endpoint's backlog does
-/// not delay payments.
+/// A due group: items with due times that are swept together. The three groups are swept separately, so that a dead
+/// endpoint's backlog does not delay payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DueSpace {
+pub enum DueGroup {
     /// Payments, refunds and balances.
     Money,
     /// Events.
@@ -29,25 +29,25 @@ pub enum DueSpace {
     Deliveries,
 }
 
-impl DueSpace {
+impl DueGroup {
     /// All groups, the most important first.
-    pub const ALL: [DueSpace; 3] = [DueSpace::Money, DueSpace::Events, DueSpace::Deliveries];
+    pub const ALL: [DueGroup; 3] = [DueGroup::Money, DueGroup::Events, DueGroup::Deliveries];
 
     /// Partitions of the index over which the group is spread. Never lower it: items in the removed partitions would no
     /// longer be swept.
     pub fn shards(self) -> u16 {
         match self {
-            DueSpace::Money | DueSpace::Events => 64,
-            DueSpace::Deliveries => 16,
+            DueGroup::Money | DueGroup::Events => 64,
+            DueGroup::Deliveries => 16,
         }
     }
 
     /// The group's name in keys.
     pub fn as_str(self) -> &'static str {
         match self {
-            DueSpace::Money => "money",
-            DueSpace::Events => "events",
-            DueSpace::Deliveries => "deliveries",
+            DueGroup::Money => "money",
+            DueGroup::Events => "events",
+            DueGroup::Deliveries => "deliveries",
         }
     }
 }
@@ -77,19 +77,36 @@ impl Due {
     }
 }
 
-/// An overdue item.
+/// An unfinished item, as the index shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Overdue {
+pub struct Unfinished {
     /// The item, as its message names it.
     pub item: WorkItem,
     due: Due,
+}
+
+impl Unfinished {
+    /// The position by due time. Texts sort as times do. An item with a smaller position is due earlier.
+    pub fn due_at(&self) -> &str {
+        &self.due.at
+    }
+
+    /// Whether the item is due at `now`.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        *self.due.at <= *now.to_string()
+    }
+
+    /// Claims of the item since its due time was set.
+    pub fn claims(&self) -> u32 {
+        self.due.claims
+    }
 }
 
 /// An overdue item, claimed for enqueuing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     /// The item, as it was before the claim.
-    pub overdue: Overdue,
+    pub overdue: Unfinished,
     /// Claims since the due time was set, including this one.
     pub claims: u32,
 }
@@ -105,15 +122,16 @@ impl Store {
 
     /// The attributes that make the item with this key due, with 0 claims. Empty if items of this kind are never due.
     pub(super) fn due(&self, key: &TableKey, at: Timestamp) -> Vec<(String, AttributeValue)> {
-        let Some(space) = due_space(key) else { return Vec::new() };
+        let Some(space) = due_group(key) else { return Vec::new() };
         let values = [text(keys::due_partition(space, key)), text(at.to_string()), number(0)];
         DUE.into_iter().map(str::to_owned).zip(values).collect()
     }
 
-    /// The overdue items of one partition, the longest overdue first, at most [`SWEEP_MAX`]. An item whose key no
-    /// message can name is logged and skipped, so that such items can't fill the page.
-    pub async fn overdue(&self, space: DueSpace, shard: u16, now: Timestamp) -> Result<Vec<Overdue>, StoreError> {
-        let mut overdue = Vec::new();
+    /// The unfinished items of one partition, the first due first, at most [`SWEEP_MAX`]. So overdue items come first.
+    /// An item whose key no message can name is logged and skipped if it is overdue, so that such items can't fill the
+    /// page.
+    pub async fn unfinished(&self, space: DueGroup, shard: u16, now: Timestamp) -> Result<Vec<Unfinished>, StoreError> {
+        let mut unfinished = Vec::new();
         let mut from = None;
         loop {
             let page = self
@@ -121,36 +139,38 @@ impl Store {
                 .query()
                 .table_name(&self.table)
                 .index_name("due")
-                .key_condition_expression("due = :due AND due_at <= :now")
+                .key_condition_expression("due = :due")
                 .expression_attribute_values(":due", text(keys::due_partition_at(space, shard)))
-                .expression_attribute_values(":now", text(now.to_string()))
                 .limit(i32::from(SWEEP_MAX))
                 .set_exclusive_start_key(from)
                 .send()
                 .await
                 .map_err(StoreError::from_sdk)?;
-            overdue.extend(page.items.unwrap_or_default().iter().filter_map(|row| self.overdue_row(row)));
+            unfinished.extend(page.items.unwrap_or_default().iter().filter_map(|row| self.unfinished_row(row, now)));
             from = page.last_evaluated_key;
-            if from.is_none() || overdue.len() >= usize::from(SWEEP_MAX) {
-                overdue.truncate(usize::from(SWEEP_MAX));
-                return Ok(overdue);
+            if from.is_none() || unfinished.len() >= usize::from(SWEEP_MAX) {
+                unfinished.truncate(usize::from(SWEEP_MAX));
+                return Ok(unfinished);
             }
         }
     }
 
-    fn overdue_row(&self, row: &Item) -> Option<Overdue> {
-        let key = TableKey::of(row);
-        let overdue = key.as_ref().and_then(|key| Some(Overdue { item: WorkItem::of(key)?, due: Due::of(row)? }));
-        if overdue.is_none() {
-            self.unreadable(key, "it is due, but no work is known for its key");
+    fn unfinished_row(&self, row: &Item, now: Timestamp) -> Option<Unfinished> {
+        let (key, due) = (TableKey::of(row), Due::of(row)?);
+        match key.as_ref().and_then(WorkItem::of) {
+            Some(item) => Some(Unfinished { item, due }),
+            None if *due.at <= *now.to_string() => {
+                self.unreadable(key, "it is due, but no work is known for its key");
+                None
+            }
+            None => None,
         }
-        overdue
     }
 
     /// Claims an overdue item by moving its due time forward: by `claim_s` seconds, doubled with each claim, at most a
     /// day. None if the item was finished or claimed by another sweep, or if it has expired. (The number of claims
     /// comes from the index. It changes only together with the due time, which the condition compares.)
-    pub async fn claim(&self, overdue: Overdue, now: Timestamp, claim_s: u32) -> Result<Option<Claim>, StoreError> {
+    pub async fn claim(&self, overdue: Unfinished, now: Timestamp, claim_s: u32) -> Result<Option<Claim>, StoreError> {
         let claims = overdue.due.claims.saturating_add(1);
         let wait_ms = (i64::from(claim_s) * 1000).saturating_mul(1 << (claims - 1).min(20)).min(CLAIM_MS_MAX);
         let edit =

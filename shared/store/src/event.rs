@@ -1,20 +1,28 @@
 //! Events and their deliveries.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use spillway_domain::event::{Event, EventType};
-use spillway_domain::id::{EndpointId, EventId, ObjectId};
+use spillway_domain::id::{EndpointId, EndpointKind, EventId, Kind as _, ObjectId};
+use spillway_domain::operator::OperatorAction;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::{Expiry, Timestamp};
-use spillway_domain::webhook::{Delivery, DeliveryStatus};
+use spillway_domain::webhook::{Delivery, DeliveryStatus, WebhookEndpoint};
 
+use super::commit::{Commit, Committed};
 use super::due::{DUE, Due};
 use super::edit::Edit;
-use super::expression::Test;
-use super::{Created, Item, Readable, Store, StoreError, keys, number, text, to_item};
+use super::expression::{Comparison, Test};
+use super::{Created, EXPIRES_AT, Item, Readable, Store, StoreError, WAKE, attribute, keys, number, text, to_item};
 use spillway_wire::view::{EventView, Shown};
 
-/// The most pending deliveries that one page contains.
-const PENDING_PAGE: usize = 100;
+/// The most deliveries that one page of an endpoint's list contains.
+const DELIVERIES_PAGE: usize = 100;
+/// The most deliveries that one transaction sends again. DynamoDB accepts 100 writes: each delivery needs one, and one
+/// each for its event and its endpoint; the operator's action is one more.
+pub const REDELIVERIES_MAX: usize = 33;
 
 /// A stored event. It contains the object as it was shown when the event happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +47,19 @@ pub struct StoredEvent {
     /// The due time that was read with the event. None if it had none.
     #[serde(skip)]
     pub due: Option<Due>,
+}
+
+/// A delivery that is to be sent again, with its event and its endpoint as they were read.
+#[derive(Debug, Clone)]
+pub struct Redelivery {
+    /// The event.
+    pub event: Arc<StoredEvent>,
+    /// The receiving endpoint.
+    pub endpoint: WebhookEndpoint,
+    /// The delivery as it was read.
+    pub before: Delivery,
+    /// The delivery as it is to be stored.
+    pub after: Delivery,
 }
 
 impl StoredEvent {
@@ -97,7 +118,7 @@ impl Store {
 
     /// All stored deliveries of an event. Deliveries that can't be read are returned as ids of their endpoints.
     pub async fn deliveries(&self, tenant: &Tenant, event: &EventId) -> Result<Readable<Delivery>, StoreError> {
-        self.query(&keys::deliveries(tenant, event), "we_", None, |item| self.read(item)).await
+        self.query(&keys::deliveries(tenant, event), EndpointKind::PREFIX, None, |item| self.read(item)).await
     }
 
     /// The delivery of an event to an endpoint. None if it does not exist.
@@ -135,11 +156,23 @@ impl Store {
     }
 
     /// A page of the events of an endpoint's pending deliveries: the oldest first, from behind the event `after`, at
-    /// most [`PENDING_PAGE`]. The second value is whether the page is full, so that more may follow. The index may lack
-    /// a delivery that was stored a moment ago.
+    /// most [`DELIVERIES_PAGE`]. The second value is whether the page is full, so that more may follow. The index may
+    /// lack a delivery that was stored a moment ago.
     pub async fn pending_deliveries(
         &self, tenant: &Tenant, endpoint: &EndpointId, after: Option<&EventId>,
     ) -> Result<(Vec<EventId>, bool), StoreError> {
+        let partition = keys::pending_deliveries(tenant, endpoint);
+        self.listed_events(partition, after.map_or(keys::ENDS.0, EventId::as_str)).await
+    }
+
+    /// The same for an endpoint's final deliveries that have failed at least once, from behind the text `after`.
+    pub async fn failed_deliveries(
+        &self, tenant: &Tenant, endpoint: &EndpointId, after: &str,
+    ) -> Result<(Vec<EventId>, bool), StoreError> {
+        self.listed_events(keys::failed_deliveries(tenant, endpoint), after).await
+    }
+
+    async fn listed_events(&self, partition: String, after: &str) -> Result<(Vec<EventId>, bool), StoreError> {
         let page = self
             .client
             .query()
@@ -148,15 +181,55 @@ impl Store {
             .key_condition_expression("#partition = :partition AND #sort > :after")
             .expression_attribute_names("#partition", keys::LISTING.0)
             .expression_attribute_names("#sort", keys::LISTING.1)
-            .expression_attribute_values(":partition", text(keys::pending_deliveries(tenant, endpoint)))
-            .expression_attribute_values(":after", text(after.map_or(keys::ENDS.0, EventId::as_str)))
-            .limit(i32::try_from(PENDING_PAGE).unwrap_or(i32::MAX))
+            .expression_attribute_values(":partition", text(partition))
+            .expression_attribute_values(":after", text(after))
+            .limit(i32::try_from(DELIVERIES_PAGE).unwrap_or(i32::MAX))
             .send()
             .await
             .map_err(StoreError::from_sdk)?;
         let event = |row: &Item| EventId::parse(row.get(keys::LISTING.1)?.as_s().ok()?).ok();
         let rows = page.items.unwrap_or_default();
-        Ok((rows.iter().filter_map(event).collect(), rows.len() == PENDING_PAGE))
+        Ok((rows.iter().filter_map(event).collect(), rows.len() == DELIVERIES_PAGE))
+    }
+
+    /// The time until which an event that is sent again at `now` is stored at least.
+    pub fn event_expiry(&self, now: Timestamp) -> Result<Expiry, StoreError> {
+        Ok(Expiry::after(now, self.event_retention_days()?))
+    }
+
+    /// Stores deliveries that are to be sent again and the operator's action, in one transaction, and raises their
+    /// `wake`: the stream then brings the messages for their attempts. Their events are stored as long as they are. At
+    /// most [`REDELIVERIES_MAX`].
+    /// Refused if an event has expired, an endpoint was changed or deleted, or a delivery is no longer as it was read.
+    pub async fn redeliver(
+        &self, tenant: &Tenant, redeliveries: &[Redelivery], action: &OperatorAction,
+    ) -> Result<Committed<()>, StoreError> {
+        let now = number(action.created_at.seconds());
+        let exists = || Test::LacksOrCompares(EXPIRES_AT, Comparison::Above, now.clone());
+        let (mut events, mut endpoints) = (BTreeMap::new(), BTreeMap::new());
+        for Redelivery { event, endpoint, after, .. } in redeliveries {
+            let expires_at = events.entry(&event.id).or_insert(event.expires_at);
+            *expires_at = after.expires_at.max(*expires_at);
+            endpoints.insert(&endpoint.meta.id, endpoint.meta.version);
+        }
+        let mut commit = Commit::new().contended();
+        // An event comes first, because a refused commit reads the first item, which needs a right of the function.
+        for (event, expires_at) in events {
+            let edit = Edit::new().set(EXPIRES_AT, number(expires_at.seconds()));
+            commit = commit.edit(keys::event(tenant, event), edit, vec![Test::Exists, exists()], |_, _| Ok(()));
+        }
+        for Redelivery { before, after, .. } in redeliveries {
+            let (before_item, after_item) = (self.delivery_item(tenant, before)?, self.delivery_item(tenant, after)?);
+            let edit = Edit::between(&before_item, &after_item, &DUE).add(WAKE, 1);
+            let status = attribute(&before.status)?;
+            let when = vec![Test::is("status", status), Test::is("attempts", number(before.attempts)), exists()];
+            commit = commit.edit(keys::delivery(tenant, &before.event, &before.endpoint), edit, when, |_, _| Ok(()));
+        }
+        for (endpoint, version) in endpoints {
+            let unchanged = vec![Test::is("version", number(version))];
+            commit = commit.check(keys::webhook_endpoint(tenant, endpoint), unchanged, |_, _| Ok(()));
+        }
+        self.commit(commit.by_operator(action)?).await
     }
 
     /// The item of a delivery. A pending delivery is due some time after its next attempt, because its message usually

@@ -24,6 +24,8 @@ pub(super) enum Test {
     Compares(&'static str, Comparison, AttributeValue),
     /// The item does not have the attribute, or the comparison is true. (A dot in the path leads into a map.)
     LacksOrCompares(&'static str, Comparison, AttributeValue),
+    /// Every attribute of this item has the same value still.
+    Unchanged(Item),
 }
 
 /// A comparison of an attribute with a value. Times are texts of a fixed width, so they compare as times do.
@@ -95,6 +97,7 @@ impl Test {
                 let found = item.and_then(|item| at(item, path));
                 found.is_none_or(|found| comparison.holds(Some(found), value))
             }
+            Test::Unchanged(read) => read.iter().all(|(name, value)| Comparison::Is.holds(attribute(name), value)),
         }
     }
 }
@@ -149,6 +152,11 @@ impl Expression {
             Test::LacksOrCompares(path, comparison, value) => {
                 let path = self.path(path.split('.'));
                 format!("(attribute_not_exists({path}) OR {path} {} {})", comparison.operator(), self.value(value))
+            }
+            Test::Unchanged(read) => {
+                let equal =
+                    read.into_iter().map(|(name, value)| format!("{} = {}", self.name(&name), self.value(value)));
+                equal.collect::<Vec<_>>().join(" AND ")
             }
         }
     }

@@ -1,29 +1,42 @@
 //! Every key of the table. The tenant is part of the keys of its data, so another tenant's id finds nothing.
 //!
 //! ```text
-//! item              pk                     sk                             index listing              index due, while
-//! merchant          mer_…                  merchant                       merchants, time#id
-//! API key           key#<sha256>           key
-//!   its id          mer_…#keys             key_…
-//! payment           T#pay_…                payment                        T#payments#s, time#id      asking a processor
-//! refund            T#re_…                 refund                         T#pay_…#refunds, time#id   asking a processor
-//! journal entry     T#journal#s            txn_…
-//! movement          T#movements#s          move#USD#2026-02-02#txn_…
-//! balance, part 0   T#balances             USD                                                       always: the next day
-//! balance, part p   T#balances#p           USD                                                       always: the next day
-//! event             T#events#s             evt_…                                                     not all delivered
-//! delivery          T#evt_…                we_…                           T#we_…#pending, evt_…      pending
-//!   final, failed once                                                    T#we_…#deliveries, evt_…
-//! webhook endpoint  T#webhooks             we_…
-//!   how many        T#webhooks             count
-//!   deleted         T#webhooks             gone#we_…
-//! sandbox call      sandbox#pay_…          the idempotency key
+//! item               pk             sk                         listing            listing_at  due, while
+//! merchant           mer_…          merchant                   merchants          time#id
+//! API key            key#<sha256>   key
+//!   its id           mer_…#keys     key_…
+//! operator action    mer_…#actions  time#request id
+//! payment            T#pay_…        payment                    T#payments#s       time#id     it waits for a processor
+//! refund             T#re_…         refund                     T#pay_…#refunds    time#id     it waits for a processor
+//! journal entry      T#journal#s    txn_…
+//! movement           T#movements#s  move#USD#2026-02-02#txn_…
+//! balance, part 0    T#balances     USD                                                       always: the next day
+//! balance, part p    T#balances#p   USD                                                       always: the next day
+//! event              T#events#s     evt_…                                                     a delivery is missing
+//! delivery           T#evt_…        we_…
+//!   pending                                                    T#we_…#pending     evt_…       always
+//!   final, and an attempt has failed                           T#we_…#deliveries  evt_…
+//! webhook endpoint   T#webhooks     we_…
+//!   count of all     T#webhooks     count
+//!   deleted          T#webhooks     gone#we_…
+//! sandbox call       sandbox#pay_…  the idempotency key
 //! ```
 //!
-//! T is `mer_…#test` or `mer_…#live`, s a shard of the merchant. Times have a fixed width, so that keys sort by time.
+//! `pk` and `sk` are the table key. `listing` and `listing_at` are the partition and sort key in the index `listing`.
+//! The last column says how long the item has a due time: an event until every endpoint that wants it has a delivery,
+//! pending or final. T is `mer_…#test` or `mer_…#live`, s a shard of the merchant. `time#id` is the time of creation
+//! with a fixed width, so that it sorts by time, then `#` and the id. So a test payment in shard 3 has
+//!
+//! ```text
+//! pk          mer_…#test#pay_…
+//! sk          payment
+//! listing     mer_…#test#payments#3
+//! listing_at  2026-01-31T12:00:00.123Z#pay_…
+//! ```
+//!
 //! Two more indexes find a payment by the merchant's own values: `reference` in the partition `T#reference#value#s`,
-//! and `customer` in `T#customer#value#s`, both sorted by time#id. The partitions of the index `due` are `due#money#n`,
-//! `due#events#n` and `due#deliveries#n`.
+//! and `customer` in `T#customer#value#s`, both sorted by `listing_at`. The partitions of the index `due` are
+//! `due#money#n`, `due#events#n` and `due#deliveries#n`, sorted by the due time.
 
 use std::collections::HashMap;
 
@@ -32,20 +45,28 @@ use serde::{Deserialize, Serialize};
 use spillway_domain::currency::Currency;
 use spillway_domain::id::{EndpointId, EntryId, EventId, Id, MerchantId, ObjectId, shard_of};
 use spillway_domain::ledger::MovementKey;
+use spillway_domain::operator::OperatorAction;
 use spillway_domain::resource::{Finder, Resource};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 
 use super::Item;
-use super::due::DueSpace;
+use super::due::DueGroup;
 
+/// The names of partitions, as they stand in partition keys behind the tenant.
+pub(super) const MOVEMENTS: &str = "movements";
+pub(super) const BALANCES: &str = "balances";
+pub(super) const EVENTS: &str = "events";
+pub(super) const WEBHOOKS: &str = "webhooks";
 /// The prefix of the sort keys of movements.
 pub const MOVEMENT_PREFIX: &str = "move#";
 
 /// The names of the attributes of an item's key.
 pub(super) const TABLE: (&str, &str) = ("pk", "sk");
-/// The names of the attributes of the index `listing`: partition key and sort key.
-pub(super) const LISTING: (&str, &str) = ("listing", "listing_at");
+/// The names of the attributes of the index `listing`: partition key and sort key. The first is the index's name too.
+pub const LISTING: (&str, &str) = ("listing", "listing_at");
+/// The partition of all merchants in the index `listing`.
+pub const MERCHANTS: &str = "merchants";
 /// Texts that sort before and behind every sort key.
 pub(super) const ENDS: (&str, &str) = ("0", "~");
 
@@ -65,7 +86,7 @@ impl Listing {
 }
 
 /// The key of an item.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TableKey {
     /// The partition key.
     pub pk: String,
@@ -79,7 +100,7 @@ impl TableKey {
     }
 
     /// The key of an item, or of a row of an index. None if it is incomplete.
-    pub(super) fn of(item: &Item) -> Option<TableKey> {
+    pub fn of(item: &HashMap<String, AttributeValue>) -> Option<TableKey> {
         let text = |name| item.get(name)?.as_s().ok().cloned();
         Some(TableKey { pk: text("pk")?, sk: text("sk")? })
     }
@@ -89,7 +110,8 @@ impl TableKey {
         MovementKey::parse(self.sk.strip_prefix(MOVEMENT_PREFIX)?)
     }
 
-    pub(super) fn attributes(&self) -> Item {
+    /// The key in the form of the SDK: attribute values by name.
+    pub fn attributes(&self) -> HashMap<String, AttributeValue> {
         let text = |value: &String| AttributeValue::S(value.clone());
         HashMap::from([("pk".to_owned(), text(&self.pk)), ("sk".to_owned(), text(&self.sk))])
     }
@@ -151,7 +173,7 @@ pub fn journal_entry(tenant: &Tenant, id: &EntryId) -> TableKey {
 
 /// The partition of a shard's movements.
 pub fn movements(tenant: &Tenant, shard: u16) -> String {
-    format!("{tenant}#movements#{shard}")
+    format!("{tenant}#{MOVEMENTS}#{shard}")
 }
 
 /// The key of a movement. Its shard is the one that its entry's id names.
@@ -178,7 +200,7 @@ pub(super) fn currency_of_balance(sk: &str) -> Option<&str> {
 /// The partition of one part of a tenant's balances. Each part has its own partition, so that folds are spread over
 /// them.
 pub fn balances(tenant: &Tenant, part: u16) -> String {
-    if part == 0 { format!("{tenant}#balances") } else { format!("{tenant}#balances#{part}") }
+    if part == 0 { format!("{tenant}#{BALANCES}") } else { format!("{tenant}#{BALANCES}#{part}") }
 }
 
 /// The key of one part of a balance.
@@ -188,7 +210,7 @@ pub fn balance(tenant: &Tenant, currency: Currency, part: u16) -> TableKey {
 
 /// The key of an event. Its shard is the one that its id names.
 pub fn event(tenant: &Tenant, id: &EventId) -> TableKey {
-    TableKey::new(format!("{tenant}#events#{}", id.shard()), id.as_str())
+    TableKey::new(format!("{tenant}#{EVENTS}#{}", id.shard()), id.as_str())
 }
 
 /// The partition of an event's deliveries.
@@ -211,14 +233,19 @@ pub fn pending_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &End
     Listing { partition: pending_deliveries(tenant, endpoint), sort: event.to_string() }
 }
 
+/// The partition of an endpoint's final deliveries that failed at least once in the index `listing`.
+pub fn failed_deliveries(tenant: &Tenant, endpoint: &EndpointId) -> String {
+    format!("{tenant}#{endpoint}#deliveries")
+}
+
 /// The key in the index `listing` of a final delivery that failed at least once, in the list of its endpoint.
 pub fn failed_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Listing {
-    Listing { partition: format!("{tenant}#{endpoint}#deliveries"), sort: event.to_string() }
+    Listing { partition: failed_deliveries(tenant, endpoint), sort: event.to_string() }
 }
 
 /// The partition of a tenant's webhook endpoints.
 pub fn webhook_endpoints(tenant: &Tenant) -> String {
-    format!("{tenant}#webhooks")
+    format!("{tenant}#{WEBHOOKS}")
 }
 
 /// The key of a webhook endpoint.
@@ -243,7 +270,7 @@ pub fn merchant(id: &MerchantId) -> TableKey {
 
 /// The key of a merchant in the index `listing`.
 pub fn merchant_listing(created_at: Timestamp, id: &MerchantId) -> Listing {
-    Listing { partition: "merchants".to_owned(), sort: format!("{created_at}#{id}") }
+    Listing { partition: MERCHANTS.to_owned(), sort: format!("{created_at}#{id}") }
 }
 
 /// The key of the API key item that the authorizer finds by the hash of the secret.
@@ -251,9 +278,24 @@ pub fn api_key(sha256: &str) -> TableKey {
     TableKey::new(format!("key#{sha256}"), "key")
 }
 
+/// The partition of a merchant's API keys by their ids.
+pub fn api_keys(merchant: &MerchantId) -> String {
+    format!("{merchant}#keys")
+}
+
 /// The key of the API key item that operators find by its id. It makes issuing idempotent.
 pub fn api_key_id(merchant: &MerchantId, id: &str) -> TableKey {
-    TableKey::new(format!("{merchant}#keys"), id)
+    TableKey::new(api_keys(merchant), id)
+}
+
+/// The partition of the operators' actions on a merchant and its API keys.
+pub fn operator_actions(merchant: &MerchantId) -> String {
+    format!("{merchant}#actions")
+}
+
+/// The key of an operator's action. It sorts by time.
+pub fn operator_action(action: &OperatorAction) -> TableKey {
+    TableKey::new(operator_actions(&action.merchant), action.position())
 }
 
 /// The key of the sandbox's record of calls for our reference with one idempotency key.
@@ -262,11 +304,11 @@ pub fn sandbox_call(reference: &str, idempotency_key: &str) -> TableKey {
 }
 
 /// The partition of the index `due` for an item. It depends only on the item's key.
-pub fn due_partition(space: DueSpace, key: &TableKey) -> String {
+pub fn due_partition(space: DueGroup, key: &TableKey) -> String {
     due_partition_at(space, shard_of(&format!("{}#{}", key.pk, key.sk), space.shards()))
 }
 
 /// One partition of the index `due`.
-pub fn due_partition_at(space: DueSpace, shard: u16) -> String {
+pub fn due_partition_at(space: DueGroup, shard: u16) -> String {
     format!("due#{}#{shard}", space.as_str())
 }

@@ -1,15 +1,19 @@
-//! The kinds of items that may need work. One table has for each kind: the pattern of its key, the queue of its
-//! messages, the stream changes that bring a message, and its group of due times. Messages, the stream's filter, the
-//! sweep and the log are derived from it.
+//! The kinds of items that may need work. The list `WORK` has for each kind: the pattern of its key, the queue of its
+//! messages, the stream changes that bring a message, and its due group. Messages, the stream's filter, the sweep and
+//! the log are derived from it.
 
 use serde::{Deserialize, Serialize};
 use spillway_domain::currency::Currency;
+use spillway_domain::id::{EndpointKind, EventKind, Kind as _, PaymentKind, RefundKind};
 use spillway_domain::payment::Payment;
 use spillway_domain::refund::Refund;
 use spillway_domain::resource::Resource;
 use spillway_domain::tenant::Tenant;
 
-use super::due::DueSpace;
+use self::Name::{Both, ModeAndCurrency, Partition, Sort};
+use self::Pattern::{Begins, Is};
+use self::QueueName::{Folds, Processor, Webhooks};
+use super::due::DueGroup::{self, Deliveries, Events, Money};
 use super::keys::{self, TableKey};
 
 /// A kind of item that may need work.
@@ -69,8 +73,8 @@ pub(super) enum Pattern {
 impl Pattern {
     fn matches(self, text: &str) -> bool {
         match self {
-            Pattern::Is(this) => text == this,
-            Pattern::Begins(prefix) => text.starts_with(prefix),
+            Is(this) => text == this,
+            Begins(prefix) => text.starts_with(prefix),
             Pattern::Currency => Currency::parse(text).is_ok(),
         }
     }
@@ -89,7 +93,7 @@ pub(super) enum Name {
     ModeAndCurrency,
 }
 
-/// A row of the table: the work for items whose keys match two patterns.
+/// An entry of the list `WORK`: the work for items whose keys match two patterns.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Work {
     pub(super) kind: WorkKind,
@@ -102,88 +106,77 @@ pub(super) struct Work {
     inserted: bool,
     /// Whether an item brings a message when its counter `wake` changes.
     woken: bool,
-    /// The group of due times of unfinished items. None if such items are never due.
-    due: Option<DueSpace>,
+    /// The due group of unfinished items. None if such items are never due.
+    due: Option<DueGroup>,
 }
 
-/// The table of kinds. The first matching row counts.
+/// All kinds of work. The first matching entry counts.
 const WORK: &[Work] = &[
-    resource::<Payment>(WorkKind::Payment, "pay_"),
-    resource::<Refund>(WorkKind::Refund, "re_"),
-    Work {
-        kind: WorkKind::Balance,
-        partition: Pattern::Is("movements"),
-        sort: Pattern::Begins(keys::MOVEMENT_PREFIX),
-        name: Name::ModeAndCurrency,
-        queue: QueueName::Folds,
-        inserted: true,
-        woken: false,
-        due: None,
-    },
-    Work {
-        kind: WorkKind::Balance,
-        partition: Pattern::Is("balances"),
-        sort: Pattern::Currency,
-        name: Name::ModeAndCurrency,
-        queue: QueueName::Folds,
-        inserted: false,
-        woken: false,
-        due: Some(DueSpace::Money),
-    },
-    Work {
-        kind: WorkKind::Event,
-        partition: Pattern::Is("events"),
-        sort: Pattern::Begins("evt_"),
-        name: Name::Sort,
-        queue: QueueName::Webhooks,
-        inserted: true,
-        woken: false,
-        due: Some(DueSpace::Events),
-    },
-    Work {
-        kind: WorkKind::Delivery,
-        partition: Pattern::Begins("evt_"),
-        sort: Pattern::Begins("we_"),
-        name: Name::Both,
-        queue: QueueName::Webhooks,
-        inserted: false,
-        woken: true,
-        due: Some(DueSpace::Deliveries),
-    },
-    Work {
-        kind: WorkKind::WebhookEndpoint,
-        partition: Pattern::Is("webhooks"),
-        sort: Pattern::Begins("we_"),
-        name: Name::Sort,
-        queue: QueueName::Webhooks,
-        inserted: false,
-        woken: true,
-        due: None,
-    },
+    // kind, partition key, sort key, name in the log, queue, whether (a new item, a wake) brings a message, due times
+    row(
+        WorkKind::Payment,
+        Begins(PaymentKind::PREFIX),
+        Is(Payment::NAME),
+        Partition,
+        Processor,
+        (true, true),
+        Some(Money),
+    ),
+    row(
+        WorkKind::Refund,
+        Begins(RefundKind::PREFIX),
+        Is(Refund::NAME),
+        Partition,
+        Processor,
+        (true, true),
+        Some(Money),
+    ),
+    row(
+        WorkKind::Balance,
+        Is(keys::MOVEMENTS),
+        Begins(keys::MOVEMENT_PREFIX),
+        ModeAndCurrency,
+        Folds,
+        (true, false),
+        None,
+    ),
+    row(WorkKind::Balance, Is(keys::BALANCES), Pattern::Currency, ModeAndCurrency, Folds, (false, false), Some(Money)),
+    row(WorkKind::Event, Is(keys::EVENTS), Begins(EventKind::PREFIX), Sort, Webhooks, (true, false), Some(Events)),
+    row(
+        WorkKind::Delivery,
+        Begins(EventKind::PREFIX),
+        Begins(EndpointKind::PREFIX),
+        Both,
+        Webhooks,
+        (false, true),
+        Some(Deliveries),
+    ),
+    row(
+        WorkKind::WebhookEndpoint,
+        Is(keys::WEBHOOKS),
+        Begins(EndpointKind::PREFIX),
+        Sort,
+        Webhooks,
+        (false, true),
+        None,
+    ),
 ];
 
-/// The row of a resource with operations at a card processor.
-const fn resource<T: Resource>(kind: WorkKind, id_prefix: &'static str) -> Work {
-    Work {
-        kind,
-        partition: Pattern::Begins(id_prefix),
-        sort: Pattern::Is(T::NAME),
-        name: Name::Partition,
-        queue: QueueName::Processor,
-        inserted: true,
-        woken: true,
-        due: Some(DueSpace::Money),
-    }
+const fn row(
+    kind: WorkKind, partition: Pattern, sort: Pattern, name: Name, queue: QueueName, (inserted, woken): (bool, bool),
+    due: Option<DueGroup>,
+) -> Work {
+    Work { kind, partition, sort, name, queue, inserted, woken, due }
 }
 
 /// Whether a stream record of this item brings a message. `inserted`: the item is new. `woken`: its counter `wake`
 /// changed.
-pub fn wakes(key: &TableKey, inserted: bool, woken: bool) -> bool {
+pub fn brings_message(key: &TableKey, inserted: bool, woken: bool) -> bool {
     known(key).is_some_and(|(_, work)| inserted && work.inserted || woken && work.woken)
 }
 
-/// The group of due times of an item with this key. None if such an item is never due.
-pub(super) fn due_space(key: &TableKey) -> Option<DueSpace> {
+/// The due group of an item with this key. None if such an item is never due.
+pub(super) fn due_group(key: &TableKey) -> Option<DueGroup> {
     known(key).and_then(|(_, work)| work.due)
 }
 
@@ -192,8 +185,8 @@ pub fn stream_filters() -> [serde_json::Value; 2] {
     let mut sorts: Vec<serde_json::Value> = Vec::new();
     for work in WORK.iter().filter(|work| work.inserted) {
         let sort = match work.sort {
-            Pattern::Is(this) => serde_json::json!(this),
-            Pattern::Begins(prefix) => serde_json::json!({"prefix": prefix}),
+            Is(this) => serde_json::json!(this),
+            Begins(prefix) => serde_json::json!({"prefix": prefix}),
             Pattern::Currency => continue,
         };
         sorts.push(sort);
@@ -224,7 +217,7 @@ impl Parsed {
     }
 }
 
-/// The parsed partition key and the row for a key. None if no work is known for it.
+/// The parsed partition key and the entry of `WORK` for a key. None if no work is known for it.
 pub(super) fn known(key: &TableKey) -> Option<(Parsed, &'static Work)> {
     let parsed = Parsed::of(&key.pk)?;
     let work = WORK.iter().find(|work| work.partition.matches(&parsed.partition) && work.sort.matches(&key.sk))?;
@@ -255,7 +248,7 @@ mod tests {
         keys::movement(&tenant(), &MovementKey { currency: usd(), value_date, entry })
     }
 
-    /// One key for each row of the table, with its kind and the item's names in the log.
+    /// One key for each entry of `WORK`, with its kind and the item's names in the log.
     fn samples() -> Vec<(TableKey, WorkKind, Vec<String>)> {
         let tenant = tenant();
         let (pay, re) = (PaymentId::derive(&["p"]), RefundId::derive(&["r"]));
@@ -297,6 +290,7 @@ mod tests {
             keys::merchant(&merchant_id),
             keys::api_key("00"),
             keys::api_key_id(&merchant_id, "key_1"),
+            other(keys::operator_actions(&merchant_id), "2026-01-31T12:00:00.000Z#r"),
             keys::webhook_endpoint_count(&tenant),
             keys::journal_entry(&tenant, &EntryId::derive(&["t"])),
             keys::sandbox_call("pay_1", "authorize"),
@@ -327,8 +321,9 @@ mod tests {
 
     #[test]
     fn inserted_and_woken_items_bring_messages() {
-        let woken =
-            |inserted, woken| samples().into_iter().map(|(key, ..)| wakes(&key, inserted, woken)).collect::<Vec<_>>();
+        let woken = |inserted, woken| {
+            samples().into_iter().map(|(key, ..)| brings_message(&key, inserted, woken)).collect::<Vec<_>>()
+        };
         //                            payment, balance, movement, event, delivery, endpoint, refund
         assert_eq!(woken(true, false), [true, false, true, true, false, false, true]);
         assert_eq!(woken(false, true), [true, false, false, false, true, true, true]);
@@ -336,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn the_templates_stream_filters_match_the_table() {
+    fn the_templates_stream_filters_match_the_list() {
         let template = spillway_tests::Template::read();
         let patterns = template.events().into_iter().filter(|(_, kind, _)| *kind == "DynamoDB");
         let patterns = patterns.flat_map(|(_, _, event)| event["FilterCriteria"]["Filters"].as_array().unwrap());
@@ -347,8 +342,8 @@ mod tests {
 
     #[test]
     fn each_kind_is_due_in_its_own_space() {
-        let spaces: Vec<_> = samples().into_iter().map(|(key, ..)| due_space(&key)).collect();
-        let (money, events, deliveries) = (DueSpace::Money, DueSpace::Events, DueSpace::Deliveries);
+        let spaces: Vec<_> = samples().into_iter().map(|(key, ..)| due_group(&key)).collect();
+        let (money, events, deliveries) = (DueGroup::Money, DueGroup::Events, DueGroup::Deliveries);
         assert_eq!(spaces, [Some(money), Some(money), None, Some(events), Some(deliveries), None, Some(money)]);
     }
 }

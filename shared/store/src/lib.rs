@@ -11,12 +11,14 @@ mod due;
 mod edit;
 mod event;
 mod expression;
+mod items;
 mod journal;
 pub mod keys;
 mod kinds;
 mod listing;
 mod merchant;
 mod merchants;
+mod operator;
 mod parts;
 mod propagation;
 mod reading;
@@ -41,10 +43,11 @@ use spillway_domain::id::hex;
 pub use api_key::IssuedKey;
 pub use balance::BalancePart;
 pub use commit::Committed;
-pub use due::{Claim, Due, DueSpace, Overdue, SWEEP_MAX};
-pub use event::StoredEvent;
+pub use due::{Claim, Due, DueGroup, SWEEP_MAX, Unfinished};
+pub use event::{REDELIVERIES_MAX, Redelivery, StoredEvent};
+pub use items::{ItemKind, StoredItem};
 pub use keys::TableKey;
-pub use kinds::{QueueName, WorkKind, stream_filters, wakes};
+pub use kinds::{QueueName, WorkKind, brings_message, stream_filters};
 pub use merchants::Merchants;
 pub use parts::{StoreOnly, StoreWithEvents};
 pub use propagation::{Propagation, ShardsAhead};
@@ -84,12 +87,6 @@ pub struct Store {
     random: Random,
     sleep: SharedAsyncSleep,
     metrics: Arc<Metrics>,
-}
-
-impl fmt::Debug for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Store").field("table", &self.table).finish_non_exhaustive()
-    }
 }
 
 impl Store {

@@ -6,6 +6,7 @@ use std::pin::pin;
 use aws_sdk_dynamodb::config::AsyncSleep as _;
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::future::{Either, select, try_join_all};
+use serde::de::DeserializeOwned;
 use spillway_domain::page::{Page, PageBuilder, PageRequest};
 use spillway_domain::resource::Finder;
 
@@ -31,9 +32,10 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Rows of the index `listing`, which has keys only. DynamoDB can't read an index strongly, so an item that was
-    /// written a moment ago may be missing. A client that pages past its position misses the item.
+    /// written a moment ago may be missing. A client that has paged past the item's position by then misses it.
     pub(super) const LISTING: Rows = Rows { index: Some("listing"), attributes: keys::LISTING };
-    /// Rows of the index of a merchant's own value. It has keys only and may be behind, too.
+    /// Rows of an index of the merchant's own values, such as `reference`. It has keys only and may lack the newest items,
+    /// too.
     pub(super) const fn finder(finder: Finder) -> Rows {
         let (index, partition) = keys::finder_index(finder);
         Rows { index: Some(index), attributes: (partition, keys::LISTING.1) }
@@ -59,6 +61,13 @@ pub(super) struct List {
     pub(super) from: Option<String>,
     /// The upper bound, excluded. None if the list has no upper bound.
     pub(super) before: Option<String>,
+}
+
+impl List {
+    /// The list of all rows of one partition.
+    pub(super) fn whole(rows: Rows, partition: String) -> List {
+        List { rows, partitions: vec![partition], from: None, before: None }
+    }
 }
 
 impl Store {
@@ -105,6 +114,17 @@ impl Store {
             }
         }
         Ok(builder.overflowed() || merge.has_more().await?)
+    }
+
+    /// The items behind these rows of an index, read strongly, in the order of the rows. None for an item that does not
+    /// pass or can't be read.
+    pub(super) async fn behind<T: DeserializeOwned>(
+        &self, rows: Vec<Item>, passes: impl Fn(&T) -> bool,
+    ) -> Result<Vec<Option<T>>, StoreError> {
+        let unreadable = || StoreError::Corrupt("a row of the index has no key".to_owned());
+        let keys: Option<Vec<TableKey>> = rows.iter().map(TableKey::of).collect();
+        let items = self.get_all(&keys.ok_or_else(unreadable)?).await?;
+        Ok(items.into_iter().map(|item| item.and_then(|item| self.read(item).ok()).filter(&passes)).collect())
     }
 
     /// The items with these keys, read strongly, in the order of the keys. None for a key without an item.

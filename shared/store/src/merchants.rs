@@ -1,6 +1,5 @@
 //! A cache of merchants.
 
-use std::fmt;
 use std::sync::Arc;
 
 use spillway_domain::id::MerchantId;
@@ -15,12 +14,6 @@ pub struct Merchants {
     store: Store,
     cache: Cache<MerchantId, Arc<Merchant>>,
     now: Clock,
-}
-
-impl fmt::Debug for Merchants {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Merchants").field("store", &self.store).finish_non_exhaustive()
-    }
 }
 
 impl Merchants {

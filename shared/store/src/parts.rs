@@ -5,7 +5,6 @@ use spillway_runtime::{Parts, SettingError, Start};
 use crate::Store;
 
 /// The parts of most endpoints: only the store.
-#[derive(Debug)]
 pub struct StoreOnly {
     /// The table.
     pub store: Store,
@@ -18,7 +17,6 @@ impl Parts for StoreOnly {
 }
 
 /// The parts of endpoints that write events: only the store.
-#[derive(Debug)]
 pub struct StoreWithEvents {
     /// The table.
     pub store: Store,

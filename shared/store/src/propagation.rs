@@ -74,41 +74,31 @@ impl ShardsAhead {
 mod tests {
     use super::*;
 
-    /// Calls `read` with an environment of these variables.
-    fn with<T>(variables: &[(&str, &str)], read: impl Fn(&Environment<'_>) -> T) -> T {
-        let value =
-            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        read(&Environment::new(&value))
-    }
-
-    fn effective_at(store_deadline_ms: &str, cache_s: &str) -> Timestamp {
-        let variables = [("STORE_DEADLINE_MS", store_deadline_ms), ("CACHE_SECONDS", cache_s)];
-        with(&variables, Propagation::read).unwrap().effective_at(Timestamp::from_millis(500))
+    fn propagation(store_deadline_s: u64, cache_s: u32) -> Propagation {
+        Propagation { store_deadline: Duration::from_secs(store_deadline_s), cache_s }
     }
 
     #[test]
     fn a_change_is_known_when_the_last_old_copy_has_expired() {
         let at = Timestamp::from_millis;
+        let effective_at = |deadline_s, cache_s| propagation(deadline_s, cache_s).effective_at(at(500));
         // 3 s for the write, 10 s for the authorizer that read just before it, 60 s in the cache, 1 s between clocks.
-        assert_eq!(effective_at("3000", "60"), at(74_500));
-        assert_eq!(effective_at("9000", "1"), at(21_500));
+        assert_eq!(effective_at(3, 60), at(74_500));
+        assert_eq!(effective_at(9, 1), at(21_500));
         // Without a cache, every request after the write is authorized with a new read.
-        assert_eq!(effective_at("3000", "0"), at(4_500));
-    }
-
-    fn shards_from(cache_s: &str, ahead_s: &str) -> Timestamp {
-        let variables = [("STORE_DEADLINE_MS", "3000"), ("CACHE_SECONDS", cache_s), ("SHARDS_AHEAD_SECONDS", ahead_s)];
-        with(&variables, ShardsAhead::read).unwrap().shards_from(Timestamp::from_millis(500))
+        assert_eq!(effective_at(3, 0), at(4_500));
     }
 
     #[test]
     fn more_shards_are_in_force_when_no_request_reads_fewer() {
         let at = Timestamp::from_millis;
-        assert_eq!(shards_from("60", "3600"), at(3_600_500));
+        let shards_from =
+            |cache_s, seconds| ShardsAhead { propagation: propagation(3, cache_s), seconds }.shards_from(at(500));
+        assert_eq!(shards_from(60, 3_600), at(3_600_500));
         // The 74 s of the test above, and 10 s for a request that arrived just before their end.
-        assert_eq!(shards_from("60", "0"), at(84_500));
-        assert_eq!(shards_from("60", "85"), at(85_500));
-        assert_eq!([shards_from("0", "0"), shards_from("0", "5")], [at(500), at(5_500)]);
+        assert_eq!(shards_from(60, 0), at(84_500));
+        assert_eq!(shards_from(60, 85), at(85_500));
+        assert_eq!([shards_from(0, 0), shards_from(0, 5)], [at(500), at(5_500)]);
     }
 
     #[test]

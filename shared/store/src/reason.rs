@@ -120,19 +120,13 @@ impl ClassifyRetry for Conflicts {
     fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
         let Some(Err(error)) = context.output_or_error() else { return RetryAction::NoActionIndicated };
         let Some(error) = error.as_operation_error() else { return RetryAction::NoActionIndicated };
-        let conflict = if let Some(error) = error.downcast_ref::<TransactWriteItemsError>() {
-            match error {
-                TransactWriteItemsError::TransactionCanceledException(canceled) => {
-                    canceled.cancellation_reasons().iter().any(|reason| passing(reason).is_some())
-                }
-                _ => false,
+        let put = error.downcast_ref::<PutItemError>().and_then(ProvideErrorMetadata::code);
+        let update = error.downcast_ref::<UpdateItemError>().and_then(ProvideErrorMetadata::code);
+        let conflict = match error.downcast_ref() {
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                canceled.cancellation_reasons().iter().any(|reason| passing(reason).is_some())
             }
-        } else if let Some(error) = error.downcast_ref::<PutItemError>() {
-            error.code() == Some("TransactionConflictException")
-        } else if let Some(error) = error.downcast_ref::<UpdateItemError>() {
-            error.code() == Some("TransactionConflictException")
-        } else {
-            false
+            _ => put.or(update) == Some("TransactionConflictException"),
         };
         // A throttling error takes half as much of the client's retry quota as a transient error.
         if conflict { RetryAction::throttling_error() } else { RetryAction::NoActionIndicated }

@@ -2,10 +2,11 @@
 
 use spillway_domain::change::{Adjustment, Change};
 use spillway_domain::id::{Id, ObjectId};
-use spillway_domain::operation::Asking;
+use spillway_domain::operation::{Progress, Verb};
 use spillway_domain::page::{Page, PageRequest};
 use spillway_domain::resource::{Creation, Finder, Resource};
 use spillway_domain::tenant::Tenant;
+use spillway_domain::time::Timestamp;
 
 use super::balance::movement_item;
 use super::commit::{Commit, Committed};
@@ -13,7 +14,7 @@ use super::due::DUE;
 use super::edit::Edit;
 use super::expression::{Comparison, Test};
 use super::listing::{List, Rows};
-use super::{Item, Store, StoreError, TableKey, attribute, keys, number, text, to_item};
+use super::{Item, Store, StoreError, TableKey, WorkItem, attribute, keys, number, text, to_item};
 use spillway_wire::view::Shown;
 
 /// How a creation ended.
@@ -37,9 +38,9 @@ enum Refused<T: Resource> {
 }
 
 /// The attribute with the state of the operation at the processor.
-const ASKING: &str = "asking";
+const PROGRESS: &str = "asking";
 /// Attributes that change without a new version.
-const UNVERSIONED: [&str; 4] = [ASKING, DUE[0], DUE[1], DUE[2]];
+const UNVERSIONED: [&str; 4] = [PROGRESS, DUE[0], DUE[1], DUE[2]];
 
 /// The resources that a list contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,15 @@ impl Store {
         self.get(&keys::resource::<T>(tenant, id)).await
     }
 
+    /// The time since which a payment or refund waits for the outcome of its operation at the processor. None if it
+    /// does not wait, if it waits only for the last look-up after its failure, or if it can't be read (its consumer
+    /// logs that).
+    pub async fn waiting_since(&self, item: &WorkItem) -> Result<Option<Timestamp>, StoreError> {
+        let stored = self.get_item(item.key()).await?.and_then(|mut item| item.remove(PROGRESS));
+        let progress: Option<Progress> = stored.and_then(|stored| serde_dynamo::from_attribute_value(stored).ok());
+        Ok(progress.filter(|progress| progress.verb != Verb::Undo).map(|progress| progress.since))
+    }
+
     /// A page of a tenant's resources of one type over `shards` shards, filtered by `passes` (`everything`: all pass).
     /// An index lists the keys, so a resource that was accepted a moment ago may be missing. The resources themselves
     /// are read strongly. A resource that can't be read is left out.
@@ -100,14 +110,7 @@ impl Store {
             from: request.created_from.map(|time| time.to_string()),
             before: request.created_before.map(|time| time.to_string()),
         };
-        self.page(list, request, everything, async |rows| {
-            let unreadable = || StoreError::Corrupt("a row of the index has no key".to_owned());
-            let keys: Option<Vec<TableKey>> = rows.iter().map(TableKey::of).collect();
-            let items = self.get_all(&keys.ok_or_else(unreadable)?).await?;
-            let read = items.into_iter().map(|item| item.and_then(|item| self.read(item).ok()).filter(&passes));
-            Ok(read.collect())
-        })
-        .await
+        self.page(list, request, everything, async |rows| self.behind(rows, &passes).await).await
     }
 
     /// Commits a resource's next state and due time with the consequences of the change. Condition: its version and
@@ -119,9 +122,9 @@ impl Store {
         let mut when =
             vec![Test::is("version", number(before.meta().version)), Test::is("status", attribute(&before.status())?)];
         if before.meta().version == after.meta().version {
-            when.push(match before.asking() {
-                Some(asking) => Test::is(ASKING, attribute(asking)?),
-                None => Test::Lacks(ASKING),
+            when.push(match before.progress() {
+                Some(progress) => Test::is(PROGRESS, attribute(progress)?),
+                None => Test::Lacks(PROGRESS),
             });
         }
         let edit = Edit::between(&to_item(&key, before)?, &self.with_due_time(&key, after)?, &UNVERSIONED);
@@ -171,15 +174,15 @@ impl Store {
     /// because the message for that call usually comes earlier.
     fn with_due_time<T: Resource>(&self, key: &TableKey, resource: &T) -> Result<Item, StoreError> {
         let mut item = to_item(key, resource)?;
-        if let Some(asking) = resource.asking() {
-            item.extend(self.due(key, self.first_due(next_ask(asking))?));
+        if let Some(progress) = resource.progress() {
+            item.extend(self.due(key, self.first_due(next_step_at(progress))?));
         }
         Ok(item)
     }
 }
 
-fn next_ask(asking: &Asking) -> spillway_domain::time::Timestamp {
-    asking.next_at.unwrap_or(asking.since)
+fn next_step_at(progress: &Progress) -> Timestamp {
+    progress.next_at.unwrap_or(progress.since)
 }
 
 fn adjusted<'a, T: Resource>(

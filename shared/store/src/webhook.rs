@@ -3,12 +3,10 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use spillway_domain::event::{Event, EventType};
-use spillway_domain::id::EndpointId;
+use spillway_domain::id::{EndpointId, EndpointKind, EventId, Kind as _};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::{Expiry, Timestamp};
-use spillway_domain::webhook::{
-    ENABLED_MAX, ENDPOINTS_MAX, EndpointLimit, EndpointStatus, LastTest, PROBE_EVERY_MS, WebhookEndpoint,
-};
+use spillway_domain::webhook::{ENABLED_MAX, ENDPOINTS_MAX, EndpointStatus, LastTest, PROBE_EVERY_MS, WebhookEndpoint};
 
 use super::commit::{Commit, Committed};
 use super::edit::Edit;
@@ -42,8 +40,10 @@ pub enum NotCreated {
     Existing(Box<WebhookEndpoint>),
     /// The same request created an endpoint that has been deleted.
     Deleted,
-    /// The tenant has too many endpoints.
-    Limit(EndpointLimit),
+    /// The tenant has [`ENABLED_MAX`] enabled endpoints already.
+    TooManyEnabled,
+    /// The tenant has [`ENDPOINTS_MAX`] endpoints already.
+    TooMany,
 }
 
 /// The stored attributes of an endpoint that a deletion compares.
@@ -65,8 +65,8 @@ impl DeletableEndpoint {
 pub enum NotUpdated {
     /// The endpoint has changed since it was read, or is deleted.
     Stale,
-    /// The update enables the endpoint, and the tenant has too many enabled endpoints.
-    Limit(EndpointLimit),
+    /// The update enables the endpoint, and the tenant has [`ENABLED_MAX`] enabled endpoints already.
+    TooManyEnabled,
 }
 
 impl Store {
@@ -90,7 +90,7 @@ impl Store {
                     let count: Count = found.map(|found| store.read(found)).transpose()?.unwrap_or_default();
                     // If the limit of all endpoints is not reached, the other limit is.
                     let all = count.endpoints >= ENDPOINTS_MAX;
-                    Ok(NotCreated::Limit(if all { EndpointLimit::All } else { EndpointLimit::Enabled }))
+                    Ok(if all { NotCreated::TooMany } else { NotCreated::TooManyEnabled })
                 },
             )
             .contended();
@@ -115,7 +115,7 @@ impl Store {
         let commit = Commit::new().edit(key, edit, when, |_, _| Ok(NotUpdated::Stale));
         let counted = |commit: Commit<'static, NotUpdated>, enabled, room| {
             let edit = Edit::new().add("enabled", enabled);
-            let refused = |_: &Store, _| Ok(NotUpdated::Limit(EndpointLimit::Enabled));
+            let refused = |_: &Store, _| Ok(NotUpdated::TooManyEnabled);
             commit.edit(keys::webhook_endpoint_count(owner), edit, room, refused).contended()
         };
         let commit = match (before.status, after.status) {
@@ -201,7 +201,7 @@ impl Store {
     /// All endpoints of a tenant, read strongly, so that an endpoint gets every event after its creation. Endpoints
     /// that can't be read are returned as ids.
     pub async fn webhook_endpoints(&self, tenant: &Tenant) -> Result<Readable<WebhookEndpoint>, StoreError> {
-        self.query(&keys::webhook_endpoints(tenant), "we_", None, |item| self.read(item)).await
+        self.query(&keys::webhook_endpoints(tenant), EndpointKind::PREFIX, None, |item| self.read(item)).await
     }
 
     /// Stores the time since which an endpoint fails. An earlier time stays. Nothing is stored if the version has
@@ -241,12 +241,12 @@ impl Store {
         self.edit(&keys::webhook_endpoint(&endpoint.meta.owner, &endpoint.meta.id), edit, when).await
     }
 
-    /// Disables an endpoint, lowers the count of enabled endpoints and stores the event, in one transaction. False, and
-    /// nothing is written, if the endpoint is disabled already, or if its `failing_since` is no longer the given one
+    /// Disables an endpoint, lowers the count of enabled endpoints and stores the event, in one transaction. Returns the
+    /// event's id. None, and nothing is written, if the endpoint is disabled already, or if its `failing_since` is no longer the given one
     /// (None for an endpoint that answered 410: then it is not compared).
     pub async fn disable_endpoint(
         &self, endpoint: &WebhookEndpoint, failing_since: Option<Timestamp>, now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<EventId>, StoreError> {
         let disabled = endpoint.disabled(now);
         let owner = &disabled.meta.owner;
         let event = Event::of(EventType::WebhookEndpointDisabled, &disabled.meta);
@@ -265,7 +265,7 @@ impl Store {
             .edit(keys::webhook_endpoint_count(owner), count, Vec::new(), |_, _| Ok(()))
             .follow(self.event_item(owner, &event, &disabled)?)?
             .contended();
-        Ok(self.commit(commit).await? == Committed::Done)
+        Ok((self.commit(commit).await? == Committed::Done).then_some(event.id))
     }
 }
 

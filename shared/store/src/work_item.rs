@@ -32,7 +32,7 @@ impl WorkItem {
     pub fn of(key: &TableKey) -> Option<WorkItem> {
         let (parsed, work) = known(key)?;
         let key = match work.partition {
-            Pattern::Is("movements") => {
+            Pattern::Is(keys::MOVEMENTS) => {
                 let movement = key.movement()?;
                 keys::balance(&parsed.tenant, movement.currency, part_of(parsed.shard))
             }

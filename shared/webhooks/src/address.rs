@@ -30,7 +30,7 @@ pub enum AddressError {
 /// also over plain http.
 pub fn check_url(url: &str, loopback: bool) -> Result<Url, AddressError> {
     let parsed = Url::parse(url).map_err(|_| AddressError::Malformed)?;
-    // The encoded form is stored and called. It takes three characters for each byte of a letter outside of ASCII.
+    // Spillway stores and calls the encoded form. It has three characters for each byte of a letter outside of ASCII.
     if parsed.as_str().len() > URL_LENGTH_MAX {
         return Err(AddressError::Malformed);
     }
@@ -59,7 +59,7 @@ pub fn check_url(url: &str, loopback: bool) -> Result<Url, AddressError> {
     if allowed { Ok(parsed) } else { Err(AddressError::NotPublic) }
 }
 
-/// Whether a name has no empty label, other than the root's.
+/// Whether no label of the name is empty. A final dot, which stands for the root, is allowed.
 fn has_labels(name: &str) -> bool {
     name.strip_suffix('.').unwrap_or(name).split('.').all(|label| !label.is_empty())
 }

@@ -30,7 +30,6 @@ pub const EVENT_TYPES: Field<List> = Field::list(
 );
 
 /// The parts of a function that creates or updates endpoints.
-#[derive(Debug)]
 pub struct EndpointParts {
     /// The table.
     pub store: Store,

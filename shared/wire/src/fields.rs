@@ -116,6 +116,14 @@ impl Fields {
         self.checked_word(name, value, expected, parse)
     }
 
+    /// An optional text, parsed as by [`Fields::parsed`]. It may be missing or null.
+    pub fn optional_parsed<T>(
+        &mut self, name: &str, expected: &str, parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.optional(name)?;
+        self.checked_word(name, value, expected, parse)
+    }
+
     /// A required id of a merchant.
     pub fn merchant(&mut self, name: &str) -> Option<MerchantId> {
         self.parsed(name, "must be a merchant's id, mer_ and 26 characters", |id| MerchantId::parse(id).ok())
@@ -123,8 +131,7 @@ impl Fields {
 
     /// An optional time. It may be missing or null.
     pub fn optional_time(&mut self, name: &str) -> Option<Timestamp> {
-        let value = self.optional(name)?;
-        self.checked_word(name, value, TIME, |text| Timestamp::parse(text).ok())
+        self.optional_parsed(name, TIME, |text| Timestamp::parse(text).ok())
     }
 
     /// A required list of 1 to `count_max` texts, each parsed as by [`Fields::parsed`]. An entry with a fault is left

@@ -3,6 +3,7 @@
 use spillway_domain::currency::Currency;
 use spillway_domain::fee::{BASIS_POINTS_MAX, Pricing};
 use spillway_domain::money::{AMOUNT_MAX, Minor};
+use spillway_domain::operator::Operator;
 
 use super::faults::{Invalid, Place};
 use super::fields::Fields;
@@ -11,21 +12,31 @@ use super::request::BODY_MAX;
 
 /// A request of an operator to a function.
 pub trait OperatorRequest: Sized {
-    /// Reads the fields. None only if a field has a fault.
+    /// Reads the fields other than `operator`. None only if a field has a fault.
     fn read(fields: &mut Fields) -> Option<Self>;
 }
 
+/// A request with the operator that it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FromOperator<T> {
+    /// The field `operator`, which every request of an operator has.
+    pub operator: Operator,
+    /// The other fields.
+    pub request: T,
+}
+
 /// Parses a payload. The error is a sentence with all faults and a remedy.
-pub fn read_operator_request<T: OperatorRequest>(payload: &str) -> Result<T, String> {
+pub fn read_operator_request<T: OperatorRequest>(payload: &str) -> Result<FromOperator<T>, String> {
     if payload.len() > BODY_MAX {
         return Err(format!("The request may have at most {BODY_MAX} bytes. Nothing was done."));
     }
     let sent = Json::parse_object(payload).map_err(|error| format!("The request {error}. Nothing was done."))?;
     let mut fields = Fields::of_sent(sent);
+    let operator = fields.parsed("operator", Operator::EXPECTED, Operator::parse);
     let request = T::read(&mut fields);
     let faults = fields.finish();
-    match request {
-        Some(request) if faults.is_empty() => Ok(request),
+    match operator.zip(request) {
+        Some((operator, request)) if faults.is_empty() => Ok(FromOperator { operator, request }),
         _ => Err(sentence(&faults)),
     }
 }
@@ -74,19 +85,21 @@ mod tests {
     }
 
     fn read(payload: &str) -> Result<Sample, String> {
-        read_operator_request(payload)
+        let read: FromOperator<Sample> = read_operator_request(payload)?;
+        assert_eq!(read.operator.to_string(), "jroe");
+        Ok(read.request)
     }
 
     #[test]
     fn a_valid_request_is_read() {
         let usd = (Currency::parse("USD").unwrap(), Pricing { fee_basis_points: 290, fee_fixed: Minor::new(30) });
-        let text = r#"{"prices":{"USD":{"fee_basis_points":290,"fee_fixed":30}},"number":7}"#;
+        let text = r#"{"prices":{"USD":{"fee_basis_points":290,"fee_fixed":30}},"number":7,"operator":"jroe"}"#;
         assert_eq!(read(text), Ok(Sample { number: 7, prices: vec![usd] }));
     }
 
     #[test]
     fn the_error_lists_every_fault_with_its_place() {
-        let text = r#"{"number":0,"number":7,"prices":{
+        let text = r#"{"number":0,"number":7,"operator":"jane.roe@example.com","prices":{
             "USD":{"fee_basis_points":290,"fee_fixed":30,"fee_fixed":0},
             "USD":{"fee_basis_points":0,"fee_fixed":0},
             "EUR":{"fee_basis_points":10001,"fee_fixed":0,"fee_fixd":1},
@@ -95,6 +108,7 @@ mod tests {
             /number is repeated; \
             /prices/USD/fee_fixed is repeated; \
             /prices/USD is repeated; \
+            /operator must be an account name of 1 to 64 characters: letters, digits and any of . _ - / :; \
             /number must be a whole number from 1 to 9, without fraction or exponent; \
             /prices/EUR/fee_basis_points must be a whole number from 0 to 10000, without fraction or exponent; \
             /prices/EUR/fee_fixd is not a field of this request; \
@@ -122,7 +136,7 @@ mod tests {
     fn the_error_is_limited_and_repeats_no_card_number() {
         let many = (0..5000).map(|n| format!("\"{n:04}\":1")).collect::<Vec<_>>().join(",");
         let message = read(&format!("{{{many}}}")).unwrap_err();
-        assert!(message.len() < 24_000 && message.ends_with("; it has 4902 more faults."), "{message}");
+        assert!(message.len() < 24_000 && message.ends_with("; it has 4903 more faults."), "{message}");
         let message =
             read(r#"{"number":1,"prices":{"4242424242424242":{}},"4242424242424242":1,"4242424242424242":2}"#);
         let start = "The request has faults, and nothing was done. Correct it and send it again";

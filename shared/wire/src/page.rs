@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use spillway_domain::card::holds_card_number;
 use spillway_domain::currency::Currency;
-use spillway_domain::id::hash;
+use spillway_domain::id::{MerchantId, hash};
 use spillway_domain::page::{LIMIT_MAX, Limit, PageRequest};
 use spillway_domain::tenant::Tenant;
 
@@ -18,7 +18,7 @@ use super::contract::{
     alternatives, time_expected,
 };
 use super::faults::CARD_NUMBER;
-use super::fields::wrong_text;
+use super::fields::{Fields, wrong_text};
 use super::parameters::Parameters;
 use super::problem::Problem;
 
@@ -28,6 +28,8 @@ const VERSION: u8 = 1;
 const HASH_LENGTH: usize = 12;
 /// The most characters of a position. Positions are sort keys of the table, and these are shorter.
 const POSITION_LENGTH_MAX: usize = 100;
+/// The most characters of a cursor without filters: base64 of the longest position with what stands around it.
+const CURSOR_LENGTH_MAX: usize = 200;
 
 /// The query of a list. Read every filter of the list, then call [`ListQuery::finish`].
 #[derive(Debug)]
@@ -188,6 +190,27 @@ impl ListQuery {
 }
 
 impl ListPage {
+    /// The page that an operator requests by the fields `limit` and `cursor`. A cursor of a list with another name is
+    /// refused.
+    pub fn of_operator(fields: &mut Fields, list: &str) -> ListPage {
+        let scope = CursorScope { tenant: String::new(), list: list.to_owned() };
+        let limit = fields.optional_integer("limit", 1..=LIMIT_MAX).and_then(Limit::new).unwrap_or(Limit::DEFAULT);
+        let cursor = fields.optional_text("cursor", CURSOR_LENGTH_MAX).and_then(|text| match scope.read(&text) {
+            Ok(content) => Some(content.position),
+            Err(Unreadable) => fields.fault("cursor", "must be the next_cursor of a page of the same list"),
+        });
+        let request = PageRequest { limit, created_from: None, created_before: None, position: cursor };
+        ListPage { request, scope, filters: Filters::new() }
+    }
+
+    /// The same for a list under the merchant that the field `merchant` names. A cursor of another merchant is refused.
+    pub fn of_operator_under(fields: &mut Fields, list: &str) -> Option<(MerchantId, ListPage)> {
+        let merchant = fields.merchant("merchant");
+        let under = merchant.as_ref().map_or("", MerchantId::as_str);
+        let page = ListPage::of_operator(fields, &format!("{list} {under}"));
+        Some((merchant?, page))
+    }
+
     /// The cursor of the next page, which starts after `position`.
     pub fn cursor(&self, position: String) -> String {
         self.scope.write(&CursorContent { filters: self.filters.clone(), position })
@@ -248,11 +271,11 @@ mod tests {
     use std::collections::HashMap;
 
     use lambda_http::{Request, RequestExt as _};
-    use spillway_domain::id::MerchantId;
     use spillway_domain::payment::Status;
     use spillway_domain::tenant::Mode;
 
     use super::*;
+    use crate::json::Json;
 
     fn tenant(mode: Mode) -> Tenant {
         Tenant { merchant: MerchantId::derive(&["m"]), mode }
@@ -366,6 +389,29 @@ mod tests {
         ] {
             assert_eq!(read(&[("cursor", &encoded(content))]).unwrap_err(), Problem::invalid_cursor(), "{content}");
         }
+    }
+
+    /// Parses an operator's request for a page of a list. Errors with the faults.
+    fn read_as_operator(list: &str, json: &str) -> Result<ListPage, String> {
+        let mut fields = Fields::of(Json::parse_object(json).unwrap().object);
+        let page = ListPage::of_operator(&mut fields, list);
+        let faults = fields.finish();
+        if faults.is_empty() { Ok(page) } else { Err(faults.into_iter().map(|fault| fault.detail).collect()) }
+    }
+
+    #[test]
+    fn an_operators_cursor_leads_to_the_next_page_of_its_list_only() {
+        let first = read_as_operator("list-merchants", r#"{"limit":7}"#).unwrap();
+        assert_eq!((first.request.limit, first.request.position.as_deref()), (Limit::new(7).unwrap(), None));
+        let longest = "p".repeat(POSITION_LENGTH_MAX);
+        let cursor = format!(r#"{{"cursor":"{}"}}"#, first.cursor(longest.clone()));
+        let next = read_as_operator("list-merchants", &cursor).unwrap().request;
+        assert_eq!((next.limit, next.position), (Limit::DEFAULT, Some(longest)));
+        let refused = "must be the next_cursor of a page of the same list";
+        assert_eq!(read_as_operator("list-api-keys mer_1", &cursor).unwrap_err(), refused);
+        assert_eq!(read_as_operator("list-merchants", r#"{"cursor":"x"}"#).unwrap_err(), refused);
+        let limit = "must be a whole number from 1 to 100, without fraction or exponent";
+        assert_eq!(read_as_operator("list-merchants", r#"{"limit":101}"#).unwrap_err(), limit);
     }
 
     #[test]

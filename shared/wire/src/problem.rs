@@ -9,7 +9,7 @@ use lambda_http::http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 use spillway_domain::api_key::Scope;
-use spillway_domain::webhook::{ENABLED_MAX, ENDPOINTS_MAX, EndpointLimit};
+use spillway_domain::webhook::ENABLED_MAX;
 
 use super::contract::{ProblemType, problem_types as types};
 use super::faults::Invalid;
@@ -32,6 +32,8 @@ pub struct Problem {
     errors: Vec<Invalid>,
     /// The cause for the log. The client does not see it.
     cause: String,
+    /// The id of the object that was not created or changed, for the log. Empty if it is not known.
+    about: String,
 }
 
 /// An error answer (RFC 9457).
@@ -54,8 +56,9 @@ pub struct ProblemBody<'a> {
     code: &'a str,
     /// The id of this request, for the operator of this API.
     request_id: &'a str,
-    /// All faults that were found. The query is checked first, then repeated keys, then the fields, and the first check
-    /// with a fault ends the request. At most 100 faults, followed by the number of further ones.
+    /// All faults that were found. The query is checked first, then repeated keys, then card numbers, then the other
+    /// faults of fields, and the first check with a fault ends the request. At most 100 faults, followed by the number of
+    /// further ones.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [Invalid],
 }
@@ -63,7 +66,19 @@ pub struct ProblemBody<'a> {
 impl Problem {
     /// A problem of this type. `detail` is for people.
     pub fn new(kind: &'static ProblemType, detail: &str) -> Problem {
-        Problem { kind, detail: detail.to_owned(), errors: Vec::new(), cause: String::new() }
+        Problem { kind, detail: detail.to_owned(), errors: Vec::new(), cause: String::new(), about: String::new() }
+    }
+
+    /// Sets the id of the object that was not created or changed, for the log.
+    #[must_use]
+    pub fn about(self, id: &str) -> Problem {
+        Problem { about: id.to_owned(), ..self }
+    }
+
+    /// The same problem with the faults of the request.
+    #[must_use]
+    pub fn with_errors(self, errors: Vec<Invalid>) -> Problem {
+        Problem { errors, ..self }
     }
 
     /// 400: the body is not a JSON object, or the request is not valid HTTP.
@@ -73,19 +88,17 @@ impl Problem {
 
     /// 400: the body repeats a key in an object. Spillway does not guess which value is meant.
     pub fn repeated_keys(errors: Vec<Invalid>) -> Problem {
-        Problem { errors, ..Problem::malformed_request("The body repeats a key in an object; see errors.") }
+        Problem::malformed_request("The body repeats a key in an object; see errors.").with_errors(errors)
     }
 
     /// 400: the query has unknown parameters and no other fault.
     pub fn unknown_parameters(errors: Vec<Invalid>) -> Problem {
-        let detail = "The query has unknown parameters; see errors.";
-        Problem { errors, ..Problem::new(&types::UNKNOWN_PARAMETER, detail) }
+        Problem::new(&types::UNKNOWN_PARAMETER, "The query has unknown parameters; see errors.").with_errors(errors)
     }
 
     /// 400: parameters of the query have faults. `errors` contains all of them.
     pub fn invalid_parameters(errors: Vec<Invalid>) -> Problem {
-        let detail = "The parameters have faults; see errors.";
-        Problem { errors, ..Problem::new(&types::INVALID_PARAMETERS, detail) }
+        Problem::new(&types::INVALID_PARAMETERS, "The parameters have faults; see errors.").with_errors(errors)
     }
 
     /// 400: the cursor does not belong to this list and these filters.
@@ -130,27 +143,10 @@ impl Problem {
         Problem::new(&types::NOT_FOUND, &format!("There is no {object} with this id."))
     }
 
-    /// 409: no processor is configured for this mode.
-    pub fn processor_not_configured() -> Problem {
-        let detail = "No processor is configured for live payments. Use a test key.";
-        Problem::new(&types::PROCESSOR_NOT_CONFIGURED, detail)
-    }
-
-    /// 409: the tenant has the most webhook endpoints already.
-    pub fn too_many_webhook_endpoints(limit: EndpointLimit) -> Problem {
-        let (kind, detail) = match limit {
-            EndpointLimit::Enabled => (
-                &types::TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS,
-                format!("There are {ENABLED_MAX} enabled webhook endpoints already. No more are allowed."),
-            ),
-            EndpointLimit::All => (
-                &types::TOO_MANY_WEBHOOK_ENDPOINTS,
-                format!(
-                    "There are {ENDPOINTS_MAX} webhook endpoints already, disabled ones included. No more are allowed."
-                ),
-            ),
-        };
-        Problem::new(kind, &detail)
+    /// 409: the tenant has the most enabled webhook endpoints already.
+    pub fn too_many_enabled_webhook_endpoints() -> Problem {
+        let detail = format!("There are {ENABLED_MAX} enabled webhook endpoints already. No more are allowed.");
+        Problem::new(&types::TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS, &detail)
     }
 
     /// 412: the object has another version than `If-Match` names.
@@ -171,14 +167,7 @@ impl Problem {
 
     /// 422: fields of the body have faults. `errors` contains all of them.
     pub fn invalid_request(errors: Vec<Invalid>) -> Problem {
-        let problem = Problem::new(&types::INVALID_REQUEST, "The body has faults; see errors.");
-        Problem { errors, ..problem }
-    }
-
-    /// 422: the currency is known, but the merchant does not accept it.
-    pub fn currency_not_enabled(errors: Vec<Invalid>) -> Problem {
-        let detail = "This merchant does not accept this currency.";
-        Problem { errors, ..Problem::new(&types::CURRENCY_NOT_ENABLED, detail) }
+        Problem::new(&types::INVALID_REQUEST, "The body has faults; see errors.").with_errors(errors)
     }
 
     /// 422: the idempotency key was used for another request.
@@ -243,6 +232,7 @@ impl Problem {
         // Every declared status is valid.
         let status = StatusCode::from_u16(self.kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let response = problem(status, &body);
+        let response = if self.about.is_empty() { response } else { response.about(&self.about) };
         match (self.kind.status, self.kind.code) {
             (401, _) => response.with_header("WWW-Authenticate", INVALID_TOKEN),
             (403, "insufficient_scope") => response.with_header("WWW-Authenticate", INSUFFICIENT_SCOPE),

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use spillway_domain::id::is_id;
 use spillway_domain::idempotency::IdempotencyKey;
+use spillway_domain::tenant::Mode;
 
 use super::json::Json;
 use super::problem::Problem;
@@ -187,7 +188,7 @@ impl ApiRequestExt for Request {
     fn idempotency_key(&self) -> Result<IdempotencyKey, Problem> {
         let header = single_header(self, "idempotency-key", Problem::idempotency_key_invalid())?;
         let header = header.ok_or_else(Problem::idempotency_key_missing)?;
-        IdempotencyKey::parse(header).map_err(|_| Problem::idempotency_key_invalid())
+        IdempotencyKey::parse(header).ok_or_else(Problem::idempotency_key_invalid)
     }
 
     fn if_match(&self) -> Result<IfMatch, Problem> {
@@ -266,6 +267,11 @@ fn tags<'a>(request: &'a Request, name: &str) -> impl Iterator<Item = &'a str> {
 /// The merchant in the authorizer's context, for the log. "" if it is missing.
 pub fn caller_merchant(request: &Request) -> &str {
     authorizer_value(request, "merchant")
+}
+
+/// The mode in the authorizer's context, for the log. None if it is missing.
+pub fn caller_mode(request: &Request) -> Option<Mode> {
+    Mode::parse(authorizer_value(request, "mode"))
 }
 
 /// The well-formed ids in the request's path, for the log. Other values are left out, because they may be anything.

@@ -12,9 +12,14 @@ use super::view;
 /// An answer to a request.
 pub type Response = lambda_http::Response<Body>;
 
-/// The id of the object in an answer. The answer's extensions carry it for the log.
-#[derive(Debug, Clone)]
-struct About(String);
+/// The ids of an answer, for the log. The answer's extensions carry them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    /// The id of the object in the answer.
+    pub id: String,
+    /// Ids of what was written together with the object.
+    pub with: Vec<String>,
+}
 
 /// Constructors of answers.
 pub trait ApiResponseExt: Sized {
@@ -64,6 +69,10 @@ pub trait ApiResponseExt: Sized {
     /// Sets the id of the answer's object for the log.
     #[must_use]
     fn about(self, id: &str) -> Self;
+
+    /// The same, with the ids of what was written together with the object.
+    #[must_use]
+    fn about_with(self, id: &str, with: Vec<String>) -> Self;
 }
 
 impl ApiResponseExt for Response {
@@ -119,8 +128,12 @@ impl ApiResponseExt for Response {
         if replayed { self.with_header("idempotent-replayed", "true") } else { self }
     }
 
-    fn about(mut self, id: &str) -> Response {
-        self.extensions_mut().insert(About(id.to_owned()));
+    fn about(self, id: &str) -> Response {
+        self.about_with(id, Vec::new())
+    }
+
+    fn about_with(mut self, id: &str, with: Vec<String>) -> Response {
+        self.extensions_mut().insert(About { id: id.to_owned(), with });
         self
     }
 }
@@ -148,9 +161,9 @@ fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -
     response
 }
 
-/// The id of the answer's object, set by [`ApiResponseExt::about`]. None if it was not set.
-pub fn subject(response: &Response) -> Option<&str> {
-    response.extensions().get::<About>().map(|about| about.0.as_str())
+/// The ids of the answer, set by [`ApiResponseExt::about`]. None if they were not set.
+pub fn about(response: &Response) -> Option<&About> {
+    response.extensions().get()
 }
 
 /// The answer in the form of API Gateway's proxy integration, with the header `Request-Id`.
@@ -172,7 +185,7 @@ mod tests {
     fn not_modified_keeps_all_headers_but_content_type() {
         let shown = Response::ok(&"x").final_for_this_client().with_version("\"2\"").about("pay_1");
         let answer = not_modified(shown);
-        assert_eq!(subject(&answer), Some("pay_1"));
+        assert_eq!(about(&answer).map(|about| about.id.as_str()), Some("pay_1"));
         let headers = serde_json::json!({"cache-control": ["private, max-age=86400, immutable"], "etag": ["\"2\""],
             "request-id": ["r"]});
         let expected = serde_json::json!({"statusCode": 304, "headers": {}, "multiValueHeaders": headers,

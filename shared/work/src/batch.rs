@@ -291,15 +291,15 @@ mod tests {
             Ok(Vec::new()),
         ];
         let subjects = serde_json::to_value(batch.subjects(&results)).unwrap();
-        let other = serde_json::json!({"id": "test USD", "merchant": merchant, "outcome": "other", "with": ["pay_1"],
-            "request_id": "req-0"});
+        let other = serde_json::json!({"id": "test USD", "merchant": merchant, "mode": "test", "outcome": "other",
+            "with": ["pay_1"], "request_id": "req-0"});
         let delivered = serde_json::json!({"id": spillway_domain::id::EventId::derive(&["e"]), "merchant": merchant,
-            "outcome": "204", "with": [spillway_domain::id::EndpointId::derive(&["w"]), "pay_1"],
+            "mode": "live", "outcome": "204", "with": [spillway_domain::id::EndpointId::derive(&["w"]), "pay_1"],
             "request_id": "req-0"});
         let expected = serde_json::json!([
-            {"id": "test USD", "merchant": merchant, "outcome": "one"}, other, delivered,
-            {"id": "test EUR", "merchant": merchant, "outcome": "failed"},
-            {"id": "test JPY", "merchant": merchant},
+            {"id": "test USD", "merchant": merchant, "mode": "test", "outcome": "one"}, other, delivered,
+            {"id": "test EUR", "merchant": merchant, "mode": "test", "outcome": "failed"},
+            {"id": "test JPY", "merchant": merchant, "mode": "test"},
             {"id": "2", "outcome": "failed"},
         ]);
         assert_eq!(subjects, expected);

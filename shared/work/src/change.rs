@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::subject::Subject;
-use spillway_store::{TableKey, WAKE, WorkItem, wakes};
+use spillway_store::{TableKey, WAKE, WorkItem, brings_message};
 
 /// The event that Lambda sends for a stream, with the fields that are used.
 #[derive(Debug, Deserialize)]
@@ -67,15 +67,15 @@ impl StreamChange {
     }
 
     /// Whether this change brings a message.
-    pub fn wakes(&self) -> bool {
-        wakes(&self.key, self.inserted, self.woken)
+    pub fn brings_message(&self) -> bool {
+        brings_message(&self.key, self.inserted, self.woken)
     }
 
     /// The subject for the log. A movement is named by its entry's id, and an unknown item by the sequence number.
     pub fn subject(&self) -> Subject {
         let Some(item) = self.item() else { return Subject::new(&self.sequence) };
         match self.key.movement() {
-            Some(movement) => Subject::new(movement.entry).of(&item.tenant().merchant),
+            Some(movement) => Subject::new(movement.entry).of(item.tenant()),
             None => Subject::from(&item),
         }
     }
@@ -116,7 +116,7 @@ mod tests {
         let record = serde_json::json!({"eventName": event_name, "dynamodb": {
             "Keys": keys, "OldImage": image(before), "NewImage": image(after), "SequenceNumber": "1"}});
         let event: ChangesEvent = serde_json::from_value(serde_json::json!({"Records": [record]})).unwrap();
-        event.changes()[0].wakes()
+        event.changes()[0].brings_message()
     }
 
     #[test]

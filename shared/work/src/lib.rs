@@ -11,4 +11,4 @@ mod subject;
 pub use batch::{Batch, BatchResponse, Fault, MessagesEvent, WorkError, back_off, each};
 pub use change::{ChangesEvent, StreamChange};
 pub use queues::{HasQueues, Outgoing, Queues};
-pub use subject::{Outcome, Subject, in_lines};
+pub use subject::{Outcome, Owner, Subject, in_lines};

@@ -1,7 +1,6 @@
 //! Sending messages.
 
 use std::collections::HashMap;
-use std::fmt;
 
 use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
@@ -20,12 +19,6 @@ const BATCH_MAX: usize = 10;
 pub struct Queues {
     client: Client,
     urls: HashMap<QueueName, String>,
-}
-
-impl fmt::Debug for Queues {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queues").field("urls", &self.urls).finish_non_exhaustive()
-    }
 }
 
 /// Parts of a function that sends messages, or delays received ones.
@@ -77,20 +70,13 @@ impl Queues {
     }
 
     async fn send_batch(&self, queue: QueueName, messages: &[Outgoing], indices: &[usize]) -> Vec<(usize, WorkError)> {
-        let all = |error: &WorkError| indices.iter().map(|index| (*index, error.clone())).collect();
-        let mut entries = Vec::with_capacity(indices.len());
-        for index in indices {
-            match entry(*index, &messages[*index]) {
-                Ok(entry) => entries.push(entry),
-                Err(error) => return all(&error),
-            }
-        }
-        let url = match self.url(queue) {
-            Ok(url) => url,
-            Err(error) => return all(&error),
+        let sent = async {
+            let entries = indices.iter().map(|index| entry(*index, &messages[*index])).collect::<Result<_, _>>()?;
+            let request = self.client.send_message_batch().queue_url(self.url(queue)?).set_entries(Some(entries));
+            request.send().await.map_err(|error| refused(&error))
         };
-        match self.client.send_message_batch().queue_url(url).set_entries(Some(entries)).send().await {
-            Err(error) => all(&refused(&error)),
+        match sent.await {
+            Err(error) => indices.iter().map(|index| (*index, error.clone())).collect(),
             // Only messages that the answer names as successful are sent.
             Ok(answer) => {
                 let named = |index: usize, id: &str| id == index.to_string();

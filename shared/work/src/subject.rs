@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use serde::Serialize;
 use spillway_domain::id::MerchantId;
+use spillway_domain::tenant::{Mode, Tenant};
 
 use spillway_store::WorkItem;
 
@@ -61,13 +62,36 @@ impl From<Outcome> for Vec<Outcome> {
     }
 }
 
+/// The merchant and mode that own a subject, or all subjects of a line.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Owner {
+    /// The merchant's id. Empty if it is not known.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub merchant: String,
+    /// None if it is not known, or if the subject belongs to both modes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mode: Option<Mode>,
+}
+
+impl From<&MerchantId> for Owner {
+    fn from(merchant: &MerchantId) -> Owner {
+        Owner { merchant: merchant.to_string(), mode: None }
+    }
+}
+
+impl From<&Tenant> for Owner {
+    fn from(tenant: &Tenant) -> Owner {
+        Owner { mode: Some(tenant.mode), ..Owner::from(&tenant.merchant) }
+    }
+}
+
 /// One item that an invocation worked on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Subject {
     id: String,
-    /// The merchant's id. Empty if the line names the merchant of all subjects.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) merchant: String,
+    /// Empty if the line names the owner of all subjects.
+    #[serde(flatten)]
+    pub(crate) owner: Owner,
     #[serde(flatten)]
     outcome: Outcome,
 }
@@ -78,10 +102,10 @@ impl Subject {
         Subject { id: id.to_string(), ..Subject::default() }
     }
 
-    /// Sets the merchant that owns the subject.
+    /// Sets the merchant, or the tenant, that owns the subject.
     #[must_use]
-    pub fn of(mut self, merchant: &MerchantId) -> Subject {
-        self.merchant = merchant.to_string();
+    pub fn of(mut self, owner: impl Into<Owner>) -> Subject {
+        self.owner = owner.into();
         self
     }
 
@@ -115,18 +139,18 @@ impl From<&WorkItem> for Subject {
     fn from(item: &WorkItem) -> Subject {
         let mut names = item.names().into_iter();
         let subject = Subject::new(names.next().unwrap_or_default());
-        subject.outcome(names.fold(Outcome::default(), Outcome::with)).of(&item.tenant().merchant)
+        subject.outcome(names.fold(Outcome::default(), Outcome::with)).of(item.tenant())
     }
 }
 
-/// Distributes subjects over log lines. If all subjects have the same merchant, it is returned and removed from the
+/// Distributes subjects over log lines. If all subjects have the same owner, it is returned and removed from the
 /// subjects. A subject with more ids than a line may name is split.
-pub fn in_lines(mut subjects: Vec<Subject>) -> (Option<String>, Vec<Vec<Subject>>) {
-    let merchant = subjects.first().map(|subject| subject.merchant.clone());
-    let merchant =
-        merchant.filter(|first| !first.is_empty() && subjects.iter().all(|subject| subject.merchant == *first));
-    if merchant.is_some() {
-        subjects.iter_mut().for_each(|subject| subject.merchant.clear());
+pub fn in_lines(mut subjects: Vec<Subject>) -> (Option<Owner>, Vec<Vec<Subject>>) {
+    let owner = subjects.first().map(|subject| subject.owner.clone());
+    let owner =
+        owner.filter(|first| !first.merchant.is_empty() && subjects.iter().all(|subject| subject.owner == *first));
+    if owner.is_some() {
+        subjects.iter_mut().for_each(|subject| subject.owner = Owner::default());
     }
     let (mut lines, mut ids): (Vec<Vec<Subject>>, usize) = (vec![Vec::new()], 0);
     for part in subjects.into_iter().flat_map(|subject| subject.in_parts(IDS_MAX - 1)) {
@@ -139,5 +163,5 @@ pub fn in_lines(mut subjects: Vec<Subject>) -> (Option<String>, Vec<Vec<Subject>
             }
         }
     }
-    (merchant, lines)
+    (owner, lines)
 }

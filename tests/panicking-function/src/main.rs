@@ -9,7 +9,7 @@ use serde::Serialize;
 use spillway_domain::id::hex;
 use spillway_lambda::serve_http;
 use spillway_runtime::Context;
-use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Problem, Response};
+use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Parameters, Problem, Response};
 
 /// The environment that answered.
 #[derive(Serialize)]
@@ -24,7 +24,7 @@ static ENVIRONMENT: OnceLock<String> = OnceLock::new();
 static SERVED: AtomicU64 = AtomicU64::new(0);
 
 #[expect(clippy::panic, reason = "that is what it is for")]
-async fn handle(context: Arc<Context<()>>, request: Request) -> Result<Response, Problem> {
+async fn handle(context: Arc<Context<()>>, request: Request, _: Parameters) -> Result<Response, Problem> {
     let served = SERVED.fetch_add(1, Ordering::Relaxed) + 1;
     if request.route() == "/panic" || request.path_parameter("payment_id") == "panic" {
         panic!("the card of Jane Roe is 4242424242424242");

@@ -302,7 +302,8 @@ pub(crate) fn http() -> reqwest::Client {
     http_within(ANSWER_LIMIT)
 }
 
-/// The same for a URL on this machine; for others it uses the proxy of the environment.
+/// An HTTP client for this URL. It follows no redirects. It uses the environment's proxy unless the URL is on this
+/// machine.
 pub(crate) fn http_to(url: &str) -> reqwest::Client {
     let host = url.split_once("://").map_or(url, |(_, rest)| rest);
     if host.starts_with("127.") || host.starts_with("localhost") || host.starts_with("[::1]") {
@@ -312,7 +313,7 @@ pub(crate) fn http_to(url: &str) -> reqwest::Client {
     client.timeout(ANSWER_LIMIT).build().unwrap()
 }
 
-/// The same with this time limit.
+/// A client as [`http`] makes it, with this time limit.
 pub(crate) fn http_within(limit: Duration) -> reqwest::Client {
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     client.timeout(limit).build().unwrap()

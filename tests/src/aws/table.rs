@@ -138,7 +138,8 @@ pub(crate) async fn call_aws(
     if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str(&text).map_err(|error| error.to_string()) }
 }
 
-fn plain_item(item: &Value) -> Item {
+/// An item from DynamoDB's JSON.
+pub fn plain_item(item: &Value) -> Item {
     item.as_object().unwrap().iter().map(|(name, value)| (name.clone(), plain(value))).collect()
 }
 

@@ -41,7 +41,7 @@ const fn late(token: &'static str, name: &'static str, percent: u32, outcome: Ou
     Behaviour { token, name, percent, outcome, is_prompt: false, refunds_fail: false }
 }
 
-const fn kept(token: &'static str, name: &'static str, percent: u32) -> Behaviour {
+const fn unrefundable(token: &'static str, name: &'static str, percent: u32) -> Behaviour {
     Behaviour { token, name, percent, outcome: Outcome::Succeeded, is_prompt: true, refunds_fail: true }
 }
 
@@ -49,7 +49,7 @@ const fn kept(token: &'static str, name: &'static str, percent: u32) -> Behaviou
 pub const USUAL: &[Behaviour] = &[
     prompt("tok_visa", "approved", 53, Outcome::Succeeded),
     prompt("tok_mastercard", "approved", 20, Outcome::Succeeded),
-    kept("tok_refund_fails", "refund fails", 5),
+    unrefundable("tok_refund_fails", "refund fails", 5),
     prompt("tok_declined", "declined", 5, Outcome::Failed("card_declined")),
     prompt("tok_insufficient_funds", "declined", 5, Outcome::Failed("insufficient_funds")),
     prompt("tok_expired_card", "declined", 4, Outcome::Failed("expired_card")),
@@ -61,7 +61,7 @@ pub const USUAL: &[Behaviour] = &[
 pub const EVERYTHING: &[Behaviour] = &[
     prompt("tok_visa", "approved", 45, Outcome::Succeeded),
     prompt("tok_mastercard", "approved", 18, Outcome::Succeeded),
-    kept("tok_refund_fails", "refund fails", 5),
+    unrefundable("tok_refund_fails", "refund fails", 5),
     prompt("tok_declined", "declined", 6, Outcome::Failed("card_declined")),
     prompt("tok_insufficient_funds", "declined", 5, Outcome::Failed("insufficient_funds")),
     prompt("tok_expired_card", "declined", 5, Outcome::Failed("expired_card")),
@@ -71,7 +71,8 @@ pub const EVERYTHING: &[Behaviour] = &[
     late("tok_unavailable", "unavailable", 4, Outcome::Succeeded),
 ];
 
-const _: () = assert!(percents(USUAL) == 100 && percents(EVERYTHING) == 100, "a mix is of hundredths");
+const _: () =
+    assert!(percents(USUAL) == 100 && percents(EVERYTHING) == 100, "the percentages of a mix do not sum to 100");
 
 const fn percents(mix: &[Behaviour]) -> u32 {
     match mix {

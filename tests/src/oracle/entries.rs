@@ -1,11 +1,11 @@
-//! Checks each entry and movement by itself: legs, amounts, value date.
+//! Checks each entry and movement by itself: postings, amounts, value date.
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
 use super::rules::{EntryType, Fee, ValueDate};
-use super::sums::{fee_of, legs, net_of};
+use super::sums::{fee_of, net_of, postings_of};
 use super::{Books, Kind, Violation, day, number, text};
 use crate::difference::differences;
 use crate::table::Item;
@@ -24,14 +24,14 @@ pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
     movements(books, found);
 }
 
-/// Every leg is above zero, and debits equal credits.
+/// Every posting is above zero, and debits equal credits.
 fn unbalanced(entry: &Item) -> Option<Violation> {
     let postings = entry.get("postings").and_then(Value::as_array).into_iter().flatten();
     let positive = postings.clone().all(|posting| posting["amount"].as_i64().is_some_and(|amount| amount > 0));
-    let sum: i64 = legs(entry).map(|(_, amount)| amount).sum();
+    let sum: i64 = postings_of(entry).map(|(_, amount)| amount).sum();
     (sum != 0 || !positive || postings.count() == 0).then(|| {
         let (kind, source) = (text(entry, "type"), text(entry, "source"));
-        let sentence = format!("the entry {kind} of {source} does not balance: {}", legs_shown(legs(entry)));
+        let sentence = format!("the entry {kind} of {source} does not balance: {}", postings_shown(postings_of(entry)));
         Kind::Unbalanced.of(sentence)
     })
 }
@@ -43,17 +43,19 @@ fn posted(books: &Books, entry: &Item, kind: &EntryType) -> Option<Violation> {
         (Some(field), Some(object)) => number(object.item, field),
         // Without its object there is nothing to compare with; the missing object is named elsewhere.
         (Some(_), None) => return None,
-        (None, _) => legs(entry).map(|(_, amount)| amount).filter(|amount| *amount > 0).sum(),
+        (None, _) => postings_of(entry).map(|(_, amount)| amount).filter(|amount| *amount > 0).sum(),
     };
     let fee = match kind.fee {
         Fee::None => 0,
         Fee::Terms => expected_fee(whole),
-        Fee::Posted(account) => legs(entry).filter(|(of, _)| of == account).map(|(_, amount)| amount.abs()).sum(),
+        Fee::Posted(account) => {
+            postings_of(entry).filter(|(of, _)| of == account).map(|(_, amount)| amount.abs()).sum()
+        }
     };
-    let mut posted: Vec<(String, i64)> = legs(entry).collect();
+    let mut posted: Vec<(String, i64)> = postings_of(entry).collect();
     posted.sort();
-    let mut must = json!({"legs": legs_shown(kind.legs(whole, fee))});
-    let mut is = json!({"legs": legs_shown(posted)});
+    let mut must = json!({"postings": postings_shown(kind.postings(whole, fee))});
+    let mut is = json!({"postings": postings_shown(posted)});
     if let Some(object) = object {
         must["currency"] = json!(object.item.get("currency"));
         is["currency"] = json!(entry.get("currency"));
@@ -68,7 +70,7 @@ fn posted(books: &Books, entry: &Item, kind: &EntryType) -> Option<Violation> {
         must["the object's available_on"] = json!(text(entry, "available_on"));
         is["the object's available_on"] = json!(object.item.get("available_on"));
     }
-    // Fields of an entry that repeat its legs.
+    // Fields of an entry that repeat its postings.
     for (name, value) in [("amount", net_of(entry) + fee_of(entry)), ("fee", fee_of(entry)), ("net", net_of(entry))] {
         if let Some(stored) = entry.get(name).filter(|_| kind.is_the_merchants()) {
             must[name] = json!(value);
@@ -80,7 +82,7 @@ fn posted(books: &Books, entry: &Item, kind: &EntryType) -> Option<Violation> {
     (!differences.is_empty()).then(|| Kind::Wrong.of(format!("the entry {kind} of {source}: {differences}")))
 }
 
-/// Value date of the merchant's leg; `None` if it is unknown.
+/// Value date of the merchant's posting; `None` if it is unknown.
 fn value_date(books: &Books, entry: &Item, kind: &EntryType) -> Option<String> {
     let today = day(entry, "created_at").to_owned();
     match kind.value_date {
@@ -103,7 +105,7 @@ fn delayed(books: &Books, day: &str) -> Option<String> {
     Some((day + time::Duration::days(number(merchant, "settlement_delay_days"))).to_string())
 }
 
-/// Each remaining movement equals the merchant's leg of its entry, once.
+/// Each remaining movement equals the merchant's posting of its entry, once.
 fn movements(books: &Books, found: &mut Vec<Violation>) {
     let mut of_entries: BTreeMap<&str, Vec<&Item>> = BTreeMap::new();
     for movement in &books.movements {
@@ -132,7 +134,7 @@ fn movements(books: &Books, found: &mut Vec<Violation>) {
 }
 
 /// `fee_income -66, merchant -1184, processor_receivable 1250`
-fn legs_shown(legs: impl IntoIterator<Item = (String, i64)>) -> String {
-    let shown = legs.into_iter().map(|(account, amount)| format!("{account} {amount}"));
+fn postings_shown(postings: impl IntoIterator<Item = (String, i64)>) -> String {
+    let shown = postings.into_iter().map(|(account, amount)| format!("{account} {amount}"));
     shown.collect::<Vec<String>>().join(", ")
 }

@@ -51,8 +51,8 @@ fn faults(object: &Object, event: &Item, data: &Item) -> Vec<String> {
     ];
     let statuses_of = object.resource.statuses_of(text(event, "type"));
     // A return does not change the status.
-    if let Some(place) = statuses_of.first().filter(|place| **place != RETURNED) {
-        must.push(("status", (*place).into()));
+    if let Some(state) = statuses_of.first().filter(|state| **state != RETURNED) {
+        must.push(("status", (*state).into()));
     }
     let (version, now) = (number(data, "version"), number(object.item, "version"));
     let same = |name: &str| version == now || FIXED.contains(&name);

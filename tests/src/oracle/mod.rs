@@ -25,7 +25,7 @@ use crate::violation::{Kind, Violation};
 
 pub use sums::{Accounts, Balances, figures};
 
-use rules::{NOWHERE, RETURNED, Resource};
+use rules::{NOT_CREATED, RETURNED, Resource};
 
 /// All items of one tenant.
 #[derive(Debug, Clone, Default)]
@@ -111,7 +111,7 @@ impl Books {
     /// Unfinished objects, as sentences.
     fn unfinished(&self) -> Vec<String> {
         let under_way = self.objects().filter(|object| !object.is_at_rest());
-        under_way.map(|object| format!("{} is {}", object.id, object.place())).collect()
+        under_way.map(|object| format!("{} is {}", object.id, object.state())).collect()
     }
 
     /// All objects with a status.
@@ -149,13 +149,13 @@ impl<'books> Object<'books> {
     }
 
     /// Its status, or that it was returned.
-    fn place(&self) -> &'books str {
+    fn state(&self) -> &'books str {
         let returned = self.item.get("returned_at").is_some_and(|at| !at.is_null());
-        if returned { RETURNED } else { self.item.get("status").and_then(Value::as_str).unwrap_or(NOWHERE) }
+        if returned { RETURNED } else { self.item.get("status").and_then(Value::as_str).unwrap_or(NOT_CREATED) }
     }
 
     fn is_at_rest(&self) -> bool {
-        self.resource.at_rest.contains(&self.place())
+        self.resource.at_rest.contains(&self.state())
     }
 
     /// The payment itself, or the payment that it takes money from.

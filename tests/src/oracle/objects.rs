@@ -4,7 +4,7 @@
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::rules::{EntryType, Resource, Walk};
+use super::rules::{EntryType, History, Resource};
 use super::{Books, Kind, Object, Violation, by_source, events, number, text};
 
 pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
@@ -14,21 +14,21 @@ pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
             all_entries.remove(object.id).unwrap_or_default().into_iter().map(|entry| text(entry, "type")).collect();
         let events = events::by_version(all_events.remove(object.id).unwrap_or_default());
         let events: Vec<&str> = events.into_iter().map(|event| text(event, "type")).collect();
-        let (resource, place, version) = (object.resource, object.place(), number(object.item, "version"));
-        let (fitting, others): (Vec<Walk>, Vec<Walk>) = resource
-            .walks(place, text(object.item, "capture_method"))
+        let (resource, state, version) = (object.resource, object.state(), number(object.item, "version"));
+        let (fitting, others): (Vec<History>, Vec<History>) = resource
+            .histories(state, text(object.item, "capture_method"))
             .into_iter()
-            .partition(|walk| resource.fits(walk, version));
+            .partition(|history| resource.fits(history, version));
         if others.is_empty() && fitting.is_empty() {
-            found.push(Kind::Wrong.of(format!("{} is {place:?}, which no {} can be", object.id, resource.name)));
+            found.push(Kind::Wrong.of(format!("{} is {state:?}, which no {} can be", object.id, resource.name)));
         } else if fitting.is_empty() {
-            found.push(Kind::Wrong.of(format!("{} is {place}, which its version {version} does not allow", object.id)));
+            found.push(Kind::Wrong.of(format!("{} is {state}, which its version {version} does not allow", object.id)));
         }
-        let walks = if fitting.is_empty() { others } else { fitting };
-        if let Some(walk) = walks.iter().min_by_key(|walk| unlike(walk, &entries, &events)) {
-            followed(&object, walk, &entries, &events, found);
+        let histories = if fitting.is_empty() { others } else { fitting };
+        if let Some(history) = histories.iter().min_by_key(|history| unlike(history, &entries, &events)) {
+            followed(&object, history, &entries, &events, found);
         }
-        if object.resource.ends_in(object.place()) && object.item.contains_key("due") {
+        if object.resource.ends_in(object.state()) && object.item.contains_key("due") {
             found.push(Kind::Wrong.of(format!("{} is final, and has a due time", object.id)));
         }
     }
@@ -46,33 +46,33 @@ pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
     }
 }
 
-/// How far the found entries and events are from those of this walk.
-fn unlike(walk: &Walk, entries: &[&str], events: &[&str]) -> usize {
-    let (entries, events) = (counts(&walk.entries, entries), counts(&walk.events, events));
+/// How far the found entries and events are from those of this history.
+fn unlike(history: &History, entries: &[&str], events: &[&str]) -> usize {
+    let (entries, events) = (counts(&history.entries, entries), counts(&history.events, events));
     entries.into_values().chain(events.into_values()).map(|(must, is)| must.abs_diff(is)).sum()
 }
 
 /// Names missing, repeated and misplaced entries and events.
-fn followed(object: &Object, walk: &Walk, entries: &[&str], events: &[&str], found: &mut Vec<Violation>) {
-    let (id, place) = (object.id, object.place());
-    for (kind, (must, is)) in counts(&walk.entries, entries) {
+fn followed(object: &Object, history: &History, entries: &[&str], events: &[&str], found: &mut Vec<Violation>) {
+    let (id, state) = (object.id, object.state());
+    for (kind, (must, is)) in counts(&history.entries, entries) {
         found.extend(match (must.cmp(&is), must) {
             (Ordering::Equal, _) => None,
-            (Ordering::Greater, _) => Some(Kind::Lost.of(format!("{id} is {place}, and has no entry {kind}"))),
-            (Ordering::Less, 0) => Some(Kind::Wrong.of(format!("{id} is {place}, and has an entry {kind}"))),
+            (Ordering::Greater, _) => Some(Kind::Lost.of(format!("{id} is {state}, and has no entry {kind}"))),
+            (Ordering::Less, 0) => Some(Kind::Wrong.of(format!("{id} is {state}, and has an entry {kind}"))),
             (Ordering::Less, _) => Some(Kind::Doubled.of(format!("{id} has {is} entries {kind}"))),
         });
     }
-    let of_events = counts(&walk.events, events);
+    let of_events = counts(&history.events, events);
     for (kind, (must, is)) in &of_events {
         found.extend(match (must.cmp(is), must) {
             (Ordering::Equal, _) => None,
-            (Ordering::Greater, _) => Some(Kind::Lost.of(format!("{id} is {place}, and no event {kind} tells of it"))),
-            (Ordering::Less, 0) => Some(Kind::Wrong.of(format!("{id} is {place}, and an event {kind} tells of it"))),
+            (Ordering::Greater, _) => Some(Kind::Lost.of(format!("{id} is {state}, and no event {kind} tells of it"))),
+            (Ordering::Less, 0) => Some(Kind::Wrong.of(format!("{id} is {state}, and an event {kind} tells of it"))),
             (Ordering::Less, _) => Some(Kind::Doubled.of(format!("{is} events {kind} tell of {id}"))),
         });
     }
-    if of_events.values().all(|(must, is)| must == is) && events != walk.events {
+    if of_events.values().all(|(must, is)| must == is) && events != history.events {
         found.push(Kind::Wrong.of(format!("by their versions the events of {id} are {}", events.join(", "))));
     }
 }

@@ -17,10 +17,10 @@ pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
         let captured = captured(payment);
         let mut must = json!({"amount_captured": captured, "fee": (captured > 0).then(|| expected_fee(captured))});
         let mut left = captured;
-        for takes in RESOURCES.iter().filter_map(|resource| resource.takes.as_ref()) {
-            let amount = taken(id, takes.field);
+        for sum in RESOURCES.iter().filter_map(|resource| resource.amount_of_payment.as_ref()) {
+            let amount = taken(id, sum.field);
             left -= amount;
-            must[takes.field] = json!(amount);
+            must[sum.field] = json!(amount);
         }
         if payment.contains_key("refundable") {
             must["refundable"] = json!(left);
@@ -36,7 +36,7 @@ pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
             found.push(Kind::Doubled.of(format!("{refunded} of {id} were refunded, and {captured} captured")));
         }
     }
-    for object in books.objects().filter(|object| object.resource.takes.is_some()) {
+    for object in books.objects().filter(|object| object.resource.amount_of_payment.is_some()) {
         let payment = object.payment(books);
         if payment.is_none_or(|payment| text(payment, "currency") != text(object.item, "currency")) {
             let of = text(object.item, "payment");
@@ -59,9 +59,9 @@ fn captured(payment: &Item) -> i64 {
 fn taken(books: &Books) -> BTreeMap<(&str, &'static str), i64> {
     let mut sums = BTreeMap::new();
     for object in books.objects() {
-        let takes = object.resource.takes.as_ref().filter(|takes| !takes.given_back_in.contains(&object.place()));
-        if let Some(takes) = takes {
-            *sums.entry((text(object.item, "payment"), takes.field)).or_default() += number(object.item, "amount");
+        let sum = object.resource.amount_of_payment.as_ref().filter(|sum| !sum.given_back_in.contains(&object.state()));
+        if let Some(sum) = sum {
+            *sums.entry((text(object.item, "payment"), sum.field)).or_default() += number(object.item, "amount");
         }
     }
     sums

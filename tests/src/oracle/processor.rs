@@ -29,8 +29,8 @@ impl Books {
 pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
     let mut calls = by_object(books);
     for object in books.objects().filter(super::Object::is_at_rest) {
-        let Some(Done { counter, places }) = &object.resource.done else { continue };
-        let (id, must_be) = (object.id, places.contains(&object.place()));
+        let Some(Done { counter, states }) = &object.resource.done else { continue };
+        let (id, must_be) = (object.id, states.contains(&object.state()));
         let calls = calls.remove(id).unwrap_or_default();
         let (is, undone) = (done(&calls, counter), undone(&calls));
         let must = if must_be { 1 } else { usize::from(undone) };
@@ -41,7 +41,7 @@ pub(crate) fn check(books: &Books, found: &mut Vec<Violation>) {
             Ordering::Equal => None,
         });
         if undone && must_be {
-            found.push(Kind::Wrong.of(format!("{id} is {}, and the processor has undone it", object.place())));
+            found.push(Kind::Wrong.of(format!("{id} is {}, and the processor has undone it", object.state())));
         }
     }
 }

@@ -1,11 +1,12 @@
-//! The rules of the books as data: states of each resource, event and entry of each transition, legs and value date of
-//! each entry.
+//! The rules of the books as data: the states of each resource, the event and the entry of each transition, and the
+//! postings and the value date of each entry.
 
 use crate::terms::expected_fee;
 
-/// Status before the object exists.
-pub(crate) const NOWHERE: &str = "";
-/// Status of an object that the processor returned after it was final: its status stays and `returned_at` is set.
+/// State before the object exists.
+pub(crate) const NOT_CREATED: &str = "";
+/// State of an object that the processor returned after it was final: its status stays and `returned_at` is set. Other
+/// states are statuses.
 pub(crate) const RETURNED: &str = "returned";
 
 /// A kind of object.
@@ -16,12 +17,12 @@ pub(crate) struct Resource {
     pub path: &'static str,
     /// Allowed transitions.
     pub transitions: &'static [Transition],
-    /// Whether its version changes without a transition: refunds and disputes touch the payment.
-    pub is_touched: bool,
-    /// Statuses without unfinished work.
+    /// Whether its version also rises without a transition: refunds and disputes change amounts of the payment.
+    pub is_adjusted: bool,
+    /// States without unfinished work.
     pub at_rest: &'static [&'static str],
-    /// What it takes from its payment.
-    pub takes: Option<Takes>,
+    /// The amount of the payment to which it adds its own.
+    pub amount_of_payment: Option<AmountOfPayment>,
     /// What the sandbox counts for its operation.
     pub done: Option<Done>,
 }
@@ -39,15 +40,15 @@ pub(crate) struct Transition {
 }
 
 /// An amount of the payment: the sum over these objects, without those that gave it back.
-pub(crate) struct Takes {
+pub(crate) struct AmountOfPayment {
     pub field: &'static str,
     pub given_back_in: &'static [&'static str],
 }
 
-/// A counter of the sandbox: 1 in these statuses, else 0.
+/// A counter of the sandbox: 1 in these states, else 0.
 pub(crate) struct Done {
     pub counter: &'static str,
-    pub places: &'static [&'static str],
+    pub states: &'static [&'static str],
 }
 
 const fn step(
@@ -65,7 +66,7 @@ pub(crate) const RESOURCES: &[Resource] = &[
         name: "payment",
         path: "/payments/",
         transitions: &[
-            step(NOWHERE, "processing", None, None),
+            step(NOT_CREATED, "processing", None, None),
             only("automatic", step("processing", "succeeded", Some("succeeded"), Some("capture"))),
             only("manual", step("processing", "requires_capture", Some("requires_capture"), None)),
             step("processing", "failed", Some("failed"), None),
@@ -75,61 +76,61 @@ pub(crate) const RESOURCES: &[Resource] = &[
             step("requires_capture", "canceling", None, None),
             step("canceling", "canceled", Some("canceled"), None),
         ],
-        is_touched: true,
+        is_adjusted: true,
         at_rest: &["succeeded", "failed", "requires_capture", "canceled"],
-        takes: None,
-        done: Some(Done { counter: "charges", places: &["succeeded"] }),
+        amount_of_payment: None,
+        done: Some(Done { counter: "charges", states: &["succeeded"] }),
     },
     Resource {
         name: "refund",
         path: "/refunds/",
         transitions: &[
-            step(NOWHERE, "pending", Some("created"), Some("refund")),
+            step(NOT_CREATED, "pending", Some("created"), Some("refund")),
             step("pending", "succeeded", Some("succeeded"), Some("refund_sent")),
             step("pending", "failed", Some("failed"), Some("refund_failed")),
             step("succeeded", RETURNED, Some("returned"), Some("refund_returned")),
         ],
-        is_touched: false,
+        is_adjusted: false,
         at_rest: &["succeeded", "failed", RETURNED],
-        takes: Some(Takes { field: "amount_refunded", given_back_in: &["failed", RETURNED] }),
-        done: Some(Done { counter: "refunds", places: &["succeeded", RETURNED] }),
+        amount_of_payment: Some(AmountOfPayment { field: "amount_refunded", given_back_in: &["failed", RETURNED] }),
+        done: Some(Done { counter: "refunds", states: &["succeeded", RETURNED] }),
     },
     Resource {
         name: "payout",
         path: "/payouts/",
         transitions: &[
-            step(NOWHERE, "pending", Some("created"), Some("payout")),
+            step(NOT_CREATED, "pending", Some("created"), Some("payout")),
             step("pending", "in_transit", Some("in_transit"), None),
             step("pending", "failed", Some("failed"), Some("payout_failed")),
             step("in_transit", "paid", Some("paid"), Some("payout_paid")),
             step("in_transit", "failed", Some("failed"), Some("payout_failed")),
             step("paid", RETURNED, Some("returned"), Some("payout_returned")),
         ],
-        is_touched: false,
+        is_adjusted: false,
         at_rest: &["paid", "failed", RETURNED],
-        takes: None,
-        done: Some(Done { counter: "payouts", places: &["paid", RETURNED] }),
+        amount_of_payment: None,
+        done: Some(Done { counter: "payouts", states: &["paid", RETURNED] }),
     },
     Resource {
         name: "dispute",
         path: "/disputes/",
         transitions: &[
-            step(NOWHERE, "needs_response", Some("created"), Some("dispute")),
+            step(NOT_CREATED, "needs_response", Some("created"), Some("dispute")),
             step("needs_response", "under_review", Some("updated"), None),
             step("needs_response", "won", Some("won"), Some("dispute_won")),
             step("needs_response", "lost", Some("lost"), Some("dispute_lost")),
             step("under_review", "won", Some("won"), Some("dispute_won")),
             step("under_review", "lost", Some("lost"), Some("dispute_lost")),
         ],
-        is_touched: false,
+        is_adjusted: false,
         at_rest: &["needs_response", "under_review", "won", "lost"],
-        takes: Some(Takes { field: "amount_disputed", given_back_in: &["won"] }),
+        amount_of_payment: Some(AmountOfPayment { field: "amount_disputed", given_back_in: &["won"] }),
         // The processor opens and ends it.
         done: None,
     },
 ];
 
-/// Amount of a leg.
+/// Amount of a posting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Amount {
     Whole,
@@ -149,7 +150,7 @@ pub(crate) enum Fee {
     Posted(&'static str),
 }
 
-/// Value date of the merchant's leg.
+/// Value date of the merchant's posting.
 pub(crate) enum ValueDate {
     /// The entry's day plus the merchant's delay.
     Delayed,
@@ -162,14 +163,14 @@ pub(crate) enum ValueDate {
 /// A type of entry.
 pub(crate) struct EntryType {
     pub name: &'static str,
-    /// The object's field with the whole amount; `None` for entries without a merchant's object, which have the sum of
-    /// the debits.
+    /// The object's field with the whole amount. None: the entry belongs to no object of a merchant, and the whole amount
+    /// is the sum of its debits.
     pub whole: Option<&'static str>,
     pub fee: Fee,
     pub debits: &'static [(&'static str, Amount)],
     pub credits: &'static [(&'static str, Amount)],
     pub value_date: ValueDate,
-    /// Whether the merchant's leg is also a movement. A payout's debit is guarded: it changes the balance itself.
+    /// Whether the merchant's posting is also a movement. A payout's debit is guarded: it changes the balance itself.
     pub moves: bool,
 }
 
@@ -220,9 +221,9 @@ pub(crate) const ENTRY_TYPES: &[EntryType] = &[
     },
 ];
 
-/// A path of transitions to a status, with its events and entries in order.
+/// A path of transitions to a state, with its events and entries in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Walk {
+pub(crate) struct History {
     /// Number of transitions.
     pub steps: i64,
     /// Full types, as `payment.succeeded`.
@@ -235,32 +236,32 @@ impl Resource {
         RESOURCES.iter().find(|resource| resource.name == name)
     }
 
-    /// Every path of such an object to `place`; empty if it can't be there.
-    pub fn walks(&self, place: &str, capture_method: &str) -> Vec<Walk> {
-        if place == NOWHERE {
-            return vec![Walk::default()];
+    /// Every path of such an object to `state`. Empty if it can't have this state.
+    pub fn histories(&self, state: &str, capture_method: &str) -> Vec<History> {
+        if state == NOT_CREATED {
+            return vec![History::default()];
         }
-        let mut walks = Vec::new();
+        let mut histories = Vec::new();
         let allowed = |transition: &&Transition| transition.only.is_none_or(|only| only == capture_method);
-        for transition in self.transitions.iter().filter(|transition| transition.to == place).filter(allowed) {
-            for mut walk in self.walks(transition.from, capture_method) {
-                walk.steps += 1;
-                walk.events.extend(transition.event.map(|event| format!("{}.{event}", self.name)));
-                walk.entries.extend(transition.entry);
-                walks.push(walk);
+        for transition in self.transitions.iter().filter(|transition| transition.to == state).filter(allowed) {
+            for mut history in self.histories(transition.from, capture_method) {
+                history.steps += 1;
+                history.events.extend(transition.event.map(|event| format!("{}.{event}", self.name)));
+                history.entries.extend(transition.entry);
+                histories.push(history);
             }
         }
-        walks
+        histories
     }
 
-    /// Whether an object of this version can have taken this path.
-    pub fn fits(&self, walk: &Walk, version: i64) -> bool {
-        if self.is_touched { walk.steps <= version } else { walk.steps == version }
+    /// Whether an object of this version can have this history.
+    pub fn fits(&self, history: &History, version: i64) -> bool {
+        if self.is_adjusted { history.steps <= version } else { history.steps == version }
     }
 
-    /// Whether `place` is final, except for returns by the processor.
-    pub fn ends_in(&self, place: &str) -> bool {
-        !self.transitions.iter().any(|transition| transition.from == place && transition.to != RETURNED)
+    /// Whether `state` is final, except for returns by the processor.
+    pub fn ends_in(&self, state: &str) -> bool {
+        !self.transitions.iter().any(|transition| transition.from == state && transition.to != RETURNED)
     }
 
     /// The statuses that an event of this type reports.
@@ -276,8 +277,8 @@ impl EntryType {
         ENTRY_TYPES.iter().find(|kind| kind.name == name)
     }
 
-    /// The legs of an entry of this amount and fee, debits above zero, sorted, without zero legs.
-    pub fn legs(&self, whole: i64, fee: i64) -> Vec<(String, i64)> {
+    /// The postings of an entry of this amount and fee, debits above zero, sorted, without zero postings.
+    pub fn postings(&self, whole: i64, fee: i64) -> Vec<(String, i64)> {
         let of = |amount| match amount {
             Amount::Whole => whole,
             Amount::Fee => fee,
@@ -287,9 +288,9 @@ impl EntryType {
         let debits = self.debits.iter().map(|(account, amount)| (*account, of(*amount)));
         let credits = self.credits.iter().map(|(account, amount)| (*account, -of(*amount)));
         let some = debits.chain(credits).filter(|(_, amount)| *amount != 0);
-        let mut legs: Vec<(String, i64)> = some.map(|(account, amount)| (account.to_owned(), amount)).collect();
-        legs.sort();
-        legs
+        let mut postings: Vec<(String, i64)> = some.map(|(account, amount)| (account.to_owned(), amount)).collect();
+        postings.sort();
+        postings
     }
 
     /// The fee on this amount by the merchant's terms.

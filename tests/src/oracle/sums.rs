@@ -72,7 +72,7 @@ impl Books {
         let mut accounts = Accounts::new();
         for entry in &self.entries {
             let of_currency = accounts.entry(text(entry, "currency").to_owned()).or_default();
-            for (account, amount) in legs(entry) {
+            for (account, amount) in postings_of(entry) {
                 *of_currency.entry(account).or_default() += amount;
             }
         }
@@ -80,8 +80,8 @@ impl Books {
     }
 }
 
-/// Account and amount of each leg of an entry, debits above zero.
-pub(crate) fn legs(entry: &Item) -> impl Iterator<Item = (String, i64)> {
+/// Account and amount of each posting of an entry, debits above zero.
+pub(crate) fn postings_of(entry: &Item) -> impl Iterator<Item = (String, i64)> {
     let postings = entry.get("postings").and_then(Value::as_array);
     postings.into_iter().flatten().map(|posting| {
         let amount = posting["amount"].as_i64().unwrap_or_default();
@@ -90,7 +90,7 @@ pub(crate) fn legs(entry: &Item) -> impl Iterator<Item = (String, i64)> {
     })
 }
 
-/// Amount, fee and net that an entry must show, by its legs.
+/// Amount, fee and net that an entry must show, by its postings.
 pub fn figures(entry: &Item) -> (i64, i64, i64) {
     let (fee, net) = (fee_of(entry), net_of(entry));
     (net + fee, fee, net)
@@ -107,7 +107,7 @@ pub(crate) fn fee_of(entry: &Item) -> i64 {
 }
 
 fn of_accounts(entry: &Item, these: fn(&str) -> bool) -> i64 {
-    legs(entry).filter(|(account, _)| these(account)).map(|(_, amount)| amount).sum()
+    postings_of(entry).filter(|(account, _)| these(account)).map(|(_, amount)| amount).sum()
 }
 
 fn add(balances: &mut Balances, currency: &str, day: &str, amount: i64) {

@@ -89,6 +89,9 @@ impl Stack {
             }
         };
         environment.extend(folder.map(|folder| (functions::VARIABLE.to_owned(), folder.display().to_string())));
+        if options.function_log {
+            environment.insert("FUNCTION_LOG".to_owned(), data.join("functions.log").display().to_string());
+        }
         environment.extend(options.environment);
         let store_proxy = if options.store_proxy { Some(proxied(&mut environment).await) } else { None };
         let runner = spawn(&binaries, &data, &environment);
@@ -251,6 +254,11 @@ impl Stack {
     /// All that any function has printed to its standard output, with [`Options::keep_lines`].
     pub fn all_printed(&self) -> String {
         functions::all_printed(&self.data)
+    }
+
+    /// A program of the workspace, by its name.
+    pub fn program(name: &str) -> PathBuf {
+        binaries().join(name)
     }
 
     /// The runner's process.

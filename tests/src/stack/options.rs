@@ -11,6 +11,7 @@ pub struct Options {
     pub(crate) store_proxy: bool,
     pub(crate) template: Option<Template>,
     pub(crate) functions: Functions,
+    pub(crate) function_log: bool,
 }
 
 /// Source of a stack's functions.
@@ -60,6 +61,12 @@ impl Options {
     /// Adds the examples' binaries (of tests/panicking-function) to the functions, for a template that names one.
     pub fn examples(mut self) -> Options {
         self.functions = Functions::WithExamples;
+        self
+    }
+
+    /// Writes the functions' lines to `functions.log` too, as `make dev` does.
+    pub fn function_log(mut self) -> Options {
+        self.function_log = true;
         self
     }
 

@@ -57,7 +57,8 @@ impl Template {
         Template::file(&path().with_file_name(NESTED))
     }
 
-    fn file(path: &Path) -> Template {
+    /// The template in this file.
+    pub fn file(path: &Path) -> Template {
         let text = fs::read_to_string(path).unwrap();
         Template { document: template_document(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display())) }
     }

@@ -3,6 +3,18 @@
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
+/// The functions whose requests name the operator.
+pub const OF_OPERATORS: [&str; 8] = [
+    "create-merchant",
+    "update-merchant",
+    "issue-api-key",
+    "revoke-api-key",
+    "redeliver-event",
+    "list-merchants",
+    "list-api-keys",
+    "list-operator-actions",
+];
+
 /// A user with the right to invoke functions.
 #[derive(Debug, Clone)]
 pub struct Operator {
@@ -38,8 +50,13 @@ impl Operator {
         Operator { sends_plan_keys: true, ..self }
     }
 
-    /// Invokes a function by its folder's name; the inner `Err` is the function's error, the outer one a sentence.
+    /// Invokes a function by its folder's name; the inner `Err` is the function's error, the outer one a sentence. A
+    /// request that has to name its operator, and does not, names `tests`.
     pub async fn try_invoke(&self, function: &str, payload: &Value) -> Result<Result<Value, Value>, String> {
+        let mut payload = payload.clone();
+        if let Some(request) = payload.as_object_mut().filter(|_| OF_OPERATORS.contains(&function)) {
+            request.entry("operator").or_insert_with(|| json!("tests"));
+        }
         self.try_invoke_with(function, payload.to_string()).await
     }
 

@@ -1,5 +1,6 @@
-//! API keys: issued, checked and revoked.
+//! API keys: issued, checked, listed and revoked.
 
 mod authenticate;
 mod issue;
+mod list;
 mod revoke;

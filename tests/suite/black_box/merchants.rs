@@ -60,3 +60,42 @@ async fn cached_merchants_change_by_effective_at() {
     })
     .await;
 }
+
+/// Whether a page of list-merchants has this merchant.
+async fn is_listed(target: &Target, merchant: &str) -> bool {
+    let mut cursor = Value::Null;
+    loop {
+        let page = target.invoke("list-merchants", &json!({"limit": 100, "cursor": cursor})).await.unwrap();
+        if page["data"].as_array().unwrap().iter().any(|listed| listed["id"] == merchant) {
+            return true;
+        }
+        cursor = page["next_cursor"].clone();
+        if cursor.is_null() {
+            return false;
+        }
+    }
+}
+
+#[tokio::test]
+async fn operators_list_merchants_keys_and_who_changed_them() {
+    let target = Target::start().await;
+    let merchant = target.new_merchant().await;
+    // An index may lag behind the table.
+    eventually("the merchant is listed", Deadline::SOON, async || {
+        if is_listed(&target, &merchant.id).await { Ok(()) } else { Err("it is not listed".to_owned()) }
+    })
+    .await;
+    let of_merchant = json!({"merchant": merchant.id});
+    let keys = target.invoke("list-api-keys", &of_merchant).await.unwrap();
+    let [key] = &keys["data"].as_array().unwrap()[..] else { panic!("{keys}") };
+    assert_eq!(
+        (&key["state"], &key["issued_by"], &key["revoked_by"]),
+        (&json!("active"), &json!("tests"), &Value::Null)
+    );
+    assert!(!keys.to_string().contains(merchant.client.secret()), "{keys}");
+    let revocation = json!({"operator": "oncall", "merchant": merchant.id, "key": key["id"]});
+    target.invoke("revoke-api-key", &revocation).await.unwrap();
+    let actions = target.invoke("list-operator-actions", &of_merchant).await.unwrap();
+    let who: Vec<_> = actions["data"].as_array().unwrap().iter().map(|action| &action["operator"]).collect();
+    assert_eq!(who, ["oncall", "tests", "tests"], "{actions}");
+}

@@ -1,4 +1,5 @@
-//! Merchants, which operators create and change.
+//! Merchants, which operators create, change and list.
 
 mod create;
+mod list;
 mod update;

@@ -227,7 +227,7 @@ async fn a_repeated_change_writes_nothing() {
     let stored = stack.table().items().await;
     stack.store_proxy().forget_calls();
     let mut again = update(&stack, &merchant, fields).await;
-    assert_eq!(stack.store_proxy().count(&Matching::operation("UpdateItem")), 0);
+    assert_eq!(stack.store_proxy().count(&Matching::operation("TransactWriteItems")), 0);
     // Only `effective_at` differs.
     for answer in [&mut first, &mut again] {
         assert!(answer["effective_at"].take().is_string());
@@ -242,7 +242,7 @@ async fn a_repeated_change_writes_nothing() {
 async fn two_concurrent_changes_both_apply() {
     let stack = Stack::start(Options::new().store_proxy()).await;
     let merchant = stack.new_merchant().await;
-    let held = stack.store_proxy().hold(1, Matching::operation("UpdateItem").with("Overtaken Inc"));
+    let held = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems").with("Overtaken Inc"));
     let other = async {
         held.reached(1).await;
         let updated = update(&stack, &merchant, json!({"suspended": true})).await;
@@ -263,8 +263,9 @@ async fn two_concurrent_changes_both_apply() {
 async fn eight_conflicts_refuse_the_change() {
     let stack = Stack::start(Options::new().store_proxy()).await;
     let merchant = stack.new_merchant().await;
-    let update = || Matching::operation("UpdateItem");
-    stack.store_proxy().fault(usize::MAX, update(), Fault::Error("ConditionalCheckFailedException"));
+    let update = || Matching::operation("TransactWriteItems");
+    stack.store_proxy().forget_calls();
+    stack.store_proxy().fault(usize::MAX, update(), Fault::Canceled(0, "ConditionalCheckFailed"));
     let refusal = refusal(&stack, &merchant, json!({"suspended": true})).await;
     assert!(
         refusal.ends_with("was changed by other requests during each of 8 tries; send the same request again."),

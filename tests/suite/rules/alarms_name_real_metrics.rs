@@ -110,14 +110,46 @@ fn alarms_and_dashboard_use_every_own_metric() {
     assert_eq!(own, emitted, "looked at, and emitted");
 }
 
+fn runbook(name: &str) -> String {
+    fs::read_to_string(root().join(format!("docs/runbooks/{name}.md"))).unwrap()
+}
+
+/// The pages that the index lists under this title, in its order.
+fn runbooks_listed(title: &str) -> impl Iterator<Item = String> {
+    let index = runbook("README");
+    let part = index.split("\n## ").find(|part| part.starts_with(title)).unwrap();
+    let names = part.lines().filter_map(|line| line.strip_prefix("- [")?.split(']').next());
+    names.map(str::to_owned).collect::<Vec<_>>().into_iter()
+}
+
+#[test]
+fn the_index_of_runbooks_lists_each_page_once() {
+    let files = fs::read_dir(root().join("docs/runbooks")).unwrap();
+    let files = files.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
+    let mut files: Vec<String> = files.filter(|name| name != "README").collect();
+    files.sort();
+    let mut listed: Vec<String> = runbooks_listed("Alarms").chain(runbooks_listed("Incidents")).collect();
+    listed.sort();
+    assert_eq!(listed, files);
+    for name in &listed {
+        let page = runbook(name);
+        assert!(page.starts_with(&format!("# {name}\n")), "{name}");
+        assert!(runbook("README").contains(&format!("- [{name}]({name}.md): ")), "{name}");
+        let parts = ["\n**Meaning.** ", "\n**Check.** ", "\n**Act.**", "\n**End.** "];
+        // An alarm's end shows itself.
+        let needed = if runbooks_listed("Incidents").any(|incident| incident == *name) { 4 } else { 3 };
+        let places: Vec<_> = parts[..needed].iter().map(|part| page.find(part)).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{name}: {places:?}");
+    }
+}
+
 #[test]
 fn every_alarm_has_a_runbook_and_treats_missing_data() {
     let alarms = alarms();
-    let runbooks = fs::read_dir(root().join("docs/runbooks")).unwrap();
-    let runbooks = runbooks.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
-    assert_eq!(runbooks.collect::<BTreeSet<_>>(), alarms.keys().cloned().collect());
+    assert_eq!(runbooks_listed("Alarms").collect::<Vec<_>>(), alarms.keys().cloned().collect::<Vec<_>>());
     for (name, alarm) in &alarms {
-        assert!(text(&alarm["AlarmDescription"]).ends_with(&format!(" docs/runbooks/{name}.md")), "{name}");
+        let description = text(&alarm["AlarmDescription"]["Fn::Sub"]);
+        assert!(description.ends_with(&format!(". ${{RunbookUrl}}/{name}.md")), "{name}");
         assert!(alarm["TreatMissingData"].is_string(), "{name}");
         // CloudWatch computes an alarm from ten metrics at most.
         assert!(metrics_of_alarm(alarm).len() <= 10, "{name}");
@@ -126,7 +158,8 @@ fn every_alarm_has_a_runbook_and_treats_missing_data() {
         assert_eq!(alarm["AlarmActions"]["Fn::If"][0] == "HasAlarmTopic", told, "{name}");
         // What has happened does not stop being so: only the end of a state is news.
         let tells_events =
-            matches!(name.as_str(), "overdue-work" | "late-charges" | "operations-called-again" | "unreadable-items");
+            ["overdue-work", "late-charges", "operations-called-again", "unreadable-items", "webhooks-given-up"]
+                .contains(&name.as_str());
         assert_eq!(alarm["OKActions"].is_object(), told && !tells_events, "{name}");
     }
     let shown = dashboard().into_iter().flat_map(|widget| widget["properties"]["alarms"].as_array().cloned());
@@ -142,6 +175,23 @@ fn every_alarm_has_a_runbook_and_treats_missing_data() {
 }
 
 #[test]
+fn log_widgets_read_the_groups_of_functions() {
+    let widgets = dashboard();
+    let queries =
+        widgets.iter().filter(|widget| widget["type"] == "log").map(|widget| text(&widget["properties"]["query"]));
+    let groups: Vec<String> = queries
+        .flat_map(|query| {
+            query.split("SOURCE '").skip(1).map(|rest| rest.split('\'').next().unwrap().to_owned()).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(!groups.is_empty());
+    for group in groups {
+        let function = group.strip_prefix("/aws/lambda/${Stack}-").unwrap_or_else(|| panic!("{group}"));
+        assert!(root().join("functions").join(function).is_dir(), "{group}");
+    }
+}
+
+#[test]
 fn the_nested_stack_is_given_what_its_parameters_say() {
     let (template, nested) = (Template::read(), Template::nested());
     let given = template.get(&["Resources", "Watch", "Properties", "Parameters"]).unwrap().as_object().unwrap();
@@ -149,12 +199,17 @@ fn the_nested_stack_is_given_what_its_parameters_say() {
     for (name, value) in given {
         match name.as_str() {
             "Stack" => assert_eq!(value, &json!({"Ref": "AWS::StackName"})),
+            "Release" => assert_eq!(value, env!("CARGO_PKG_VERSION")),
             "Alarms" => assert_eq!(value, &json!({"Ref": "Alarms"})),
-            "AlarmTopic" => assert_eq!(value["Fn::If"], json!(["HasAlarmTopic", {"Ref": "AlarmTopic"}, ""])),
+            "AlarmTopic" => {
+                let topics = json!(["HasAlarmTopic", {"Ref": "AlarmTopic"}, {"Ref": "AlarmTopicArn"}]);
+                assert_eq!(value["Fn::If"], topics);
+            }
             queue if template.of_type("AWS::SQS::Queue").contains_key(queue) => {
                 assert_eq!(value, &json!({"Fn::GetAtt": format!("{queue}.QueueName")}));
             }
-            // What Ref gives of a table or a function is its name.
+            "Table" => assert_eq!(value["Fn::If"], json!(["OwnsTable", {"Ref": "Table"}, {"Ref": "ExistingTable"}])),
+            // What Ref gives of a function is its name.
             other => assert_eq!(value, &json!({"Ref": other})),
         }
     }
@@ -191,4 +246,23 @@ fn every_consumer_and_queue_is_watched() {
     let mut behind = watched("function-errors");
     assert!(behind.remove("EnqueueDue"));
     assert_eq!(consumers, behind);
+}
+
+#[test]
+fn saved_queries_search_the_log_of_each_function() {
+    let name = |group: &Value, stack: &str| {
+        let name = text(&group["Fn::Sub"]);
+        name.strip_prefix(&format!("/aws/lambda/{stack}-")).unwrap_or_else(|| panic!("{name}")).to_owned()
+    };
+    let template = Template::read();
+    let groups = template.of_type("AWS::Logs::LogGroup").into_values().map(|group| &group["LogGroupName"]);
+    let groups = groups.filter(|group| text(&group["Fn::Sub"]).starts_with("/aws/lambda/"));
+    let groups: BTreeSet<String> = groups.map(|group| name(group, "${AWS::StackName}")).collect();
+    let nested = Template::nested();
+    let queries = nested.of_type("AWS::Logs::QueryDefinition");
+    assert!(queries.len() > 1 && groups.contains("create-payment"), "{groups:?}");
+    for (id, query) in queries {
+        let searched = query["LogGroupNames"].as_array().unwrap();
+        assert_eq!(searched.iter().map(|group| name(group, "${Stack}")).collect::<BTreeSet<_>>(), groups, "{id}");
+    }
 }

@@ -136,7 +136,11 @@ async fn a_line_names_the_receivers_answer_and_the_next_attempt() {
     // 0.8 to 1.2 seconds, shown in whole seconds.
     tells(&stack, "deliver-webhook", event, to(failing, "500, attempt 1, again in ", " s")).await;
     tells(&stack, "deliver-webhook", event, to(failing, "404, attempt 2, ", "given up")).await;
-    tells(&stack, "deliver-webhook", event, to(gone, "410, attempt 1, given up, ", "endpoint disabled")).await;
+    let told =
+        tells(&stack, "deliver-webhook", event, to(gone, "410, attempt 1, given up, ", "endpoint disabled")).await;
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
+    let disabled = books.events.iter().find(|event| event["type"] == "webhook_endpoint.disabled").unwrap();
+    assert!(names(&told, &[disabled["sk"].as_str().unwrap()]), "{told}");
     tells(&stack, "deliver-webhook", event, to(closed, "no connection, attempt 1, again in ", " s")).await;
 }
 
@@ -192,10 +196,71 @@ async fn operator_lines_name_merchant_and_change() {
         tells(&stack, function, id, |subject| subject["outcome"].as_str().unwrap_or_default().starts_with(outcome))
             .await;
         let lines = invocations(&stack, function);
-        let of_merchant = lines.iter().any(|line| line["merchant"] == merchant && line.to_string().contains(id));
+        let operator = if function == "authenticate" { Value::Null } else { json!("tests") };
+        let of_merchant = lines
+            .iter()
+            .any(|line| line["merchant"] == merchant && line["operator"] == operator && line.to_string().contains(id));
         assert!(of_merchant, "{function}: {lines:?}");
     }
     assert!(!stack.all_printed().contains("Jane"), "{}", stack.all_printed());
+}
+
+#[tokio::test]
+async fn a_creation_names_what_it_wrote_or_did_not_write() {
+    let options = Options::new().keep_lines().unkilled().store_proxy();
+    let stack = Stack::start(options).await;
+    let merchant = stack.new_merchant().await;
+    let body = json!({"amount": 1250, "currency": "USD", "token": "tok_visa"});
+    let payment = merchant.client.create_payment("one", &body).await.expect(202).id().to_owned();
+    merchant.client.finished(&payment).await;
+    let refund = merchant.client.refund_request(&payment, "two", 400).send().await.expect(202).id().to_owned();
+    let books = Books::read(&stack.table(), &merchant.tenant()).await;
+    let created = books.events.iter().find(|event| event["type"] == "refund.created").unwrap();
+    let taken = books.entries_of(&refund).into_iter().find(|entry| entry["type"] == "refund").unwrap();
+    let told = tells(&stack, "create-refund", &refund, |_| true).await;
+    assert!(names(&told, &[created["sk"].as_str().unwrap(), taken["sk"].as_str().unwrap()]), "{told}");
+
+    // The answer does not show these ids.
+    let other = json!({"amount": 1300, "currency": "USD", "token": "tok_visa"});
+    merchant.client.create_payment("one", &other).await.expect_problem(422, "idempotency_key_reused");
+    let too_much = merchant.client.refund_request(&payment, "three", 9_999).send().await;
+    too_much.expect_problem(409, "amount_exceeds_refundable");
+    stack.store_proxy().fault(usize::MAX, Matching::operation("PutItem"), Fault::Error("InternalServerError"));
+    merchant.client.create_payment("four", &body).await.expect_problem(503, "unavailable");
+    for (function, outcome, prefix) in [
+        ("create-payment", "422 idempotency_key_reused", payment.as_str()),
+        ("create-refund", "409 amount_exceeds_refundable", "re_"),
+        ("create-payment", "503 unavailable", "pay_"),
+    ] {
+        eventually(&format!("{outcome} names the object"), Deadline::SOON, async || {
+            let lines = invocations(&stack, function);
+            let lines = lines.iter().filter(|line| line["outcome"].as_str().unwrap().starts_with(outcome));
+            let ids = lines.filter_map(|line| line["subjects"].as_array()).flatten().map(|subject| &subject["id"]);
+            let ids: Vec<_> = ids.filter_map(Value::as_str).collect();
+            if ids.iter().any(|id| id.starts_with(prefix)) { Ok(()) } else { Err(format!("{ids:?}")) }
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_line_names_the_mode_of_its_items() {
+    let stack = Stack::start(Options::new().keep_lines().unkilled().knob("FOLD_DELAY_SECONDS", 0)).await;
+    let merchant = stack.new_merchant().await;
+    let receiver = Receiver::start().await;
+    merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
+    merchant.client.paid(1250, "USD").await;
+    receiver.attempts_at_least(1, Deadline::SOON).await;
+    for function in ["create-payment", "dispatch-changes", "call-processor", "fold-balance", "deliver-webhook"] {
+        eventually(&format!("{function} names the mode"), Deadline::LATER, async || {
+            stack.run_due().await;
+            let lines = invocations(&stack, function);
+            let of_merchant: Vec<_> = lines.iter().filter(|line| line["merchant"] == merchant.id.as_str()).collect();
+            let named = !of_merchant.is_empty() && of_merchant.iter().all(|line| line["mode"] == "test");
+            if named { Ok(()) } else { Err(format!("{lines:?}")) }
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

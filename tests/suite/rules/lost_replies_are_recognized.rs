@@ -177,7 +177,7 @@ async fn a_merchants_change_with_a_lost_reply_applies_once() {
     let change = json!({"merchant": merchant.id, "name": "Acme Inc"});
     let reads = Matching::operation("GetItem").with(&merchant.id).with("\"merchant\"");
     stack.store_proxy().forget_calls();
-    losing(&stack, Matching::operation("UpdateItem").with("Acme Inc"), async {
+    losing(&stack, Matching::operation("TransactWriteItems").with("Acme Inc"), async {
         let changed = stack.invoke("update-merchant", &change).await.unwrap();
         assert_eq!((&changed["version"], &changed["name"]), (&json!(2), &json!("Acme Inc")));
     })

@@ -43,7 +43,8 @@ async fn concurrent_equal_requests_take_effect_once() {
     let merchants = at_once(&stack, "create-merchant", &merchant()).await;
     let merchant = &merchants[0];
     assert!(merchants.iter().all(|answer| answer == merchant), "{merchants:?}");
-    assert_eq!((stack.table().items().await.len(), plan_keys(&stack, merchant)), (stored + 1, (1, 1)));
+    // The merchant, and the operator's action.
+    assert_eq!((stack.table().items().await.len(), plan_keys(&stack, merchant)), (stored + 2, (1, 1)));
 
     let mut keys = at_once(&stack, "issue-api-key", &key(merchant)).await;
     let secrets: Vec<String> = keys.iter().filter_map(|key| key["secret"].as_str()).map(ToOwned::to_owned).collect();
@@ -52,8 +53,8 @@ async fn concurrent_equal_requests_take_effect_once() {
         key.as_object_mut().unwrap().remove("secret");
     }
     assert!(keys.iter().all(|key| *key == keys[0]), "{keys:?}");
-    // One item by id, one by hash.
-    assert_eq!(stack.table().items().await.len(), stored + 3);
+    // One item by id, one by hash, and the action.
+    assert_eq!(stack.table().items().await.len(), stored + 5);
     stack.client(secret).get("/balance").await.expect(200);
 
     let change = json!({"merchant": merchant["id"], "name": "Acme & Sons", "shards": 8});
@@ -63,14 +64,15 @@ async fn concurrent_equal_requests_take_effect_once() {
     let revocation = json!({"merchant": merchant["id"], "key": keys[0]["id"], "at": in_seconds(HOUR_SECONDS)});
     let revoked = at_once(&stack, "revoke-api-key", &revocation).await;
     assert!(revoked.iter().all(|answer| *answer == revoked[0]), "{revoked:?}");
-    assert_eq!(stack.table().items().await.len(), stored + 3);
+    // The actions of the last two changes.
+    assert_eq!(stack.table().items().await.len(), stored + 7);
 }
 
 #[tokio::test]
 async fn a_repeated_request_completes_a_partial_creation() {
     let stack = Stack::start(Options::new().unkilled().store_proxy()).await;
     let request = merchant();
-    let put = Matching::operation("PutItem").with(request["reference"].as_str().unwrap());
+    let put = Matching::operation("TransactWriteItems").with(request["reference"].as_str().unwrap());
     // The merchant is stored, its plan key does not exist yet, and the process dies.
     let held = stack.store_proxy().hold_at(Held::After, 0, usize::MAX, put);
     let cut_off = async {
@@ -101,7 +103,7 @@ async fn a_lost_reply_of_the_store_loses_no_secret() {
     stack.store_proxy().fault(2, written.clone(), Fault::LoseReply);
     let request = key(&merchant);
     let issued = stack.invoke("issue-api-key", &request).await.unwrap();
-    assert_eq!((stack.table().items().await.len(), stack.store_proxy().count(&written)), (stored + 2, 3));
+    assert_eq!((stack.table().items().await.len(), stack.store_proxy().count(&written)), (stored + 3, 3));
     stack.client(issued["secret"].as_str().unwrap()).get("/balance").await.expect(200);
     let again = stack.invoke("issue-api-key", &request).await.unwrap();
     assert_eq!((&again["id"], again.get("secret")), (&issued["id"], None), "{again}");

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use spillway_tests::clock::at_the_ends_of_the_calendar;
+use spillway_tests::operator::OF_OPERATORS;
 use spillway_tests::{Options, Stack, terms, unique};
 
 /// The error message of a refused payload.
@@ -27,7 +28,7 @@ async fn create_merchant_refuses_repeated_and_unknown_members() {
     let reference = unique();
     let with = |currencies: &str, more: &str| {
         format!(
-            r#"{{"reference": "{reference}", "name": "Acme", "plan": "high", "currencies": {currencies},
+            r#"{{"operator": "jroe", "reference": "{reference}", "name": "Acme", "plan": "high", "currencies": {currencies},
             "settlement_delay_days": 2, "shards": 4{more}}}"#
         )
     };
@@ -77,7 +78,10 @@ async fn issue_api_key_refuses_repeated_and_unknown_members() {
     let merchant = stack.new_merchant().await;
     let reference = unique();
     let with = |scopes: &str| {
-        format!(r#"{{"merchant": "{}", "mode": "test", "reference": "{reference}", {scopes}}}"#, merchant.id)
+        let (operator, merchant) = ("jroe", &merchant.id);
+        format!(
+            r#"{{"operator": "{operator}", "merchant": "{merchant}", "mode": "test", "reference": "{reference}", {scopes}}}"#
+        )
     };
     let twice = r#""scopes": ["balance:read"], "scopes": ["payments:write", "payments:read"]"#;
     refused(&stack, "issue-api-key", &with(twice), &[&format!("/scopes {TWICE}")]).await;
@@ -98,7 +102,7 @@ async fn issue_api_key_refuses_repeated_and_unknown_members() {
 async fn update_merchant_refuses_repeated_and_unknown_members() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
-    let with = |more: &str| format!(r#"{{"merchant": "{}", {more}}}"#, merchant.id);
+    let with = |more: &str| format!(r#"{{"operator": "jroe", "merchant": "{}", {more}}}"#, merchant.id);
     let twice = format!("/suspended {TWICE}");
     refused(&stack, "update-merchant", &with(r#""suspended": true, "suspended": false"#), &[&twice]).await;
     let prices = r#""currencies": {"USD": {"fee_basis_points": 1, "fee_fixed": 1, "fee_max": 1}}, "suspend": true"#;
@@ -115,11 +119,49 @@ async fn revoke_api_key_refuses_repeated_and_unknown_members() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;
     let (key, client) = stack.try_issue(&merchant.id, &json!({})).await.unwrap();
-    let with = |more: &str| format!(r#"{{"merchant": "{}", "key": {}, {more}}}"#, merchant.id, key["id"]);
+    let with =
+        |more: &str| format!(r#"{{"operator": "jroe", "merchant": "{}", "key": {}, {more}}}"#, merchant.id, key["id"]);
     let twice = r#""at": "2035-01-01T00:00:00Z", "at": null, "on": "2035-01-01T00:00:00Z""#;
     let faults = [&format!("/at {TWICE}"), &format!("/on {UNKNOWN}")];
     refused(&stack, "revoke-api-key", &with(twice), &faults.map(String::as_str)).await;
     client.get("/balance").await.expect(200);
+}
+
+#[tokio::test]
+async fn redeliver_event_refuses_unclear_requests() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let (event, endpoint) = (format!("evt_{:026}", 0), format!("we_{:026}", 0));
+    let with = |more: &str| format!(r#"{{"operator": "tests", "merchant": "{}", "mode": "test"{more}}}"#, merchant.id);
+    let either = "it must have either event, or endpoint and since";
+    for more in [
+        String::new(),
+        format!(r#", "endpoint": "{endpoint}""#),
+        r#", "since": "2026-01-31T00:00:00Z""#.to_owned(),
+        format!(r#", "event": "{event}", "endpoint": "{endpoint}", "since": "2026-01-31T00:00:00Z""#),
+    ] {
+        refused(&stack, "redeliver-event", &with(&more), &[either]).await;
+    }
+    let wrong = [
+        &format!("/event {TWICE}"),
+        "/event must be the id of an event, evt_ and 26 characters",
+        either,
+        &format!("/all {UNKNOWN}"),
+    ];
+    let more = format!(r#", "event": "{endpoint}", "event": "{event}", "all": true"#);
+    refused(&stack, "redeliver-event", &with(&more), &wrong).await;
+}
+
+#[tokio::test]
+async fn every_request_names_its_operator() {
+    let stack = Stack::start(Options::new()).await;
+    for function in OF_OPERATORS {
+        let missing = refusal(&stack, function, "{}").await;
+        assert!(missing.contains("again: /operator is required"), "{function}: {missing}");
+        let wrong = refusal(&stack, function, r#"{"operator": "jane.roe@example.com"}"#).await;
+        assert!(wrong.contains("again: /operator must be an account name"), "{function}: {wrong}");
+        assert!(!wrong.contains("jane"), "{wrong}");
+    }
 }
 
 #[tokio::test]
@@ -128,7 +170,7 @@ async fn a_payload_that_is_no_request_gets_a_short_refusal() {
     let unknown: Vec<String> = (0..4000).map(|n| format!("\"unknown{n}\":1")).collect();
     let many = format!("{{{}}}", unknown.join(","));
     let large = json!({"reference": "x".repeat(70_000)}).to_string();
-    for function in ["create-merchant", "update-merchant", "issue-api-key", "revoke-api-key"] {
+    for function in OF_OPERATORS {
         for (payload, start) in [
             ("42", "The request must be a JSON object, not a whole number"),
             ("null", "The request must be a JSON object, not null"),

@@ -62,7 +62,7 @@ async fn every_right_is_used_and_none_is_missing() {
     let failing = Receiver::scripted(repeat_n(Reply::Status(500), 2)).await;
     let gone = Receiver::scripted(repeat_n(Reply::Status(410), 20)).await;
     let down = merchant.client.create_webhook_endpoint(failing.url(), &["payment.*"]).await;
-    merchant.client.create_webhook_endpoint(gone.url(), &["payment.*"]).await;
+    let gone_endpoint = merchant.client.create_webhook_endpoint(gone.url(), &["payment.*"]).await;
     // One event tries it and recovers it in the end, the next one is put off.
     let down = down["id"].as_str().unwrap();
     stack.fails_since(&merchant, down, 3600).await;
@@ -80,6 +80,7 @@ async fn every_right_is_used_and_none_is_missing() {
     }
     merchants_refund(&merchant).await;
     merchants_manage_endpoints(&merchant).await;
+    operators_redeliver(&stack, &merchant, gone_endpoint["id"].as_str().unwrap()).await;
     let unknown = merchant.client.pay(1250, "USD", "tok_timeout_unknown").await;
     rubbish(&stack, &other).await;
     eventually("a fold sends a message", Deadline::SOON, async || {
@@ -136,6 +137,10 @@ async fn operators_work(stack: &Stack) -> [Merchant; 2] {
     assert_eq!(id, again);
     stack.invoke("revoke-api-key", &json!({"merchant": merchant.id, "key": id})).await.unwrap();
     stack.invoke("update-merchant", &json!({"merchant": merchant.id, "name": "Acme & Sons"})).await.unwrap();
+    stack.invoke("list-merchants", &json!({})).await.unwrap();
+    for list in ["list-api-keys", "list-operator-actions"] {
+        stack.invoke(list, &json!({"merchant": merchant.id})).await.unwrap();
+    }
     [merchant, other]
 }
 
@@ -169,6 +174,23 @@ async fn merchants_manage_endpoints(merchant: &Merchant) {
         client.webhook_endpoint_deletion(&id).send_until_served().await.unwrap().expect(204);
     }
     create.send_until_served().await.unwrap().expect(409);
+}
+
+/// Sends what an endpoint that answered 410 did not get again, once its merchant has enabled it.
+async fn operators_redeliver(stack: &Stack, merchant: &Merchant, endpoint: &str) {
+    eventually("the endpoint is disabled", Deadline::LATER, async || {
+        stack.run_due().await;
+        let shown = merchant.client.webhook_endpoint(endpoint).await;
+        if shown["status"] == "disabled" { Ok(()) } else { Err(shown.to_string()) }
+    })
+    .await;
+    let version = merchant.client.webhook_endpoint(endpoint).await["version"].as_u64().unwrap();
+    let change = merchant.client.webhook_endpoint_change(endpoint, version, &json!({"status": "enabled"}));
+    change.send_until_served().await.unwrap().expect(200);
+    let since = clock::in_seconds(-3600);
+    let request = json!({"merchant": merchant.id, "mode": "test", "endpoint": endpoint, "since": since});
+    let answer = stack.invoke("redeliver-event", &request).await.unwrap();
+    assert!(answer["deliveries"]["redelivered"].as_u64() > Some(0), "{answer}");
 }
 
 /// What a merchant asks for.

@@ -84,7 +84,8 @@ fn missing_doubled_reversed_and_wrong_entries_are_named() {
 
 #[test]
 fn wrong_value_dates_are_named() {
-    let moving = |item: &Item| item.get("postings").is_some_and(|legs| legs.to_string().contains("\"merchant\""));
+    let moving =
+        |item: &Item| item.get("postings").is_some_and(|postings| postings.to_string().contains("\"merchant\""));
     let moving = places("txn_", moving);
     assert_eq!(moving.len(), 18);
     for (place, kind, source) in moving {

@@ -144,7 +144,7 @@ fn settings<'a>(template: &'a Map<String, Value>, function: &'a Value) -> BTreeS
 
 /// SAM publishes a version when the text of a function changes, where a parameter is but a name. So each version carries
 /// a text with the values of the function's own: with one more, a version would be made of a function that has not
-/// changed, which Lambda refuses. And there is one version only.
+/// changed, which Lambda refuses. RolePath changes the arn of every role. Old versions stay for `make rollback`.
 #[test]
 fn a_version_carries_exactly_the_settings_of_its_function() {
     let template = expanded(&[]);
@@ -154,12 +154,28 @@ fn a_version_carries_exactly_the_settings_of_its_function() {
     for (name, version) in versions {
         let function = functions[version["FunctionName"]["Ref"].as_str().unwrap()];
         let own = settings(&template, function);
-        assert_eq!(parameters(&template, &version["Description"]), own, "{name}");
+        let carried = own.iter().copied().chain(["RolePath"]).collect();
+        assert_eq!(parameters(&template, &version["Description"]), carried, "{name}");
+        // A table that replaces this one has another name.
+        let table = |value: &Value| texts(value).contains(&"Table");
+        assert_eq!(table(&version["Description"]), table(&function["Environment"]), "{name}");
         // Other code for another processor: SAM does see that.
         let others: Vec<_> = parameters(&template, function).into_iter().filter(|it| !own.contains(it)).collect();
         assert_eq!(others, ["Architecture"], "{name}");
-        assert_eq!(template["Resources"][name]["DeletionPolicy"], "Delete", "{name}");
+        assert_eq!(template["Resources"][name]["DeletionPolicy"], "Retain", "{name}");
     }
+}
+
+/// `infra/deploy/stamp.py` replaces it by the version with the commit. A function whose description is the release gets a
+/// version with each release, and so do all others.
+#[test]
+fn the_release_is_the_version_of_the_sources() {
+    let template = expanded(&[]);
+    let release = json!(env!("CARGO_PKG_VERSION"));
+    for (name, function) in of(&template, "AWS::Lambda::Function") {
+        assert_eq!(function["Description"], release, "{name}");
+    }
+    assert_eq!(template["Outputs"]["Release"]["Value"], release);
 }
 
 /// How long a parameter's value can be.
@@ -171,17 +187,59 @@ fn longest(template: &Map<String, Value>, parameter: &str) -> u64 {
     values.or(digits).or(parameter["MaxLength"].as_u64()).unwrap_or_else(|| panic!("{parameter} has no bound"))
 }
 
+/// CloudFormation names the table `<stack>-Table-<13 characters>`, and a stack's name has at most 38 characters.
+const TABLE_NAME_MAX: u64 = 64;
+
 #[test]
-fn every_version_has_room_for_further_settings() {
+fn every_version_has_room_for_its_settings() {
     let template = expanded(&[]);
     for (name, version) in of(&template, "AWS::Lambda::Version") {
         let carried = parameters(&template, &version["Description"]);
+        // The table's name is that of ExistingTable, or CloudFormation's own.
+        let others = carried.iter().filter(|parameter| **parameter != "ExistingTable");
+        let values = others.map(|parameter| longest(&template, parameter)).sum::<u64>();
         let separators = carried.len() as u64 - 1;
-        let whole = carried.iter().map(|parameter| longest(&template, parameter)).sum::<u64>() + separators;
+        let whole = TABLE_NAME_MAX + values + separators;
         println!("{name}: {whole} characters at most");
-        // Lambda takes 256.
-        assert!(whole <= 160, "the settings of {name} can be {whole} characters long");
+        // Lambda takes 256. The others are for the name of a release.
+        assert!(whole <= 215, "the settings of {name} can be {whole} characters long");
     }
+}
+
+/// The resources and outputs that are there whether or not a condition holds, with what an `Fn::If` leaves of them.
+fn without_own_table(value: &Value) -> Value {
+    match value {
+        Value::Object(entries) => match entries.get("Fn::If") {
+            Some(branches) if branches[0] == "OwnsTable" => without_own_table(&branches[2]),
+            _ => entries.iter().map(|(name, value)| (name.clone(), without_own_table(value))).collect(),
+        },
+        Value::Array(items) => items.iter().map(without_own_table).collect(),
+        other => other.clone(),
+    }
+}
+
+/// A stack on an existing table has no table of its own. Whatever named that table would end the deployment.
+#[test]
+fn a_stack_on_an_existing_table_names_no_other() {
+    let template = expanded(&["ExistingTable=restored"]);
+    let table = &template["Resources"]["Table"];
+    assert_eq!((&table["Condition"], &table["DeletionPolicy"]), (&json!("OwnsTable"), &json!("Retain")));
+    let names_it = |text: &str| text == "Table" || text.starts_with("Table.") || text.contains("${Table");
+    let mut by_parameter = 0;
+    for section in ["Resources", "Outputs"] {
+        for (name, part) in template[section].as_object().unwrap().iter().filter(|(name, _)| *name != "Table") {
+            let part = without_own_table(part);
+            let values = [&part["Properties"], &part["Value"]];
+            let texts: Vec<&str> = values.into_iter().flat_map(texts).collect();
+            assert!(
+                !texts.iter().any(|text| names_it(text)),
+                "{name} names the stack's own table: use *table-name, *table-arn"
+            );
+            by_parameter += texts.iter().filter(|text| text.contains("ExistingTable")).count();
+        }
+    }
+    // Each function that uses the table names it in a variable, in its version and in its role.
+    assert!(by_parameter > 60, "only {by_parameter} places name the existing table");
 }
 
 #[test]

@@ -141,14 +141,14 @@ async fn a_charge_found_while_a_copy_gives_up_is_undone_at_once() {
 }
 
 #[tokio::test]
-async fn the_next_ask_is_due_without_its_message() {
+async fn the_next_step_is_due_without_its_message() {
     let stack = Stack::start(quick().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_unavailable").await;
     stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
     let queues = stack.queues();
     let queue = queues.url("ProcessorQueue").await;
-    assert_eq!(queues.depth(&queue).await, copies(), "the message of the next ask");
+    assert_eq!(queues.depth(&queue).await, copies(), "the message of the next step");
     eventually("the sweep sends another", Deadline::SOON, async || {
         stack.run_due().await;
         let depth = queues.depth(&queue).await;

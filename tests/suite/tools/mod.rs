@@ -7,6 +7,7 @@ mod dev;
 mod documented_commands;
 mod examples;
 mod readme;
+mod repair;
 mod runner;
 mod runner_template;
 mod smoke;

@@ -189,7 +189,7 @@ async fn paid_and_stored(stack: &Stack, merchant: &Merchant) -> Vec<Item> {
 async fn postponed_events_are_sent_when_the_endpoint_recovers() {
     // The first event's next attempt is later than the test's end. A function that is killed right after it recorded
     // the recovery sends nothing.
-    let options = quick().knob("WEBHOOK_WAITS_SECONDS", vec!["1"; 50].join(",")).unkilled();
+    let options = quick().knob("WEBHOOK_WAITS_SECONDS", vec!["1"; 35].join(",")).unkilled();
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
     let receiver = failing().await;

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use axum::http::HeaderMap;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
@@ -112,67 +111,43 @@ impl Authorizer {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Answered {
-    principal_id: String,
-    policy_document: Policy,
-    #[serde(default)]
-    context: Option<Map<String, Value>>,
-    #[serde(default)]
-    usage_identifier_key: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Policy {
-    statement: Vec<PolicyStatement>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct PolicyStatement {
-    action: Value,
-    effect: String,
-    resource: Value,
-}
-
 /// `None` if API Gateway would not accept the answer.
 fn read(payload: &[u8]) -> Option<Identity> {
-    let answered: Answered = serde_json::from_slice(payload).ok()?;
+    let answered: Value = serde_json::from_slice(payload).ok()?;
     let mut context = Map::new();
-    for (name, value) in answered.context.unwrap_or_default() {
+    for (name, value) in answered["context"].as_object().into_iter().flatten() {
         // Functions see every value as a string. API Gateway refuses lists and objects.
         let text = match value {
-            Value::String(text) => text,
+            Value::String(text) => text.clone(),
             Value::Bool(_) | Value::Number(_) => value.to_string(),
             Value::Null => continue,
             Value::Array(_) | Value::Object(_) => return None,
         };
-        context.insert(name, text.into());
+        context.insert(name.clone(), text.into());
     }
-    context.insert("principalId".to_owned(), answered.principal_id.into());
+    context.insert("principalId".to_owned(), answered["principalId"].as_str()?.into());
     let mut policy = Vec::new();
-    for statement in answered.policy_document.statement {
+    for statement in answered["policyDocument"]["Statement"].as_array()? {
         let invokes = |action: &String| is_like("execute-api:invoke", &action.to_lowercase());
-        if strings(statement.action)?.iter().any(invokes) {
+        if strings(&statement["Action"])?.iter().any(invokes) {
             policy.push(Statement {
-                allow: match statement.effect.as_str() {
+                allow: match statement["Effect"].as_str()? {
                     "Allow" => true,
                     "Deny" => false,
                     _ => return None,
                 },
-                resources: strings(statement.resource)?,
+                resources: strings(&statement["Resource"])?,
             });
         }
     }
-    Some(Identity { context, usage_key: answered.usage_identifier_key, policy })
+    let usage_key = answered["usageIdentifierKey"].as_str().map(str::to_owned);
+    Some(Identity { context, usage_key, policy })
 }
 
 /// One string or a list of them.
-fn strings(value: Value) -> Option<Vec<String>> {
+fn strings(value: &Value) -> Option<Vec<String>> {
     match value {
-        Value::String(text) => Some(vec![text]),
+        Value::String(text) => Some(vec![text.clone()]),
         Value::Array(all) => all.iter().map(|one| Some(one.as_str()?.to_owned())).collect(),
         _ => None,
     }

@@ -2,28 +2,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-
 use super::*;
-use crate::invoke::{InvokeError, Outcome, Run};
+use crate::invoke::{InvokeError, Outcome};
 
 const ARN: &str = "arn:aws:execute-api:eu:000000000000:local/api/GET/v1/payments";
-
-/// Counts its calls and always returns the same answer.
-#[derive(Clone)]
-struct Answering(Arc<AtomicUsize>, Outcome);
-
-impl Run for Answering {
-    fn run(&self, _: String, _: Vec<u8>) -> BoxFuture<'static, Outcome> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        futures::future::ready(self.1.clone()).boxed()
-    }
-
-    fn at_once(&self) -> usize {
-        1
-    }
-}
 
 fn authorizer(cache: u64, outcome: Outcome) -> (Authorizer, Arc<AtomicUsize>) {
     let calls = Arc::new(AtomicUsize::new(0));
@@ -33,7 +15,11 @@ fn authorizer(cache: u64, outcome: Outcome) -> (Authorizer, Arc<AtomicUsize>) {
         headers: vec!["Authorization".to_owned()],
         cache: Duration::from_secs(cache),
     };
-    let functions = Functions::new(Answering(calls.clone(), outcome));
+    let counted = calls.clone();
+    let functions = Functions::answering(move |_, _| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        outcome.clone()
+    });
     (Authorizer::new(settings, functions), calls)
 }
 

@@ -2,12 +2,11 @@
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/api-gateway-gzip-compression-decompression.html>
 
-use std::io::{Read, Write};
+use std::io::Read;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use flate2::Compression;
-use flate2::read::{MultiGzDecoder, ZlibDecoder};
-use flate2::write::{GzEncoder, ZlibEncoder};
+use flate2::read::{GzEncoder, MultiGzDecoder, ZlibDecoder, ZlibEncoder};
 
 use super::BODY_LIMIT;
 use super::refusal::{Answer, Refusal};
@@ -51,8 +50,8 @@ pub(super) fn encode(request: &HeaderMap, size_min: Option<usize>, answer: &mut 
     }
     let asked = request.get(header::ACCEPT_ENCODING).and_then(|value| preferred(value.to_str().ok()?));
     let encoded = asked.map(|coding| match coding {
-        Coding::Gzip => ("gzip", written(GzEncoder::new(Vec::new(), Compression::default()), &answer.body)),
-        Coding::Deflate => ("deflate", written(ZlibEncoder::new(Vec::new(), Compression::default()), &answer.body)),
+        Coding::Gzip => ("gzip", whole(GzEncoder::new(answer.body.as_slice(), Compression::default()))),
+        Coding::Deflate => ("deflate", whole(ZlibEncoder::new(answer.body.as_slice(), Compression::default()))),
     });
     if let Some((name, Ok(body))) = encoded {
         answer.headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
@@ -60,26 +59,11 @@ pub(super) fn encode(request: &HeaderMap, size_min: Option<usize>, answer: &mut 
     }
 }
 
-/// An encoder that returns its output at the end.
-trait Encoder: Write {
-    fn end(self) -> std::io::Result<Vec<u8>>;
-}
-
-impl Encoder for GzEncoder<Vec<u8>> {
-    fn end(self) -> std::io::Result<Vec<u8>> {
-        self.finish()
-    }
-}
-
-impl Encoder for ZlibEncoder<Vec<u8>> {
-    fn end(self) -> std::io::Result<Vec<u8>> {
-        self.finish()
-    }
-}
-
-fn written(mut encoder: impl Encoder, body: &[u8]) -> std::io::Result<Vec<u8>> {
-    encoder.write_all(body)?;
-    encoder.end()
+/// All that an encoder returns.
+fn whole(mut encoder: impl Read) -> std::io::Result<Vec<u8>> {
+    let mut whole = Vec::new();
+    encoder.read_to_end(&mut whole)?;
+    Ok(whole)
 }
 
 /// The coding with the client's highest weight, if API Gateway supports it. `*` names no coding.
@@ -133,7 +117,7 @@ mod tests {
 
     #[test]
     fn the_size_limit_holds_for_the_decoded_body() {
-        let packed = |length| written(GzEncoder::new(Vec::new(), Compression::fast()), &vec![b' '; length]).unwrap();
+        let packed = |length| whole(GzEncoder::new(vec![b' '; length].as_slice(), Compression::fast())).unwrap();
         let decoded = |length| decoded(&headers(header::CONTENT_ENCODING, "gzip"), packed(length));
         assert_eq!(decoded(BODY_LIMIT).map(|body| body.len()), Ok(BODY_LIMIT));
         assert_eq!(decoded(BODY_LIMIT + 1), Err(Refusal::RequestTooLarge));

@@ -50,19 +50,13 @@ impl Refusal {
     /// Type, status and message unless the template has others.
     fn facts(self) -> (&'static str, u16, &'static str) {
         match self {
-            Self::AccessDenied => {
-                let message = "User is not authorized to access this resource";
-                ("ACCESS_DENIED", 403, message)
-            }
+            Self::AccessDenied => ("ACCESS_DENIED", 403, "User is not authorized to access this resource"),
             Self::AuthorizerConfigurationError => ("AUTHORIZER_CONFIGURATION_ERROR", 500, "Internal server error"),
             Self::AuthorizerFailure => ("AUTHORIZER_FAILURE", 500, "Internal server error"),
             Self::BadRequestBody => ("BAD_REQUEST_BODY", 400, "Invalid request body"),
             Self::IntegrationTimeout => ("INTEGRATION_TIMEOUT", 504, "Endpoint request timed out"),
             Self::InvalidApiKey => ("INVALID_API_KEY", 403, "Forbidden"),
-            Self::MissingAuthenticationToken => {
-                let message = "Missing Authentication Token";
-                ("MISSING_AUTHENTICATION_TOKEN", 403, message)
-            }
+            Self::MissingAuthenticationToken => ("MISSING_AUTHENTICATION_TOKEN", 403, "Missing Authentication Token"),
             Self::RequestTooLarge => ("REQUEST_TOO_LARGE", 413, "Request Too Long"),
             Self::Throttled => ("THROTTLED", 429, "Too Many Requests"),
             Self::Unauthorized => ("UNAUTHORIZED", 401, "Unauthorized"),

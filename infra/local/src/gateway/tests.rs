@@ -2,37 +2,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::http::StatusCode;
-use futures::FutureExt;
-use futures::future::BoxFuture;
 
 use super::*;
-use crate::invoke::{Outcome, Run};
-use crate::template::{Authorizer as AuthorizerSettings, Function, GatewayResponse, Mock, Queue, Table, UsagePlan};
+use crate::files::tests::Scratch;
+use crate::invoke::Outcome;
+use crate::template::{Authorizer as AuthorizerSettings, Function, GatewayResponse, Mock, UsagePlan};
 
-/// Names its caller's plan key after the Authorization header; the endpoint answers its event.
-struct Endpoint;
-
-impl Run for Endpoint {
-    fn run(&self, function: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome> {
-        let event: Value = serde_json::from_slice(&payload).unwrap();
-        let answer = match function.as_str() {
-            "authenticate" => serde_json::json!({
-                "principalId": "mer_1",
-                "usageIdentifierKey": event["headers"]["Authorization"],
-                "context": {"merchant": "mer_1"},
-                "policyDocument": {"Statement": [
-                    {"Action": "*", "Effect": "Allow", "Resource": "*"},
-                ]},
-            }),
-            "broken" => serde_json::json!({"id": "pay_1"}),
-            _ => serde_json::json!({"statusCode": 200, "body": event.to_string()}),
-        };
-        futures::future::ready(Ok(answer.to_string().into_bytes())).boxed()
-    }
-
-    fn at_once(&self) -> usize {
-        1
-    }
+/// The function `authenticate` names its caller's plan key after the Authorization header; an endpoint answers its event.
+fn answer(function: &str, payload: &[u8]) -> Outcome {
+    let event: Value = serde_json::from_slice(payload).unwrap();
+    let answer = match function {
+        "authenticate" => serde_json::json!({
+            "principalId": "mer_1",
+            "usageIdentifierKey": event["headers"]["Authorization"],
+            "context": {"merchant": "mer_1"},
+            "policyDocument": {"Statement": [{"Action": "*", "Effect": "Allow", "Resource": "*"}]},
+        }),
+        "broken" => serde_json::json!({"id": "pay_1"}),
+        _ => serde_json::json!({"statusCode": 200, "body": event.to_string()}),
+    };
+    Ok(answer.to_string().into_bytes())
 }
 
 const KEY: &str = "a-plan-key-of-the-merchant";
@@ -40,13 +29,7 @@ const KEY: &str = "a-plan-key-of-the-merchant";
 struct Stack {
     gateway: Gateway,
     now: Arc<AtomicI64>,
-    file: std::path::PathBuf,
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.file);
-    }
+    _scratch: Scratch,
 }
 
 fn stack(stage: Throttle) -> Stack {
@@ -62,18 +45,7 @@ fn stack(stage: Throttle) -> Stack {
         })
     });
     let template = Template {
-        functions: vec![Function {
-            logical_id: "All".to_owned(),
-            name: "all".to_owned(),
-            function_name: "all".to_owned(),
-            timeout: Duration::from_secs(3),
-            memory: 128,
-            environment: [].into(),
-            role: None,
-            triggers: routes.into(),
-        }],
-        queues: Vec::<Queue>::new(),
-        table: Table { name: "table".to_owned(), properties: Value::Null },
+        functions: vec![Function { triggers: routes.into(), ..Function::default() }],
         usage_plans: vec![UsagePlan { logical_id: "Plan".to_owned(), throttle: Throttle { rate: 1, burst: 2 } }],
         api: Api {
             stage: "api".to_owned(),
@@ -96,8 +68,10 @@ fn stack(stage: Throttle) -> Stack {
             compression_size_min: Some(512),
             ..Api::default()
         },
+        ..Template::default()
     };
-    let file = std::env::temp_dir().join(format!("plan-keys-{}", uuid::Uuid::new_v4()));
+    let scratch = Scratch::new();
+    let file = scratch.file("plan-keys");
     let keys = serde_json::json!([
         {"id": "1", "name": "mer_1", "value": KEY, "enabled": true, "plan": "Plan"},
     ]);
@@ -108,12 +82,12 @@ fn stack(stage: Throttle) -> Stack {
     let gateway = Gateway::new(
         &template,
         "eu-central-1",
-        Functions::new(Endpoint),
+        Functions::answering(answer),
         keys,
         Arc::new(move || clock.load(Ordering::Relaxed)),
         Log::to(false, |_| {}),
     );
-    Stack { gateway, now, file }
+    Stack { gateway, now, _scratch: scratch }
 }
 
 const PLENTY: Throttle = Throttle { rate: 1000, burst: 1000 };

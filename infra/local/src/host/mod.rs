@@ -132,7 +132,7 @@ impl Host {
         let (reply, answer) = oneshot::channel();
         let job = Job { id: Uuid::new_v4().to_string(), payload: Bytes::from(payload), reply, returns: 0 };
         if pool.submit(job) {
-            self.start(pool);
+            self.start(pool, None);
         }
         answer.await.unwrap_or_else(|_| Err(ending()))
     }
@@ -142,18 +142,14 @@ impl Host {
         let pool = self.0.pools.get(function).ok_or_else(|| InvokeError::Unknown(function.to_owned()).to_string())?;
         pool.prepare();
         let (tell, started) = oneshot::channel();
-        self.start_and(pool, Some(tell));
+        self.start(pool, Some(tell));
         // The process was stopped before.
         started.await.unwrap_or_else(|_| Err("the host has ended".to_owned()))
     }
 
-    /// Starts one more process of a function. The pool has counted it already.
-    fn start(&self, pool: &Arc<Pool>) {
-        self.start_and(pool, None);
-    }
-
-    /// The same. Reports to `tell` whether the process asks for its first event.
-    fn start_and(&self, pool: &Arc<Pool>, tell: Option<oneshot::Sender<Started>>) {
+    /// Starts one more process of a function. The pool has counted it already. Reports to `tell` whether the process asks
+    /// for its first event.
+    fn start(&self, pool: &Arc<Pool>, tell: Option<oneshot::Sender<Started>>) {
         let token = Uuid::new_v4().simple().to_string();
         let (sender, inbox) = mpsc::channel(4);
         self.workers().insert(token.clone(), sender);

@@ -58,23 +58,14 @@ impl Pool {
         Self { arn: arn::function(region, &function.function_name), limit, state: Mutex::default(), function }
     }
 
-    /// Gives the call to an idle process or lets it wait. True if a process must be started.
+    /// Gives the call to an idle process or lets it wait, in front of the others if it has waited before. True if a
+    /// process must be started.
     #[must_use]
     pub fn submit(&self, job: Job) -> bool {
         let mut state = self.state();
         match state.hand_over(job) {
+            Some(job) if job.returns > 0 => state.queue.push_front(job),
             Some(job) => state.queue.push_back(job),
-            None => return false,
-        }
-        state.must_start(self.limit)
-    }
-
-    /// The same for a call that has waited already: it goes to the front.
-    #[must_use]
-    pub fn give_back(&self, job: Job) -> bool {
-        let mut state = self.state();
-        match state.hand_over(job) {
-            Some(job) => state.queue.push_front(job),
             None => return false,
         }
         state.must_start(self.limit)

@@ -6,14 +6,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use axum::serve::ListenerExt;
-use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::{Host, Limits, Ready, START_LIMIT, process, routes};
 use crate::log::Log;
 use crate::runner::REGION;
-use crate::template::{Api, Function, Table, Template};
+use crate::template::{Function, Template};
 
 /// The time limit of an invocation. Measurements may run a function under tools that make it slow.
 const TIMEOUT: Duration = Duration::from_secs(120);
@@ -86,21 +85,7 @@ impl Drop for Single {
 }
 
 fn template(name: &str) -> Template {
-    let function = Function {
-        logical_id: name.to_owned(),
-        name: name.to_owned(),
-        function_name: name.to_owned(),
-        timeout: TIMEOUT,
-        memory: 256,
-        environment: BTreeMap::new(),
-        role: None,
-        triggers: Vec::new(),
-    };
-    Template {
-        functions: vec![function],
-        queues: Vec::new(),
-        table: Table { name: String::new(), properties: Value::Null },
-        usage_plans: Vec::new(),
-        api: Api::default(),
-    }
+    let name = name.to_owned();
+    let function = Function { function_name: name.clone(), name, timeout: TIMEOUT, memory: 256, ..Function::default() };
+    Template { functions: vec![function], ..Template::default() }
 }

@@ -3,12 +3,11 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::invoke::Functions;
-use crate::template::{Api, Function, Table};
+use crate::template::Function;
 
 struct Stage {
     host: Host,
@@ -20,23 +19,8 @@ struct Stage {
 }
 
 async fn stage(shell: &'static str, timeout: Duration, limits: Limits) -> Stage {
-    let function = Function {
-        logical_id: "Work".to_owned(),
-        name: "work".to_owned(),
-        function_name: "stack-work".to_owned(),
-        timeout,
-        memory: 128,
-        environment: [].into(),
-        role: None,
-        triggers: Vec::new(),
-    };
-    let template = Template {
-        functions: vec![function],
-        queues: Vec::new(),
-        table: Table { name: "table".to_owned(), properties: Value::Null },
-        usage_plans: Vec::new(),
-        api: Api::default(),
-    };
+    let function = Function { name: "work".to_owned(), timeout, ..Function::default() };
+    let template = Template { functions: vec![function], ..Template::default() };
     let (tell, started) = mpsc::unbounded_channel();
     let command: Command = Arc::new(move |_, token| {
         tell.send(token.to_owned()).unwrap();
@@ -109,6 +93,18 @@ fn invoke(stage: &Stage, payload: &str) -> tokio::task::JoinHandle<Outcome> {
     tokio::spawn(async move { functions.invoke("work", payload).await })
 }
 
+impl Stage {
+    /// Makes one call and answers it as its process. Returns the process's token.
+    async fn serve_one(&mut self) -> String {
+        let call = invoke(self, "0");
+        let token = self.started.recv().await.unwrap();
+        let (id, _) = self.api.next(&token).await;
+        self.api.say(&token, &id, "response", "{}").await;
+        assert!(call.await.unwrap().is_ok());
+        token
+    }
+}
+
 #[tokio::test]
 async fn a_process_answers_several_calls() {
     let mut stage = stage(LIVES, LONG, USUAL).await;
@@ -179,13 +175,7 @@ async fn a_missing_binary_is_a_crash() {
     let command: Command = Arc::new(|_, _| tokio::process::Command::new("/nowhere/work"));
     let pools = stage.host.0.pools.values();
     let function = pools.map(|pool| pool.function.clone()).next().unwrap();
-    let template = Template {
-        functions: vec![function],
-        queues: Vec::new(),
-        table: Table { name: String::new(), properties: Value::Null },
-        usage_plans: Vec::new(),
-        api: Api::default(),
-    };
+    let template = Template { functions: vec![function], ..Template::default() };
     let host = Host::with(&template, "eu", command, USUAL, Log::to(false, |_| {}));
     let error = Functions::new(host).invoke("work", Vec::new()).await;
     let error = error.unwrap_err().to_string();
@@ -204,11 +194,7 @@ async fn a_crash_fails_its_call_and_the_next_call_starts_a_process() {
     let error = call.await.unwrap().unwrap_err();
     assert!(matches!(error, InvokeError::Crashed(_)), "{error:?}");
     assert_eq!(question.await.unwrap(), 410);
-    let call = invoke(&stage, "0");
-    let token = stage.started.recv().await.unwrap();
-    let (id, _) = stage.api.next(&token).await;
-    stage.api.say(&token, &id, "response", "{}").await;
-    assert!(call.await.unwrap().is_ok());
+    stage.serve_one().await;
 }
 
 #[tokio::test]
@@ -228,11 +214,7 @@ async fn an_idle_process_is_stopped() {
     let limits = Limits { idle: Duration::from_millis(20), ..USUAL };
     let mut stage = stage(LIVES, LONG, limits).await;
     for _ in 0..2 {
-        let call = invoke(&stage, "0");
-        let token = stage.started.recv().await.unwrap();
-        let (id, _) = stage.api.next(&token).await;
-        stage.api.say(&token, &id, "response", "{}").await;
-        assert!(call.await.unwrap().is_ok());
+        let token = stage.serve_one().await;
         assert_eq!(stage.api.ask(&token).await.0, 410);
     }
 }
@@ -254,11 +236,7 @@ async fn replaced_binaries_serve_the_next_call() {
 #[tokio::test]
 async fn a_call_during_a_replacement_runs_the_new_binary() {
     let mut stage = stage(LIVES, LONG, USUAL).await;
-    let call = invoke(&stage, "0");
-    let old = stage.started.recv().await.unwrap();
-    let (id, _) = stage.api.next(&old).await;
-    stage.api.say(&old, &id, "response", "{}").await;
-    assert!(call.await.unwrap().is_ok());
+    let old = stage.serve_one().await;
     let (api, asking) = (stage.api.clone(), old.clone());
     tokio::spawn(async move { api.ask(&asking).await });
     while !stage.host.0.pools["work"].has_idle() {
@@ -282,11 +260,7 @@ async fn a_call_during_a_replacement_runs_the_new_binary() {
 async fn a_process_that_asks_for_no_further_event_is_killed() {
     let limits = Limits { processes: 1, ..USUAL };
     let mut stage = stage(LIVES, Duration::from_millis(200), limits).await;
-    let call = invoke(&stage, "0");
-    let token = stage.started.recv().await.unwrap();
-    let (id, _) = stage.api.next(&token).await;
-    stage.api.say(&token, &id, "response", "{}").await;
-    assert!(call.await.unwrap().is_ok());
+    let token = stage.serve_one().await;
     let _waits_for_a_place = invoke(&stage, "0");
     assert_ne!(stage.started.recv().await.unwrap(), token);
 }
@@ -294,11 +268,7 @@ async fn a_process_that_asks_for_no_further_event_is_killed() {
 #[tokio::test]
 async fn a_process_with_a_closed_connection_gets_no_call() {
     let mut stage = stage(LIVES, LONG, USUAL).await;
-    let call = invoke(&stage, "0");
-    let token = stage.started.recv().await.unwrap();
-    let (id, _) = stage.api.next(&token).await;
-    stage.api.say(&token, &id, "response", "{}").await;
-    assert!(call.await.unwrap().is_ok());
+    let token = stage.serve_one().await;
     let (api, asking) = (stage.api.clone(), token.clone());
     let question = tokio::spawn(async move { api.ask(&asking).await });
     while !stage.host.0.pools["work"].has_idle() {
@@ -308,11 +278,7 @@ async fn a_process_with_a_closed_connection_gets_no_call() {
     while !stage.lines.lock().unwrap().iter().any(|line| line.contains("it closed its connection")) {
         tokio::task::yield_now().await;
     }
-    let call = invoke(&stage, "0");
-    let token = stage.started.recv().await.unwrap();
-    let (id, _) = stage.api.next(&token).await;
-    stage.api.say(&token, &id, "response", "{}").await;
-    assert!(call.await.unwrap().is_ok());
+    stage.serve_one().await;
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::invoke::{InvokeError, Outcome};
 /// How long the runner waits for the end of a process and for its last output.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
-/// How often a call goes to another process because a process ended before it received it.
+/// How often a call may go to another process, because the one before ended without receiving it.
 const RETURNS_MAX: u32 = 5;
 
 /// With `KILL_FUNCTIONS`, a process is killed after one of this many answers on average.
@@ -25,16 +25,16 @@ const KILLED_ONE_IN: u32 = 4;
 
 /// A call of the Runtime API.
 pub(super) enum Message {
-    /// It asks for an event.
+    /// The process asks for an event.
     Next(oneshot::Sender<Delivery>),
-    /// It reports the end of an invocation.
+    /// The process reports the end of an invocation.
     Answer {
         id: String,
         outcome: Outcome,
-        /// Receives whether that was the process's current invocation.
+        /// Receives whether `id` is the process's current invocation.
         known: oneshot::Sender<bool>,
     },
-    /// It could not start.
+    /// The process could not start.
     InitError(String),
 }
 
@@ -54,7 +54,7 @@ pub(super) struct Worker {
     pub inbox: mpsc::Receiver<Message>,
     /// Notified when the process is ready.
     pub tell: Option<oneshot::Sender<Started>>,
-    /// The current generation of the binaries, and in `born` that of this process.
+    /// The current generation of the binaries. `born` is the generation of this process.
     pub generation: watch::Receiver<u64>,
     pub born: u64,
     pub closing: watch::Receiver<bool>,
@@ -62,9 +62,9 @@ pub(super) struct Worker {
 
 /// Why a process gets no more calls.
 enum End {
-    /// It was idle for too long or replaced, or the runner ends.
+    /// The process was idle for too long or is replaced, or the runner ends.
     Stopped,
-    /// It ended by itself, or broke the Runtime API's protocol.
+    /// The process ended by itself, or broke the Runtime API's protocol.
     Failed(String),
 }
 
@@ -98,7 +98,7 @@ impl Worker {
             }
         }
         if ended.start {
-            self.host.start(&self.pool);
+            self.host.start(&self.pool, None);
         }
     }
 
@@ -199,8 +199,8 @@ impl Worker {
         } else if job.returns > RETURNS_MAX {
             let why = "no process took the call".to_owned();
             let _ = job.reply.send(Err(InvokeError::Crashed(why)));
-        } else if self.pool.give_back(job) {
-            self.host.start(&self.pool);
+        } else if self.pool.submit(job) {
+            self.host.start(&self.pool, None);
         }
     }
 
@@ -241,7 +241,7 @@ impl Worker {
         timeout(limit, self.asked(child, output)).await.unwrap_or_else(late)
     }
 
-    /// Errors if the process ends first.
+    /// Waits for the outcome of the invocation `id`. Errors if the process ends first.
     async fn answer(&mut self, child: &mut Child, output: &Output, id: &str) -> Result<Outcome, InvokeError> {
         let ending = || InvokeError::Crashed("the runner is ending".to_owned());
         loop {
@@ -269,7 +269,7 @@ impl Worker {
     }
 }
 
-/// The outcome that a message reports for the invocation `id`, if it does.
+/// The outcome of the invocation `id`, as the message reports it. None if the message reports another invocation.
 fn read(message: Message, id: &str) -> Option<Result<Outcome, InvokeError>> {
     match message {
         Message::Answer { id: answered, outcome, known } => {

@@ -2,32 +2,37 @@
 
 use std::collections::BTreeSet;
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::errors::{ApiError, Kind};
-
-/// An entry of a batch, which has an id.
-pub(super) trait Entry {
-    fn id(&self) -> &str;
-}
 
 /// A batch request: up to ten entries.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Batch<E> {
+pub(super) struct Batch<T> {
     pub queue_url: String,
     #[serde(default = "Vec::new")]
-    pub entries: Vec<E>,
+    pub entries: Vec<Entry<T>>,
 }
 
-/// The answer to a batch.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Entry<T> {
+    pub id: String,
+    #[serde(flatten)]
+    pub content: T,
+}
+
+/// The answer to a batch: the results of entries that succeeded, and the errors of the others.
+#[derive(Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
 pub(super) struct BatchAnswer {
-    successful: Vec<Value>,
-    failed: Vec<Value>,
+    pub successful: Vec<Value>,
+    pub failed: Vec<Value>,
 }
 
-impl<E: Entry> Batch<E> {
+impl<T> Batch<T> {
     /// Refuses a batch of the wrong form.
     pub fn check(&self) -> Result<(), ApiError> {
         let count = self.entries.len();
@@ -41,7 +46,7 @@ impl<E: Entry> Batch<E> {
         }
         let mut seen = BTreeSet::new();
         for entry in &self.entries {
-            let id = entry.id();
+            let id = &entry.id;
             let known = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
             if id.is_empty() || id.len() > 80 || !id.chars().all(known) {
                 let message = "A batch entry id can only contain alphanumeric characters, hyphens and \
@@ -54,26 +59,5 @@ impl<E: Entry> Batch<E> {
             }
         }
         Ok(())
-    }
-}
-
-impl BatchAnswer {
-    pub fn new() -> Self {
-        Self { successful: Vec::new(), failed: Vec::new() }
-    }
-
-    /// An entry that succeeded, with its result.
-    pub fn succeeded(&mut self, value: Value) {
-        self.successful.push(value);
-    }
-
-    /// An entry that was refused.
-    pub fn failed(&mut self, id: &str, refusal: &ApiError) {
-        self.failed.push(refusal.entry(id));
-    }
-
-    /// The answer on the wire.
-    pub fn render(self) -> Value {
-        json!({"Successful": self.successful, "Failed": self.failed})
     }
 }

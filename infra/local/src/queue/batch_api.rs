@@ -5,38 +5,10 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::api::{Api, ByReceipt, Content, sent};
-use super::batch::{Batch, BatchAnswer, Entry};
+use super::batch::{Batch, BatchAnswer};
 use super::checks::BYTES_MAX;
 use super::errors::{ApiError, Kind};
 use super::queues::Queue;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct SendEntry {
-    id: String,
-    #[serde(flatten)]
-    content: Content,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-pub(super) struct ReceiptEntry {
-    id: String,
-    #[serde(flatten)]
-    receipt: ByReceipt,
-}
-
-impl Entry for SendEntry {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
-
-impl Entry for ReceiptEntry {
-    fn id(&self) -> &str {
-        &self.id
-    }
-}
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -61,15 +33,15 @@ pub(super) struct MoveTask {
 }
 
 impl Api {
-    pub fn send_message_batch(&self, request: &Batch<SendEntry>) -> Result<Value, ApiError> {
+    pub fn send_message_batch(&self, request: &Batch<Content>) -> Result<Value, ApiError> {
         let queue = self.named(&request.queue_url)?;
         request.check()?;
-        let mut answer = BatchAnswer::new();
+        let mut answer = BatchAnswer::default();
         let mut good = Vec::new();
         for entry in &request.entries {
             match entry.content.message() {
-                Ok(message) => good.push((entry.id(), message)),
-                Err(refusal) => answer.failed(entry.id(), &refusal),
+                Ok(message) => good.push((&entry.id, message)),
+                Err(refusal) => answer.failed.push(refusal.entry(&entry.id)),
             }
         }
         let (entry_ids, messages): (Vec<_>, Vec<_>) = good.into_iter().unzip();
@@ -82,23 +54,23 @@ impl Api {
         let ids = self.queues.send(&queue.settings.name, &messages)?;
         for ((entry_id, message), id) in entry_ids.iter().zip(&messages).zip(&ids) {
             let mut value = sent(id, message);
-            value["Id"] = (*entry_id).into();
-            answer.succeeded(value);
+            value["Id"] = entry_id.as_str().into();
+            answer.successful.push(value);
         }
-        Ok(answer.render())
+        Ok(json!(answer))
     }
 
-    pub fn delete_message_batch(&self, request: &Batch<ReceiptEntry>) -> Result<Value, ApiError> {
+    pub fn delete_message_batch(&self, request: &Batch<ByReceipt>) -> Result<Value, ApiError> {
         let queue = self.named(&request.queue_url)?;
         request.check()?;
-        let mut answer = BatchAnswer::new();
+        let mut answer = BatchAnswer::default();
         for entry in &request.entries {
-            match self.delete(queue, &entry.receipt) {
-                Ok(()) => answer.succeeded(json!({"Id": entry.id()})),
-                Err(refusal) => answer.failed(entry.id(), &refusal),
+            match self.delete(queue, &entry.content) {
+                Ok(()) => answer.successful.push(json!({"Id": entry.id})),
+                Err(refusal) => answer.failed.push(refusal.entry(&entry.id)),
             }
         }
-        Ok(answer.render())
+        Ok(json!(answer))
     }
 
     pub fn list_queues(&self, request: &ListQueues) -> Value {

@@ -11,9 +11,6 @@ use crate::roles::Refusal;
 pub enum QueueError {
     #[error("the queues' file: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// A thread ended while it held the file.
-    #[error("the queues' file is unusable after a panic")]
-    Poisoned,
     #[error("there is no queue {0}")]
     NoQueue(String),
 }
@@ -40,52 +37,25 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The name in `__type`, and the older name in the header `x-amzn-query-error`.
-    fn names(self) -> (&'static str, &'static str) {
-        match self {
-            Self::AccessDenied => ("com.amazon.coral.service#AccessDeniedException", "AccessDenied"),
-            Self::BatchEntryIdsNotDistinct => {
-                ("com.amazonaws.sqs#BatchEntryIdsNotDistinct", "AWS.SimpleQueueService.BatchEntryIdsNotDistinct")
+    /// The name in `__type`, and the older name, which is the code of a failed entry in a batch's answer.
+    fn names(self) -> (String, String) {
+        let own = format!("{self:?}");
+        let (name, older_name) = match self {
+            Self::AccessDenied => ("AccessDeniedException", "AccessDenied"),
+            Self::InternalFailure => ("InternalFailure", "InternalFailure"),
+            Self::InvalidParameterValue => ("InvalidParameterValueException", "InvalidParameterValue"),
+            Self::MissingParameter => ("MissingRequiredParameterException", "MissingParameter"),
+            Self::UnknownOperationException => ("UnknownOperationException", "InvalidAction"),
+            Self::InvalidAttributeName
+            | Self::InvalidMessageContents
+            | Self::ReceiptHandleIsInvalid
+            | Self::ResourceNotFoundException => return (format!("com.amazonaws.sqs#{own}"), own),
+            _ => {
+                let older_name = if self == Self::QueueDoesNotExist { "NonExistentQueue" } else { &own };
+                return (format!("com.amazonaws.sqs#{own}"), format!("AWS.SimpleQueueService.{older_name}"));
             }
-            Self::BatchRequestTooLong => {
-                ("com.amazonaws.sqs#BatchRequestTooLong", "AWS.SimpleQueueService.BatchRequestTooLong")
-            }
-            Self::EmptyBatchRequest => {
-                ("com.amazonaws.sqs#EmptyBatchRequest", "AWS.SimpleQueueService.EmptyBatchRequest")
-            }
-            Self::InternalFailure => ("com.amazon.coral.service#InternalFailure", "InternalFailure"),
-            Self::InvalidAttributeName => ("com.amazonaws.sqs#InvalidAttributeName", "InvalidAttributeName"),
-            Self::InvalidBatchEntryId => {
-                ("com.amazonaws.sqs#InvalidBatchEntryId", "AWS.SimpleQueueService.InvalidBatchEntryId")
-            }
-            Self::InvalidMessageContents => ("com.amazonaws.sqs#InvalidMessageContents", "InvalidMessageContents"),
-            Self::InvalidParameterValue => {
-                ("com.amazon.coral.service#InvalidParameterValueException", "InvalidParameterValue")
-            }
-            Self::MessageNotInflight => {
-                ("com.amazonaws.sqs#MessageNotInflight", "AWS.SimpleQueueService.MessageNotInflight")
-            }
-            Self::MissingParameter => {
-                ("com.amazon.coral.service#MissingRequiredParameterException", "MissingParameter")
-            }
-            Self::QueueDoesNotExist => {
-                ("com.amazonaws.sqs#QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
-            }
-            Self::ReceiptHandleIsInvalid => ("com.amazonaws.sqs#ReceiptHandleIsInvalid", "ReceiptHandleIsInvalid"),
-            Self::ResourceNotFoundException => {
-                ("com.amazonaws.sqs#ResourceNotFoundException", "ResourceNotFoundException")
-            }
-            Self::TooManyEntriesInBatchRequest => (
-                "com.amazonaws.sqs#TooManyEntriesInBatchRequest",
-                "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
-            ),
-            Self::UnknownOperationException => ("com.amazon.coral.service#UnknownOperationException", "InvalidAction"),
-        }
-    }
-
-    /// The code of a failed entry in a batch's answer.
-    pub fn code(self) -> &'static str {
-        self.names().1
+        };
+        (format!("com.amazon.coral.service#{name}"), older_name.to_owned())
     }
 
     fn is_the_senders(self) -> bool {
@@ -125,7 +95,7 @@ impl ApiError {
         json!({
             "Id": id,
             "SenderFault": self.kind.is_the_senders(),
-            "Code": self.kind.code(),
+            "Code": self.kind.names().1,
             "Message": self.message,
         })
     }

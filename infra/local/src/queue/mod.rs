@@ -20,8 +20,6 @@ mod store;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 pub use errors::QueueError;
 pub use message::NewMessage;
 pub use queues::Queues;
@@ -30,6 +28,3 @@ pub use queues::Receive;
 pub use server::serve;
 
 const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
-
-/// Receives one line about each problem of a trigger.
-pub type Report = Arc<dyn Fn(String) + Send + Sync>;

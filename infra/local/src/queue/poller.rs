@@ -9,10 +9,11 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::errors::QueueError;
+use super::event;
 use super::message::Message;
 use super::queues::{Queues, Receive};
-use super::{Report, event};
 use crate::invoke::Functions;
+use crate::log::Log;
 use crate::partial_answer;
 use crate::template::QueueTrigger;
 
@@ -39,22 +40,20 @@ struct Poller {
     queue: String,
     queues: Queues,
     functions: Functions,
-    report: Report,
+    log: Log,
 }
 
 /// Invokes the trigger's function with the messages of its queue, until the future is dropped.
 ///
 /// Messages that succeeded are deleted. The others stay hidden until their visibility timeout has passed; then they are
 /// received again or go to the dead-letter queue.
-pub async fn run(
-    trigger: QueueTrigger, queues: Queues, functions: Functions, report: Report,
-) -> Result<(), QueueError> {
+pub async fn run(trigger: QueueTrigger, queues: Queues, functions: Functions, log: Log) -> Result<(), QueueError> {
     let poller = Poller {
         queue: queues.name_of(&trigger.queue)?.to_owned(),
         trigger: Arc::new(trigger),
         queues,
         functions,
-        report,
+        log,
     };
     // No more batches than can run: fair queuing cannot reorder messages that have left the queue.
     let most = poller.trigger.max_concurrency.unwrap_or(CONCURRENCY_MAX).min(poller.functions.at_once());
@@ -72,7 +71,7 @@ pub async fn run(
                 });
             }
             Err(error) => {
-                (poller.report)(format!("{}: {error}", poller.queue));
+                poller.warn(&format!("{}: {error}", poller.queue));
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
@@ -110,6 +109,10 @@ impl Slots {
 }
 
 impl Poller {
+    fn warn(&self, problem: &str) {
+        self.log.warning(&self.trigger.function, problem);
+    }
+
     /// Waits for a batch.
     async fn gather(&self) -> Result<Vec<Message>, QueueError> {
         let mut batch = Vec::new();
@@ -120,10 +123,8 @@ impl Poller {
                 Receive { limit: (self.trigger.batch_size - batch.len()).min(RECEIVE_MAX), visibility: None, wait };
             let received = self.queues.receive_and_redrive(&self.queue, ask).await?;
             for message_id in &received.given_up {
-                (self.report)(format!(
-                    "{}: {message_id} was received too often and went to the dead-letter queue",
-                    self.queue
-                ));
+                let queue = &self.queue;
+                self.warn(&format!("{queue}: {message_id} was received too often and went to the dead-letter queue"));
             }
             batch.extend(received.messages);
             if batch.is_empty() {
@@ -147,7 +148,7 @@ impl Poller {
             Err(error) => Err(error.to_string()),
         };
         let failed = failed.unwrap_or_else(|error| {
-            (self.report)(format!("{function}: a batch of {} failed: {error}", batch.len()));
+            self.warn(&format!("a batch of {} failed: {error}", batch.len()));
             batch.iter().map(|message| message.message_id.clone()).collect()
         });
         let done: Vec<&str> = batch
@@ -157,10 +158,10 @@ impl Poller {
             .collect();
         if !failed.is_empty() && !done.is_empty() {
             let (failed, all) = (batch.len() - done.len(), batch.len());
-            (self.report)(format!("{function}: {failed} of {all} messages failed"));
+            self.warn(&format!("{failed} of {all} messages failed"));
         }
         if let Err(error) = self.queues.delete(&self.queue, &done) {
-            (self.report)(format!("{}: {error}", self.queue));
+            self.warn(&format!("{}: {error}", self.queue));
         }
     }
 

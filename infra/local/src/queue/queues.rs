@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::errors::QueueError;
 use super::message::{Message, NewMessage};
 use super::receipt::Receipt;
-use super::store::{Ask, Copy, Counts, NotHidden, Received, Store};
+use super::store::{Copy, Counts, NotHidden, Received, Store};
 use crate::arn;
 use crate::clock::Clock;
 use crate::template;
@@ -80,12 +80,8 @@ impl Queues {
 
     /// The name of the queue that the template calls `logical_id`.
     pub fn name_of(&self, logical_id: &str) -> Result<&str, QueueError> {
-        self.0
-            .queues
-            .iter()
-            .find(|queue| queue.settings.logical_id == logical_id)
-            .map(|queue| queue.settings.name.as_str())
-            .ok_or_else(|| QueueError::NoQueue(logical_id.to_owned()))
+        let queue = self.all().iter().find(|queue| queue.settings.logical_id == logical_id);
+        queue.map(|queue| queue.settings.name.as_str()).ok_or_else(|| QueueError::NoQueue(logical_id.to_owned()))
     }
 
     /// Stores all `messages` or none. Returns their ids.
@@ -100,7 +96,7 @@ impl Queues {
                 copies.push(Copy { message_id, message, visible_at: now + delay_ms + lag_ms });
             }
         }
-        self.store()?.send(&queue.settings.name, &copies, now)?;
+        self.store().send(&queue.settings.name, &copies, now)?;
         queue.wake.notify_waiters();
         Ok(ids)
     }
@@ -139,14 +135,14 @@ impl Queues {
     /// are ignored.
     pub fn delete(&self, queue: &str, handles: &[&str]) -> Result<(), QueueError> {
         let receipts: Vec<Receipt> = handles.iter().filter_map(|handle| Receipt::parse(handle, queue)).collect();
-        self.store()?.delete(queue, &receipts)
+        self.store().delete(queue, &receipts)
     }
 
     /// Counts the queue's messages, exactly.
     pub fn counts(&self, queue: &str) -> Result<Counts, QueueError> {
         let queue = self.queue(queue)?;
         let now = self.now();
-        let mut store = self.store()?;
+        let mut store = self.store();
         queue.expire(&mut store, now)?;
         store.counts(&queue.settings.name, now)
     }
@@ -156,7 +152,7 @@ impl Queues {
     ) -> Result<Result<(), NotHidden>, QueueError> {
         let now = self.now();
         let name = &queue.settings.name;
-        let hidden = self.store()?.hide_until(name, receipt, now + ms(visibility), now)?;
+        let hidden = self.store().hide_until(name, receipt, now + ms(visibility), now)?;
         queue.wake.notify_waiters();
         Ok(hidden)
     }
@@ -166,15 +162,12 @@ impl Queues {
     }
 
     pub(super) fn queue(&self, name: &str) -> Result<&Queue, QueueError> {
-        self.0
-            .queues
-            .iter()
-            .find(|queue| queue.settings.name == name)
-            .ok_or_else(|| QueueError::NoQueue(name.to_owned()))
+        let queue = self.all().iter().find(|queue| queue.settings.name == name);
+        queue.ok_or_else(|| QueueError::NoQueue(name.to_owned()))
     }
 
-    pub(super) fn store(&self) -> Result<MutexGuard<'_, Store>, QueueError> {
-        self.0.store.lock().map_err(|_| QueueError::Poisoned)
+    pub(super) fn store(&self) -> MutexGuard<'_, Store> {
+        self.0.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn now(&self) -> i64 {
@@ -190,22 +183,12 @@ impl Queues {
     fn receive_now(&self, queue: &Queue, ask: Receive) -> Result<(Received, Option<Duration>), QueueError> {
         let now = self.now();
         let name = &queue.settings.name;
-        let mut store = self.store()?;
+        let mut store = self.store();
         queue.expire(&mut store, now)?;
-        let visibility = ask.visibility.unwrap_or(queue.settings.visibility);
-        let redrive = queue.redrive.as_ref();
-        let ask = Ask {
-            queue: name,
-            queue_arn: &queue.arn,
-            limit: ask.limit,
-            hidden_ms: ms(visibility),
-            redrive: redrive.map(|(queue, receives_max)| (queue.as_str(), *receives_max)),
-            shuffled: self.0.disorder,
-        };
-        let received = store.receive(&ask, now)?;
+        let received = store.receive(queue, ask, self.0.disorder, now)?;
         let next_visible = store.next_visible_at(name)?;
         drop(store);
-        if let (false, Some((dead_letters, _))) = (received.given_up.is_empty(), redrive) {
+        if let (false, Some((dead_letters, _))) = (received.given_up.is_empty(), &queue.redrive) {
             self.wake(dead_letters);
         }
         let next_visible = next_visible.and_then(|at| u64::try_from(at - now).ok()).map(Duration::from_millis);

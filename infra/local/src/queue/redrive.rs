@@ -7,8 +7,8 @@ use super::errors::{ApiError, Kind, QueueError};
 use super::queues::Queues;
 
 impl Queues {
-    /// Moves every message of the dead-letter queue `source` to `destination`, or without one to the queue that it came
-    /// from, as new messages of the same group. The task has ended when the call returns.
+    /// Moves every message of a dead-letter queue, as a new message of the same group: to the destination, or to the
+    /// queue that it came from if there is no destination. The task has ended when the call returns.
     pub(super) fn move_messages(&self, source_arn: &str, destination_arn: Option<&str>) -> Result<(), ApiError> {
         let source = self.by_arn(source_arn)?;
         if !self.is_dead_letter_queue(&source) {
@@ -17,7 +17,7 @@ impl Queues {
         }
         let destination = destination_arn.map(|arn| self.by_arn(arn)).transpose()?;
         let now = self.now();
-        self.store()?.move_all(&source, destination.as_deref(), now)?;
+        self.store().move_all(&source, destination.as_deref(), now)?;
         for queue in self.all() {
             self.wake(&queue.settings.name);
         }

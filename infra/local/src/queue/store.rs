@@ -10,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, Transaction
 use super::errors::QueueError;
 use super::fair;
 use super::message::{Message, NewMessage};
+use super::queues::{Queue, Receive, ms};
 use super::receipt::Receipt;
 
 /// How many messages of a queue are in each state.
@@ -28,19 +29,6 @@ pub(super) struct Copy<'a> {
     pub message_id: &'a str,
     pub message: &'a NewMessage,
     pub visible_at: i64,
-}
-
-/// The parameters of a receive call.
-pub(super) struct Ask<'a> {
-    pub queue: &'a str,
-    pub queue_arn: &'a str,
-    pub limit: usize,
-    /// The visibility timeout.
-    pub hidden_ms: i64,
-    /// The dead-letter queue, and the receives after which a message goes there.
-    pub redrive: Option<(&'a str, i64)>,
-    /// Whether the order is random.
-    pub shuffled: bool,
 }
 
 /// The result of a receive call.
@@ -128,29 +116,31 @@ impl Store {
         Ok(write.commit()?)
     }
 
-    /// Hides and returns up to `limit` visible messages. Moves messages that were received too often to the dead-letter
-    /// queue.
-    pub fn receive(&mut self, ask: &Ask, now: i64) -> Result<Received, QueueError> {
+    /// Hides and returns visible messages, in random order if `shuffled`. Moves messages that were received too often to
+    /// the dead-letter queue.
+    pub fn receive(&mut self, queue: &Queue, ask: Receive, shuffled: bool, now: i64) -> Result<Received, QueueError> {
         let mut received = Received::default();
+        let name = &queue.settings.name;
+        let hidden_until = now + ms(ask.visibility.unwrap_or(queue.settings.visibility));
         // Most calls of a waiting receiver find no message and need no write lock.
-        if self.next_visible_at(ask.queue)?.is_none_or(|at| at > now) {
+        if self.next_visible_at(name)?.is_none_or(|at| at > now) {
             return Ok(received);
         }
         let write = self.write()?;
         loop {
             let wanted = ask.limit - received.messages.len();
-            let rows = if ask.shuffled {
-                fair::shuffled(&write, ask.queue, wanted, now)?
+            let rows = if shuffled {
+                fair::shuffled(&write, name, wanted, now)?
             } else {
-                fair::in_turn(&write, ask.queue, wanted, now)?
+                fair::in_turn(&write, name, wanted, now)?
             };
             let mut given_up = 0;
             for row in rows.iter().copied() {
-                if let Some(message_id) = give_up(&write, ask, row, now)? {
+                if let Some(message_id) = give_up(&write, queue, row, now)? {
                     received.given_up.push(message_id);
                     given_up += 1;
                 } else {
-                    received.messages.push(hide(&write, ask, row, now)?);
+                    received.messages.push(hide(&write, name, row, hidden_until, now)?);
                 }
             }
             if given_up == 0 {
@@ -237,8 +227,8 @@ impl Store {
 }
 
 /// Moves a message that was received too often to the dead-letter queue. Returns its id if it was moved.
-fn give_up(write: &Transaction, ask: &Ask, row: i64, now: i64) -> Result<Option<String>, QueueError> {
-    let Some((dead_letters, receives_max)) = ask.redrive else {
+fn give_up(write: &Transaction, queue: &Queue, row: i64, now: i64) -> Result<Option<String>, QueueError> {
+    let Some((dead_letters, receives_max)) = &queue.redrive else {
         return Ok(None);
     };
     let message_id = write
@@ -247,12 +237,12 @@ fn give_up(write: &Transaction, ask: &Ask, row: i64, now: i64) -> Result<Option<
                     receive_count = 0, first_received_at = NULL, nonce = NULL
              WHERE id = ?1 AND receive_count >= ?5 RETURNING message_id",
         )?
-        .query_row(params![row, dead_letters, ask.queue_arn, now, receives_max], |row| row.get(0))
+        .query_row(params![row, dead_letters, queue.arn, now, receives_max], |row| row.get(0))
         .optional()?;
     Ok(message_id)
 }
 
-fn hide(write: &Transaction, ask: &Ask, row: i64, now: i64) -> Result<Message, QueueError> {
+fn hide(write: &Transaction, queue: &str, row: i64, until: i64, now: i64) -> Result<Message, QueueError> {
     // A random number, so that each receive has another receipt.
     let nonce = fastrand::i64(1..1 << 53);
     let message = write
@@ -263,9 +253,7 @@ fn hide(write: &Transaction, ask: &Ask, row: i64, now: i64) -> Result<Message, Q
              RETURNING message_id, body, tenant, dead_letter_source, sent_at, first_received_at,
                        receive_count",
         )?
-        .query_row(params![row, now + ask.hidden_ms, nonce, now], |columns| {
-            read(columns, Receipt { row, nonce }.handle(ask.queue))
-        })?;
+        .query_row(params![row, until, nonce, now], |columns| read(columns, Receipt { row, nonce }.handle(queue)))?;
     Ok(message)
 }
 

@@ -14,7 +14,6 @@ mod tests;
 mod used;
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -83,14 +82,13 @@ impl Roles {
         };
         let queue = |logical_id: &str| {
             let queue = template.queues.iter().find(|queue| queue.logical_id == logical_id);
-            Ok::<_, Infallible>(arn::queue(region, queue.map_or(logical_id, |queue| &queue.name)))
+            arn::queue(region, queue.map_or(logical_id, |queue| &queue.name))
         };
         let stream = arn::stream(region, &template.table.name, "local");
         let functions = template.functions.iter().map(|function| {
             let (name, member) = member(function);
             for trigger in &function.triggers {
-                let Ok(needs) = trigger::needs(trigger, queue, &stream);
-                for access in needs {
+                for access in trigger::needs(trigger, queue, &stream) {
                     member.allows(&access);
                 }
             }

@@ -8,7 +8,6 @@ use super::queue_call;
 use super::store_call::Store;
 use crate::policy::{Access, LeadingKeys, Role, Statement, is_like};
 use crate::template;
-use crate::template::trigger;
 
 const TABLE: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/books";
 const INDEX: &str = "arn:aws:dynamodb:us-east-1:000000000000:table/books/index/listing";
@@ -208,13 +207,6 @@ fn a_batch_needs_the_action_of_its_entries() {
     assert!(role().allows(&needs("ReceiveMessage")[0]).is_none());
     let other = json!({"QueueUrl": "http://127.0.0.1:9324/000000000000/work2"});
     assert!(role().allows(&queue_call::needs("us-east-1", "SendMessage", &other)[0]).is_none());
-}
-
-#[test]
-fn a_trigger_needs_the_actions_of_its_poller() {
-    let schedule = template::Schedule { function: "f".to_owned(), name: "n".to_owned(), every: Default::default() };
-    let needs = trigger::needs(&template::Trigger::Schedule(schedule), |_| Err("no queue"), "");
-    assert_eq!(needs, Ok(Vec::new()));
 }
 
 #[test]

@@ -46,16 +46,17 @@ impl Checkpoint {
 #[cfg(test)]
 mod tests {
     use super::Checkpoint;
+    use crate::files::tests::Scratch;
 
     #[test]
     fn a_checkpoint_survives_and_an_invalid_one_is_ignored() {
-        let path = std::env::temp_dir().join(format!("checkpoint-{}.json", uuid::Uuid::new_v4()));
+        let scratch = Scratch::new();
+        let path = scratch.file("checkpoint.json");
         let mut checkpoint = Checkpoint::open(path.clone()).unwrap();
         assert_eq!(checkpoint.get(), None);
         checkpoint.set(7).unwrap();
         assert_eq!(Checkpoint::open(path.clone()).unwrap().get(), Some(7));
         std::fs::write(&path, "{").unwrap();
         assert_eq!(Checkpoint::open(path.clone()).unwrap().get(), None);
-        std::fs::remove_file(path).unwrap();
     }
 }

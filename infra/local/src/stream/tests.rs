@@ -1,39 +1,19 @@
 //! The stream trigger over a real table, with a function that stores its events.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::{Changes, run};
 use crate::clock;
-use crate::invoke::{Functions, InvokeError, Outcome, Run};
+use crate::files::tests::Scratch;
+use crate::invoke::{Functions, InvokeError, Outcome};
+use crate::log::Log;
 use crate::queue::{Queues, Receive};
 use crate::table::tests::{Bench, put};
 use crate::template::{self, StreamTrigger};
-
-#[derive(Clone)]
-struct Function {
-    events: Arc<Mutex<Vec<Value>>>,
-    answer: Arc<dyn Fn(&Value) -> Outcome + Send + Sync>,
-}
-
-impl Run for Function {
-    fn run(&self, _: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome> {
-        let event: Value = serde_json::from_slice(&payload).unwrap();
-        let answer = (self.answer)(&event);
-        self.events.lock().unwrap().push(event);
-        async { answer }.boxed()
-    }
-
-    fn at_once(&self) -> usize {
-        1
-    }
-}
 
 fn trigger() -> StreamTrigger {
     StreamTrigger {
@@ -52,24 +32,21 @@ fn trigger() -> StreamTrigger {
 struct Stack {
     bench: Bench,
     queues: Queues,
-    files: [PathBuf; 2],
+    scratch: Scratch,
 }
 
 impl Stack {
     fn new() -> Self {
-        let file = |name: &str| std::env::temp_dir().join(format!("{name}-{}", uuid::Uuid::new_v4()));
-        let files = [file("queues"), file("checkpoint")];
+        let scratch = Scratch::new();
         let failures = template::Queue {
             logical_id: "Failures".to_owned(),
             name: "failures".to_owned(),
             visibility: Duration::from_secs(30),
-            delay: Duration::ZERO,
             retention: Duration::from_secs(3600),
-            receive_wait: Duration::ZERO,
-            redrive: None,
+            ..template::Queue::default()
         };
-        let queues = Queues::open(&files[0], "eu-north-1", &[failures], clock::system(), false);
-        Self { bench: Bench::new(), queues: queues.unwrap(), files }
+        let queues = Queues::open(&scratch.file("queues"), "eu-north-1", &[failures], clock::system(), false);
+        Self { bench: Bench::new(), queues: queues.unwrap(), scratch }
     }
 
     fn changes(&self) -> Changes {
@@ -81,15 +58,21 @@ impl Stack {
         &self, answer: impl Fn(&Value) -> Outcome + Send + Sync + 'static, done: impl Fn(&[Value]) -> bool,
     ) -> Vec<Value> {
         let events = Arc::new(Mutex::new(Vec::new()));
-        let function = Function { events: events.clone(), answer: Arc::new(answer) };
+        let stored = events.clone();
+        let functions = Functions::answering(move |_, payload| {
+            let event: Value = serde_json::from_slice(payload).unwrap();
+            let answer = answer(&event);
+            stored.lock().unwrap().push(event);
+            answer
+        });
         let running = tokio::spawn(run(
             trigger(),
             self.changes(),
-            self.files[1].clone(),
+            self.scratch.file("checkpoint"),
             self.queues.clone(),
             clock::system(),
-            Functions::new(function),
-            Arc::new(|_| {}),
+            functions,
+            Log::to(false, |_| {}),
         ));
         let wait = async {
             while !done(&events.lock().unwrap()) {
@@ -104,21 +87,13 @@ impl Stack {
     }
 
     fn checkpoint(&self) -> i64 {
-        let text = std::fs::read_to_string(&self.files[1]).unwrap_or_default();
+        let text = std::fs::read_to_string(self.scratch.file("checkpoint")).unwrap_or_default();
         let value: Value = serde_json::from_str(&text).unwrap_or_default();
         value["sequence"].as_i64().unwrap_or_default()
     }
 
     fn caught_up(&self) -> bool {
         self.checkpoint() == self.changes().last().unwrap()
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        for file in &self.files {
-            let _ = std::fs::remove_file(file);
-        }
     }
 }
 
@@ -163,7 +138,7 @@ async fn filtered_records_are_skipped_and_a_restart_continues() {
     put(&database, "p2");
     let events = stack.run_until(good, |_| stack.caught_up()).await;
     assert_eq!(keys(&events), ["p2"]);
-    std::fs::remove_file(&stack.files[1]).unwrap();
+    std::fs::remove_file(stack.scratch.file("checkpoint")).unwrap();
     let events = stack.run_until(good, |_| stack.caught_up()).await;
     assert_eq!(keys(&events), ["p1", "p2"]);
 }

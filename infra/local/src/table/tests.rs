@@ -1,29 +1,26 @@
 //! The table in a file of its own.
 
 use super::*;
+use crate::files::tests::Scratch;
 
 /// A table in a file that is removed at the end.
 pub(crate) struct Bench {
     pub table: Table,
     pub path: PathBuf,
+    _scratch: Scratch,
 }
 
 impl Bench {
     pub fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("table-{}.db", uuid::Uuid::new_v4()));
+        let scratch = Scratch::new();
+        let path = scratch.file("table.db");
         let table = Table::open(&path, &described(), 0).unwrap();
-        Self { table, path }
+        Self { table, path, _scratch: scratch }
     }
 
     /// Another connection to the engine's file.
     pub fn database(&self) -> Database {
         Database::new(&self.path.to_string_lossy()).unwrap()
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 

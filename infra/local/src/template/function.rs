@@ -66,10 +66,10 @@ pub(super) fn read(resources: &Resources, resource: &Resource, api: &ApiDefaults
 
 /// Refuses a trigger for which the function's role does not allow all that its poller does: AWS refuses to make it.
 fn may_trigger(role: &Role, resources: &Resources, node: &Node, trigger: &Trigger) -> Result<(), TemplateError> {
-    let arn =
-        |logical_id: &str| resources.arn(logical_id).ok_or_else(|| node.error(format!("there is no {logical_id}.Arn")));
+    // The trigger was read, so its queues are in the template.
+    let arn = |logical_id: &str| resources.arn(logical_id).unwrap_or_default();
     let stream = node.at("Properties.Stream").map(Node::string).transpose()?.unwrap_or_default();
-    let needs = trigger::needs(trigger, arn, &stream)?;
+    let needs = trigger::needs(trigger, arn, &stream);
     match needs.iter().find(|access| role.allows(access).is_none()) {
         Some(access) => Err(node.error(format!("{} does not allow {access}, which this trigger needs", role.name))),
         None => Ok(()),
@@ -206,7 +206,8 @@ impl Reader<'_> {
     }
 
     fn schedule(&self, node: &Node) -> Result<Schedule, TemplateError> {
-        only_of("ScheduleV2", node, &["ScheduleExpression"])?;
+        only_of("ScheduleV2", node, &["ScheduleExpression", "RoleArn"])?;
+        node.get("RoleArn").map(|arn| super::role::of_schedule(self.resources, arn)).transpose()?;
         let expression = required(node, "ScheduleExpression")?;
         let text = expression.string()?;
         let every =

@@ -17,9 +17,7 @@ pub(super) struct Scope {
     pub conditions: BTreeMap<String, bool>,
     /// What `Ref` and `Fn::GetAtt` give for each resource.
     pub resources: BTreeMap<String, Attributes>,
-    /// The names of all resources.
-    pub declared: BTreeSet<String>,
-    /// Of these, the ones that their condition leaves out.
+    /// The resources that their condition leaves out.
     pub left_out: BTreeSet<String>,
 }
 
@@ -78,20 +76,20 @@ impl Scope {
             }
             "Fn::GetAtt" => {
                 let name = argument.string()?;
-                self.attribute(&name).ok_or_else(|| self.no_attribute(argument, &name))?
+                self.attribute(&name).ok_or_else(|| self.nothing(argument, &name))?
             }
             "Fn::Sub" => self.substitute(argument)?,
             "Fn::Join" => self.join(argument)?,
-            other => return Err(unknown(other, argument)),
+            other => return Err(argument.error(format!("the runner does not know {other}"))),
         };
         Ok(Some(Node::text(argument.line, text)))
     }
 
     fn choose(&self, argument: &Node) -> Result<Option<Node>, TemplateError> {
-        let (condition, [then, otherwise]) = branches(argument)?;
-        let (taken, untaken) = if self.holds(condition)? { (then, otherwise) } else { (otherwise, then) };
-        self.check(untaken)?;
-        self.value(taken)
+        let [condition, then, otherwise] = argument.items()? else {
+            return Err(argument.error("Fn::If takes a condition and two values"));
+        };
+        self.value(if self.holds(condition)? { then } else { otherwise })
     }
 
     fn join(&self, argument: &Node) -> Result<String, TemplateError> {
@@ -133,65 +131,11 @@ impl Scope {
         Ok(whole)
     }
 
-    /// Holds a branch that is not taken against the names that there are: CloudFormation does so too.
-    fn check(&self, node: &Node) -> Result<(), TemplateError> {
-        let Some((function, argument)) = node.intrinsic() else {
-            return match &node.kind {
-                Kind::Scalar(_) => Ok(()),
-                Kind::List(items) => items.iter().try_for_each(|item| self.check(item)),
-                Kind::Map(entries) => entries.iter().try_for_each(|(_, value)| self.check(value)),
-            };
-        };
-        match function {
-            "Fn::If" => {
-                let (condition, branches) = branches(argument)?;
-                self.holds(condition)?;
-                branches.iter().try_for_each(|branch| self.check(branch))
-            }
-            "Fn::Join" => self.check(argument),
-            "Ref" | "Fn::GetAtt" => self.known(argument, &argument.string()?),
-            "Fn::Sub" => {
-                let template = argument.string()?;
-                let names = template.split("${").skip(1).map(|rest| rest.split('}').next().unwrap_or_default());
-                names.into_iter().try_for_each(|name| self.known(argument, name))
-            }
-            other => Err(unknown(other, argument)),
-        }
-    }
-
-    /// Refuses a name, or a name and its attribute, that the template does not have.
-    fn known(&self, argument: &Node, name: &str) -> Result<(), TemplateError> {
-        let resource = name.split('.').next().unwrap_or(name);
-        if name == NO_VALUE || self.parameters.contains_key(name) || self.declared.contains(resource) {
-            return Ok(());
-        }
-        Err(self.nothing(argument, name))
-    }
-
     fn nothing(&self, argument: &Node, name: &str) -> TemplateError {
-        self.left_out(argument, name).unwrap_or_else(|| argument.error(format!("there is nothing named {name}")))
+        let resource = name.split('.').next().unwrap_or(name);
+        if self.left_out.contains(resource) {
+            return argument.error(format!("{resource} is left out by its condition"));
+        }
+        argument.error(format!("there is nothing named {name}"))
     }
-
-    fn no_attribute(&self, argument: &Node, name: &str) -> TemplateError {
-        self.left_out(argument, name).unwrap_or_else(|| argument.error(format!("there is no {name}")))
-    }
-
-    /// The error, when `name` is of a resource whose condition does not hold.
-    fn left_out(&self, argument: &Node, name: &str) -> Option<TemplateError> {
-        let resource = name.split('.').next()?;
-        let left_out = self.left_out.contains(resource);
-        left_out.then(|| argument.error(format!("{resource} is left out by its condition")))
-    }
-}
-
-/// The condition's name and the two branches of an `Fn::If`.
-fn branches(argument: &Node) -> Result<(&Node, [&Node; 2]), TemplateError> {
-    match argument.items()? {
-        [condition, then, otherwise] => Ok((condition, [then, otherwise])),
-        _ => Err(argument.error("Fn::If takes a condition and two values")),
-    }
-}
-
-fn unknown(function: &str, argument: &Node) -> TemplateError {
-    argument.error(format!("the runner does not know {function}"))
 }

@@ -63,13 +63,7 @@ impl Template {
 
     fn of(document: &Node, around: &Surroundings<'_>) -> Result<Self, TemplateError> {
         let resources = Resources::read(document, around)?;
-        let mut template = Self {
-            functions: Vec::new(),
-            queues: Vec::new(),
-            table: store::table(&resources)?,
-            usage_plans: Vec::new(),
-            api: Api::default(),
-        };
+        let mut template = Self { table: store::table(&resources)?, ..Self::default() };
         for resource in resources.of("AWS::CloudFormation::Stack") {
             nested::check(resource, around.folder)?;
         }

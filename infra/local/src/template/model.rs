@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::policy::Role;
 
 /// The parts of the template that the runner runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Template {
     pub functions: Vec<Function>,
     /// The queues, dead-letter queues included.
@@ -19,7 +19,7 @@ pub struct Template {
     pub api: Api,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Function {
     /// The resource's name in the template, as `CreateOrder`.
     pub logical_id: String,
@@ -61,7 +61,7 @@ pub struct Route {
 }
 
 /// Messages of a queue that invoke a function.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct QueueTrigger {
     pub function: String,
     /// The queue's logical id.
@@ -108,7 +108,7 @@ pub struct Schedule {
 }
 
 /// A standard queue.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Queue {
     /// The resource's name in the template.
     pub logical_id: String,
@@ -134,7 +134,7 @@ pub struct Redrive {
     pub max_receive_count: u32,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Table {
     /// Its name on AWS.
     pub name: String,

@@ -17,6 +17,7 @@ pub(super) const PASSED_OVER: &[(&str, &str, &str)] = &[
     ("resource", "Metadata", "how it is built: cargo builds it"),
     ("resource", "UpdateReplacePolicy", "nothing is replaced: a changed table is refused"),
     ("AWS::Serverless::Api", "AccessLogSetting", "the runner has a log of its own"),
+    ("AWS::Serverless::Api", "DisableExecuteApiEndpoint", "it answers on the loopback interface"),
     ("AWS::Serverless::Api", "EndpointAccessMode", "it answers on the loopback interface, without TLS"),
     ("AWS::Serverless::Api", "EndpointConfiguration", "it answers on the loopback interface"),
     ("AWS::Serverless::Api", "MergeDefinitions", "routes are read from the functions' events"),
@@ -24,6 +25,7 @@ pub(super) const PASSED_OVER: &[(&str, &str, &str)] = &[
     ("AWS::Serverless::Api", "OpenApiVersion", "how SAM writes the definition"),
     ("AWS::Serverless::Api", "SecurityPolicy", "there is no TLS"),
     ("AWS::Serverless::Api", "TracingEnabled", "there is no X-Ray"),
+    ("AWS::Serverless::Api", "Variables", "there are no mapping templates that could read them"),
     ("DefinitionBody", "info", "for people"),
     ("DefinitionBody", "openapi", "how the definition is written"),
     // The definition says again what the properties say, for an import over the API that is there. A test holds both
@@ -58,6 +60,7 @@ pub(super) const PASSED_OVER: &[(&str, &str, &str)] = &[
     ("AWS::DynamoDB::Table", "WarmThroughput", "nothing is throttled"),
     ("index", "WarmThroughput", "nothing is throttled"),
     ("AWS::IAM::Role", "Description", "for people"),
+    ("AWS::IAM::Role", "Path", "a role is known by its name"),
     ("AWS::IAM::Role", "RoleName", "the runner knows the name already"),
     ("AWS::IAM::ManagedPolicy", "Description", "for people"),
     ("AWS::IAM::ManagedPolicy", "ManagedPolicyName", "the runner knows the name already"),

@@ -117,7 +117,6 @@ pub(super) fn required<'a>(node: &'a Node, path: &str) -> Result<&'a Node, Templ
 /// The resources that the runner serves; of all others, `scope` learns what they give to those that refer to them.
 fn served<'a>(document: &'a Node, scope: &mut Scope) -> Result<Vec<(&'a String, String, &'a Node)>, TemplateError> {
     let all = required(document, "Resources")?.entries()?;
-    scope.declared = all.iter().map(|(logical_id, _)| logical_id.clone()).collect();
     let mut served = Vec::new();
     for (logical_id, node) in all {
         only_of("resource", node, &["Type", "Condition", "Properties"])?;

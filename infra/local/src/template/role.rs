@@ -8,13 +8,22 @@ use crate::policy::{Role, Statement};
 
 /// The role that the function names, if it names one.
 pub(super) fn of(resources: &Resources, function: &Resource) -> Result<Option<Role>, TemplateError> {
-    let Some(arn) = function.properties.get("Role") else {
-        return Ok(None);
-    };
+    let arn = function.properties.get("Role");
+    arn.map(|arn| assumed_by(resources, arn, "lambda.amazonaws.com")).transpose()
+}
+
+/// The role of a schedule. Errors if EventBridge Scheduler could not assume it, or could not invoke a function with it.
+pub(super) fn of_schedule(resources: &Resources, arn: &Node) -> Result<Role, TemplateError> {
+    let role = assumed_by(resources, arn, "scheduler.amazonaws.com")?;
+    let invokes = |statement: &Statement| statement.actions.iter().any(|action| action == "lambda:InvokeFunction");
+    if role.statements.iter().any(invokes) { Ok(role) } else { Err(arn.error("the role may not invoke a function")) }
+}
+
+fn assumed_by(resources: &Resources, arn: &Node, service: &str) -> Result<Role, TemplateError> {
     let role = resources.by_arn(arn, "AWS::IAM::Role")?;
     let properties = &role.properties;
     only_of("AWS::IAM::Role", properties, &["AssumeRolePolicyDocument", "ManagedPolicyArns", "Policies"])?;
-    assumable(required(properties, "AssumeRolePolicyDocument")?)?;
+    assumable(required(properties, "AssumeRolePolicyDocument")?, service)?;
     let mut statements = Vec::new();
     for policy in items(properties, "Policies")? {
         only_of("inline policy", policy, &["PolicyDocument"])?;
@@ -25,11 +34,11 @@ pub(super) fn of(resources: &Resources, function: &Resource) -> Result<Option<Ro
         only_of("AWS::IAM::ManagedPolicy", policy, &["PolicyDocument"])?;
         document(policy, &mut statements)?;
     }
-    Ok(Some(Role { name: role.name.clone(), statements }))
+    Ok(Role { name: role.name.clone(), statements })
 }
 
-/// Refuses a role that Lambda could not take on for its function.
-fn assumable(document: &Node) -> Result<(), TemplateError> {
+/// Refuses a role that the service could not take on.
+fn assumable(document: &Node, service: &str) -> Result<(), TemplateError> {
     only_of("policy document", document, &["Statement"])?;
     for statement in required(document, "Statement")?.items()? {
         only_of("statement", statement, &["Effect", "Principal", "Action"])?;
@@ -37,14 +46,14 @@ fn assumable(document: &Node) -> Result<(), TemplateError> {
         if required(statement, "Effect")?.string()? != "Allow" {
             return Err(statement.error("the runner knows statements that allow only"));
         }
-        let service = statement.at("Principal.Service").map(strings).transpose()?;
-        let for_lambda = service.is_some_and(|services| services.iter().any(|one| one == "lambda.amazonaws.com"));
+        let principal = statement.at("Principal.Service").map(strings).transpose()?;
+        let for_service = principal.is_some_and(|services| services.iter().any(|one| one == service));
         let action = strings(required(statement, "Action")?)?;
-        if for_lambda && action.iter().any(|one| one == "sts:AssumeRole") {
+        if for_service && action.iter().any(|one| one == "sts:AssumeRole") {
             return Ok(());
         }
     }
-    Err(document.error("lambda.amazonaws.com may not assume this role, so no function can have it"))
+    Err(document.error(format!("{service} may not assume this role")))
 }
 
 /// Adds the statements of a policy.

@@ -241,7 +241,7 @@ fn what_the_runner_does_not_know_is_an_error_with_its_line() {
     let cases = [
         ("!Ref Mode", "!GetAZs x", "line 12: the runner does not know Fn::GetAZs"),
         ("TABLE_NAME: !Ref Table", "TABLE_NAME: !Ref Tabel", "line 11: there is nothing named Tabel"),
-        ("!GetAtt Dead.Arn, max", "!GetAtt Dead.Name, max", "line 25: there is no Dead.Name"),
+        ("!GetAtt Dead.Arn, max", "!GetAtt Dead.Name, max", "line 25: there is nothing named Dead.Name"),
         ("AWS::Logs::LogGroup", "AWS::S3::Bucket", "line 27: the runner has no part for AWS::S3::Bucket"),
         ("VisibilityTimeout: 60", "FifoQueue: true", "line 24: the runner does not know FifoQueue here"),
         ("VisibilityTimeout: 60", "VisibilityTimeout: soon", "line 24: soon is not a whole number in range"),

@@ -6,8 +6,9 @@ use super::account::{Account, EntryType, FEES};
 use super::movement::{Movement, MovementKey};
 use crate::balance::SHARDS_PER_PART;
 use crate::currency::Currency;
-use crate::id::{EntryId, ObjectId};
+use crate::id::{EntryId, Kind, ObjectId};
 use crate::money::{Minor, OutOfRange};
+use crate::resource::Meta;
 use crate::time::{Day, Timestamp};
 
 /// The side of a posting.
@@ -51,23 +52,6 @@ pub struct JournalEntry {
     pub request_id: String,
     /// Time of posting.
     pub created_at: Timestamp,
-}
-
-/// The cause, the time and the shard of an entry.
-#[derive(Debug, Clone)]
-pub struct Posted {
-    /// The object that causes the entry.
-    pub source: ObjectId,
-    /// The version of the object after the change. Each version of an object posts at most one entry.
-    pub version: u64,
-    /// The shard of the object. The entry inherits it, see [`Draft::post`].
-    pub shard: u16,
-    /// The value date of the merchant's posting.
-    pub available_on: Day,
-    /// Id of the request that created the object.
-    pub request_id: String,
-    /// Time of posting.
-    pub at: Timestamp,
 }
 
 /// Why an entry can't be made.
@@ -121,23 +105,25 @@ impl Draft {
         self
     }
 
-    /// The entry and its movement. `None` in place of the movement if the entry does not change the merchant's balance.
-    /// An entry that takes from the merchant goes to a shard of the first part of the balance, any other to
-    /// `posted.shard`. Errors unless the postings obey the rule of the type, have positive amounts, and sum to zero.
-    pub fn post(self, posted: Posted) -> Result<(JournalEntry, Option<Movement>), LedgerError> {
+    /// The entry of the change to this version of `object`, and its movement. `None` in place of the movement if the
+    /// entry does not change the merchant's balance. Each version of an object posts at most one entry. An entry that
+    /// takes from the merchant goes to a shard of the first part of the balance, any other to the object's shard. Errors
+    /// unless the postings obey the rule of the type, have positive amounts, and sum to zero.
+    pub fn post<K: Kind + Clone>(
+        self, object: &Meta<K>, available_on: Day, at: Timestamp,
+    ) -> Result<(JournalEntry, Option<Movement>), LedgerError> {
         self.check()?;
-        let version = posted.version.to_string();
-        let parts = [posted.source.as_str(), version.as_str()];
+        let parts = [object.id.as_str(), &object.version.to_string()];
         let net = net(&self.postings)?;
         let entry = JournalEntry {
-            id: EntryId::ordered(posted.at, shard_for(posted.shard, net), &parts),
+            id: EntryId::ordered(at, shard_for(object.shard, net), &parts),
             entry_type: self.entry_type,
             currency: self.currency,
             postings: self.postings,
-            available_on: posted.available_on,
-            source: posted.source,
-            request_id: posted.request_id,
-            created_at: posted.at,
+            available_on,
+            source: object.id.clone().into(),
+            request_id: object.request_id.clone(),
+            created_at: at,
         };
         let key = MovementKey { currency: entry.currency, value_date: entry.available_on, entry: entry.id.clone() };
         let movement = (net != Minor::ZERO).then_some(Movement { key, amount: net });
@@ -224,29 +210,22 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::id::PaymentId;
+    use crate::samples::{noon, payment};
 
     fn usd() -> Currency {
         Currency::parse("USD").unwrap()
     }
 
-    fn posted() -> Posted {
-        Posted {
-            source: PaymentId::derive(&["p"]).into(),
-            version: 2,
-            shard: 3,
-            available_on: Day::parse("2026-02-02").unwrap(),
-            request_id: "req-1".to_owned(),
-            at: Timestamp::parse("2026-01-31T12:00:00Z").unwrap(),
-        }
+    fn posted(draft: Draft, shard: u16) -> Result<(JournalEntry, Option<Movement>), LedgerError> {
+        draft.post(&payment(shard, 1, "USD").meta.moved(noon()), Day::parse("2026-02-02").unwrap(), noon())
     }
 
     fn capture(amount: i64, net: i64, fee: i64) -> Result<(JournalEntry, Option<Movement>), LedgerError> {
-        Draft::of(EntryType::Capture, usd())
+        let draft = Draft::of(EntryType::Capture, usd())
             .debit(Account::ProcessorReceivable, Minor::new(amount))
             .credit(Account::Merchant, Minor::new(net))
-            .credit(Account::FeeIncome, Minor::new(fee))
-            .post(posted())
+            .credit(Account::FeeIncome, Minor::new(fee));
+        posted(draft, 3)
     }
 
     #[test]
@@ -291,7 +270,7 @@ mod tests {
         let sent = Draft::of(EntryType::RefundSent, usd())
             .debit(Account::RefundsPayable, Minor::new(10))
             .credit(Account::ProcessorReceivable, Minor::new(10));
-        let (entry, movement) = sent.post(Posted { shard: 7, ..posted() }).unwrap();
+        let (entry, movement) = posted(sent, 7).unwrap();
         assert_eq!((entry.changes_the_balance(), movement, entry.id.shard()), (false, None, 7));
         // An entry whose fee is the whole amount has no movement either, but it concerns the merchant, who paid the
         // fee.
@@ -308,9 +287,9 @@ mod tests {
         let swapped = Draft::of(EntryType::Capture, usd())
             .debit(Account::Merchant, Minor::new(10))
             .credit(Account::ProcessorReceivable, Minor::new(10));
-        assert_eq!(swapped.post(posted()).unwrap_err(), LedgerError::WrongAccount);
+        assert_eq!(posted(swapped, 3).unwrap_err(), LedgerError::WrongAccount);
         let unknown = Draft::of(EntryType::Other("toll".to_owned()), usd()).debit(Account::Merchant, Minor::new(10));
-        assert_eq!(unknown.post(posted()).unwrap_err(), LedgerError::WrongAccount);
+        assert_eq!(posted(unknown, 3).unwrap_err(), LedgerError::WrongAccount);
     }
 
     #[test]

@@ -5,5 +5,5 @@ mod entry;
 mod movement;
 
 pub use account::{Account, EntryType};
-pub use entry::{Draft, JournalEntry, LedgerError, Posted, Posting, Side};
+pub use entry::{Draft, JournalEntry, LedgerError, Posting, Side};
 pub use movement::{Movement, MovementKey};

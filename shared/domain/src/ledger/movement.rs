@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use crate::currency::Currency;
 use crate::id::EntryId;
 use crate::money::Minor;
+use crate::text::serde_as_text;
 use crate::time::Day;
 
 /// A signed change of a merchant's balance. It is written together with its journal entry, and folded into the balance
@@ -49,18 +48,7 @@ impl fmt::Display for MovementKey {
     }
 }
 
-impl Serialize for MovementKey {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for MovementKey {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<MovementKey, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        MovementKey::parse(&text).ok_or_else(|| serde::de::Error::custom("not the key of a movement"))
-    }
-}
+serde_as_text!(MovementKey, "not the key of a movement");
 
 #[cfg(test)]
 mod tests {

@@ -63,7 +63,7 @@ impl Shards {
     /// The number of shards for writes at `now`.
     pub fn in_force(&self, now: Timestamp) -> u16 {
         let raised = self.0.iter().filter(|shards| shards.from <= now).map(|shards| shards.count).max();
-        // If the clock is behind the first entry's, the first count is used.
+        // If `now` is before the first entry's time, because clocks differ, the first count is used.
         raised.or_else(|| self.0.first().map(|shards| shards.count)).unwrap_or(1)
     }
 

@@ -4,25 +4,24 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 use crate::change::{Change, ChangeError};
 use crate::currency::Currency;
 use crate::event::{Event, EventType};
 use crate::fee::Terms;
 use crate::id::PaymentKind;
-use crate::ledger::{Account, Draft, EntryType, Posted};
+use crate::ledger::{Account, Draft, EntryType};
 use crate::money::Minor;
 use crate::operation::{
-    Asking, Asks, Ending, Failure, Operation, PaymentMethod, Receipt, Target, UnknownOutcomePolicy, Verb,
+    Ending, Failure, HasOperation, Operation, PaymentMethod, Progress, Receipt, Target, UnknownOutcomePolicy, Verb,
 };
 use crate::resource::{Finder, ForbiddenMove, Meta, Resource, allow};
 use crate::text::as_text;
 use crate::time::{Day, Timestamp};
 
 /// The status of a payment.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Status {
     /// The payment was accepted. The processor has not given a final answer yet.
@@ -36,9 +35,7 @@ pub enum Status {
 as_text!(Status, "PaymentStatus");
 
 /// When a payment is captured.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum CaptureMethod {
     /// The payment is captured together with its authorization.
@@ -115,7 +112,8 @@ pub struct Payment {
     /// The processor's own reference of the charge. None until the payment succeeds.
     pub processor_reference: Option<String>,
     /// The progress of the present operation. None if the payment does not wait for the processor.
-    pub asking: Option<Asking>,
+    #[serde(rename = "asking")]
+    pub progress: Option<Progress>,
 }
 
 impl Resource for Payment {
@@ -140,8 +138,8 @@ impl Resource for Payment {
         Payment::accept(self.meta.first(), self.asked.clone(), self.processor.clone())
     }
 
-    fn asking(&self) -> Option<&Asking> {
-        self.asking.as_ref()
+    fn progress(&self) -> Option<&Progress> {
+        self.progress.as_ref()
     }
 
     fn found_by(&self) -> Vec<(Finder, &str)> {
@@ -167,15 +165,15 @@ impl Payment {
             available_on: None,
             processor,
             processor_reference: None,
-            asking: Some(Asking::begin(Verb::Authorize, meta.created_at)),
+            progress: Some(Progress::begin(Verb::Authorize, meta.created_at)),
             meta,
         }
     }
 }
 
-impl Asks for Payment {
+impl HasOperation for Payment {
     fn operation(&self) -> Option<Operation> {
-        let verb = self.asking.as_ref()?.verb;
+        let verb = self.progress.as_ref()?.verb;
         Some(Operation {
             verb,
             key: format!("{}/{}", self.meta.id, verb.as_str()),
@@ -188,8 +186,8 @@ impl Asks for Payment {
         })
     }
 
-    fn with_asking(&self, asking: Option<Asking>) -> Payment {
-        Payment { asking, ..self.clone() }
+    fn with_progress(&self, progress: Option<Progress>) -> Payment {
+        Payment { progress, ..self.clone() }
     }
 
     fn settle(
@@ -204,11 +202,11 @@ impl Asks for Payment {
                 let message = "The processor never answered and knows of no charge.".to_owned();
                 let failure = Failure { code: PROCESSOR_UNAVAILABLE.to_owned(), message };
                 // A charge may still appear later. The last look-up undoes it.
-                let last_look = Asking::begin_at(Verb::Undo, now, now.plus_millis(policy.last_look_ms));
+                let last_look = Progress::begin_at(Verb::Undo, now, now.plus_millis(policy.last_look_ms));
                 self.failed(failure, Some(last_look), now)
             }
             // The last look-up is over. The payment's view does not change.
-            (Status::Failed | Status::Succeeded, _) => Ok(Change::step(self.clone(), self.with_asking(None))),
+            (Status::Failed | Status::Succeeded, _) => Ok(Change::step(self.clone(), self.with_progress(None))),
         }
     }
 }
@@ -228,33 +226,27 @@ impl Payment {
             available_on: Some(available_on),
             ..self.moved_to(Status::Succeeded, now)?
         };
-        let posted = Posted {
-            source: payment.meta.id.clone().into(),
-            version: payment.meta.version,
-            shard: payment.meta.shard,
-            available_on,
-            request_id: payment.meta.request_id.clone(),
-            at: now,
-        };
         let entry = Draft::of(EntryType::Capture, currency)
             .debit(Account::ProcessorReceivable, amount)
             .credit(Account::Merchant, amount.minus(fee)?)
             .credit(Account::FeeIncome, fee)
-            .post(posted)?;
+            .post(&payment.meta, available_on, now)?;
         let events = vec![Event::of(EventType::PaymentSucceeded, &payment.meta)];
         Ok(Change { entries: vec![entry], events, ..Change::step(self.clone(), payment) })
     }
 
     /// The change to `failed`. It has no journal entry.
-    fn failed(&self, failure: Failure, asking: Option<Asking>, now: Timestamp) -> Result<Change<Payment>, ChangeError> {
-        let payment = Payment { failure: Some(failure), asking, ..self.moved_to(Status::Failed, now)? };
+    fn failed(
+        &self, failure: Failure, progress: Option<Progress>, now: Timestamp,
+    ) -> Result<Change<Payment>, ChangeError> {
+        let payment = Payment { failure: Some(failure), progress, ..self.moved_to(Status::Failed, now)? };
         let events = vec![Event::of(EventType::PaymentFailed, &payment.meta)];
         Ok(Change { events, ..Change::step(self.clone(), payment) })
     }
 
     fn moved_to(&self, status: Status, now: Timestamp) -> Result<Payment, ForbiddenMove> {
         allow::<Payment>(self.status, status)?;
-        Ok(Payment { status, meta: self.meta.moved(now), asking: None, ..self.clone() })
+        Ok(Payment { status, meta: self.meta.moved(now), progress: None, ..self.clone() })
     }
 }
 

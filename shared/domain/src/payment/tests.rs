@@ -1,7 +1,7 @@
 use super::*;
 use crate::id::PaymentId;
 use crate::ledger::{Posting, Side};
-use crate::operation::Ask;
+use crate::operation::Step;
 use crate::samples::{HOUR, noon, policy, receipt, terms};
 
 fn payment(amount: i64) -> Payment {
@@ -23,7 +23,7 @@ fn a_captured_payment_of_1250_is_posted_with_a_fee_of_66() {
     assert_eq!((paid.status, paid.meta.version, change.before), (Status::Succeeded, 2, Some(payment(1250))));
     assert_eq!((paid.amount_captured.units(), paid.refundable.units(), paid.fee), (1250, 1250, Some(Minor::new(66))));
     assert_eq!(paid.available_on.unwrap().to_string(), "2026-02-02");
-    assert_eq!((paid.asking(), paid.processor_reference.as_deref()), (None, Some("ch_1")));
+    assert_eq!((paid.progress(), paid.processor_reference.as_deref()), (None, Some("ch_1")));
     assert_eq!((&paid.payment_method, &payment(1250).payment_method), (&receipt().method, &None));
     let [(entry, Some(movement))] = change.entries.as_slice() else { panic!("{:?}", change.entries) };
     let posting = |account, side, amount| Posting { account, side, amount: Minor::new(amount) };
@@ -55,7 +55,7 @@ fn a_refused_payment_has_a_failure_and_no_entries() {
         (change.after.amount_captured, change.after.refundable, change.after.fee),
         (Minor::ZERO, Minor::ZERO, None)
     );
-    assert_eq!((change.entries.len(), change.after.asking), (0, None));
+    assert_eq!((change.entries.len(), change.after.progress), (0, None));
     assert_eq!(change.events[0].event_type, EventType::PaymentFailed);
 }
 
@@ -63,19 +63,19 @@ fn a_refused_payment_has_a_failure_and_no_entries() {
 fn a_payment_never_done_fails_and_is_looked_up_a_day_later() {
     let failed = settled(&payment(1250), Ending::NeverDone, noon()).after;
     assert_eq!(failed.failure.as_ref().unwrap().code, "processor_unavailable");
-    let asking = failed.asking.as_ref().unwrap();
+    let progress = failed.progress.as_ref().unwrap();
     let day = noon().plus_millis(24 * HOUR);
-    assert_eq!(asking.next(day.plus_millis(-2_000), &policy()), Ask::Wait(day));
-    assert_eq!(asking.next(day, &policy()), Ask::LookUp);
+    assert_eq!(progress.next_step(day.plus_millis(-2_000), &policy()), None);
+    assert_eq!(progress.next_step(day, &policy()), Some(Step::LookUp));
     assert_eq!(failed.operation().unwrap().key, format!("{}/undo", failed.meta.id));
 }
 
 #[test]
-fn the_end_of_the_last_look_up_changes_only_the_asking() {
+fn the_end_of_the_last_look_up_changes_only_the_progress() {
     let failed = settled(&payment(1250), Ending::NeverDone, noon()).after;
     for ending in [Ending::NeverDone, Ending::Done(receipt())] {
         let change = settled(&failed, ending, noon().plus_millis(HOUR));
-        assert_eq!(change.after, Payment { asking: None, ..failed.clone() });
+        assert_eq!(change.after, Payment { progress: None, ..failed.clone() });
         assert_eq!((change.entries.len(), change.events.len()), (0, 0));
     }
 }
@@ -94,7 +94,7 @@ fn only_a_processing_payment_changes_its_status() {
 #[test]
 fn the_processors_idempotency_key_contains_the_payments_id() {
     let accepted = payment(1250);
-    assert_eq!(accepted.asking(), Some(&Asking::begin(Verb::Authorize, noon())));
+    assert_eq!(accepted.progress(), Some(&Progress::begin(Verb::Authorize, noon())));
     let operation = accepted.operation().unwrap();
     let id = PaymentId::derive(&["p"]);
     assert_eq!((operation.verb, operation.key), (Verb::Authorize, format!("{id}/authorize")));

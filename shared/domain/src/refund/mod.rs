@@ -3,24 +3,23 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 use crate::change::{Adjustment, Change, ChangeError};
 use crate::currency::Currency;
 use crate::event::{Event, EventType};
 use crate::fee::Terms;
 use crate::id::{ObjectId, PaymentId, RefundId, RefundKind};
-use crate::ledger::{Account, Draft, EntryType, JournalEntry, Movement, Posted};
+use crate::ledger::{Account, Draft, EntryType, JournalEntry, Movement};
 use crate::money::Minor;
-use crate::operation::{Asking, Asks, Ending, Failure, Operation, Target, UnknownOutcomePolicy, Verb};
+use crate::operation::{Ending, Failure, HasOperation, Operation, Progress, Target, UnknownOutcomePolicy, Verb};
 use crate::payment::{AMOUNT_REFUNDED, Payment, REFUNDABLE};
 use crate::resource::{Cause, ForbiddenMove, Meta, Resource, allow};
 use crate::text::as_text;
 use crate::time::{Day, Timestamp};
 
 /// The status of a refund.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum Status {
     /// The refund was accepted, and its amount taken from the balance. The processor has not given a final answer yet.
@@ -70,7 +69,8 @@ pub struct Refund {
     /// The processor's own reference of the refund. None until the refund succeeds.
     pub processor_reference: Option<String>,
     /// The progress of the present operation. None if the refund does not wait for the processor.
-    pub asking: Option<Asking>,
+    #[serde(rename = "asking")]
+    pub progress: Option<Progress>,
 }
 
 /// The refusal of a refund that exceeds the payment's refundable amount.
@@ -112,13 +112,13 @@ impl Resource for Refund {
             status: Status::Pending,
             failure: None,
             processor_reference: None,
-            asking: Some(Asking::begin(Verb::Refund, self.meta.created_at)),
+            progress: Some(Progress::begin(Verb::Refund, self.meta.created_at)),
             ..self.clone()
         }
     }
 
-    fn asking(&self) -> Option<&Asking> {
-        self.asking.as_ref()
+    fn progress(&self) -> Option<&Progress> {
+        self.progress.as_ref()
     }
 
     fn parent(&self) -> Option<ObjectId> {
@@ -146,7 +146,7 @@ impl Refund {
             processor: payment.processor.clone(),
             charge: charge.clone(),
             processor_reference: None,
-            asking: Some(Asking::begin(Verb::Refund, now)),
+            progress: Some(Progress::begin(Verb::Refund, now)),
         };
         let entry = refund.posted(EntryType::Refund, Account::Merchant, Account::RefundsPayable, now)?;
         let amount = refund.asked.amount;
@@ -183,22 +183,14 @@ impl Refund {
     fn posted(
         &self, entry_type: EntryType, debit: Account, credit: Account, now: Timestamp,
     ) -> Result<(JournalEntry, Option<Movement>), ChangeError> {
-        let posted = Posted {
-            source: self.meta.id.clone().into(),
-            version: self.meta.version,
-            shard: self.meta.shard,
-            available_on: self.payment_available_on.max(now.day()),
-            request_id: self.meta.request_id.clone(),
-            at: now,
-        };
         let draft =
             Draft::of(entry_type, self.currency).debit(debit, self.asked.amount).credit(credit, self.asked.amount);
-        Ok(draft.post(posted)?)
+        Ok(draft.post(&self.meta, self.payment_available_on.max(now.day()), now)?)
     }
 
     fn moved_to(&self, status: Status, now: Timestamp) -> Result<Refund, ForbiddenMove> {
         allow::<Refund>(self.status, status)?;
-        Ok(Refund { status, meta: self.meta.moved(now), asking: None, ..self.clone() })
+        Ok(Refund { status, meta: self.meta.moved(now), progress: None, ..self.clone() })
     }
 
     /// The change to `succeeded`: the processor has given the money back.
@@ -223,9 +215,9 @@ impl Refund {
     }
 }
 
-impl Asks for Refund {
+impl HasOperation for Refund {
     fn operation(&self) -> Option<Operation> {
-        let verb = self.asking.as_ref()?.verb;
+        let verb = self.progress.as_ref()?.verb;
         Some(Operation {
             verb,
             key: format!("{}/{verb}", self.meta.id),
@@ -238,8 +230,8 @@ impl Asks for Refund {
         })
     }
 
-    fn with_asking(&self, asking: Option<Asking>) -> Refund {
-        Refund { asking, ..self.clone() }
+    fn with_progress(&self, progress: Option<Progress>) -> Refund {
+        Refund { progress, ..self.clone() }
     }
 
     fn settle(

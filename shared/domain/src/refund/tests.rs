@@ -86,7 +86,7 @@ fn a_succeeded_refund_has_no_movement() {
     let refund = begun_at(&paid(0, 1000, "USD"), 400, noon()).after;
     let change = settled(&refund, Ending::Done(Receipt { reference: "rf_1".into(), method: None }));
     assert_eq!((change.after.status, change.after.meta.version), (Status::Succeeded, 2));
-    assert_eq!((change.after.processor_reference.as_deref(), &change.after.asking), (Some("rf_1"), &None));
+    assert_eq!((change.after.processor_reference.as_deref(), &change.after.progress), (Some("rf_1"), &None));
     let postings = vec![(Account::RefundsPayable, 400), (Account::ProcessorReceivable, -400)];
     assert_eq!(posted(&change), (postings, None));
     assert_eq!((change.adjustments.len(), change.events[0].event_type), (0, EventType::RefundSucceeded));
@@ -130,16 +130,16 @@ fn a_refund_of_an_uncaptured_payment_is_refused() {
 fn a_refund_is_listed_under_its_payment() {
     let pending = begun_at(&paid(0, 1000, "USD"), 400, noon()).after;
     assert_eq!(pending.parent(), Some(PaymentId::derive(&["p"]).into()));
-    assert_eq!(pending.asking(), Some(&Asking::begin(Verb::Refund, noon())));
-    assert_eq!(settled(&pending, Ending::Refused(failure())).after.asking(), None);
+    assert_eq!(pending.progress(), Some(&Progress::begin(Verb::Refund, noon())));
+    assert_eq!(settled(&pending, Ending::Refused(failure())).after.progress(), None);
 }
 
 #[test]
 fn ask_again_changes_only_the_asking() {
     let pending = begun_at(&paid(0, 1000, "USD"), 400, noon()).after;
-    let next = Asking { asks: 1, ..Asking::begin_at(Verb::Refund, noon(), noon().plus_millis(8_000)) };
-    let change = pending.ask_again(next.clone());
-    assert_eq!(change.after, Refund { asking: Some(next), ..pending.clone() });
+    let next = Progress { tries: 1, ..Progress::begin_at(Verb::Refund, noon(), noon().plus_millis(8_000)) };
+    let change = pending.progressed(next.clone());
+    assert_eq!(change.after, Refund { progress: Some(next), ..pending.clone() });
     assert_eq!((change.before, change.events.len(), change.entries.len()), (Some(pending), 0, 0));
 }
 

@@ -7,7 +7,8 @@ pub enum Attempt {
     Answered {
         /// HTTP status.
         status: u16,
-        /// The value of `Retry-After` in seconds. None if the header is missing or contains a date.
+        /// The value of `Retry-After` in seconds from now. None if the header is missing or malformed, or has a past
+        /// date.
         retry_after_s: Option<u32>,
     },
     /// There was no answer, for this reason.

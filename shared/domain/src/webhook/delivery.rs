@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::attempt::Attempt;
-use super::endpoint::WebhookEndpoint;
+use super::endpoint::{EndpointStatus, WebhookEndpoint};
+use crate::event::EventType;
 use crate::id::{EndpointId, EventId};
 use crate::operation::CLOCK_SKEW_MS;
 use crate::time::{Expiry, Timestamp};
 
-/// Seconds for which a delivery is put off while its endpoint is down.
+/// Seconds by which the first attempt of a delivery is put off, if its endpoint is down.
 const PUT_OFF_S: i64 = 300;
 /// A day in milliseconds: the longest `Retry-After` that is obeyed.
 const DAY_MS: i64 = 86_400_000;
@@ -25,6 +26,22 @@ pub enum DeliveryStatus {
     Failed,
 }
 
+/// Why a delivery is not sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum NotRedelivered {
+    /// Another attempt will follow anyway.
+    Pending,
+    /// The endpoint has the event.
+    Succeeded,
+    /// The endpoint does not exist any more.
+    EndpointDeleted,
+    /// The endpoint is disabled.
+    EndpointDisabled,
+    /// The endpoint no longer receives events of this type.
+    NotWanted,
+}
+
 /// One event on its way to one endpoint. It is stored once an attempt has ended or it was put off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delivery {
@@ -36,7 +53,8 @@ pub struct Delivery {
     pub status: DeliveryStatus,
     /// Number of attempts that have ended.
     pub attempts: u32,
-    /// Number of attempts that failed before their planned time. They do not count for the schedule of waits.
+    /// Number of attempts that do not count for the schedule of waits: those that failed before their planned time, and
+    /// all before the last redelivery.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub early_attempts: u32,
     /// While pending: the time of the next attempt. During an attempt: the time from which the attempt counts as lost.
@@ -142,8 +160,36 @@ impl Delivery {
         Delivery { status: DeliveryStatus::Failed, next_attempt_at: None, planned_at: None, ..self.clone() }
     }
 
-    /// Whether at least one attempt has failed.
+    /// Whether at least one attempt has failed, or the delivery was given up without one.
     pub fn has_failed_once(&self) -> bool {
-        self.attempts > u32::from(self.status == DeliveryStatus::Succeeded)
+        self.status == DeliveryStatus::Failed || self.attempts > u32::from(self.status == DeliveryStatus::Succeeded)
+    }
+
+    /// The failed delivery after it is to be sent again. Its next attempt is due at `now`, the schedule of waits begins
+    /// anew, and it is stored at least until `expires_at`. `endpoint`: the receiving endpoint, None if it does not
+    /// exist. `event_type` and `only`: the event's. Errors if another attempt would not help, or would not be made.
+    pub fn redelivered(
+        &self, endpoint: Option<&WebhookEndpoint>, (event_type, only): (EventType, Option<&EndpointId>),
+        expires_at: Expiry, now: Timestamp,
+    ) -> Result<Delivery, NotRedelivered> {
+        match (self.status, endpoint) {
+            (DeliveryStatus::Pending, _) => Err(NotRedelivered::Pending),
+            (DeliveryStatus::Succeeded, _) => Err(NotRedelivered::Succeeded),
+            (DeliveryStatus::Failed, None) => Err(NotRedelivered::EndpointDeleted),
+            (DeliveryStatus::Failed, Some(endpoint)) if endpoint.status == EndpointStatus::Disabled => {
+                Err(NotRedelivered::EndpointDisabled)
+            }
+            (DeliveryStatus::Failed, Some(endpoint)) if !endpoint.wants(event_type, only) => {
+                Err(NotRedelivered::NotWanted)
+            }
+            (DeliveryStatus::Failed, Some(_)) => Ok(Delivery {
+                status: DeliveryStatus::Pending,
+                early_attempts: self.attempts,
+                next_attempt_at: Some(now),
+                planned_at: None,
+                expires_at: self.expires_at.max(expires_at),
+                ..self.clone()
+            }),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 use super::filter::EventFilter;
 use crate::event::{Event, EventType};
@@ -17,15 +18,6 @@ pub const ENABLED_MAX: usize = 20;
 /// The most endpoints of a tenant, disabled ones included. All are read for each batch of events.
 pub const ENDPOINTS_MAX: usize = 100;
 
-/// The limit that a tenant has reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EndpointLimit {
-    /// [`ENABLED_MAX`]. Another endpoint can be enabled after one is disabled or deleted.
-    Enabled,
-    /// [`ENDPOINTS_MAX`]. Another endpoint can be created after one is deleted.
-    All,
-}
-
 /// Milliseconds of failures after which an endpoint is disabled: 120 hours.
 pub const DISABLED_AFTER_MS: i64 = 120 * 3_600_000;
 /// Milliseconds of failures after which an endpoint is down: 5 minutes.
@@ -39,9 +31,7 @@ const OVERLAP_MS: i64 = 24 * 3_600_000;
 const SECRETS_MAX: usize = 3;
 
 /// The status of a webhook endpoint.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, strum::EnumMessage, strum::EnumString, strum::IntoStaticStr, strum::VariantArray,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub enum EndpointStatus {
     /// The endpoint receives events.

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::event::EventType;
+use crate::text::serde_as_text;
 
 /// A filter of the events that a webhook endpoint receives: `*`, `payment.*` or `payment.succeeded`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,15 +49,4 @@ impl fmt::Display for EventFilter {
     }
 }
 
-impl Serialize for EventFilter {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for EventFilter {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<EventFilter, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        EventFilter::parse(&text).ok_or_else(|| serde::de::Error::custom("not a filter of events"))
-    }
-}
+serde_as_text!(EventFilter, "not a filter of events");

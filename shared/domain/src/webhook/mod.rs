@@ -8,9 +8,9 @@ mod filter;
 mod tests;
 
 pub use attempt::Attempt;
-pub use delivery::{Delivery, DeliveryStatus, JitterPermille};
+pub use delivery::{Delivery, DeliveryStatus, JitterPermille, NotRedelivered};
 pub use endpoint::{
-    DISABLED_AFTER_MS, ENABLED_MAX, ENDPOINTS_MAX, EndpointEdit, EndpointLimit, EndpointStatus, FirstStep, LastTest,
-    PROBE_EVERY_MS, Secret, WebhookEndpoint,
+    DISABLED_AFTER_MS, ENABLED_MAX, ENDPOINTS_MAX, EndpointEdit, EndpointStatus, FirstStep, LastTest, PROBE_EVERY_MS,
+    Secret, WebhookEndpoint,
 };
 pub use filter::EventFilter;

@@ -51,6 +51,8 @@ fn has_failed_once_counts_failed_attempts_only() {
     let first = after(None, &answered(500), 1000);
     assert!(first.has_failed_once() && after(Some(&first), &answered(200), 1000).has_failed_once());
     assert!(!after(None, &answered(200), 1000).has_failed_once());
+    let untried = Delivery { attempts: 0, ..first.clone() };
+    assert!(untried.given_up().has_failed_once() && !untried.has_failed_once());
     let put_off = Delivery { attempts: 0, ..first }.put_off(1200, Timestamp::from_millis(0));
     assert_eq!((put_off.next_attempt_at, put_off.has_failed_once()), (Some(Timestamp::from_millis(360_000)), false));
 }
@@ -163,6 +165,56 @@ fn a_given_up_delivery_has_no_next_attempt() {
     let given_up = claimed.given_up();
     assert_eq!((given_up.status, given_up.attempts), (DeliveryStatus::Failed, 1));
     assert_eq!((given_up.next_attempt_at, given_up.planned_at), (None, None));
+}
+
+/// A redelivery at minute 9 of an event of any type, stored until 30 days after minute 9.
+fn redelivered(delivery: &Delivery, endpoint: Option<&WebhookEndpoint>) -> Result<Delivery, NotRedelivered> {
+    delivery.redelivered(endpoint, (EventType::PaymentFailed, None), Expiry::after(at(9), 30), at(9))
+}
+
+#[test]
+fn a_redelivery_begins_the_schedule_anew() {
+    let first = after(None, &answered(500), 1000);
+    let failed = after(Some(&after(Some(&first), &answered(500), 1000)), &answered(500), 1000);
+    assert_eq!((failed.status, failed.attempts), (DeliveryStatus::Failed, 3));
+    let again = redelivered(&failed, Some(&endpoint(None, None))).unwrap();
+    assert_eq!((again.status, again.attempts, again.next_attempt_at), (DeliveryStatus::Pending, 3, Some(at(9))));
+    // 30 days of 86 400 s after 9 minutes.
+    assert_eq!((again.expires_at.seconds(), failed.expires_at.seconds()), (2_592_540, 2_592_000));
+    assert!(again.may_begin(None, at(9)) && !again.is_put_off() && again.has_failed_once());
+    // Claimed for 15 s; the first wait is 5 s again, and two more failures end it.
+    let claimed = again.claimed(at(9).plus_millis(15_000));
+    let retried = claimed.after(&answered(500), &WAITS, 1000, at(9));
+    assert_eq!((retried.status, retried.next_attempt_at), (DeliveryStatus::Pending, Some(at(9).plus_millis(5_000))));
+    let retried = retried.after(&answered(500), &WAITS, 1000, at(10));
+    assert_eq!((retried.status, retried.next_attempt_at), (DeliveryStatus::Pending, Some(at(15))));
+    let retried = retried.after(&answered(500), &WAITS, 1000, at(15));
+    assert_eq!((retried.status, retried.attempts), (DeliveryStatus::Failed, 6));
+    // A later expiry stays.
+    let kept = Delivery { expires_at: Expiry::after(at(10), 30), ..failed };
+    assert_eq!(redelivered(&kept, Some(&endpoint(None, None))).unwrap().expires_at, kept.expires_at);
+}
+
+#[test]
+fn only_a_failed_delivery_is_redelivered_to_an_endpoint_that_wants_it() {
+    let pending = after(None, &answered(500), 1000);
+    let succeeded = after(None, &answered(204), 1000);
+    let failed = pending.given_up();
+    let works = endpoint(None, None);
+    let disabled = works.disabled(at(1));
+    let uninterested =
+        WebhookEndpoint { event_types: vec![EventFilter::One(EventType::RefundFailed)], ..works.clone() };
+    for (delivery, endpoint, expected) in [
+        (&pending, Some(&works), Some(NotRedelivered::Pending)),
+        (&pending, None, Some(NotRedelivered::Pending)),
+        (&succeeded, Some(&works), Some(NotRedelivered::Succeeded)),
+        (&failed, None, Some(NotRedelivered::EndpointDeleted)),
+        (&failed, Some(&disabled), Some(NotRedelivered::EndpointDisabled)),
+        (&failed, Some(&uninterested), Some(NotRedelivered::NotWanted)),
+        (&failed, Some(&works), None),
+    ] {
+        assert_eq!(redelivered(delivery, endpoint).err(), expected, "{delivery:?} {endpoint:?}");
+    }
 }
 
 #[test]

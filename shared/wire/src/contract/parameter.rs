@@ -1,10 +1,9 @@
 //! The declarations of ids in a path and of parameters of a query.
 
-use std::fmt;
 use std::marker::PhantomData;
 
 use spillway_domain::id::{Id, Kind};
-use spillway_domain::page::LIMIT_MAX;
+use spillway_domain::page::{LIMIT_DEFAULT, LIMIT_MAX};
 
 use super::super::fields::TIME;
 use super::super::problem::Problem;
@@ -28,14 +27,8 @@ pub struct PathIdSpec {
     pub name: &'static str,
     /// The object in words, such as `payment`.
     pub object: &'static str,
-    /// The part of the id before the `_`.
+    /// The beginning of the id, with the `_`.
     pub prefix: &'static str,
-}
-
-impl<K> fmt::Debug for PathId<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
-    }
 }
 
 impl<K: Kind> PathId<K> {
@@ -147,9 +140,6 @@ impl TextFilter {
     }
 }
 
-/// The same as [`spillway_domain::page::Limit::DEFAULT`].
-const LIMIT_DEFAULT: u16 = 10;
-
 /// The parameter `limit`.
 pub const LIMIT: QuerySpec = QuerySpec {
     name: "limit",
@@ -190,16 +180,4 @@ pub(crate) const CURRENCY_EXPECTED: &str = "must be a three-letter upper-case IS
 /// The detail of the fault if a value is not a time. (In a query, an unencoded plus sign means a space.)
 pub(crate) fn time_expected() -> String {
     format!("{TIME}; write + as %2B")
-}
-
-#[cfg(test)]
-mod tests {
-    use spillway_domain::page::Limit;
-
-    use super::*;
-
-    #[test]
-    fn the_declared_default_limit_is_the_applied_one() {
-        assert_eq!(Limit::new(LIMIT_DEFAULT), Some(Limit::DEFAULT));
-    }
 }

@@ -35,7 +35,7 @@ pub mod problem_types {
 
     /// 400: parameters of the query have faults.
     pub const INVALID_PARAMETERS: ProblemType =
-        kind(400, "invalid_parameters", "Invalid parameters", "Correct what `errors` names. It names every fault.");
+        kind(400, "invalid_parameters", "Invalid parameters", "Correct what `errors` names: at most 100 faults.");
 
     /// 400: the cursor does not belong to this list and these filters.
     pub const INVALID_CURSOR: ProblemType = kind(
@@ -94,24 +94,12 @@ pub mod problem_types {
         "Check the id, the path, and that the key belongs to the same merchant and mode. Do not repeat the request.",
     );
 
-    /// 409: no processor is configured for this mode.
-    pub const PROCESSOR_NOT_CONFIGURED: ProblemType =
-        kind(409, "processor_not_configured", "Processor not configured", "Use a test key.");
-
     /// 409: the tenant has the most enabled webhook endpoints already.
     pub const TOO_MANY_ENABLED_WEBHOOK_ENDPOINTS: ProblemType = kind(
         409,
         "too_many_enabled_webhook_endpoints",
         "Too many enabled webhook endpoints",
         "Disable or delete an endpoint that is no longer needed.",
-    );
-
-    /// 409: the tenant has the most webhook endpoints already.
-    pub const TOO_MANY_WEBHOOK_ENDPOINTS: ProblemType = kind(
-        409,
-        "too_many_webhook_endpoints",
-        "Too many webhook endpoints",
-        "Delete an endpoint that is no longer needed.",
     );
 
     /// 412: the object has another version than `If-Match` names.
@@ -134,15 +122,11 @@ pub mod problem_types {
     );
 
     /// 422: fields of the body have faults.
-    pub const INVALID_REQUEST: ProblemType =
-        kind(422, "invalid_request", "Invalid request", "Correct what `errors` names. It names every fault.");
-
-    /// 422: the currency is known, but the merchant does not accept it.
-    pub const CURRENCY_NOT_ENABLED: ProblemType = kind(
+    pub const INVALID_REQUEST: ProblemType = kind(
         422,
-        "currency_not_enabled",
-        "Currency not enabled",
-        "Use a currency of your balance, or ask the operator of this API to add this one.",
+        "invalid_request",
+        "Invalid request",
+        "Correct what `errors` names: at most 100 faults. If a field has a card number, it names only such fields.",
     );
 
     /// 422: the idempotency key was used for another request.

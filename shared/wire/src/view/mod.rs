@@ -16,7 +16,10 @@ pub use balance::{BalanceView, balance};
 pub use balance_transaction::{BalanceTransactionView, balance_transaction};
 pub use event::EventView;
 pub use list::{ListView, list};
-pub use operator::{ApiKeyView, ChangedView, MerchantView, api_key, changed, merchant};
+pub use operator::{
+    ApiKeyView, ChangedView, MerchantView, OperatorActionView, RedeliveryView, api_key, changed, merchant,
+    operator_action, redelivery,
+};
 pub use payment::{PaymentView, payment};
 pub use refund::{RefundView, refund};
 pub use schema::id_pattern;

@@ -1,12 +1,13 @@
-//! The views of merchants and API keys, for operators.
+//! The views of merchants, API keys and redeliveries, for operators.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use spillway_domain::api_key::{ApiKey, ApiKeySecret, Scope};
+use spillway_domain::api_key::{ApiKey, ApiKeySecret, ApiKeyState, Scope};
 use spillway_domain::currency::Currency;
 use spillway_domain::fee::Pricing;
 use spillway_domain::merchant::{Merchant, Plan, Shards};
+use spillway_domain::operator::{Operator, OperatorAction};
 use spillway_domain::tenant::Mode;
 use spillway_domain::time::Timestamp;
 
@@ -64,25 +65,73 @@ pub struct ApiKeyView {
     object: &'static str,
     merchant: String,
     mode: Mode,
+    reference: Option<String>,
     scopes: Vec<Scope>,
+    state: ApiKeyState,
     expires_at: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
+    issued_by: Option<Operator>,
+    revoked_by: Option<Operator>,
     created_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }
 
-/// The view of an API key. `secret`: the secret of a new key, which is shown only once because it is not stored.
-pub fn api_key(key: ApiKey, secret: Option<&ApiKeySecret>) -> ApiKeyView {
+/// The view of an API key. `now`: the time of its state. `secret`: the secret of a new key, which is shown only once
+/// because it is not stored.
+pub fn api_key(key: ApiKey, now: Timestamp, secret: Option<&ApiKeySecret>) -> ApiKeyView {
     ApiKeyView {
         id: key.id.to_string(),
         object: "api_key",
         merchant: key.tenant.merchant.to_string(),
         mode: key.tenant.mode,
+        state: key.state(now),
+        reference: key.reference,
         scopes: key.scopes,
         expires_at: key.expires_at,
         revoked_at: key.revocation.map(|revocation| revocation.revoked_at),
+        issued_by: key.issued_by,
+        revoked_by: key.revoked_by,
         created_at: key.created_at,
         secret: secret.map(|secret| secret.reveal().to_owned()),
+    }
+}
+
+/// The result of sending deliveries again.
+#[derive(Debug, Serialize)]
+pub struct RedeliveryView {
+    object: &'static str,
+    deliveries: BTreeMap<&'static str, u64>,
+    continue_since: Option<Timestamp>,
+}
+
+/// The view of a redelivery. `deliveries`: their number by result. `continue_since`: the time with which the same
+/// request goes on. None if it is complete.
+pub fn redelivery(deliveries: BTreeMap<&'static str, u64>, continue_since: Option<Timestamp>) -> RedeliveryView {
+    RedeliveryView { object: "redelivery", deliveries, continue_since }
+}
+
+/// An operator's action.
+#[derive(Debug, Serialize)]
+pub struct OperatorActionView {
+    object: &'static str,
+    merchant: String,
+    subject: String,
+    operator: Operator,
+    outcome: String,
+    request_id: String,
+    created_at: Timestamp,
+}
+
+/// The view of an operator's action.
+pub fn operator_action(action: OperatorAction) -> OperatorActionView {
+    OperatorActionView {
+        object: "operator_action",
+        merchant: action.merchant.to_string(),
+        subject: action.subject.to_string(),
+        operator: action.operator,
+        outcome: action.outcome,
+        request_id: action.request_id,
+        created_at: action.created_at,
     }
 }

@@ -61,7 +61,7 @@ impl<K: Kind> JsonSchema for IdOf<K> {
     }
 
     fn schema_name() -> Cow<'static, str> {
-        K::PREFIX.into()
+        K::PREFIX.trim_end_matches('_').into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
@@ -71,5 +71,5 @@ impl<K: Kind> JsonSchema for IdOf<K> {
 
 /// The regular expression of ids with this prefix.
 pub fn id_pattern(prefix: &str) -> String {
-    format!("^{prefix}_[0-9a-hjkmnp-tv-z]{{26}}$")
+    format!("^{prefix}[0-9a-hjkmnp-tv-z]{{26}}$")
 }

@@ -1,7 +1,5 @@
 //! The view of webhook endpoints.
 
-use std::fmt;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 use spillway_domain::id::EndpointKind;
@@ -44,13 +42,6 @@ pub struct WebhookEndpointView<'a> {
     /// The time of the last change.
     #[schemars(with = "Time")]
     updated_at: Timestamp,
-}
-
-/// Hides the secret, which must not be logged.
-impl fmt::Debug for WebhookEndpointView<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebhookEndpointView").field("id", &self.id).finish_non_exhaustive()
-    }
 }
 
 /// The view of an endpoint, without a secret.

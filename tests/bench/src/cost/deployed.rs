@@ -39,7 +39,7 @@ impl Deployed {
         let default = |parameter: &str| template.get(&["Parameters", parameter, "Default"]);
         let level = default("LogLevel").and_then(Value::as_str);
         let system_level = template.get(&["Globals", "Function", "LoggingConfig", "SystemLogLevel"]);
-        let alarms = [template, nested].map(|template| template.of_type("AWS::CloudWatch::Alarm").into_values());
+        let alarms = [template, nested].into_iter().flat_map(alarms);
         let functions = template.of_type("AWS::Serverless::Function").into_values();
         let memory =
             functions.filter_map(|function| Some((folder(function).to_owned(), function["MemorySize"].as_u64()?)));
@@ -47,7 +47,7 @@ impl Deployed {
         Deployed {
             lambdas_lines: system_level.is_none_or(|level| level != "WARN"),
             functions_lines: matches!(level, Some("info" | "debug" | "trace")),
-            alarm_metrics: alarms.into_iter().flatten().map(billed).sum(),
+            alarm_metrics: alarms.map(billed).sum(),
             dashboards: count([template, nested].map(|template| template.of_type("AWS::CloudWatch::Dashboard").len())),
             metrics: count([metrics]),
             remembered_s: default("CacheSeconds").and_then(Value::as_u64).unwrap_or_default(),
@@ -62,6 +62,14 @@ impl Deployed {
     pub fn memory(&self, function: &str) -> u64 {
         self.memory.get(function).copied().unwrap_or(self.usual_memory)
     }
+}
+
+/// The alarms that a stack has by default.
+fn alarms(template: &Template) -> impl Iterator<Item = &Value> {
+    let resources = template.get(&["Resources"]).and_then(Value::as_object).into_iter().flat_map(|all| all.values());
+    let by_default =
+        |resource: &&Value| resource["Type"] == "AWS::CloudWatch::Alarm" && resource["Condition"] == "HasAlarms";
+    resources.filter(by_default).map(|alarm| &alarm["Properties"])
 }
 
 /// Metrics for which an alarm is billed: one on an expression for each metric in it.
@@ -84,7 +92,7 @@ mod tests {
     fn template_and_code_give_the_deployed_resources() {
         let deployed = Deployed::read();
         assert_eq!((deployed.polled_queues, deployed.remembered_s), (3, 60));
-        assert_eq!((deployed.dashboards, deployed.alarm_metrics), (1, 29));
+        assert_eq!((deployed.dashboards, deployed.alarm_metrics), (1, 42));
         assert_eq!(deployed.memory("create-payment"), 256);
         assert!(deployed.metrics > 0, "{deployed:?}");
     }

@@ -3,6 +3,7 @@
 pub mod bill;
 pub mod containers;
 pub mod deployed;
+pub mod extras;
 pub mod figures;
 pub mod load;
 pub mod money;
@@ -12,6 +13,7 @@ pub mod serverless;
 
 use bill::Bill;
 use deployed::Deployed;
+use extras::Extras;
 use figures::Run;
 use load::Load;
 use prices::Prices;
@@ -25,17 +27,22 @@ pub struct Known {
     pub deployed: Deployed,
     /// AWS's prices.
     pub prices: Prices,
+    /// Parts that are off by default.
+    pub extras: Extras,
 }
 
 impl Known {
-    /// Uses the figures of this run; `Err` is a sentence.
+    /// Uses the figures of this run, and prices and extras that environment variables name; `Err` is a sentence.
     pub fn by(run: Run) -> Result<Known, String> {
-        Ok(Known { run, deployed: Deployed::read(), prices: Prices::read()? })
+        let prices = Prices::from_environment()?;
+        Ok(Known { run, deployed: Deployed::read(), prices, extras: Extras::from_environment()? })
     }
 
     /// A month of Spillway.
     pub fn serverless(&self, load: &Load) -> Bill {
-        serverless::bill(load, &self.run.resources, &self.deployed, &self.prices)
+        let mut bill = serverless::bill(load, &self.run.resources, &self.deployed, &self.prices);
+        self.extras.add_to(&mut bill, load, &self.prices);
+        bill
     }
 
     /// A month of containers and a database.

@@ -62,12 +62,41 @@ fn one() -> u64 {
 impl Prices {
     /// The list in the repository; `Err` is a sentence.
     pub fn read() -> Result<Prices, String> {
-        let list: List = serde_json::from_str(LIST).map_err(|error| format!("prices.json: {error}"))?;
-        let prices = list.prices.into_iter().map(|(name, entry)| {
-            let price = Price::of(&entry).ok_or_else(|| format!("prices.json: the tiers of {name} make no sense"))?;
-            Ok((name, price))
+        Prices::of(LIST, "prices.json")
+    }
+
+    /// The list that `PRICES` names, else the one in the repository. Its region is `REGION`; `Err` is a sentence.
+    pub fn from_environment() -> Result<Prices, String> {
+        let prices = match std::env::var("PRICES") {
+            Ok(path) => {
+                let list = std::fs::read_to_string(&path).map_err(|error| format!("{path} can't be read: {error}."))?;
+                let prices = Prices::of(&list, &path)?;
+                let needed = Prices::read()?.by_name;
+                match needed.keys().find(|item| !prices.by_name.contains_key(*item)) {
+                    Some(item) => return Err(format!("{path} has no price of {item}.")),
+                    None => prices,
+                }
+            }
+            Err(_) => Prices::read()?,
+        };
+        match std::env::var("REGION") {
+            Ok(region) if region != prices.region => Err(format!(
+                "The prices are those of {}. For {region}, copy tests/bench/prices.json, set its region and prices, and name \
+                 the copy: PRICES=file.",
+                prices.region
+            )),
+            _ => Ok(prices),
+        }
+    }
+
+    /// Reads a list; `name` names it in the sentence of an `Err`.
+    fn of(list: &str, name: &str) -> Result<Prices, String> {
+        let list: List = serde_json::from_str(list).map_err(|error| format!("{name}: {error}"))?;
+        let prices = list.prices.into_iter().map(|(item, entry)| {
+            let price = Price::of(&entry).ok_or_else(|| format!("{name}: the tiers of {item} make no sense"))?;
+            Ok((item, price))
         });
-        let by_name = prices.collect::<Result<_, String>>()?;
+        let by_name: BTreeMap<String, Price> = prices.collect::<Result<_, String>>()?;
         Ok(Prices { region: list.region, looked_up: list.looked_up, by_name })
     }
 

@@ -16,7 +16,7 @@ pub const MEGABYTES_OF_A_CPU: u64 = 1769;
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>.
 pub const BYTES_OF_A_LINE: u64 = 26;
 /// Percentage of the ingested bytes that compressed storage takes.
-const KEPT_PERCENT: u128 = 15;
+pub const KEPT_PERCENT: u128 = 15;
 /// Estimated bytes of a request to a card processor: one of Stripe's, with headers.
 pub const PROCESSOR_BYTES: u64 = 2000;
 /// Lambda polls a queue with five requests at once, each of 20 seconds, also while the queue is empty and with any

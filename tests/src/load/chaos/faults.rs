@@ -104,7 +104,7 @@ impl Injector {
         self.deck.pop().unwrap_or(Kind::FunctionKilled)
     }
 
-    /// Injects the next fault. `Err` is the end of the log of a stack that does not start again.
+    /// Injects the next fault. If the stack does not start again, `Err` is the end of its log.
     pub(super) async fn inject(&mut self, stack: &mut Stack) -> Result<(), String> {
         self.note_met(stack);
         match self.deal() {

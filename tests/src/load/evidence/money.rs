@@ -24,10 +24,10 @@ pub(super) fn check(evidence: &Evidence, accepted: &BTreeMap<&str, &Sent<Order>>
     counted(evidence, found);
 }
 
-/// Expected legs of an accepted request, debits above zero.
-fn expected_legs(request: &dyn MoneyRequest) -> Vec<(String, i64)> {
+/// Expected postings of an accepted request, debits above zero.
+fn expected_postings(request: &dyn MoneyRequest) -> Vec<(String, i64)> {
     let entries = request.entries().into_iter().filter_map(|(kind, amount)| Some((EntryType::named(kind)?, amount)));
-    entries.flat_map(|(kind, amount)| kind.legs(amount, kind.fee_by_terms(amount))).collect()
+    entries.flat_map(|(kind, amount)| kind.postings(amount, kind.fee_by_terms(amount))).collect()
 }
 
 /// In each account all entries sum to what the clients' requests require.
@@ -35,7 +35,7 @@ fn posted(evidence: &Evidence, found: &mut Vec<Violation>) {
     let posted = evidence.books.accounts();
     let mut expected = Accounts::new();
     for request in evidence.all_accepted().into_values() {
-        for (account, amount) in expected_legs(request) {
+        for (account, amount) in expected_postings(request) {
             *expected.entry(request.currency().to_owned()).or_default().entry(account).or_default() += amount;
         }
     }
@@ -68,7 +68,7 @@ fn counted(evidence: &Evidence, found: &mut Vec<Violation>) {
 pub fn expected_balances(evidence: &Evidence) -> Balances {
     let mut balances = Balances::new();
     for request in evidence.all_accepted().into_values() {
-        for (_, amount) in expected_legs(request).into_iter().filter(|(account, _)| account == "merchant") {
+        for (_, amount) in expected_postings(request).into_iter().filter(|(account, _)| account == "merchant") {
             balances.entry(request.currency().to_owned()).or_default().1 -= amount;
         }
     }

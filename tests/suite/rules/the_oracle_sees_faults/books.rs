@@ -22,7 +22,7 @@ type Spoil = (&'static str, fn(&mut Vec<Item>), Kind, &'static str);
 
 const SPOILS: &[Spoil] = &[
     (
-        "a leg of another amount",
+        "a posting of another amount",
         |items| {
             let capture = items.iter_mut().find(|item| item["sk"] == "txn_capture_pay_1").unwrap();
             capture["postings"][2]["amount"] = json!(1);
@@ -31,7 +31,7 @@ const SPOILS: &[Spoil] = &[
         "the entry capture of pay_1 does not balance: processor_receivable 10000, merchant -9680, fee_income -1",
     ),
     (
-        "a leg of nothing",
+        "a posting of nothing",
         |items| {
             let capture = items.iter_mut().find(|item| item["sk"] == "txn_refund_re_1").unwrap();
             capture["postings"][0]["amount"] = json!(0);
@@ -56,7 +56,7 @@ const SPOILS: &[Spoil] = &[
             settled["postings"][0]["account"] = json!("merchant");
         },
         Kind::Wrong,
-        "the entry settlement of set_1: legs is ",
+        "the entry settlement of set_1: postings is ",
     ),
     (
         "an entry of no type",
@@ -77,7 +77,7 @@ const SPOILS: &[Spoil] = &[
         "there are entries or events of \"re_9\", which is not there",
     ),
     (
-        "an entry that repeats its legs wrongly",
+        "an entry that repeats its postings wrongly",
         |items| set(items, "#journal#0", "txn_capture_pay_1", "net", json!(1)),
         Kind::Wrong,
         "the entry capture of pay_1: net is 1, not 9680",

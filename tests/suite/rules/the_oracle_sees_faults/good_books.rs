@@ -53,12 +53,12 @@ fn event(of: &Value, kind: &str, status: &str, version: i64, at: &str) -> Value 
         "data": data.to_string()})
 }
 
-/// `legs`: account and minor units, debits above zero. The id is `txn_<type>_<source>`.
-fn entry(kind: &str, source: &str, currency: &str, at: &str, available_on: &str, legs: &[(&str, i64)]) -> Value {
+/// `postings`: account and minor units, debits above zero. The id is `txn_<type>_<source>`.
+fn entry(kind: &str, source: &str, currency: &str, at: &str, available_on: &str, postings: &[(&str, i64)]) -> Value {
     let posting = |(account, amount): &(&str, i64)| json!({"account": account, "side": if *amount > 0 { "debit" } else { "credit" }, "amount": amount.abs()});
     let id = format!("txn_{kind}_{source}");
     json!({"pk": key("journal#0"), "sk": id, "id": id, "type": kind, "source": source, "currency": currency,
-        "postings": legs.iter().map(posting).collect::<Vec<Value>>(), "available_on": available_on,
+        "postings": postings.iter().map(posting).collect::<Vec<Value>>(), "available_on": available_on,
         "created_at": format!("{at}T10:00:00.000Z")})
 }
 
@@ -134,8 +134,8 @@ fn payments() -> Vec<Value> {
 }
 
 fn capture(source: &str, currency: &str, at: &str, available_on: &str, [amount, net, fee]: [i64; 3]) -> Value {
-    let legs = [("processor_receivable", amount), ("merchant", -net), ("fee_income", -fee)];
-    let mut entry = entry("capture", source, currency, at, available_on, &legs);
+    let postings = [("processor_receivable", amount), ("merchant", -net), ("fee_income", -fee)];
+    let mut entry = entry("capture", source, currency, at, available_on, &postings);
     entry["amount"] = json!(amount);
     entry["fee"] = json!(fee);
     entry["net"] = json!(net);
@@ -159,8 +159,8 @@ fn takings() -> Vec<Value> {
         entry(kind, source, "USD", &at(day)[..10], available_on, &[(debit, amount), (credit, -amount)])
     };
     let opened = |source: &str, day: u32, amount: i64| {
-        let legs = [("merchant", amount + 1_500), ("disputes_held", -amount), ("dispute_fee_income", -1_500)];
-        entry("dispute", source, "USD", &at(day)[..10], "2026-01-08", &legs)
+        let postings = [("merchant", amount + 1_500), ("disputes_held", -amount), ("dispute_fee_income", -1_500)];
+        entry("dispute", source, "USD", &at(day)[..10], "2026-01-08", &postings)
     };
     vec![
         event(&one, "refund.created", "pending", 1, &at(5)),
@@ -234,8 +234,8 @@ fn payouts() -> Vec<Value> {
 }
 
 fn platform() -> Vec<Value> {
-    let legs = [("bank", 9_000), ("processor_costs", 1_000), ("processor_receivable", -10_000)];
-    vec![entry("settlement", "set_1", "USD", "2026-01-20", "2026-01-20", &legs)]
+    let postings = [("bank", 9_000), ("processor_costs", 1_000), ("processor_receivable", -10_000)];
+    vec![entry("settlement", "set_1", "USD", "2026-01-20", "2026-01-20", &postings)]
 }
 
 /// In USD all but 300 is folded; the last folded movement is not deleted yet. 5 were moved to the first part.

@@ -18,6 +18,7 @@ use super::api::Api;
 use super::errors::{ApiError, Kind};
 use super::queues::Queues;
 use super::server::call;
+use crate::files::tests::Scratch;
 use crate::template;
 
 const REGION: &str = "eu-north-1";
@@ -27,6 +28,7 @@ struct Bench {
     api: Api,
     now: Arc<AtomicI64>,
     path: PathBuf,
+    _scratch: Scratch,
 }
 
 impl Bench {
@@ -35,10 +37,11 @@ impl Bench {
     }
 
     fn with(disorder: bool) -> Self {
-        let path = std::env::temp_dir().join(format!("queues-{}.db", uuid::Uuid::new_v4()));
+        let scratch = Scratch::new();
+        let path = scratch.file("queues.db");
         let now = Arc::new(AtomicI64::new(1_000_000));
         let api = Self::open(&path, &now, disorder);
-        Self { api, now, path }
+        Self { api, now, path, _scratch: scratch }
     }
 
     fn open(path: &std::path::Path, now: &Arc<AtomicI64>, disorder: bool) -> Api {
@@ -96,12 +99,6 @@ impl Bench {
     fn counts(&self, queue: &str) -> (i64, i64, i64) {
         let counts = self.api.queues.counts(queue).unwrap();
         (counts.visible, counts.in_flight, counts.delayed)
-    }
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 

@@ -1,38 +1,18 @@
 use std::sync::Mutex;
 
-use futures::FutureExt as _;
-use futures::future::BoxFuture;
 use tokio::sync::Notify;
 
 use super::*;
-use crate::invoke::{Functions, InvokeError, Outcome, Run};
+use crate::invoke::{Functions, InvokeError, Outcome};
+use crate::log::Log;
 use crate::queue::poller;
 use crate::template::QueueTrigger;
 
-/// A function that stores its events and returns the given answers.
+/// The events of a function.
 #[derive(Default)]
 struct Recorder {
     events: Mutex<Vec<Value>>,
     called: Notify,
-}
-
-struct Function {
-    recorder: Arc<Recorder>,
-    answer: fn(&Value) -> Outcome,
-}
-
-impl Run for Function {
-    fn run(&self, _: String, payload: Vec<u8>) -> BoxFuture<'static, Outcome> {
-        let event: Value = serde_json::from_slice(&payload).unwrap();
-        let answer = (self.answer)(&event);
-        self.recorder.events.lock().unwrap().push(event);
-        self.recorder.called.notify_one();
-        async { answer }.boxed()
-    }
-
-    fn at_once(&self) -> usize {
-        1
-    }
 }
 
 pub(super) fn trigger() -> QueueTrigger {
@@ -49,18 +29,19 @@ pub(super) fn trigger() -> QueueTrigger {
 /// Runs the trigger until `done` holds. It is checked after each invocation and each report.
 async fn run_until(
     bench: &Bench, trigger: QueueTrigger, answer: fn(&Value) -> Outcome, done: impl Fn(&[Value]) -> bool,
-) -> (Vec<Value>, Vec<String>) {
+) -> Vec<Value> {
     let recorder = Arc::new(Recorder::default());
-    let function = Function { recorder: recorder.clone(), answer };
-    let lines = Arc::new(Mutex::new(Vec::new()));
-    let report = {
-        let (lines, recorder) = (lines.clone(), recorder.clone());
-        Arc::new(move |line: String| {
-            lines.lock().unwrap().push(line);
-            recorder.called.notify_one();
-        })
-    };
-    let poller = poller::run(trigger, bench.api.queues.clone(), Functions::new(function), report);
+    let stored = recorder.clone();
+    let functions = Functions::answering(move |_, payload| {
+        let event: Value = serde_json::from_slice(payload).unwrap();
+        let answer = answer(&event);
+        stored.events.lock().unwrap().push(event);
+        stored.called.notify_one();
+        answer
+    });
+    let notified = recorder.clone();
+    let log = Log::to(false, move |_| notified.called.notify_one());
+    let poller = poller::run(trigger, bench.api.queues.clone(), functions, log);
     let wait = async {
         while !done(&recorder.events.lock().unwrap()) {
             tokio::select! {
@@ -75,9 +56,7 @@ async fn run_until(
         ended = poller => panic!("the trigger ended: {ended:?}"),
         waited = limit => waited.expect("within the deadline"),
     }
-    let events = recorder.events.lock().unwrap().clone();
-    let lines = lines.lock().unwrap().clone();
-    (events, lines)
+    recorder.events.lock().unwrap().clone()
 }
 
 fn fails_bad(event: &Value) -> Outcome {
@@ -96,7 +75,7 @@ async fn a_function_gets_the_event_of_lambda() {
     let request = json!({"MessageBody": "hello", "MessageGroupId": "mer_1"});
     let sent = bench.ok("SendMessage", request).await;
     let empty = |_: &[Value]| bench.counts("work") == (0, 0, 0);
-    let (events, _) = run_until(&bench, trigger(), fails_bad, empty).await;
+    let events = run_until(&bench, trigger(), fails_bad, empty).await;
     let record = &events[0]["Records"][0];
     assert!(record["receiptHandle"].is_string());
     let mut record = record.clone();
@@ -129,7 +108,7 @@ async fn failed_messages_stay_hidden_and_others_are_deleted() {
         bench.send(body).await;
     }
     let settled = |_: &[Value]| bench.counts("work") == (0, 1, 0);
-    let (events, _) = run_until(&bench, trigger(), fails_bad, settled).await;
+    let events = run_until(&bench, trigger(), fails_bad, settled).await;
     assert_eq!(events.len(), 1);
     bench.wait_s(30);
     assert_eq!(bodies(&bench.receive().await), ["bad"]);
@@ -172,7 +151,7 @@ async fn a_batching_window_spans_several_receive_calls() {
     trigger.batch_size = 15;
     trigger.batching_window = Duration::from_secs(60);
     let empty = |_: &[Value]| bench.counts("work") == (0, 0, 0);
-    let (events, _) = run_until(&bench, trigger, fails_bad, empty).await;
+    let events = run_until(&bench, trigger, fails_bad, empty).await;
     assert_eq!(events.len(), 1);
     assert_eq!(events[0]["Records"].as_array().unwrap().len(), 15);
 }

@@ -1,7 +1,6 @@
 //! Which callers are checked, and how refusals are reported.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -14,37 +13,23 @@ use crate::template::{Api, Function, Queue, QueueTrigger, Table, Template, Trigg
 /// A template with these statements as the role of the function `clerk`, and the function `guest` without a role.
 pub(super) fn template(statements: Vec<Statement>) -> Template {
     let function = |name: &str, role: Option<Role>, triggers: Vec<Trigger>| Function {
-        logical_id: name.to_owned(),
         name: name.to_owned(),
         function_name: format!("stack-{name}"),
-        timeout: Duration::from_secs(3),
-        memory: 128,
-        environment: [].into(),
         role,
         triggers,
+        ..Function::default()
     };
     let trigger = Trigger::Queue(QueueTrigger {
         function: "clerk".to_owned(),
         queue: "Work".to_owned(),
-        batch_size: 1,
-        batching_window: Duration::ZERO,
-        max_concurrency: None,
-        report_item_failures: false,
+        ..QueueTrigger::default()
     });
     let role = Role { name: "stack-ClerkRole".to_owned(), statements };
     let key = |name: &str, kind: &str| json!({"AttributeName": name, "KeyType": kind});
     let properties = json!({"KeySchema": [key("pk", "HASH"), key("sk", "RANGE")]});
     Template {
         functions: vec![function("clerk", Some(role), vec![trigger]), function("guest", None, Vec::new())],
-        queues: vec![Queue {
-            logical_id: "Work".to_owned(),
-            name: "work".to_owned(),
-            visibility: Duration::from_secs(30),
-            delay: Duration::ZERO,
-            retention: Duration::from_secs(60),
-            receive_wait: Duration::ZERO,
-            redrive: None,
-        }],
+        queues: vec![Queue { logical_id: "Work".to_owned(), name: "work".to_owned(), ..Queue::default() }],
         table: Table { name: "books".to_owned(), properties },
         usage_plans: Vec::new(),
         api: Api::default(),

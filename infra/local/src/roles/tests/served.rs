@@ -1,36 +1,14 @@
 //! The servers that check roles themselves.
 
-use std::path::PathBuf;
-
 use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::guard::{roles, signed_by, template};
 use super::{QUEUE, statement};
 use crate::clock;
+use crate::files::tests::Scratch;
 use crate::plan_keys::PlanKeys;
 use crate::queue::{self, Queues};
-
-/// A new folder, which is removed at the end.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("roles-{}", uuid::Uuid::new_v4()));
-        std::fs::create_dir(&folder).unwrap();
-        Self(folder)
-    }
-
-    fn file(&self) -> PathBuf {
-        self.0.join("file")
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// The status, the header of this name, and the body of the answer to a POST.
 async fn post(url: &str, caller: &str, target: &str, body: &'static str, header: &str) -> (u16, String, Value) {
@@ -47,7 +25,7 @@ async fn the_queues_refuse_as_sqs_does() {
     let (roles, _) = roles(vec![statement(&["sqs:SendMessage"], &[QUEUE], None)]);
     let scratch = Scratch::new();
     let settings = template(Vec::new()).queues;
-    let queues = Queues::open(&scratch.file(), "us-east-1", &settings, clock::system(), false).unwrap();
+    let queues = Queues::open(&scratch.file("file"), "us-east-1", &settings, clock::system(), false).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());
     tokio::spawn(queue::serve(listener, queues, roles));
@@ -69,7 +47,7 @@ async fn the_plan_keys_refuse_as_api_gateway_does() {
     let keys_arn = "arn:aws:apigateway:us-east-1::/apikeys";
     let (roles, _) = roles(vec![statement(&["apigateway:POST"], &[keys_arn], None)]);
     let scratch = Scratch::new();
-    let keys = PlanKeys::open(&scratch.file(), &[]).unwrap();
+    let keys = PlanKeys::open(&scratch.file("file"), &[]).unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let app = keys.routes(roles);

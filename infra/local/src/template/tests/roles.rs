@@ -1,6 +1,6 @@
 //! Roles of functions, and what they must allow.
 
-use super::{SMALL, read};
+use super::{SMALL, project, read};
 use crate::policy::{Role, Statement};
 
 const ROLE: &str = r#"
@@ -85,7 +85,7 @@ fn a_role_that_aws_would_refuse_or_the_runner_does_not_know_is_an_error() {
         (
             "Service: lambda.amazonaws.com",
             "Service: apigateway.amazonaws.com",
-            "lambda.amazonaws.com may not assume this role, so no function can have it".to_owned(),
+            "lambda.amazonaws.com may not assume this role".to_owned(),
         ),
         ("[sqs:SendMessage]", "['sqs:*']", "sqs:* stands for several actions: name each".to_owned()),
         ("- Effect: Allow", "- Effect: Deny", "the runner knows statements that allow only".to_owned()),
@@ -107,5 +107,22 @@ fn a_role_that_aws_would_refuse_or_the_runner_does_not_know_is_an_error() {
         let (line, told) = error.split_once(": ").unwrap();
         assert_eq!(told, expected, "{from} -> {to}");
         assert!(line.starts_with("line "), "{error}");
+    }
+}
+
+#[test]
+fn a_schedule_needs_a_role_that_invokes_functions() {
+    let cases = [
+        (r#"Action: "lambda:InvokeFunction""#, "Action: lambda:GetFunction", "the role may not invoke a function"),
+        (
+            "Service: scheduler.amazonaws.com",
+            "Service: lambda.amazonaws.com",
+            "scheduler.amazonaws.com may not assume this role",
+        ),
+    ];
+    for (from, to, expected) in cases {
+        let text = project();
+        assert!(text.contains(from), "{from}");
+        assert_eq!(read(&text.replacen(from, to, 1), &[]).unwrap_err().message, expected);
     }
 }

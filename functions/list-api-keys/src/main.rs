@@ -1,0 +1,6 @@
+//! `list-api-keys` as a Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    spillway_lambda::serve_direct(list_api_keys::handle).await
+}

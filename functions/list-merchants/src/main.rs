@@ -1,0 +1,6 @@
+//! `list-merchants` as a Lambda function.
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    spillway_lambda::serve_direct(list_merchants::handle).await
+}

@@ -1,0 +1,32 @@
+"""Protects a stack from deletion, and its table from replacement and deletion by an update.
+
+Usage: protect.py STACK REGION. It may run again. docs/deploy.md says how to lift the protection.
+"""
+
+import json
+import sys
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+ALLOW = {"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"}
+KEEP_TABLE = {
+    "Effect": "Deny",
+    "Principal": "*",
+    "Action": ["Update:Replace", "Update:Delete"],
+    "Resource": "LogicalResourceId/Table",
+}
+
+
+def main(stack, region):
+    cloudformation = boto3.client("cloudformation", region_name=region)
+    cloudformation.update_termination_protection(StackName=stack, EnableTerminationProtection=True)
+    cloudformation.set_stack_policy(StackName=stack, StackPolicyBody=json.dumps({"Statement": [ALLOW, KEEP_TABLE]}))
+    print(f"{stack} is protected from deletion, and its table from replacement.")
+
+
+if __name__ == "__main__":
+    try:
+        main(*sys.argv[1:])
+    except (BotoCoreError, ClientError) as error:
+        sys.exit(f"The stack is deployed, but it could not be protected: {error}")

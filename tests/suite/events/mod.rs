@@ -1,0 +1,3 @@
+//! Events, and their deliveries to webhook endpoints.
+
+mod redeliver;

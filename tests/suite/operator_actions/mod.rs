@@ -1,0 +1,4 @@
+//! Operators' actions: recorded with each change, and listed.
+
+mod list;
+mod record;
