@@ -199,6 +199,12 @@ mod tests {
         }
     }
 
+    #[test]
+    fn keys_are_listed_by_their_time_of_issue() {
+        let id = ApiKeyId::derive(&["k"]);
+        assert_eq!(key(None, None).position(), format!("1970-01-01T00:00:00.000Z#{id}"));
+    }
+
     fn revocation(revoked_at: i64, effective_at: i64) -> Revocation {
         Revocation { revoked_at: at(revoked_at), effective_at: at(effective_at) }
     }

@@ -65,6 +65,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn actions_are_listed_by_their_time() {
+        let merchant = MerchantId::derive(&["m"]);
+        let action = OperatorAction {
+            subject: merchant.clone().into(),
+            merchant,
+            operator: Operator::parse("jroe").unwrap(),
+            outcome: "suspended".to_owned(),
+            request_id: "79b4f56e".to_owned(),
+            created_at: Timestamp::from_millis(1),
+        };
+        assert_eq!(action.position(), "1970-01-01T00:00:00.001Z#79b4f56e");
+    }
+
+    #[test]
     fn an_account_name_has_letters_digits_and_few_signs() {
         for name in ["jroe", "4711", "ci/deploy-live:42", "A.b_c-D", &"x".repeat(64)] {
             assert_eq!(Operator::parse(name).map(|operator| operator.to_string()).as_deref(), Some(name));

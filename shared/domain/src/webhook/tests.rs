@@ -190,6 +190,9 @@ fn a_redelivery_begins_the_schedule_anew() {
     assert_eq!((retried.status, retried.next_attempt_at), (DeliveryStatus::Pending, Some(at(15))));
     let retried = retried.after(&answered(500), &WAITS, 1000, at(15));
     assert_eq!((retried.status, retried.attempts), (DeliveryStatus::Failed, 6));
+    // A planned time of before is forgotten.
+    let planned = Delivery { planned_at: Some(at(1)), ..failed.clone() };
+    assert_eq!(redelivered(&planned, Some(&endpoint(None, None))).unwrap().planned_at, None);
     // A later expiry stays.
     let kept = Delivery { expires_at: Expiry::after(at(10), 30), ..failed };
     assert_eq!(redelivered(&kept, Some(&endpoint(None, None))).unwrap().expires_at, kept.expires_at);
