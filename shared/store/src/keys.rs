@@ -304,11 +304,11 @@ pub fn sandbox_call(reference: &str, idempotency_key: &str) -> TableKey {
 }
 
 /// The partition of the index `due` for an item. It depends only on the item's key.
-pub fn due_partition(space: DueGroup, key: &TableKey) -> String {
-    due_partition_at(space, shard_of(&format!("{}#{}", key.pk, key.sk), space.shards()))
+pub fn due_partition(group: DueGroup, key: &TableKey) -> String {
+    due_partition_at(group, shard_of(&format!("{}#{}", key.pk, key.sk), group.shards()))
 }
 
 /// One partition of the index `due`.
-pub fn due_partition_at(space: DueGroup, shard: u16) -> String {
-    format!("due#{}#{shard}", space.as_str())
+pub fn due_partition_at(group: DueGroup, shard: u16) -> String {
+    format!("due#{}#{shard}", group.as_str())
 }
