@@ -96,9 +96,9 @@ pub async fn retry(
     Ok(of_event(outcome, &stored))
 }
 
-/// Gives a delivery up, because the event no longer exists, or because the endpoint was deleted or disabled, or no longer
-/// wants the event. Only a delivery to a disabled endpoint counts as given up: the merchant of any other endpoint has
-/// chosen not to get the event. `endpoint`: None if the event or the endpoint no longer exists.
+/// Gives a delivery up, because the event no longer exists, or because the endpoint was deleted or disabled, or no
+/// longer wants the event. Only a delivery to a disabled endpoint counts as given up: the merchant of any other
+/// endpoint has chosen not to get the event. `endpoint`: None if the event or the endpoint no longer exists.
 async fn give_up(
     context: &Context, tenant: &Tenant, claimed: &Delivery, endpoint: Option<&WebhookEndpoint>,
 ) -> Result<Outcome, WorkError> {

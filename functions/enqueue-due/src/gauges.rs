@@ -1,6 +1,6 @@
-//! The gauges of a sweep: how many items of each due group are unfinished, and how long the oldest has waited. They come
-//! from the pages of the index that the sweep reads anyway. Only the age of payments and refunds needs further reads,
-//! because their ids have no time.
+//! The gauges of a sweep: how many items of each due group are unfinished, and how long the oldest has waited. They
+//! come from the pages of the index that the sweep reads anyway. Only the age of payments and refunds needs further
+//! reads, because their ids have no time.
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use spillway_domain::id::EventId;

@@ -1,6 +1,7 @@
-//! The sandbox processor. Its answer to a charge depends on the token and on the number of calls with the same idempotency
-//! key. Its answer to a refund depends on the prefix of the charge's reference. A call moves the money again if the last
-//! move with its key is older than `repeatable_for_ms`. The sandbox stores its calls in its own items of the table.
+//! The sandbox processor. Its answer to a charge depends on the token and on the number of calls with the same
+//! idempotency key. Its answer to a refund depends on the prefix of the charge's reference. A call moves the money
+//! again if the last move with its key is older than `repeatable_for_ms`. The sandbox stores its calls in its own items
+//! of the table.
 
 use std::time::Duration;
 

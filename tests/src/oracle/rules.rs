@@ -171,8 +171,8 @@ pub(crate) struct EntryType {
     pub debits: &'static [(&'static str, Amount)],
     pub credits: &'static [(&'static str, Amount)],
     pub value_date: ValueDate,
-    /// False if the merchant's posting is no movement: a payout's guarded debit changes the balance itself. True for all
-    /// other entries. An entry without a merchant's posting has no movement.
+    /// False if the merchant's posting is no movement: a payout's guarded debit changes the balance itself. True for
+    /// all other entries. An entry without a merchant's posting has no movement.
     pub moves: bool,
 }
 
