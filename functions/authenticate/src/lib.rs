@@ -59,7 +59,8 @@ pub enum AuthenticateError {
     MerchantMissing,
 }
 
-/// Reads the API key and its merchant strongly, so that a new key works at once, and a revoked key stops working.
+/// Reads the API key and its merchant strongly. So a new key works at once, and a revoked key stops when the gateway's
+/// cached answer ends.
 /// Errors if the key is missing, unknown, expired or revoked.
 pub async fn handle(
     context: Arc<Context<StoreOnly>>, _: Invocation, event: AuthorizerEvent,

@@ -36,10 +36,9 @@ const TOKEN: Field<Text> = Field::text(
     255,
     "The processor's token for the card. The sandbox decides by the token: `tok_visa`, `tok_mastercard` are approved; \
      `tok_declined`, `tok_insufficient_funds`, `tok_expired_card` are declined; `tok_slow` is approved after 2 s; \
-     `tok_timeout_then_ok` is charged, but the first answer is lost; `tok_timeout_unknown` times out three times \
-     without a charge, then is approved; `tok_unavailable` is unavailable three times, then approved; \
-     `tok_refund_fails` is approved, and its refunds fail; `tok_dispute_won`, `tok_dispute_lost` are approved. Never \
-     send a card number: it is refused in every field.",
+     `tok_timeout_then_ok` is charged, but the first answer is lost; `tok_timeout_unknown` and `tok_unavailable` get \
+     no answer three times without a charge, then are approved; `tok_refund_fails` is approved, and its refunds fail; \
+     `tok_dispute_won`, `tok_dispute_lost` are approved. Never send a card number: it is refused in every field.",
     "\"tok_visa\"",
 );
 const CAPTURE_METHOD: Field<OneOf<CaptureMethod>> = Field::one_of(

@@ -54,7 +54,7 @@ pub fn is_wanted(event: &StoredEvent, endpoint: &WebhookEndpoint) -> bool {
 }
 
 /// Makes another attempt of a delivery, if its time has come or its endpoint works again. Two copies of the message
-/// make one attempt, because the attempt is claimed first.
+/// make one attempt, because the attempt is claimed first, unless the claim ended during the attempt.
 pub async fn retry(
     context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &EventId, endpoint: &EndpointId,
 ) -> Result<Outcome, WorkError> {
@@ -62,8 +62,8 @@ pub async fn retry(
         return Ok(Outcome::new("not found"));
     };
     let (now, as_read) = (context.now(), endpoints.get(tenant, endpoint)?);
-    // The delivery is final, claimed or early. Unless it is final, its due time brings it back.
     if !delivery.may_begin(as_read, now) {
+        // The delivery is final, claimed or early. Unless it is final, its due time brings it back.
         return Ok(Outcome::new("not due for an attempt").caused_by(&delivery.request_id));
     }
     let known = endpoints.of(tenant)?;
@@ -90,13 +90,15 @@ pub async fn retry(
     let outcome = if context.store.replace_delivery(tenant, &claimed, &after).await? {
         follow_up(context, endpoint, &after, &attempt).await?
     } else {
+        // The claim ended during the attempt.
         Outcome::new("attempted, but another copy of the message was faster")
     };
     Ok(of_event(outcome, &stored))
 }
 
-/// Gives a delivery up, because the endpoint was deleted or disabled, or no longer wants the event. Only a delivery to
-/// a disabled endpoint counts as given up: the merchant of any other endpoint has chosen not to get the event.
+/// Gives a delivery up, because the event no longer exists, or because the endpoint was deleted or disabled, or no
+/// longer wants the event. Only a delivery to a disabled endpoint counts as given up: the merchant of any other
+/// endpoint has chosen not to get the event. `endpoint`: None if the event or the endpoint no longer exists.
 async fn give_up(
     context: &Context, tenant: &Tenant, claimed: &Delivery, endpoint: Option<&WebhookEndpoint>,
 ) -> Result<Outcome, WorkError> {
@@ -104,7 +106,7 @@ async fn give_up(
     if is_stored && endpoint.is_some_and(|endpoint| endpoint.status == EndpointStatus::Disabled) {
         context.metrics.add(Metric::WebhooksGivenUp, 1);
     }
-    Ok(Outcome::new("given up, the endpoint no longer wants it").caused_by(&claimed.request_id))
+    Ok(Outcome::new("given up without an attempt").caused_by(&claimed.request_id))
 }
 
 /// Adds the event's object and the request that caused the event to a result for the log.

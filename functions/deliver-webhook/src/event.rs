@@ -1,5 +1,6 @@
 //! The first attempts of an event. They are made at once, to every endpoint that wants the event and has no delivery
-//! yet. For an endpoint that is down the delivery is put off, unless the endpoint is to be probed.
+//! yet. For an endpoint that is down the delivery is put off, unless this is the one attempt a minute that tests
+//! whether it works again (a probe).
 
 use futures::future::join_all;
 use spillway_domain::id::EventId;

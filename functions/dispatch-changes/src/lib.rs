@@ -1,7 +1,7 @@
 //! The consumer of the table's stream. It sends a message for each changed item that needs work. It writes nothing to
 //! the table.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use spillway_runtime::{SettingError, Start};
@@ -26,7 +26,7 @@ type Context = spillway_runtime::Context<Parts>;
 /// Sends one message for each item that needs work. Errors with the index of the first change that can't be read or
 /// sent. That change and all changes behind it come again.
 pub async fn handle(context: Arc<Context>, changes: Vec<StreamChange>) -> Result<(), (usize, WorkError)> {
-    let mut first_of: HashMap<WorkItem, usize> = HashMap::new();
+    let mut found: HashSet<WorkItem> = HashSet::new();
     let mut messages = Vec::new();
     let mut unreadable = None;
     for (index, change) in changes.iter().enumerate() {
@@ -34,10 +34,9 @@ pub async fn handle(context: Arc<Context>, changes: Vec<StreamChange>) -> Result
             unreadable = Some((index, WorkError::UnknownKey));
             break;
         };
-        // After its counter `wake` was raised once, every change of an item passes the stream's filter. So
-        // `brings_message` compares the counter.
-        if change.brings_message() && !first_of.contains_key(&item) {
-            first_of.insert(item.clone(), index);
+        // The filter can only test that `wake` exists, so it passes every later change of such an item.
+        // `brings_message` checks that the counter has changed.
+        if change.brings_message() && found.insert(item.clone()) {
             let delay_s = delay_s(&context, item.kind);
             messages.push((index, Outgoing { item, delay_s }));
         }
@@ -56,7 +55,7 @@ fn delay_s(context: &Context, kind: WorkKind) -> u32 {
     match kind {
         // Movements are collected, so that folds are few and large.
         WorkKind::Balance => context.fold_delay_s,
-        // By then the index contains deliveries that were put off a moment ago.
+        // The wait gives the index `listing` time to show deliveries that were put off just now.
         WorkKind::WebhookEndpoint => 1,
         _ => 0,
     }

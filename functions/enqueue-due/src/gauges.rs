@@ -1,6 +1,6 @@
-//! The gauges of a sweep: how many items of each space are unfinished, and how long the oldest has waited. They come
-//! from the pages of the index that the sweep reads anyway. Only the age of payments and refunds needs further reads,
-//! because their ids have no time.
+//! The gauges of a sweep: how many items of each due group are unfinished, and how long the oldest has waited. They
+//! come from the pages of the index that the sweep reads anyway. Only the age of payments and refunds needs further
+//! reads, because their ids have no time.
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use spillway_domain::id::EventId;
@@ -13,9 +13,9 @@ use crate::{AT_ONCE, Context};
 /// The most payments and refunds that are read to find the oldest.
 const READS_MAX: usize = 100;
 
-/// Sets the gauges of a space. `seen`: the first page of each of its partitions.
-pub async fn set(context: &Context, space: DueGroup, seen: Vec<Unfinished>, now: Timestamp) -> Result<(), StoreError> {
-    let (number, oldest) = match space {
+/// Sets the gauges of a due group. `seen`: the first page of each of its partitions.
+pub async fn set(context: &Context, group: DueGroup, seen: Vec<Unfinished>, now: Timestamp) -> Result<(), StoreError> {
+    let (number, oldest) = match group {
         DueGroup::Money => (Metric::OperationsUnfinished, Metric::OldestOperation),
         DueGroup::Events => (Metric::EventsUndelivered, Metric::OldestEvent),
         DueGroup::Deliveries => (Metric::DeliveriesWaiting, Metric::OldestDelivery),
@@ -23,7 +23,7 @@ pub async fn set(context: &Context, space: DueGroup, seen: Vec<Unfinished>, now:
     let is_gauged = |unfinished: &Unfinished| unfinished.item.kind != WorkKind::Balance;
     let seen: Vec<Unfinished> = seen.into_iter().filter(is_gauged).collect();
     context.metrics.set(number, u64::try_from(seen.len()).unwrap_or(u64::MAX));
-    let since = match space {
+    let since = match group {
         DueGroup::Money => oldest_operation(context, seen, now).await?,
         DueGroup::Events | DueGroup::Deliveries => {
             seen.iter().filter_map(|unfinished| unfinished.item.event()).map(|event: EventId| event.time()).min()

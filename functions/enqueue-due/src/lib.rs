@@ -12,10 +12,11 @@ use spillway_runtime::{Metric, SettingError, Start};
 use spillway_store::{Claim, DueGroup, QueueName, SWEEP_MAX, Store, StoreError, Unfinished, WorkItem};
 use spillway_work::{Outgoing, Queues, WorkError};
 
-/// Partitions that are swept at the same time, and claims that are made at the same time.
+/// Partitions that are swept at the same time, and claims that are made at the same time for each of their pages: up to
+/// 256 claims together. Also reads for a gauge that are made at the same time.
 const AT_ONCE: usize = 16;
-/// The claim from which an item counts as overdue: so many claims point to a fault.
-const OVERDUE_CLAIMS: u32 = 3;
+/// The claim from which an item is stuck: so many claims point to a fault.
+const STUCK_CLAIMS: u32 = 3;
 /// Milliseconds that remain of the invocation when the sweep ends.
 const RESERVE_MS: i64 = 10_000;
 
@@ -41,21 +42,21 @@ impl spillway_runtime::Parts for Parts {
 type Context = spillway_runtime::Context<Parts>;
 
 /// Sweeps the three due groups, money first. Each group gets its share of the remaining time, so that a backlog of one
-/// does not delay the others. Returns the enqueued items, and their numbers in words or the first error.
+/// does not delay the others. Returns the enqueued items, and a text with the count of each group, or the first error.
 pub async fn handle(context: Arc<Context>, invocation: Invocation) -> (Vec<WorkItem>, Result<String, WorkError>) {
     let (mut counts, mut enqueued) = (Vec::new(), Vec::new());
     let mut failed = None;
-    for (index, space) in DueGroup::ALL.into_iter().enumerate() {
+    for (index, group) in DueGroup::ALL.into_iter().enumerate() {
         let now = context.now();
-        let spaces_left = i64::try_from(DueGroup::ALL.len() - index).unwrap_or(1);
-        let until = now.plus_millis((invocation.deadline.since(now) - RESERVE_MS) / spaces_left);
-        let swept = sweep(&context, space, until).await;
-        counts.push(format!("{} {}", swept.enqueued.len(), space.as_str()));
+        let groups_left = i64::try_from(DueGroup::ALL.len() - index).unwrap_or(1);
+        let until = now.plus_millis((invocation.deadline.since(now) - RESERVE_MS) / groups_left);
+        let swept = sweep(&context, group, until).await;
+        counts.push(format!("{} {}", swept.enqueued.len(), group.as_str()));
         enqueued.extend(swept.enqueued);
         failed = failed.or(swept.failed);
-        // Without a page of each partition there is no value: a wrong one would say that nothing waits.
+        // If a page is missing, no gauge is set, because the count would be too low.
         if let Some(seen) = swept.seen
-            && let Err(error) = gauges::set(&context, space, seen, now).await
+            && let Err(error) = gauges::set(&context, group, seen, now).await
         {
             failed = failed.or(Some(error.into()));
         }
@@ -63,24 +64,24 @@ pub async fn handle(context: Arc<Context>, invocation: Invocation) -> (Vec<WorkI
     (enqueued, failed.map_or_else(|| Ok(format!("enqueued {}", counts.join(", "))), Err))
 }
 
-/// The result of a sweep. After a failure the rest of the sweep was done nevertheless.
+/// The result of a sweep. A failure ends only the sweep of its own partition.
 #[derive(Default)]
 struct Swept {
     enqueued: Vec<WorkItem>,
     /// The first error.
     failed: Option<WorkError>,
-    /// Partitions with more overdue items.
+    /// Partitions to sweep again: their page was full of overdue items, and nothing failed in it.
     unfinished: Vec<u16>,
     /// The items of the first pages, overdue or not. None if a page was not read.
     seen: Option<Vec<Unfinished>>,
 }
 
-/// Sweeps a page of each partition in turn, until no partition has more overdue items. From `until` on, no page and no
-/// claim begins.
-async fn sweep(context: &Context, space: DueGroup, until: Timestamp) -> Swept {
-    let mut swept = sweep_pages(context, space, (0..space.shards()).collect(), until).await;
+/// Sweeps a page of each partition, then another page of each partition that is to be swept again, until none is. From
+/// `until` on, no page and no claim begins.
+async fn sweep(context: &Context, group: DueGroup, until: Timestamp) -> Swept {
+    let mut swept = sweep_pages(context, group, (0..group.shards()).collect(), until).await;
     while !swept.unfinished.is_empty() && context.now() < until {
-        let next = sweep_pages(context, space, std::mem::take(&mut swept.unfinished), until).await;
+        let next = sweep_pages(context, group, std::mem::take(&mut swept.unfinished), until).await;
         swept.enqueued.extend(next.enqueued);
         swept.unfinished = next.unfinished;
         swept.failed = swept.failed.or(next.failed);
@@ -89,9 +90,9 @@ async fn sweep(context: &Context, space: DueGroup, until: Timestamp) -> Swept {
 }
 
 /// Sweeps a page of each of these partitions.
-async fn sweep_pages(context: &Context, space: DueGroup, shards: Vec<u16>, until: Timestamp) -> Swept {
+async fn sweep_pages(context: &Context, group: DueGroup, shards: Vec<u16>, until: Timestamp) -> Swept {
     let pages: Vec<Swept> = stream::iter(shards)
-        .map(|shard| sweep_page(context, space, shard, until))
+        .map(|shard| sweep_page(context, group, shard, until))
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
@@ -110,12 +111,12 @@ async fn sweep_pages(context: &Context, space: DueGroup, shards: Vec<u16>, until
 
 /// Claims and enqueues one page of a partition, until the time is up. A message is sent for every claimed item, because
 /// a claim without a message would only delay the item.
-async fn sweep_page(context: &Context, space: DueGroup, shard: u16, until: Timestamp) -> Swept {
+async fn sweep_page(context: &Context, group: DueGroup, shard: u16, until: Timestamp) -> Swept {
     let now = context.now();
     if now >= until {
         return Swept::default();
     }
-    let seen = match context.store.unfinished(space, shard, now).await {
+    let seen = match context.store.unfinished(group, shard, now).await {
         Ok(unfinished) => unfinished,
         Err(error) => return Swept { failed: Some(error.into()), ..Swept::default() },
     };
@@ -151,9 +152,9 @@ async fn sweep_page(context: &Context, space: DueGroup, shard: u16, until: Times
     Swept { enqueued, failed, unfinished, seen: Some(seen) }
 }
 
-/// The message for a claimed item. An item with several claims is logged and counted as overdue.
+/// The message for a claimed item. A stuck item is logged and counted.
 fn message(context: &Context, Claim { overdue, claims }: Claim) -> Outgoing {
-    if claims >= OVERDUE_CLAIMS {
+    if claims >= STUCK_CLAIMS {
         context.metrics.add(Metric::DueOverdue, 1);
         tracing::warn!(target: "spillway", pk = %overdue.item.key().pk, sk = %overdue.item.key().sk, claims, "overdue");
     }

@@ -73,7 +73,7 @@ impl<K: Clone> Meta<K> {
 /// An index that finds resources by a value of the merchant's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finder {
-    /// The merchant's own number of the resource.
+    /// The merchant's own id of the resource.
     Reference,
     /// The merchant's own id of the customer.
     Customer,

@@ -1,4 +1,7 @@
-//! The sandbox processor. The token alone determines its answers. It stores what it did in its own items of the table.
+//! The sandbox processor. Its answer to a charge depends on the token and on the number of calls with the same
+//! idempotency key. Its answer to a refund depends on the prefix of the charge's reference. A call moves the money
+//! again if the last move with its key is older than `repeatable_for_ms`. The sandbox stores its calls in its own items
+//! of the table.
 
 use std::time::Duration;
 
@@ -26,8 +29,6 @@ enum Behaviour {
     TimeOutOnceAfterCharging,
     /// No answer, and not charged, three times; then charged.
     TimeOutThrice,
-    /// 503, and not charged, three times; then charged.
-    UnavailableThrice,
     /// Charged at once, but refunds of the charge are refused.
     ApproveWithoutRefunds,
 }
@@ -52,7 +53,7 @@ const TOKENS: [(&str, Behaviour); 12] = [
     ("tok_slow", Behaviour::Slow),
     ("tok_timeout_then_ok", Behaviour::TimeOutOnceAfterCharging),
     ("tok_timeout_unknown", Behaviour::TimeOutThrice),
-    ("tok_unavailable", Behaviour::UnavailableThrice),
+    ("tok_unavailable", Behaviour::TimeOutThrice),
     ("tok_refund_fails", Behaviour::ApproveWithoutRefunds),
     ("tok_dispute_won", Behaviour::Approve(VISA)),
     ("tok_dispute_lost", Behaviour::Approve(VISA)),
@@ -112,9 +113,7 @@ impl Sandbox {
         match behaviour {
             None => return Ok(refused("invalid_token", "The sandbox does not know this token.")),
             Some(Behaviour::Decline(code, message)) => return Ok(refused(code, message)),
-            Some(Behaviour::TimeOutThrice | Behaviour::UnavailableThrice) if call.calls <= 3 => {
-                return Ok(Answer::Unknown);
-            }
+            Some(Behaviour::TimeOutThrice) if call.calls <= 3 => return Ok(Answer::Unknown),
             Some(Behaviour::Slow) => self.sleep.sleep(SLOW).await,
             Some(_) => {}
         }

@@ -64,7 +64,8 @@ pub enum Metric {
     OldestDelivery,
     /// Messages that the sweep sent for overdue items.
     DueEnqueued,
-    /// Claims of items that were claimed at least twice before and are still unfinished, which points to a fault.
+    /// Claims of stuck items: they were claimed at least twice before and are still unfinished, which points to a
+    /// fault.
     DueOverdue,
     /// Messages and stream changes whose work failed. They come again. Lambda counts such an invocation as a success,
     /// so Lambda's own metrics do not show them.

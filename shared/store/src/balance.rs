@@ -90,9 +90,9 @@ impl Store {
     }
 
     /// Movements for the next fold of one part of a balance: from each of the part's shards the readable movements with
-    /// the oldest value dates. From each shard it reads a quarter of twice [`FOLD_MAX`], and as many more as `folding`
-    /// names there. `folding` names the movements that the last fold has already added, whose items may still exist. So
-    /// they never hide a new movement. The caller removes them with [`Balance::unfolded`].
+    /// the oldest value dates. `folding` names the movements that the last fold has already added, whose items may
+    /// still exist. From each shard it reads 2 × [`FOLD_MAX`] / [`SHARDS_PER_PART`] movements, plus one for each
+    /// movement of `folding` there, because those may come first. The caller removes them with [`Balance::unfolded`].
     pub async fn oldest_movements(
         &self, tenant: &Tenant, currency: Currency, part: u16, folding: &[MovementKey],
     ) -> Result<Vec<Movement>, StoreError> {

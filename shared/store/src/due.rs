@@ -122,15 +122,15 @@ impl Store {
 
     /// The attributes that make the item with this key due, with 0 claims. Empty if items of this kind are never due.
     pub(super) fn due(&self, key: &TableKey, at: Timestamp) -> Vec<(String, AttributeValue)> {
-        let Some(space) = due_group(key) else { return Vec::new() };
-        let values = [text(keys::due_partition(space, key)), text(at.to_string()), number(0)];
+        let Some(group) = due_group(key) else { return Vec::new() };
+        let values = [text(keys::due_partition(group, key)), text(at.to_string()), number(0)];
         DUE.into_iter().map(str::to_owned).zip(values).collect()
     }
 
     /// The unfinished items of one partition, the first due first, at most [`SWEEP_MAX`]. So overdue items come first.
     /// An item whose key no message can name is logged and skipped if it is overdue, so that such items can't fill the
     /// page.
-    pub async fn unfinished(&self, space: DueGroup, shard: u16, now: Timestamp) -> Result<Vec<Unfinished>, StoreError> {
+    pub async fn unfinished(&self, group: DueGroup, shard: u16, now: Timestamp) -> Result<Vec<Unfinished>, StoreError> {
         let mut unfinished = Vec::new();
         let mut from = None;
         loop {
@@ -140,7 +140,7 @@ impl Store {
                 .table_name(&self.table)
                 .index_name("due")
                 .key_condition_expression("due = :due")
-                .expression_attribute_values(":due", text(keys::due_partition_at(space, shard)))
+                .expression_attribute_values(":due", text(keys::due_partition_at(group, shard)))
                 .limit(i32::from(SWEEP_MAX))
                 .set_exclusive_start_key(from)
                 .send()

@@ -20,6 +20,7 @@
 //!   count of all     T#webhooks     count
 //!   deleted          T#webhooks     gone#we_…
 //! sandbox call       sandbox#pay_…  the idempotency key
+//!   of a refund      sandbox#re_…   the idempotency key
 //! ```
 //!
 //! `pk` and `sk` are the table key. `listing` and `listing_at` are the partition and sort key in the index `listing`.
@@ -105,7 +106,7 @@ impl TableKey {
         Some(TableKey { pk: text("pk")?, sk: text("sk")? })
     }
 
-    /// The movement with this key. None if it is not the key of a movement.
+    /// The movement key in the sort key of a movement. None if this is not the key of a movement.
     pub fn movement(&self) -> Option<MovementKey> {
         MovementKey::parse(self.sk.strip_prefix(MOVEMENT_PREFIX)?)
     }
@@ -298,17 +299,17 @@ pub fn operator_action(action: &OperatorAction) -> TableKey {
     TableKey::new(operator_actions(&action.merchant), action.position())
 }
 
-/// The key of the sandbox's record of calls for our reference with one idempotency key.
+/// The key of the sandbox's record of the calls for one payment or refund with one idempotency key.
 pub fn sandbox_call(reference: &str, idempotency_key: &str) -> TableKey {
     TableKey::new(format!("sandbox#{reference}"), idempotency_key)
 }
 
 /// The partition of the index `due` for an item. It depends only on the item's key.
-pub fn due_partition(space: DueGroup, key: &TableKey) -> String {
-    due_partition_at(space, shard_of(&format!("{}#{}", key.pk, key.sk), space.shards()))
+pub fn due_partition(group: DueGroup, key: &TableKey) -> String {
+    due_partition_at(group, shard_of(&format!("{}#{}", key.pk, key.sk), group.shards()))
 }
 
 /// One partition of the index `due`.
-pub fn due_partition_at(space: DueGroup, shard: u16) -> String {
-    format!("due#{}#{shard}", space.as_str())
+pub fn due_partition_at(group: DueGroup, shard: u16) -> String {
+    format!("due#{}#{shard}", group.as_str())
 }

@@ -342,8 +342,8 @@ mod tests {
 
     #[test]
     fn each_kind_is_due_in_its_own_space() {
-        let spaces: Vec<_> = samples().into_iter().map(|(key, ..)| due_group(&key)).collect();
+        let groups: Vec<_> = samples().into_iter().map(|(key, ..)| due_group(&key)).collect();
         let (money, events, deliveries) = (DueGroup::Money, DueGroup::Events, DueGroup::Deliveries);
-        assert_eq!(spaces, [Some(money), Some(money), None, Some(events), Some(deliveries), None, Some(money)]);
+        assert_eq!(groups, [Some(money), Some(money), None, Some(events), Some(deliveries), None, Some(money)]);
     }
 }

@@ -49,7 +49,7 @@ pub enum Listed<'a> {
     All,
     /// The resources under a parent.
     Under(&'a ObjectId),
-    /// The resources with this value of the merchant's own.
+    /// The resources whose `reference` or `customer` has this value.
     FoundBy(Finder, &'a str),
 }
 
@@ -65,8 +65,8 @@ impl Store {
             Committed::Refused(Refused::Adjustment(refused)) => Creation::Refused(refused),
             Committed::Refused(Refused::Stale) => Creation::KeyReused,
             Committed::Refused(Refused::Existing(first)) if first.meta().fingerprint == new.fingerprint => {
-                // A consumer may have overwritten this write's `writer` by now. The request id shows that the first
-                // write of the resource was this request's own.
+                // Our own earlier try may have stored the resource, and a consumer may have changed `writer` since. An
+                // equal request id proves that it was our try.
                 let by_itself = first.meta().request_id == new.request_id;
                 Creation::Repeated { first: first.as_accepted(), by_itself }
             }
@@ -114,7 +114,8 @@ impl Store {
     }
 
     /// Commits a resource's next state and due time with the consequences of the change. Condition: its version and
-    /// status are as they were read. If the change keeps the version, so is the state of the operation.
+    /// status are as they were read. If the change keeps the version, the state of the operation must also be as it was
+    /// read.
     pub async fn change<T: Resource + Shown>(&self, change: &Change<T>) -> Result<Committed<Stale>, StoreError> {
         let after = &change.after;
         let before = change.before.as_ref().unwrap_or(after);

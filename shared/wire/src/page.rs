@@ -26,9 +26,9 @@ use super::problem::Problem;
 const VERSION: u8 = 1;
 /// Bytes of the hash in a cursor.
 const HASH_LENGTH: usize = 12;
-/// The most characters of a position. Positions are sort keys of the table, and these are shorter.
+/// The most characters of a position. Positions are sort keys of the table or of an index, and these are shorter.
 const POSITION_LENGTH_MAX: usize = 100;
-/// The most characters of a cursor without filters: base64 of the longest position with what stands around it.
+/// The most characters of a cursor without filters: base64 of the longest position with version, hash and JSON.
 const CURSOR_LENGTH_MAX: usize = 200;
 
 /// The query of a list. Read every filter of the list, then call [`ListQuery::finish`].

@@ -5,8 +5,8 @@ use crate::terms::expected_fee;
 
 /// State before the object exists.
 pub(crate) const NOT_CREATED: &str = "";
-/// State of an object that the processor returned after it was final: its status stays and `returned_at` is set. Other
-/// states are statuses.
+/// State of a refund or payout that had succeeded and whose money came back: its status stays and `returned_at` is set.
+/// Other states are statuses.
 pub(crate) const RETURNED: &str = "returned";
 
 /// A kind of object.
@@ -21,7 +21,7 @@ pub(crate) struct Resource {
     pub is_adjusted: bool,
     /// States without unfinished work.
     pub at_rest: &'static [&'static str],
-    /// The amount of the payment to which it adds its own.
+    /// The payment's field that sums the amounts of these objects. None if there is no such field.
     pub amount_of_payment: Option<AmountOfPayment>,
     /// What the sandbox counts for its operation.
     pub done: Option<Done>,
@@ -39,7 +39,8 @@ pub(crate) struct Transition {
     pub only: Option<&'static str>,
 }
 
-/// An amount of the payment: the sum over these objects, without those that gave it back.
+/// The payment's field that sums the amounts of these objects (for example `amount_refunded`). Objects in the states
+/// `given_back_in` do not count.
 pub(crate) struct AmountOfPayment {
     pub field: &'static str,
     pub given_back_in: &'static [&'static str],
@@ -170,7 +171,8 @@ pub(crate) struct EntryType {
     pub debits: &'static [(&'static str, Amount)],
     pub credits: &'static [(&'static str, Amount)],
     pub value_date: ValueDate,
-    /// Whether the merchant's posting is also a movement. A payout's debit is guarded: it changes the balance itself.
+    /// False if the merchant's posting is no movement: a payout's guarded debit changes the balance itself. True for
+    /// all other entries. An entry without a merchant's posting has no movement.
     pub moves: bool,
 }
 

@@ -273,7 +273,7 @@ async fn a_late_charge_is_counted_at_any_log_level() {
 }
 
 #[tokio::test]
-async fn an_item_claimed_three_times_is_overdue() {
+async fn an_item_claimed_three_times_is_stuck() {
     let options = Options::new().knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1).keep_lines().unkilled();
     let stack = Stack::start(options.template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
@@ -287,8 +287,8 @@ async fn an_item_claimed_three_times_is_overdue() {
             if depth == enqueued * copies() { Ok(()) } else { Err(format!("{depth} messages, {enqueued} expected")) }
         })
         .await;
-        let overdue = u64::saturating_sub(enqueued, 2);
-        recorded_exactly(&stack, &[("DueEnqueued", enqueued..=enqueued), ("DueOverdue", overdue..=overdue)]).await;
+        let stuck = u64::saturating_sub(enqueued, 2);
+        recorded_exactly(&stack, &[("DueEnqueued", enqueued..=enqueued), ("DueOverdue", stuck..=stuck)]).await;
     }
 }
 

@@ -128,7 +128,7 @@ async fn fold_balance_may_be_killed_at_any_store_call() {
 
 #[tokio::test]
 async fn deliver_webhook_may_be_killed_at_any_store_call() {
-    // Only due work runs, and only when the test sweeps.
+    // Of the functions with triggers only deliver-webhook runs by itself. The test invokes the others and the sweep.
     let template = Template::without_events(&["DispatchChanges", "CallProcessor", "FoldBalance", "EnqueueDue"]);
     let options = Options::new().store_proxy().template(template).knob("WEBHOOK_WAITS_SECONDS", "1,1,1");
     let stack = Stack::start(options.knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1)).await;
@@ -166,6 +166,7 @@ async fn deliver_webhook_may_be_killed_at_any_store_call() {
     .await;
     for event in events {
         let attempts: Vec<_> = receiver.attempts().into_iter().filter(|attempt| attempt.id() == event).collect();
+        // A kill after the POST repeats it once.
         assert!((1..=2).contains(&attempts.len()), "{event}: {} attempts", attempts.len());
         for attempt in attempts {
             attempt.verify(endpoint["secret"].as_str().unwrap()).unwrap();

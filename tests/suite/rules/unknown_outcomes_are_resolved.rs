@@ -29,7 +29,7 @@ fn quick() -> Options {
 async fn the_same_call_is_repeated_while_its_key_is_kept() {
     let stack = Stack::start(quick()).await;
     let merchant = stack.new_merchant().await;
-    // Charged at the first call and reported at the second; not charged three times; unavailable three times.
+    // Charged at the first call and reported at the second; not charged three times, for two tokens.
     let tokens = [("tok_timeout_then_ok", 2), ("tok_timeout_unknown", 4), ("tok_unavailable", 4)];
     for (number, (token, least)) in tokens.into_iter().enumerate() {
         let id = merchant.client.pay(1250, "USD", token).await;

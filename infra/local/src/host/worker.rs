@@ -52,7 +52,7 @@ pub(super) struct Worker {
     pub pool: Arc<Pool>,
     pub token: String,
     pub inbox: mpsc::Receiver<Message>,
-    /// Notified when the process is ready.
+    /// Receives the process's id when it is ready, or the error if it fails to start.
     pub tell: Option<oneshot::Sender<Started>>,
     /// The current generation of the binaries. `born` is the generation of this process.
     pub generation: watch::Receiver<u64>,
@@ -62,7 +62,7 @@ pub(super) struct Worker {
 
 /// Why a process gets no more calls.
 enum End {
-    /// The process was idle for too long or is replaced, or the runner ends.
+    /// The process was idle for too long or is replaced, `KILL_FUNCTIONS` kills it, or the runner ends.
     Stopped,
     /// The process ended by itself, or broke the Runtime API's protocol.
     Failed(String),
@@ -190,7 +190,7 @@ impl Worker {
         Err(end)
     }
 
-    /// Gives a call that this process never received to another one.
+    /// Returns a call that this process never received, so that another process gets it.
     fn give_back(&self, mut job: Job) {
         job.returns += 1;
         if *self.closing.borrow() {

@@ -87,7 +87,7 @@ impl Books {
     }
 
     /// Why the books of a tenant do not agree. None if they agree.
-    pub fn disagreement(&self, tenant: &str) -> Option<String> {
+    fn disagreement(&self, tenant: &str) -> Option<String> {
         let unreadable = || self.unreadable.contains(tenant).then(|| "an item of its books can't be read".to_owned());
         let differs = self.parts.iter().filter(|((owner, ..), _)| owner == tenant);
         let differs = differs.map(|((_, currency, part), books)| (currency, part, books.missing()));

@@ -18,7 +18,7 @@ impl Walk<'_> {
     pub(super) async fn entry(&mut self, entry: &Item) -> Result<(), TraceError> {
         let id = text(entry, "id");
         let movement = self.movement(entry).await?;
-        self.history.step(text(entry, "created_at"), "entry", format!("{id}: {}{movement}", postings(entry)));
+        self.history.step(text(entry, "created_at"), "entry", format!("{id}: {}{movement}", in_words(entry)));
         self.history.name(id);
         Ok(())
     }
@@ -50,16 +50,18 @@ fn movement_key(entry: &Item) -> Option<MovementKey> {
     })
 }
 
-fn legs(entry: &Item) -> impl Iterator<Item = &Value> {
+fn postings(entry: &Item) -> impl Iterator<Item = &Value> {
     entry.get("postings").and_then(Value::as_array).into_iter().flatten()
 }
 
 fn changes_the_balance(entry: &Item) -> bool {
-    legs(entry).any(|leg| leg["account"] == "merchant")
+    postings(entry).any(|posting| posting["account"] == "merchant")
 }
 
-fn postings(entry: &Item) -> String {
-    let text = |leg: &Value, name: &str| leg[name].as_str().unwrap_or_default().to_owned();
-    let legs = legs(entry).map(|leg| format!("{} {} {}", text(leg, "side"), text(leg, "account"), leg["amount"]));
-    legs.collect::<Vec<_>>().join(", ")
+/// The entry's postings, such as `debit merchant 500, credit refunds_payable 500`.
+fn in_words(entry: &Item) -> String {
+    let text = |posting: &Value, name: &str| posting[name].as_str().unwrap_or_default().to_owned();
+    let word =
+        |posting: &Value| format!("{} {} {}", text(posting, "side"), text(posting, "account"), posting["amount"]);
+    postings(entry).map(word).collect::<Vec<_>>().join(", ")
 }
