@@ -142,7 +142,7 @@ package: $(SAM_READY) $(CARGO_LAMBDA_READY)
 # DRY_RUN=1 only prints what it would do (docs/runbooks/bad-release.md).
 .PHONY: rollback
 rollback: $(SAM_READY)
-	@$(TOOLS)/sam/bin/python infra/deploy/releases.py rollback "$(STACK)" "$(AWS_REGION)"
+	@$(TOOLS)/sam/bin/python infra/deploy/releases.py rollback
 
 # Builds and deploys to an AWS emulator on this machine, which stays up.
 # DEPLOY_PORT= PARAMETERS="Name=value …"

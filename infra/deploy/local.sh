@@ -61,7 +61,7 @@ logged() {
 
 # build NAME TEMPLATE: builds the template's functions into $data/build/NAME.
 build() {
-    [ -z "${BUILT:-}" ] || return 0 # an earlier run has built them
+    [ "${BUILT:-0}" = 0 ] || return 0 # an earlier run has built them
     logged "$2 can't be built" "build-$1" "$sam" build --template "$2" --build-dir "$data/build/$1" \
         --parameter-overrides "Architecture=$architecture"
     "$python" infra/deploy/stamp.py "$data/build/$1/template.yaml"
