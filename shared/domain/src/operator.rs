@@ -1,4 +1,4 @@
-//! Operators, and their actions: who changed a merchant or an API key, when and how.
+//! Operators, and their actions on a merchant: changes of it and its API keys, and redeliveries.
 
 use std::fmt;
 
