@@ -127,7 +127,7 @@ test-many: $(CARGO_LAMBDA_READY)
 	@tests/many.sh $(or $(TIMES),20)
 
 # Builds and deploys to AWS (docs/deploy.md): ENV=stage, or STACK= AWS_REGION=. Takes parameters: Canary=false.
-# Also PARAMETERS="Name=value …" CONFIG= BUCKET=. PACKAGED= deploys what `make package` has built.
+# Also CONFIG= BUCKET=. PACKAGED= deploys what `make package` has built.
 .PHONY: deploy
 deploy: $(SAM_READY) $(CARGO_LAMBDA_READY)
 	@GIVEN="$(strip $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(name))))" infra/deploy/aws.sh deploy
