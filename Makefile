@@ -127,7 +127,7 @@ test-many: $(CARGO_LAMBDA_READY)
 	@tests/many.sh $(or $(TIMES),20)
 
 # Builds and deploys to AWS (docs/deploy.md): ENV=stage, or STACK= AWS_REGION=. Takes parameters: Canary=false.
-# Also PARAMETERS="Name=value …" CONFIG= BUCKET=. PACKAGED= deploys what `make package` has built.
+# Also CONFIG= BUCKET=. PACKAGED= deploys what `make package` has built.
 .PHONY: deploy
 deploy: $(SAM_READY) $(CARGO_LAMBDA_READY)
 	@GIVEN="$(strip $(foreach name,$(.VARIABLES),$(if $(findstring command,$(origin $(name))),$(name))))" infra/deploy/aws.sh deploy
@@ -142,7 +142,7 @@ package: $(SAM_READY) $(CARGO_LAMBDA_READY)
 # DRY_RUN=1 only prints what it would do (docs/runbooks/bad-release.md).
 .PHONY: rollback
 rollback: $(SAM_READY)
-	@$(TOOLS)/sam/bin/python infra/deploy/releases.py rollback "$(STACK)" "$(AWS_REGION)"
+	@$(TOOLS)/sam/bin/python infra/deploy/releases.py rollback
 
 # Builds and deploys to an AWS emulator on this machine, which stays up.
 # DEPLOY_PORT= PARAMETERS="Name=value …"

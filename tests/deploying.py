@@ -19,7 +19,7 @@ REGION = os.environ["AWS_REGION"]
 SAM = pathlib.Path(sys.executable).with_name("sam")
 # What the ELF header calls the processor: ELF for the Arm 64-bit Architecture, "ELF header".
 ELF_AARCH64 = 183
-# As macOS has it.
+# macOS's realpath knows no options.
 REALPATH = """#!/bin/sh
 case $1 in -*) echo "realpath: illegal option" >&2; exit 1 ;; esac
 exec /usr/bin/realpath "$1"

@@ -113,7 +113,8 @@ def types(credentials, function, event):
 
 
 def reads(session):
-    """Calls that look, as runbooks do, by service: method → parameters."""
+    """Calls that look, as runbooks do, by service: method → parameters. The records of the stream are not among them: the
+    emulator looks for the right to read them of all streams."""
     group = f"/aws/lambda/{STACK}-create-merchant"
     table, index = output("TableName"), {"IndexName": "listing", "KeyConditionExpression": "listing = :of"}
     merchants = {":of": {"S": "merchants"}}
@@ -122,6 +123,9 @@ def reads(session):
     query = {"startTime": now - 3600, "endTime": now, "queryString": "stats count() by merchant"}
     key = {"pk": {"S": "mer_1"}, "sk": {"S": "merchant"}}
     calls = [
+        ("dynamodb", "list_tables", {}),
+        ("dynamodb", "list_backups", {"TableName": table}),
+        ("dynamodb", "describe_table", {"TableName": table}),
         ("dynamodb", "get_item", {"TableName": table, "Key": key}),
         ("dynamodb", "batch_get_item", {"RequestItems": {table: {"Keys": [key]}}}),
         ("dynamodb", "query", {"TableName": table, "ExpressionAttributeValues": merchants, **index}),
@@ -131,6 +135,7 @@ def reads(session):
         ("sqs", "get_queue_attributes", {"QueueUrl": processor, "AttributeNames": ["All"]}),
         ("sqs", "receive_message", {"QueueUrl": dead_letters}),
         ("lambda", "list_event_source_mappings", {"FunctionName": f"{STACK}-call-processor:live"}),
+        ("lambda", "get_function_configuration", {"FunctionName": f"{STACK}-call-processor"}),
         ("cloudwatch", "describe_alarms", {}),
     ]
     return {method: is_denied(getattr(session.client(service), method), **given) for service, method, given in calls}

@@ -64,7 +64,8 @@ def credentials(role, environment):
 
 
 def deployer(environment):
-    """Makes the deploying role of the environment's stack, as docs/deploy.md says, and returns a job's credentials."""
+    """Makes the deploying role of the environment's stack, and returns a job's credentials. The role's own stack has a name
+    that begins with the stack's, so that only the Deny protects the role from itself."""
     subject = f"repo:example/spillway:environment:{environment}"
     given = {"Stack": f"spillway-{environment}", "Bucket": BUCKET, "Subject": subject}
     cloudformation, name = boto3.client("cloudformation"), f"spillway-{environment}-deployer"

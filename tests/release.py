@@ -53,7 +53,7 @@ def build_before(data, architecture):
         # The files have the time of the commit, so that cargo builds nothing a second time.
         archive = subprocess.run(["git", "archive", commit], cwd=ROOT, capture_output=True, check=True).stdout
         subprocess.run(["tar", "-x", "-C", sources], input=archive, check=True)
-    if not os.environ.get("BUILT"):
+    if os.environ.get("BUILT", "0") in ("", "0"):
         print(f"sam build of {commit[:12]} (some minutes the first time)")
         arguments = ["--template", "infra/template.yaml", "--build-dir", built]
         wanted = ["--parameter-overrides", f"Architecture={architecture}"]

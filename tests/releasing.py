@@ -34,7 +34,7 @@ def live(function):
 
 
 def rollback(name, **env):
-    return run([sys.executable, RELEASES, "rollback", name, REGION], **env)
+    return run([sys.executable, RELEASES, "rollback"], STACK=name, AWS_REGION=REGION, **env)
 
 
 def refused(ran, *words):
@@ -158,7 +158,7 @@ def rollback_works(small):
     refused(rollback("small"), "choose a release with TO=", "1.0.1+bbb, 1.0.0+aaa")
     refused(rollback("small", TO="1.0.2+ccc"), "There is no release 1.0.2+ccc")
     refused(rollback("nowhere"), "There is no stack nowhere")
-    refused(run([sys.executable, RELEASES, "rollback", "", ""]), "make rollback STACK=")
+    refused(rollback(None), "make rollback STACK=")
     print("make rollback: the aliases go back together; a failed deployment is no release")
 
 

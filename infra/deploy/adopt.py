@@ -10,7 +10,7 @@ Other variables are settings of `make deploy`.
 
 It refuses a table with other keys or indexes than the template's. It sets what a restored table lacks: stream, expiry,
 point-in-time recovery, deletion protection. Then it deploys the stack with this table, and gives each merchant its plan
-key in the stack's usage plans. A second run changes nothing.
+key in the stack's usage plans. A protected stack is protected again at the end. A second run changes nothing.
 """
 
 import os
@@ -22,6 +22,8 @@ import time
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from samcli.yamlhelper import yaml_parse
+
+from protect import ALLOW, protect, set_policy
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # A new index or stream of a large table takes long; these changes take seconds.
@@ -141,20 +143,20 @@ class Table:
         return self.describe()
 
 
-def present_table(stack):
-    """Returns the name of the table that the stack uses. None if there is no such stack."""
+def described(stack):
+    """Returns CloudFormation's description of the stack. None if there is no such stack."""
     try:
-        outputs = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
+        return boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
     except ClientError as error:
         if error.response["Error"]["Code"] in ABSENT:
             return None
         raise
-    return next((output["OutputValue"] for output in outputs if output["OutputKey"] == "TableName"), None)
 
 
 def refuse_a_second_table(stack, name):
     """Data that the stack has written into a table that exists would be left behind."""
-    present = present_table(stack)
+    outputs = (described(stack) or {}).get("Outputs", [])
+    present = next((output["OutputValue"] for output in outputs if output["OutputKey"] == "TableName"), None)
     if present and present not in (name, os.environ.get("LEAVE")) and Table(present).describe():
         sys.exit(
             f"The stack {stack} uses the table {present}, which exists: what it has written there would be left behind."
@@ -173,7 +175,20 @@ def refuse_a_second_stack(stack, stream):
 
 def run(command, **env):
     if subprocess.run(command, cwd=ROOT, env=os.environ | env).returncode != 0:
-        sys.exit(f"`{' '.join(map(str, command))}` failed: repair the reason, then run the same command again.")
+        sys.exit(f"`{' '.join(map(str, command))}` failed: repair the reason, then run `make adopt` again with the same settings.")
+
+
+def deploy(stack, *parameters, **env):
+    """Deploys the stack. The policy of a protected stack forbids the update that takes the stack's own table out of it, so
+    the policy is lifted for this deployment, and set again afterwards, also if the deployment fails."""
+    before = described(stack)
+    if before:
+        set_policy(boto3.client("cloudformation"), stack, ALLOW)
+    try:
+        run(["make", "--no-print-directory", "deploy", *parameters], **env)
+    finally:
+        if before and before.get("EnableTerminationProtection"):
+            protect(stack)
 
 
 def main(template):
@@ -182,14 +197,16 @@ def main(template):
         sys.exit("Say which table and stack: TABLE=spillway-restored STACK=spillway AWS_REGION=eu-central-1 make adopt")
     wanted = yaml_parse(pathlib.Path(template).read_text(encoding="utf-8"))["Resources"]["Table"]["Properties"]
     refuse_a_second_table(stack, name)
-    stream = Table(name).prepare(wanted)["LatestStreamArn"]
-    refuse_a_second_stack(stack, stream)
-    parameters = f"ExistingTable={name} ExistingTableStreamArn={stream}"
-    print(parameters, flush=True)
+    table = Table(name)
+    # A stream that `prepare` makes has no reader yet.
+    if stream := (table.describe() or {}).get("LatestStreamArn"):
+        refuse_a_second_stack(stack, stream)
+    stream = table.prepare(wanted)["LatestStreamArn"]
+    parameters = [f"ExistingTable={name}", f"ExistingTableStreamArn={stream}"]
+    print(" ".join(parameters), flush=True)
     if os.environ.get("DEPLOY") == "0":
         return
-    given = os.environ.get("PARAMETERS", "")
-    run(["make", "--no-print-directory", "deploy"], PARAMETERS=f"{given} {parameters}".strip(), ADOPTS=name)
+    deploy(stack, *parameters, ADOPTS=name)
     run([sys.executable, "infra/deploy/operate.py", "plan-keys"])
 
 

@@ -25,7 +25,7 @@ export PATH="$tools/cargo-lambda/bin:$tools/sam/bin:$PATH" SAM_CLI_TELEMETRY=0
 # build PARAMETERS: builds the functions. `--no-cached`: the cache compares only a function's own folder, so a change in
 # shared/ would not be deployed.
 build() {
-    [ -z "${BUILT:-}" ] || return 0
+    [ "${BUILT:-0}" = 0 ] || return 0
     sam build --config-file "$CONFIG" --template "$template" --build-dir "$build" --no-cached --parameter-overrides "$1"
     "$tools/sam/bin/python" infra/deploy/stamp.py "$build/template.yaml"
 }
@@ -60,7 +60,7 @@ SETTINGS
     sam deploy --config-file "$CONFIG" --config-env "${ENV:-default}" --template-file "${PACKAGED:-$build/template.yaml}" \
         --stack-name "$stack" --region "$region" --capabilities CAPABILITY_IAM CAPABILITY_AUTO_EXPAND $options \
         --no-fail-on-empty-changeset $ask --parameter-overrides "$parameters"
-    "$tools/sam/bin/python" infra/deploy/releases.py settle "$stack" "$region" "$changed"
+    "$tools/sam/bin/python" infra/deploy/releases.py go_live "$stack" "$region" "$changed"
     case ${ENV:-default} in
     default | dev) ;;
     *) "$tools/sam/bin/python" infra/deploy/protect.py "$stack" "$region" ;;

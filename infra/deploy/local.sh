@@ -21,8 +21,9 @@ tools=${TOOLS:-$PWD/.local/tools}
 endpoint=http://127.0.0.1:$DEPLOY_PORT
 began=$SECONDS
 
-# The root credentials of the emulator's only account. The tools read no profile, file or metadata service of this machine.
-unset AWS_PROFILE AWS_SESSION_TOKEN
+# The root credentials of the emulator's only account. The tools read no profile, file or metadata service of this machine,
+# and no name of a stack on AWS.
+unset AWS_PROFILE AWS_SESSION_TOKEN ENV STACK
 export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1 AWS_DEFAULT_REGION=us-east-1
 export AWS_ENDPOINT_URL=$endpoint AWS_EC2_METADATA_DISABLED=true AWS_CONFIG_FILE=/dev/null
 export AWS_SHARED_CREDENTIALS_FILE=/dev/null SAM_CLI_TELEMETRY=0 NO_PROXY=127.0.0.1
@@ -61,7 +62,7 @@ logged() {
 
 # build NAME TEMPLATE: builds the template's functions into $data/build/NAME.
 build() {
-    [ -z "${BUILT:-}" ] || return 0 # an earlier run has built them
+    [ "${BUILT:-0}" = 0 ] || return 0 # an earlier run has built them
     logged "$2 can't be built" "build-$1" "$sam" build --template "$2" --build-dir "$data/build/$1" \
         --parameter-overrides "Architecture=$architecture"
     "$python" infra/deploy/stamp.py "$data/build/$1/template.yaml"

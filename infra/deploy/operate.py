@@ -1,6 +1,8 @@
-"""Runs a program of infra/operate with the credentials and the region that boto3 finds, and with the names of a stack.
+"""Runs a program of infra/operate or infra/trace with the credentials and the region that boto3 finds, and with the names
+of a stack.
 
 Usage: operate.py plan-keys    needs STACK=
+       operate.py trace        needs STACK= and the settings that infra/trace/run.sh lists
        operate.py repair       needs FROM=, and TO= or STACK=, whose table is then TO; WRITE=1 writes, if AWS says that one
                                table was restored from the other, or RELATED=1 says so
 """
@@ -28,7 +30,8 @@ def credentials(session):
 
 def table_of(session, stack):
     outputs = session.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
-    return next(output["OutputValue"] for output in outputs if output["OutputKey"] == "TableName")
+    table = next((output["OutputValue"] for output in outputs if output["OutputKey"] == "TableName"), None)
+    return table or sys.exit(f"The stack {stack} has no output TableName: it is no Spillway stack.")
 
 
 def plan_of(session, stack, plan):
@@ -62,6 +65,8 @@ def names(session, program):
         if os.environ.get("WRITE", "0") not in ("", "0"):
             refuse_strangers(session, os.environ["FROM"], table)
         return {"TO": table}
+    if program == "trace":
+        return {"TABLE_NAME": table_of(session, stack)}
     if not stack:
         sys.exit("Say which stack: STACK=spillway AWS_REGION=eu-central-1 make plan-keys")
     plans = {"STANDARD_PLAN_ID": "StandardPlan", "HIGH_PLAN_ID": "HighPlan"}

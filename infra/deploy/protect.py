@@ -18,15 +18,19 @@ KEEP_TABLE = {
 }
 
 
-def main(stack, region):
+def set_policy(cloudformation, stack, *statements):
+    cloudformation.set_stack_policy(StackName=stack, StackPolicyBody=json.dumps({"Statement": statements}))
+
+
+def protect(stack, region=None):
     cloudformation = boto3.client("cloudformation", region_name=region)
     cloudformation.update_termination_protection(StackName=stack, EnableTerminationProtection=True)
-    cloudformation.set_stack_policy(StackName=stack, StackPolicyBody=json.dumps({"Statement": [ALLOW, KEEP_TABLE]}))
+    set_policy(cloudformation, stack, ALLOW, KEEP_TABLE)
     print(f"{stack} is protected from deletion, and its table from replacement.")
 
 
 if __name__ == "__main__":
     try:
-        main(*sys.argv[1:])
+        protect(*sys.argv[1:])
     except (BotoCoreError, ClientError) as error:
         sys.exit(f"The stack is deployed, but it could not be protected: {error}")

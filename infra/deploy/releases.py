@@ -1,10 +1,10 @@
 """The releases of a stack: the versions of its functions that belong together, and the alias `live` of each function.
 
-Usage: releases.py prune STACK REGION           deletes the versions that are not kept. Prints when the stack was changed
-       releases.py settle STACK REGION CHANGED  after a deployment: points each alias at the deployed version, and prunes.
-                                                CHANGED is what `prune` printed before the deployment
-       releases.py rollback STACK REGION        points each alias at the release before, or at the one that TO= names.
-                                                DRY_RUN=1 only says what it would do
+Usage: releases.py prune STACK REGION            deletes the versions that are not kept. Prints when the stack was changed
+       releases.py go_live STACK REGION CHANGED  after a deployment: points each alias at the deployed version, and prunes.
+                                                 CHANGED is what `prune` printed before the deployment
+       releases.py rollback                      needs STACK= and AWS_REGION=. Points each alias at the release before, or
+                                                 at the one that TO= names. DRY_RUN=1 only says what it would do
 
 A version's description begins with its release, which infra/deploy/stamp.py has written there.
 """
@@ -134,7 +134,7 @@ class Stack:
         if deleted:
             say(f"{deleted} versions of functions are deleted: the newest {RELEASES_KEPT} releases are kept.")
 
-    def settle(self, changed):
+    def go_live(self, changed):
         """Points the aliases at the deployed versions, then prunes. CloudFormation moves only the aliases of functions
         that the deployment has changed, so after a rollback the others would still serve the older release. If there
         was no deployment, a rollback stays: the same job of a pipeline may run again."""
@@ -212,7 +212,7 @@ class Stack:
 
 
 def say(sentence):
-    """Prints it beside the output, which aws.sh reads."""
+    """Prints to standard error: aws.sh reads standard output."""
     print(sentence, file=sys.stderr)
 
 
@@ -237,7 +237,7 @@ def since(functions):
     return found
 
 
-def listed(functions):
+def names_newest_first(functions):
     found = since(functions)
     return ", ".join(sorted(found, key=found.get, reverse=True)) or "none"
 
@@ -246,7 +246,7 @@ def chosen(functions, wanted):
     """The release with this name or with this commit."""
     found = [release for release in since(functions) if wanted in (release, release.partition("+")[2])]
     if len(found) != 1:
-        sys.exit(f"There is no release {wanted} to go to. There are: {listed(functions)}.")
+        sys.exit(f"There is no release {wanted} to go to. There are: {names_newest_first(functions)}.")
     return found[0]
 
 
@@ -255,7 +255,8 @@ def older(functions, before):
     times = since(functions)
     if len(before) != 1 or not before <= times.keys():
         several = " and ".join(sorted(before))
-        sys.exit(f"The aliases point at {several}: choose a release with TO=. There are: {listed(functions)}.")
+        names = names_newest_first(functions)
+        sys.exit(f"The aliases point at {several}: choose a release with TO=. There are: {names}.")
     [current] = before
     found = [release for release in times if times[release] < times[current]]
     if not found:
@@ -277,14 +278,15 @@ def forward(functions, target):
 
 
 def main(what, stack="", region="", changed=""):
-    region = region or boto3.Session().region_name
+    stack = stack or os.environ.get("STACK")
+    region = region or os.environ.get("AWS_REGION") or boto3.Session().region_name
     if not stack or not region:
         sys.exit("Say which stack and region: make rollback STACK=spillway AWS_REGION=eu-central-1")
     found = Stack(stack, region)
     if what == "rollback":
-        found.rollback(os.environ.get("TO"), os.environ.get("DRY_RUN"))
-    elif what == "settle":
-        found.settle(changed)
+        found.rollback(os.environ.get("TO"), os.environ.get("DRY_RUN", "0") not in ("", "0"))
+    elif what == "go_live":
+        found.go_live(changed)
     else:
         found.prune()
         print(found.changed())

@@ -60,7 +60,7 @@ def stamp(template, release):
     functions = [each for each in template["Resources"].values() if each["Type"] == "AWS::Serverless::Function"]
     for properties in (function["Properties"] for function in functions):
         settings = properties["VersionDescription"]
-        if settings.get("Fn::Join", [None])[0] == "":  # a stamp of before
+        if settings.get("Fn::Join", [None])[0] == "":  # an earlier stamp
             settings = settings["Fn::Join"][1][1]
         properties["VersionDescription"] = {"Fn::Join": ["", [f"{release} ", settings]]}
     return template

@@ -8,8 +8,8 @@
 #   JSON=1         prints JSON
 set -eu
 cd "$(dirname "$0")/../.."
-set -- cargo run --quiet --package spillway-trace
-[ -n "${STACK:-}" ] || exec "$@"
+[ -n "${STACK:-}" ] || exec cargo run --quiet --package spillway-trace
+cargo build --quiet --package spillway-trace
 python=${TOOLS:-.local/tools}/sam/bin/python
 export LOG_COMMAND="$python infra/trace/logs.py"
-exec "$python" infra/trace/stack.py "$@"
+exec "$python" infra/deploy/operate.py trace

@@ -1,5 +1,5 @@
-//! Lists the operators' actions on a merchant and its API keys, newest first. An operator invokes this function directly;
-//! it has no route.
+//! Lists the operators' actions on a merchant, newest first: changes of it and its API keys, and redeliveries. An operator
+//! invokes this function directly; it has no route.
 
 use std::sync::Arc;
 

@@ -33,6 +33,11 @@ pub(crate) fn optional(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// Whether a switch is on. It is off if it is missing, empty or `0`.
+pub(crate) fn is_on(name: &str) -> bool {
+    optional(name).is_some_and(|value| value != "0")
+}
+
 /// The context of a tool that works on this table.
 pub(crate) async fn context<P: Parts>(table: &str) -> Result<Context<P>, ToolError> {
     let default = |name: &str| DEFAULTS.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());

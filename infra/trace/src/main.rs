@@ -1,6 +1,6 @@
 //! `make trace ID=…`: the history of one item of a stack, what it waits for, and the log lines that name it.
 //!
-//! The stack is the one whose table `TABLE_NAME` names (`stack.py` sets it), or else the local stack of `DATA`.
+//! The stack is the one whose table `TABLE_NAME` names (`operate.py` sets it), or else the local stack of `DATA`.
 //! docs/logs.md says what the tool prints and what it costs. It reads items as plain JSON, so that it also shows an item
 //! that the functions can't read.
 

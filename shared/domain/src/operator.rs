@@ -1,4 +1,4 @@
-//! Operators, and their actions: who changed a merchant or an API key, when and how.
+//! Operators, and their actions on a merchant: changes of it and its API keys, and redeliveries.
 
 use std::fmt;
 
@@ -35,10 +35,10 @@ impl fmt::Display for Operator {
     }
 }
 
-/// A change that an operator made. It is stored together with the change, and is never changed or deleted.
+/// A change or a redelivery that an operator made. It is stored together with it, and is never changed or deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperatorAction {
-    /// The merchant that was changed, or whose API key was changed.
+    /// The merchant that was changed, or that owns the subject.
     pub merchant: MerchantId,
     /// The object that was changed: the merchant or the API key; the webhook endpoint or event whose webhooks were sent
     /// again.

@@ -22,7 +22,7 @@ use spillway_runtime::{Parts, SettingError, Start};
 use spillway_store::{ItemKind, Store, StoreError, StoredItem, TableKey};
 
 use crate::ToolError;
-use crate::tool::{context, optional, required};
+use crate::tool::{context, is_on, optional, required};
 use books::Books;
 use difference::{Difference, Verdict};
 use facts::{Facts, Wanted};
@@ -100,8 +100,8 @@ pub async fn run() -> Result<Report, RepairError> {
     let evidence = gather(&restored, live, &scope, &judged, balances).await?;
     let (decisions, disagreements) = evidence.decide(&judged);
     let decided = judged.into_iter().map(|(difference, _)| difference).zip(decisions);
-    let mut report = Report::new(decided.collect(), disagreements, optional("ALL").is_some());
-    if optional("WRITE").is_some_and(|write| write != "0") {
+    let mut report = Report::new(decided.collect(), disagreements, is_on("ALL"));
+    if is_on("WRITE") {
         write_back(live, &mut report).await?;
     }
     Ok(report)
@@ -179,17 +179,12 @@ async fn gather(
         for ((key, then), now) in references.iter().zip(then).zip(now) {
             let (Some(now), Some(kind)) = (now, ItemKind::of(key)) else { continue };
             if then.is_none_or(|then| !then.differing_in_version(&now, kind).is_empty()) {
-                evidence.later.insert(id.clone(), format!("{} {}", kind.name(), name_of(key)));
+                evidence.later.insert(id.clone(), format!("{} {} {}", kind.name(), key.pk, key.sk));
             }
         }
     }
     evidence.facts = facts;
     Ok(evidence)
-}
-
-/// The id in a key.
-fn name_of(key: &TableKey) -> &str {
-    if key.sk.contains('_') { &key.sk } else { key.pk.rsplit('#').next().unwrap_or(&key.pk) }
 }
 
 /// Writes what was decided, in the order of the kinds. Errors at the first item that has changed since it was read.
