@@ -39,6 +39,8 @@ class Function:
     # Release and time of each version. None for a version without a release.
     releases: dict[int, str | None]
     published: dict[int, str]
+    # The table that each version uses. None for a function without a table.
+    tables: dict[int, str | None]
 
     def newest(self, release):
         """The newest version of this release. None if there is none. A version above the deployed one is left from a
@@ -108,6 +110,9 @@ class Stack:
             pointed=pointed,
             releases={version: match and match[1] for version, match in stamped.items()},
             published={int(each["Version"]): each["LastModified"] for each in found},
+            tables={
+                int(each["Version"]): each.get("Environment", {}).get("Variables", {}).get("TABLE_NAME") for each in found
+            },
         )
 
     def point(self, function, version):
@@ -138,6 +143,10 @@ class Stack:
         """Points the aliases at the deployed versions, then prunes. CloudFormation moves only the aliases of functions
         that the deployment has changed, so after a rollback the others would still serve the older release. If there
         was no deployment, a rollback stays: the same job of a pipeline may run again."""
+        described = self.described()
+        if described is None or is_changing(described):
+            say(f"Another deployment of {self.name} is under way: it moves the aliases.")
+            return
         moved = [function for function in self.read() if function.live != function.deployed]
         if moved and changed == self.changed():
             names = " and ".join(sorted({str(each.releases[each.deployed]) for each in moved}))
@@ -156,6 +165,8 @@ class Stack:
         if described is None:
             sys.exit(f"There is no stack {self.name} in {self.region}.")
         if described["StackStatus"] == "UPDATE_IN_PROGRESS":
+            if wanted:
+                sys.exit(f"A deployment of {self.name} is under way: without TO=, `make rollback` cancels it.")
             self.cancel(dry_run)
             return
         if is_changing(described):
@@ -172,6 +183,9 @@ class Stack:
         if not plan:
             print(f"All aliases of {self.name} point at {target} already.")
             return
+        # After `make adopt`, a version of before would read and write the table that the stack has left.
+        if any(function.tables[version] != function.tables[function.deployed] for function, version in plan):
+            sys.exit(f"{target} uses another table than {self.name} uses now: deploy its sources instead.")
         print(f"{self.name} in {self.region}: from {' and '.join(sorted(before))} to {target}")
         for function, version in plan:
             print(f"  {function.name}: version {function.live} to {version}")
