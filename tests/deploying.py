@@ -212,6 +212,7 @@ def plain_sam_works(data, architecture):
 
 def main(data, architecture):
     data = pathlib.Path(data).resolve()
+    os.environ.pop("BUILT", None)  # it builds what it says that it builds
     plain_sam_works(data, architecture)
     make_deploy_works(data, architecture)
 
