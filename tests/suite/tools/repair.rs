@@ -83,8 +83,9 @@ async fn damaged_items_are_written_back_and_later_ones_stay() {
     let payment = |id: &str| json!({"Key": {"pk": {"S": format!("{tenant}#{id}")}, "sk": {"S": "payment"}}});
     table.call("DeleteItem", payment(&one)).await;
     let captured = json!({":one": {"N": "1"}});
-    table.update(&format!("{tenant}#{two}"), "payment", "SET amount_captured = :one", captured.clone()).await;
-    table.update(&format!("{tenant}#balances"), "USD", "SET available = :one", captured).await;
+    table.update(&format!("{tenant}#{two}"), "payment", "SET amount_captured = :one", captured).await;
+    let balance = json!({"pk": {"S": format!("{tenant}#balances")}, "sk": {"S": "USD"}});
+    table.call("DeleteItem", json!({"Key": balance})).await;
     for prefix in ["txn_", "move#"] {
         table.call("DeleteItem", json!({"Key": caused(&stack, &three, prefix).await})).await;
     }
