@@ -217,6 +217,18 @@ mod tests {
     }
 
     #[test]
+    fn an_item_with_an_added_attribute_is_changed() {
+        let read = Item::from([("pk".to_owned(), text("p"))]);
+        let lacking = BTreeSet::from(["revocation".to_owned(), "revoked_by".to_owned()]);
+        let unchanged = Test::Unchanged(read.clone(), lacking);
+        let mut revoked = read.clone();
+        revoked.insert("revocation".to_owned(), text("2026-02-01"));
+        assert!(unchanged.holds(Some(&read)) && !unchanged.holds(Some(&revoked)) && !unchanged.holds(None));
+        let condition = Expression::default().condition(vec![unchanged]).unwrap();
+        assert_eq!(condition, "#0 = :0 AND attribute_not_exists(#1) AND attribute_not_exists(#2)");
+    }
+
+    #[test]
     fn a_test_holds_by_the_rules_of_dynamodb() {
         let number = |value: &str| AttributeValue::N(value.to_owned());
         let text = |value: &str| AttributeValue::S(value.to_owned());

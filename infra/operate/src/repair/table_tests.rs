@@ -213,6 +213,9 @@ async fn entries_movements_events_and_refunds_name_orphans_and_an_endpoints_even
     let report = tables.examine().await;
     let expected = ["by-entry", "by-movement", "by-event", "by-refund"].map(pay);
     assert_eq!(report.orphans[&tenant()], expected.into(), "{report}");
+    // Orphans alone ask for a suspension too.
+    let report = Tables::with(&[], &live).await.examine().await;
+    assert!(report.decided.is_empty() && report.to_string().contains("\nsuspend     "), "{report}");
 }
 
 #[tokio::test]
