@@ -68,7 +68,10 @@ async fn caused(stack: &Stack, payment: &str, prefix: &str) -> Value {
 async fn damaged_items_are_written_back_and_later_ones_stay() {
     let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
-    let (one, two) = (captured(&stack, &merchant).await, captured(&stack, &merchant).await);
+    // The second fold deletes the movement of the first, so that only the balance has its amount.
+    let one = captured(&stack, &merchant).await;
+    fold(&stack, &merchant).await;
+    let two = captured(&stack, &merchant).await;
     fold(&stack, &merchant).await;
     let three = captured(&stack, &merchant).await;
     restored(&stack).await;
