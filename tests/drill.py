@@ -148,7 +148,7 @@ def damage(then):
     live.delete_item(Key=one("entry", lambda item: item["sk"].startswith("txn_") and item.get("source") == source))
     live.delete_item(Key=one("event", lambda item: item["sk"].startswith("evt_") and item.get("source") == source))
     live.delete_item(Key=one("API key", lambda item: item["pk"].startswith("key#")))
-    live.delete_item(Key=one("endpoint", lambda item: item["sk"] == then["endpoint"] and item["pk"].endswith("#webhooks")))
+    live.delete_item(Key=one("operator action", lambda item: item["pk"].endswith("#actions")))
     live.delete_item(Key=one("merchant", lambda item: item["sk"] == "merchant"))
     print("7 items are deleted or changed")
 

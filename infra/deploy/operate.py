@@ -3,8 +3,8 @@ of a stack.
 
 Usage: operate.py plan-keys    needs STACK=
        operate.py trace        needs STACK= and the settings that infra/trace/run.sh lists
-       operate.py repair       needs FROM=, and TO= or STACK=, whose table is then TO; WRITE=1 writes, if AWS says that one
-                               table was restored from the other, or RELATED=1 says so
+       operate.py repair       needs FROM=, and TO= or STACK=, whose table is then TO; WRITE=1 writes, if AWS says that FROM
+                               was restored from TO, or RELATED=1 says so
 """
 
 import os
@@ -39,15 +39,21 @@ def plan_of(session, stack, plan):
     return described["StackResourceDetail"]["PhysicalResourceId"]
 
 
-def origins(session, table):
-    """Returns the arns of the table and of the table that it was restored from."""
-    described = session.client("dynamodb").describe_table(TableName=table)["Table"]
-    return {described["TableArn"], described.get("RestoreSummary", {}).get("SourceTableArn")} - {None}
+def origin(described):
+    """Returns the arn of the table that a table was restored from. None if AWS names none."""
+    summary = described.get("RestoreSummary", {})
+    # A backup's arn is its table's arn, followed by /backup/ and the backup's name.
+    backup = summary.get("SourceBackupArn", "")
+    return summary.get("SourceTableArn") or (backup.split("/backup/")[0] if "/backup/" in backup else None)
 
 
 def refuse_strangers(session, restored, live):
-    """Items of another deployment must never be written into a live table."""
-    if os.environ.get("RELATED") != "1" and not origins(session, restored) & origins(session, live):
+    """Neither another deployment's items nor, with FROM and TO exchanged, newer ones must be written into a table."""
+    if os.environ.get("RELATED") == "1":
+        return
+    dynamodb = session.client("dynamodb")
+    source, target = (dynamodb.describe_table(TableName=table)["Table"] for table in (restored, live))
+    if origin(source) != target["TableArn"]:
         sys.exit(
             f"AWS does not say that {restored} was restored from {live}, so nothing is written."
             " If you know that it holds earlier items of the same deployment, run the command again with RELATED=1."

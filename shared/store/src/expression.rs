@@ -2,7 +2,7 @@
 //! placeholder, because an attribute's name may be a reserved word of DynamoDB.)
 
 use std::cmp::Ordering;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -24,8 +24,8 @@ pub(super) enum Test {
     Compares(&'static str, Comparison, AttributeValue),
     /// The item does not have the attribute, or the comparison is true. (A dot in the path leads into a map.)
     LacksOrCompares(&'static str, Comparison, AttributeValue),
-    /// Every attribute of this item has the same value still.
-    Unchanged(Item),
+    /// Every attribute of this item has the same value still, and the item has none of these other attributes.
+    Unchanged(Item, BTreeSet<String>),
 }
 
 /// A comparison of an attribute with a value. Times are texts of a fixed width, so they compare as times do.
@@ -97,7 +97,10 @@ impl Test {
                 let found = item.and_then(|item| at(item, path));
                 found.is_none_or(|found| comparison.holds(Some(found), value))
             }
-            Test::Unchanged(read) => read.iter().all(|(name, value)| Comparison::Is.holds(attribute(name), value)),
+            Test::Unchanged(read, lacking) => {
+                read.iter().all(|(name, value)| Comparison::Is.holds(attribute(name), value))
+                    && lacking.iter().all(|name| attribute(name).is_none())
+            }
         }
     }
 }
@@ -153,10 +156,12 @@ impl Expression {
                 let path = self.path(path.split('.'));
                 format!("(attribute_not_exists({path}) OR {path} {} {})", comparison.operator(), self.value(value))
             }
-            Test::Unchanged(read) => {
-                let equal =
-                    read.into_iter().map(|(name, value)| format!("{} = {}", self.name(&name), self.value(value)));
-                equal.collect::<Vec<_>>().join(" AND ")
+            Test::Unchanged(read, lacking) => {
+                let equal = read.into_iter();
+                let mut all: Vec<String> =
+                    equal.map(|(name, value)| format!("{} = {}", self.name(&name), self.value(value))).collect();
+                all.extend(lacking.iter().map(|name| format!("attribute_not_exists({})", self.name(name))));
+                all.join(" AND ")
             }
         }
     }
@@ -209,6 +214,18 @@ mod tests {
         let condition = expression.condition(vec![Test::Exists, Test::is("version", number(2)), above]).unwrap();
         assert_eq!(condition, "attribute_exists(pk) AND #0 = :0 AND (attribute_not_exists(#1.#2) OR #1.#2 > :1)");
         assert_eq!(Expression::default().condition(Vec::new()), None);
+    }
+
+    #[test]
+    fn an_item_with_an_added_attribute_is_changed() {
+        let read = Item::from([("pk".to_owned(), text("p"))]);
+        let lacking = BTreeSet::from(["revocation".to_owned(), "revoked_by".to_owned()]);
+        let unchanged = Test::Unchanged(read.clone(), lacking);
+        let mut revoked = read.clone();
+        revoked.insert("revocation".to_owned(), text("2026-02-01"));
+        assert!(unchanged.holds(Some(&read)) && !unchanged.holds(Some(&revoked)) && !unchanged.holds(None));
+        let condition = Expression::default().condition(vec![unchanged]).unwrap();
+        assert_eq!(condition, "#0 = :0 AND attribute_not_exists(#1) AND attribute_not_exists(#2)");
     }
 
     #[test]

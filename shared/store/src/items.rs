@@ -72,6 +72,40 @@ const CONSTANT: [&str; 14] = [
     "by_customer",
 ];
 
+/// Attributes that an item may get after it was created. Not every write changes an attribute that was there before: a
+/// revocation only adds two. (`writer` comes with every plain write.)
+const ADDED_LATER: [&str; 29] = [
+    WRITER,
+    WAKE,
+    EXPIRES_AT,
+    DUE[0],
+    DUE[1],
+    DUE[2],
+    "asking",
+    "payment_method",
+    "failure",
+    "fee",
+    "available_on",
+    "processor_reference",
+    "listing",
+    "listing_at",
+    "early_attempts",
+    "next_attempt_at",
+    "planned_at",
+    "failing_since",
+    "probe_at",
+    "works_since",
+    "last_test",
+    "revocation",
+    "revoked_by",
+    "available",
+    "pending",
+    "folding",
+    "seq",
+    "endpoints",
+    "enabled",
+];
+
 impl ItemKind {
     /// The kind of the item with this key. None if no item of this version has such a key.
     pub fn of(key: &TableKey) -> Option<ItemKind> {
@@ -252,10 +286,10 @@ impl Store {
         Ok(self.get_all(keys).await?.into_iter().map(|item| item.map(StoredItem)).collect())
     }
 
-    /// Writes a whole item. Condition: the item there is still as it was read, or still missing. False if it is not;
-    /// then nothing is written.
+    /// Writes a whole item. Condition: the item there is still as it was read, also without any attribute that it lacked,
+    /// or still missing. False if it is not; then nothing is written.
     pub async fn write_back(&self, item: &StoredItem, read: Option<&StoredItem>) -> Result<bool, StoreError> {
-        let commit = Commit::new().replace(item.0.clone(), vec![unchanged(read)], |_, _| Ok(()))?;
+        let commit = Commit::new().replace(item.0.clone(), vec![unchanged(item, read)], |_, _| Ok(()))?;
         Ok(self.commit(commit).await? == Committed::Done)
     }
 
@@ -267,7 +301,7 @@ impl Store {
         let balance = item.key().and_then(|key| WorkItem::of(&key));
         let balance = balance.ok_or_else(|| StoreError::Corrupt("a movement has no balance".to_owned()))?;
         let folds = if seq == 0 { Test::Lacks("seq") } else { Test::is("seq", number(seq)) };
-        let commit = Commit::new().replace(item.0.clone(), vec![unchanged(read)], |_, _| Ok(()))?.check(
+        let commit = Commit::new().replace(item.0.clone(), vec![unchanged(item, read)], |_, _| Ok(()))?.check(
             balance.key().clone(),
             vec![folds],
             |_, _| Ok(()),
@@ -276,8 +310,13 @@ impl Store {
     }
 }
 
-fn unchanged(read: Option<&StoredItem>) -> Test {
-    read.map_or(Test::Absent, |read| Test::Unchanged(read.0.clone()))
+/// The test that the item which `item` replaces is as it was read. An attribute that was added since would be lost, so
+/// the test also names all attributes that may be added, and those that `item` has.
+fn unchanged(item: &StoredItem, read: Option<&StoredItem>) -> Test {
+    let Some(read) = read else { return Test::Absent };
+    let names = ADDED_LATER.iter().copied().chain(item.0.keys().map(String::as_str));
+    let lacking = names.filter(|name| !read.0.contains_key(*name)).map(str::to_owned).collect();
+    Test::Unchanged(read.0.clone(), lacking)
 }
 
 #[cfg(test)]

@@ -97,11 +97,11 @@ impl Difference {
     /// An API key. A revocation is never taken back.
     fn by_revocation(&self, live: &StoredItem) -> Verdict {
         let differing = self.restored.differing(live);
-        let revocation_differs = differing.iter().any(|name| name == "revocation");
-        match (revocation_differs, live.has("revocation")) {
-            (true, true) if differing.len() == 1 => Verdict::MovedOn("the key was revoked since"),
-            (true, true) => Verdict::Refused("the key was revoked since: issue a new key".to_owned()),
-            _ => Verdict::Damaged,
+        let by_revocation = |name: &String| ["revocation", "revoked_by"].contains(&name.as_str());
+        match live.has("revocation") {
+            true if differing.iter().all(by_revocation) => Verdict::MovedOn("the key was revoked since"),
+            true => Verdict::Refused("the key is revoked: issue a new key".to_owned()),
+            false => Verdict::Damaged,
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use spillway_domain::id::ApiKeyId;
+use spillway_domain::id::{ApiKeyId, EndpointKind, Kind as _, RefundKind};
+use spillway_domain::payment::Payment;
+use spillway_domain::refund::Refund;
+use spillway_domain::resource::Resource as _;
 use spillway_store::{ItemKind, StoredItem, TableKey, keys};
 
 use super::books::Books;
@@ -23,6 +26,10 @@ pub struct Facts {
     pub webhooks: BTreeSet<TableKey>,
     /// The other items of damaged API keys.
     pub twins: BTreeMap<TableKey, StoredItem>,
+    /// Keys of all payments and refunds.
+    objects: BTreeSet<TableKey>,
+    /// Keys of the payments and refunds that entries, movements, events and refunds name.
+    named: BTreeSet<TableKey>,
 }
 
 /// The damaged items whose facts are gathered.
@@ -53,6 +60,19 @@ pub fn object_id(difference: &Difference) -> Option<String> {
     difference.key.pk.rsplit('#').next().filter(|_| is_object).map(str::to_owned)
 }
 
+/// The key of the payment or refund that an entry, a movement, an event or a refund names. An endpoint's event names no
+/// money.
+fn named_object(key: &TableKey, kind: ItemKind, item: &StoredItem) -> Option<TableKey> {
+    let id = match kind {
+        ItemKind::JournalEntry | ItemKind::Movement | ItemKind::Event => item.text("source"),
+        ItemKind::Refund => item.text("payment"),
+        _ => None,
+    };
+    let id = id.filter(|id| !id.starts_with(EndpointKind::PREFIX))?;
+    let sk = if id.starts_with(RefundKind::PREFIX) { Refund::NAME } else { Payment::NAME };
+    Some(TableKey { pk: format!("{}#{id}", key.tenant()?), sk: sk.to_owned() })
+}
+
 /// The key of the other item of an API key. None for other kinds.
 pub fn twin(difference: &Difference) -> Option<TableKey> {
     let item = &difference.restored;
@@ -70,6 +90,10 @@ impl Facts {
         let Some(kind) = ItemKind::of(&key) else { return };
         if !wanted.keys.contains(&key) {
             self.books.add(&key, kind, item);
+        }
+        self.named.extend(named_object(&key, kind, item));
+        if matches!(kind, ItemKind::Payment | ItemKind::Refund) {
+            self.objects.insert(key.clone());
         }
         let about = match kind {
             ItemKind::JournalEntry | ItemKind::Event => item.text("source"),
@@ -96,6 +120,11 @@ impl Facts {
             ItemKind::Tombstone => drop(self.webhooks.insert(key)),
             _ => {}
         }
+    }
+
+    /// Keys of payments and refunds that other items name and that were not found.
+    pub fn without_object(&self) -> Vec<TableKey> {
+        self.named.difference(&self.objects).cloned().collect()
     }
 
     fn count_shard(&mut self, key: &TableKey, item: &StoredItem) {

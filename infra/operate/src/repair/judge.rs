@@ -1,7 +1,7 @@
 //! Decides which damaged items may be written back. The journal decides about money: payments, refunds, balances and
 //! movements of a tenant are written back only if its books agree afterwards. docs/deploy.md has the rules for people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use spillway_domain::ledger::JournalEntry;
 use spillway_domain::merchant::Merchant;
@@ -12,6 +12,11 @@ use spillway_store::{ItemKind, TableKey};
 use super::books::{Books, part_key};
 use super::difference::{Difference, Verdict};
 use super::facts::{Facts, object_id, twin};
+
+/// Whether the restored balance counts a fold. A first fold writes only to a balance without such a count.
+fn was_folded(balance: &Difference) -> bool {
+    balance.restored.number("seq").is_some_and(|seq| seq > 0)
+}
 
 /// What the tool does with a difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +40,8 @@ pub struct Evidence {
     pub restored: Books,
     /// The later changes of a damaged payment, refund or merchant that the live table has, by its id.
     pub later: BTreeMap<String, String>,
+    /// Ids of payments and refunds that the live table names and that neither table has, by tenant.
+    pub orphans: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// The books as they would be after the repair, and how often the parts of the provably unfolded movements were folded.
@@ -54,16 +61,29 @@ impl Evidence {
             (Verdict::MovedOn(why), _) => Decision::MovedOn(why),
             (Verdict::Refused(why), _) => Decision::Refused(why.clone()),
             (Verdict::Damaged, None) => Decision::Refused("this version knows no item with such a key".to_owned()),
-            (Verdict::Damaged, Some(kind)) => self.about(difference, kind, &after, &damaged),
+            (Verdict::Damaged, Some(kind)) => self.about(difference, kind, &after),
         };
         (judged.iter().map(decide).collect(), after.disagreements)
+    }
+
+    /// Adds a payment or refund that the live table names and that neither table has.
+    pub fn add_orphan(&mut self, key: &TableKey) {
+        let Some(tenant) = key.tenant() else { return };
+        let id = key.pk.rsplit('#').next().unwrap_or_default().to_owned();
+        self.orphans.entry(tenant.to_string()).or_default().insert(id);
     }
 
     fn after(&self, damaged: &[&Difference]) -> After {
         let mut books = self.facts.books.clone();
         let of = |kind| damaged.iter().filter(move |difference| difference.kind == Some(kind));
-        for difference in of(ItemKind::JournalEntry).chain(of(ItemKind::Balance)) {
-            books.add(&difference.key, difference.kind.unwrap_or(ItemKind::Balance), &difference.restored);
+        for difference in of(ItemKind::JournalEntry) {
+            books.add(&difference.key, ItemKind::JournalEntry, &difference.restored);
+        }
+        // A balance that exists is never replaced.
+        for difference in of(ItemKind::Balance).filter(|difference| difference.live.is_some() || was_folded(difference))
+        {
+            let after = difference.live.as_ref().unwrap_or(&difference.restored);
+            books.add(&difference.key, ItemKind::Balance, after);
         }
         let mut unfolded = BTreeMap::new();
         for difference in of(ItemKind::Movement) {
@@ -90,12 +110,15 @@ impl Evidence {
         (not_by_earlier_folds && !now.folding.contains(&movement)).then_some(now.seq)
     }
 
-    fn about(&self, difference: &Difference, kind: ItemKind, after: &After, damaged: &[&Difference]) -> Decision {
+    fn about(&self, difference: &Difference, kind: ItemKind, after: &After) -> Decision {
         let tenant = difference.key.tenant().map(|tenant| tenant.to_string()).unwrap_or_default();
         let disagreement = after.disagreements.get(&tenant);
-        let money = |agreed| match disagreement {
-            None => agreed,
-            Some(why) => Decision::Refused(format!("the books of {tenant} do not agree: {why}")),
+        let orphan = self.orphans.get(&tenant).and_then(BTreeSet::first);
+        let money = |agreed| match (disagreement, orphan) {
+            (None, None) => agreed,
+            (Some(why), _) => Decision::Refused(format!("the books of {tenant} do not agree: {why}")),
+            // It may have changed this item, and only it would show that.
+            (None, Some(id)) => Decision::Refused(format!("{id} of {tenant} is in neither table")),
         };
         let refused = |why: &str| Decision::Refused(why.to_owned());
         let restored = &difference.restored;
@@ -109,6 +132,12 @@ impl Evidence {
                 Some(why) => Decision::Refused(why),
                 None => money(Decision::WriteBack),
             },
+            ItemKind::JournalEntry => money(Decision::WriteBack),
+            // A fold may be under way that has read the live balance, and would write its own `pending` and `folding`.
+            ItemKind::Balance if difference.live.is_some() => {
+                refused("it exists, and a fold may be using it: correct it by hand, without folds")
+            }
+            ItemKind::Balance if !was_folded(difference) => refused("the restored balance can't be read"),
             ItemKind::Balance => money(Decision::WriteBack),
             ItemKind::Movement => match after.unfolded.get(&difference.key) {
                 Some(seq) => money(Decision::WriteMovementBack(*seq)),
@@ -122,17 +151,17 @@ impl Evidence {
             {
                 Decision::MovedOn("its merchant deleted it since")
             }
+            // Its merchant may have deleted it (a tombstone expires), or changed its address, secrets or status.
+            ItemKind::WebhookEndpoint => refused("its merchant creates or changes it again"),
             ItemKind::Tombstone
                 if self.has_webhook(&difference.key.pk, difference.key.sk.trim_start_matches("gone#")) =>
             {
                 Decision::MovedOn("the endpoint exists again")
             }
-            ItemKind::EndpointCount => self.about_count(difference, damaged),
-            ItemKind::JournalEntry
-            | ItemKind::OperatorAction
+            ItemKind::EndpointCount => self.about_count(difference),
+            ItemKind::OperatorAction
             | ItemKind::Event
             | ItemKind::Delivery
-            | ItemKind::WebhookEndpoint
             | ItemKind::Tombstone
             | ItemKind::SandboxCall => Decision::WriteBack,
         }
@@ -188,19 +217,10 @@ impl Evidence {
         self.facts.webhooks.contains(&TableKey { pk: pk.to_owned(), sk: sk.to_owned() })
     }
 
-    /// The count is right if it equals the number of endpoints after the repair.
-    fn about_count(&self, difference: &Difference, damaged: &[&Difference]) -> Decision {
+    /// The count is right if it equals the number of live endpoints.
+    fn about_count(&self, difference: &Difference) -> Decision {
         let pk = &difference.key.pk;
-        let (mut enabled, mut all) = self.facts.endpoints.get(pk).copied().unwrap_or_default();
-        let is_enabled = |item: &spillway_store::StoredItem| i64::from(item.text("status") == Some("enabled"));
-        let same_tenant = |it: &&&Difference| it.kind == Some(ItemKind::WebhookEndpoint) && it.key.pk == *pk;
-        for endpoint in damaged.iter().filter(same_tenant) {
-            match &endpoint.live {
-                Some(live) => enabled += is_enabled(&endpoint.restored) - is_enabled(live),
-                None if self.has_webhook(pk, &format!("gone#{}", endpoint.key.sk)) => {}
-                None => (enabled, all) = (enabled + is_enabled(&endpoint.restored), all + 1),
-            }
-        }
+        let (enabled, all) = self.facts.endpoints.get(pk).copied().unwrap_or_default();
         let counts = |item: &spillway_store::StoredItem| {
             (item.number("enabled").unwrap_or_default(), item.number("endpoints").unwrap_or_default()) == (enabled, all)
         };

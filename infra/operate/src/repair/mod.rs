@@ -14,6 +14,8 @@ mod facts;
 mod judge;
 mod report;
 #[cfg(test)]
+mod table_tests;
+#[cfg(test)]
 mod tests;
 
 use spillway_domain::id::MerchantId;
@@ -41,6 +43,9 @@ pub enum RepairError {
     /// `MERCHANT` is no merchant's id.
     #[error("MERCHANT must be a merchant's id, mer_…, and not {0:?}.")]
     Merchant(String),
+    /// `WRITE` has a value that is neither yes nor no.
+    #[error("WRITE must be 1 to write, or 0 or empty, and not {0:?}.")]
+    Write(String),
     /// Both names are the same.
     #[error("FROM and TO are the same table.")]
     SameTable,
@@ -85,9 +90,19 @@ impl Scope {
     }
 }
 
+/// Whether the value of `WRITE` asks to write. Errors if it is neither yes nor no.
+fn asks_to_write(value: Option<String>) -> Result<bool, RepairError> {
+    match value.as_deref() {
+        None | Some("" | "0") => Ok(false),
+        Some("1") => Ok(true),
+        Some(other) => Err(RepairError::Write(other.to_owned())),
+    }
+}
+
 /// Compares the tables `FROM` (restored) and `TO` (live), of one `MERCHANT` or about one `ID` if these are set. With
 /// `WRITE=1`, writes back what may be written back.
 pub async fn run() -> Result<Report, RepairError> {
+    let writes = asks_to_write(optional("WRITE"))?;
     let (from, to) = (required("FROM")?, required("TO")?);
     if from == to {
         return Err(RepairError::SameTable);
@@ -96,15 +111,20 @@ pub async fn run() -> Result<Report, RepairError> {
     let context = context::<Tool>(&to).await?;
     let scope = Scope { merchant: merchant.transpose()?, id: optional("ID"), now: context.now() };
     let (restored, live) = (context.store.with_table(&from), &context.store);
-    let (judged, balances) = compare(&restored, live, &scope).await?;
-    let evidence = gather(&restored, live, &scope, &judged, balances).await?;
-    let (decisions, disagreements) = evidence.decide(&judged);
-    let decided = judged.into_iter().map(|(difference, _)| difference).zip(decisions);
-    let mut report = Report::new(decided.collect(), disagreements, is_on("ALL"));
-    if is_on("WRITE") {
+    let mut report = examine(&restored, live, &scope, is_on("ALL")).await?;
+    if writes {
         write_back(live, &mut report).await?;
     }
     Ok(report)
+}
+
+/// Compares the tables and decides about each difference. Writes nothing.
+async fn examine(restored: &Store, live: &Store, scope: &Scope, lists_all: bool) -> Result<Report, RepairError> {
+    let (judged, balances) = compare(restored, live, scope).await?;
+    let evidence = gather(restored, live, scope, &judged, balances).await?;
+    let (decisions, disagreements) = evidence.decide(&judged);
+    let decided = judged.into_iter().map(|(difference, _)| difference).zip(decisions);
+    Ok(Report::new(decided.collect(), disagreements, evidence.orphans, lists_all))
 }
 
 fn at(table: &Store) -> impl Fn(StoreError) -> RepairError + '_ {
@@ -182,6 +202,13 @@ async fn gather(
                 evidence.later.insert(id.clone(), format!("{} {} {}", kind.name(), key.pk, key.sk));
             }
         }
+    }
+    for batch in facts.without_object().chunks(BATCH) {
+        // The object may have been written while the live table was scanned.
+        let then = restored.stored_items(batch).await.map_err(at(restored))?;
+        let now = live.stored_items(batch).await.map_err(at(live))?;
+        let missing = batch.iter().zip(then.iter().zip(&now)).filter(|(_, found)| *found == (&None, &None));
+        missing.for_each(|(key, _)| evidence.add_orphan(key));
     }
     evidence.facts = facts;
     Ok(evidence)

@@ -1,7 +1,10 @@
 //! The result of a comparison, for people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+use spillway_domain::id::{Kind as _, RefundKind};
+use spillway_store::ItemKind;
 
 use super::difference::Difference;
 use super::judge::Decision;
@@ -12,6 +15,8 @@ pub struct Report {
     pub(super) decided: Vec<(Difference, Decision)>,
     /// Tenants whose books would not agree after the decided writes, with the reason.
     disagreements: BTreeMap<String, String>,
+    /// Ids of payments and refunds that the live table names and that neither table has, by tenant.
+    pub(super) orphans: BTreeMap<String, BTreeSet<String>>,
     /// Whether the items were written.
     pub(super) is_written: bool,
     /// Whether items that moved on are listed too.
@@ -23,9 +28,22 @@ type Counts = [usize; 3];
 
 impl Report {
     pub(super) fn new(
-        decided: Vec<(Difference, Decision)>, disagreements: BTreeMap<String, String>, lists_all: bool,
+        decided: Vec<(Difference, Decision)>, disagreements: BTreeMap<String, String>,
+        orphans: BTreeMap<String, BTreeSet<String>>, lists_all: bool,
     ) -> Report {
-        Report { decided, disagreements, is_written: false, lists_all }
+        Report { decided, disagreements, orphans, is_written: false, lists_all }
+    }
+
+    /// Tenants with a payment or refund that stays missing.
+    fn with_missing_money(&self) -> BTreeSet<String> {
+        let stays_missing = |(difference, decision): &&(Difference, Decision)| {
+            matches!(difference.kind, Some(ItemKind::Payment | ItemKind::Refund))
+                && difference.live.is_none()
+                && matches!(decision, Decision::Refused(_))
+        };
+        let refused = self.decided.iter().filter(stays_missing);
+        let refused = refused.filter_map(|(difference, _)| Some(difference.key.tenant()?.to_string()));
+        refused.chain(self.orphans.keys().cloned()).collect()
     }
 
     fn counts(&self) -> BTreeMap<&'static str, Counts> {
@@ -68,6 +86,23 @@ impl fmt::Display for Report {
         }
         for (tenant, why) in &self.disagreements {
             writeln!(f, "books       {tenant}: {why}")?;
+        }
+        for (tenant, ids) in &self.orphans {
+            for id in ids {
+                let kind = if id.starts_with(RefundKind::PREFIX) { ItemKind::Refund } else { ItemKind::Payment };
+                writeln!(
+                    f,
+                    "orphan      {} {id} of {tenant} is in neither table, but other items name it",
+                    kind.name()
+                )?;
+            }
+        }
+        for tenant in self.with_missing_money() {
+            writeln!(
+                f,
+                "suspend     {tenant}: suspend this merchant until its missing payments and refunds are resolved, because a \
+                 repeated request would make them anew and could charge or refund twice"
+            )?;
         }
         let [moved_on, write_back, refused] = all;
         let verb = if self.is_written { "were written back" } else { "can be written back" };

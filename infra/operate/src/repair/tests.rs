@@ -12,11 +12,11 @@ use super::difference::{Difference, Verdict};
 use super::facts::{Facts, Wanted};
 use super::judge::{Decision, Evidence};
 
-fn tenant() -> String {
+pub(super) fn tenant() -> String {
     format!("{}#test", MerchantId::derive(&["m"]))
 }
 
-fn item(pk: &str, sk: &str, attributes: Value) -> StoredItem {
+pub(super) fn item(pk: &str, sk: &str, attributes: Value) -> StoredItem {
     let mut whole = json!({"pk": pk, "sk": sk});
     whole.as_object_mut().unwrap().extend(attributes.as_object().unwrap().clone());
     StoredItem::of(&whole).unwrap()
@@ -27,7 +27,7 @@ fn difference(restored: &StoredItem, live: Option<StoredItem>) -> Difference {
     Difference { kind: ItemKind::of(&key), key, restored: restored.clone(), live }
 }
 
-fn now() -> Timestamp {
+pub(super) fn now() -> Timestamp {
     Timestamp::parse("2026-03-01T00:00:00Z").unwrap()
 }
 
@@ -79,12 +79,12 @@ fn moved_on(decision: &Decision) -> bool {
 }
 
 /// The id of an entry on shard 0.
-fn entry_id(name: &str) -> String {
+pub(super) fn entry_id(name: &str) -> String {
     EntryId::ordered(Timestamp::parse("2026-01-31T12:00:00Z").unwrap(), 0, &[name]).to_string()
 }
 
 /// A capture that brings the merchant `net`, and its movement.
-fn capture(name: &str, net: i64) -> [StoredItem; 2] {
+pub(super) fn capture(name: &str, net: i64) -> [StoredItem; 2] {
     let (id, source) = (entry_id(name), PaymentId::derive(&[name]).to_string());
     let postings = json!([{"account": "processor_receivable", "side": "debit", "amount": net},
         {"account": "merchant", "side": "credit", "amount": net}]);
@@ -97,13 +97,13 @@ fn capture(name: &str, net: i64) -> [StoredItem; 2] {
     ]
 }
 
-fn balance(available: i64, seq: u64, folding: &[&str]) -> StoredItem {
+pub(super) fn balance(available: i64, seq: u64, folding: &[&str]) -> StoredItem {
     let folding: Vec<String> = folding.iter().map(|name| format!("USD#2026-02-02#{}", entry_id(name))).collect();
     let attributes = json!({"available": available, "pending": {}, "folding": folding, "seq": seq});
     item(&format!("{}#balances", tenant()), "USD", attributes)
 }
 
-fn payment(name: &str, attributes: Value) -> StoredItem {
+pub(super) fn payment(name: &str, attributes: Value) -> StoredItem {
     let (id, owner) = (PaymentId::derive(&[name]).to_string(), tenant());
     let mut whole = json!({"id": id, "owner": owner, "shard": 0, "version": 2,
         "fingerprint": "0".repeat(64), "request_id": "r", "created_at": "2026-01-31T12:00:00.000Z",
@@ -116,18 +116,18 @@ fn payment(name: &str, attributes: Value) -> StoredItem {
 }
 
 /// A merchant's data without damage: two captures, of which the first is folded and its movement deleted.
-fn sound() -> Vec<StoredItem> {
+pub(super) fn sound() -> Vec<StoredItem> {
     let ([one, _], [two, moved]) = (capture("one", 1184), capture("two", 500));
     vec![one, two, moved, balance(1184, 2, &[]), payment("one", json!({}))]
 }
 
-fn without(items: &[StoredItem], sk: &str) -> Vec<StoredItem> {
+pub(super) fn without(items: &[StoredItem], sk: &str) -> Vec<StoredItem> {
     let left: Vec<StoredItem> = items.iter().filter(|item| !item.key().unwrap().sk.starts_with(sk)).cloned().collect();
     assert!(left.len() < items.len(), "no {sk}");
     left
 }
 
-fn with(items: &[StoredItem], changed: StoredItem) -> Vec<StoredItem> {
+pub(super) fn with(items: &[StoredItem], changed: StoredItem) -> Vec<StoredItem> {
     let mut items: Vec<StoredItem> = items.iter().filter(|item| item.key() != changed.key()).cloned().collect();
     items.push(changed);
     items
@@ -180,15 +180,51 @@ fn a_movement_that_may_be_folded_is_refused_if_the_books_disagree() {
 }
 
 #[test]
-fn a_lost_or_changed_balance_is_written_back_if_the_books_then_agree() {
+fn a_lost_balance_is_written_back_if_the_books_then_agree() {
     assert_eq!(only(&sound(), &without(&sound(), "USD")), Decision::WriteBack);
-    assert_eq!(only(&sound(), &with(&sound(), balance(9999, 2, &[]))), Decision::WriteBack);
+    // 1,184 of two captures (1,684) are folded, so 1 more in the restored balance is wrong.
+    let wrong = with(&sound(), balance(1185, 2, &[]));
+    assert!(refused(&only(&wrong, &without(&sound(), "USD"))).contains("the journal has -1 more USD"));
+    // A first fold requires that no fold is counted, so it would not see this balance.
+    let unfolded = [&capture("two", 500)[..], &[balance(0, 0, &[])]].concat();
+    assert_eq!(refused(&only(&unfolded, &without(&unfolded, "USD"))), "the restored balance can't be read");
     // Folded from nothing after it was lost: the restored balance would lose that fold.
     let [entry, _] = capture("three", 70);
     let again = with(&with(&without(&sound(), "USD"), entry), balance(570, 1, &["two", "three"]));
     let (decisions, _) = decided(&sound(), &again);
     let balance = decisions.iter().find(|(key, _)| key.ends_with(" USD")).unwrap().1;
     refused(balance);
+}
+
+#[test]
+fn a_balance_that_exists_is_never_replaced() {
+    // A fold may have read it: with movements in `folding` or without, at the restored count of folds or below.
+    for (folding, seq) in [(&[][..], 2), (&["two"][..], 2), (&[][..], 1)] {
+        let (decisions, disagreements) = decided(&sound(), &with(&sound(), balance(9999, seq, folding)));
+        assert!(refused(&decisions[&format!("{}#balances USD", tenant())]).contains("it exists"), "{decisions:?}");
+        // The books are judged with the balance as it stays.
+        assert_eq!(disagreements.len(), 1);
+    }
+}
+
+#[test]
+fn an_entry_is_written_back_only_if_the_books_then_agree() {
+    // Without the entry the books lack 1,184. With it they have what they had; but the balance is wrong by 1.
+    let lost = with(&without(&sound(), &entry_id("one")), balance(1185, 3, &[]));
+    let (decisions, _) = decided(&sound(), &lost);
+    let entry = decisions.iter().find(|(key, _)| key.contains("#journal")).unwrap().1;
+    assert!(refused(entry).contains("the journal has -1 more USD"), "{entry:?}");
+}
+
+#[test]
+fn only_1_writes() {
+    for (value, expected) in [(None, false), (Some(""), false), (Some("0"), false), (Some("1"), true)] {
+        assert_eq!(super::asks_to_write(value.map(str::to_owned)).unwrap(), expected);
+    }
+    for wrong in ["no", "false", "true", "yes", "2", "01", " 1"] {
+        let error = super::asks_to_write(Some(wrong.to_owned())).unwrap_err();
+        assert_eq!(error.to_string(), format!("WRITE must be 1 to write, or 0 or empty, and not {wrong:?}."));
+    }
 }
 
 #[test]
@@ -277,13 +313,20 @@ fn a_revoked_key_is_never_taken_back() {
         whole.as_object_mut().unwrap().extend(attributes.as_object().unwrap().clone());
         item(&format!("{merchant}#keys"), &id, whole)
     };
-    let revoked = json!({"revocation": {"revoked_at": "2026-02-01T00:00:00.000Z"}});
+    let revoked =
+        json!({"revocation": {"revoked_at": "2026-02-01T00:00:00.000Z"}, "revoked_by": "arn:aws:iam::1:user/a"});
     let restored = [by_hash(json!({})), by_id(json!({}))];
     // Revoked since: both items, or only one item is left.
     let (decisions, _) = decided(&restored, &[by_hash(revoked.clone()), by_id(revoked.clone())]);
     assert!(decisions.values().all(moved_on), "{decisions:?}");
     let (decisions, _) = decided(&restored, &[by_id(revoked.clone())]);
     assert!(refused(&decisions["key#00 key"]).contains("may have been revoked"), "{decisions:?}");
+    // Revoked since and damaged too: restored, it would be valid again.
+    let damaged = json!({"revocation": revoked["revocation"], "revoked_by": "arn:aws:iam::1:user/a", "scopes": ["x"]});
+    for other in [by_id(revoked.clone()), by_id(json!({}))] {
+        let (decisions, _) = decided(&restored, &[by_hash(damaged.clone()), other]);
+        assert!(refused(&decisions["key#00 key"]).contains("issue a new key"), "{decisions:?}");
+    }
     // The other item proves that it was not revoked.
     assert_eq!(only(&restored, &[by_id(json!({}))]), Decision::WriteBack);
     assert_eq!(only(&restored, &[by_hash(json!({}))]), Decision::WriteBack);
@@ -297,18 +340,23 @@ fn a_revoked_key_is_never_taken_back() {
 }
 
 #[test]
-fn a_deleted_endpoint_stays_deleted_and_the_count_counts() {
+fn an_endpoint_is_never_written_back_and_the_count_counts() {
     let (pk, id) = (format!("{}#webhooks", tenant()), EndpointId::derive(&["w"]).to_string());
-    let endpoint = item(&pk, &id, json!({"status": "enabled", "version": 1}));
+    let attributes = |url: &str, status: &str| json!({"url": url, "status": status, "version": 1});
+    let endpoint = item(&pk, &id, attributes("https://a.test", "enabled"));
     let count = |endpoints: i64| item(&pk, "count", json!({"endpoints": endpoints, "enabled": endpoints}));
     let restored = [endpoint.clone(), count(1)];
     let deleted = [item(&pk, &format!("gone#{id}"), json!({})), count(0)];
     let (decisions, _) = decided(&restored, &deleted);
     assert!(decisions.values().all(moved_on), "{decisions:?}");
-    // Without a tombstone it was lost, and the count is right.
-    assert_eq!(only(&restored, &[count(1)]), Decision::WriteBack);
+    // Without a tombstone: it was lost, or deleted more than 30 days ago.
+    assert_eq!(refused(&only(&restored, &[count(1)])), "its merchant creates or changes it again");
+    for live in [attributes("https://b.test", "enabled"), attributes("https://a.test", "disabled")] {
+        let decision = only(std::slice::from_ref(&endpoint), &[item(&pk, &id, live)]);
+        assert_eq!(refused(&decision), "its merchant creates or changes it again");
+    }
     let (decisions, _) = decided(&restored, &[]);
-    assert!(decisions.values().all(|decision| *decision == Decision::WriteBack), "{decisions:?}");
+    assert!(refused(&decisions[&format!("{pk} count")]).contains("0 endpoints, 0 of them enabled"), "{decisions:?}");
     assert_eq!(only(&restored, &[endpoint.clone(), count(7)]), Decision::WriteBack);
     let second = item(&pk, &EndpointId::derive(&["v"]).to_string(), json!({"status": "disabled"}));
     assert!(refused(&only(&restored, &[endpoint, second, count(7)])).contains("2 endpoints, 1 of them enabled"));
