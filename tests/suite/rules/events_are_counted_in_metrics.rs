@@ -71,7 +71,14 @@ fn is_gauge(metric: &str) -> bool {
 
 /// The gauges that a sweep sets now, which must succeed.
 async fn gauges(stack: &Stack) -> BTreeMap<String, u64> {
+    let counted = || lines(stack, "enqueue-due").iter().filter(|line| line.contains_key("_aws")).count();
+    let before = counted();
     stack.invoke("enqueue-due", &event::tick()).await.unwrap();
+    // The line may come later than the response.
+    eventually("the sweep has printed its gauges", Deadline::SOON, async || {
+        if counted() > before { Ok(()) } else { Err(before) }
+    })
+    .await;
     last_gauges(stack)
 }
 
