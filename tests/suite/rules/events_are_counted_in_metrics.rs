@@ -76,7 +76,7 @@ async fn gauges(stack: &Stack) -> BTreeMap<String, u64> {
     stack.invoke("enqueue-due", &event::tick()).await.unwrap();
     // The line may come later than the response.
     eventually("the sweep has printed its gauges", Deadline::SOON, async || {
-        if counted() > before { Ok(()) } else { Err(before) }
+        if counted() > before { Ok(()) } else { Err(format!("{before} lines")) }
     })
     .await;
     last_gauges(stack)
