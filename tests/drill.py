@@ -68,7 +68,7 @@ def items(**filters):
 
 
 def all_folded():
-    """Waits until the balance has all movements, so that nobody writes to the items that are damaged next."""
+    """Waits until the balance has all movements, so that no function writes to the items that are damaged next."""
 
     def look():
         folding = {key for item in items(FilterExpression=Attr("folding").exists()) for key in item["folding"]}

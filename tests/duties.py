@@ -23,7 +23,7 @@ MAY = {
     "Revoke": ["RevokeApiKey", *LISTS],
     "Read": LISTS,
 }
-# Others that nobody may invoke by hand, whatever the duty.
+# Functions that no duty allows.
 NOBODYS = ["EnqueueDue", "CreatePayment"]
 DENIED = ("AccessDenied", "AccessDeniedException")
 

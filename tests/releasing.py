@@ -199,7 +199,7 @@ def forward_works(small):
 def three_releases_stay(small):
     done(small.deploy("1.0.4+eee", setting="b"))
     small.shows((7, [2, 5, 7]), (5, [1, 3, 5]))
-    # Nobody deletes what an alias points at.
+    # A version that an alias points at is not deleted.
     boto3.client("lambda").create_alias(FunctionName="small-one", Name="kept", FunctionVersion="2")
     done(small.deploy("1.0.5+fff", setting="b"))
     small.shows((8, [2, 5, 7, 8]), (6, [3, 5, 6]))

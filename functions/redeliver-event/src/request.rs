@@ -25,13 +25,8 @@ impl OperatorRequest for RedeliverEvent {
     fn read(fields: &mut Fields) -> Option<RedeliverEvent> {
         let merchant = fields.merchant("merchant");
         let mode = fields.parsed("mode", "must be \"test\" or \"live\"", Mode::parse);
-        let event = fields.optional_parsed("event", "must be the id of an event, evt_ and 26 characters", |id| {
-            EventId::parse(id).ok()
-        });
-        let endpoint =
-            fields.optional_parsed("endpoint", "must be the id of a webhook endpoint, we_ and 26 characters", |id| {
-                EndpointId::parse(id).ok()
-            });
+        let event: Option<EventId> = fields.optional_id("event", "the id of an event");
+        let endpoint: Option<EndpointId> = fields.optional_id("endpoint", "the id of a webhook endpoint");
         let since = fields.optional_time("since");
         let which = match (event, endpoint, since) {
             (Some(event), endpoint, None) => Some(Which::Event(event, endpoint)),

@@ -42,8 +42,7 @@ pub struct RevokeApiKey {
 impl OperatorRequest for RevokeApiKey {
     fn read(fields: &mut Fields) -> Option<RevokeApiKey> {
         let merchant = fields.merchant("merchant");
-        let key =
-            fields.parsed("key", "must be the id of an API key, key_ and 26 characters", |id| ApiKeyId::parse(id).ok());
+        let key = fields.id("key", "the id of an API key");
         let at = fields.optional_time("at");
         Some(RevokeApiKey { merchant: merchant?, key: key?, at })
     }

@@ -73,8 +73,8 @@ impl Role {
         Self { name: name.to_owned(), statements: Vec::new() }
     }
 
-    /// The first statement that allows this access. Statements do not add up: one of them must have patterns for all
-    /// keys.
+    /// The first statement that allows this access. Statements do not add up: all keys must match
+    /// patterns of the same statement.
     pub fn allows(&self, access: &Access) -> Option<Allowed<'_>> {
         self.statements.iter().enumerate().find_map(|(statement, each)| {
             let (action, resource) = each.allows(access)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 use spillway_domain::card::holds_card_number;
-use spillway_domain::id::MerchantId;
+use spillway_domain::id::{Id, Kind, MerchantId};
 use spillway_domain::money::AMOUNT_MAX;
 use spillway_domain::time::Timestamp;
 
@@ -124,9 +124,19 @@ impl Fields {
         self.checked_word(name, value, expected, parse)
     }
 
+    /// A required id. `what`: the id in words, for the fault.
+    pub fn id<K: Kind>(&mut self, name: &str, what: &str) -> Option<Id<K>> {
+        self.parsed(name, &id_expected::<K>(what), |id| Id::parse(id).ok())
+    }
+
+    /// An optional id, see [`Fields::id`]. It may be missing or null.
+    pub fn optional_id<K: Kind>(&mut self, name: &str, what: &str) -> Option<Id<K>> {
+        self.optional_parsed(name, &id_expected::<K>(what), |id| Id::parse(id).ok())
+    }
+
     /// A required id of a merchant.
     pub fn merchant(&mut self, name: &str) -> Option<MerchantId> {
-        self.parsed(name, "must be a merchant's id, mer_ and 26 characters", |id| MerchantId::parse(id).ok())
+        self.id(name, "a merchant's id")
     }
 
     /// An optional time. It may be missing or null.
@@ -377,6 +387,10 @@ fn find_card_numbers<'body>(value: &'body Json, path: &mut Vec<Step<&'body str>>
         }
         _ => {}
     }
+}
+
+fn id_expected<K: Kind>(what: &str) -> String {
+    format!("must be {what}, {} and 26 characters", K::PREFIX)
 }
 
 #[cfg(test)]

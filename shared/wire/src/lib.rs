@@ -3,6 +3,7 @@
 
 mod caller;
 pub mod contract;
+mod cursor;
 mod faults;
 mod fields;
 mod json;

@@ -1,10 +1,12 @@
 //! A stack of one's own: the dev runner with its stores, queues and functions on a fresh folder.
 
 pub mod cargo_lambda;
+mod folder;
 pub mod functions;
 pub mod make;
 pub mod metrics;
 pub mod options;
+mod port;
 pub mod process;
 pub mod refusal;
 pub mod running;
@@ -13,12 +15,9 @@ pub mod units;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::ErrorKind;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
@@ -29,7 +28,11 @@ use crate::client;
 use crate::store_proxy::StoreProxy;
 use crate::table::Table;
 
+pub(crate) use folder::{binaries, fresh_folder};
+use folder::{log_path, log_tail};
 use options::{Functions, Options};
+pub(crate) use port::free_port;
+use port::port_was_taken;
 use process::Process;
 use running::RunningStack;
 use template::Template;
@@ -37,7 +40,6 @@ use template::Template;
 const RUNNER: &str = "spillway-local";
 /// Creates the merchant and the key that the stack starts with.
 const SETUP: &str = "spillway-sandbox";
-const LOG_TAIL_LINES: usize = 60;
 
 /// A running stack. It ends when it is dropped.
 pub struct Stack {
@@ -49,7 +51,7 @@ pub struct Stack {
     store_proxy: Option<StoreProxy>,
 }
 
-/// What can be done with every stack; here, what can only be done with one's own, and what fails the test.
+/// [`RunningStack`] has what works with every stack. This type adds what only its owner may do.
 impl Deref for Stack {
     type Target = RunningStack;
 
@@ -101,8 +103,8 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Waits until the stack is ready, or gives the log of a runner that has ended. Once it may find that another has
-    /// taken the port that was free.
+    /// Waits until the stack is ready. Errors with the end of the log if the runner has ended. If another program has
+    /// taken the port meanwhile, it tries another port once.
     async fn be_ready(&mut self) -> Result<(), String> {
         let mut ready = self.ready().await;
         if self.store_proxy.is_some() && ready.as_ref().is_err_and(|log| port_was_taken(log)) {
@@ -114,7 +116,7 @@ impl Stack {
         Ok(())
     }
 
-    /// What `dev.json` says, or the log of a runner that has ended. A machine with little to give takes long for it.
+    /// The content of `dev.json`. Errors with the end of the log if the runner has ended. A busy machine needs long.
     async fn ready(&mut self) -> Result<Value, String> {
         let path = self.data.join("dev.json");
         let runner = &mut self.runner;
@@ -129,7 +131,7 @@ impl Stack {
         .await
     }
 
-    /// As if a webhook endpoint of the merchant had failed for so many seconds.
+    /// Makes a webhook endpoint of the merchant look as if it had failed for this many seconds.
     pub async fn fails_since(&self, merchant: &Merchant, endpoint: &str, seconds: i64) {
         let key = json!({"pk": {"S": format!("{}#webhooks", merchant.tenant())}, "sk": {"S": endpoint}});
         let since = json!({":since": {"S": in_seconds(-seconds)}});
@@ -138,7 +140,7 @@ impl Stack {
         self.table().call("UpdateItem", update).await;
     }
 
-    /// SIGKILL to the runner, and waits until all that it started has ended too.
+    /// Kills the runner by SIGKILL, and waits until all processes that it started have ended too.
     pub async fn kill(&mut self) {
         let started = process::descendants(self.runner.id());
         self.runner.kill().unwrap();
@@ -146,8 +148,8 @@ impl Stack {
         all_end(&started).await;
     }
 
-    /// A signal to the runner as from a terminal or a supervisor ("INT", "TERM"); waits until it and all that it
-    /// started have ended, and gives its exit code.
+    /// Sends the runner a signal, as a terminal or a supervisor does ("INT", "TERM"). Waits until it and all processes
+    /// that it started have ended, and returns its exit code.
     pub async fn end_by(&mut self, signal: &str) -> Option<i32> {
         let started = process::descendants(self.runner.id());
         assert!(process::signal(self.runner.id(), signal));
@@ -164,8 +166,8 @@ impl Stack {
         self.start_again().await.unwrap_or_else(|log| panic!("the runner ended:\n{log}"));
     }
 
-    /// The same for a tool, with no faults of the store meanwhile: a runner that starts gives up after a few, as it
-    /// should. `Err` is the end of the log of a runner that has ended.
+    /// The same for a tool. The store has no faults meanwhile, because a runner that starts gives up after a few of them.
+    /// `Err` is the end of the log of a runner that has ended.
     pub async fn try_restart(&mut self) -> Result<(), String> {
         let calm = |stack: &Stack, calm| stack.store_proxy.iter().for_each(|proxy| proxy.set_calm(calm));
         calm(self, true);
@@ -180,7 +182,7 @@ impl Stack {
         self.be_ready().await
     }
 
-    /// Deletes all messages, as if the queues' file were lost; only while the stack is dead.
+    /// Deletes all messages, as if the queues' file were lost. Call it only while the stack is dead.
     pub fn delete_queues(&self) {
         for name in ["queues.db", "queues.db-wal", "queues.db-shm"] {
             let path = self.data.join("state").join(name);
@@ -200,7 +202,7 @@ impl Stack {
         self.environment.insert(name.to_owned(), value.to_string());
     }
 
-    /// Where the runner's program lies.
+    /// The path of the runner's program.
     pub fn runner() -> PathBuf {
         binaries().join(RUNNER)
     }
@@ -210,7 +212,7 @@ impl Stack {
         &self.data
     }
 
-    /// All that the runner and the functions have printed.
+    /// Everything that the runner and the functions have printed.
     pub fn log(&self) -> String {
         fs::read_to_string(log_path(&self.data)).unwrap()
     }
@@ -271,12 +273,12 @@ impl Stack {
         self.described("dynamodb_url")
     }
 
-    /// The way to the store, when the stack was started with one that can fail.
+    /// The proxy before the store, if the stack was started with one.
     pub fn store_proxy(&self) -> &StoreProxy {
         self.store_proxy.as_ref().expect("started with Options::store_proxy")
     }
 
-    /// The table by the way that can fail, as the functions see it.
+    /// The table behind the proxy, as the functions see it.
     pub fn proxied_table(&self) -> Table {
         Table::new(&client::http(), &self.store_proxy().url(), self.described("table"))
     }
@@ -287,8 +289,8 @@ impl Stack {
         all.iter().filter(|process| process.program == name).map(|process| process.pid).collect()
     }
 
-    /// SIGKILL to every process of the function `name`, and waits until they have ended: one that is still dying could
-    /// be given the next call. How many there were.
+    /// Kills every process of the function `name` by SIGKILL, and waits until they have ended: one that is still dying
+    /// could get the next call. Returns their number.
     pub async fn kill_function(&self, name: &str) -> usize {
         let mut all = process::descendants(self.runner.id());
         all.retain(|process| process.program == name && process::signal(process.pid, "KILL"));
@@ -327,24 +329,6 @@ fn spawn(binaries: &Path, data: &Path, environment: &BTreeMap<String, String>) -
     command.spawn().unwrap()
 }
 
-/// The folder of the runner and the functions, `target/<profile>`: that of a tool's own executable, above that of a
-/// test's.
-pub(crate) fn binaries() -> PathBuf {
-    let executable = std::env::current_exe().unwrap();
-    let folder = executable.parent().unwrap();
-    if folder.ends_with("deps") { folder.parent().unwrap().to_owned() } else { folder.to_owned() }
-}
-
-pub(crate) fn fresh_folder(binaries: &Path) -> PathBuf {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = NEXT.fetch_add(1, Ordering::Relaxed);
-    let folder = binaries.join("stacks").join(format!("{}-{number}", std::process::id()));
-    // Left over from a process that had this id before.
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).unwrap();
-    folder
-}
-
 /// The template that the options ask for, if it is not the system's own.
 fn template(options: &Options) -> Option<Template> {
     let own = Template::read();
@@ -374,32 +358,4 @@ async fn proxied(environment: &mut BTreeMap<String, String>) -> StoreProxy {
     environment.insert("DYNAMODB_PORT".to_owned(), port.to_string());
     environment.insert("STORE_URL".to_owned(), proxy.url());
     proxy
-}
-
-fn port_was_taken(log: &str) -> bool {
-    log.lines().last().is_some_and(|line| line.contains("port ") && (line.contains("taken") || line.contains("in use")))
-}
-
-/// Ports that the system gives to nobody by itself, so that nobody takes one of them while a stack is dead.
-const PORTS: Range<u16> = 20_000..30_000;
-
-/// A port that is free on both loopback addresses, for what has to be found again at the same one.
-pub(crate) fn free_port() -> u16 {
-    let taken = |address: IpAddr, port: u16| {
-        // A machine may have no IPv6, where a port is no less free.
-        TcpListener::bind((address, port)).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)
-    };
-    let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
-    let mut ports = std::iter::repeat_with(|| fastrand::u16(PORTS));
-    ports.find(|port| !loopback.iter().any(|address| taken(*address, *port))).expect("ports without end")
-}
-
-fn log_path(data: &Path) -> PathBuf {
-    data.join("dev.log")
-}
-
-fn log_tail(data: &Path) -> String {
-    let log = fs::read_to_string(log_path(data)).unwrap_or_default();
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(LOG_TAIL_LINES)..].join("\n")
 }
