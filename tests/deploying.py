@@ -7,16 +7,14 @@ processor. AWS's own variables name the emulator; nothing here has a terminal. T
 import os
 import pathlib
 import shutil
-import subprocess
 import sys
 
 import boto3
 from samcli.cli.types import CfnParameterOverridesType
 from samcli.yamlhelper import yaml_parse
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-REGION = os.environ["AWS_REGION"]
-SAM = pathlib.Path(sys.executable).with_name("sam")
+from emulated import REGION, ROOT, SAM, done, run, stack
+
 # What the ELF header calls the processor: ELF for the Arm 64-bit Architecture, "ELF header".
 ELF_AARCH64 = 183
 # macOS's realpath knows no options.
@@ -24,22 +22,6 @@ REALPATH = """#!/bin/sh
 case $1 in -*) echo "realpath: illegal option" >&2; exit 1 ;; esac
 exec /usr/bin/realpath "$1"
 """
-
-
-def run(command, answers="", cwd=ROOT, **env):
-    """Runs it without a terminal. None takes a variable away."""
-    env = {name: value for name, value in (os.environ | env).items() if value is not None}
-    ran = {"input": answers, "text": True, "capture_output": True, "start_new_session": True}
-    return subprocess.run(command, cwd=cwd, env=env, **ran)
-
-
-def done(ran):
-    assert ran.returncode == 0, f"{ran.args} failed:\n{ran.stdout[-2000:]}\n{ran.stderr[-2000:]}"
-    return ran.stdout + ran.stderr
-
-
-def stack(name):
-    return boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
 
 
 def parameters(name):

@@ -16,35 +16,21 @@ import os
 import pathlib
 import sys
 import urllib.error
-import urllib.request
 
 import boto3
 from boto3.dynamodb.conditions import Attr
-from upgrade import eventually
+
+from emulated import call, eventually
 
 RESTORED = "spillway-restored"
 
 
-def call(path, key=None, body=None):
-    headers = {
-        "Authorization": f"Bearer {os.environ['KEY']}",
-        "x-api-key": os.environ["PLAN_KEY"],
-        "Content-Type": "application/json",
-    }
-    if key:
-        headers["Idempotency-Key"] = key
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(os.environ["URL"] + path, data=data, headers=headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
-
-
 def pay(key, token="tok_visa"):
-    return call("/payments", key, {"amount": 1250, "currency": "USD", "token": token})["id"]
+    return call("/payments", {"amount": 1250, "currency": "USD", "token": token}, Idempotency_Key=key)["id"]
 
 
 def refund(key, payment):
-    return call(f"/payments/{payment}/refunds", key, {"amount": 250})["id"]
+    return call(f"/payments/{payment}/refunds", {"amount": 250}, Idempotency_Key=key)["id"]
 
 
 def settled(path):
@@ -87,7 +73,7 @@ def objects(then):
 def write(then):
     # Nothing listens there: deliveries fail and stay pending.
     hook = {"url": "http://127.0.0.1:9/hook", "event_types": ["*"]}
-    endpoint = call("/webhook-endpoints", "endpoint", hook)["id"]
+    endpoint = call("/webhook-endpoints", hook, Idempotency_Key="endpoint")["id"]
     payments = [pay(f"order-{number}") for number in range(6)]
     for payment in payments:
         assert settled(f"/payments/{payment}")["status"] == "succeeded"

@@ -13,7 +13,8 @@ import sys
 import boto3
 from botocore.exceptions import ClientError
 
-from deploying import ROOT, done, parameters, run, stack
+from deploying import parameters
+from emulated import ROOT, done, run, stack
 
 BUCKET = "spillway-packages"
 ISSUER = "https://token.actions.githubusercontent.com"

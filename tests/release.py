@@ -9,22 +9,20 @@ of their payments, reads with all their API keys. At the end the oracle checks t
 """
 
 import collections
-import http.server
 import json
 import os
 import pathlib
 import re
 import subprocess
 import sys
-import threading
 
 import boto3
 from samcli.yamlhelper import yaml_dump, yaml_parse
 
 import upgrade
-from deploying import REGION, ROOT, SAM, MakeDeploy, done, run
+from deploying import MakeDeploy
+from emulated import ROOT, SAM, Receiver, call, done, eventually, run
 from releasing import rollback
-from upgrade import call, eventually
 
 ENDPOINT = os.environ["AWS_ENDPOINT_URL"]
 # events/create-merchant/acme.json: 290 basis points of 1250 are 36.25, and 30.
@@ -66,26 +64,6 @@ def build_before(data, architecture):
     (built / "template.yaml").write_text(yaml_dump(template), encoding="utf-8")
     done(run([sys.executable, "infra/deploy/stamp.py", built / "template.yaml"], RELEASE="before"))
     return sources, built
-
-
-class Receiver(http.server.ThreadingHTTPServer):
-    """A merchant's server: keeps the events that arrive, by the id of their object."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.events = collections.defaultdict(set)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_POST(self):
-        event = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.events[event["data"]["id"]].add(event["type"])
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
 
 
 class Deployment:
@@ -216,7 +194,7 @@ def both_work(data, architecture):
         print(f"{name}: {len(merchant.payments)} payments and {len(merchant.refunds)} refunds read as they must")
 
     merchant.issue_key("endpoint")
-    hook = {"url": f"http://127.0.0.1:{receiver.server_port}/", "event_types": ["payment.*", "refund.*"]}
+    hook = {"url": receiver.url, "event_types": ["payment.*", "refund.*"]}
     endpoint = call("/webhook-endpoints", hook)["id"]
     del merchant.keys["endpoint"]
     before = deployment.live()

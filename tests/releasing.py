@@ -14,8 +14,8 @@ import sys
 import boto3
 from samcli.yamlhelper import yaml_dump
 
-from deploying import REGION, ROOT, MakeDeploy, done, run, stack
-from upgrade import eventually
+from deploying import MakeDeploy
+from emulated import REGION, ROOT, done, eventually, run, stack
 
 RELEASES = "infra/deploy/releases.py"
 

@@ -3,46 +3,15 @@
 URL, KEY and PLAN_KEY say how to call the API; AWS's own variables name the emulator.
 """
 
-import http.server
 import json
 import os
 import subprocess
 import sys
-import threading
-import urllib.request
-import uuid
-from pathlib import Path
 
-from upgrade import eventually
+from emulated import ROOT, Receiver, answer, call, eventually
 
-ROOT = Path(__file__).resolve().parent.parent
 # Each function that works on a payment with a webhook.
 FUNCTIONS = {"create-payment", "dispatch-changes", "call-processor", "fold-balance", "deliver-webhook"}
-
-
-class Accepts(http.server.BaseHTTPRequestHandler):
-    """A merchant's server that accepts every webhook."""
-
-    def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_):
-        pass
-
-
-def create(path, body):
-    """The answer to a request that creates something, and the id of the request."""
-    headers = {
-        "Authorization": f"Bearer {os.environ['KEY']}",
-        "x-api-key": os.environ["PLAN_KEY"],
-        "Content-Type": "application/json",
-        "Idempotency-Key": str(uuid.uuid4()),
-    }
-    request = urllib.request.Request(os.environ["URL"] + path, data=json.dumps(body).encode(), headers=headers)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer), answer.headers["Request-Id"]
 
 
 def trace(item, **variables):
@@ -57,11 +26,9 @@ def trace(item, **variables):
 
 
 def main():
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Accepts)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/hook"
-    endpoint, _ = create("/webhook-endpoints", {"url": url, "event_types": ["payment.*"]})
-    payment, request = create("/payments", {"amount": 1250, "currency": "USD", "token": "tok_visa"})
+    endpoint = call("/webhook-endpoints", {"url": Receiver().url, "event_types": ["payment.*"]})
+    payment, headers = answer("/payments", {"amount": 1250, "currency": "USD", "token": "tok_visa"})
+    request = headers["Request-Id"]
 
     def followed():
         ran = trace(payment["id"], JSON="1")

@@ -1,45 +1,18 @@
 """What an upgrade and a deletion of the deployed stack must leave as it was.
 
 Usage: upgrade.py before|after|one|deleted FILE. `before` makes a payment and keeps what is read then in FILE; `after`,
-`one` (after a change of FoldDelaySeconds alone) and `deleted` hold against that. URL, KEY and PLAN_KEY say how to call the API; AWS's own variables name the emulator.
+`one` (after a change of FoldDelaySeconds alone) and `deleted` compare with that.
 """
 
 import json
-import os
 import pathlib
 import sys
-import time
-import urllib.request
-import uuid
 
 import boto3
 
-DEADLINE_SECONDS = 60
+from emulated import call, eventually
+
 STACK = "spillway"
-
-
-def call(path, body=None, method=None, **headers):
-    headers = {
-        "Authorization": f"Bearer {os.environ['KEY']}",
-        "x-api-key": os.environ["PLAN_KEY"],
-        "Content-Type": "application/json",
-        "Idempotency-Key": str(uuid.uuid4()),
-    } | {name.replace("_", "-"): value for name, value in headers.items()}
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(os.environ["URL"] + path, data=data, headers=headers, method=method)
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.load(answer)
-
-
-def eventually(what, look):
-    """Looks again and again until it is so, and fails with what it saw last."""
-    until = time.monotonic() + DEADLINE_SECONDS
-    while True:
-        done, seen = look()
-        if done:
-            return seen
-        if time.monotonic() > until:
-            sys.exit(f"After {DEADLINE_SECONDS} s it is not so: {what}. Last seen: {seen}")
 
 
 def live_versions():
