@@ -39,14 +39,14 @@ as_text!(Verb);
 
 /// The rules of one verb.
 pub struct VerbRules {
-    /// Whether a look-up comes before each call. For `Undo` it looks for the charge: only if it finds one is the undo
-    /// called.
+    /// Whether a look-up comes before each call. For `Undo`, the look-up is for the charge. The undo is called only if
+    /// the charge is found.
     pub looks_first: bool,
     /// The consequence if a look-up finds nothing.
     absence: Absence,
     /// Whether a refusal ends the operation. If not, the operation is repeated until it is done.
     may_be_refused: bool,
-    /// Whether the change after success needs the terms of a capture.
+    /// Whether the change after success needs the merchant's price and settlement delay.
     pub is_priced: bool,
 }
 
@@ -104,7 +104,7 @@ pub struct Operation {
 /// The card token or the charge that an operation uses. It must not be logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// The processor's token of the card to charge.
+    /// The processor's token of a card: of the card to charge, or of the charge to undo.
     Token(String),
     /// The processor's reference of the charge to give back.
     Charge(String),
@@ -137,7 +137,7 @@ pub struct UnknownOutcomePolicy {
     pub repeatable_for_ms: i64,
     /// The least time, in milliseconds, between the two look-ups that must both find nothing.
     pub absent_again_ms: i64,
-    /// How long, in milliseconds, after a payment failed as never done the last look-up comes.
+    /// Milliseconds from the failure of a payment whose charge was never found to its last look-up.
     pub last_look_ms: i64,
 }
 
@@ -223,9 +223,9 @@ pub enum Conclusion {
 }
 
 impl Conclusion {
-    /// What is left to store after another write changed the object during the step, often a write of another copy of
-    /// the message. None if nothing is left. `before`: the progress before the step. `stored_now`: the progress in the
-    /// changed object.
+    /// Another write may change the object during the step, often because the message was delivered twice. Then this is
+    /// what is still to be stored. None if nothing is. `before`: the progress before the step. `stored_now`: the
+    /// progress in the changed object.
     pub fn carried_over(&self, before: &Progress, stored_now: &Progress) -> Option<Conclusion> {
         match self {
             _ if before == stored_now => Some(self.clone()),
@@ -331,8 +331,8 @@ impl Progress {
         let index = usize::try_from(self.tries).unwrap_or(usize::MAX).min(policy.waits_s.len().saturating_sub(1));
         let wait_ms = i64::from(policy.waits_s.get(index).copied().unwrap_or(1)) * 1000;
         let spread_wait_ms = wait_ms - wait_ms / 5 + wait_ms / 5 * i64::from(spread.min(1000)) / 1000;
-        // In the first 23/24 of the key's life no wait may pass the end of that part. So one call is planned for the
-        // last 1/24, before the processor deletes the key. (With 23 hours: at about 22 hours.)
+        // A wait that begins before 23/24 of the key's life is cut to end at 23/24. So one more call is made before the
+        // processor deletes the key. (With 23 hours: at about 22 hours.)
         let planned_call_at = self.since.plus_millis(policy.repeatable_for_ms - policy.repeatable_for_ms / 24);
         let next_at = match now.plus_millis(spread_wait_ms) {
             _ if absent && self.absent_since.is_none() => now.plus_millis(policy.absent_again_ms),

@@ -1,7 +1,7 @@
 //! The sandbox processor. Its answer to a charge depends on the token and on the number of calls with the same
-//! idempotency key. Its answer to a refund depends on the prefix of the charge's reference. A call moves the money
-//! again if the last move with its key is older than `repeatable_for_ms`. The sandbox stores its calls in its own items
-//! of the table.
+//! idempotency key. Its answer to a refund depends on the prefix of the charge's reference. A charge or refund moves
+//! the money again if the last move with its key is older than `repeatable_for_ms`. An undo is only counted. The
+//! sandbox stores its calls in its own items of the table.
 
 use std::time::Duration;
 
@@ -87,7 +87,7 @@ impl Sandbox {
         Sandbox { repeatable_for_ms, store, sleep: effects.sleep.clone(), now: effects.now.clone() }
     }
 
-    /// Does the operation and returns the answer.
+    /// Does or counts the operation, and returns the answer.
     pub(super) async fn call(&self, operation: &Operation) -> Answer {
         let answer = match operation.verb {
             Verb::Authorize => self.authorize(operation).await,

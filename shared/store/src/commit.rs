@@ -4,8 +4,8 @@
 //! A single write is a plain call, several writes are a transaction. The SDK repeats a call whose reply was lost. A
 //! transaction carries a token by which DynamoDB recognizes the repetition. A plain call stores a random `writer` in
 //! the item: if a condition fails and the item has this `writer`, the write had succeeded. An edit that
-//! adds to a number also requires that the item does not have this call's `writer` yet. So a repetition fails instead
-//! of adding twice.
+//! adds to a number also requires that the item does not have this call's `writer` yet. So the condition of a
+//! repetition fails, nothing is added twice, and by the rule before the call counts as done.
 
 use std::time::Duration;
 
@@ -86,8 +86,8 @@ impl<'a, R> Commit<'a, R> {
         })
     }
 
-    /// Adds a put of an item whose key is derived from another item of this commit. That item is new or changes its
-    /// version, so the key is always free. If it is taken, the data is corrupt: an error, not a refusal.
+    /// Adds a put of an item whose key contains the id and version of another item of this commit. That item is new or
+    /// gets a new version, so the key is always free. If it is taken, the data is corrupt: an error, not a refusal.
     pub(super) fn follow(self, item: Item) -> Result<Commit<'a, R>, StoreError> {
         let named = TableKey::of(&item).map(|key| format!("{} {}", key.pk, key.sk)).unwrap_or_default();
         self.create(item, move |_, _| Err(StoreError::Corrupt(format!("{named} is there already"))))
@@ -185,8 +185,9 @@ impl Store {
         let written = match action {
             Action::Put(item) => self.put(item, tests).await,
             Action::Edit(edit) => self.update(&key, edit, tests, ReturnValue::None).await.map(drop),
-            // As a plain call, a deletion leaves no item whose `writer` would show that a repetition had succeeded
-            // before. A check writes nothing. Beside another write, they are part of a transaction, which has a token.
+            // After a plain deletion no item is left, so a repetition could not see by its `writer` that the first try
+            // had succeeded. A check writes nothing. Beside another write, they are part of a transaction, which has a
+            // token.
             Action::Delete | Action::Check => {
                 return Err(StoreError::Refused("a deletion or check without another write".to_owned()));
             }
@@ -282,7 +283,7 @@ impl Store {
                 .with_max_attempts(CONTENDED_ATTEMPTS_MAX)
                 .with_initial_backoff(Duration::from_millis(25))
                 .with_max_backoff(CONTENDED_BACKOFF_MAX);
-            // 8 s with the default deadline of 3 s, and never more, because the function itself has 10 s.
+            // 8 s with the default deadline of 3 s, and never more, because most functions have 10 s.
             let timeouts = TimeoutConfig::builder()
                 .operation_timeout((self.deadline * 8 / 3).min(CONTENDED_DEADLINE_MAX))
                 .operation_attempt_timeout(self.deadline / 3)
@@ -300,7 +301,7 @@ impl Store {
         })
     }
 
-    /// Returns the action of a transaction for a write.
+    /// Returns the write as an entry of a DynamoDB transaction.
     fn action(&self, key: &TableKey, action: Action, tests: Vec<Test>) -> Result<TransactWriteItem, StoreError> {
         let mut expression = Expression::default();
         let condition = expression.condition(tests);

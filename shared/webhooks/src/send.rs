@@ -45,7 +45,8 @@ impl Sender {
         &self, endpoint: &WebhookEndpoint, webhook_id: &str, signed: &Signed, body: String, now: Timestamp,
     ) -> Result<Attempt, NoClient> {
         let loopback = self.loopback_in_test && endpoint.meta.owner.mode == Mode::Test;
-        // The address is checked again, because the setting may have changed, and a numeric address is never resolved.
+        // The address is checked again for two reasons: the setting may have changed, and a numeric address is not
+        // resolved, so the check after resolution does not see it.
         let Ok(url) = check_url(&endpoint.url, loopback) else {
             return Ok(Attempt::Unreachable("address not allowed"));
         };

@@ -38,8 +38,8 @@ pub enum WorkError {
     /// No work is known for an item with this key.
     #[error("no work is known for this key")]
     UnknownKey,
-    /// A rule of the domain refuses the change.
-    #[error("it breaks a rule: {0}")]
+    /// A rule of the domain refuses the change, or stored data or a setting can't be used.
+    #[error("it can't be done: {0}")]
     Refused(String),
     /// The merchant has no price for this currency, so no entry can be posted.
     #[error("the merchant {0} has no price for {1}")]

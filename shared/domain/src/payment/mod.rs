@@ -28,7 +28,7 @@ pub enum Status {
     Processing,
     /// The payment was captured, and its amount posted to the ledger.
     Succeeded,
-    /// The payment failed. No money was taken or will be taken.
+    /// The payment failed. No money was taken, or a charge that appears later is given back.
     Failed,
 }
 
