@@ -13,7 +13,7 @@ pub enum EventType {
     /// The payment was captured.
     #[strum(serialize = "payment.succeeded")]
     PaymentSucceeded,
-    /// The payment failed. No money was taken or will be taken.
+    /// The payment failed. No money was taken, or a charge that appears later is given back.
     #[strum(serialize = "payment.failed")]
     PaymentFailed,
     /// The refund was accepted, and its amount was taken from the balance.
