@@ -43,6 +43,7 @@ mod settings_are_exact;
 mod store_faults_answer_503;
 mod sweeps_set_gauges;
 mod terminal_states_are_absolute;
+mod the_api_stays_compatible;
 mod the_deployer_may_deploy;
 mod the_document_holds;
 mod the_oracle_sees_faults;
