@@ -7,18 +7,16 @@ use spillway_domain::id::{EndpointId, EventId};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_domain::webhook::{
-    Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, EndpointStatus, JitterPermille, WebhookEndpoint,
+    Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, EndpointStatus, JitterPermille, Step, WebhookEndpoint,
 };
 use spillway_runtime::Metric;
 use spillway_store::{StoredEvent, WorkItem, keys};
 use spillway_webhooks::sign;
 use spillway_work::{Outcome, Outgoing, WorkError};
 
-use crate::Context;
 use crate::endpoints::Endpoints;
-
-/// Milliseconds for which an attempt stays claimed beyond its own deadline.
-const CLAIM_MARGIN_MS: i64 = 5_000;
+use crate::slow::Probe;
+use crate::{Context, slow};
 
 /// The body of a webhook. The id is also in the header `webhook-id`. Receivers recognize repetitions by it.
 #[derive(Serialize)]
@@ -30,8 +28,12 @@ struct Body<'a> {
     data: &'a RawValue,
 }
 
-/// Posts an event to an endpoint once. Errors if Spillway itself fails; this does not count as an attempt.
-pub async fn attempt(context: &Context, event: &StoredEvent, endpoint: &WebhookEndpoint) -> Result<Attempt, WorkError> {
+/// Posts an event to an endpoint once. `probe`: the claimed probe, if the endpoint is down. Returns the attempt, and the
+/// probe that it is, because the endpoint was down or became down during the attempt. Errors if Spillway itself fails;
+/// this does not count as an attempt.
+pub async fn attempt(
+    context: &Context, event: &StoredEvent, endpoint: &WebhookEndpoint, probe: Option<Probe>,
+) -> Result<(Attempt, Option<Probe>), WorkError> {
     let own_fault = |reason: &str| WorkError::Refused(format!("{}: {reason}", event.id));
     let data = serde_json::from_str(&event.data).map_err(|_| own_fault("its data can't be read"))?;
     let body = Body { id: &event.id, event_type: event.event_type, timestamp: event.timestamp, data };
@@ -39,8 +41,9 @@ pub async fn attempt(context: &Context, event: &StoredEvent, endpoint: &WebhookE
     let (id, now) = (event.id.as_str(), context.now());
     let signed = sign(endpoint.signing(now), id, body.as_bytes(), now);
     let signed = signed.ok_or_else(|| own_fault("the endpoint's secret can't be read"))?;
-    let attempt = context.sender.attempt(endpoint, id, &signed, body, now).await;
-    attempt.map_err(|no_client| own_fault(&no_client.to_string()))
+    let sending = context.sender.attempt(endpoint, id, &signed, body, now);
+    let (attempt, probe) = slow::watched(context, endpoint, probe, sending).await;
+    attempt.map(|attempt| (attempt, probe)).map_err(|no_client| own_fault(&no_client.to_string()))
 }
 
 /// A random factor between 80 and 120 percent for the wait before the next attempt.
@@ -71,7 +74,11 @@ pub async fn retry(
         // The endpoint exists, so the delivery is not given up. Its due time brings it back.
         return Ok(Outcome::new("its endpoint can't be read").caused_by(&delivery.request_id));
     }
-    let until = now.plus_millis(i64::from(context.webhooks.deadline_ms) + CLAIM_MARGIN_MS);
+    let enabled = as_read.filter(|endpoint| endpoint.status == EndpointStatus::Enabled);
+    if let Some(endpoint) = enabled.filter(|endpoint| endpoint.step(now) == Step::PutOff) {
+        return put_off(context, endpoint, &delivery, now).await;
+    }
+    let until = now.plus_millis(slow::claim_ms(context));
     let Some(claimed) = context.store.claim_delivery(tenant, &delivery, until).await? else {
         return Ok(Outcome::new("attempted by another copy of the message").caused_by(&delivery.request_id));
     };
@@ -85,15 +92,55 @@ pub async fn retry(
     let Some(endpoint) = present.as_ref().filter(|endpoint| is_wanted(&stored, endpoint)) else {
         return give_up(context, tenant, &claimed, present.as_ref()).await;
     };
-    let attempt = attempt(context, &stored, endpoint).await?;
-    let after = claimed.after(&attempt, &context.webhooks.waits_s, jitter(context), context.now());
+    let probe = match endpoint.step(now) {
+        Step::Attempt => None,
+        Step::Probe | Step::PutOff => match slow::claim_probe(context, endpoint).await? {
+            None => return put_off(context, endpoint, &claimed, now).await,
+            probe => probe,
+        },
+    };
+    let (attempt, probe) = attempt(context, &stored, endpoint, probe).await?;
+    let after = after(context, &claimed, &attempt, probe);
     let outcome = if context.store.replace_delivery(tenant, &claimed, &after).await? {
-        follow_up(context, endpoint, &after, &attempt).await?
+        follow_up(context, endpoint, &after, &attempt, probe).await?
     } else {
         // The claim ended during the attempt.
         Outcome::new("attempted, but another copy of the message was faster")
     };
     Ok(of_event(outcome, &stored))
+}
+
+/// The delivery after an attempt. After a failed probe it is the next one to probe.
+pub fn after(context: &Context, before: &Delivery, attempt: &Attempt, probe: Option<Probe>) -> Delivery {
+    let after = before.after(attempt, &context.webhooks.waits_s, jitter(context), context.now());
+    match probe {
+        Some(probe) => after.not_before(probe.next),
+        None => after,
+    }
+}
+
+/// Stores that a pending delivery is put off, because its endpoint is down, and returns the result for the log.
+async fn put_off(
+    context: &Context, endpoint: &WebhookEndpoint, before: &Delivery, now: Timestamp,
+) -> Result<Outcome, WorkError> {
+    let later = before.put_off(jitter(context), now);
+    if !context.store.replace_delivery(&endpoint.meta.owner, before, &later).await? {
+        return Ok(Outcome::new("attempted by another copy of the message").caused_by(&before.request_id));
+    }
+    send_if_it_works(context, endpoint, &later, now).await?;
+    Ok(put_off_outcome(&later, now).with(&endpoint.meta.id).caused_by(&before.request_id))
+}
+
+/// Sends the message of a delivery that was put off, if its endpoint has recovered since it was read: the recovery may
+/// have missed this delivery. Otherwise the recovery, or the delivery's due time, brings the message.
+pub async fn send_if_it_works(
+    context: &Context, endpoint: &WebhookEndpoint, later: &Delivery, now: Timestamp,
+) -> Result<(), WorkError> {
+    let as_it_is = context.store.webhook_endpoint(&endpoint.meta.owner, &endpoint.meta.id).await?;
+    if later.may_begin(as_it_is.as_ref(), now) {
+        send_message(context, &endpoint.meta.owner, later, 0).await;
+    }
+    Ok(())
 }
 
 /// Gives a delivery up, because the event no longer exists, or because the endpoint was deleted or disabled, or no
@@ -127,8 +174,8 @@ fn outcome_text(delivery: &Delivery, now: Timestamp) -> String {
 }
 
 /// The result for the log of a delivery that was put off, because its endpoint is down.
-pub fn put_off(delivery: &Delivery, now: Timestamp) -> Outcome {
-    Outcome::new(format!("put off, the endpoint fails: in {} s", wait_s(delivery, now)))
+pub fn put_off_outcome(delivery: &Delivery, now: Timestamp) -> Outcome {
+    Outcome::new(format!("put off, the endpoint is down: in {} s", wait_s(delivery, now)))
 }
 
 /// Seconds until the next attempt, rounded up.
@@ -138,9 +185,9 @@ fn wait_s(delivery: &Delivery, now: Timestamp) -> u32 {
 }
 
 /// Follows up a stored attempt: counts it, sends the message for the next attempt, and stores the endpoint's health.
-/// Returns the result for the log.
+/// `probe`: the probe that the attempt is, if it is one. Returns the result for the log.
 pub async fn follow_up(
-    context: &Context, endpoint: &WebhookEndpoint, delivery: &Delivery, attempt: &Attempt,
+    context: &Context, endpoint: &WebhookEndpoint, delivery: &Delivery, attempt: &Attempt, probe: Option<Probe>,
 ) -> Result<Outcome, WorkError> {
     context.metrics.add(if attempt.succeeded() { Metric::WebhooksDelivered } else { Metric::WebhooksFailed }, 1);
     if delivery.status == DeliveryStatus::Failed {
@@ -152,7 +199,7 @@ pub async fn follow_up(
     }
     let text = outcome_text(delivery, now);
     let log_outcome = |_: &WorkError| Outcome::new(&text).with(&endpoint.meta.id).log(&delivery.event);
-    let disabled = store_health(context, endpoint, attempt, now).await.inspect_err(log_outcome)?;
+    let disabled = store_health(context, endpoint, attempt, probe, now).await.inspect_err(log_outcome)?;
     Ok(match disabled {
         Some(event) => Outcome::new(text + ", endpoint disabled").with(event),
         None => Outcome::new(text),
@@ -176,12 +223,12 @@ pub async fn send_message(context: &Context, tenant: &Tenant, delivery: &Deliver
 /// Stores a change of the endpoint's health: it began to fail, works again, or is disabled. Returns the
 /// event of the disabling if this disabled it.
 async fn store_health(
-    context: &Context, endpoint: &WebhookEndpoint, attempt: &Attempt, now: Timestamp,
+    context: &Context, endpoint: &WebhookEndpoint, attempt: &Attempt, probe: Option<Probe>, now: Timestamp,
 ) -> Result<Option<EventId>, WorkError> {
     let (tenant, id) = (&endpoint.meta.owner, &endpoint.meta.id);
     match (attempt.succeeded(), endpoint.failing_since) {
-        (true, Some(_)) if endpoint.is_down(now) => {
-            if context.store.endpoint_recovered(tenant, id, now).await? {
+        (true, _) if probe.is_some() || endpoint.is_down(now) => {
+            if context.store.endpoint_recovered(endpoint, now).await? {
                 tracing::info!(target: "spillway", endpoint = %id, "webhook endpoint works again");
             }
         }

@@ -1,19 +1,18 @@
 //! The first attempts of an event. They are made at once, to every endpoint that wants the event and has no delivery
-//! yet. For an endpoint that is down the delivery is put off, unless this is the one attempt a minute that tests
-//! whether it works again (a probe).
+//! yet. For an endpoint that is down the delivery is put off, unless this is the one attempt that tests whether it works
+//! again (a probe).
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use spillway_domain::id::EventId;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::{Delivery, FirstStep, WebhookEndpoint};
+use spillway_domain::webhook::{Delivery, Step, WebhookEndpoint};
 use spillway_runtime::Metric;
-use spillway_store::{Created, StoredEvent};
+use spillway_store::{Created, Readable, StoredEvent};
 use spillway_work::{Outcome, WorkError};
 
-use crate::Context;
-use crate::delivery;
 use crate::endpoints::Endpoints;
+use crate::{Context, delivery, slow};
 
 /// Delivers an event to every endpoint, and returns the result for each. Then every endpoint has a final delivery, or
 /// one with its own due time, and the event's due time is removed. If an endpoint without a delivery can't be read, the
@@ -21,12 +20,20 @@ use crate::endpoints::Endpoints;
 pub async fn deliver(
     context: &Context, endpoints: &Endpoints, tenant: &Tenant, id: &EventId,
 ) -> Result<Vec<Outcome>, WorkError> {
-    let Some(event) = context.store.event(tenant, id).await? else {
+    let endpoints = endpoints.of(tenant)?;
+    let deliveries = async {
+        match endpoints.items.is_empty() && endpoints.unreadable.is_empty() {
+            true => Ok(Readable::NONE),
+            false => context.store.deliveries(tenant, id).await,
+        }
+    };
+    let (event, known) = join(context.store.event(tenant, id), deliveries).await;
+    let Some(event) = event? else {
         tracing::warn!(target: "spillway", event = %id, "a message names an event that does not exist");
         return Ok(Outcome::new("not found").into());
     };
     let mut outcomes = Vec::new();
-    let all = to_all(context, endpoints, tenant, &event, &mut outcomes).await;
+    let all = to_all(context, endpoints, tenant, &event, &known?, &mut outcomes).await;
     if all.is_err() {
         outcomes.iter().for_each(|outcome| outcome.log(id));
     }
@@ -34,15 +41,14 @@ pub async fn deliver(
 }
 
 async fn to_all(
-    context: &Context, endpoints: &Endpoints, tenant: &Tenant, event: &StoredEvent, outcomes: &mut Vec<Outcome>,
+    context: &Context, endpoints: &Readable<WebhookEndpoint>, tenant: &Tenant, event: &StoredEvent,
+    known: &Readable<Delivery>, outcomes: &mut Vec<Outcome>,
 ) -> Result<(), WorkError> {
-    let endpoints = endpoints.of(tenant)?;
     let wanting: Vec<&WebhookEndpoint> =
         endpoints.items.iter().filter(|endpoint| delivery::is_wanted(event, endpoint)).collect();
     if wanting.is_empty() && endpoints.unreadable.is_empty() {
         outcomes.push(delivery::of_event(Outcome::new("no endpoint wants it"), event));
     } else {
-        let known = context.store.deliveries(tenant, &event.id).await?;
         let is_new = |endpoint: &str| {
             known.items.iter().all(|delivery| delivery.endpoint.as_str() != endpoint)
                 && known.unreadable.iter().all(|unreadable| unreadable != endpoint)
@@ -73,16 +79,13 @@ async fn first_attempt(
     let now = context.now();
     let new = Delivery::new(&event.id, &endpoint.meta.id, &event.request_id, event.expires_at, now);
     let about_event = |outcome: Outcome| delivery::of_event(outcome.with(&endpoint.meta.id), event);
-    let attempted = match endpoint.first_step(now) {
-        FirstStep::Attempt => true,
-        FirstStep::Probe => context.store.claim_probe(endpoint, now).await?,
-        FirstStep::PutOff => false,
-    };
-    if !attempted {
+    let step = endpoint.step(now);
+    let probe = if step == Step::Probe { slow::claim_probe(context, endpoint).await? } else { None };
+    if step != Step::Attempt && probe.is_none() {
         return put_off(context, endpoint, &new, now).await.map(about_event);
     }
-    let attempt = delivery::attempt(context, event, endpoint).await?;
-    let after = new.after(&attempt, &context.webhooks.waits_s, delivery::jitter(context), context.now());
+    let (attempt, probe) = delivery::attempt(context, event, endpoint, probe).await?;
+    let after = delivery::after(context, &new, &attempt, probe);
     let stored = match context.store.create_delivery(&endpoint.meta.owner, &after).await? {
         Created::New => true,
         // Another copy of the message found the endpoint down.
@@ -99,11 +102,10 @@ async fn first_attempt(
         let since_ms = after.updated_at.since(event.timestamp);
         context.metrics.add(Metric::WebhookLatency, u64::try_from(since_ms).unwrap_or_default());
     }
-    delivery::follow_up(context, endpoint, &after, &attempt).await.map(about_event)
+    delivery::follow_up(context, endpoint, &after, &attempt, probe).await.map(about_event)
 }
 
-/// Stores the delivery without an attempt. The endpoint may have recovered since it was read, and its recovery may have
-/// missed this delivery. So the endpoint is read again, and the delivery is attempted at once if the endpoint works.
+/// Stores the delivery without an attempt.
 async fn put_off(
     context: &Context, endpoint: &WebhookEndpoint, new: &Delivery, now: Timestamp,
 ) -> Result<Outcome, WorkError> {
@@ -111,9 +113,6 @@ async fn put_off(
     if let Created::Existing(_) = context.store.create_delivery(&endpoint.meta.owner, &later).await? {
         return Ok(Outcome::new("another copy of the message was faster, and its result counts"));
     }
-    let as_it_is = context.store.webhook_endpoint(&endpoint.meta.owner, &endpoint.meta.id).await?;
-    let works = later.may_begin(as_it_is.as_ref(), now);
-    let wait_ms = if works { 0 } else { later.next_attempt_at.map_or(0, |next| next.since(now)) };
-    delivery::send_message(context, &endpoint.meta.owner, &later, wait_ms).await;
-    Ok(delivery::put_off(&later, now))
+    delivery::send_if_it_works(context, endpoint, &later, now).await?;
+    Ok(delivery::put_off_outcome(&later, now))
 }

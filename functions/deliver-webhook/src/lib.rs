@@ -5,23 +5,27 @@ mod delivery;
 mod endpoints;
 mod event;
 mod recovery;
+mod slow;
 
 use std::sync::Arc;
 
+use spillway_domain::time::Timestamp;
 use spillway_lambda::Invocation;
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{QueueName, Store, WorkItem, WorkKind};
 use spillway_webhooks::{self as webhooks, Sender};
-use spillway_work::{HasQueues, Outcome, Queues, WorkError, each};
+use spillway_work::{Batch, HasQueues, Outcome, Queues, WorkError, each};
 
 use endpoints::Endpoints;
+use slow::Waiting;
 
-/// The store, the queue of webhooks, the settings and the sender.
+/// The store, the queue of webhooks, the settings, the sender, and the attempts that wait for merchants' servers.
 pub struct Parts {
     store: Store,
     queues: Queues,
     webhooks: webhooks::Settings,
     sender: Sender,
+    waiting: Waiting,
 }
 
 impl spillway_runtime::Parts for Parts {
@@ -29,7 +33,7 @@ impl spillway_runtime::Parts for Parts {
         let store = Store::with_events(start)?;
         let queues = Queues::new(start, &[QueueName::Webhooks])?;
         let webhooks = webhooks::Settings::read(&start.environment)?;
-        Ok(Parts { store, queues, sender: Sender::new(&webhooks), webhooks })
+        Ok(Parts { store, queues, sender: Sender::new(&webhooks), webhooks, waiting: Waiting::default() })
     }
 }
 
@@ -37,11 +41,24 @@ impl HasQueues for Parts {
     fn queues(&self) -> &Queues {
         &self.queues
     }
+
+    fn has_room(&self, until: Timestamp, now: Timestamp) -> bool {
+        self.waiting.any() && until.since(now) > i64::from(self.webhooks.message_ms())
+    }
+
+    async fn take_more(&self) -> Result<Batch, WorkError> {
+        self.queues.receive(QueueName::Webhooks).await
+    }
+
+    async fn delete(&self, done: &[&str]) -> Result<(), WorkError> {
+        self.queues.delete(QueueName::Webhooks, done).await
+    }
 }
 
 type Context = spillway_runtime::Context<Parts>;
 
-/// Works on each item by itself. The endpoints of a merchant are read once for the batch.
+/// Works on each item by itself. The endpoints of a merchant are read once for the batch. While attempts wait for
+/// merchants' servers, the invocation takes further batches, so that a server that never answers delays no other.
 pub async fn handle(
     context: Arc<Context>, _: Invocation, items: Vec<WorkItem>,
 ) -> Vec<Result<Vec<Outcome>, WorkError>> {

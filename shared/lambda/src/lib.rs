@@ -1,6 +1,7 @@
 //! The loop around a function. It has one entry point for each kind of trigger, which parses the event, calls the
 //! handler, catches panics, answers, and writes the invocation's log line.
 
+mod batches;
 mod endpoint;
 mod http;
 mod line;

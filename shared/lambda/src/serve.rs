@@ -17,6 +17,7 @@ use serde_json::value::RawValue;
 use spillway_domain::time::Timestamp;
 use tracing::{Instrument as _, Span};
 
+use super::batches;
 use super::line::{self, InvocationSummary};
 use spillway_runtime::settings::Environment;
 use spillway_runtime::{Context, Effects, Metric, Parts, log};
@@ -51,24 +52,17 @@ where
     Fut: Future<Output = Vec<Result<D, WorkError>>>,
     D: Into<Vec<Outcome>>,
 {
-    run(|context: Arc<Context<P>>, invocation: Invocation, event: MessagesEvent| {
+    let handle = &handle;
+    run(move |context: Arc<Context<P>>, invocation: Invocation, event: MessagesEvent| {
         let batch = Batch::from(event);
         let mut summary = InvocationSummary::new(&invocation.request_id, batch.queue_name());
         let during = during(&summary.request_id);
-        let results = caught(handle(context.clone(), invocation, batch.items()));
         let handled = async move {
-            // A panic outside the work on a single item fails all messages. They come again.
-            let results: Vec<_> =
-                results.await.unwrap_or_default().into_iter().map(|result| result.map(Into::into)).collect();
-            summary.subjects = batch.subjects(&results);
-            let (response, faults) = batch.response(&results);
-            for fault in &faults {
-                tracing::warn!(subject = %fault.subject, error = %fault.error, "message failed");
-            }
-            context.metrics.add_all(Metric::WorkFailed, faults.len());
-            spillway_work::back_off(&context, &faults).await;
-            (summary.failed, summary.outcome) = outcome(batch.len(), faults.len());
-            (Ok::<BatchResponse, Diagnostic>(response), summary)
+            let work = |items| caught(handle(context.clone(), invocation.clone(), items));
+            let worked = batches::work(&context, invocation.deadline, batch, work).await;
+            summary.subjects = worked.subjects;
+            (summary.failed, summary.outcome) = outcome(worked.messages, worked.failed);
+            (Ok::<BatchResponse, Diagnostic>(worked.response), summary)
         };
         handled.instrument(during)
     })

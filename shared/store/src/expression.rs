@@ -34,7 +34,6 @@ pub(super) enum Comparison {
     Is,
     IsNot,
     Below,
-    AtMost,
     Above,
     AtLeast,
 }
@@ -45,7 +44,6 @@ impl Comparison {
             Comparison::Is => "=",
             Comparison::IsNot => "<>",
             Comparison::Below => "<",
-            Comparison::AtMost => "<=",
             Comparison::Above => ">",
             Comparison::AtLeast => ">=",
         }
@@ -60,7 +58,6 @@ impl Comparison {
             Comparison::Is => is_equal,
             Comparison::IsNot => !is_equal,
             Comparison::Below => ordering.is_some_and(Ordering::is_lt),
-            Comparison::AtMost => ordering.is_some_and(Ordering::is_le),
             Comparison::Above => ordering.is_some_and(Ordering::is_gt),
             Comparison::AtLeast => ordering.is_some_and(Ordering::is_ge),
         }
@@ -261,9 +258,6 @@ mod tests {
             (compares(Comparison::AtLeast, number("11")), false, false),
             (compares(Comparison::Below, number("11")), true, false),
             (compares(Comparison::Below, number("10")), false, false),
-            (compares(Comparison::AtMost, number("10")), true, false),
-            (compares(Comparison::AtMost, number("9")), false, false),
-            (compares(Comparison::AtMost, text("9")), false, false),
             (Test::is("revoked", item["revoked"].clone()), true, false),
             (later("revoked.at"), true, true),
             (earlier("revoked.at"), false, true),

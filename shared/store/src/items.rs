@@ -74,7 +74,7 @@ const CONSTANT: [&str; 14] = [
 
 /// Attributes that an item may get after it was created. Not every write changes an attribute that was there before: a
 /// revocation only adds two. (`writer` comes with every plain write.)
-const ADDED_LATER: [&str; 29] = [
+const ADDED_LATER: [&str; 30] = [
     WRITER,
     WAKE,
     EXPIRES_AT,
@@ -92,6 +92,7 @@ const ADDED_LATER: [&str; 29] = [
     "early_attempts",
     "next_attempt_at",
     "planned_at",
+    "put_offs",
     "failing_since",
     "probe_at",
     "works_since",

@@ -6,7 +6,7 @@ use spillway_domain::event::{Event, EventType};
 use spillway_domain::id::{EndpointId, EndpointKind, EventId, Kind as _};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::{Expiry, Timestamp};
-use spillway_domain::webhook::{ENABLED_MAX, ENDPOINTS_MAX, EndpointStatus, LastTest, PROBE_EVERY_MS, WebhookEndpoint};
+use spillway_domain::webhook::{ENABLED_MAX, ENDPOINTS_MAX, EndpointStatus, LastTest, WebhookEndpoint};
 
 use super::commit::{Commit, Committed};
 use super::edit::Edit;
@@ -213,31 +213,37 @@ impl Store {
         self.edit(&key, edit, when).await.map(drop)
     }
 
-    /// Stores that an endpoint works again. It was failing, but not down.
+    /// Stores that an endpoint works again. It was failing, but not down. If it is down meanwhile, only a probe can
+    /// end that.
     pub async fn endpoint_works(&self, tenant: &Tenant, id: &EndpointId) -> Result<(), StoreError> {
-        let edit = Edit::new().remove("failing_since").remove("probe_at");
-        self.edit(&keys::webhook_endpoint(tenant, id), edit, vec![Test::Has("failing_since")]).await.map(drop)
+        let when = vec![Test::Has("failing_since"), Test::Lacks("probe_at")];
+        self.edit(&keys::webhook_endpoint(tenant, id), Edit::new().remove("failing_since"), when).await.map(drop)
     }
 
-    /// Stores that an endpoint that was down works again since `at`, and raises its `wake`: the message then sends the
-    /// deliveries that were put off. False if this was stored already.
-    pub async fn endpoint_recovered(
-        &self, tenant: &Tenant, id: &EndpointId, at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let edit = Edit::new()
-            .set("works_since", text(at.to_string()))
-            .remove("failing_since")
-            .remove("probe_at")
-            .add(WAKE, 1);
-        self.edit(&keys::webhook_endpoint(tenant, id), edit, vec![Test::Has("failing_since")]).await
+    /// Stores that an endpoint that was down works again at `now`, and raises its `wake`: the message then sends the
+    /// deliveries that were put off. False if this was stored already. An endpoint that was only slow has no recovery:
+    /// its failed deliveries keep their planned times.
+    pub async fn endpoint_recovered(&self, endpoint: &WebhookEndpoint, now: Timestamp) -> Result<bool, StoreError> {
+        let edit = Edit::new().remove("failing_since").remove("probe_at").add(WAKE, 1);
+        let (edit, was_down) = match endpoint.failing_since {
+            Some(_) => (edit.set("works_since", text(now.to_string())), "failing_since"),
+            None => (edit, "probe_at"),
+        };
+        let key = keys::webhook_endpoint(&endpoint.meta.owner, &endpoint.meta.id);
+        self.edit(&key, edit, vec![Test::Has(was_down)]).await
     }
 
-    /// Claims the next attempt at an endpoint that is down, and sets the earliest time of the one after it. False if
-    /// the attempt is claimed already.
-    pub async fn claim_probe(&self, endpoint: &WebhookEndpoint, now: Timestamp) -> Result<bool, StoreError> {
-        let edit = Edit::new().set("probe_at", text(now.plus_millis(PROBE_EVERY_MS).to_string()));
-        let may_probe = Test::LacksOrCompares("probe_at", Comparison::AtMost, text(now.to_string()));
-        let when = vec![Test::Has("failing_since"), may_probe];
+    /// Claims the next probe of an endpoint, and sets the time of the one after it, `next`. A slow attempt claims the
+    /// first one; the endpoint is down from then on. False if the probe is claimed already, or the endpoint has changed
+    /// since it was read: it works again, or its version differs.
+    pub async fn claim_probe(&self, endpoint: &WebhookEndpoint, next: Timestamp) -> Result<bool, StoreError> {
+        let edit = Edit::new().set("probe_at", text(next.to_string()));
+        let mut when = vec![Test::is("version", number(endpoint.meta.version))];
+        when.push(match endpoint.probe_at {
+            Some(at) => Test::is("probe_at", text(at.to_string())),
+            None => Test::Lacks("probe_at"),
+        });
+        when.extend(endpoint.failing_since.map(|_| Test::Has("failing_since")));
         self.edit(&keys::webhook_endpoint(&endpoint.meta.owner, &endpoint.meta.id), edit, when).await
     }
 

@@ -3,6 +3,9 @@
 use spillway_runtime::SettingError;
 use spillway_runtime::settings::Environment;
 
+/// Milliseconds of the table's calls for one message: six calls with the default `STORE_DEADLINE_MS`.
+const CALLS_MS: u32 = 18_000;
+
 /// The settings of a function that sends webhooks.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -23,6 +26,11 @@ impl Settings {
             deadline_ms: environment.number("WEBHOOK_DEADLINE_MS")?,
             loopback: webhook_loopback(environment)?,
         })
+    }
+
+    /// The longest time of the work on one message, in milliseconds: its attempt and the table's calls.
+    pub fn message_ms(&self) -> u32 {
+        self.deadline_ms.saturating_add(CALLS_MS)
     }
 }
 
@@ -61,6 +69,21 @@ mod tests {
         let value =
             |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         read(&Environment::new(&value))
+    }
+
+    /// So an invocation can take further messages as long as the attempts of its first batch last.
+    #[test]
+    fn the_templates_timeout_covers_two_messages_in_a_row() {
+        let template = spillway_tests::Template::read();
+        let number = |path: &[&str]| template.get(path).unwrap().as_u64().unwrap();
+        let longest_ms = number(&["Parameters", "WebhookDeadlineMs", "MaxValue"]);
+        let settings =
+            Settings { waits_s: Vec::new(), deadline_ms: u32::try_from(longest_ms).unwrap(), loopback: false };
+        let timeout_s = number(&["Resources", "DeliverWebhook", "Properties", "Timeout"]);
+        assert!(timeout_s * 1000 >= longest_ms + u64::from(settings.message_ms()), "{timeout_s} s");
+        // AWS: at least six times the function's timeout.
+        let hidden_s = number(&["Resources", "WebhooksQueue", "Properties", "VisibilityTimeout"]);
+        assert!(hidden_s >= 6 * timeout_s, "{hidden_s} s");
     }
 
     #[test]

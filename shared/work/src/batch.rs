@@ -23,6 +23,9 @@ const BACK_OFF_S_MAX: u32 = 900;
 /// fit into a function's memory.
 const AT_ONCE: usize = 10;
 
+/// The attribute of a message with the number of its receives.
+const RECEIVES: &str = "ApproximateReceiveCount";
+
 /// Why the work on a message or a stream change failed. It is tried again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WorkError {
@@ -57,9 +60,10 @@ pub struct MessagesEvent {
     records: Vec<MessageRecord>,
 }
 
+/// A message, as Lambda sends it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct MessageRecord {
+pub(super) struct MessageRecord {
     message_id: String,
     #[serde(default)]
     receipt_handle: String,
@@ -68,6 +72,21 @@ struct MessageRecord {
     attributes: HashMap<String, String>,
     #[serde(rename = "eventSourceARN", default)]
     source_arn: String,
+}
+
+impl MessageRecord {
+    /// A message that was received without Lambda.
+    pub(super) fn received(
+        message_id: Option<String>, receipt_handle: Option<String>, body: Option<String>, receives: Option<String>,
+    ) -> MessageRecord {
+        MessageRecord {
+            message_id: message_id.unwrap_or_default(),
+            receipt_handle: receipt_handle.unwrap_or_default(),
+            body: body.unwrap_or_default(),
+            attributes: receives.map(|count| (RECEIVES.to_owned(), count)).into_iter().collect(),
+            source_arn: String::new(),
+        }
+    }
 }
 
 /// The partial batch response for a queue or the stream: the messages or changes that failed.
@@ -92,7 +111,7 @@ impl BatchResponse {
 }
 
 /// A batch of messages, with each distinct item once.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Batch {
     records: Vec<MessageRecord>,
     /// For each record, the index of its item. None if the message can't be read.
@@ -114,9 +133,17 @@ pub struct Fault {
 
 impl From<MessagesEvent> for Batch {
     fn from(event: MessagesEvent) -> Batch {
+        Batch::of(event.records)
+    }
+}
+
+impl Batch {
+    /// The batch of these messages.
+    pub(super) fn of(records: impl IntoIterator<Item = MessageRecord>) -> Batch {
+        let records: Vec<MessageRecord> = records.into_iter().collect();
         let mut items: Vec<WorkItem> = Vec::new();
-        let mut item_of = Vec::with_capacity(event.records.len());
-        for record in &event.records {
+        let mut item_of = Vec::with_capacity(records.len());
+        for record in &records {
             item_of.push(serde_json::from_str::<WorkItem>(&record.body).ok().map(|item| {
                 items.iter().position(|known| *known == item).unwrap_or_else(|| {
                     items.push(item);
@@ -124,11 +151,9 @@ impl From<MessagesEvent> for Batch {
                 })
             }));
         }
-        Batch { records: event.records, item_of, items }
+        Batch { records, item_of, items }
     }
-}
 
-impl Batch {
     /// The distinct items. An item is returned once even if several messages name it.
     pub fn items(&self) -> Vec<WorkItem> {
         self.items.clone()
@@ -181,7 +206,7 @@ impl Batch {
             };
             if let Some(error) = error {
                 let item = item.and_then(|index| self.items.get(index)).cloned();
-                let receives = record.attributes.get("ApproximateReceiveCount").and_then(|count| count.parse().ok());
+                let receives = record.attributes.get(RECEIVES).and_then(|count| count.parse().ok());
                 faults.push(Fault {
                     subject: item.as_ref().map_or_else(|| record.message_id.clone(), ToString::to_string),
                     error,
@@ -193,6 +218,14 @@ impl Batch {
             }
         }
         (BatchResponse::failed(failed), faults)
+    }
+}
+
+impl Batch {
+    /// The receipt handles of the messages that did not fail.
+    pub fn done<'a>(&'a self, faults: &[Fault]) -> Vec<&'a str> {
+        let handles = self.records.iter().map(|record| record.receipt_handle.as_str());
+        handles.filter(|handle| faults.iter().all(|fault| fault.receipt_handle != *handle)).collect()
     }
 }
 

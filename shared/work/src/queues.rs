@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 
 use aws_sdk_sqs::error::ProvideErrorMetadata;
-use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageSystemAttributeName, SendMessageBatchRequestEntry};
 use aws_sdk_sqs::{Client, config};
 
-use super::batch::WorkError;
+use super::batch::{Batch, MessageRecord, WorkError};
+use spillway_domain::time::Timestamp;
 use spillway_runtime::{SettingError, Start, missing_right};
 use spillway_store::{QueueName, WorkItem};
 
@@ -21,10 +22,26 @@ pub struct Queues {
     urls: HashMap<QueueName, String>,
 }
 
-/// Parts of a function that sends messages, or delays received ones.
+/// Parts of a function that sends messages, or delays received ones. A function whose invocations take further messages
+/// themselves, while their work only waits, has all four methods.
 pub trait HasQueues {
     /// The queues.
     fn queues(&self) -> &Queues;
+
+    /// Whether an invocation that ends at `until` has room for further messages at `now`.
+    fn has_room(&self, _until: Timestamp, _now: Timestamp) -> bool {
+        false
+    }
+
+    /// Receives further messages. The batch is empty if no message waits.
+    fn take_more(&self) -> impl Future<Output = Result<Batch, WorkError>> {
+        std::future::ready(Ok(Batch::default()))
+    }
+
+    /// Deletes messages that were taken, by their receipt handles.
+    fn delete(&self, _done: &[&str]) -> impl Future<Output = Result<(), WorkError>> {
+        std::future::ready(Ok(()))
+    }
 }
 
 /// A message to be sent.
@@ -88,6 +105,30 @@ impl Queues {
                 indices.iter().filter(|index| !is_sent(**index)).map(|index| (*index, error(*index))).collect()
             }
         }
+    }
+
+    /// Receives up to ten messages that wait in a queue, without waiting for one.
+    pub async fn receive(&self, queue: QueueName) -> Result<Batch, WorkError> {
+        let count = MessageSystemAttributeName::ApproximateReceiveCount;
+        let request = self.client.receive_message().queue_url(self.url(queue)?).max_number_of_messages(10);
+        let answer = request.message_system_attribute_names(count.clone()).send().await;
+        let messages = answer.map_err(|error| refused(&error))?.messages.unwrap_or_default();
+        Ok(Batch::of(messages.into_iter().map(|message| {
+            let receives = message.attributes.and_then(|mut attributes| attributes.remove(&count));
+            MessageRecord::received(message.message_id, message.receipt_handle, message.body, receives)
+        })))
+    }
+
+    /// Deletes received messages by their receipt handles. Errors if one was not deleted; it comes again.
+    pub async fn delete(&self, queue: QueueName, receipt_handles: &[&str]) -> Result<(), WorkError> {
+        let entry = |(index, handle): (usize, &&str)| {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(index.to_string()).receipt_handle(*handle).build();
+            entry.map_err(|error| WorkError::Queue(error.to_string()))
+        };
+        let entries = receipt_handles.iter().enumerate().map(entry).collect::<Result<_, _>>()?;
+        let request = self.client.delete_message_batch().queue_url(self.url(queue)?).set_entries(Some(entries));
+        let answer = request.send().await.map_err(|error| refused(&error))?;
+        answer.failed().first().map_or(Ok(()), |failed| Err(WorkError::Queue(failed.code().to_owned())))
     }
 
     /// Sets the seconds until a received message can be received again.

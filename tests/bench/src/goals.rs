@@ -13,6 +13,15 @@ const BINARY_BYTES: u64 = 7_000_000;
 const UNITS_ALONE: u64 = 19;
 const UNITS_FULL: u64 = 17;
 
+/// Milliseconds that deliver-webhook takes longer for a server that never answers than for one that works, and the time
+/// of all its copies.
+pub fn receivers_share(receivers: &Value) -> (u64, u64) {
+    let number = |value: &Value| value.as_u64().unwrap_or_default();
+    let busy_ms =
+        number(&receivers["beside_hangs"]["busy_ms"]).saturating_sub(number(&receivers["beside_works"]["busy_ms"]));
+    (busy_ms, number(&receivers["capacity_ms"]))
+}
+
 /// Each goal with its figure and whether it is met.
 pub fn judge(figures: &Value) -> Value {
     let single = &figures["single"];
@@ -34,6 +43,9 @@ pub fn judge(figures: &Value) -> Value {
     let flood = &figures["flood"];
     let (quiet, beside) = (number(&flood["alone"]["p99_us"]), number(&flood["beside_the_flood"]["p99_us"]));
     let refused = number(&flood["beside_the_flood"]["refused"]);
+    let receivers = &figures["receivers"];
+    let (prompt, beside_hangs) = (number(&receivers["alone"]["p99_us"]), number(&receivers["beside_hangs"]["p99_us"]));
+    let (busy_ms, capacity_ms) = receivers_share(receivers);
     let goal = |name: &str, goal: String, figure: String, met: bool| json!({"name": name, "goal": goal, "figure": figure, "met": met});
     json!([
         goal(
@@ -89,6 +101,18 @@ pub fn judge(figures: &Value) -> Value {
             "at most 2 ×, none refused".to_owned(),
             format!("{} ×, {} refused", ratio(beside, quiet), show::count(&json!(refused))),
             beside <= quiet * 2 && refused == 0 && quiet > 0
+        ),
+        goal(
+            "another merchant's webhook p99 beside a server that never answers, as alone",
+            "at most 2 ×".to_owned(),
+            format!("{} ×", ratio(beside_hangs, prompt)),
+            beside_hangs <= prompt * 2 && prompt > 0
+        ),
+        goal(
+            "share of the senders' time for a server that never answers",
+            "at most 1 %".to_owned(),
+            format!("{} %", ratio(busy_ms * 100, capacity_ms)),
+            busy_ms * 100 <= capacity_ms && capacity_ms > 0
         ),
     ])
 }

@@ -10,6 +10,7 @@ mod instructions;
 mod load;
 mod page;
 mod plan;
+mod receivers;
 mod resources;
 mod single;
 mod steps;
@@ -80,6 +81,9 @@ async fn bench(json: &Path) -> Result<(), String> {
     }
     if wanted("flood") {
         figures["flood"] = flood::measure(&plan).await?;
+    }
+    if wanted("receivers") {
+        figures["receivers"] = receivers::measure(&plan).await?;
     }
     if wanted("units") {
         figures["units"] = steps::measure(&plan).await?;

@@ -6,13 +6,14 @@ use std::path::Path;
 use serde_json::Value;
 use spillway_bench::cost::figures::Run;
 
+use crate::goals::receivers_share;
 use crate::show::{between, count, mb, ms, none, ratio, table};
 use crate::single::{EMPTY, FUNCTIONS};
 
 const BEGIN: &str = "<!-- figures: made by `make performance`, not by hand -->";
 
 /// The parts of a run that these tables show.
-pub const PARTS: [&str; 5] = ["single", "end_to_end", "flood", "units", "instructions"];
+pub const PARTS: [&str; 6] = ["single", "end_to_end", "flood", "receivers", "units", "instructions"];
 
 /// All tables of a run.
 pub fn tables(figures: &Value) -> String {
@@ -25,6 +26,7 @@ pub fn tables(figures: &Value) -> String {
         section("Each function alone", &single(figures)),
         section("End to end", &end_to_end(figures)),
         section("One merchant floods", &flood(figures)),
+        section("One merchant's server never answers", &receivers(figures)),
         section("Calls and units of the store", &units(figures)),
         section("Instructions", &instructions(figures)),
     ]
@@ -113,6 +115,29 @@ fn flood(figures: &Value) -> String {
         count(&of["without_retry_after"])
     );
     table(&["another merchant's POST", "accepted", "refused", "p50", "p99"], &rows) + &told
+}
+
+fn receivers(figures: &Value) -> String {
+    let receivers = &figures["receivers"];
+    let row = |name: &str, of: &Value| {
+        let busy = of["busy_ms"].as_u64().map_or_else(none, |busy_ms| format!("{} s", ratio(busy_ms, 1000)));
+        vec![name.to_owned(), count(&of["count"]), count(&of["lost"]), ms(&of["p50_us"]), ms(&of["p99_us"]), busy]
+    };
+    let rows = [
+        row("alone", &receivers["alone"]),
+        row("beside 100 events a second for a server that works", &receivers["beside_works"]),
+        row("beside 100 events a second for one that never answers", &receivers["beside_hangs"]),
+    ];
+    let (busy_ms, capacity_ms) = receivers_share(receivers);
+    let told = format!(
+        "\nThe server that never answers got {} attempts for {} events. The attempts took {} % of the time of all \
+         copies of deliver-webhook. When it answered again, it had all events after {}.\n",
+        count(&receivers["attempts"]),
+        count(&receivers["events"]),
+        ratio(busy_ms * 100, capacity_ms),
+        ms(&receivers["delivered_after_us"])
+    );
+    table(&["another merchant's webhooks", "payments", "lost", "p50", "p99", "deliver-webhook"], &rows) + &told
 }
 
 fn units(figures: &Value) -> String {

@@ -19,6 +19,8 @@ pub struct Plan {
     pub alone: usize,
     /// Duration of each part of the flood.
     pub flood: Duration,
+    /// Duration of each part with a server that never answers.
+    pub receivers: Duration,
     /// Events under callgrind; a second run has twice as many.
     pub counted_events: usize,
 }
@@ -33,6 +35,7 @@ impl Plan {
         folded: 500,
         alone: 50,
         flood: Duration::from_secs(30),
+        receivers: Duration::from_secs(120),
         counted_events: 100,
     };
 
@@ -45,6 +48,7 @@ impl Plan {
         folded: 500,
         alone: 10,
         flood: Duration::from_secs(5),
+        receivers: Duration::from_secs(20),
         counted_events: 20,
     };
 }

@@ -10,6 +10,7 @@ use hyper::header::{LOCATION, RETRY_AFTER};
 use hyper::{HeaderMap, Request, Response};
 use serde_json::Value;
 use standardwebhooks::Webhook;
+use tokio::sync::watch;
 
 use crate::api::eventually::eventually;
 use crate::server::{Answered, Closed, Server};
@@ -55,6 +56,8 @@ pub enum Reply {
     RetryAfter(u16, u32),
     /// Closes the connection without an answer.
     Close,
+    /// No answer until [`Receiver::works`], then 200.
+    Held,
 }
 
 /// A server on loopback that answers each attempt with what `reply` returns; `Err` if there is no free port.
@@ -78,7 +81,7 @@ fn answer(reply: Reply) -> Answered {
         Reply::Status(code) => response.status(code),
         Reply::Redirect(to) => response.status(307).header(LOCATION, to),
         Reply::RetryAfter(code, seconds) => response.status(code).header(RETRY_AFTER, seconds),
-        Reply::Close => return Err(Closed),
+        Reply::Close | Reply::Held => return Err(Closed),
     };
     Ok(response.body(Default::default()).unwrap())
 }
@@ -100,6 +103,7 @@ impl State {
 pub struct Receiver {
     url: String,
     state: Arc<Mutex<State>>,
+    works: watch::Sender<bool>,
     _server: Server,
 }
 
@@ -112,10 +116,24 @@ impl Receiver {
     /// A receiver that answers the first attempts with these replies, and later ones with 200.
     pub async fn scripted(replies: impl IntoIterator<Item = Reply>) -> Receiver {
         let state = Arc::new(Mutex::new(State { attempts: Vec::new(), script: replies.into_iter().collect() }));
-        let of_server = Arc::clone(&state);
-        let server = serve(move |attempt| std::future::ready(of_server.lock().unwrap().receive(attempt)));
+        let (of_server, works) = (Arc::clone(&state), watch::Sender::new(false));
+        let released = works.subscribe();
+        let server = serve(move |attempt| {
+            let (reply, mut released) = (of_server.lock().unwrap().receive(attempt), released.clone());
+            async move {
+                match reply {
+                    Reply::Held if released.wait_for(|works| *works).await.is_ok() => Reply::Status(200),
+                    other => other,
+                }
+            }
+        });
         let server = server.await.unwrap();
-        Receiver { url: format!("{}/hook", server.url()), state, _server: server }
+        Receiver { url: format!("{}/hook", server.url()), state, works, _server: server }
+    }
+
+    /// A receiver that answers nothing until [`Receiver::works`].
+    pub async fn hanging() -> Receiver {
+        Receiver::scripted(vec![Reply::Held; 100_000]).await
     }
 
     /// Its address.
@@ -123,9 +141,10 @@ impl Receiver {
         &self.url
     }
 
-    /// Drops the rest of the script: it answers 200 from now on.
+    /// Drops the rest of the script: it answers 200 from now on, also to the attempts that it holds.
     pub fn works(&self) {
         self.state.lock().unwrap().script.clear();
+        self.works.send_replace(true);
     }
 
     /// All attempts so far, in order of arrival.

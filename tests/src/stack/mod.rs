@@ -140,6 +140,16 @@ impl Stack {
         self.table().call("UpdateItem", update).await;
     }
 
+    /// Makes the next delivery to an endpoint that is down a probe, as if the time of the next probe had come.
+    pub async fn probes_now(&self, merchant: &Merchant, endpoint: &str) {
+        let key = json!({"pk": {"S": format!("{}#webhooks", merchant.tenant())}, "sk": {"S": endpoint}});
+        let update = json!({"Key": key, "UpdateExpression": "SET probe_at = :now",
+            "ConditionExpression": "attribute_exists(probe_at)",
+            "ExpressionAttributeValues": {":now": {"S": in_seconds(0)}}});
+        // An endpoint that works needs no probe.
+        let _ = self.table().try_call("UpdateItem", update).await;
+    }
+
     /// Kills the runner by SIGKILL, and waits until all processes that it started have ended too.
     pub async fn kill(&mut self) {
         let started = process::descendants(self.runner.id());

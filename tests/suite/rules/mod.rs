@@ -40,6 +40,7 @@ mod posted_items_are_immutable;
 mod refunds_never_exceed_the_payment;
 mod roles_are_exact;
 mod settings_are_exact;
+mod slow_servers_delay_no_other;
 mod store_faults_answer_503;
 mod sweeps_set_gauges;
 mod terminal_states_are_absolute;

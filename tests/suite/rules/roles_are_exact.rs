@@ -92,6 +92,7 @@ async fn every_right_is_used_and_none_is_missing() {
     stack.store_proxy().heal();
     eventually("every right is used", Deadline::LATER, async || {
         stack.run_due().await;
+        stack.probes_now(&merchant, down).await;
         merchants_look(&merchant, down).await;
         merchant.client.pay(1250, "USD", "tok_visa").await;
         let roles = stack.roles().await;

@@ -133,7 +133,7 @@ async fn a_recovered_endpoint_is_not_disabled() {
         if disabling.count() == 0 { Err("not yet".to_owned()) } else { Ok(()) }
     })
     .await;
-    let works = json!({"Key": key, "UpdateExpression": "REMOVE failing_since"});
+    let works = json!({"Key": key, "UpdateExpression": "REMOVE failing_since, probe_at"});
     stack.table().call("UpdateItem", works).await;
     disabling.forward();
     nothing_is_due(&stack, &merchant).await;
@@ -187,7 +187,7 @@ async fn paid_and_stored(stack: &Stack, merchant: &Merchant) -> Vec<Item> {
 
 #[tokio::test]
 async fn postponed_events_are_sent_when_the_endpoint_recovers() {
-    // The first event's next attempt is later than the test's end. A function that is killed right after it recorded
+    // A function that is killed right after it recorded
     // the recovery sends nothing.
     let options = quick().knob("WEBHOOK_WAITS_SECONDS", vec!["1"; 35].join(",")).unkilled();
     let stack = Stack::start(options).await;
@@ -207,7 +207,10 @@ async fn postponed_events_are_sent_when_the_endpoint_recovers() {
     }
     assert_eq!(events(&receiver.attempts()), 1);
     receiver.works();
-    events_at_least(&stack, &receiver, 4).await;
+    // The next event probes the endpoint.
+    stack.probes_now(&merchant, endpoint["id"].as_str().unwrap()).await;
+    merchant.client.paid(1250, "USD").await;
+    events_at_least(&stack, &receiver, 5).await;
     nothing_is_due(&stack, &merchant).await;
     let stored = merchant.client.webhook_endpoint(endpoint["id"].as_str().unwrap()).await;
     // The endpoint's public fields are unchanged.

@@ -65,7 +65,10 @@ impl Walk<'_> {
         Ok(known.map_or(", but it was deleted".to_owned(), |item| match some_text(item, "failing_since") {
             _ if text(item, "status") == "disabled" => ", but it is disabled".to_owned(),
             Some(since) => format!("; it fails since {since}"),
-            None => String::new(),
+            None => match some_text(item, "probe_at") {
+                Some(at) => format!("; it answers slowly, and is probed from {at} on"),
+                None => String::new(),
+            },
         }))
     }
 

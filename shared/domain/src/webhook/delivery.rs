@@ -9,8 +9,11 @@ use crate::id::{EndpointId, EventId};
 use crate::operation::CLOCK_SKEW_MS;
 use crate::time::{Expiry, Timestamp};
 
-/// Seconds by which the first attempt of a delivery is put off, if its endpoint is down.
+/// Seconds by which a delivery is put off for the first time, if its endpoint is down. Each further time is twice as
+/// long. (A recovery of the endpoint sends the delivery anyway. This wait is for a recovery whose message is lost.)
 const PUT_OFF_S: i64 = 300;
+/// The longest time in seconds by which a delivery is put off: one day.
+const PUT_OFF_S_MAX: i64 = 86_400;
 /// A day in milliseconds: the longest `Retry-After` that is obeyed.
 const DAY_MS: i64 = 86_400_000;
 
@@ -61,6 +64,9 @@ pub struct Delivery {
     pub next_attempt_at: Option<Timestamp>,
     /// During a claimed attempt: its planned time. Otherwise None.
     pub planned_at: Option<Timestamp>,
+    /// Number of times that it was put off since its last attempt, because its endpoint was down.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub put_offs: u32,
     /// The status of the last answer, or the reason why there was no answer.
     pub last_answer: String,
     /// The event's `request_id`.
@@ -91,6 +97,7 @@ impl Delivery {
             early_attempts: 0,
             next_attempt_at: Some(now),
             planned_at: None,
+            put_offs: 0,
             last_answer: String::new(),
             request_id: request_id.to_owned(),
             expires_at,
@@ -109,14 +116,18 @@ impl Delivery {
         self.status == DeliveryStatus::Pending && (due || recovered && self.planned_at.is_none())
     }
 
-    /// Whether the delivery waits for its first attempt.
+    /// Whether the time of the next attempt has come, but the endpoint was down.
     pub fn is_put_off(&self) -> bool {
-        self.status == DeliveryStatus::Pending && self.attempts == 0 && self.planned_at.is_none()
+        // A delivery without an attempt was put off. Earlier versions did not count that.
+        let waits = self.put_offs > 0 || self.attempts == 0;
+        self.status == DeliveryStatus::Pending && waits && self.planned_at.is_none()
     }
 
-    /// The delivery during an attempt. The attempt counts as lost from `until`.
+    /// The delivery during an attempt. The attempt counts as lost from `until`. The attempt of a delivery that was put
+    /// off is not early: its time has come before.
     pub fn claimed(&self, until: Timestamp) -> Delivery {
-        Delivery { next_attempt_at: Some(until), planned_at: self.planned_at.or(self.next_attempt_at), ..self.clone() }
+        let planned = if self.is_put_off() { Some(self.updated_at) } else { self.next_attempt_at };
+        Delivery { next_attempt_at: Some(until), planned_at: self.planned_at.or(planned), ..self.clone() }
     }
 
     /// The delivery after an attempt. `waits_s`: seconds to wait after the first, second, … failed attempt. The
@@ -144,15 +155,27 @@ impl Delivery {
             early_attempts: self.early_attempts + u32::from(failed_early),
             next_attempt_at,
             planned_at: None,
+            put_offs: 0,
             last_answer: attempt.described(),
             updated_at: now,
             ..self.clone()
         }
     }
 
-    /// The delivery after it was put off, because its endpoint is down.
+    /// The delivery after it was put off, because its endpoint is down. This is not an attempt.
     pub fn put_off(&self, jitter: JitterPermille, now: Timestamp) -> Delivery {
-        Delivery { next_attempt_at: Some(now.plus_millis(PUT_OFF_S * i64::from(jitter))), ..self.clone() }
+        let wait_s = (PUT_OFF_S << self.put_offs.min(16)).min(PUT_OFF_S_MAX);
+        Delivery {
+            next_attempt_at: Some(now.plus_millis(wait_s * i64::from(jitter))),
+            planned_at: None,
+            put_offs: self.put_offs.saturating_add(1),
+            ..self.clone()
+        }
+    }
+
+    /// The delivery after a failed probe of its endpoint. Its next attempt is the next probe, or comes later.
+    pub fn not_before(&self, next_probe: Timestamp) -> Delivery {
+        Delivery { next_attempt_at: self.next_attempt_at.map(|next| next.max(next_probe)), ..self.clone() }
     }
 
     /// The delivery after it failed without another attempt, because its endpoint no longer receives it.
@@ -187,6 +210,7 @@ impl Delivery {
                 early_attempts: self.attempts,
                 next_attempt_at: Some(now),
                 planned_at: None,
+                put_offs: 0,
                 expires_at: self.expires_at.max(expires_at),
                 ..self.clone()
             }),

@@ -22,8 +22,10 @@ pub const ENDPOINTS_MAX: usize = 100;
 pub const DISABLED_AFTER_MS: i64 = 120 * 3_600_000;
 /// Milliseconds of failures after which an endpoint is down: 5 minutes.
 const DOWN_AFTER_MS: i64 = 5 * 60_000;
-/// Milliseconds between two attempts of new events while an endpoint is down: 1 minute.
-pub const PROBE_EVERY_MS: i64 = 60_000;
+/// Milliseconds of one attempt after which an endpoint is down until an attempt succeeds.
+pub const SLOW_AFTER_MS: u64 = 500;
+/// The longest time between two probes, in milliseconds: 1 minute.
+const PROBE_EVERY_MS_MAX: i64 = 60_000;
 
 /// Milliseconds for which an old secret still signs after a rotation: 24 hours.
 const OVERLAP_MS: i64 = 24 * 3_600_000;
@@ -90,7 +92,8 @@ pub struct WebhookEndpoint {
     pub status: EndpointStatus,
     /// The time since which every attempt has failed. None if the last attempt succeeded.
     pub failing_since: Option<Timestamp>,
-    /// While the endpoint is down: the time from which a new event may be attempted.
+    /// While the endpoint is down: the time from which the next delivery may be attempted. None also before the first
+    /// probe of an endpoint that has failed for five minutes.
     pub probe_at: Option<Timestamp>,
     /// The time of the last recovery. A new address and enabling count as a recovery. None before the first.
     pub works_since: Option<Timestamp>,
@@ -118,13 +121,13 @@ pub struct EndpointEdit {
     pub status: Option<EndpointStatus>,
 }
 
-/// The first step of the delivery of a new event.
+/// The next step of a delivery whose time has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FirstStep {
+pub enum Step {
     /// Attempt the delivery.
     Attempt,
-    /// Attempt the delivery to find out whether the endpoint works again. Only one event may do this, so claim it
-    /// first.
+    /// Attempt the delivery to find out whether the endpoint works again. Only one delivery may do this at a time, so
+    /// claim it first.
     Probe,
     /// Put the delivery off.
     PutOff,
@@ -162,19 +165,26 @@ impl WebhookEndpoint {
         self.status == EndpointStatus::Enabled && is_meant
     }
 
-    /// Whether the endpoint has failed for five minutes. New events for it are put off, so that it does not delay
-    /// others.
+    /// Whether the endpoint has failed for five minutes, or an attempt was slow and none has succeeded since.
+    /// Deliveries to it are put off, so that it does not delay other endpoints.
     pub fn is_down(&self, now: Timestamp) -> bool {
-        self.failing_since.is_some_and(|since| now.since(since) >= DOWN_AFTER_MS)
+        self.probe_at.is_some() || self.failing_since.is_some_and(|since| now.since(since) >= DOWN_AFTER_MS)
     }
 
-    /// The first step of a new event.
-    pub fn first_step(&self, now: Timestamp) -> FirstStep {
+    /// The next step of a delivery whose time has come.
+    pub fn step(&self, now: Timestamp) -> Step {
         match self.is_down(now) {
-            false => FirstStep::Attempt,
-            true if self.probe_at.is_none_or(|at| at <= now) => FirstStep::Probe,
-            true => FirstStep::PutOff,
+            false => Step::Attempt,
+            true if self.probe_at.is_none_or(|at| at <= now) => Step::Probe,
+            true => Step::PutOff,
         }
+    }
+
+    /// The time of the probe after one that begins at `now` and takes at most `longest_ms`. The longer the endpoint
+    /// fails, the longer is the time between two probes, up to a minute. Two probes never overlap.
+    pub fn next_probe(&self, longest_ms: i64, now: Timestamp) -> Timestamp {
+        let failing_ms = self.failing_since.map_or(0, |since| now.since(since));
+        now.plus_millis(failing_ms.min(PROBE_EVERY_MS_MAX).max(longest_ms))
     }
 
     /// The endpoint after it was disabled at `now`.

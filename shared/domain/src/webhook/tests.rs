@@ -72,23 +72,61 @@ fn endpoint(failing_since: Option<i64>, works_since: Option<i64>) -> WebhookEndp
 }
 
 #[test]
-fn a_down_endpoint_gets_a_new_event_each_minute() {
+fn deliveries_to_a_down_endpoint_are_put_off_until_its_next_probe() {
     let step = |failing_since, probe_at: Option<i64>, minute| {
         let probe_at = probe_at.map(at);
-        WebhookEndpoint { probe_at, ..endpoint(failing_since, None) }.first_step(at(minute))
+        WebhookEndpoint { probe_at, ..endpoint(failing_since, None) }.step(at(minute))
     };
     for (failing_since, probe_at, minute, expected) in [
-        (None, None, 100, FirstStep::Attempt),
-        (Some(96), None, 100, FirstStep::Attempt),
-        (Some(95), None, 100, FirstStep::Probe),
-        (Some(95), Some(101), 100, FirstStep::PutOff),
-        (Some(95), Some(101), 101, FirstStep::Probe),
-        // The endpoint has worked meanwhile.
-        (None, Some(101), 100, FirstStep::Attempt),
+        (None, None, 100, Step::Attempt),
+        (Some(96), None, 100, Step::Attempt),
+        (Some(95), None, 100, Step::Probe),
+        (Some(95), Some(101), 100, Step::PutOff),
+        (Some(95), Some(101), 101, Step::Probe),
+        // An attempt is slow.
+        (None, Some(101), 100, Step::PutOff),
+        (None, Some(101), 101, Step::Probe),
     ] {
         let case = (failing_since, probe_at, minute);
         assert_eq!(step(failing_since, probe_at, minute), expected, "{case:?}");
     }
+}
+
+#[test]
+fn probes_never_overlap_and_come_at_least_each_minute() {
+    let next = |failing_since, longest_ms| endpoint(failing_since, None).next_probe(longest_ms, at(100)).since(at(100));
+    assert_eq!(next(None, 15_000), 15_000);
+    assert_eq!(next(Some(100), 15_000), 15_000);
+    assert_eq!(next(Some(99), 15_000), 60_000);
+    assert_eq!(next(Some(1), 15_000), 60_000);
+    assert_eq!(next(Some(1), 65_000), 65_000);
+}
+
+#[test]
+fn a_delivery_is_put_off_for_longer_each_time() {
+    let now = Timestamp::from_millis(0);
+    let mut delivery = after(None, &answered(500), 1000);
+    let mut waits_s = Vec::new();
+    for _ in 0..11 {
+        delivery = delivery.claimed(at(1)).put_off(1000, now);
+        assert_eq!((delivery.attempts, delivery.planned_at, delivery.is_put_off()), (1, None, true));
+        waits_s.push(delivery.next_attempt_at.unwrap().millis() / 1000);
+    }
+    assert_eq!(waits_s, [300, 600, 1200, 2400, 4800, 9600, 19_200, 38_400, 76_800, 86_400, 86_400]);
+    // It may begin as soon as the endpoint is not down. Its attempt counts, and uses the next wait.
+    assert!(delivery.may_begin(Some(&endpoint(None, None)), at(1)));
+    let failed = delivery.claimed(at(2)).after(&answered(500), &WAITS, 1000, at(1));
+    assert_eq!((failed.attempts, failed.early_attempts, failed.put_offs), (2, 0, 0));
+    assert_eq!(failed.next_attempt_at, Some(at(6)));
+}
+
+#[test]
+fn a_failed_probe_waits_for_the_next_probe() {
+    let failed = after(None, &answered(500), 1000);
+    // Planned for 5 s.
+    let next = |probe_ms| failed.not_before(Timestamp::from_millis(probe_ms)).next_attempt_at.unwrap().millis();
+    assert_eq!([next(4_000), next(15_000)], [5_000, 15_000]);
+    assert_eq!(after(None, &answered(200), 1000).not_before(at(1)).next_attempt_at, None);
 }
 
 #[test]
