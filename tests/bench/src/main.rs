@@ -11,8 +11,10 @@ mod load;
 mod page;
 mod plan;
 mod resources;
+mod shards;
 mod single;
 mod steps;
+mod sweep;
 
 use std::fs;
 use std::path::Path;
@@ -86,6 +88,12 @@ async fn bench(json: &Path) -> Result<(), String> {
     }
     if wanted("resources") {
         figures["resources"] = json!(resources::measure(&plan).await?);
+    }
+    if wanted("shards") {
+        figures["shards"] = shards::measure().await?;
+    }
+    if wanted("sweep") {
+        figures["sweep"] = sweep::measure(&plan).await?;
     }
     if wanted("instructions") {
         figures["instructions"] = instructions::measure(&plan).await?;

@@ -19,6 +19,10 @@ pub struct Plan {
     pub alone: usize,
     /// Duration of each part of the flood.
     pub flood: Duration,
+    /// Overdue items that the sweep enqueues.
+    pub swept: usize,
+    /// Dead deliveries of one merchant before the retry of another.
+    pub dead: usize,
     /// Events under callgrind; a second run has twice as many.
     pub counted_events: usize,
 }
@@ -33,6 +37,8 @@ impl Plan {
         folded: 500,
         alone: 50,
         flood: Duration::from_secs(30),
+        swept: 50_000,
+        dead: 100_000,
         counted_events: 100,
     };
 
@@ -45,6 +51,8 @@ impl Plan {
         folded: 500,
         alone: 10,
         flood: Duration::from_secs(5),
+        swept: 5_000,
+        dead: 10_000,
         counted_events: 20,
     };
 }
