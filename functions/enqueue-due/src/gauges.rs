@@ -8,7 +8,7 @@ use spillway_domain::time::Timestamp;
 use spillway_runtime::Metric;
 use spillway_store::{DueGroup, StoreError, Unfinished, WorkItem, WorkKind};
 
-use crate::{AT_ONCE, Context};
+use crate::{Context, READS_AT_ONCE};
 
 /// The most payments and refunds that are read to find the oldest.
 const READS_MAX: usize = 100;
@@ -42,7 +42,7 @@ async fn oldest_operation(
     let mut waiting: Vec<Unfinished> = seen.into_iter().filter(|it| !is_under_way(context, it, now)).collect();
     waiting.sort_by(|one, other| other.claims().cmp(&one.claims()).then_with(|| one.due_at().cmp(other.due_at())));
     let items: Vec<WorkItem> = waiting.into_iter().take(READS_MAX).map(|unfinished| unfinished.item).collect();
-    let since = stream::iter(&items).map(|item| context.store.waiting_since(item)).buffer_unordered(AT_ONCE);
+    let since = stream::iter(&items).map(|item| context.store.waiting_since(item)).buffer_unordered(READS_AT_ONCE);
     Ok(since.try_collect::<Vec<_>>().await?.into_iter().flatten().min())
 }
 

@@ -10,8 +10,6 @@ use super::expression::{Comparison, Test};
 use super::kinds::due_group;
 use super::{EXPIRES_AT, Item, Store, StoreError, TableKey, WorkItem, keys, number, text};
 
-/// The most keys read from one partition of the index at a time.
-pub const SWEEP_MAX: u16 = 200;
 /// The attributes of a due time: its partition of the index, the time, and the number of claims since it was set.
 pub(super) const DUE: [&str; 3] = ["due", "due_at", "due_claims"];
 /// The longest time, in milliseconds, by which a claim moves the due time: one day.
@@ -37,8 +35,7 @@ impl DueGroup {
     /// longer be swept.
     pub fn shards(self) -> u16 {
         match self {
-            DueGroup::Money | DueGroup::Events => 64,
-            DueGroup::Deliveries => 16,
+            DueGroup::Money | DueGroup::Events | DueGroup::Deliveries => 64,
         }
     }
 
@@ -127,10 +124,11 @@ impl Store {
         DUE.into_iter().map(str::to_owned).zip(values).collect()
     }
 
-    /// The unfinished items of one partition, the first due first, at most [`SWEEP_MAX`]. So overdue items come first.
-    /// An item whose key no message can name is logged and skipped if it is overdue, so that such items can't fill the
-    /// page.
-    pub async fn unfinished(&self, group: DueGroup, shard: u16, now: Timestamp) -> Result<Vec<Unfinished>, StoreError> {
+    /// The first `count` unfinished items of one partition, the first due first. So overdue items come first. An item
+    /// whose key no message can name is logged and skipped if it is overdue, so that such items can't fill the page.
+    pub async fn unfinished(
+        &self, group: DueGroup, shard: u16, count: u16, now: Timestamp,
+    ) -> Result<Vec<Unfinished>, StoreError> {
         let mut unfinished = Vec::new();
         let mut from = None;
         loop {
@@ -141,15 +139,15 @@ impl Store {
                 .index_name("due")
                 .key_condition_expression("due = :due")
                 .expression_attribute_values(":due", text(keys::due_partition_at(group, shard)))
-                .limit(i32::from(SWEEP_MAX))
+                .limit(i32::from(count))
                 .set_exclusive_start_key(from)
                 .send()
                 .await
                 .map_err(StoreError::from_sdk)?;
             unfinished.extend(page.items.unwrap_or_default().iter().filter_map(|row| self.unfinished_row(row, now)));
             from = page.last_evaluated_key;
-            if from.is_none() || unfinished.len() >= usize::from(SWEEP_MAX) {
-                unfinished.truncate(usize::from(SWEEP_MAX));
+            if from.is_none() || unfinished.len() >= usize::from(count) {
+                unfinished.truncate(usize::from(count));
                 return Ok(unfinished);
             }
         }
@@ -170,6 +168,9 @@ impl Store {
     /// Claims an overdue item by moving its due time forward: by `claim_s` seconds, doubled with each claim, at most a
     /// day. None if the item was finished or claimed by another sweep, or if it has expired. (The number of claims
     /// comes from the index. It changes only together with the due time, which the condition compares.)
+    ///
+    /// In the store of a sweep ([`Store::of_sweep`]), a claim that the table throttles errors at once, see
+    /// [`StoreError::is_throttling`]. The item stays due.
     pub async fn claim(&self, overdue: Unfinished, now: Timestamp, claim_s: u32) -> Result<Option<Claim>, StoreError> {
         let claims = overdue.due.claims.saturating_add(1);
         let wait_ms = (i64::from(claim_s) * 1000).saturating_mul(1 << (claims - 1).min(20)).min(CLAIM_MS_MAX);
@@ -177,7 +178,8 @@ impl Store {
             Edit::new().set("due_at", text(now.plus_millis(wait_ms).to_string())).set("due_claims", number(claims));
         let not_expired = Test::LacksOrCompares(EXPIRES_AT, Comparison::Above, number(now.seconds()));
         let when = vec![Test::is("due_at", overdue.due.seen()), not_expired];
-        Ok(self.edit(overdue.item.key(), edit, when).await?.then_some(Claim { overdue, claims }))
+        let claimed = self.edit(overdue.item.key(), edit, when).await?;
+        Ok(claimed.then_some(Claim { overdue, claims }))
     }
 
     /// Removes the due time that was read with an item, unless another write has changed it since.

@@ -43,7 +43,7 @@ use spillway_domain::id::hex;
 pub use api_key::IssuedKey;
 pub use balance::BalancePart;
 pub use commit::Committed;
-pub use due::{Claim, Due, DueGroup, SWEEP_MAX, Unfinished};
+pub use due::{Claim, Due, DueGroup, Unfinished};
 pub use event::{REDELIVERIES_MAX, Redelivery, StoredEvent};
 pub use items::{ItemKind, StoredItem};
 pub use keys::TableKey;
@@ -52,7 +52,7 @@ pub use merchants::Merchants;
 pub use parts::{StoreOnly, StoreWithEvents};
 pub use propagation::{Propagation, ShardsAhead};
 pub use reading::Readable;
-pub use reason::{Conflicts, StoreError};
+pub use reason::{Conflicts, StoreError, ThrottledUpdates};
 pub use resource::{Created, Listed, Stale};
 pub use sandbox::SandboxCall;
 pub use webhook::{DeletableEndpoint, NotCreated, NotUpdated};
@@ -93,9 +93,22 @@ impl Store {
     /// The table that `TABLE_NAME` names. Items that can't be read are counted in the invocation's metrics. Errors if a
     /// variable is missing or wrong.
     pub fn new(start: &Start<'_>) -> Result<Store, SettingError> {
+        Store::with_client(start, |client| client)
+    }
+
+    /// The same, for the sweep. It does not repeat an update that the table throttles, because each repetition would take
+    /// units from the requests of clients.
+    pub fn of_sweep(start: &Start<'_>) -> Result<Store, SettingError> {
+        Store::with_client(start, |client| client.retry_classifier(ThrottledUpdates))
+    }
+
+    fn with_client(
+        start: &Start<'_>, change: impl FnOnce(config::Builder) -> config::Builder,
+    ) -> Result<Store, SettingError> {
         let table = start.environment.text("TABLE_NAME")?;
         let client =
             config::Builder::from(&start.service(DYNAMODB)?).interceptor(start.metering()).retry_classifier(Conflicts);
+        let client = change(client);
         Ok(Store {
             table,
             client: Client::from_conf(client.build()),

@@ -26,12 +26,12 @@ pub enum StoreError {
     Corrupt(String),
 }
 
-/// Error codes of calls that may succeed later.
-const NOT_NOW: [&str; 9] = [
-    "ThrottlingException",
-    "ThrottlingError",
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
+/// Error codes of calls that exceed the throughput of the table, of a partition or of the account.
+const THROTTLED: [&str; 4] =
+    ["ThrottlingException", "ThrottlingError", "ProvisionedThroughputExceededException", "RequestLimitExceeded"];
+
+/// Error codes of other calls that may succeed later.
+const NOT_NOW: [&str; 5] = [
     "LimitExceededException",
     "InternalServerError",
     "TransactionInProgressException",
@@ -44,6 +44,11 @@ const PASSING: [&str; 4] =
     ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "RequestLimitExceeded"];
 
 impl StoreError {
+    /// Whether the table, a partition or the account has no throughput left for the call.
+    pub fn is_throttling(&self) -> bool {
+        matches!(self, StoreError::Unavailable(code) if THROTTLED.contains(&code.as_str()))
+    }
+
     /// The error of a request that the SDK refuses to build: the code is wrong.
     pub(super) fn incomplete(error: BuildError) -> StoreError {
         StoreError::Refused(error.to_string())
@@ -57,7 +62,7 @@ impl StoreError {
             SdkError::ResponseError(_) => StoreError::Unavailable("no readable answer".to_owned()),
             SdkError::ServiceError(service) => {
                 let status = service.raw().status().as_u16();
-                if status >= 500 || NOT_NOW.contains(&code.as_str()) {
+                if status >= 500 || THROTTLED.iter().chain(&NOT_NOW).any(|passing| *passing == code) {
                     StoreError::Unavailable(code)
                 } else {
                     StoreError::Refused(missing_right(&error).unwrap_or(code))
@@ -130,6 +135,26 @@ impl ClassifyRetry for Conflicts {
         };
         // A throttling error takes half as much of the client's retry quota as a transient error.
         if conflict { RetryAction::throttling_error() } else { RetryAction::NoActionIndicated }
+    }
+}
+
+/// Keeps the SDK from retrying an update that the table throttles.
+#[derive(Debug)]
+pub struct ThrottledUpdates;
+
+impl ClassifyRetry for ThrottledUpdates {
+    fn name(&self) -> &'static str {
+        "ThrottledUpdates"
+    }
+
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let error = context.output_or_error().and_then(|output| output.err()?.as_operation_error());
+        let code = error.and_then(|error| error.downcast_ref::<UpdateItemError>()?.code());
+        if code.is_some_and(|code| THROTTLED.contains(&code)) {
+            RetryAction::RetryForbidden
+        } else {
+            RetryAction::NoActionIndicated
+        }
     }
 }
 

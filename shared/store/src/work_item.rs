@@ -8,8 +8,9 @@ use spillway_domain::currency::Currency;
 use spillway_domain::id::{EndpointId, EventId, Id, Kind as IdKind, ObjectId};
 use spillway_domain::tenant::Tenant;
 
+use super::due::DueGroup;
 use super::keys::{self, TableKey};
-use super::kinds::{Name, Parsed, Pattern, QueueName, WorkKind, known};
+use super::kinds::{Name, Parsed, Pattern, QueueName, WorkKind, due_group, known};
 
 /// An item that may need work, identified by its table key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -61,6 +62,11 @@ impl WorkItem {
     /// The queue to which the item's messages are sent.
     pub fn queue(&self) -> QueueName {
         known(&self.key).map_or(QueueName::Processor, |(_, work)| work.queue)
+    }
+
+    /// The due group of the item. None if such an item is never due.
+    pub fn due_group(&self) -> Option<DueGroup> {
+        due_group(&self.key)
     }
 
     /// The id in the partition key. None if it is not an id of this kind.

@@ -17,8 +17,11 @@ use spillway_store::{StoreError, WorkItem};
 
 /// Upper bound, in seconds, of the random wait after a message's first failure. It doubles with each further failure.
 const BACK_OFF_S: u32 = 2;
-/// The largest value of this bound, in seconds.
-const BACK_OFF_S_MAX: u32 = 900;
+/// The largest value of this bound, in seconds, while something fails that many messages need: the table, a right, a
+/// queue. With the template's `maxReceiveCount`, no message becomes a dead letter before 20 minutes of such trouble.
+const TROUBLE_S_MAX: u32 = 300;
+/// The same for a message that fails by itself. It becomes a dead letter within minutes.
+const POISON_S_MAX: u32 = 30;
 /// Items of a batch that are worked on at the same time. After an outage, the movements of a hundred balances would not
 /// fit into a function's memory.
 const AT_ONCE: usize = 10;
@@ -50,6 +53,25 @@ pub enum WorkError {
     /// The code panicked. The log has the place.
     #[error("panic")]
     Panicked,
+}
+
+impl WorkError {
+    /// The shortest and the longest wait, in seconds, after a message's failure number `receives`.
+    fn back_off_s(&self, receives: u32) -> (u32, u32) {
+        let max = match self {
+            WorkError::Store(StoreError::Unavailable(_) | StoreError::Refused(_)) | WorkError::Queue(_) => {
+                TROUBLE_S_MAX
+            }
+            WorkError::Store(StoreError::Corrupt(_))
+            | WorkError::Unreadable
+            | WorkError::UnknownKey
+            | WorkError::Refused(_)
+            | WorkError::NoPrice(..)
+            | WorkError::Panicked => POISON_S_MAX,
+        };
+        let longest = BACK_OFF_S.saturating_mul(1 << receives.saturating_sub(1).min(16)).min(max);
+        (longest.div_ceil(2), longest)
+    }
 }
 
 /// The event that Lambda sends for a queue, with the fields that are used.
@@ -234,8 +256,8 @@ impl Batch {
 pub async fn back_off<P: HasQueues>(context: &Context<P>, faults: &[Fault]) {
     let waits = faults.iter().filter(|fault| !fault.receipt_handle.is_empty()).filter_map(|fault| {
         let queue = fault.item.as_ref()?.queue();
-        let longest_s = BACK_OFF_S.saturating_mul(1 << fault.receives.saturating_sub(1).min(16)).min(BACK_OFF_S_MAX);
-        let wait_s = context.random_between(longest_s.div_ceil(2), longest_s);
+        let (shortest_s, longest_s) = fault.error.back_off_s(fault.receives);
+        let wait_s = context.random_between(shortest_s, longest_s);
         Some(async move {
             if let Err(error) = context.queues().wait(queue, &fault.receipt_handle, wait_s).await {
                 tracing::warn!(subject = %fault.subject, error = %error, "back-off failed");
@@ -342,6 +364,35 @@ mod tests {
     fn the_response_has_the_format_of_lambda() {
         let answer = serde_json::to_value(BatchResponse::failed(["7".to_owned()])).unwrap();
         assert_eq!(answer, serde_json::json!({"batchItemFailures": [{"itemIdentifier": "7"}]}));
+    }
+
+    /// The shortest and the longest time, in seconds, from a message's first receive to the last one before it becomes a
+    /// dead letter.
+    fn until_dead_s(error: &WorkError) -> (u32, u32) {
+        let template = spillway_tests::Template::read();
+        let redrives = template.of_type("AWS::SQS::Queue").into_values().map(|queue| &queue["RedrivePolicy"]);
+        let receives: Vec<u64> = redrives.filter_map(|policy| policy["maxReceiveCount"].as_u64()).collect();
+        assert_eq!((receives.len(), receives.iter().min()), (3, receives.iter().max()), "{receives:?}");
+        let waits = (1..u32::try_from(receives[0]).unwrap()).map(|receive| error.back_off_s(receive));
+        waits.fold((0, 0), |sum, wait| (sum.0 + wait.0, sum.1 + wait.1))
+    }
+
+    #[test]
+    fn no_message_dies_within_20_minutes_of_trouble() {
+        // 15 waits: 1, 2, 4, … 128 s at least, then 150 s each; at most twice that.
+        for error in [
+            WorkError::Store(StoreError::Unavailable("ThrottlingException".to_owned())),
+            WorkError::Store(StoreError::Refused("AccessDeniedException".to_owned())),
+            WorkError::Queue("no answer".to_owned()),
+        ] {
+            assert_eq!(until_dead_s(&error), (255 + 7 * 150, 510 + 7 * 300), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_fails_by_itself_dies_within_minutes() {
+        // 1, 2, 4, 8 s at least, then 15 s each.
+        assert_eq!(until_dead_s(&WorkError::Panicked), (15 + 11 * 15, 30 + 11 * 30));
     }
 
     #[tokio::test]

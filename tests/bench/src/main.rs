@@ -12,8 +12,10 @@ mod page;
 mod plan;
 mod receivers;
 mod resources;
+mod shards;
 mod single;
 mod steps;
+mod sweep;
 
 use std::fs;
 use std::path::Path;
@@ -90,6 +92,12 @@ async fn bench(json: &Path) -> Result<(), String> {
     }
     if wanted("resources") {
         figures["resources"] = json!(resources::measure(&plan).await?);
+    }
+    if wanted("shards") {
+        figures["shards"] = shards::measure().await?;
+    }
+    if wanted("sweep") {
+        figures["sweep"] = sweep::measure(&plan).await?;
     }
     if wanted("instructions") {
         figures["instructions"] = instructions::measure(&plan).await?;

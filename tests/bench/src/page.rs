@@ -13,7 +13,8 @@ use crate::single::{EMPTY, FUNCTIONS};
 const BEGIN: &str = "<!-- figures: made by `make performance`, not by hand -->";
 
 /// The parts of a run that these tables show.
-pub const PARTS: [&str; 6] = ["single", "end_to_end", "flood", "receivers", "units", "instructions"];
+pub const PARTS: [&str; 8] =
+    ["single", "end_to_end", "flood", "receivers", "units", "sweep", "shards", "instructions"];
 
 /// All tables of a run.
 pub fn tables(figures: &Value) -> String {
@@ -28,6 +29,8 @@ pub fn tables(figures: &Value) -> String {
         section("One merchant floods", &flood(figures)),
         section("One merchant's server never answers", &receivers(figures)),
         section("Calls and units of the store", &units(figures)),
+        section("The sweep after an outage", &sweep(figures)),
+        section("Lists over many shards", &shards(figures)),
         section("Instructions", &instructions(figures)),
     ]
     .join("\n")
@@ -179,6 +182,32 @@ fn units(figures: &Value) -> String {
     let head =
         ["a payment's step", "alone: calls", "write units", "read units", &full("calls"), "write units", "read units"];
     table(&head, &rows)
+}
+
+fn sweep(figures: &Value) -> String {
+    let of = &figures["sweep"];
+    let number = |name: &str| of[name].as_u64().unwrap_or_default();
+    let row = |what: &str, figure: String| vec![what.to_owned(), figure];
+    let rows = [
+        row("items a minute, on the embedded table", count(&of["items_per_minute"])),
+        row("CPU time of the function for an item", format!("{} µs", ratio(number("cpu_ns_per_item"), 1000))),
+        row("items a minute that one core can do", count(&of["items_per_minute_and_core"])),
+        row("peak memory", mb(&(number("peak_memory_kb") * 1024).into())),
+        row(
+            &format!("claim of another merchant's retry behind {} dead deliveries", count(&of["dead"])),
+            ms(&(number("neighbour_late_ms") * 1000).into()),
+        ),
+    ];
+    table(&["what", "measured"], &rows)
+}
+
+fn shards(figures: &Value) -> String {
+    let row = |of: &Value| {
+        let at = |start: &str| [ms(&of[start]["us"]), ms(&of[start]["cpu_us"])];
+        [vec![count(&of["shards"])], at("cold").to_vec(), at("warm").to_vec()].concat()
+    };
+    let rows: Vec<_> = figures["shards"].as_array().into_iter().flatten().map(row).collect();
+    table(&["shards", "first list of a process", "CPU time", "next list", "CPU time"], &rows)
 }
 
 fn instructions(figures: &Value) -> String {

@@ -21,6 +21,10 @@ pub struct Plan {
     pub flood: Duration,
     /// Duration of each part with a server that never answers.
     pub receivers: Duration,
+    /// Overdue items that the sweep enqueues.
+    pub swept: usize,
+    /// Dead deliveries of one merchant before the retry of another.
+    pub dead: usize,
     /// Events under callgrind; a second run has twice as many.
     pub counted_events: usize,
 }
@@ -36,6 +40,8 @@ impl Plan {
         alone: 50,
         flood: Duration::from_secs(30),
         receivers: Duration::from_secs(120),
+        swept: 50_000,
+        dead: 100_000,
         counted_events: 100,
     };
 
@@ -49,6 +55,8 @@ impl Plan {
         alone: 10,
         flood: Duration::from_secs(5),
         receivers: Duration::from_secs(20),
+        swept: 5_000,
+        dead: 10_000,
         counted_events: 20,
     };
 }

@@ -200,7 +200,7 @@ async fn an_invalid_change_is_refused_and_changes_nothing() {
         (fees("USD", 10_001, 0), "again: /currencies/USD/fee_basis_points must be a whole number from 0 to 10000,"),
         (fees("BGN", 1, 1), "BGN is not a current payment currency of ISO 4217"),
         (json!({"settlement_delay_days": 31}), "again: /settlement_delay_days must be a whole number from 0 to 30,"),
-        (json!({"shards": 0}), "again: /shards must be a whole number from 1 to 1024,"),
+        (json!({"shards": 0}), "again: /shards must be a whole number from 1 to 256,"),
         (json!({"shards": 7}), "shards can't be lowered: there are 8 already."),
         // One invalid field refuses the whole change.
         (json!({"suspended": true, "shards": 4}), "shards can't be lowered: there are 8 already."),

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use serde_json::json;
 use spillway_tests::oracle::settled;
 use spillway_tests::queues::copies;
-use spillway_tests::{Deadline, Options, Stack, Template, eventually};
+use spillway_tests::{Deadline, Options, Stack, Template, event, eventually};
 
 const NEIGHBOURS: usize = 20;
 
@@ -39,10 +39,11 @@ async fn a_poison_stream_record_ends_in_the_failure_queue() {
 
 #[tokio::test]
 async fn a_poison_message_ends_in_the_dead_letter_queue() {
-    // A queue must hide a message for as long as its function may run.
+    // A queue must hide a message for as long as its function may run. 16 receives would take too long.
     let quick = CONSUMERS.iter().fold(Template::read(), |template, (queue, function)| {
         let template = template.with(&["Resources", function, "Properties", "Timeout"], "5");
-        template.with(&["Resources", queue, "Properties", "VisibilityTimeout"], "5")
+        let template = template.with(&["Resources", queue, "Properties", "VisibilityTimeout"], "5");
+        template.with(&["Resources", queue, "Properties", "RedrivePolicy", "maxReceiveCount"], "3")
     });
     let stack = Stack::start(Options::new().template(quick)).await;
     let merchant = stack.new_merchant().await;
@@ -54,9 +55,16 @@ async fn a_poison_message_ends_in_the_dead_letter_queue() {
             queues.send(&url, poison).await;
         }
     }
+    // The message can be read, but its item can't.
+    let other = stack.new_merchant().await;
+    let balance =
+        json!({"pk": {"S": format!("{}#balances", other.tenant())}, "sk": {"S": "USD"}, "seq": {"S": "none"}});
+    stack.table().put(balance).await;
+    let body = event::balance_message(&other.id, "USD").to_string();
+    queues.send(&queues.url("FoldsQueue").await, &body).await;
     join_all((0..NEIGHBOURS).map(|_| merchant.client.pay(1250, "USD", "tok_visa"))).await;
     settled(&stack, &merchant.tenant(), NEIGHBOURS).await;
-    for queue in ["ProcessorDeadLetters", "FoldsDeadLetters", "WebhooksDeadLetters"] {
-        arrives(&stack, queue, 2).await;
+    for (queue, count) in [("ProcessorDeadLetters", 2), ("FoldsDeadLetters", 3), ("WebhooksDeadLetters", 2)] {
+        arrives(&stack, queue, count).await;
     }
 }

@@ -1,12 +1,15 @@
 //! `enqueue-due` enqueues unfinished work again.
 
 use serde_json::json;
-use spillway_tests::clock::now;
+use spillway_tests::clock::in_seconds;
 use spillway_tests::oracle::settled;
 use spillway_tests::queues::copies;
 use spillway_tests::receiver::Receiver;
-use spillway_tests::store_proxy::Matching;
+use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::{Deadline, Options, Stack, Template, event, eventually};
+
+/// The endpoint of the deliveries.
+const ENDPOINT: &str = "we_00000000000000000000000000";
 
 fn eager(template: Template) -> Options {
     Options::new()
@@ -83,36 +86,82 @@ async fn finished_work_is_not_claimed() {
     assert_eq!(queues.depth(&queues.url("ProcessorQueue").await).await, 0);
 }
 
+/// A sweep of one second: it keeps ten seconds in reserve.
+fn of_a_second() -> Template {
+    Template::without_triggers().with(&["Resources", "EnqueueDue", "Properties", "Timeout"], "11")
+}
+
+/// Stores deliveries of a merchant in one partition of the index, due `seconds` ago; returns their partition keys.
+async fn overdue(stack: &Stack, merchant: &str, count: usize, seconds: i64) -> Vec<String> {
+    let pk = |number: usize| format!("mer_{merchant:0>26}#test#evt_{number:0>26}");
+    let item = |number: usize| {
+        json!({"pk": {"S": pk(number)}, "sk": {"S": ENDPOINT}, "due": {"S": "due#deliveries#7"},
+            "due_at": {"S": in_seconds(-seconds)}, "due_claims": {"N": "0"}})
+    };
+    stack.table().put_all(&(0..count).map(item).collect::<Vec<_>>()).await;
+    (0..count).map(pk).collect()
+}
+
+/// Number of these deliveries that a sweep has claimed.
+async fn claimed(stack: &Stack, deliveries: &[String]) -> usize {
+    let items = stack.table().items().await;
+    let claimed = items.iter().filter(|item| item.get("due_claims").is_some_and(|claims| *claims == 1));
+    claimed.filter(|item| deliveries.iter().any(|pk| item["pk"] == pk.as_str())).count()
+}
+
 #[tokio::test]
 async fn a_sweep_stops_in_time_and_the_next_continues() {
-    const PAYMENTS: u64 = 40;
-    // Ten seconds are kept in reserve: money gets a third of the other eight. A store call is retried after three.
-    let quick = Template::without_triggers().with(&["Resources", "EnqueueDue", "Properties", "Timeout"], "18");
-    let options = Options::new().template(quick).store_proxy().knob("FIRST_DUE_SECONDS", 1);
-    let stack = Stack::start(options.knob("STORE_DEADLINE_MS", 9000).unkilled()).await;
-    let merchant = stack.new_merchant().await;
-    let mut last = String::new();
-    for _ in 0..PAYMENTS {
-        last = format!("{}#{}", merchant.tenant(), merchant.client.pay(1250, "USD", "tok_visa").await);
-        // All in one partition of the index, whose claims are concurrent.
-        let key = json!({"pk": {"S": last}, "sk": {"S": "payment"}});
-        let moved = json!({"Key": key, "UpdateExpression": "SET due = :one",
-            "ExpressionAttributeValues": {":one": {"S": "due#money#0"}}});
-        stack.table().call("UpdateItem", moved).await;
-    }
-    let last = stack.table().item(&last, "payment").await.unwrap();
-    eventually("all are due", Deadline::SOON, async || {
-        if last["due_at"].as_str().unwrap() < now().as_str() { Ok(()) } else { Err(now()) }
+    let stack = Stack::start(Options::new().template(of_a_second()).knob("SWEEP_RATE", 20).unkilled()).await;
+    let deliveries = overdue(&stack, "1", 100, 60).await;
+    stack.run_due().await;
+    let first = claimed(&stack, &deliveries).await;
+    assert!((1..100).contains(&first), "{first} of 100 in a second at 20 a second");
+    let queues = stack.queues();
+    let queue = queues.url("WebhooksQueue").await;
+    assert_eq!(queues.depth(&queue).await, first as u64 * copies());
+    eventually("all are enqueued", Deadline::SOON, async || {
+        stack.run_due().await;
+        let claimed = claimed(&stack, &deliveries).await;
+        if claimed < 100 { Err(format!("{claimed} of 100")) } else { Ok(()) }
     })
     .await;
-    // As many claims as run concurrently wait for the store.
-    let slow = stack.store_proxy().hold(16, Matching::operation("UpdateItem").with("\"due_claims\""));
-    let queues = stack.queues();
-    let queue = queues.url("ProcessorQueue").await;
+    assert_eq!(queues.depth(&queue).await, 100 * copies());
+}
+
+#[tokio::test]
+async fn one_merchants_backlog_does_not_delay_anothers_retry() {
+    let stack = Stack::start(Options::new().template(of_a_second()).knob("SWEEP_RATE", 20).unkilled()).await;
+    let dead = overdue(&stack, "1", 1500, 3600).await;
+    let other = overdue(&stack, "2", 1, 1).await;
     stack.run_due().await;
-    assert_eq!(slow.count(), 16);
-    assert_eq!(queues.depth(&queue).await, 16 * copies());
-    slow.forward();
-    stack.run_due().await;
-    assert_eq!(queues.depth(&queue).await, PAYMENTS * copies());
+    let before = claimed(&stack, &dead).await;
+    assert!(before < 1500, "nothing was left of the backlog");
+    assert_eq!(claimed(&stack, &other).await, 1, "{before} of the backlog came first");
+}
+
+#[tokio::test]
+async fn a_long_partition_is_enqueued_in_one_sweep() {
+    let stack = Stack::start(Options::new().template(Template::without_triggers()).unkilled()).await;
+    // More than the 2,000 items that a sweep reads of a partition at a time.
+    let deliveries = overdue(&stack, "1", 2100, 60).await;
+    let done = stack.invoke("enqueue-due", &event::tick()).await.unwrap();
+    assert_eq!(done, "enqueued 0 money, 0 events, 2100 deliveries");
+    assert_eq!(claimed(&stack, &deliveries).await, 2100);
+}
+
+#[tokio::test]
+async fn throttled_claims_are_not_repeated_and_stay_due() {
+    let stack = Stack::start(Options::new().template(Template::without_triggers()).store_proxy().unkilled()).await;
+    let deliveries = overdue(&stack, "1", 100, 60).await;
+    let claims = Matching::operation("UpdateItem").with("\"due_claims\"");
+    stack.store_proxy().fault(usize::MAX, claims.clone(), Fault::Error("ThrottlingException"));
+    let done = stack.invoke("enqueue-due", &event::tick()).await.unwrap();
+    assert_eq!(done, "enqueued 0 money, 0 events, 0 deliveries");
+    assert_eq!(stack.store_proxy().count(&claims), 100);
+    stack.store_proxy().heal();
+    // A table that throttles some claims gets all of them in one sweep, which reads what is still due again.
+    stack.store_proxy().fault_after(10, 5, claims, Fault::Error("ThrottlingException"));
+    let done = stack.invoke("enqueue-due", &event::tick()).await.unwrap();
+    assert_eq!(done, "enqueued 0 money, 0 events, 100 deliveries");
+    assert_eq!(claimed(&stack, &deliveries).await, 100);
 }

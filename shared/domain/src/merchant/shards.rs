@@ -6,7 +6,7 @@ use super::MerchantRefusal;
 use crate::id::SHARDS_MAX;
 use crate::time::Timestamp;
 
-/// How often a merchant's shards can be raised. Ten doublings lead from 1 to [`SHARDS_MAX`]. The limit keeps the list
+/// How often a merchant's shards can be raised. Eight doublings lead from 1 to [`SHARDS_MAX`]. The limit keeps the list
 /// short, because the merchant's item and the authorizer's answer to every request contain it.
 pub const RAISES_MAX: usize = 16;
 
@@ -89,12 +89,12 @@ mod tests {
     }
 
     #[test]
-    fn a_count_of_shards_is_from_1_to_1024() {
-        assert!(Shards::new(0, at(0)).is_none() && Shards::new(1025, at(0)).is_none());
-        assert!(Shards::new(1, at(0)).is_some() && Shards::new(1024, at(0)).is_some());
+    fn a_count_of_shards_is_from_1_to_256() {
+        assert!(Shards::new(0, at(0)).is_none() && Shards::new(257, at(0)).is_none());
+        assert!(Shards::new(1, at(0)).is_some() && Shards::new(256, at(0)).is_some());
         let one = Shards::new(1, at(0)).unwrap();
-        assert_eq!([0, 1025].map(|count| one.raised(count, at(1))), [const { Err(MerchantRefusal::Shards) }; 2]);
-        assert_eq!(one.raised(1024, at(1)).unwrap().largest(), 1024);
+        assert_eq!([0, 257].map(|count| one.raised(count, at(1))), [const { Err(MerchantRefusal::Shards) }; 2]);
+        assert_eq!(one.raised(256, at(1)).unwrap().largest(), 256);
     }
 
     #[test]

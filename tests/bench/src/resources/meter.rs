@@ -144,7 +144,7 @@ pub fn answer_bytes(answer: &Answer) -> u64 {
 }
 
 /// CPU time of all threads of a process so far.
-fn cpu_us(pid: u32) -> u64 {
+pub fn cpu_us(pid: u32) -> u64 {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let on_core = threads.filter_map(|thread| {
         let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;

@@ -17,6 +17,7 @@ use spillway_tests::{Merchant, event};
 use crate::events;
 use crate::plan::Plan;
 use meter::Scene;
+pub use meter::cpu_us;
 use walk::Batches;
 
 /// A call of the store: "single-digit millisecond performance", says <https://aws.amazon.com/dynamodb/>.
