@@ -11,17 +11,18 @@ use std::sync::Arc;
 use spillway_lambda::Invocation;
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{QueueName, Store, WorkItem, WorkKind};
-use spillway_webhooks::{self as webhooks, Sender};
+use spillway_webhooks::{self as webhooks, Sender, SigningKeys};
 use spillway_work::{HasQueues, Outcome, Queues, WorkError, each};
 
 use endpoints::Endpoints;
 
-/// The store, the queue of webhooks, the settings and the sender.
+/// The store, the queue of webhooks, the settings, the sender and the signing keys.
 pub struct Parts {
     store: Store,
     queues: Queues,
     webhooks: webhooks::Settings,
     sender: Sender,
+    keys: SigningKeys,
 }
 
 impl spillway_runtime::Parts for Parts {
@@ -29,7 +30,8 @@ impl spillway_runtime::Parts for Parts {
         let store = Store::with_events(start)?;
         let queues = Queues::new(start, &[QueueName::Webhooks])?;
         let webhooks = webhooks::Settings::read(&start.environment)?;
-        Ok(Parts { store, queues, sender: Sender::new(&webhooks), webhooks })
+        let (sender, keys) = (Sender::new(&webhooks), SigningKeys::new(start)?);
+        Ok(Parts { store, queues, webhooks, sender, keys })
     }
 }
 

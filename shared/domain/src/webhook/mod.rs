@@ -10,7 +10,7 @@ mod tests;
 pub use attempt::Attempt;
 pub use delivery::{Delivery, DeliveryStatus, JitterPermille, NotRedelivered};
 pub use endpoint::{
-    DISABLED_AFTER_MS, ENABLED_MAX, ENDPOINTS_MAX, EndpointEdit, EndpointStatus, FirstStep, LastTest, PROBE_EVERY_MS,
-    Secret, WebhookEndpoint,
+    DISABLED_AFTER_MS, ENABLED_MAX, ENDPOINTS_MAX, EndpointEdit, EndpointStatus, FirstStep, KeyFingerprint, LastTest,
+    PROBE_EVERY_MS, Secret, SecretSource, WebhookEndpoint,
 };
 pub use filter::EventFilter;
