@@ -184,6 +184,12 @@ plan-keys: $(SAM_READY)
 	@cargo build --quiet --package spillway-operate
 	@$(TOOLS)/sam/bin/python infra/deploy/operate.py plan-keys
 
+# Prints the fingerprints of the keys from which a stack's webhook secrets are derived: STACK= AWS_REGION=
+# ADD=1 adds a new key and makes it current. FROM=SECRET adds the keys of another secret.
+.PHONY: webhook-keys
+webhook-keys: $(SAM_READY)
+	@$(TOOLS)/sam/bin/python infra/deploy/webhook_keys.py
+
 # Lists the items of a restored table that differ in the live one: FROM= and TO= or STACK=, MERCHANT= ID= ALL=1
 # It writes nothing.
 .PHONY: compare

@@ -4,6 +4,7 @@ Usage: drill.py STEP FILE. FILE keeps what a step wrote for the next ones. URL, 
 AWS's own variables name the emulator. The steps, in this order:
   write      makes payments, refunds and a webhook endpoint, and a payment that is still processing
   resumed    on the new stack: everything reads as before, unfinished work ends, the same requests replay, new ones settle
+  keyed      adds a signing key: new webhook secrets come from it, and the secrets of before stay
   restore    restores the table beside itself, then goes on: what happens now must survive the repair
   damage     spoils items of seven kinds, as a wrong script would
   repaired   nothing is left of the damage, and nothing is lost that came after the restore
@@ -20,9 +21,11 @@ import urllib.error
 import boto3
 from boto3.dynamodb.conditions import Attr
 
-from emulated import call, eventually
+from emulated import call, done, eventually, run
 
 RESTORED = "spillway-restored"
+# Nothing listens there: deliveries fail and stay pending.
+HOOK = {"url": "http://127.0.0.1:9/hook", "event_types": ["*"]}
 
 
 def pay(key, token="tok_visa"):
@@ -70,15 +73,18 @@ def objects(then):
     return {path: settled(path) for path in paths}
 
 
+def signs_as_before(then):
+    """The secret is derived from the keys of the table, which are not in it."""
+    assert call("/webhook-endpoints", HOOK, Idempotency_Key="endpoint")["secret"] == then["secret"], "another secret"
+
+
 def write(then):
-    # Nothing listens there: deliveries fail and stay pending.
-    hook = {"url": "http://127.0.0.1:9/hook", "event_types": ["*"]}
-    endpoint = call("/webhook-endpoints", hook, Idempotency_Key="endpoint")["id"]
+    endpoint = call("/webhook-endpoints", HOOK, Idempotency_Key="endpoint")
     payments = [pay(f"order-{number}") for number in range(6)]
     for payment in payments:
         assert settled(f"/payments/{payment}")["status"] == "succeeded"
     refunds = [refund(f"refund-{number}", payments[number]) for number in range(2)]
-    then |= {"endpoint": endpoint, "payments": payments, "refunds": refunds}
+    then |= {"endpoint": endpoint["id"], "secret": endpoint["secret"], "payments": payments, "refunds": refunds}
     then["objects"] = objects(then)
     all_folded()
     then["balances"] = call("/balance")["balances"]
@@ -91,10 +97,23 @@ def resumed(then):
     assert call("/webhook-endpoints")["data"][0]["id"] == then["endpoint"]
     now = objects(then)
     assert now == then["objects"], f"{now} instead of {then['objects']}"
+    signs_as_before(then)
     assert pay("order-0") == then["payments"][0], "the same idempotency key made another payment"
     assert settled(f"/payments/{then['unfinished']}")["status"] == "succeeded"
     assert settled(f"/payments/{pay('new')}")["status"] == "succeeded"
     print("the old API key works, all objects read as before, unfinished work has ended, a new payment has settled")
+
+
+def keyed(then):
+    shown = done(run(["make", "--no-print-directory", "webhook-keys", "STACK=spillway", "ADD=1"])).splitlines()
+    assert [line.split()[0] for line in shown] == ["1", "2"] and shown[1].endswith("current"), shown
+    new = call("/webhook-endpoints", HOOK)["id"]
+    [item] = items(FilterExpression=Attr("sk").eq(new))
+    assert item["secrets"][0]["key"] == shown[1].split()[1], (item, shown)
+    signs_as_before(then)
+    shown = done(run(["make", "--no-print-directory", "webhook-keys", "STACK=spillway", "FROM=AWSPREVIOUS"])).splitlines()
+    assert shown[0] == "0 keys were added." and len(shown) == 3, shown
+    print("a new endpoint has the new key, the old one keeps its secret")
 
 
 def restore(then):
@@ -149,7 +168,7 @@ def repaired(then):
     # The authorizer remembers for some seconds that the key and its merchant were gone.
     now = eventually("the API key works again", look)
     assert now == then["objects"], f"{now} instead of {then['objects']}"
-    assert call("/webhook-endpoints")["data"][0]["id"] == then["endpoint"]
+    assert call("/webhook-endpoints")["data"][-1]["id"] == then["endpoint"]
     assert call("/balance")["balances"] == then["balances"]
     print("everything reads as before the damage")
 
@@ -168,6 +187,7 @@ def lose(_):
 def found(then):
     now = objects(then)
     assert now == then["restored"], f"{now} instead of {then['restored']}"
+    signs_as_before(then)
     # It came after the restore. The same request makes it again, with its id.
     assert pay("later") == then["later"]
     assert settled(f"/payments/{then['later']}")["status"] == "succeeded"
@@ -181,7 +201,7 @@ def found(then):
     print("the stack works on the restored table, which has stream, expiry, recovery and protection")
 
 
-STEPS = [write, resumed, restore, damage, repaired, lose, found]
+STEPS = [write, resumed, keyed, restore, damage, repaired, lose, found]
 
 if __name__ == "__main__":
     step, file = sys.argv[1:]

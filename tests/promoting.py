@@ -118,7 +118,7 @@ def stage_is_deployed(packaged):
     assert described["EnableTerminationProtection"], described
     policy = boto3.client("cloudformation").get_stack_policy(StackName="spillway-stage")["StackPolicyBody"]
     [denied] = [it for it in json.loads(policy)["Statement"] if it["Effect"] == "Deny"]
-    assert denied["Resource"] == "LogicalResourceId/Table" and "Update:Replace" in denied["Action"], policy
+    assert denied["Resource"] == [f"LogicalResourceId/{it}" for it in ("Table", "WebhookKeys")] and "Update:Replace" in denied["Action"], policy
     said = done(make("deploy", *packaged, *OFF, ENV="stage", **rights))
     assert "No changes to deploy" in said, said
     refused(make("deploy", *packaged, *OFF, ENV="prod", **rights), "not authorized to perform")

@@ -179,7 +179,6 @@ class Merchant:
         change = {"event_types": ["refund.*", "payment.*"]}
         changed = call(f"/webhook-endpoints/{endpoint}", change, "PATCH", If_Match='"1"')
         assert changed["version"] == 2, changed
-        call(f"/webhook-endpoints/{endpoint}/rotate-secret", {})
 
 
 def both_work(data, architecture):
@@ -219,6 +218,8 @@ def both_work(data, architecture):
     phase("after make rollback")
     done(rollback("spillway", TO=release_of(data / "build/spillway/template.yaml")))
     assert deployment.live() == now, deployment.live()
+    # Only now: the release before can't read an endpoint whose secret is not stored.
+    call(f"/webhook-endpoints/{endpoint}/rotate-secret", {})
     phase("this release again")
 
     def arrived():

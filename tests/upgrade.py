@@ -74,12 +74,13 @@ def deleted(kept):
     # Not those of stacks whose name begins with this one's.
     tables = [table for table in tables if table.startswith(f"{STACK}-Table-")]
     assert len(tables) == 1, f"not exactly the one table is left: {tables}"
+    boto3.client("secretsmanager").get_secret_value(SecretId=f"{tables[0]}/webhook-keys")
     items = boto3.client("dynamodb").scan(TableName=tables[0])["Items"]
     assert any(item["pk"]["S"].endswith(payment) for item in items), f"{payment} is not in the table that was kept"
     there = boto3.client("lambda").get_paginator("list_functions").paginate().search("Functions[].FunctionName")
     left = sorted(then["versions"].keys() & set(there))
     assert left == [], f"functions are left: {left}"
-    print("deletion: the functions are gone, the table and what is in it is kept")
+    print("deletion: the functions are gone, the table and what is in it is kept, with the keys of its webhooks")
 
 
 if __name__ == "__main__":

@@ -6,10 +6,12 @@ Usage: adopt.py TEMPLATE, with these variables:
   AWS_REGION=   the region of both
   DEPLOY=0      prepares the table and prints the parameters, but deploys nothing
   LEAVE=        the name of the stack's present table, if the stack shall leave a table that exists
+  KEYS=         the secret (name or ARN) whose signing keys the table gets, or `new`, if the tool can't find them
 Other variables are settings of `make deploy`.
 
 It refuses a table with other keys or indexes than the template's. It sets what a restored table lacks: stream, expiry,
-point-in-time recovery, deletion protection. Then it deploys the stack with this table, and gives each merchant its plan
+point-in-time recovery, deletion protection, and the signing keys of its webhooks (the secret TABLE/webhook-keys), which it
+copies from the table that was restored or that the stack leaves. Then it deploys the stack with this table, and gives each merchant its plan
 key in the stack's usage plans. A protected stack is protected again at the end. A second run changes nothing.
 """
 
@@ -23,7 +25,9 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 from samcli.yamlhelper import yaml_parse
 
+from operate import origin
 from protect import ALLOW, protect, set_policy
+from webhook_keys import Keys, key_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 # A new index or stream of a large table takes long; these changes take seconds.
@@ -143,6 +147,30 @@ class Table:
         return self.describe()
 
 
+def give_keys(table, given, present):
+    """Makes the secret with the signing keys of the table's webhooks unless it exists. The keys are those of the secret
+    given, or else of the table from which it was restored, or else of the stack's present table."""
+    keys = Keys(table["TableName"])
+    if keys.read() is not None:
+        return
+    source = (origin(table) or "").split("/")[-1]
+    others = [given] if given else [f"{other}/webhook-keys" for other in (source, present) if other]
+    if given == "new":
+        value, whence = {"current": "1", "1": keys.new()}, "new"
+    else:
+        found = ((keys.read(other), f"copied from {other}") for other in others)
+        value, whence = next((each for each in found if each[0]), (None, None))
+    if value is None:
+        sys.exit(
+            f"There is no secret {given}."
+            if given
+            else f"The signing keys for the webhooks of the table {table['TableName']} were not found. Name the secret of the"
+            " table from which its data came with KEYS=. With KEYS=new, all its webhook endpoints need new secrets."
+        )
+    keys.create(value, key_of(table))
+    print(f"The signing keys of webhooks in {keys.name}: {whence}.")
+
+
 def described(stack):
     """Returns CloudFormation's description of the stack. None if there is no such stack."""
     try:
@@ -153,10 +181,14 @@ def described(stack):
         raise
 
 
-def refuse_a_second_table(stack, name):
-    """Data that the stack has written into a table that exists would be left behind."""
+def present_table(stack):
+    """Returns the name of the stack's table. None if there is no such stack."""
     outputs = (described(stack) or {}).get("Outputs", [])
-    present = next((output["OutputValue"] for output in outputs if output["OutputKey"] == "TableName"), None)
+    return next((output["OutputValue"] for output in outputs if output["OutputKey"] == "TableName"), None)
+
+
+def refuse_a_second_table(stack, present, name):
+    """Data that the stack has written into a table that exists would be left behind."""
     if present and present not in (name, os.environ.get("LEAVE")) and Table(present).describe():
         sys.exit(
             f"The stack {stack} uses the table {present}, which exists: what it has written there would be left behind."
@@ -196,12 +228,15 @@ def main(template):
     if not name or not stack:
         sys.exit("Say which table and stack: TABLE=spillway-restored STACK=spillway AWS_REGION=eu-central-1 make adopt")
     wanted = yaml_parse(pathlib.Path(template).read_text(encoding="utf-8"))["Resources"]["Table"]["Properties"]
-    refuse_a_second_table(stack, name)
+    present = present_table(stack)
+    refuse_a_second_table(stack, present, name)
     table = Table(name)
     # A stream that `prepare` makes has no reader yet.
     if stream := (table.describe() or {}).get("LatestStreamArn"):
         refuse_a_second_stack(stack, stream)
-    stream = table.prepare(wanted)["LatestStreamArn"]
+    ready = table.prepare(wanted)
+    give_keys(ready, os.environ.get("KEYS"), present)
+    stream = ready["LatestStreamArn"]
     parameters = [f"ExistingTable={name}", f"ExistingTableStreamArn={stream}"]
     print(" ".join(parameters), flush=True)
     if os.environ.get("DEPLOY") == "0":

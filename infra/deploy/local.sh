@@ -207,6 +207,7 @@ run_drill() {
     timed "the stack is deleted; its table stays" delete_spillway
     timed "a new stack adopts the table" adopt_spillway
     timed "the new stack goes on" drill resumed
+    timed "a signing key of webhooks is added" drill keyed
     timed "the table is restored beside itself" drill restore
     timed "other tables are refused" refuse_other_tables
     timed "compare: nothing is damaged" compares "0 items can be written back, 0 refused, .*all books agree"

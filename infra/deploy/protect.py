@@ -1,4 +1,4 @@
-"""Protects a stack from deletion, and its table from replacement and deletion by an update.
+"""Protects a stack from deletion, and its table and the keys of its webhooks from replacement and deletion by an update.
 
 Usage: protect.py STACK REGION. It may run again. docs/deploy.md says how to lift the protection.
 """
@@ -10,11 +10,11 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 ALLOW = {"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"}
-KEEP_TABLE = {
+KEEP_DATA = {
     "Effect": "Deny",
     "Principal": "*",
     "Action": ["Update:Replace", "Update:Delete"],
-    "Resource": "LogicalResourceId/Table",
+    "Resource": ["LogicalResourceId/Table", "LogicalResourceId/WebhookKeys"],
 }
 
 
@@ -25,8 +25,8 @@ def set_policy(cloudformation, stack, *statements):
 def protect(stack, region=None):
     cloudformation = boto3.client("cloudformation", region_name=region)
     cloudformation.update_termination_protection(StackName=stack, EnableTerminationProtection=True)
-    set_policy(cloudformation, stack, ALLOW, KEEP_TABLE)
-    print(f"{stack} is protected from deletion, and its table from replacement.")
+    set_policy(cloudformation, stack, ALLOW, KEEP_DATA)
+    print(f"{stack} is protected from deletion, and its table and the keys of its webhooks from replacement.")
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ pub mod tools;
 pub use api::client::{Answer, Client, unique};
 pub use api::eventually::{Deadline, eventually};
 pub use api::{client, clock, document, event, pages, terms};
-pub use aws::{queues, table};
+pub use aws::{queues, table, webhook_keys};
 pub use doubles::{consumed, receiver, server, store_proxy};
 pub(crate) use doubles::{store_conflicts, store_errors};
 pub use load::{

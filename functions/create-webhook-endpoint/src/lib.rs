@@ -7,8 +7,9 @@ use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::resource::{Cause, Meta};
 use spillway_domain::webhook::{ENDPOINTS_MAX, EventFilter, WebhookEndpoint};
+use spillway_runtime::{SettingError, Start};
 use spillway_store::{Committed, NotCreated};
-use spillway_webhooks::{Addresses, EVENT_TYPES, EndpointParts, URL, new_secret};
+use spillway_webhooks::{Addresses, EVENT_TYPES, EndpointParts, KeyError, SigningKeys, URL};
 use spillway_wire::contract::{Access, Endpoint, ProblemType, Success, problem_types};
 use spillway_wire::view::{self, WebhookEndpointView};
 use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
@@ -46,7 +47,19 @@ pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     )
 };
 
-type Context = spillway_runtime::Context<EndpointParts>;
+/// The store, the check of addresses and the signing keys.
+pub struct Parts {
+    endpoints: EndpointParts,
+    keys: SigningKeys,
+}
+
+impl spillway_runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        Ok(Parts { endpoints: EndpointParts::new(start)?, keys: SigningKeys::new(start)? })
+    }
+}
+
+type Context = spillway_runtime::Context<Parts>;
 
 /// Stores the endpoint and answers 201 with its signing secret. A repeated request with the same idempotency key is
 /// answered with the endpoint as it is now, and its newest secret.
@@ -54,19 +67,20 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     let key = request.idempotency_key()?;
     let body = request.json()?;
     let fingerprint = body.fingerprint();
-    let (url, event_types) = parse(ENDPOINT.fields(body), context.addresses, &caller)?;
+    let (url, event_types) = parse(ENDPOINT.fields(body), context.endpoints.addresses, &caller)?;
 
+    let now = context.now();
     let id = key.id_for::<EndpointKind>(&caller.tenant, "webhook_endpoint", "");
-    let cause = Cause { request_id: request.request_id().to_owned(), fingerprint, at: context.now() };
+    let cause = Cause { request_id: request.request_id().to_owned(), fingerprint, at: now };
     // A merchant has few endpoints, so events about them all use shard 0.
     let meta = Meta::new(id, caller.tenant, 0, cause);
-    let endpoint = WebhookEndpoint::new(meta, url, event_types, new_secret(context.random()));
+    let endpoint = WebhookEndpoint::new(meta, url, event_types, context.keys.current(now).await?);
 
-    let problem = match context.store.create_webhook_endpoint(&endpoint).await {
-        Ok(Committed::Done) => return Ok(created(&request, &endpoint, false)),
+    let problem = match context.endpoints.store.create_webhook_endpoint(&endpoint).await {
+        Ok(Committed::Done) => return Ok(created(&context, &request, &endpoint, false).await?),
         Ok(Committed::Refused(NotCreated::Existing(first))) if first.meta.fingerprint == endpoint.meta.fingerprint => {
             let replayed = first.meta.request_id != endpoint.meta.request_id;
-            return Ok(created(&request, &first, replayed));
+            return Ok(created(&context, &request, &first, replayed).await?);
         }
         Ok(Committed::Refused(NotCreated::Existing(_))) => Problem::idempotency_key_reused(),
         Ok(Committed::Refused(NotCreated::Deleted)) => Problem::new(
@@ -85,13 +99,17 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     Err(problem.about(endpoint.meta.id.as_str()))
 }
 
-fn created(request: &Request, endpoint: &WebhookEndpoint, replayed: bool) -> Response {
-    let shown = view::webhook_endpoint_with(endpoint.secrets.first(), endpoint);
-    Response::created(&shown, request.location(endpoint.meta.id.as_str()))
+async fn created(
+    context: &Context, request: &Request, endpoint: &WebhookEndpoint, replayed: bool,
+) -> Result<Response, KeyError> {
+    let secret = context.keys.newest(endpoint, context.now()).await?;
+    let shown = view::webhook_endpoint_with(&secret, endpoint);
+    let answer = Response::created(&shown, request.location(endpoint.meta.id.as_str()))
         .with_version(view::etag(endpoint.meta.version))
         .never_cached()
         .replayed(replayed)
-        .about(endpoint.meta.id.as_str())
+        .about(endpoint.meta.id.as_str());
+    Ok(answer)
 }
 
 fn parse(mut fields: Fields, addresses: Addresses, caller: &Caller) -> Result<(String, Vec<EventFilter>), Problem> {

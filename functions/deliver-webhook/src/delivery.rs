@@ -39,7 +39,8 @@ pub async fn attempt(
     let body = Body { id: &event.id, event_type: event.event_type, timestamp: event.timestamp, data };
     let body = serde_json::to_string(&body).map_err(|_| own_fault("its data can't be written"))?;
     let (id, now) = (event.id.as_str(), context.now());
-    let signed = sign(endpoint.signing(now), id, body.as_bytes(), now);
+    let secrets = context.keys.signing(endpoint, now).await.map_err(|error| own_fault(&error.to_string()))?;
+    let signed = sign(&secrets, id, body.as_bytes(), now);
     let signed = signed.ok_or_else(|| own_fault("the endpoint's secret can't be read"))?;
     let sending = context.sender.attempt(endpoint, id, &signed, body, now);
     let (attempt, probe) = slow::watched(context, endpoint, probe, sending).await;

@@ -13,18 +13,20 @@ use spillway_domain::time::Timestamp;
 use spillway_lambda::Invocation;
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{QueueName, Store, WorkItem, WorkKind};
-use spillway_webhooks::{self as webhooks, Sender};
+use spillway_webhooks::{self as webhooks, Sender, SigningKeys};
 use spillway_work::{Batch, HasQueues, Outcome, Queues, WorkError, each};
 
 use endpoints::Endpoints;
 use slow::Waiting;
 
-/// The store, the queue of webhooks, the settings, the sender, and the attempts that wait for merchants' servers.
+/// The store, the queue of webhooks, the settings, the sender, the signing keys, and the attempts that wait for
+/// merchants' servers.
 pub struct Parts {
     store: Store,
     queues: Queues,
     webhooks: webhooks::Settings,
     sender: Sender,
+    keys: SigningKeys,
     waiting: Waiting,
 }
 
@@ -33,7 +35,8 @@ impl spillway_runtime::Parts for Parts {
         let store = Store::with_events(start)?;
         let queues = Queues::new(start, &[QueueName::Webhooks])?;
         let webhooks = webhooks::Settings::read(&start.environment)?;
-        Ok(Parts { store, queues, sender: Sender::new(&webhooks), webhooks, waiting: Waiting::default() })
+        let (sender, keys) = (Sender::new(&webhooks), SigningKeys::new(start)?);
+        Ok(Parts { store, queues, webhooks, sender, keys, waiting: Waiting::default() })
     }
 }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use lambda_http::Request;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
-use spillway_domain::webhook::{Secret, WebhookEndpoint};
-use spillway_runtime::Context;
-use spillway_store::{Committed, StoreOnly};
-use spillway_webhooks::new_secret;
+use spillway_domain::webhook::WebhookEndpoint;
+use spillway_runtime::{SettingError, Start};
+use spillway_store::{Committed, Store};
+use spillway_webhooks::SigningKeys;
 use spillway_wire::contract::{Access, Endpoint, PathId, Success, problem_types};
 use spillway_wire::view::{self, WebhookEndpointView};
 use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
@@ -38,8 +38,22 @@ pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     )
 };
 
+/// The store and the signing keys.
+pub struct Parts {
+    store: Store,
+    keys: SigningKeys,
+}
+
+impl spillway_runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        Ok(Parts { store: Store::new(start)?, keys: SigningKeys::new(start)? })
+    }
+}
+
+type Context = spillway_runtime::Context<Parts>;
+
 /// Stores a new secret and answers with it. A repeated request with the same idempotency key gets the same secret.
-pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
+pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let key = request.idempotency_key()?.hash();
     ENDPOINT.takes_nothing(&request)?;
     let id = WEBHOOK_ENDPOINT.read(&request)?;
@@ -48,20 +62,24 @@ pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: R
         let before = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
         let now = context.now();
         match before.rotated_by(&key) {
-            Some(secret) if secret.signs(now) => return Ok(shown(&before, Some(secret)).replayed(true)),
+            Some(secret) if secret.signs(now) => {
+                let text = context.keys.text(&before, secret, now).await?;
+                return Ok(shown(&before, &text).replayed(true));
+            }
             // A secret that has ended must not be returned, because no event is signed by it.
             Some(_) => return Err(Problem::new(&problem_types::IDEMPOTENCY_KEY_REUSED, ENDED)),
             None => {}
         }
-        let after = before.rotated(new_secret(context.random()), key.clone(), now);
+        let after = before.rotated(context.keys.current(now).await?, key.clone(), now);
+        let text = context.keys.newest(&after, now).await?;
         if context.store.update_webhook_endpoint(&before, &after).await? == Committed::Done {
-            return Ok(shown(&after, after.secrets.first()));
+            return Ok(shown(&after, &text));
         }
     }
     Err(Problem::unavailable("the endpoint changed during every try"))
 }
 
-fn shown(endpoint: &WebhookEndpoint, secret: Option<&Secret>) -> Response {
+fn shown(endpoint: &WebhookEndpoint, secret: &str) -> Response {
     Response::ok(&view::webhook_endpoint_with(secret, endpoint))
         .with_version(view::etag(endpoint.meta.version))
         .never_cached()

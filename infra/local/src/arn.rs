@@ -26,6 +26,11 @@ pub fn stream(region: &str, table_name: &str, label: &str) -> String {
     format!("{}/stream/{label}", table(region, table_name))
 }
 
+/// A secret, by its name. On AWS the last six characters are random.
+pub fn secret(region: &str, name: &str) -> String {
+    format!("arn:aws:secretsmanager:{region}:{ACCOUNT}:secret:{name}-000000")
+}
+
 /// A schedule, by its name.
 pub fn schedule(region: &str, name: &str) -> String {
     format!("arn:aws:scheduler:{region}:{ACCOUNT}:schedule/default/{name}")

@@ -25,6 +25,7 @@ mod rebuild;
 mod roles;
 mod runner;
 mod schedule;
+mod secrets;
 mod settings;
 mod setup;
 mod stream;

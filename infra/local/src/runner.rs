@@ -24,6 +24,7 @@ use crate::plan_keys::PlanKeys;
 use crate::queue::{self, Queues};
 use crate::ready::{self, Ready};
 use crate::roles::{self, Front, FrontError, Roles, Store};
+use crate::secrets::{self, Secrets};
 use crate::settings::{Settings, SettingsError};
 use crate::setup::{self, Prepared, SetupError};
 use crate::table::{Table, TableError};
@@ -99,7 +100,11 @@ impl Runner {
         let keys = state.join("plan_keys.json");
         let keys = PlanKeys::open(&keys, &template.usage_plans).map_err(io(&keys))?;
 
+        let file = state.join("secrets.json");
+        let secrets = Secrets::open(&file, REGION, &template.secrets).map_err(io(&file))?;
+
         let api_url = format!("http://{api_address}");
+        let secrets_url = format!("{api_url}{}", secrets::PATH);
         let mut services = JoinSet::new();
         let store_url = settings.store_url.clone().unwrap_or_else(|| table.url());
         let (roles, store_url) = if settings.roles {
@@ -121,6 +126,7 @@ impl Runner {
             [
                 ("AWS_ENDPOINT_URL_DYNAMODB", store_url.as_str()),
                 ("AWS_ENDPOINT_URL_SQS", &sqs_url),
+                ("AWS_ENDPOINT_URL_SECRETS_MANAGER", &secrets_url),
                 ("AWS_ENDPOINT_URL_API_GATEWAY", &api_url),
             ]
             .map(|(name, value)| (name.to_owned(), value.to_owned())),
@@ -144,6 +150,7 @@ impl Runner {
         let app = app
             .merge(invoke_api::routes(template.clone(), functions.clone()))
             .merge(keys.routes(roles.clone()))
+            .merge(secrets.routes(roles.clone()))
             .merge(roles.routes())
             .merge(settings.page.clone().map(page).unwrap_or_default())
             .fallback(move |request: Request| async move {

@@ -128,6 +128,7 @@ mod tests {
     use spillway_domain::idempotency::Fingerprint;
     use spillway_domain::resource::{Cause, Meta};
     use spillway_domain::tenant::Tenant;
+    use spillway_domain::webhook::KeyFingerprint;
 
     use super::*;
 
@@ -136,7 +137,7 @@ mod tests {
         let at = Timestamp::from_millis(0);
         let cause = Cause { request_id: "req-1".to_owned(), fingerprint: Fingerprint::of(b"{}"), at };
         let meta = Meta::new(EndpointId::derive(&["w"]), owner, 0, cause);
-        WebhookEndpoint::new(meta, url.to_owned(), Vec::new(), String::new())
+        WebhookEndpoint::new(meta, url.to_owned(), Vec::new(), KeyFingerprint::of(""))
     }
 
     #[tokio::test]

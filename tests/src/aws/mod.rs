@@ -1,4 +1,6 @@
-//! The stack's table and queues, reached through the APIs of DynamoDB and SQS; and what store calls cost.
+//! The stack's table, queues and webhook keys, reached through the APIs of DynamoDB, SQS and Secrets Manager; and what
+//! store calls cost.
 
 pub mod queues;
 pub mod table;
+pub mod webhook_keys;

@@ -11,6 +11,7 @@ use crate::queues::Queues;
 use crate::system::System;
 use crate::system::operator::Operator;
 use crate::table::Table;
+use crate::webhook_keys::WebhookKeys;
 
 /// Time limit of the health check.
 const HEALTH_LIMIT: Duration = Duration::from_secs(5);
@@ -71,6 +72,12 @@ impl RunningStack {
         let url = format!("{}/_roles", self.base_url().trim_end_matches("/v1"));
         let text = self.http.get(url).send().await.unwrap().text().await.unwrap();
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
+    }
+
+    /// The signing keys of webhooks.
+    pub fn webhook_keys(&self) -> WebhookKeys {
+        let url = format!("{}/_secrets", self.base_url().trim_end_matches("/v1"));
+        WebhookKeys::new(&self.http, url, self.described("table"))
     }
 
     /// The queues.

@@ -60,10 +60,15 @@ fn every_role_has_path_and_boundary() {
 }
 
 #[test]
-fn the_key_encrypts_table_queues_and_logs() {
+fn the_key_encrypts_all_that_is_stored() {
     let template = expanded(&[]);
     let key = json!({"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, {"Ref": "AWS::NoValue"}]});
-    for (kind, property) in [("AWS::SQS::Queue", "KmsMasterKeyId"), ("AWS::Logs::LogGroup", "KmsKeyId")] {
+    let kinds = [
+        ("AWS::SQS::Queue", "KmsMasterKeyId"),
+        ("AWS::Logs::LogGroup", "KmsKeyId"),
+        ("AWS::SecretsManager::Secret", "KmsKeyId"),
+    ];
+    for (kind, property) in kinds {
         for (name, resource) in of(&template, kind) {
             assert_eq!(resource[property], key, "{name}");
         }

@@ -13,7 +13,7 @@ use spillway_tests::{Template, make};
 use super::the_template_fits::expanded;
 
 /// Rights of the schemas that no deployment of this template needs: whole services, or single actions.
-const NOT_NEEDED: [(&str, &[&str]); 14] = [
+const NOT_NEEDED: [(&str, &[&str]); 15] = [
     (
         "targets of a web ACL other than API Gateway",
         &["amplify:", "apprunner:", "appsync:", "bedrock-agentcore:", "cognito-idp:", "elasticloadbalancing:"],
@@ -68,7 +68,11 @@ const NOT_NEEDED: [(&str, &[&str]); 14] = [
             "dynamodb:UpdateItem",
         ],
     ),
-    ("the table outlives the stack", &["dynamodb:DeleteTable"]),
+    ("the table and its webhook keys outlive the stack", &["dynamodb:DeleteTable", "secretsmanager:DeleteSecret"]),
+    (
+        "the keys are in one region",
+        &["secretsmanager:RemoveRegionsFromReplication", "secretsmanager:ReplicateSecretToRegions"],
+    ),
     ("KmsKeyArn is no alias", &["kms:ListAliases"]),
     (
         "policies are attached to roles only, and no deployment takes a boundary away",

@@ -224,10 +224,12 @@ fn a_stack_on_an_existing_table_names_no_other() {
     let template = expanded(&["ExistingTable=restored"]);
     let table = &template["Resources"]["Table"];
     assert_eq!((&table["Condition"], &table["DeletionPolicy"]), (&json!("OwnsTable"), &json!("Retain")));
+    let keys = &template["Resources"]["WebhookKeys"];
+    assert_eq!((&keys["Condition"], &keys["DeletionPolicy"]), (&json!("OwnsTable"), &json!("Retain")));
     let names_it = |text: &str| text == "Table" || text.starts_with("Table.") || text.contains("${Table");
     let mut by_parameter = 0;
     for section in ["Resources", "Outputs"] {
-        for (name, part) in template[section].as_object().unwrap().iter().filter(|(name, _)| *name != "Table") {
+        for (name, part) in template[section].as_object().unwrap().iter().filter(|(_, part)| part["Condition"] != "OwnsTable") {
             let part = without_own_table(part);
             let values = [&part["Properties"], &part["Value"]];
             let texts: Vec<&str> = values.into_iter().flat_map(texts).collect();

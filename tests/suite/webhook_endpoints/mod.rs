@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod rotate;
+mod secrets;
 mod test;
 mod update;
 

@@ -2,7 +2,7 @@
 //! here as on AWS.
 //!
 //! A function's access key is its name, which the SDK sends with every call. [`front`] checks the calls to the table,
-//! the queues' server and the plan keys' routes check their own. A trigger's needs are checked when the template is
+//! the queues' server, the plan keys' routes and the secrets' routes check their own. A trigger's needs are checked when the template is
 //! read. Logs and traces are not checked. Callers without a function's name may do everything: tests, tools, and
 //! functions under `cargo lambda watch`, which share one environment. With `ROLES=off` all callers may.
 
@@ -39,7 +39,7 @@ struct Inner {
     region: String,
     log: Log,
     functions: BTreeMap<String, Member>,
-    /// Calls of the table, the queues and the management API, whoever signed them.
+    /// Calls of the table, the queues, the secrets and the management API, whoever signed them.
     calls: AtomicU64,
 }
 
@@ -116,7 +116,7 @@ impl Roles {
         Some(Caller { name, member, log: &self.0.log })
     }
 
-    /// How many calls have reached the table, the queues and the management API. With `ROLES=off` calls to the table are
+    /// How many calls have reached the table, the queues, the secrets and the management API. With `ROLES=off` calls to the table are
     /// not counted, because they bypass [`front`].
     pub fn calls(&self) -> u64 {
         self.0.calls.load(Ordering::Relaxed)
@@ -140,6 +140,14 @@ impl Roles {
         };
         let resource = arn::management(&self.0.region, path);
         caller.check(&[Access::new(&format!("apigateway:{method}"), &resource)])
+    }
+
+    /// Refuses a call of Secrets Manager that its signer's role does not allow.
+    pub fn check_secret_call(&self, authorization: Option<&str>, operation: &str, arn: &str) -> Result<(), Refusal> {
+        let Some(caller) = self.caller(authorization) else {
+            return Ok(());
+        };
+        caller.check(&[Access::new(&format!("secretsmanager:{operation}"), arn)])
     }
 
     /// `GET /_roles`: the allowed, used and refused accesses of each function.

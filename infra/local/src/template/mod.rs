@@ -70,6 +70,9 @@ impl Template {
         for resource in resources.of("AWS::SQS::Queue") {
             template.queues.push(store::queue(&resources, resource)?);
         }
+        for resource in resources.of("AWS::SecretsManager::Secret") {
+            template.secrets.push(store::secret(resource)?);
+        }
         let api = api::settings(&resources)?;
         for resource in resources.of("AWS::ApiGateway::UsagePlan") {
             template.usage_plans.push(api::usage_plan(resource, &api.settings)?);

@@ -14,9 +14,23 @@ pub struct Template {
     /// The queues, dead-letter queues included.
     pub queues: Vec<Queue>,
     pub table: Table,
+    pub secrets: Vec<Secret>,
     pub usage_plans: Vec<UsagePlan>,
     /// The REST API's own settings; its routes are triggers of the functions.
     pub api: Api,
+}
+
+/// A secret whose first value is generated.
+#[derive(Clone, Debug)]
+pub struct Secret {
+    /// Its name on AWS.
+    pub name: String,
+    /// The value as a JSON object, without the generated text.
+    pub value: serde_json::Map<String, Value>,
+    /// The member of the value that gets the generated text.
+    pub key: String,
+    /// The characters of the generated text.
+    pub length: usize,
 }
 
 #[derive(Clone, Debug, Default)]

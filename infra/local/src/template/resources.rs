@@ -9,11 +9,12 @@ use super::{Surroundings, TemplateError, conditions, parameters};
 use crate::arn::{self, ACCOUNT, API_ID};
 
 /// Types that the runner has a part for.
-pub(super) const SERVED: [&str; 8] = [
+pub(super) const SERVED: [&str; 9] = [
     "AWS::Serverless::Function",
     "AWS::Serverless::Api",
     "AWS::DynamoDB::Table",
     "AWS::SQS::Queue",
+    "AWS::SecretsManager::Secret",
     "AWS::ApiGateway::UsagePlan",
     "AWS::IAM::Role",
     "AWS::IAM::ManagedPolicy",
@@ -62,15 +63,13 @@ impl Resources {
         let served = served(document, &mut scope)?;
         let mut names = Vec::new();
         for (logical_id, kind, node) in &served {
+            // A name can contain the name of a resource above it.
             let name = name(&scope, around, logical_id, kind, node)?;
-            names.push((name, *logical_id, kind.as_str()));
-        }
-        for (name, logical_id, kind) in &names {
-            let attributes = attributes(around, kind, name, logical_id);
-            scope.resources.insert((*logical_id).clone(), attributes);
+            scope.resources.insert((*logical_id).clone(), attributes(around, kind, &name, logical_id));
+            names.push(name);
         }
         let mut resources = Vec::new();
-        for ((name, ..), (logical_id, kind, node)) in names.into_iter().zip(&served) {
+        for (name, (logical_id, kind, node)) in names.into_iter().zip(&served) {
             let empty = Node::empty_map(node.line);
             let own = node.get("Properties").unwrap_or(&empty);
             let globals = kind.strip_prefix("AWS::Serverless::");
@@ -144,6 +143,7 @@ fn name(
         "AWS::Serverless::Api" => "Properties.StageName",
         "AWS::DynamoDB::Table" => "Properties.TableName",
         "AWS::SQS::Queue" => "Properties.QueueName",
+        "AWS::SecretsManager::Secret" => "Properties.Name",
         "AWS::IAM::Role" => "Properties.RoleName",
         "AWS::IAM::ManagedPolicy" => "Properties.ManagedPolicyName",
         _ => return Ok(logical_id.to_owned()),
@@ -166,6 +166,10 @@ fn attributes(around: &Surroundings<'_>, kind: &str, name: &str, logical_id: &st
         "AWS::SQS::Queue" => {
             let url = format!("{}/{ACCOUNT}/{name}", around.queues_url);
             (url, vec![("Arn", arn::queue(region, name)), ("QueueName", name.to_owned())])
+        }
+        "AWS::SecretsManager::Secret" => {
+            let arn = arn::secret(region, name);
+            (arn.clone(), vec![("Id", arn)])
         }
         "AWS::DynamoDB::Table" => {
             let stream = arn::stream(region, name, "local");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::node::Node;
 use super::passed_over::{only, only_of};
 use super::resources::{Resource, Resources, required};
-use super::{Queue, Redrive, Table, TemplateError};
+use super::{Queue, Redrive, Secret, Table, TemplateError};
 
 /// The one table.
 pub(super) fn table(resources: &Resources) -> Result<Table, TemplateError> {
@@ -78,6 +78,22 @@ pub(super) fn queue(resources: &Resources, resource: &Resource) -> Result<Queue,
         retention: seconds(properties, "MessageRetentionPeriod", 345_600)?,
         receive_wait: seconds(properties, "ReceiveMessageWaitTimeSeconds", 0)?,
         redrive: redrive.transpose()?,
+    })
+}
+
+/// A secret whose value is generated.
+pub(super) fn secret(resource: &Resource) -> Result<Secret, TemplateError> {
+    let properties = &resource.properties;
+    only_of("AWS::SecretsManager::Secret", properties, &["GenerateSecretString"])?;
+    let generate = required(properties, "GenerateSecretString")?;
+    let read = ["SecretStringTemplate", "GenerateStringKey", "PasswordLength"];
+    only_of("GenerateSecretString", generate, &read)?;
+    let template = required(generate, read[0])?;
+    Ok(Secret {
+        name: resource.name.clone(),
+        value: serde_json::from_str(&template.string()?).map_err(|_| template.error("this is no JSON object"))?,
+        key: required(generate, read[1])?.string()?,
+        length: required(generate, read[2])?.number()?,
     })
 }
 

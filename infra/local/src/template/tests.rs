@@ -34,6 +34,11 @@ Resources:
       QueueName: !Sub "${AWS::StackName}-work"
       VisibilityTimeout: 60
       RedrivePolicy: {deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5}
+  Keys:
+    Type: AWS::SecretsManager::Secret
+    Properties:
+      Name: !Sub "${Table}/keys"
+      GenerateSecretString: {SecretStringTemplate: '{"current": "1"}', GenerateStringKey: "1", PasswordLength: 64}
   Logs:
     Type: AWS::Logs::LogGroup
     Properties: {Whatever: !FindInMap [a, b, c]}
@@ -132,6 +137,9 @@ fn everything_served_is_read() {
     let work = template.queues.iter().find(|queue| queue.logical_id == "Work").unwrap();
     assert_eq!((work.name.as_str(), work.visibility.as_secs()), ("spillway-work", 60));
     assert_eq!(work.redrive.as_ref().unwrap().dead_letter, "Dead");
+    let keys = &template.secrets[0];
+    assert_eq!((keys.name.as_str(), &keys.value["current"]), ("spillway-Table/keys", &"1".into()));
+    assert_eq!((keys.key.as_str(), keys.length), ("1", 64));
     assert_eq!(template.usage_plans[0].throttle.burst, 200);
     assert_eq!(template.api.throttle.unwrap().rate, 2000);
     let authorizer = template.api.authorizer.as_ref().unwrap();

@@ -3,11 +3,12 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use strum::{EnumMessage, EnumString, IntoStaticStr, VariantArray};
 
 use super::filter::EventFilter;
 use crate::event::{Event, EventType};
-use crate::id::{EndpointId, EndpointKind, EventId};
+use crate::id::{EndpointId, EndpointKind, EventId, hex};
 use crate::idempotency::KeyHash;
 use crate::resource::Meta;
 use crate::text::as_text;
@@ -49,14 +50,48 @@ as_text!(EndpointStatus);
 pub struct Secret {
     /// Number of the secret. The first is 1.
     pub generation: u32,
-    /// The secret itself, `whsec_…`.
-    pub text: String,
+    /// What its text is made from.
+    #[serde(flatten)]
+    pub source: SecretSource,
     /// The time from which it no longer signs. None for the newest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<Timestamp>,
     /// The idempotency key of the rotation that created the secret. None for the first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rotation: Option<KeyHash>,
+}
+
+/// What a secret's text is made from.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SecretSource {
+    /// The fingerprint of the signing key from which the text is derived.
+    Key(KeyFingerprint),
+    /// The text itself, `whsec_…`. Release 0.1.0 stored it. It signs until it ends after a rotation.
+    Text(String),
+}
+
+/// The fingerprint of a signing key: the first 12 hexadecimal digits of the SHA-256 of its characters. So a key that
+/// was replaced under the same name is never taken for the old one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct KeyFingerprint(String);
+
+impl KeyFingerprint {
+    const LENGTH: usize = 12;
+
+    /// The fingerprint of a key.
+    pub fn of(key: &str) -> KeyFingerprint {
+        let mut digits = hex(&Sha256::digest(key.as_bytes()));
+        digits.truncate(Self::LENGTH);
+        KeyFingerprint(digits)
+    }
+}
+
+impl fmt::Display for KeyFingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 impl Secret {
@@ -134,15 +169,15 @@ pub enum Step {
 }
 
 impl WebhookEndpoint {
-    /// A new, enabled endpoint with this signing secret.
+    /// A new, enabled endpoint. Its secret is derived from this signing key.
     pub fn new(
-        meta: Meta<EndpointKind>, url: String, event_types: Vec<EventFilter>, secret: String,
+        meta: Meta<EndpointKind>, url: String, event_types: Vec<EventFilter>, key: KeyFingerprint,
     ) -> WebhookEndpoint {
         WebhookEndpoint {
             meta,
             url,
             event_types,
-            secrets: vec![Secret { generation: 1, text: secret, until: None, rotation: None }],
+            secrets: vec![Secret { generation: 1, source: SecretSource::Key(key), until: None, rotation: None }],
             status: EndpointStatus::Enabled,
             failing_since: None,
             probe_at: None,
@@ -152,8 +187,8 @@ impl WebhookEndpoint {
     }
 
     /// The secrets that sign at `now`, newest first.
-    pub fn signing(&self, now: Timestamp) -> impl Iterator<Item = &str> {
-        self.secrets.iter().filter(move |secret| secret.signs(now)).map(|secret| secret.text.as_str())
+    pub fn signing(&self, now: Timestamp) -> impl Iterator<Item = &Secret> {
+        self.secrets.iter().filter(move |secret| secret.signs(now))
     }
 
     /// Whether this endpoint receives an event. `only`: the only endpoint of the event, see [`Event::only`].
@@ -211,13 +246,13 @@ impl WebhookEndpoint {
         Some(WebhookEndpoint { meta: self.meta.moved(now), ..after })
     }
 
-    /// The endpoint with a new secret. The previous secret signs for 24 hours more. At most three secrets stay.
-    pub fn rotated(&self, text: String, rotation: KeyHash, now: Timestamp) -> WebhookEndpoint {
+    /// The endpoint with a new secret, derived from this signing key. The previous secret signs for 24 hours more. At most three secrets stay.
+    pub fn rotated(&self, key: KeyFingerprint, rotation: KeyHash, now: Timestamp) -> WebhookEndpoint {
         let generation = self.secrets.first().map_or(1, |newest| newest.generation + 1);
         let end = now.plus_millis(OVERLAP_MS);
         let ending = |secret: &Secret| Secret { until: Some(secret.until.unwrap_or(end)), ..secret.clone() };
         let old = self.secrets.iter().map(ending).filter(|secret| secret.until.is_some_and(|until| now < until));
-        let new = Secret { generation, text, until: None, rotation: Some(rotation) };
+        let new = Secret { generation, source: SecretSource::Key(key), until: None, rotation: Some(rotation) };
         let secrets = [new].into_iter().chain(old).take(SECRETS_MAX).collect();
         WebhookEndpoint { secrets, meta: self.meta.moved(now), ..self.clone() }
     }

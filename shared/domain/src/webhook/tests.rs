@@ -61,13 +61,16 @@ fn at(minute: i64) -> Timestamp {
     Timestamp::from_millis(minute * 60_000)
 }
 
+fn signing_key(name: &str) -> KeyFingerprint {
+    KeyFingerprint::of(name)
+}
+
 /// An endpoint that has failed since one minute, or has recovered at another.
 fn endpoint(failing_since: Option<i64>, works_since: Option<i64>) -> WebhookEndpoint {
     let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test };
     let cause = Cause { request_id: "r".to_owned(), fingerprint: Fingerprint::of(b"{}"), at: at(0) };
     let meta = Meta::new(EndpointId::derive(&["w"]), owner, 0, cause);
-    let new =
-        WebhookEndpoint::new(meta, "https://example.com/".to_owned(), vec![EventFilter::All], "whsec_1".to_owned());
+    let new = WebhookEndpoint::new(meta, "https://example.com/".to_owned(), vec![EventFilter::All], signing_key("1"));
     WebhookEndpoint { failing_since: failing_since.map(at), works_since: works_since.map(at), ..new }
 }
 
@@ -313,18 +316,22 @@ fn retry_after_is_obeyed_up_to_a_day() {
     assert_eq!(next(503, 10_000_000), Some(86_400_000));
 }
 
+/// The generations that sign at this time.
+fn signing(endpoint: &WebhookEndpoint, now: Timestamp) -> Vec<u32> {
+    endpoint.signing(now).map(|secret| secret.generation).collect()
+}
+
 #[test]
 fn an_old_secret_signs_until_its_end() {
-    let secret = |generation, text: &str, until: Option<i64>| Secret {
+    let secret = |generation, until: Option<i64>| Secret {
         generation,
-        text: text.into(),
+        source: SecretSource::Text("whsec_text".to_owned()),
         until: until.map(at),
         rotation: None,
     };
-    let secrets = vec![secret(2, "new", None), secret(1, "old", Some(60))];
-    let endpoint = WebhookEndpoint { secrets, ..endpoint(None, None) };
-    for (minute, expected) in [(59, vec!["new", "old"]), (60, vec!["new"])] {
-        assert_eq!(endpoint.signing(at(minute)).collect::<Vec<_>>(), expected, "{minute}");
+    let endpoint = WebhookEndpoint { secrets: vec![secret(2, None), secret(1, Some(60))], ..endpoint(None, None) };
+    for (minute, expected) in [(59, vec![2, 1]), (60, vec![2])] {
+        assert_eq!(signing(&endpoint, at(minute)), expected, "{minute}");
     }
     assert_eq!(format!("{:?}", endpoint.secrets[1]), "Secret { generation: 1, until: Some(Timestamp(3600000)), .. }");
 }
@@ -365,30 +372,44 @@ fn key(text: &str) -> KeyHash {
 
 #[test]
 fn the_old_secret_signs_for_a_day_after_a_rotation() {
-    let rotated = endpoint(None, None).rotated("whsec_2".to_owned(), key("a"), at(0));
+    let rotated = endpoint(None, None).rotated(signing_key("2"), key("a"), at(0));
     let day = 24 * 60;
-    for (minute, expected) in [(day - 1, vec!["whsec_2", "whsec_1"]), (day, vec!["whsec_2"])] {
-        assert_eq!(rotated.signing(at(minute)).collect::<Vec<_>>(), expected, "{minute}");
+    for (minute, expected) in [(day - 1, vec![2, 1]), (day, vec![2])] {
+        assert_eq!(signing(&rotated, at(minute)), expected, "{minute}");
     }
     assert_eq!(rotated.meta.version, 2);
     // A second rotation does not extend the first secret, a third drops it, and an ended secret is dropped too.
-    let again = rotated.rotated("whsec_3".to_owned(), key("b"), at(60));
-    assert_eq!(again.signing(at(day - 1)).collect::<Vec<_>>(), ["whsec_3", "whsec_2", "whsec_1"]);
-    assert_eq!(again.signing(at(day)).collect::<Vec<_>>(), ["whsec_3", "whsec_2"]);
-    let third = again.rotated("whsec_4".to_owned(), key("c"), at(61));
-    assert_eq!(third.signing(at(61)).collect::<Vec<_>>(), ["whsec_4", "whsec_3", "whsec_2"]);
-    let later = again.rotated("whsec_4".to_owned(), key("c"), at(day));
+    let again = rotated.rotated(signing_key("3"), key("b"), at(60));
+    assert_eq!(signing(&again, at(day - 1)), [3, 2, 1]);
+    assert_eq!(signing(&again, at(day)), [3, 2]);
+    let third = again.rotated(signing_key("4"), key("c"), at(61));
+    assert_eq!(signing(&third, at(61)), [4, 3, 2]);
+    let later = again.rotated(signing_key("4"), key("c"), at(day));
     let generations: Vec<u32> = later.secrets.iter().map(|secret| secret.generation).collect();
     assert_eq!(generations, [4, 3, 2]);
-    let much_later = again.rotated("whsec_4".to_owned(), key("c"), at(day + 60));
+    let much_later = again.rotated(signing_key("4"), key("c"), at(day + 60));
     let generations: Vec<u32> = much_later.secrets.iter().map(|secret| secret.generation).collect();
     assert_eq!(generations, [4, 3]);
 }
 
 #[test]
+fn a_stored_secret_has_its_text_or_the_fingerprint_of_its_key() {
+    // echo -n key | sha256sum
+    let key = SecretSource::Key(signing_key("key"));
+    let text = SecretSource::Text("whsec_text".to_owned());
+    for (source, member) in [(key, ("key", "2c70e12b7a06")), (text, ("text", "whsec_text"))] {
+        let secret = Secret { generation: 1, source, until: None, rotation: None };
+        let stored = serde_json::json!({"generation": 1, member.0: member.1});
+        assert_eq!(serde_json::to_value(&secret).unwrap(), stored);
+        assert!(serde_json::from_value::<Secret>(stored).unwrap() == secret);
+    }
+    assert!(serde_json::from_str::<Secret>(r#"{"generation": 1}"#).is_err());
+}
+
+#[test]
 fn rotated_by_finds_the_secret_of_a_key() {
-    let rotated = endpoint(None, None).rotated("whsec_2".to_owned(), key("a"), at(0));
-    let again = rotated.rotated("whsec_3".to_owned(), key("b"), at(1));
+    let rotated = endpoint(None, None).rotated(signing_key("2"), key("a"), at(0));
+    let again = rotated.rotated(signing_key("3"), key("b"), at(1));
     let made = |name: &str| again.rotated_by(&key(name)).map(|secret| secret.generation);
     assert_eq!([made("a"), made("b"), made("c")], [Some(2), Some(3), None]);
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use spillway_domain::id::EndpointKind;
 use spillway_domain::tenant::Mode;
 use spillway_domain::time::Timestamp;
-use spillway_domain::webhook::{EndpointStatus, EventFilter, Secret, WebhookEndpoint};
+use spillway_domain::webhook::{EndpointStatus, EventFilter, WebhookEndpoint};
 
 use super::Shown;
 use super::schema::{EventFilterWord, IdOf, Time, Version};
@@ -61,9 +61,9 @@ pub fn webhook_endpoint(endpoint: &WebhookEndpoint) -> WebhookEndpointView<'_> {
     }
 }
 
-/// The view of an endpoint with a secret, for the answer to the request that created the secret.
-pub fn webhook_endpoint_with<'a>(secret: Option<&'a Secret>, endpoint: &'a WebhookEndpoint) -> WebhookEndpointView<'a> {
-    WebhookEndpointView { secret: secret.map(|secret| secret.text.as_str()), ..webhook_endpoint(endpoint) }
+/// The view of an endpoint with the text of a secret, for the answer to the request that created the secret.
+pub fn webhook_endpoint_with<'a>(secret: &'a str, endpoint: &'a WebhookEndpoint) -> WebhookEndpointView<'a> {
+    WebhookEndpointView { secret: Some(secret), ..webhook_endpoint(endpoint) }
 }
 
 impl Shown for WebhookEndpoint {

@@ -69,6 +69,7 @@ pub fn bill(load: &Load, figures: &Figures, deployed: &Deployed, prices: &Prices
     add("alarm_metric", Quantity::whole(deployed.alarm_metrics));
     add("dashboard", Quantity::whole(deployed.dashboards));
     add("schedule", minutes);
+    add("secret", Quantity::whole(1));
     add("out_gb", (sum(&|part| part.used.bytes_out) + load.payments() * PROCESSOR_BYTES).share(1, GB));
     bill
 }
