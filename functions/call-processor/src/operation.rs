@@ -93,8 +93,9 @@ struct Concluded {
 
 /// Calls the processor or looks the operation up until a conclusion can be stored. None if it is too early for a step.
 ///
-/// A repeated call and an undo are logged and counted here, before the commit. If the commit fails, the next look-up
-/// may find the operation done, or not find the charge any more. Then no alarm would rise.
+/// A repeated call and an undo are logged and counted here, not after the commit. After a failed commit, the next
+/// look-up may find the operation done, or no charge. So counting after the commit could miss them, and no alarm would
+/// rise.
 async fn conclude(context: &Context, operation: &Operation, progress: &Progress) -> Option<Concluded> {
     let (policy, reference, verb) = (&context.unknown_outcome, &operation.reference, operation.verb);
     let mut step = progress.next_step(context.now(), policy)?;
@@ -171,7 +172,7 @@ fn outcome_of<T: HasOperation>(
         }
         Conclusion::Continue(next) => {
             let is_first_absence = next.absent_since.is_some() && progress.absent_since.is_none();
-            let answer = if is_first_absence { "nothing found" } else { "no answer" };
+            let answer = if is_first_absence { "nothing found" } else { "outcome unknown" };
             format!("{answer}, again in {} s", wait_s(context, next))
         }
     };

@@ -34,8 +34,9 @@ pub async fn handle(context: Arc<Context>, changes: Vec<StreamChange>) -> Result
             unreadable = Some((index, WorkError::UnknownKey));
             break;
         };
-        // The filter can only test that `wake` exists, so it passes every later change of such an item.
-        // `brings_message` checks that the counter has changed.
+        // The stream's event filter in the template can only test that the item has a counter `wake`, not that it
+        // changed. So every change of an item with this counter arrives here. `brings_message` checks that the counter
+        // has changed.
         if change.brings_message() && found.insert(item.clone()) {
             let delay_s = delay_s(&context, item.kind);
             messages.push((index, Outgoing { item, delay_s }));

@@ -53,7 +53,7 @@ pub struct VerbRules {
 /// The consequence if a look-up finds nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Absence {
-    /// The operation ends as never done at the time of the last look-up. Until then the charge may still appear.
+    /// The last look-up ends the operation as never done. An earlier one does not, because the charge may still appear.
     EndAtLastLookUp,
     /// The operation ends as never done if a second look-up, long enough after the first, finds nothing either.
     EndIfAbsentTwice,
@@ -123,7 +123,7 @@ pub struct Progress {
     /// The time of the next call or look-up. `None` means now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
-    /// Since the last call: the time of the first look-up that found nothing.
+    /// The time of the first look-up after the last call that found nothing. A call clears it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub absent_since: Option<Timestamp>,
 }
@@ -137,7 +137,8 @@ pub struct UnknownOutcomePolicy {
     pub repeatable_for_ms: i64,
     /// The least time, in milliseconds, between the two look-ups that must both find nothing.
     pub absent_again_ms: i64,
-    /// Milliseconds from the failure of a payment whose charge was never found to its last look-up.
+    /// If no charge was found, the payment fails. These are the milliseconds from that failure to the last look-up for
+    /// the charge.
     pub last_look_ms: i64,
 }
 
@@ -223,9 +224,9 @@ pub enum Conclusion {
 }
 
 impl Conclusion {
-    /// Another write may change the object during the step, often because the message was delivered twice. Then this is
-    /// what is still to be stored. None if nothing is. `before`: the progress before the step. `stored_now`: the
-    /// progress in the changed object.
+    /// What is still to be stored of this conclusion after another write changed the object during the step, often
+    /// because the message was delivered twice. None if nothing is left to store. `before`: the progress before the
+    /// step. `stored_now`: the progress in the changed object.
     pub fn carried_over(&self, before: &Progress, stored_now: &Progress) -> Option<Conclusion> {
         match self {
             _ if before == stored_now => Some(self.clone()),

@@ -5,7 +5,8 @@
 //! transaction carries a token by which DynamoDB recognizes the repetition. A plain call stores a random `writer` in
 //! the item: if a condition fails and the item has this `writer`, the write had succeeded. An edit that
 //! adds to a number also requires that the item does not have this call's `writer` yet. So the condition of a
-//! repetition fails, nothing is added twice, and by the rule before the call counts as done.
+//! repetition fails, and nothing is added twice. The failed condition finds this call's `writer`, so the call counts as
+//! done.
 
 use std::time::Duration;
 
@@ -86,8 +87,8 @@ impl<'a, R> Commit<'a, R> {
         })
     }
 
-    /// Adds a put of an item whose key contains the id and version of another item of this commit. That item is new or
-    /// gets a new version, so the key is always free. If it is taken, the data is corrupt: an error, not a refusal.
+    /// Adds a put of an item that follows from another item of this commit: that item is new or gets a new version, and
+    /// so this key is always free. If it is taken, the data is corrupt: an error, not a refusal.
     pub(super) fn follow(self, item: Item) -> Result<Commit<'a, R>, StoreError> {
         let named = TableKey::of(&item).map(|key| format!("{} {}", key.pk, key.sk)).unwrap_or_default();
         self.create(item, move |_, _| Err(StoreError::Corrupt(format!("{named} is there already"))))

@@ -25,7 +25,7 @@ impl Store {
             let entries = rows.into_iter().map(|row| {
                 let entry: Option<JournalEntry> = self.read(row).ok();
                 entry.filter(|entry| {
-                    entry.changes_the_balance() && currency.is_none_or(|wanted| wanted == entry.currency)
+                    entry.concerns_the_merchant() && currency.is_none_or(|wanted| wanted == entry.currency)
                 })
             });
             Ok(entries.collect())

@@ -15,7 +15,7 @@
 //! event              T#events#s     evt_…                                                     a delivery is missing
 //! delivery           T#evt_…        we_…
 //!   pending                                                    T#we_…#pending     evt_…       always
-//!   final, and an attempt has failed                           T#we_…#deliveries  evt_…
+//!   final, after a failure or given up                         T#we_…#deliveries  evt_…
 //! webhook endpoint   T#webhooks     we_…
 //!   count of all     T#webhooks     count
 //!   deleted          T#webhooks     gone#we_…
@@ -192,8 +192,8 @@ pub(super) fn currency_of_movement(sk: &str) -> Option<&str> {
     currency_of_balance(sk.strip_prefix(MOVEMENT_PREFIX)?.split_once('#')?.0)
 }
 
-/// The currency's code that is the sort key of a balance. This version need not know it. None if the key is not such a
-/// code.
+/// The sort key of a balance, if it has the form of a currency's code. The currency may be one that only a newer
+/// version of Spillway knows.
 pub(super) fn currency_of_balance(sk: &str) -> Option<&str> {
     Some(sk).filter(|code| code.len() == 3 && code.bytes().all(|byte| byte.is_ascii_uppercase()))
 }
@@ -234,12 +234,13 @@ pub fn pending_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &End
     Listing { partition: pending_deliveries(tenant, endpoint), sort: event.to_string() }
 }
 
-/// The partition of an endpoint's final deliveries that failed at least once in the index `listing`.
+/// The partition, in the index `listing`, of an endpoint's final deliveries that had a failed attempt or were given up.
+/// Deliveries that succeeded after a failed attempt are included.
 pub fn failed_deliveries(tenant: &Tenant, endpoint: &EndpointId) -> String {
     format!("{tenant}#{endpoint}#deliveries")
 }
 
-/// The key in the index `listing` of a final delivery that failed at least once, in the list of its endpoint.
+/// The key in the index `listing` of such a delivery.
 pub fn failed_delivery_listing(tenant: &Tenant, event: &EventId, endpoint: &EndpointId) -> Listing {
     Listing { partition: failed_deliveries(tenant, endpoint), sort: event.to_string() }
 }

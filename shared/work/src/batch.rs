@@ -214,8 +214,8 @@ impl Batch {
         subjects
     }
 
-    /// The response, with every message whose item failed, has no result, or can't be read, and a fault for each of
-    /// them.
+    /// Returns the response and the faults. A message fails if it can't be read, or if its item failed or has no result.
+    /// The response names each failed message, and each has one fault.
     pub fn response(&self, results: &[Result<Vec<Outcome>, WorkError>]) -> (BatchResponse, Vec<Fault>) {
         let mut failed = Vec::new();
         let mut faults = Vec::new();

@@ -114,7 +114,7 @@ async fn an_outcome_that_two_copies_leave_unknown_is_counted_once() {
         .collect();
     outcomes.sort();
     assert_eq!(outcomes[0], "another copy of the message was faster, and its result counts");
-    assert!(outcomes[1].starts_with("no answer, again in "), "{outcomes:?}");
+    assert!(outcomes[1].starts_with("outcome unknown, again in "), "{outcomes:?}");
     assert_eq!((outcomes.len(), &merchant.client.payment(&id).await["status"]), (2, &json!("processing")));
 }
 

@@ -100,7 +100,7 @@ async fn a_line_names_the_outcome_of_each_payment() {
     let declined = client.pay(1250, "USD", "tok_declined").await;
     let unknown = client.pay(1250, "USD", "tok_timeout_unknown").await;
     tells(&stack, "call-processor", &declined, |subject| subject["outcome"] == "declined card_declined").await;
-    tells(&stack, "call-processor", &unknown, |subject| subject["outcome"] == "no answer, again in 1 s").await;
+    tells(&stack, "call-processor", &unknown, |subject| subject["outcome"] == "outcome unknown, again in 1 s").await;
     tells(&stack, "call-processor", &unknown, |subject| subject["outcome"] == "succeeded").await;
     // A late copy of its message.
     let late = event::payment_message(stack.developers_merchant(), &unknown);

@@ -18,7 +18,7 @@ async fn outcomes_are_readable_on_the_terminal() {
     client.get("/nothing").await.expect(404);
     let expected: [&[&str]; 6] = [
         &["call-processor", " ms  declined card_declined  ", &declined],
-        &["call-processor", " ms  no answer, again in 1 s  ", &unanswered],
+        &["call-processor", " ms  outcome unknown, again in 1 s  ", &unanswered],
         &["deliver-webhook", " ms  500, attempt 1, again in ", &declined],
         &["create-payment", " ms  422 invalid_request /currency  ", "POST /v1/payments"],
         &["get-payment", " ms  404 not_found  ", missing],

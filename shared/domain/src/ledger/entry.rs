@@ -32,7 +32,7 @@ pub struct Posting {
     pub amount: Minor,
 }
 
-/// A journal entry. It is balanced, and never changed or deleted. Only [`Draft::post`] makes one.
+/// A journal entry. It is balanced, and never changed or deleted. Only [`Draft::post`] makes a new one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
     /// An ordered id: it sorts by time and names its shard.
@@ -105,10 +105,10 @@ impl Draft {
         self
     }
 
-    /// The entry of the change to this version of `object`, and its movement. `None` in place of the movement if the
-    /// entry does not change the merchant's balance. Each version of an object posts at most one entry. An entry that
-    /// takes from the merchant goes to a shard of the first part of the balance, any other to the object's shard. Errors
-    /// unless the postings obey the rule of the type, have positive amounts, and sum to zero.
+    /// Returns the entry of the step that led to the present version of `object`, and the entry's movement. `None` in
+    /// place of the movement if it would be zero. Each version of an object posts at most one entry. An entry that
+    /// takes from the merchant goes to a shard of the first part of the balance, any other to the object's shard.
+    /// Errors unless the postings obey the rule of the type, have positive amounts, and sum to zero.
     pub fn post<K: Kind + Clone>(
         self, object: &Meta<K>, available_on: Day, at: Timestamp,
     ) -> Result<(JournalEntry, Option<Movement>), LedgerError> {
@@ -181,9 +181,9 @@ impl JournalEntry {
         &self.postings
     }
 
-    /// Whether the entry posts to the merchant's account or to a fee account. Entries between other accounts of the
-    /// platform do not concern the merchant's balance.
-    pub fn changes_the_balance(&self) -> bool {
+    /// Whether the entry posts to the merchant's account or to a fee account, also if its movement is zero. Other
+    /// entries stand between accounts of the platform.
+    pub fn concerns_the_merchant(&self) -> bool {
         let is_the_merchants =
             |posting: &Posting| posting.account == Account::Merchant || FEES.contains(&posting.account);
         self.postings.iter().any(is_the_merchants)
@@ -271,11 +271,11 @@ mod tests {
             .debit(Account::RefundsPayable, Minor::new(10))
             .credit(Account::ProcessorReceivable, Minor::new(10));
         let (entry, movement) = posted(sent, 7).unwrap();
-        assert_eq!((entry.changes_the_balance(), movement, entry.id.shard()), (false, None, 7));
+        assert_eq!((entry.concerns_the_merchant(), movement, entry.id.shard()), (false, None, 7));
         // An entry whose fee is the whole amount has no movement either, but it concerns the merchant, who paid the
         // fee.
         let [all_fee, no_fee] = [capture(10, 0, 10), capture(10, 10, 0)].map(|made| made.unwrap().0);
-        assert_eq!([all_fee, no_fee].map(|entry| entry.changes_the_balance()), [true, true]);
+        assert_eq!([all_fee, no_fee].map(|entry| entry.concerns_the_merchant()), [true, true]);
     }
 
     #[test]
