@@ -99,11 +99,7 @@ where
 
 /// Deletes the taken messages that did not fail. For the batch that it sent, Lambda does this.
 async fn delete_done<P: HasQueues>(context: &Context<P>, batch: &Batch, faults: &[Fault]) {
-    let done = batch.done(faults);
-    if done.is_empty() {
-        return;
-    }
-    if let Err(error) = context.delete(&done).await {
+    if let Err(error) = context.delete(&batch.done(faults)).await {
         // The messages come again. Their work is done, so they do no harm.
         tracing::warn!(%error, "messages that were taken are not deleted");
     }
