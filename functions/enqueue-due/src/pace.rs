@@ -1,4 +1,4 @@
-//! The rate of the claims. It begins low, grows while the table accepts all claims, and halves when the table throttles
+//! The rate of the claims. It begins low, grows while the table accepts all claims, and halves when the table refuses
 //! one. So a sweep of a large backlog leaves throughput to the requests of clients, also on a small table.
 
 use std::sync::{Mutex, PoisonError};
@@ -55,8 +55,8 @@ impl Pace {
         (start - now_us).max(0)
     }
 
-    /// Notes that the table has throttled a claim.
-    pub fn throttled(&self, now_us: i64) {
+    /// Notes that the table has throttled a claim, or that it failed otherwise, such as by a timeout.
+    pub fn refused(&self, now_us: i64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if now_us - state.cut_us >= CUT_US {
             state.rate = (state.rate / 2).max(RATE_MIN * 1000);
@@ -99,7 +99,7 @@ mod tests {
             second.0 += taken;
             second.1 += 10 - taken;
             if taken < 10 {
-                pace.throttled(now);
+                pace.refused(now);
             }
         }
     }
@@ -136,7 +136,7 @@ mod tests {
             while chunk_at <= now {
                 for _ in 0..10 {
                     if units < 3 {
-                        pace.throttled(chunk_at);
+                        pace.refused(chunk_at);
                     } else {
                         units -= 3;
                         made += 1;
