@@ -3,8 +3,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// The rate before the table has accepted anything, in claims per second. At 3 write units a claim, a new on-demand
-/// table, which takes 4,000 units a second, accepts it.
+/// The rate before the table has accepted anything, in claims per second. A claim takes 2 write units of the index `due`,
+/// and the index of a new on-demand table takes 4,000 a second.
 const FIRST_RATE: u64 = 1000;
 /// The lowest rate, in claims per second.
 const RATE_MIN: u64 = 10;
@@ -122,7 +122,8 @@ mod tests {
     /// Milliseconds from each try of a client's call to the next: half of the waits that the SDK makes.
     const RETRIES_MS: [i64; 7] = [12, 25, 50, 100, 200, 250, 250];
 
-    /// A sweep beside a payment each millisecond, on a table that takes 40,000 write units a second: 400 in each 10 ms. A
+    /// A sweep beside a payment each millisecond, on a table that takes 40,000 write units a second with its indexes, which
+    /// is less than AWS allows by default: 400 in each 10 ms. A
     /// payment takes 19 units, a claim 3. Returns the claims made, the throttled tries of payments, and the payments whose
     /// tries all failed.
     fn beside_payments(pace: &Pace, seconds: i64) -> (u64, u64, u64) {

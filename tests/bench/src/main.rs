@@ -13,6 +13,7 @@ mod plan;
 mod resources;
 mod shards;
 mod single;
+mod stand_in;
 mod steps;
 mod sweep;
 

@@ -37,7 +37,7 @@ impl Plan {
         folded: 500,
         alone: 50,
         flood: Duration::from_secs(30),
-        swept: 50_000,
+        swept: 300_000,
         dead: 100_000,
         counted_events: 100,
     };
@@ -51,7 +51,7 @@ impl Plan {
         folded: 500,
         alone: 10,
         flood: Duration::from_secs(5),
-        swept: 5_000,
+        swept: 50_000,
         dead: 10_000,
         counted_events: 20,
     };
