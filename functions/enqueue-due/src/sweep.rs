@@ -122,7 +122,8 @@ async fn claim_all(context: &Arc<Context>, turns: Turns<Unfinished>, until: Time
     swept
 }
 
-/// Claims and enqueues one chunk after the other.
+/// Claims and enqueues one chunk after the other. It ends at the first message that a queue does not take, because further
+/// claims would only delay their items.
 async fn claim_in_turn(context: &Context, turns: &Mutex<Turns<Unfinished>>, until: Timestamp) -> Swept {
     let mut swept = Swept::default();
     loop {
@@ -137,7 +138,12 @@ async fn claim_in_turn(context: &Context, turns: &Mutex<Turns<Unfinished>>, unti
             context.sleep(Duration::from_micros(wait_us.unsigned_abs())).await;
         }
         drop(in_turn);
-        swept.add(claim(context, chunk, context.now()).await);
+        let claimed = claim(context, chunk, context.now()).await;
+        let is_unsent = matches!(claimed.failed, Some(WorkError::Queue(_)));
+        swept.add(claimed);
+        if is_unsent {
+            return swept;
+        }
     }
 }
 
