@@ -1,10 +1,10 @@
-//! The rate of the claims. It begins low, grows while the table accepts all claims, and halves when the table throttles
+//! The rate of the claims. It begins low, grows while the table accepts all claims, and halves when the table refuses
 //! one. So a sweep of a large backlog leaves throughput to the requests of clients, also on a small table.
 
 use std::sync::{Mutex, PoisonError};
 
-/// The rate before the table has accepted anything, in claims per second. At 3 write units a claim, a new on-demand
-/// table, which takes 4,000 units a second, accepts it.
+/// The rate before the table has accepted anything, in claims per second. A claim takes 2 write units of the index `due`,
+/// and the index of a new on-demand table takes 4,000 a second.
 const FIRST_RATE: u64 = 1000;
 /// The lowest rate, in claims per second.
 const RATE_MIN: u64 = 10;
@@ -55,8 +55,8 @@ impl Pace {
         (start - now_us).max(0)
     }
 
-    /// Notes that the table has throttled a claim.
-    pub fn throttled(&self, now_us: i64) {
+    /// Notes that the table has throttled a claim, or that it failed otherwise, such as by a timeout.
+    pub fn refused(&self, now_us: i64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if now_us - state.cut_us >= CUT_US {
             state.rate = (state.rate / 2).max(RATE_MIN * 1000);
@@ -99,7 +99,7 @@ mod tests {
             second.0 += taken;
             second.1 += 10 - taken;
             if taken < 10 {
-                pace.throttled(now);
+                pace.refused(now);
             }
         }
     }
@@ -122,7 +122,8 @@ mod tests {
     /// Milliseconds from each try of a client's call to the next: half of the waits that the SDK makes.
     const RETRIES_MS: [i64; 7] = [12, 25, 50, 100, 200, 250, 250];
 
-    /// A sweep beside a payment each millisecond, on a table that takes 40,000 write units a second: 400 in each 10 ms. A
+    /// A sweep beside a payment each millisecond, on a table that takes 40,000 write units a second with its indexes, which
+    /// is less than AWS allows by default: 400 in each 10 ms. A
     /// payment takes 19 units, a claim 3. Returns the claims made, the throttled tries of payments, and the payments whose
     /// tries all failed.
     fn beside_payments(pace: &Pace, seconds: i64) -> (u64, u64, u64) {
@@ -136,7 +137,7 @@ mod tests {
             while chunk_at <= now {
                 for _ in 0..10 {
                     if units < 3 {
-                        pace.throttled(chunk_at);
+                        pace.refused(chunk_at);
                     } else {
                         units -= 3;
                         made += 1;

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use futures::stream::{self, StreamExt as _};
 use spillway_domain::time::Timestamp;
 use spillway_runtime::Metric;
-use spillway_store::{Claim, DueGroup, Unfinished, WorkItem};
+use spillway_store::{Claim, DueGroup, StoreError, Unfinished, WorkItem};
 use spillway_work::{Outgoing, WorkError};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
@@ -23,7 +23,7 @@ const PAGE: u16 = 200;
 /// 64 partitions show 128,000 items of a group, so that the dead deliveries of one merchant do not hide another's.
 const PAGE_MAX: u16 = 2000;
 /// Tasks that claim and send at the same time.
-const TASKS: usize = 48;
+const TASKS: usize = 32;
 /// Items that a task claims at the same time. Their messages fit into one call of SQS.
 const CHUNK: usize = 10;
 /// The claim from which an item is stuck: so many claims point to a fault.
@@ -56,8 +56,8 @@ pub async fn first_pages(context: &Context, now: Timestamp) -> (Vec<Page>, Optio
     read(context, partitions.collect(), PAGE, now).await
 }
 
-/// Claims and enqueues the overdue items of these pages and of what follows them. From `until` on, no read and no claim
-/// begins. It ends earlier if a pass over the pages enqueues nothing.
+/// Claims and enqueues the overdue items of these pages and of what follows them. From `until` on, no read begins, and no
+/// claim but those of the chunk that waits for the pace then. It ends earlier if a pass over the pages enqueues nothing.
 pub async fn run(context: &Arc<Context>, mut pages: Vec<Page>, until: Timestamp) -> Swept {
     let mut swept = Swept::default();
     loop {
@@ -122,13 +122,14 @@ async fn claim_all(context: &Arc<Context>, turns: Turns<Unfinished>, until: Time
     swept
 }
 
-/// Claims and enqueues one chunk after the other.
+/// Claims and enqueues one chunk after the other. It ends at the first message that a queue does not take, because further
+/// claims would only delay their items.
 async fn claim_in_turn(context: &Context, turns: &Mutex<Turns<Unfinished>>, until: Timestamp) -> Swept {
     let mut swept = Swept::default();
     loop {
         // The task whose turn it is waits for the pace, and the others wait for the task: no time is reserved ahead.
         let mut in_turn = turns.lock().await;
-        let chunk = in_turn.take(CHUNK);
+        let chunk = if context.now() < until { in_turn.take(CHUNK) } else { Vec::new() };
         if chunk.is_empty() {
             return swept;
         }
@@ -137,11 +138,12 @@ async fn claim_in_turn(context: &Context, turns: &Mutex<Turns<Unfinished>>, unti
             context.sleep(Duration::from_micros(wait_us.unsigned_abs())).await;
         }
         drop(in_turn);
-        let now = context.now();
-        if now >= until {
+        let claimed = claim(context, chunk, context.now()).await;
+        let is_unsent = matches!(claimed.failed, Some(WorkError::Queue(_)));
+        swept.add(claimed);
+        if is_unsent {
             return swept;
         }
-        swept.add(claim(context, chunk, now).await);
     }
 }
 
@@ -154,11 +156,16 @@ async fn claim(context: &Context, overdue: Vec<Unfinished>, now: Timestamp) -> S
     for claim in join_all(claims).await {
         match claim {
             Ok(claim) => messages.extend(claim.map(|claim| message(context, claim))),
-            Err(error) if error.is_throttling() => {
-                context.pace.throttled(context.now().millis() * 1000);
-                swept.is_throttled = true;
+            Err(error) => {
+                if matches!(error, StoreError::Unavailable(_)) {
+                    context.pace.refused(context.now().millis() * 1000);
+                }
+                if error.is_throttling() {
+                    swept.is_throttled = true;
+                } else {
+                    swept.failed = swept.failed.or(Some(error.into()));
+                }
             }
-            Err(error) => swept.failed = swept.failed.or(Some(error.into())),
         }
     }
     let mut unsent = context.queues.send(&messages).await.into_iter().peekable();

@@ -14,6 +14,7 @@ mod receivers;
 mod resources;
 mod shards;
 mod single;
+mod stand_in;
 mod steps;
 mod sweep;
 

@@ -189,9 +189,10 @@ fn sweep(figures: &Value) -> String {
     let number = |name: &str| of[name].as_u64().unwrap_or_default();
     let row = |what: &str, figure: String| vec![what.to_owned(), figure];
     let rows = [
-        row("items a minute, on the embedded table", count(&of["items_per_minute"])),
+        row("items a minute, on a table without limits, beside that table", count(&of["items_per_minute"])),
         row("CPU time of the function for an item", format!("{} µs", ratio(number("cpu_ns_per_item"), 1000))),
         row("items a minute that one core can do", count(&of["items_per_minute_and_core"])),
+        row("calls of an item", ratio(number("calls_per_100_items"), 100)),
         row("peak memory", mb(&(number("peak_memory_kb") * 1024).into())),
         row(
             &format!("claim of another merchant's retry behind {} dead deliveries", count(&of["dead"])),

@@ -40,7 +40,7 @@ impl Plan {
         alone: 50,
         flood: Duration::from_secs(30),
         receivers: Duration::from_secs(120),
-        swept: 50_000,
+        swept: 300_000,
         dead: 100_000,
         counted_events: 100,
     };
@@ -55,7 +55,7 @@ impl Plan {
         alone: 10,
         flood: Duration::from_secs(5),
         receivers: Duration::from_secs(20),
-        swept: 5_000,
+        swept: 50_000,
         dead: 10_000,
         counted_events: 20,
     };

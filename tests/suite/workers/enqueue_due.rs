@@ -150,6 +150,18 @@ async fn a_long_partition_is_enqueued_in_one_sweep() {
 }
 
 #[tokio::test]
+async fn a_sweep_without_queues_claims_little() {
+    let nowhere = vec![("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9".to_owned())];
+    let options = Options::new().template(Template::without_triggers()).function_variables("enqueue-due", nowhere);
+    let stack = Stack::start(options.knob("STORE_DEADLINE_MS", 1000).unkilled()).await;
+    let deliveries = overdue(&stack, "1", 1000, 60).await;
+    assert!(stack.invoke("enqueue-due", &event::tick()).await.is_err());
+    // 32 tasks, each with ten items.
+    let claimed = claimed(&stack, &deliveries).await;
+    assert!((1..=320).contains(&claimed), "{claimed} items were delayed for nothing");
+}
+
+#[tokio::test]
 async fn throttled_claims_are_not_repeated_and_stay_due() {
     let stack = Stack::start(Options::new().template(Template::without_triggers()).store_proxy().unkilled()).await;
     let deliveries = overdue(&stack, "1", 100, 60).await;

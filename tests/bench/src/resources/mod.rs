@@ -21,9 +21,9 @@ pub use meter::cpu_us;
 use walk::Batches;
 
 /// A call of the store: "single-digit millisecond performance", says <https://aws.amazon.com/dynamodb/>.
-const STORE: Duration = Duration::from_millis(5);
+pub const STORE: Duration = Duration::from_millis(5);
 /// A send to a queue. An assumption: AWS publishes no figure, users report less than this.
-const QUEUE: Duration = Duration::from_millis(10);
+pub const QUEUE: Duration = Duration::from_millis(10);
 /// Number of repetitions of a request.
 const TIMES: usize = 10;
 
