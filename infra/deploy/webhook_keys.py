@@ -43,9 +43,12 @@ class Keys:
         """Returns the value of a secret, or of this one. None if it does not exist."""
         secret = secret or self.name
         try:
-            return json.loads(self.secrets.get_secret_value(SecretId=secret, **version)["SecretString"])
+            value = json.loads(self.secrets.get_secret_value(SecretId=secret, **version)["SecretString"])
+            return {"current": value["current"], **named(value)}
         except self.secrets.exceptions.ResourceNotFoundException:
             return None
+        except (ValueError, KeyError, TypeError):
+            sys.exit(f"The secret {secret} holds no JSON object of keys with the member \"current\".")
         except self.secrets.exceptions.InvalidRequestException:
             sys.exit(
                 f"The secret {secret} is being deleted. If its keys are needed, take the deletion back first:"

@@ -229,7 +229,9 @@ fn a_stack_on_an_existing_table_names_no_other() {
     let names_it = |text: &str| text == "Table" || text.starts_with("Table.") || text.contains("${Table");
     let mut by_parameter = 0;
     for section in ["Resources", "Outputs"] {
-        for (name, part) in template[section].as_object().unwrap().iter().filter(|(_, part)| part["Condition"] != "OwnsTable") {
+        for (name, part) in
+            template[section].as_object().unwrap().iter().filter(|(_, part)| part["Condition"] != "OwnsTable")
+        {
             let part = without_own_table(part);
             let values = [&part["Properties"], &part["Value"]];
             let texts: Vec<&str> = values.into_iter().flat_map(texts).collect();

@@ -169,7 +169,7 @@ async fn keys_that_cannot_be_read_are_a_503() {
     let merchant = stack.new_merchant().await;
     stack.webhook_keys().put(&json!({"current": "1"})).await;
     let request = merchant.client.webhook_endpoint_request(&unique(), URL, &["*"]);
-    request.send().await.expect_problem(503, "service_unavailable");
+    request.send().await.expect_problem(503, "unavailable");
     assert!(stack.table().partition(&format!("{}#webhooks", merchant.tenant())).await.is_empty());
     stack.webhook_keys().put(&json!({"current": "1", "1": key("a")})).await;
     request.send_until_served().await.unwrap().expect(201);
