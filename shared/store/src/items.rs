@@ -55,7 +55,7 @@ pub enum ItemKind {
 }
 
 /// Attributes that never change after the item was created.
-const CONSTANT: [&str; 14] = [
+const CONSTANT: [&str; 13] = [
     "id",
     "owner",
     "shard",
@@ -64,7 +64,6 @@ const CONSTANT: [&str; 14] = [
     "created_at",
     "asked",
     "processor",
-    "plan_key",
     "payment",
     "listing",
     "listing_at",
@@ -74,7 +73,7 @@ const CONSTANT: [&str; 14] = [
 
 /// Attributes that an item may get after it was created. Not every write changes an attribute that was there before: a
 /// revocation only adds two. (`writer` comes with every plain write.)
-const ADDED_LATER: [&str; 29] = [
+const ADDED_LATER: [&str; 30] = [
     WRITER,
     WAKE,
     EXPIRES_AT,
@@ -104,6 +103,7 @@ const ADDED_LATER: [&str; 29] = [
     "seq",
     "endpoints",
     "enabled",
+    "other_plan_key",
 ];
 
 impl ItemKind {

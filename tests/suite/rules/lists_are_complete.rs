@@ -11,6 +11,11 @@ use spillway_tests::store_proxy::{Fault, Held, Matching, StoreProxy};
 use spillway_tests::{Client, Options, Stack, Template, unique};
 
 const PAYMENTS: usize = 237;
+
+/// A stack whose plans do not limit the lists: tests read thousands of pages.
+fn options() -> Options {
+    Options::new().knob("HIGH_PLAN_LIST_RATE", 100_000)
+}
 /// Number of concurrent walks.
 const WALKS: usize = 4;
 
@@ -42,7 +47,7 @@ async fn comes_out_for_every_limit(client: &Client, expected: &[String]) {
 
 #[tokio::test]
 async fn concurrent_payments_are_listed_with_every_limit() {
-    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().template(Template::without_triggers())).await;
     let client = stack.new_merchant().await.client;
     let expected = newest_first(create(&client, PAYMENTS).await);
     comes_out_for_every_limit(&client, &expected).await;
@@ -50,7 +55,7 @@ async fn concurrent_payments_are_listed_with_every_limit() {
 
 #[tokio::test]
 async fn existing_payments_are_listed_once_while_new_ones_arrive() {
-    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().template(Template::without_triggers())).await;
     let client = stack.new_merchant().await.client;
     let mut there = newest_first(create(&client, PAYMENTS).await);
     for limit in 1..=100 {
@@ -76,7 +81,7 @@ async fn existing_payments_are_listed_once_while_new_ones_arrive() {
 
 #[tokio::test]
 async fn lists_stay_complete_when_shards_are_raised() {
-    let options = Options::new().knob("CACHE_SECONDS", 0).knob("SHARDS_AHEAD_SECONDS", 0);
+    let options = options().knob("CACHE_SECONDS", 0).knob("SHARDS_AHEAD_SECONDS", 0);
     let stack = Stack::start(options.template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let client = &merchant.client;
@@ -152,7 +157,7 @@ fn keys_read(proxy: &StoreProxy) -> usize {
 
 #[tokio::test]
 async fn a_page_searches_ten_items_more_than_its_limit() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let count = 100;
     // By their place in the list, newest first.
@@ -186,7 +191,7 @@ async fn a_page_searches_ten_items_more_than_its_limit() {
 
 #[tokio::test]
 async fn time_bounds_are_exact_to_the_millisecond() {
-    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 6, |_| "succeeded").await;
     // A second item in the millisecond of the third, on another shard.
@@ -240,7 +245,7 @@ async fn operations(stack: &Stack, client: &Client, path: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_page_costs_one_query_per_shard_and_one_batch_read() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 40, |_| "succeeded").await;
     // The first request fills the gateway's cache of the authorizer's answer.
@@ -263,7 +268,7 @@ async fn a_page_costs_one_query_per_shard_and_one_batch_read() {
 
 #[tokio::test]
 async fn reference_and_customer_have_their_own_index() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let tenant = merchant.tenant();
     // A hundred payments of the customer, every fifth with the reference; and twenty of another customer with it.
@@ -313,7 +318,7 @@ async fn reference_and_customer_have_their_own_index() {
 
 #[tokio::test]
 async fn a_page_of_all_read_items_knows_whether_more_follow() {
-    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().template(Template::without_triggers())).await;
     // One of 64 shards has all items and is read four rows at a time: a page of 16 takes the last row that was read.
     let merchant = stack.new_merchant_with(json!({"shards": 64})).await;
     plant_on(&stack, &merchant.tenant(), 1, 40, |_| "succeeded").await;
@@ -324,7 +329,7 @@ async fn a_page_of_all_read_items_knows_whether_more_follow() {
 
 #[tokio::test]
 async fn unprocessed_keys_are_read_again() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 40, |_| "succeeded").await;
     let batches = Matching::operation("BatchGetItem");
@@ -341,7 +346,7 @@ async fn unprocessed_keys_are_read_again() {
 #[tokio::test]
 async fn a_silent_store_ends_the_page_and_the_cursor_continues() {
     // Two thirds of the functions' time; far more than the store needs for a few items.
-    let options = Options::new().store_proxy().knob("STORE_DEADLINE_MS", 6000);
+    let options = options().store_proxy().knob("STORE_DEADLINE_MS", 6000);
     let stack = Stack::start(options.template(Template::without_triggers())).await;
     let (begun, nothing) = (stack.new_merchant().await, stack.new_merchant().await);
     let rare = |n| if n == 3 || n == 27 { "failed" } else { "succeeded" };
@@ -373,7 +378,7 @@ async fn a_silent_store_ends_the_page_and_the_cursor_continues() {
 
 #[tokio::test]
 async fn a_failing_store_ends_the_page_and_the_cursor_continues() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 28, |n| if n == 3 || n == 27 { "failed" } else { "succeeded" }).await;
     let batches = Matching::operation("BatchGetItem");

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use spillway_tests::pages::data;
 use spillway_tests::units::Cost;
-use spillway_tests::{Merchant, Options, Stack, Template};
+use spillway_tests::{Merchant, Options, Stack, Template, event, unique};
 
 use super::lists_are_complete::plant_with;
 
@@ -83,14 +83,17 @@ async fn a_page_of_payments_costs_little_for_any_filter() {
 async fn a_page_of_balance_transactions_costs_little() {
     let stack = metered().await;
     let merchant = stack.new_merchant().await;
-    merchant.client.paid_now(&stack, &merchant).await;
     let tenant = merchant.tenant();
-    let shard_of_first = first_entry(&stack, &tenant).await;
-    let like = shard_of_first;
+    let payment = merchant.client.pay(1250, "USD", "tok_visa").await;
+    stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &payment)])).await.unwrap();
+    let entry = stack.table().items().await.into_iter().find(|item| item["pk"].as_str().unwrap().contains("#journal#"));
+    let [pk, sk] = ["pk", "sk"].map(|name| entry.as_ref().unwrap()[name].as_str().unwrap().to_owned());
+    let like = stack.table().raw_item(&pk, &sk).await;
+    // Entries of the same millisecond. Two digits of an id name its shard, and the last four are changed.
     let entries: Vec<Value> = (0..1000)
         .map(|n| {
             let (mut entry, shard) = (like.clone(), n % 4);
-            let id = entry_id(like["sk"]["S"].as_str().unwrap(), shard, n);
+            let id = format!("{}0{shard}{}{n:04}", &sk[..14], &sk[16..26]);
             for (name, value) in [("pk", format!("{tenant}#journal#{shard}")), ("sk", id.clone()), ("id", id)] {
                 entry[name] = json!({"S": value});
             }
@@ -100,11 +103,84 @@ async fn a_page_of_balance_transactions_costs_little() {
     stack.table().put_all(&entries).await;
     merchant.client.get("/balance/transactions").await.expect(200);
     for limit in [1, 10, 50, 100] {
-        for (filters, full) in [("", true), ("&currency=EUR", false)] {
+        for (filters, full) in [("", true), ("&currency=USD", true), ("&currency=EUR", false)] {
             let path = format!("/balance/transactions?limit={limit}{filters}");
             let (units, items) = page(&stack, &merchant, &path).await;
             assert_eq!(items, if full { usize::try_from(limit).unwrap() } else { 0 }, "{path}");
             assert!(units <= (limit + SEARCHED + ROWS).min(UNITS_MAX), "{units} units: {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_refunds_costs_little() {
+    let stack = metered().await;
+    let merchant = stack.new_merchant().await;
+    let tenant = merchant.tenant();
+    let payment = merchant.client.pay(1250, "USD", "tok_visa").await;
+    stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &payment)])).await.unwrap();
+    let refund = merchant.client.refund_request(&payment, &unique(), 1).send().await.expect(202).id().to_owned();
+    let like = stack.table().raw_item(&format!("{tenant}#{refund}"), "refund").await;
+    let refunds: Vec<Value> = (0..PAYMENTS)
+        .map(|n| {
+            let (mut item, id) = (like.clone(), format!("re_{n:026}"));
+            item["asked"]["M"]["metadata"] = padding();
+            for (name, value) in [
+                ("pk", format!("{tenant}#{id}")),
+                ("listing_at", format!("2026-01-31T12:00:00.{n:03}Z#{id}")),
+                ("id", id),
+            ] {
+                item[name] = json!({"S": value});
+            }
+            item
+        })
+        .collect();
+    stack.table().put_all(&refunds).await;
+    let list = format!("/payments/{payment}/refunds");
+    merchant.client.get(&list).await.expect(200);
+    for limit in [1, 10, 50, 100] {
+        for (filters, full) in [("", true), ("&status=failed", false)] {
+            let path = format!("{list}?limit={limit}{filters}");
+            let (units, items) = page(&stack, &merchant, &path).await;
+            assert_eq!(items, if full { usize::try_from(limit).unwrap() } else { 0 }, "{path}");
+            assert!(units <= (limit + SEARCHED + ROWS).min(UNITS_MAX), "{units} units: {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_page_for_an_operator_costs_little() {
+    let stack = metered().await;
+    let merchant = stack.new_merchant().await;
+    stack.invoke("update-merchant", &json!({"merchant": merchant.id, "suspended": true})).await.unwrap();
+    let like = stack.table().raw_item(&merchant.id, "merchant").await;
+    let action = stack.table().partition(&format!("{}#actions", merchant.id)).await.pop().unwrap();
+    let [pk, sk] = ["pk", "sk"].map(|name| action[name].as_str().unwrap().to_owned());
+    let action = stack.table().raw_item(&pk, &sk).await;
+    let planted: Vec<Value> = (0..PAYMENTS)
+        .flat_map(|n| {
+            let (mut merchant, mut action, id) = (like.clone(), action.clone(), format!("mer_{n:026}"));
+            merchant["name"] = json!({"S": "x".repeat(200)});
+            for (name, value) in
+                [("pk", id.clone()), ("listing_at", format!("2026-01-31T12:00:00.{n:03}Z#{id}")), ("id", id)]
+            {
+                merchant[name] = json!({"S": value});
+            }
+            action["sk"] = json!({"S": format!("2026-01-31T12:00:00.{n:03}Z#request-{n}")});
+            [merchant, action]
+        })
+        .collect();
+    stack.table().put_all(&planted).await;
+    for limit in [1, 10, 100] {
+        for (function, mut request) in
+            [("list-merchants", json!({})), ("list-operator-actions", json!({"merchant": merchant.id}))]
+        {
+            request["limit"] = json!(limit);
+            stack.store_proxy().take_consumed();
+            let listed = stack.invoke(function, &request).await.unwrap();
+            assert_eq!(listed["data"].as_array().unwrap().len(), usize::try_from(limit).unwrap());
+            let units = Cost::of(&stack.store_proxy().take_consumed()).read_halves.div_ceil(2);
+            assert!(units <= (limit + ROWS).min(UNITS_MAX), "{units} units: {function} by {limit}");
         }
     }
 }
