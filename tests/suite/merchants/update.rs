@@ -262,7 +262,7 @@ async fn an_invalid_change_is_refused_and_changes_nothing() {
         (json!({"suspended": true, "shards": 4}), "shards can't be lowered: there are 8 already."),
         (json!({"merchant": "mer_00000000000000000000000000", "suspended": true}), "There is no merchant mer_0000"),
         (json!({"merchant": "nobody", "suspended": true}), "again: /merchant must be a merchant's id,"),
-        (json!({"plan": "low"}), "again: /plan must be \"standard\" or \"high\","),
+        (json!({"plan": "low"}), "again: /plan must be \"standard\" or \"high\"."),
         (json!({"plan": "standard", "shards": 4}), "shards can't be lowered: there are 8 already."),
         (json!({"reference": "other", "suspended": true}), "again: /reference is not a field of this request."),
         (fees("usd", 1, 1), "again: /currencies/usd is not a three-letter upper-case ISO 4217 currency code."),

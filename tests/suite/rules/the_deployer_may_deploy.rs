@@ -13,11 +13,12 @@ use spillway_tests::{Template, make};
 use super::the_template_fits::expanded;
 
 /// Rights of the schemas that no deployment of this template needs: whole services, or single actions.
-const NOT_NEEDED: [(&str, &[&str]); 14] = [
+const NOT_NEEDED: [(&str, &[&str]); 15] = [
     (
         "targets of a web ACL other than API Gateway",
         &["amplify:", "apprunner:", "appsync:", "bedrock-agentcore:", "cognito-idp:", "elasticloadbalancing:"],
     ),
+    ("a web ACL that asks no client for payments", &["payments:"]),
     ("functions outside of networks and without file systems", &["ec2:", "elasticfilesystem:", "s3files:"]),
     ("no log is delivered elsewhere", &["firehose:", "logs:CreateLogDelivery", "logs:PutBearerTokenAuthentication"]),
     (

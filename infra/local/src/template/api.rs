@@ -227,6 +227,9 @@ pub(super) fn usage_plan(resource: &Resource, api: &Api) -> Result<UsagePlan, Te
     for stage in required(properties, "ApiStages")?.items()? {
         only(stage, &["ApiId", "Stage", "Throttle"])?;
         for (route, limits) in stage.get("Throttle").map(Node::entries).transpose()?.into_iter().flatten() {
+            if !route.starts_with('/') {
+                return Err(limits.error(format!("the runner does not know {route} here")));
+            }
             only(limits, &["RateLimit", "BurstLimit"])?;
             routes.insert(route.clone(), throttle(limits, "")?);
         }
