@@ -7,9 +7,7 @@ use std::sync::Arc;
 use spillway_domain::currency::Currency;
 use spillway_domain::fee::Pricing;
 use spillway_domain::id::{MerchantId, SHARDS_MAX};
-use spillway_domain::merchant::{
-    MerchantChange, MerchantRefusal, Plan, SETTLEMENT_DELAY_DAYS_MAX, TEXT_LENGTH_MAX,
-};
+use spillway_domain::merchant::{MerchantChange, MerchantRefusal, Plan, SETTLEMENT_DELAY_DAYS_MAX, TEXT_LENGTH_MAX};
 use spillway_domain::operator::OperatorAction;
 use spillway_lambda::{Answered, Invocation};
 use spillway_plan_keys::{PlanKeyError, PlanKeys};

@@ -113,7 +113,9 @@ async fn plant_on(stack: &Stack, tenant: &str, shards: usize, count: usize, stat
 }
 
 /// The same; `change` adapts each item.
-pub(super) async fn plant_with(stack: &Stack, tenant: &str, shards: usize, count: usize, change: impl Fn(usize, &mut Value)) {
+pub(super) async fn plant_with(
+    stack: &Stack, tenant: &str, shards: usize, count: usize, change: impl Fn(usize, &mut Value),
+) {
     let merchant = stack.client(stack.developers_key());
     let id = merchant.pay(1250, "USD", "tok_visa").await;
     let like = stack.table().raw_item(&format!("{}#test#{id}", stack.developers_merchant()), "payment").await;

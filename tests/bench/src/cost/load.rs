@@ -101,9 +101,8 @@ impl Load {
     /// GB in the table and its indexes: payments with their journal entries of all months, and what expires of the last
     /// `retention_days`.
     pub fn stored_gb(&self, figures: &Figures, retention_days: u64) -> Quantity {
-        let gb = |payments: Quantity, bytes: u64| {
-            payments.share(u128::from(bytes), u128::from(figures.together.count) * GB)
-        };
+        let gb =
+            |payments: Quantity, bytes: u64| payments.share(u128::from(bytes), u128::from(figures.together.count) * GB);
         let recent = self.payments().share(u128::from(retention_days) * 24, u128::from(HOURS));
         gb(self.payments() * self.months, figures.kept_bytes) + gb(recent, figures.expiring_bytes)
     }
