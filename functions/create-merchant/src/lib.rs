@@ -85,7 +85,7 @@ pub enum CreateMerchantError {
     #[error("The merchant can't be stored: {0}.")]
     Store(#[from] StoreError),
     /// The merchant is stored, but its plan key is missing.
-    #[error(transparent)]
+    #[error("The merchant is stored but can't call the API yet: {0}")]
     PlanKey(#[from] PlanKeyError),
 }
 

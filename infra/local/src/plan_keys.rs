@@ -237,6 +237,8 @@ fn view(key: &Key, with_value: bool) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::files::tests::Scratch;
     use crate::template::Throttle;
@@ -244,7 +246,11 @@ mod tests {
     #[tokio::test]
     async fn a_plan_refuses_a_key_while_another_is_added() {
         let scratch = Scratch::new();
-        let plan = UsagePlan { logical_id: "Plan".to_owned(), throttle: Throttle { rate: 1, burst: 1 } };
+        let plan = UsagePlan {
+            logical_id: "Plan".to_owned(),
+            throttle: Throttle { rate: 1, burst: 1 },
+            routes: BTreeMap::new(),
+        };
         let keys = PlanKeys::open(&scratch.file("keys"), &[plan]).unwrap();
         let mut ids = Vec::new();
         for _ in 0..2 {

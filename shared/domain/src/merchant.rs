@@ -60,6 +60,8 @@ pub struct NewMerchant {
 pub struct MerchantChange {
     /// The display name.
     pub name: Option<String>,
+    /// The usage plan.
+    pub plan: Option<Plan>,
     /// Currencies to add, or to give new prices. A currency can't be removed, because its balance may contain money.
     pub currencies: BTreeMap<Currency, Pricing>,
     /// Days from a capture to its value date. It applies to future captures.
@@ -100,7 +102,7 @@ pub enum MerchantRefusal {
     #[error("shards were raised {RAISES_MAX} times already and can't be raised again.")]
     ShardsRaisedTooOften,
     /// The request contains no change.
-    #[error("Give at least one of name, currencies, settlement_delay_days, shards and suspended.")]
+    #[error("Give at least one of name, plan, currencies, settlement_delay_days, shards and suspended.")]
     NothingToChange,
 }
 
@@ -119,6 +121,8 @@ pub struct Merchant {
     pub plan: Plan,
     /// The value of the plan key. It only counts requests and gives no access.
     pub plan_key: String,
+    /// The value of the plan key in the other usage plan. `None` before the first change of the plan.
+    pub other_plan_key: Option<String>,
     /// The accepted currencies, each with the price of a capture.
     pub currencies: BTreeMap<Currency, Pricing>,
     /// Days from a capture to its value date.
@@ -154,6 +158,7 @@ impl Merchant {
             name: new.name,
             plan: new.plan,
             plan_key,
+            other_plan_key: None,
             currencies: new.currencies,
             settlement_delay_days: checked_delay(new.settlement_delay_days.unwrap_or(SETTLEMENT_DELAY_DAYS_DEFAULT))?,
             shards: Shards::new(new.shards.unwrap_or(SHARDS_DEFAULT), now).ok_or(MerchantRefusal::Shards)?,
@@ -175,10 +180,10 @@ impl Merchant {
         if *change == MerchantChange::default() {
             return Err(MerchantRefusal::NothingToChange);
         }
-        let MerchantChange { name, currencies, settlement_delay_days, shards, suspended } = change;
+        let MerchantChange { name, plan, currencies, settlement_delay_days, shards, suspended } = change;
         checked_prices(currencies)?;
         checked_current(currencies.keys().filter(|currency| !self.currencies.contains_key(currency)))?;
-        let mut changed = self.clone();
+        let mut changed = self.on_plan(plan.unwrap_or(self.plan));
         changed.currencies.extend(currencies);
         if let Some(name) = name {
             checked_text("name", name)?;
@@ -196,6 +201,20 @@ impl Merchant {
         }
         changed.version += 1;
         Ok(Some(changed))
+    }
+
+    /// This merchant on the plan. A merchant has one plan key in each plan that it has been on. So a change of the plan
+    /// removes no key that a cached answer of the authorizer names. The second key is derived from the first one, so that
+    /// an interrupted change, sent again, finds it.
+    pub fn on_plan(&self, plan: Plan) -> Merchant {
+        let mut merchant = self.clone();
+        if plan != self.plan {
+            let derived = || hex(&hash(&["other plan key", &self.plan_key]));
+            merchant.plan = plan;
+            merchant.plan_key = self.other_plan_key.clone().unwrap_or_else(derived);
+            merchant.other_plan_key = Some(self.plan_key.clone());
+        }
+        merchant
     }
 
     /// The terms of a capture in this currency. None if the merchant does not accept the currency.

@@ -6,9 +6,9 @@ use crate::time::Timestamp;
 pub const LIMIT_MAX: u16 = 100;
 /// The most items of a page whose request names no limit.
 pub const LIMIT_DEFAULT: u16 = 10;
-/// The most candidates that are considered for one page. A page with a rare filter ends after this many. If the store
-/// is slow it ends earlier, by [`PageBuilder::cut`].
-pub const CANDIDATES_MAX: usize = 1000;
+/// The items that a page may read beyond its limit while it searches for items that pass the filter. So the cost of a
+/// page follows from its limit. If the store is slow, the page ends earlier, by [`PageBuilder::cut`].
+pub const SPARE: usize = 10;
 /// The most candidates in one step.
 const STEP_MAX: usize = 100;
 
@@ -71,13 +71,14 @@ impl<T> Page<T> {
 /// Builds a page from candidates in the list's order. [`PageBuilder::wanted`] is the number of candidates to read next;
 /// 0 means that the page is complete.
 ///
-/// A page is full unless the list, [`CANDIDATES_MAX`] or the deadline ended it. After a full page of a filtered list,
-/// the search continues to the next item that passes, so that `next` is `None` if nothing follows. That item belongs to
-/// the next page. The candidates in front of it are not considered again.
+/// A page is full unless the list, the most candidates of a page or the deadline ended it. After a full page of a
+/// filtered list, the search continues to the next item that passes, so that `next` is `None` if nothing follows. That
+/// item belongs to the next page. The candidates in front of it are not considered again.
 #[derive(Debug)]
 pub struct PageBuilder<T> {
     limit: usize,
     unfiltered: bool,
+    candidates_max: usize,
     items: Vec<T>,
     considered: usize,
     position: Option<String>,
@@ -85,10 +86,20 @@ pub struct PageBuilder<T> {
 }
 
 impl<T> PageBuilder<T> {
-    /// An empty page. `unfiltered`: whether every candidate passes.
-    pub fn new(limit: Limit, unfiltered: bool) -> PageBuilder<T> {
+    /// An empty page. `unfiltered`: whether every candidate passes. `a_unit`: candidates that are read at the cost of one
+    /// item. A page considers at most as many as cost its limit and [`SPARE`] items.
+    pub fn new(limit: Limit, unfiltered: bool, a_unit: usize) -> PageBuilder<T> {
         let limit = usize::from(limit.0);
-        PageBuilder { limit, unfiltered, items: Vec::new(), considered: 0, position: None, overflowed: false }
+        let candidates_max = (limit + SPARE).saturating_mul(a_unit);
+        PageBuilder {
+            limit,
+            unfiltered,
+            candidates_max,
+            items: Vec::new(),
+            considered: 0,
+            position: None,
+            overflowed: false,
+        }
     }
 
     /// The number of candidates to consider next. 0 if the page is complete.
@@ -102,7 +113,7 @@ impl<T> PageBuilder<T> {
             // few calls.
             (self.considered + self.limit + 1).min(STEP_MAX)
         };
-        step.min(CANDIDATES_MAX.saturating_sub(self.considered))
+        step.min(self.candidates_max.saturating_sub(self.considered))
     }
 
     /// Considers the candidate at `position`. `item` is `None` if the candidate does not pass the filter. Candidates
@@ -149,7 +160,7 @@ mod tests {
         let mut pages = Vec::new();
         let mut from = 0;
         loop {
-            let mut builder = PageBuilder::new(Limit::new(limit).unwrap(), passing.is_none());
+            let mut builder = PageBuilder::new(Limit::new(limit).unwrap(), passing.is_none(), 1);
             let mut given = from;
             while builder.wanted() > 0 && given < length {
                 let until = length.min(given + builder.wanted());
@@ -184,31 +195,36 @@ mod tests {
     }
 
     #[test]
-    fn a_page_ends_after_1000_candidates_and_the_next_continues() {
+    fn a_page_considers_its_limit_and_ten_more_and_the_next_continues() {
         let empty: Vec<usize> = Vec::new();
-        assert_eq!(
-            walk(2500, 10, Some(&[999, 1000, 2499])),
-            [(vec![999], 1000), (vec![1000], 1000), (vec![2499], 500)]
-        );
-        assert_eq!(walk(2000, 10, Some(&[0])), [(vec![0], 1000), (empty.clone(), 1000)]);
-        assert_eq!(walk(1001, 1, Some(&[0])), [(vec![0], 1000), (empty, 1)]);
+        assert_eq!(walk(50, 10, Some(&[19, 20, 49])), [(vec![19], 20), (vec![20], 20), (vec![49], 10)]);
+        assert_eq!(walk(40, 10, Some(&[0])), [(vec![0], 20), (empty.clone(), 20)]);
+        assert_eq!(walk(12, 1, Some(&[0])), [(vec![0], 11), (empty, 1)]);
+        assert_eq!(walk(220, 100, Some(&[109, 110])), [(vec![109], 110), (vec![110], 110)]);
     }
 
     #[test]
     fn each_step_is_as_large_as_all_before_it() {
-        let mut builder: PageBuilder<()> = PageBuilder::new(Limit::DEFAULT, false);
-        let mut steps = Vec::new();
-        while builder.wanted() > 0 {
-            steps.push(builder.wanted());
-            (0..builder.wanted()).for_each(|_| builder.consider(String::new(), None));
+        for (limit, a_unit, expected) in [
+            (10, 1, vec![11, 9]),
+            // 80 candidates cost 20 items.
+            (10, 4, vec![11, 22, 44, 3]),
+            (100, 1, vec![100, 10]),
+            (100, 4, vec![100, 100, 100, 100, 40]),
+        ] {
+            let mut builder: PageBuilder<()> = PageBuilder::new(Limit::new(limit).unwrap(), false, a_unit);
+            let mut steps = Vec::new();
+            while builder.wanted() > 0 {
+                steps.push(builder.wanted());
+                (0..builder.wanted()).for_each(|_| builder.consider(String::new(), None));
+            }
+            assert_eq!(steps, expected, "{limit}");
         }
-        // 11 × 2^n up to 100, then the rest of a thousand.
-        assert_eq!(steps, [11, 22, 44, 88, 100, 100, 100, 100, 100, 100, 100, 100, 35]);
     }
 
     #[test]
     fn a_cut_page_continues_after_the_last_candidate() {
-        let builder = || PageBuilder::new(Limit::new(2).unwrap(), false);
+        let builder = || PageBuilder::new(Limit::new(2).unwrap(), false, 1);
         assert_eq!(builder().cut(), None::<Page<u8>>);
         let mut nothing_passed: PageBuilder<u8> = builder();
         nothing_passed.consider("8".to_owned(), None);

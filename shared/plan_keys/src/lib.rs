@@ -32,27 +32,29 @@ const WAIT_MS: (u32, u32) = (500, 4_000);
 /// Milliseconds that must remain until the end of the invocation for another try.
 const TRY_MS: i64 = 5_000;
 
-/// Why a merchant has no plan key in its plan. The merchant is stored by then. The same request, sent again, continues.
+/// Why a merchant has no plan key in its plan. The same request, sent again, continues. Each text ends a sentence.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanKeyError {
     /// The account has API Gateway's highest number of keys. AWS does not raise this limit.
     #[error(
-        "The merchant is stored but can't call the API yet: this account and region have 10,000 API keys, which is API \
-         Gateway's limit; delete unused keys and send the same request again, or create the merchant in a deployment \
-         in another account or region."
+        "this account and region have 10,000 API keys, which is API Gateway's limit; delete unused keys and send the same \
+         request again, or use a deployment in another account or region."
     )]
     NoRoom,
     /// API Gateway was busy with other changes in the same account and region until the invocation's time was up.
     #[error(
-        "The merchant is stored but can't call the API yet: API Gateway adds one key at a time to the usage plans of \
-         an account and region, and was busy with other keys; send the same request again."
-    )]
-    Busy,
-    /// API Gateway refused the key or did not answer.
-    #[error(
-        "The merchant is stored but can't call the API yet, because API Gateway did not store its plan key ({0}); \
+        "API Gateway adds one key at a time to the usage plans of an account and region, and was busy with other keys; \
          send the same request again."
     )]
+    Busy,
+    /// The key is in the other plan, because somebody has moved it there.
+    #[error(
+        "the merchant's plan key was moved to the other usage plan; delete it there (aws apigateway \
+         delete-usage-plan-key) and send the same request again."
+    )]
+    Moved,
+    /// API Gateway refused the key or did not answer.
+    #[error("API Gateway did not store its plan key ({0}); send the same request again.")]
     Gateway(String),
 }
 
@@ -140,8 +142,9 @@ async fn try_provide(keys: &PlanKeys, merchant: &Merchant) -> Result<(), PlanKey
         },
     };
     match join(gateway, plan, &id).await {
-        // A key can be in only one plan of a stage. An operator may have moved it to the other plan.
-        Err(PlanKeyError::Busy) if is_in(gateway, plan, &id).await? || is_in(gateway, other, &id).await? => Ok(()),
+        Err(PlanKeyError::Busy) if is_in(gateway, plan, &id).await? => Ok(()),
+        // A key can be in only one plan of a stage.
+        Err(PlanKeyError::Busy) if is_in(gateway, other, &id).await? => Err(PlanKeyError::Moved),
         joined => joined,
     }
 }

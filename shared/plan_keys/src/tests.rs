@@ -179,7 +179,7 @@ async fn a_gateway_busy_until_the_deadline_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_key_that_an_operator_moved_stays_in_its_plan() {
+async fn a_key_in_the_other_plan_is_an_error() {
     let (gateway, merchant) = (Gateway::of(Kind::Aws), merchant());
     let context = context(&gateway, PLAN);
     provide(&context, &merchant, deadline()).await.unwrap();
@@ -187,8 +187,26 @@ async fn a_key_that_an_operator_moved_stays_in_its_plan() {
         state.plans.insert(PLAN.to_owned(), BTreeSet::new());
         state.plans.insert(OTHER_PLAN.to_owned(), BTreeSet::from([0]));
     });
-    provide(&context, &merchant, deadline()).await.unwrap();
+    let error = provide(&context, &merchant, deadline()).await.unwrap_err();
+    assert!(matches!(error, PlanKeyError::Moved), "{error}");
     assert_eq!(gateway.names_and_plan(), (vec![key_name(&merchant)], vec![]));
+}
+
+#[tokio::test]
+async fn a_merchant_on_another_plan_gets_a_second_key() {
+    let (gateway, standard) = (Gateway::of(Kind::Aws), merchant());
+    let context = context(&gateway, PLAN);
+    provide(&context, &standard, deadline()).await.unwrap();
+    let high = standard.on_plan(Plan::High);
+    assert_ne!(high.plan_key, standard.plan_key);
+    let back = high.on_plan(Plan::Standard);
+    for merchant in [&high, &high, &back, &back.on_plan(Plan::High)] {
+        provide(&context, merchant, deadline()).await.unwrap();
+        let names = vec![key_name(&standard), key_name(&standard)];
+        assert_eq!(gateway.names_and_plan(), (names, vec![0]));
+        gateway.change(|state| assert_eq!(state.plans[OTHER_PLAN], BTreeSet::from([1])));
+    }
+    assert_eq!((back.plan_key, back.other_plan_key), (standard.plan_key, Some(high.plan_key)));
 }
 
 #[tokio::test]

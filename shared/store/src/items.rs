@@ -55,7 +55,7 @@ pub enum ItemKind {
 }
 
 /// Attributes that never change after the item was created.
-const CONSTANT: [&str; 14] = [
+const CONSTANT: [&str; 13] = [
     "id",
     "owner",
     "shard",
@@ -64,7 +64,6 @@ const CONSTANT: [&str; 14] = [
     "created_at",
     "asked",
     "processor",
-    "plan_key",
     "payment",
     "listing",
     "listing_at",
@@ -105,6 +104,7 @@ const ADDED_LATER: [&str; 30] = [
     "seq",
     "endpoints",
     "enabled",
+    "other_plan_key",
 ];
 
 impl ItemKind {

@@ -22,6 +22,9 @@ const PARALLEL_MAX: usize = 64;
 /// Rows that are read from each shard beyond twice its share, because the next rows are spread unevenly over the
 /// shards.
 const SPARE: usize = 4;
+/// Items of at most 1 KB that a query reads strongly for one read unit. Every item that a list reads from the table
+/// itself is smaller: a journal entry has 425 bytes.
+const ITEMS_A_UNIT: usize = 4;
 
 /// The index or table that contains the rows of a list.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +46,12 @@ impl Rows {
 
     /// Rows of the table itself: whole items, read strongly.
     pub(super) const TABLE: Rows = Rows { index: None, attributes: keys::TABLE };
+
+    /// Candidates of a page that cost one read unit. A row of an index needs a strong read of its item, which costs a unit
+    /// for each 4 KB.
+    fn candidates_a_unit(self) -> usize {
+        if self.index.is_some() { 1 } else { ITEMS_A_UNIT }
+    }
 
     /// The sort key of a row, which is its position in the list.
     fn key(self, row: &Item) -> &str {
@@ -82,7 +91,7 @@ impl Store {
         &self, list: List, request: &PageRequest, everything: bool,
         load: impl AsyncFn(Vec<Item>) -> Result<Vec<Option<T>>, StoreError>,
     ) -> Result<Page<T>, StoreError> {
-        let mut builder = PageBuilder::new(request.limit, everything);
+        let mut builder = PageBuilder::new(request.limit, everything, list.rows.candidates_a_unit());
         let filled = {
             let fill = pin!(self.fill(list, request, &mut builder, load));
             match select(fill, self.sleep.sleep(self.deadline)).await {
@@ -192,7 +201,7 @@ impl<'store> Merge<'store> {
     async fn take(&mut self, count: usize) -> Result<Vec<Item>, StoreError> {
         let mut taken = Vec::with_capacity(count);
         while taken.len() < count {
-            self.refill(count).await?;
+            self.refill(count - taken.len()).await?;
             let rows = self.rows;
             let newest = self.shards.iter_mut().max_by(|one, other| one.newest(rows).cmp(&other.newest(rows)));
             match newest.and_then(|shard| shard.buffer.pop_front()) {
@@ -214,7 +223,11 @@ impl<'store> Merge<'store> {
     /// Reads until every shard that is not at its end has a row, because the next row may be in any shard. `count` is
     /// the number of rows wanted from all shards together.
     async fn refill(&mut self, count: usize) -> Result<(), StoreError> {
-        let chunk = count.saturating_mul(2) / self.shards.len().max(1) + SPARE;
+        let chunk = match self.shards.len() {
+            // One more row tells whether another page follows.
+            0 | 1 => count.saturating_add(1),
+            shards => count.saturating_mul(2) / shards + SPARE,
+        };
         loop {
             let (store, rows, from, until) = (self.store, self.rows, self.from.as_str(), self.until.as_str());
             let empty = self.shards.iter_mut().filter(|shard| shard.buffer.is_empty() && !shard.exhausted);

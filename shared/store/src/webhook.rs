@@ -11,7 +11,7 @@ use spillway_domain::webhook::{ENABLED_MAX, ENDPOINTS_MAX, EndpointStatus, LastT
 use super::commit::{Commit, Committed};
 use super::edit::Edit;
 use super::expression::{Comparison, Test};
-use super::{Readable, Store, StoreError, StoredEvent, WAKE, attribute, keys, number, text, to_item};
+use super::{EXPIRES_AT, Readable, Store, StoreError, StoredEvent, WAKE, attribute, keys, number, text, to_item};
 
 /// Days for which the tombstone of a deleted endpoint is stored. During that time, a repeated
 /// creation does not create it again.
@@ -31,6 +31,11 @@ struct Count {
 struct Tombstone {
     deleted_at: Timestamp,
     expires_at: Expiry,
+}
+
+/// The test that no tombstone exists, or that it has expired: the table deletes it some time later.
+fn gone(now: Timestamp) -> Test {
+    Test::LacksOrCompares(EXPIRES_AT, Comparison::Below, number(now.seconds() + 1))
 }
 
 /// Why an endpoint was not created.
@@ -81,7 +86,7 @@ impl Store {
             .create(to_item(&keys::webhook_endpoint(owner, id), endpoint)?, |store, found| {
                 store.read(found).map(|found| NotCreated::Existing(Box::new(found)))
             })?
-            .check(keys::deleted_webhook_endpoint(owner, id), vec![Test::Absent], |_, _| Ok(NotCreated::Deleted))
+            .check(keys::deleted_webhook_endpoint(owner, id), vec![gone((self.now)())], |_, _| Ok(NotCreated::Deleted))
             .edit(
                 keys::webhook_endpoint_count(owner),
                 Edit::new().add("endpoints", 1).add("enabled", 1),
@@ -154,7 +159,7 @@ impl Store {
         let commit = Commit::new()
             .delete(keys::webhook_endpoint(owner, id), when, |_, _| Ok(()))
             // A concurrent deletion may have stored the tombstone.
-            .create(to_item(&keys::deleted_webhook_endpoint(owner, id), &tombstone)?, |_, _| Ok(()))?
+            .replace(to_item(&keys::deleted_webhook_endpoint(owner, id), &tombstone)?, vec![gone(now)], |_, _| Ok(()))?
             .edit(keys::webhook_endpoint_count(owner), count, Vec::new(), |_, _| Ok(()))
             .contended();
         self.commit(commit).await

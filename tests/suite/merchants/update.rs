@@ -98,6 +98,62 @@ async fn a_new_settlement_delay_applies_to_later_captures() {
     assert_eq!(balance, (1184, 1184));
 }
 
+/// The usage plans of the merchant's plan keys in the gateway, sorted.
+fn plans(stack: &Stack, merchant: &Merchant) -> Vec<String> {
+    let stored = std::fs::read_to_string(stack.data().join("state/plan_keys.json")).unwrap();
+    let keys: Vec<Value> = serde_json::from_str(&stored).unwrap();
+    let own = keys.iter().filter(|key| key["name"].as_str().unwrap().ends_with(&merchant.id));
+    let mut plans: Vec<String> = own.map(|key| key["plan"].as_str().unwrap().to_owned()).collect();
+    plans.sort();
+    plans
+}
+
+#[tokio::test]
+async fn a_new_plan_limits_the_merchants_requests() {
+    let options = Options::new().knob("CACHE_SECONDS", 0).knob("STANDARD_PLAN_RATE", 1).knob("STANDARD_PLAN_BURST", 1);
+    let stack = Stack::start(options).await;
+    let merchant = stack.new_merchant_with(json!({"plan": "high"})).await;
+    let statuses = async || {
+        let answers = join_all((0..8).map(|_| merchant.client.get("/balance"))).await;
+        answers.iter().map(|answer| answer.status.as_u16()).collect::<BTreeSet<u16>>()
+    };
+    assert_eq!(statuses().await, BTreeSet::from([200]));
+    let updated = update(&stack, &merchant, json!({"plan": "standard"})).await;
+    assert_eq!((&updated["plan"], &updated["version"]), (&json!("standard"), &json!(2)), "{updated}");
+    assert_eq!(statuses().await, BTreeSet::from([200, 429]));
+    // Sent again and at once, back, and again: one key in each plan.
+    let again = [json!({"plan": "standard"}), json!({"plan": "standard"}), json!({"plan": "high", "name": "Acme Inc"})];
+    for (fields, version) in again.into_iter().zip([2, 2, 3]) {
+        let (one, other) = join(update(&stack, &merchant, fields.clone()), update(&stack, &merchant, fields)).await;
+        assert_eq!((&one["version"], &other["version"]), (&json!(version), &json!(version)));
+        assert_eq!(plans(&stack, &merchant), ["HighPlan", "StandardPlan"]);
+    }
+    assert_eq!(statuses().await, BTreeSet::from([200]));
+}
+
+#[tokio::test]
+async fn a_refused_change_makes_no_plan_key() {
+    let stack = uncached().await;
+    let merchant = stack.new_merchant_with(json!({"plan": "high"})).await;
+    let fields = json!({"plan": "standard", "shards": 1});
+    assert_eq!(refusal(&stack, &merchant, fields).await, "shards can't be lowered: there are 4 already.");
+    assert_eq!(plans(&stack, &merchant), ["HighPlan"]);
+}
+
+#[tokio::test]
+async fn a_change_of_the_plan_that_was_interrupted_is_completed() {
+    let stack = Stack::start(Options::new().store_proxy().knob("CACHE_SECONDS", 0)).await;
+    let merchant = stack.new_merchant_with(json!({"plan": "high"})).await;
+    // The second key is in its plan, but the merchant is not stored.
+    stack.store_proxy().fault(8, Matching::operation("TransactWriteItems"), Fault::Error("InternalServerError"));
+    refusal(&stack, &merchant, json!({"plan": "standard"})).await;
+    merchant.client.get("/balance").await.expect(200);
+    stack.store_proxy().heal();
+    assert_eq!(update(&stack, &merchant, json!({"plan": "standard"})).await["plan"], "standard");
+    assert_eq!(plans(&stack, &merchant), ["HighPlan", "StandardPlan"]);
+    merchant.client.get("/balance").await.expect(200);
+}
+
 /// Items that requests create and change, without the attributes that consumers set meanwhile.
 async fn made(stack: &Stack) -> Vec<Item> {
     let mut items = stack.table().items().await;
@@ -194,8 +250,8 @@ async fn an_invalid_change_is_refused_and_changes_nothing() {
     update(&stack, &merchant, json!({"shards": 8})).await;
     let stored = stack.table().items().await;
     for (fields, told) in [
-        (json!({}), "Give at least one of name, currencies, settlement_delay_days, shards and suspended."),
-        (json!({"currencies": {}, "name": null}), "Give at least one of name,"),
+        (json!({}), "Give at least one of name, plan, currencies, settlement_delay_days, shards and suspended."),
+        (json!({"currencies": {}, "name": null, "plan": null}), "Give at least one of name,"),
         (json!({"name": ""}), "again: /name must not be empty."),
         (fees("USD", 10_001, 0), "again: /currencies/USD/fee_basis_points must be a whole number from 0 to 10000,"),
         (fees("BGN", 1, 1), "BGN is not a current payment currency of ISO 4217"),
@@ -206,7 +262,8 @@ async fn an_invalid_change_is_refused_and_changes_nothing() {
         (json!({"suspended": true, "shards": 4}), "shards can't be lowered: there are 8 already."),
         (json!({"merchant": "mer_00000000000000000000000000", "suspended": true}), "There is no merchant mer_0000"),
         (json!({"merchant": "nobody", "suspended": true}), "again: /merchant must be a merchant's id,"),
-        (json!({"plan": "standard"}), "again: /plan is not a field of this request."),
+        (json!({"plan": "low"}), "again: /plan must be \"standard\" or \"high\"."),
+        (json!({"plan": "standard", "shards": 4}), "shards can't be lowered: there are 8 already."),
         (json!({"reference": "other", "suspended": true}), "again: /reference is not a field of this request."),
         (fees("usd", 1, 1), "again: /currencies/usd is not a three-letter upper-case ISO 4217 currency code."),
     ] {

@@ -124,6 +124,7 @@ const SAMPLES: &[(&str, Outcome)] = &[
     ("delete-webhook-endpoint/by-id", Outcome::Status(204)),
     ("enqueue-due/minute", Outcome::Text("enqueued ")),
     ("update-merchant/fees", Outcome::Field("effective_at", "20")),
+    ("update-merchant/plan", Outcome::Field("effective_at", "20")),
     ("update-merchant/shards", Outcome::Field("effective_at", "20")),
     ("update-merchant/suspend", Outcome::Field("effective_at", "20")),
     // A second key to replace the first.

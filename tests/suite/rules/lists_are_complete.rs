@@ -11,6 +11,11 @@ use spillway_tests::store_proxy::{Fault, Held, Matching, StoreProxy};
 use spillway_tests::{Client, Options, Stack, Template, unique};
 
 const PAYMENTS: usize = 237;
+
+/// A stack whose plans do not limit the lists: tests read thousands of pages.
+fn options() -> Options {
+    Options::new().knob("HIGH_PLAN_LIST_RATE", 100_000)
+}
 /// Number of concurrent walks.
 const WALKS: usize = 4;
 
@@ -42,7 +47,7 @@ async fn comes_out_for_every_limit(client: &Client, expected: &[String]) {
 
 #[tokio::test]
 async fn concurrent_payments_are_listed_with_every_limit() {
-    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().template(Template::without_triggers())).await;
     let client = stack.new_merchant().await.client;
     let expected = newest_first(create(&client, PAYMENTS).await);
     comes_out_for_every_limit(&client, &expected).await;
@@ -50,7 +55,7 @@ async fn concurrent_payments_are_listed_with_every_limit() {
 
 #[tokio::test]
 async fn existing_payments_are_listed_once_while_new_ones_arrive() {
-    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().template(Template::without_triggers())).await;
     let client = stack.new_merchant().await.client;
     let mut there = newest_first(create(&client, PAYMENTS).await);
     for limit in 1..=100 {
@@ -76,7 +81,7 @@ async fn existing_payments_are_listed_once_while_new_ones_arrive() {
 
 #[tokio::test]
 async fn lists_stay_complete_when_shards_are_raised() {
-    let options = Options::new().knob("CACHE_SECONDS", 0).knob("SHARDS_AHEAD_SECONDS", 0);
+    let options = options().knob("CACHE_SECONDS", 0).knob("SHARDS_AHEAD_SECONDS", 0);
     let stack = Stack::start(options.template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let client = &merchant.client;
@@ -108,7 +113,9 @@ async fn plant_on(stack: &Stack, tenant: &str, shards: usize, count: usize, stat
 }
 
 /// The same; `change` adapts each item.
-async fn plant_with(stack: &Stack, tenant: &str, shards: usize, count: usize, change: impl Fn(usize, &mut Value)) {
+pub(super) async fn plant_with(
+    stack: &Stack, tenant: &str, shards: usize, count: usize, change: impl Fn(usize, &mut Value),
+) {
     let merchant = stack.client(stack.developers_key());
     let id = merchant.pay(1250, "USD", "tok_visa").await;
     let like = stack.table().raw_item(&format!("{}#test#{id}", stack.developers_merchant()), "payment").await;
@@ -151,22 +158,21 @@ fn keys_read(proxy: &StoreProxy) -> usize {
 }
 
 #[tokio::test]
-async fn a_page_reads_at_most_1000_items_for_a_rare_status() {
-    // Long enough that no page ends for lack of time on a busy machine.
-    let options = Options::new().store_proxy().knob("STORE_DEADLINE_MS", 9000);
-    let stack = Stack::start(options.template(Template::without_triggers())).await;
+async fn a_page_searches_ten_items_more_than_its_limit() {
+    let stack = Stack::start(options().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
-    let count = 5000;
+    let count = 100;
     // By their place in the list, newest first.
-    let rare = [0, 998, 999, 1000, 2500, 4999];
+    let rare = [0, 18, 19, 20, 50, 99];
     plant(&stack, &merchant.tenant(), count, |n| if rare.contains(&(count - 1 - n)) { "failed" } else { "succeeded" })
         .await;
     let of = |places: &[usize]| places.iter().map(|place| planted(count - 1 - place)).collect::<Vec<String>>();
 
-    // 1000 items each; the list ends with the last of the fifth page.
-    let by_ten = [&[0, 998, 999][..], &[1000], &[2500], &[], &[4999]];
-    // The third page follows a full first one. The others consider 1000 from item 999 on, and the last one.
-    let by_two = [&[0, 998][..], &[999, 1000], &[2500], &[], &[], &[4999]];
+    // 20 items each; the list ends with the last of the fifth page.
+    let by_ten = [&[0, 18, 19][..], &[20], &[50], &[], &[99]];
+    // 12 items each, from 0 and 12 on. The second page is full; item 20 begins the third. The others begin at 32, 44, 56,
+    // 68, 80 and 92.
+    let by_two = [&[0][..], &[18, 19], &[20], &[], &[50], &[], &[], &[], &[99]];
     for (limit, expected) in [(10, &by_ten[..]), (2, &by_two[..])] {
         let mut next = Some(format!("/payments?status=failed&limit={limit}"));
         for (page, places) in expected.iter().enumerate() {
@@ -174,22 +180,20 @@ async fn a_page_reads_at_most_1000_items_for_a_rare_status() {
             let answer = merchant.client.get(&next.unwrap()).await.expect(200);
             assert_eq!(ids(data(&answer)), of(places), "page {page} by {limit}");
             let read = keys_read(stack.store_proxy());
-            assert!(read <= 1000, "{read} candidates for page {page} by {limit}");
+            assert!(read <= limit + 10, "{read} candidates for page {page} by {limit}");
             next = cursor(&answer).map(|cursor| format!("/payments?limit={limit}&cursor={cursor}"));
         }
         assert_eq!(next, None, "the list by {limit} goes on");
     }
 
-    // A filter that most items pass ends a page early.
-    stack.store_proxy().forget_calls();
+    // A filter that most items pass ends a page early: the first 11 have 10 that pass, the next 9 one more.
     let answer = merchant.client.get("/payments?status=succeeded").await.expect(200);
     assert_eq!(ids(data(&answer)), of(&(1..=10).collect::<Vec<_>>()));
-    assert!(keys_read(stack.store_proxy()) <= 33, "{}", keys_read(stack.store_proxy()));
 }
 
 #[tokio::test]
 async fn time_bounds_are_exact_to_the_millisecond() {
-    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 6, |_| "succeeded").await;
     // A second item in the millisecond of the third, on another shard.
@@ -243,7 +247,7 @@ async fn operations(stack: &Stack, client: &Client, path: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_page_costs_one_query_per_shard_and_one_batch_read() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 40, |_| "succeeded").await;
     // The first request fills the gateway's cache of the authorizer's answer.
@@ -266,7 +270,7 @@ async fn a_page_costs_one_query_per_shard_and_one_batch_read() {
 
 #[tokio::test]
 async fn reference_and_customer_have_their_own_index() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let tenant = merchant.tenant();
     // A hundred payments of the customer, every fifth with the reference; and twenty of another customer with it.
@@ -293,7 +297,10 @@ async fn reference_and_customer_have_their_own_index() {
         for limit in [1, 7, 20, 40, 100] {
             let pages = walk(&merchant.client, "/payments", limit, filters).await;
             assert_eq!(ids(pages.iter().flatten()), expected, "{filters} by {limit}");
-            assert_eq!(pages.len(), expected.len().div_ceil(limit), "{filters} by {limit}");
+            // With one value every item passes, so every page is full.
+            if filters.matches('=').count() == 1 {
+                assert_eq!(pages.len(), expected.len().div_ceil(limit), "{filters} by {limit}");
+            }
         }
         let page = format!("/payments?limit=20{filters}");
         let calls = operations(&stack, &merchant.client, &page).await;
@@ -302,9 +309,9 @@ async fn reference_and_customer_have_their_own_index() {
         let queries = calls.iter().filter(|call| *call == "Query").count();
         assert_eq!(stack.store_proxy().count(&of_index), queries, "{page}");
     }
-    // One index alone is read directly. With the second value, the first 11 and then 22 items of that reference are
-    // read: the first 20 belong to the other customer.
-    for (filters, read) in [("customer=cus_77", 10), ("customer=cus_77&reference=order-1001", 33)] {
+    // One index alone is read directly. With the second value, the first 11 and then 9 items of that reference are
+    // read, all of the other customer.
+    for (filters, read) in [("customer=cus_77", 10), ("customer=cus_77&reference=order-1001", 20)] {
         stack.store_proxy().forget_calls();
         merchant.client.get(&format!("/payments?{filters}")).await.expect(200);
         assert_eq!(keys_read(stack.store_proxy()), read, "{filters}");
@@ -313,7 +320,7 @@ async fn reference_and_customer_have_their_own_index() {
 
 #[tokio::test]
 async fn a_page_of_all_read_items_knows_whether_more_follow() {
-    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().template(Template::without_triggers())).await;
     // One of 64 shards has all items and is read four rows at a time: a page of 16 takes the last row that was read.
     let merchant = stack.new_merchant_with(json!({"shards": 64})).await;
     plant_on(&stack, &merchant.tenant(), 1, 40, |_| "succeeded").await;
@@ -324,7 +331,7 @@ async fn a_page_of_all_read_items_knows_whether_more_follow() {
 
 #[tokio::test]
 async fn unprocessed_keys_are_read_again() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     plant(&stack, &merchant.tenant(), 40, |_| "succeeded").await;
     let batches = Matching::operation("BatchGetItem");
@@ -341,24 +348,24 @@ async fn unprocessed_keys_are_read_again() {
 #[tokio::test]
 async fn a_silent_store_ends_the_page_and_the_cursor_continues() {
     // Two thirds of the functions' time; far more than the store needs for a few items.
-    let options = Options::new().store_proxy().knob("STORE_DEADLINE_MS", 6000);
+    let options = options().store_proxy().knob("STORE_DEADLINE_MS", 6000);
     let stack = Stack::start(options.template(Template::without_triggers())).await;
     let (begun, nothing) = (stack.new_merchant().await, stack.new_merchant().await);
-    let rare = |n| if n == 3 || n == 39 { "failed" } else { "succeeded" };
-    plant(&stack, &begun.tenant(), 40, rare).await;
+    let rare = |n| if n == 3 || n == 27 { "failed" } else { "succeeded" };
+    plant(&stack, &begun.tenant(), 28, rare).await;
     let reads = |tenant: &str| Matching::operation("BatchGetItem").with(&format!("{tenant}#pay_"));
-    // The newest 11 of 40 items are considered first.
+    // The newest 11 of 28 items are considered first.
     let proxy = stack.store_proxy();
     let holds = [
         proxy.hold_at(Held::Before, 1, usize::MAX, reads(&begun.tenant())),
         proxy.hold(usize::MAX, reads(&nothing.tenant())),
     ];
-    plant(&stack, &nothing.tenant(), 40, rare).await;
+    plant(&stack, &nothing.tenant(), 28, rare).await;
     let (first, none) =
         tokio::join!(begun.client.get("/payments?status=failed"), nothing.client.get("/payments?status=failed"));
     none.expect_problem(503, "unavailable");
     let first = first.expect(200);
-    assert_eq!(ids(data(&first)), [planted(39)]);
+    assert_eq!(ids(data(&first)), [planted(27)]);
     let next = format!("/payments?cursor={}", cursor(&first).unwrap());
 
     proxy.heal();
@@ -368,18 +375,18 @@ async fn a_silent_store_ends_the_page_and_the_cursor_continues() {
     proxy.forget_calls();
     let rest = begun.client.get(&next).await.expect(200);
     assert_eq!((ids(data(&rest)), cursor(&rest)), (vec![planted(3)], None));
-    assert_eq!(keys_read(proxy), 29);
+    assert_eq!(keys_read(proxy), 17);
 }
 
 #[tokio::test]
 async fn a_failing_store_ends_the_page_and_the_cursor_continues() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
+    let stack = Stack::start(options().store_proxy().template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
-    plant(&stack, &merchant.tenant(), 40, |n| if n == 3 || n == 39 { "failed" } else { "succeeded" }).await;
+    plant(&stack, &merchant.tenant(), 28, |n| if n == 3 || n == 27 { "failed" } else { "succeeded" }).await;
     let batches = Matching::operation("BatchGetItem");
     stack.store_proxy().fault_after(1, usize::MAX, batches, Fault::Error("InternalServerError"));
     let first = merchant.client.get("/payments?status=failed").await.expect(200);
-    assert_eq!(ids(data(&first)), [planted(39)]);
+    assert_eq!(ids(data(&first)), [planted(27)]);
     let next = format!("/payments?cursor={}", cursor(&first).unwrap());
     // Nothing was considered: that is an error.
     merchant.client.get(&next).await.expect_problem(503, "unavailable");

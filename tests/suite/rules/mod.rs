@@ -23,6 +23,7 @@ mod folds_lose_nothing;
 mod functions_share_features;
 mod items_of_other_versions_are_readable;
 mod lists_are_complete;
+mod lists_cost_little;
 mod logs_hold_no_secrets;
 mod lost_replies_are_recognized;
 mod metric_lines;

@@ -138,6 +138,9 @@ async fn operators_work(stack: &Stack) -> [Merchant; 2] {
     assert_eq!(id, again);
     stack.invoke("revoke-api-key", &json!({"merchant": merchant.id, "key": id})).await.unwrap();
     stack.invoke("update-merchant", &json!({"merchant": merchant.id, "name": "Acme & Sons"})).await.unwrap();
+    for plan in ["standard", "standard", "high"] {
+        stack.invoke("update-merchant", &json!({"merchant": merchant.id, "plan": plan})).await.unwrap();
+    }
     stack.invoke("list-merchants", &json!({})).await.unwrap();
     for list in ["list-api-keys", "list-operator-actions"] {
         stack.invoke(list, &json!({"merchant": merchant.id})).await.unwrap();

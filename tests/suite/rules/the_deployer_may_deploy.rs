@@ -18,6 +18,7 @@ const NOT_NEEDED: [(&str, &[&str]); 15] = [
         "targets of a web ACL other than API Gateway",
         &["amplify:", "apprunner:", "appsync:", "bedrock-agentcore:", "cognito-idp:", "elasticloadbalancing:"],
     ),
+    ("a web ACL that asks no client for payments", &["payments:"]),
     ("functions outside of networks and without file systems", &["ec2:", "elasticfilesystem:", "s3files:"]),
     ("no log is delivered elsewhere", &["firehose:", "logs:CreateLogDelivery", "logs:PutBearerTokenAuthentication"]),
     (

@@ -19,8 +19,16 @@ async fn schemathesis_finds_nothing_unexplained() {
     // The URLs of its endpoints belong to nobody: no webhook may be sent to them.
     let no_posts = Template::without_events(&["DeliverWebhook"]);
     // Limits above thousands of requests in a row.
-    let rates =
-        ["STAGE_RATE", "STAGE_BURST", "STANDARD_PLAN_RATE", "STANDARD_PLAN_BURST", "HIGH_PLAN_RATE", "HIGH_PLAN_BURST"];
+    let rates = [
+        "STAGE_RATE",
+        "STAGE_BURST",
+        "STANDARD_PLAN_RATE",
+        "STANDARD_PLAN_BURST",
+        "STANDARD_PLAN_LIST_RATE",
+        "HIGH_PLAN_RATE",
+        "HIGH_PLAN_BURST",
+        "HIGH_PLAN_LIST_RATE",
+    ];
     let options =
         rates.into_iter().fold(Options::new().template(no_posts), |options, rate| options.knob(rate, 100_000));
     let stack = Stack::start(options).await;

@@ -1,4 +1,4 @@
-//! Beyond the rate of the whole API every merchant gets 429 with Retry-After. (For a merchant's own rate see
+//! Beyond the rate of a route every merchant gets 429 with Retry-After. (For a merchant's own rate see
 //! `black_box/limits.rs`.)
 
 use futures::future::select_all;
@@ -8,7 +8,7 @@ use spillway_tests::{Deadline, Options, Stack, eventually};
 const CLIENTS: usize = 8;
 
 #[tokio::test]
-async fn requests_beyond_the_stages_rate_are_429() {
+async fn requests_beyond_a_routes_rate_are_429() {
     let stack = Stack::start(Options::new().knob("STAGE_RATE", 1).knob("STAGE_BURST", 3)).await;
     let client = stack.new_merchant().await.client;
     let asking = |_| {

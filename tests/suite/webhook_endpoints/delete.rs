@@ -32,6 +32,22 @@ async fn a_deleted_endpoint_is_gone_and_its_key_stays_used() {
 }
 
 #[tokio::test]
+async fn an_expired_tombstone_hinders_nothing() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let request = merchant.client.webhook_endpoint_request(&unique(), URL, &["*"]);
+    let id = request.send().await.expect(201).id().to_owned();
+    merchant.client.webhook_endpoint_deletion(&id).send().await.expect(204);
+    // The table deletes an expired item some time later.
+    let (pk, sk) = (format!("{}#webhooks", merchant.tenant()), format!("gone#{id}"));
+    stack.table().update(&pk, &sk, "SET expires_at = :past", json!({":past": {"N": "1"}})).await;
+    assert_eq!(request.send().await.expect(201).id(), id);
+    merchant.client.webhook_endpoint_deletion(&id).send().await.expect(204);
+    assert!(stored(&stack, &merchant, &sk).await["expires_at"].as_i64().unwrap() > 1);
+    request.send().await.expect_problem(409, "webhook_endpoint_deleted");
+}
+
+#[tokio::test]
 async fn concurrent_deletions_count_once() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;

@@ -30,7 +30,7 @@ use crate::clock::Clock;
 use crate::invoke::{Functions, InvokeError};
 use crate::log::Log;
 use crate::plan_keys::PlanKeys;
-use crate::template::{Api, Route, Template, Throttle, Trigger};
+use crate::template::{Api, Route, Template, Throttle, Trigger, UsagePlan};
 
 use authorizer::Authorizer;
 use bucket::Bucket;
@@ -46,6 +46,9 @@ const ANY: [&str; 7] = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PU
 /// API Gateway's time limit for a function.
 const INTEGRATION_LIMIT: Duration = Duration::from_secs(29);
 
+/// Buckets by name. Each is full at its first use.
+type Buckets = Mutex<HashMap<String, Bucket>>;
+
 /// The gateway. Cheap to clone.
 #[derive(Clone)]
 pub struct Gateway(Arc<Inner>);
@@ -54,15 +57,16 @@ struct Inner {
     region: String,
     api: Api,
     routes: Vec<Route>,
-    plans: HashMap<String, Throttle>,
+    plans: HashMap<String, UsagePlan>,
     keys: PlanKeys,
     authorizer: Option<Authorizer>,
     functions: Functions,
     clock: Clock,
     log: Log,
-    stage: Option<Mutex<Bucket>>,
-    /// One bucket for each plan key, by the key's value.
-    callers: Mutex<HashMap<String, Bucket>>,
+    /// One bucket for each route, and one for each mock, as API Gateway applies the limits of a stage to each method.
+    stage: Buckets,
+    /// One bucket for each plan key, by the key's value, and one for each of its routes with an own limit.
+    callers: Buckets,
 }
 
 /// Why a body cannot be read: it is too long, or it breaks off or is framed wrongly.
@@ -81,10 +85,8 @@ impl Gateway {
             Trigger::Route(route) => Some(route.clone()),
             _ => None,
         });
-        let plans = template.usage_plans.iter();
-        let plans = plans.map(|plan| (plan.logical_id.clone(), plan.throttle));
+        let plans = template.usage_plans.iter().map(|plan| (plan.logical_id.clone(), plan.clone()));
         let authorizer = api.authorizer.clone();
-        let full = |throttle| Mutex::new(Bucket::new(throttle, clock()));
         Self(Arc::new(Inner {
             region: region.to_owned(),
             routes: routes.collect(),
@@ -93,8 +95,8 @@ impl Gateway {
             authorizer: authorizer.map(|settings| Authorizer::new(settings, functions.clone())),
             functions,
             log,
-            stage: api.throttle.map(full),
-            callers: Mutex::default(),
+            stage: Buckets::default(),
+            callers: Buckets::default(),
             api,
             clock,
         }))
@@ -130,11 +132,11 @@ impl Gateway {
         let found = route::find(&self.0.routes, parts.method.as_str(), parts.uri.path());
         let Some((route, parameters)) = found else { return self.mock(parts, context) };
         let usage_key = self.identify(parts, route, &parameters, context).await?;
-        // The caller's plan comes before the stage: requests that a plan refuses must not use up the stage's tokens.
+        // The caller's plan comes before the stage: requests that a plan refuses must not use up the route's tokens.
         if route.api_key_required {
-            self.throttle_caller(usage_key)?;
+            self.throttle_caller(usage_key, route)?;
         }
-        self.throttle_stage()?;
+        self.throttle_route(route.id())?;
         let body = to_bytes(body, BODY_LIMIT).await.map_err(|error| unread(&error))?;
         let body = coding::decoded(&parts.headers, body.into())?;
         let event = event::for_function(parts, route, &parameters, context, &body);
@@ -147,7 +149,7 @@ impl Gateway {
     fn mock(&self, parts: &Parts, context: &Value) -> Result<Answer, Refusal> {
         let found = route::find_mock(&self.0.api.mocks, parts.uri.path());
         let mock = found.filter(|_| ANY.contains(&parts.method.as_str())).ok_or(Refusal::MissingAuthenticationToken)?;
-        self.throttle_stage()?;
+        self.throttle_route(format!("{}/ANY", mock.path))?;
         // The content type, without parameters, chooses the request template. A request without a type counts as JSON.
         let sent = parts.headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or_default());
         let sent = sent.and_then(|sent| sent.split(';').next()).unwrap_or("application/json").trim();
@@ -173,21 +175,29 @@ impl Gateway {
         Ok(identity.usage_key)
     }
 
-    /// Takes a token of the usage plan that the caller's key is in.
-    fn throttle_caller(&self, usage_key: Option<String>) -> Result<(), Refusal> {
+    /// Takes a token of the usage plan that the caller's key is in: of the route, if the plan has a limit for it.
+    fn throttle_caller(&self, usage_key: Option<String>, route: &Route) -> Result<(), Refusal> {
         let value = usage_key.ok_or(Refusal::InvalidApiKey)?;
         let plan = self.0.keys.plan(&value).ok_or(Refusal::InvalidApiKey)?;
-        let throttle = self.0.plans.get(&plan).ok_or(Refusal::InvalidApiKey)?;
-        let now = (self.0.clock)();
-        let mut callers = self.0.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = callers.entry(value);
-        if bucket.or_insert_with(|| Bucket::new(*throttle, now)).take(now) { Ok(()) } else { Err(Refusal::Throttled) }
+        let plan = self.0.plans.get(&plan).ok_or(Refusal::InvalidApiKey)?;
+        let id = route.id();
+        match plan.routes.get(&id) {
+            Some(own) => self.take(&self.0.callers, format!("{value} {id}"), *own),
+            None => self.take(&self.0.callers, value, plan.throttle),
+        }
     }
 
-    fn throttle_stage(&self) -> Result<(), Refusal> {
-        let Some(stage) = &self.0.stage else { return Ok(()) };
-        let mut bucket = stage.lock().unwrap_or_else(PoisonError::into_inner);
-        if bucket.take((self.0.clock)()) { Ok(()) } else { Err(Refusal::Throttled) }
+    /// Takes a token of the route, for all callers together.
+    fn throttle_route(&self, id: String) -> Result<(), Refusal> {
+        let throttle = self.0.api.routes.get(&id).copied().or(self.0.api.throttle);
+        throttle.map_or(Ok(()), |throttle| self.take(&self.0.stage, id, throttle))
+    }
+
+    fn take(&self, buckets: &Buckets, name: String, throttle: Throttle) -> Result<(), Refusal> {
+        let now = (self.0.clock)();
+        let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.entry(name).or_insert_with(|| Bucket::new(throttle, now));
+        if bucket.take(now) { Ok(()) } else { Err(Refusal::Throttled) }
     }
 
     async fn integrate(&self, function: &str, event: Vec<u8>) -> Result<Answer, Refusal> {

@@ -25,6 +25,7 @@ fn answer(function: &str, payload: &[u8]) -> Outcome {
 }
 
 const KEY: &str = "a-plan-key-of-the-merchant";
+const OTHER_KEY: &str = "a-plan-key-of-another-merchant";
 
 struct Stack {
     gateway: Gateway,
@@ -33,8 +34,12 @@ struct Stack {
 }
 
 fn stack(stage: Throttle) -> Stack {
-    let routes =
-        [("get-thing", "/v1/things", false), ("get-health", "/v1/health", true), ("broken", "/v1/broken", true)];
+    let routes = [
+        ("get-thing", "/v1/things", false),
+        ("list-things", "/v1/lists", false),
+        ("get-health", "/v1/health", true),
+        ("broken", "/v1/broken", true),
+    ];
     let routes = routes.map(|(function, path, public)| {
         Trigger::Route(Route {
             function: function.to_owned(),
@@ -46,10 +51,15 @@ fn stack(stage: Throttle) -> Stack {
     });
     let template = Template {
         functions: vec![Function { triggers: routes.into(), ..Function::default() }],
-        usage_plans: vec![UsagePlan { logical_id: "Plan".to_owned(), throttle: Throttle { rate: 1, burst: 2 } }],
+        usage_plans: vec![UsagePlan {
+            logical_id: "Plan".to_owned(),
+            throttle: Throttle { rate: 1, burst: 2 },
+            routes: [("/v1/lists/GET".to_owned(), Throttle { rate: 1, burst: 1 })].into(),
+        }],
         api: Api {
             stage: "api".to_owned(),
             throttle: Some(stage),
+            routes: [("/v1/health/GET".to_owned(), Throttle { rate: 1, burst: 4 })].into(),
             authorizer: Some(AuthorizerSettings {
                 name: "Keys".to_owned(),
                 function: "authenticate".to_owned(),
@@ -74,6 +84,7 @@ fn stack(stage: Throttle) -> Stack {
     let file = scratch.file("plan-keys");
     let keys = serde_json::json!([
         {"id": "1", "name": "mer_1", "value": KEY, "enabled": true, "plan": "Plan"},
+        {"id": "2", "name": "mer_2", "value": OTHER_KEY, "enabled": true, "plan": "Plan"},
     ]);
     std::fs::write(&file, keys.to_string()).unwrap();
     let keys = PlanKeys::open(&file, &template.usage_plans).unwrap();
@@ -138,14 +149,33 @@ async fn each_key_has_the_bucket_of_its_plan() {
 }
 
 #[tokio::test]
-async fn the_stage_has_a_bucket_for_all() {
-    let stack = stack(Throttle { rate: 1, burst: 1 });
-    assert_eq!(get(&stack, "/v1/health", None).await.0, 200);
-    assert_eq!(get(&stack, "/v1/health", None).await.0, 429);
+async fn a_plans_limit_of_a_route_has_a_bucket_for_each_key() {
+    let stack = stack(PLENTY);
+    for key in [KEY, OTHER_KEY] {
+        for expected in [200, 429, 429] {
+            assert_eq!(get(&stack, "/v1/lists", Some(key)).await.0, expected);
+        }
+    }
+    // The plan's own bucket is still full.
+    for expected in [200, 200, 429] {
+        assert_eq!(get(&stack, "/v1/things", Some(KEY)).await.0, expected);
+    }
 }
 
 #[tokio::test]
-async fn requests_refused_by_plan_or_authorizer_take_no_token_of_the_stage() {
+async fn each_route_of_the_stage_has_a_bucket() {
+    let stack = stack(Throttle { rate: 1, burst: 1 });
+    assert_eq!(get(&stack, "/v1/things", Some(KEY)).await.0, 200);
+    assert_eq!(get(&stack, "/v1/things", Some(OTHER_KEY)).await.0, 429);
+    assert_eq!(get(&stack, "/v1/lists", Some(OTHER_KEY)).await.0, 200);
+    // This route has a limit of its own.
+    for expected in [200, 200, 200, 200, 429] {
+        assert_eq!(get(&stack, "/v1/health", None).await.0, expected);
+    }
+}
+
+#[tokio::test]
+async fn requests_refused_by_plan_or_authorizer_take_no_token_of_the_route() {
     let stack = stack(Throttle { rate: 1, burst: 3 });
     for expected in [200, 200, 429, 429, 429] {
         assert_eq!(get(&stack, "/v1/things", Some(KEY)).await.0, expected);
@@ -153,8 +183,9 @@ async fn requests_refused_by_plan_or_authorizer_take_no_token_of_the_stage() {
     for _ in 0..3 {
         assert_eq!(get(&stack, "/v1/things", None).await.0, 401);
     }
-    assert_eq!(get(&stack, "/v1/health", None).await.0, 200);
-    assert_eq!(get(&stack, "/v1/health", None).await.0, 429);
+    for expected in [200, 429] {
+        assert_eq!(get(&stack, "/v1/things", Some(OTHER_KEY)).await.0, expected);
+    }
 }
 
 #[tokio::test]
@@ -197,7 +228,7 @@ async fn a_mock_answers_methods_without_a_route_to_every_caller() {
 }
 
 #[tokio::test]
-async fn a_mock_counts_against_the_stage() {
+async fn a_mock_has_a_bucket_of_its_own() {
     let stack = stack(Throttle { rate: 1, burst: 1 });
     let request = || axum::http::Request::delete("/v1/things").body(Body::empty()).unwrap();
     assert_eq!(send(&stack, request()).await.0, 405);

@@ -58,6 +58,7 @@ pub(super) fn settings(resources: &Resources) -> Result<ApiDefaults, TemplateErr
             responses.insert(kind.clone(), response(node)?);
         }
     }
+    let mut throttles = stage_throttles(properties)?;
     let empty = Node::empty_map(properties.line);
     let auth = properties.get("Auth").unwrap_or(&empty);
     only(auth, &["DefaultAuthorizer", "ApiKeyRequired", "Authorizers"])?;
@@ -71,7 +72,8 @@ pub(super) fn settings(resources: &Resources) -> Result<ApiDefaults, TemplateErr
     Ok(ApiDefaults {
         settings: Api {
             stage: api.name.clone(),
-            throttle: stage_throttle(properties)?,
+            throttle: throttles.remove(EVERY_ROUTE),
+            routes: throttles,
             authorizer,
             responses,
             mocks,
@@ -92,23 +94,28 @@ pub(super) fn known_authorizer(name: &Node, authorizer: Option<&Authorizer>) -> 
     Err(name.error(format!("the API has no authorizer {given}")))
 }
 
-/// The throttle that `MethodSettings` sets for every method of every resource.
-fn stage_throttle(properties: &Node) -> Result<Option<Throttle>, TemplateError> {
-    let Some(settings) = properties.get("MethodSettings") else {
-        return Ok(None);
-    };
-    let mut throttle = None;
-    for setting in settings.items()? {
+/// `MethodSettings` name all routes that have no settings of their own so.
+const EVERY_ROUTE: &str = "/*/*";
+
+/// The throttles of `MethodSettings`, by the ids of the routes.
+fn stage_throttles(properties: &Node) -> Result<BTreeMap<String, Throttle>, TemplateError> {
+    let mut throttles = BTreeMap::new();
+    let settings = properties.get("MethodSettings").map(Node::items).transpose()?;
+    for setting in settings.into_iter().flatten() {
         only(setting, &["ResourcePath", "HttpMethod", "ThrottlingRateLimit", "ThrottlingBurstLimit"])?;
-        let rate = required(setting, "ThrottlingRateLimit")?;
         let path = required(setting, "ResourcePath")?.string()?;
         let method = required(setting, "HttpMethod")?.string()?;
-        if path != "/*" || method != "*" {
-            return Err(setting.error("the runner throttles the whole stage only (/* and *)"));
-        }
-        throttle = Some(Throttle { rate: rate.number()?, burst: required(setting, "ThrottlingBurstLimit")?.number()? });
+        // A path is written as /~1v1~1health, every path as /*.
+        let path = path.strip_prefix("/~1").map_or(path.clone(), |encoded| format!("/{}", encoded.replace("~1", "/")));
+        throttles.insert(format!("{path}/{method}"), throttle(setting, "Throttling")?);
     }
-    Ok(throttle)
+    Ok(throttles)
+}
+
+/// The two limits with this prefix.
+fn throttle(node: &Node, prefix: &str) -> Result<Throttle, TemplateError> {
+    let limit = |name: &str| required(node, &format!("{prefix}{name}"))?.number();
+    Ok(Throttle { rate: limit("RateLimit")?, burst: limit("BurstLimit")? })
 }
 
 fn authorizer(resources: &Resources, auth: &Node) -> Result<Option<Authorizer>, TemplateError> {
@@ -216,22 +223,23 @@ fn header_value(node: &Node) -> Result<String, TemplateError> {
 pub(super) fn usage_plan(resource: &Resource, api: &Api) -> Result<UsagePlan, TemplateError> {
     let properties = &resource.properties;
     only_of("AWS::ApiGateway::UsagePlan", properties, &["ApiStages", "Throttle"])?;
-    let mut covers = false;
+    let (mut covers, mut routes) = (false, BTreeMap::new());
     for stage in required(properties, "ApiStages")?.items()? {
-        only(stage, &["ApiId", "Stage"])?;
+        only(stage, &["ApiId", "Stage", "Throttle"])?;
+        for (route, limits) in stage.get("Throttle").map(Node::entries).transpose()?.into_iter().flatten() {
+            if !route.starts_with('/') {
+                return Err(limits.error(format!("the runner does not know {route} here")));
+            }
+            only(limits, &["RateLimit", "BurstLimit"])?;
+            routes.insert(route.clone(), throttle(limits, "")?);
+        }
         covers |= required(stage, "ApiId")?.string()? == API_ID && required(stage, "Stage")?.string()? == api.stage;
     }
     if !covers {
         // On AWS every key of such a plan is 403.
         return Err(required(properties, "ApiStages")?.error("the plan does not have the API's stage"));
     }
-    let throttle = required(properties, "Throttle")?;
-    only(throttle, &["RateLimit", "BurstLimit"])?;
-    Ok(UsagePlan {
-        logical_id: resource.logical_id.clone(),
-        throttle: Throttle {
-            rate: required(throttle, "RateLimit")?.number()?,
-            burst: required(throttle, "BurstLimit")?.number()?,
-        },
-    })
+    let limits = required(properties, "Throttle")?;
+    only(limits, &["RateLimit", "BurstLimit"])?;
+    Ok(UsagePlan { logical_id: resource.logical_id.clone(), throttle: throttle(limits, "")?, routes })
 }

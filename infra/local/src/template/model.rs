@@ -74,6 +74,13 @@ pub struct Route {
     pub public: bool,
 }
 
+impl Route {
+    /// Path and method, as a usage plan writes them: `/v1/orders/GET`.
+    pub fn id(&self) -> String {
+        format!("{}/{}", self.path, self.method)
+    }
+}
+
 /// Messages of a queue that invoke a function.
 #[derive(Clone, Debug, Default)]
 pub struct QueueTrigger {
@@ -162,14 +169,18 @@ pub struct UsagePlan {
     /// The resource's name in the template; locally also the plan's id.
     pub logical_id: String,
     pub throttle: Throttle,
+    /// The throttles of single routes, by [`Route::id`], for each key in place of `throttle`.
+    pub routes: BTreeMap<String, Throttle>,
 }
 
 /// The REST API's own settings.
 #[derive(Clone, Debug, Default)]
 pub struct Api {
     pub stage: String,
-    /// The throttle of the whole stage: requests per second and at once.
+    /// The throttle of each route that is not in `routes`, for all callers together.
     pub throttle: Option<Throttle>,
+    /// The throttles of single routes, by [`Route::id`].
+    pub routes: BTreeMap<String, Throttle>,
     /// The authorizer of all routes that are not public.
     pub authorizer: Option<Authorizer>,
     /// The gateway's own answers by kind, as `THROTTLED`.

@@ -23,7 +23,7 @@ pub(super) const SERVED: [&str; 9] = [
 ];
 
 /// Types that change nothing on a developer's machine, each with the attributes that others may ask for.
-pub(super) const PASSED_OVER: [(&str, &[&str]); 12] = [
+pub(super) const PASSED_OVER: [(&str, &[&str]); 13] = [
     ("AWS::ApiGateway::Account", &[]),
     ("AWS::ApiGateway::BasePathMapping", &[]),
     ("AWS::ApiGateway::DomainName", &["RegionalDomainName", "RegionalHostedZoneId"]),
@@ -35,6 +35,7 @@ pub(super) const PASSED_OVER: [(&str, &[&str]); 12] = [
     ("AWS::SNS::Subscription", &["Arn"]),
     ("AWS::SNS::Topic", &["TopicArn", "TopicName"]),
     ("AWS::SNS::TopicPolicy", &[]),
+    ("AWS::WAFv2::WebACL", &[]),
     ("AWS::WAFv2::WebACLAssociation", &[]),
 ];
 

@@ -102,6 +102,7 @@ fn settings_at_their_limits_are_accepted() {
     let least = NewMerchant { settlement_delay_days: Some(0), shards: Some(1), ..acme_settings() };
     assert!(created(least).is_ok());
     let most = MerchantChange {
+        plan: Some(Plan::High),
         name: Some(name),
         currencies,
         settlement_delay_days: Some(30),
@@ -115,6 +116,7 @@ fn settings_at_their_limits_are_accepted() {
 fn an_empty_change_is_refused_and_an_equal_one_returns_none() {
     assert_eq!(changed(no_change()), Err(MerchantRefusal::NothingToChange));
     let same = MerchantChange {
+        plan: Some(Plan::High),
         name: Some("Acme".to_owned()),
         currencies: prices("USD", 290, 30),
         settlement_delay_days: Some(2),
@@ -131,6 +133,22 @@ fn a_change_sets_only_the_given_fields_and_the_version() {
     let change = MerchantChange { name: Some("Acme Inc".to_owned()), settlement_delay_days: Some(0), ..no_change() };
     let expected = Merchant { name: "Acme Inc".to_owned(), settlement_delay_days: 0, version: 2, ..acme() };
     assert_eq!(changed(change), Ok(Some(expected)));
+}
+
+#[test]
+fn each_plan_has_its_own_plan_key() {
+    let to = |merchant: &Merchant, plan| {
+        let change = MerchantChange { plan: Some(plan), ..no_change() };
+        merchant.changed(&change, Timestamp::from_millis(0)).unwrap()
+    };
+    assert_eq!(to(&acme(), Plan::High), None);
+    let standard = to(&acme(), Plan::Standard).unwrap();
+    assert_eq!((standard.plan, standard.version), (Plan::Standard, 2));
+    assert_eq!((standard.plan_key.len(), standard.other_plan_key.as_deref()), (64, Some("plan key")));
+    // An interrupted change, sent again, makes no third key.
+    assert_eq!(to(&acme(), Plan::Standard).unwrap(), standard);
+    let back = to(&standard, Plan::High).unwrap();
+    assert_eq!((back.plan_key.as_str(), back.other_plan_key), ("plan key", Some(standard.plan_key)));
 }
 
 #[test]

@@ -7,8 +7,9 @@ use serde::Serialize;
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(rename = "{T}List")]
 pub struct ListView<T> {
-    /// The entries, newest first. A page may be empty although `has_more` is true: the search for matching entries ends
-    /// after 1,000 entries, or earlier if the store is slow.
+    /// The entries, newest first. A page with a filter may have fewer entries than `limit`, or none, although `has_more`
+    /// is true: it searches at least ten entries more than `limit`, or fewer if the store is slow. Continue with
+    /// `next_cursor`. For a rare filter, ask for a `limit` of 100.
     data: Vec<T>,
     /// Whether another page follows.
     has_more: bool,

@@ -88,8 +88,7 @@ pub fn bill(load: &Load, figures: &Figures, deployed: &Deployed, prices: &Prices
     let lines = ["create-payment", "call-processor", "fold-balance", "deliver-webhook"];
     let lines = lines.iter().filter_map(|name| figures.alone.functions.get(*name));
     let log_bytes = of_payments(lines.map(|used| used.log_bytes + used.log_lines * BYTES_OF_A_LINE).sum());
-    let kept =
-        (load.payments() * load.months).share(u128::from(figures.kept_bytes), u128::from(figures.together.count));
+    let kept_gb = load.stored_gb(figures, deployed.retention_days);
     let connections = load.requests().share(1, REQUESTS_OF_A_CONNECTION * CONNECTIONS_OF_A_UNIT * 3600);
 
     let mut bill = Bill::default();
@@ -105,7 +104,7 @@ pub fn bill(load: &Load, figures: &Figures, deployed: &Deployed, prices: &Prices
         None => add("database_medium_hour", hours),
         Some(cpus) => add("database_large_hour", hours * cpus),
     }
-    add("database_gb", kept.share(1, GB).max(Quantity::whole(DATABASE_GB)));
+    add("database_gb", kept_gb.max(Quantity::whole(DATABASE_GB)));
     add("log_gb", log_bytes.share(1, GB));
     add("log_kept_gb", log_bytes.share(15, 100 * GB));
     add("metric", Quantity::whole(deployed.metrics));

@@ -25,6 +25,8 @@ pub struct Deployed {
     pub metrics: u64,
     /// Seconds for which the gateway caches the authorizer's answer for a key.
     pub remembered_s: u64,
+    /// Days for which events and deliveries are stored.
+    pub retention_days: u64,
     /// Queues that Lambda polls.
     pub polled_queues: u64,
 }
@@ -51,6 +53,7 @@ impl Deployed {
             dashboards: count([template, nested].map(|template| template.of_type("AWS::CloudWatch::Dashboard").len())),
             metrics: count([metrics]),
             remembered_s: default("CacheSeconds").and_then(Value::as_u64).unwrap_or_default(),
+            retention_days: default("EventRetentionDays").and_then(Value::as_u64).unwrap_or_default(),
             polled_queues: count([polled.count()]),
             // Lambda's own default is the last.
             usual_memory: template.get(&["Globals", "Function", "MemorySize"]).and_then(Value::as_u64).unwrap_or(128),
@@ -91,7 +94,8 @@ mod tests {
     #[test]
     fn template_and_code_give_the_deployed_resources() {
         let deployed = Deployed::read();
-        assert_eq!((deployed.polled_queues, deployed.remembered_s), (3, 60));
+        assert_eq!((deployed.polled_queues, deployed.remembered_s, deployed.retention_days), (3, 60, 30));
+        assert!(!deployed.lambdas_lines);
         assert_eq!((deployed.dashboards, deployed.alarm_metrics), (1, 42));
         assert_eq!(deployed.memory("create-payment"), 256);
         assert!(deployed.metrics > 0, "{deployed:?}");

@@ -67,8 +67,11 @@ pub struct Figures {
     pub alone: Measured,
     /// Payments together: every batch is full.
     pub together: Measured,
-    /// Bytes that the payments together left in the table and its indexes.
+    /// Bytes that the payments together left in the table and its indexes for ever.
     pub kept_bytes: u64,
+    /// Bytes that they left until the items expire: events and deliveries.
+    #[serde(default)]
+    pub expiring_bytes: u64,
     /// Other requests by function, and what runs every minute.
     pub requests: BTreeMap<String, Measured>,
 }

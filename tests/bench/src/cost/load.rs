@@ -2,7 +2,9 @@
 
 use spillway_tests::tool::number;
 
+use super::figures::Figures;
 use super::money::Quantity;
+use super::serverless::GB;
 
 /// Hours of a month, as in AWS's own calculator.
 pub const HOURS: u64 = 730;
@@ -94,6 +96,15 @@ impl Load {
     /// Payments of a month.
     pub fn payments(&self) -> Quantity {
         self.of_requests(self.payments_percent)
+    }
+
+    /// GB in the table and its indexes: payments with their journal entries of all months, and what expires of the last
+    /// `retention_days`.
+    pub fn stored_gb(&self, figures: &Figures, retention_days: u64) -> Quantity {
+        let gb =
+            |payments: Quantity, bytes: u64| payments.share(u128::from(bytes), u128::from(figures.together.count) * GB);
+        let recent = self.payments().share(u128::from(retention_days) * 24, u128::from(HOURS));
+        gb(self.payments() * self.months, figures.kept_bytes) + gb(recent, figures.expiring_bytes)
     }
 
     /// Calls of the authorizer in a month. Its answer for a key is cached for `remembered_s`, so one answer serves the

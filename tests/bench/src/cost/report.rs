@@ -121,13 +121,15 @@ pub fn resources(figures: &Figures, deployed: &Deployed) -> String {
         format!("#### Other requests, and each minute\n\n{}", table(&HEAD, &others)),
         format!(
             "Beside that: one API Gateway request for each request, {} custom metrics in all, no stream reads (Lambda's \
-             own are free). A payment leaves {} bytes in the table and its indexes. A call of the store took at least {} \
+             own are free). A payment leaves {} bytes in the table and its indexes for ever, and {} for {} days. A call of the store took at least {} \
              ms, one of the queues {} ms. Lambda adds {} bytes of log to each invocation.\n",
             deployed.metrics,
             figures.kept_bytes.checked_div(figures.together.count).unwrap_or_default(),
+            figures.expiring_bytes.checked_div(figures.together.count).unwrap_or_default(),
+            deployed.retention_days,
             figures.store_ms,
             figures.queue_ms,
-            lambdas_bytes()
+            if deployed.lambdas_lines { lambdas_bytes() } else { 0 }
         ),
     ];
     parts.join("\n")

@@ -47,8 +47,7 @@ pub fn bill(load: &Load, figures: &Figures, deployed: &Deployed, prices: &Prices
     let minutes = Quantity::whole(HOURS * 60);
     let moved = sum(&|part| part.used.queue_requests());
     let log_bytes = sum(&|part| log_bytes(part.used, deployed));
-    let kept = load.payments() * load.months;
-    let kept_gb = kept.share(u128::from(figures.kept_bytes), u128::from(figures.together.count) * GB);
+    let kept_gb = load.stored_gb(figures, deployed.retention_days);
     let mut bill = Bill::default();
     let mut add = |price: &str, quantity: Quantity| bill.add(prices.get(price), quantity);
     add("gateway_request", load.requests());
@@ -145,7 +144,8 @@ mod tests {
     fn figures(function: &str, used: Used) -> Figures {
         let functions = [(function.to_owned(), used)].into();
         let of_two = Measured { count: 2, functions };
-        Figures { alone: of_two.clone(), together: of_two, kept_bytes: 2048, ..Figures::default() }
+        let (alone, together) = (of_two.clone(), of_two);
+        Figures { alone, together, kept_bytes: 2048, expiring_bytes: 2048, ..Figures::default() }
     }
 
     /// 24,000 payments a day and no other requests: 730,000 a month.
@@ -185,25 +185,35 @@ mod tests {
         // Three units each at 0.625 a million; two halves each at 0.125.
         is("DynamoDB: write units", "2,190,000", "1.37");
         is("DynamoDB: read units", "730,000", "0.09");
-        // Twelve months of 1 KB each: 8,760,000 / 1,048,576 GB.
-        is("DynamoDB: table", "8.35", "2.09");
-        is("DynamoDB: point-in-time recovery", "8.35", "1.67");
+        // Twelve months of 1 KB each, 8,760,000, and 30 days of 1 KB each, 720,000: / 1,048,576 GB.
+        is("DynamoDB: table", "9.04", "2.26");
+        is("DynamoDB: point-in-time recovery", "9.04", "1.81");
         // One each, and 3 queues × 15 looks × 43,800 minutes.
         is("SQS: requests", "2,701,000", "1.08");
         is("SQS: fairness between merchants", "730,000", "0.07");
-        // 374 bytes and 26 more are 400 each, and Lambda's own 423: 730,000 × 823 / 2^30.
-        assert_eq!(lambdas_bytes(), 423);
-        is("CloudWatch Logs: lines of functions", "0.55", "0.28");
+        // 374 bytes and 26 more are 400 each: 730,000 × 400 / 2^30.
+        is("CloudWatch Logs: lines of functions", "0.27", "0.14");
         // 147,456 bytes and the processor's 2,000: 730,000 × 149,456 / 2^30.
         is("Data sent to the internet", "102", "9.14");
     }
 
     #[test]
+    fn lambdas_own_lines_are_billed_at_the_level_info() {
+        let used = Used { invocations: 2, ..Used::default() };
+        let deployed = Deployed { lambdas_lines: true, ..Deployed::read() };
+        let load = Load { payments_percent: 100, lists_percent: 0, balances_percent: 0, ..Load::of(24_000) };
+        let bill = bill(&load, &figures("create-payment", used), &deployed, &Prices::read().unwrap());
+        // 730,000 × 423 / 2^30.
+        assert_eq!(lambdas_bytes(), 423);
+        assert_eq!(shown(&bill, "CloudWatch Logs: lines of functions").0, "0.29");
+    }
+
+    #[test]
     fn waiting_time_is_billed() {
         let used = Used { invocations: 2, ..Used::default() };
-        // 730,000 × 0.5 s of a quarter GB; 0.2 s; nothing.
+        // 730,000 × 0.5 s of an eighth of a GB; 0.2 s; nothing.
         for (function, gb_seconds) in
-            [("call-processor", "91,250"), ("deliver-webhook", "36,500"), ("fold-balance", "0")]
+            [("call-processor", "45,625"), ("deliver-webhook", "18,250"), ("fold-balance", "0")]
         {
             let bill = month(&figures(function, used));
             assert_eq!(shown(&bill, "Lambda, arm64: time × memory").0, gb_seconds, "{function}");

@@ -9,6 +9,7 @@ use spillway_bench::cost::figures::Used;
 use spillway_tests::consumed::Consumed;
 use spillway_tests::receiver::Receiver;
 use spillway_tests::store_proxy::{Fault, Matching};
+use spillway_tests::table::Item;
 use spillway_tests::units::Cost;
 use spillway_tests::{Answer, Deadline, Merchant, Options, Stack, Template, eventually};
 
@@ -106,11 +107,12 @@ impl Scene {
         answer_bytes(&self.merchant.client.get(path).await.expect(200))
     }
 
-    /// Bytes that DynamoDB bills for the merchant's items.
-    pub async fn stored_bytes(&self) -> u64 {
+    /// Bytes that DynamoDB bills for the merchant's items: those that stay, and those that expire.
+    pub async fn stored_bytes(&self) -> [u64; 2] {
         let items = self.stack.table().items().await;
         let own = items.iter().filter(|item| item["pk"].as_str().is_some_and(|pk| pk.starts_with(&self.merchant.id)));
-        own.map(|item| u64::try_from(sizes::stored(item)).unwrap_or_default()).sum()
+        let (expiring, kept): (Vec<&Item>, Vec<&Item>) = own.partition(|item| item.contains_key("expires_at"));
+        [kept, expiring].map(|items| items.iter().map(|item| sizes::stored(item) as u64).sum())
     }
 
     /// Resources of the function's processes so far: log lines and CPU time.

@@ -40,12 +40,14 @@ pub async fn measure(plan: &Plan) -> Result<Figures, String> {
     let requests = requests(&scene).await?;
     // Each fold deletes the movements of the fold before, so the second fold shows the cost in the long run.
     scene.walk(plan.folded, Batches::Full).await?;
-    let before = scene.stored_bytes().await;
+    let [kept_before, expiring_before] = scene.stored_bytes().await;
     let together = scene.walk(plan.folded, Batches::Full).await?;
-    let kept_bytes = scene.stored_bytes().await.saturating_sub(before);
+    let [kept, expiring] = scene.stored_bytes().await;
+    let (kept_bytes, expiring_bytes) = (kept.saturating_sub(kept_before), expiring.saturating_sub(expiring_before));
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let requests = requests.into_iter().map(|(function, measured)| (function.to_owned(), measured)).collect();
-    Ok(Figures { store_ms: millis(STORE), queue_ms: millis(QUEUE), alone, together, kept_bytes, requests })
+    let (store_ms, queue_ms) = (millis(STORE), millis(QUEUE));
+    Ok(Figures { store_ms, queue_ms, alone, together, kept_bytes, expiring_bytes, requests })
 }
 
 /// Everything else: client requests, the authorizer, and the schedule without due work.
