@@ -244,7 +244,11 @@ mod tests {
     #[tokio::test]
     async fn a_plan_refuses_a_key_while_another_is_added() {
         let scratch = Scratch::new();
-        let plan = UsagePlan { logical_id: "Plan".to_owned(), throttle: Throttle { rate: 1, burst: 1 } };
+        let plan = UsagePlan {
+            logical_id: "Plan".to_owned(),
+            throttle: Throttle { rate: 1, burst: 1 },
+            routes: Default::default(),
+        };
         let keys = PlanKeys::open(&scratch.file("keys"), &[plan]).unwrap();
         let mut ids = Vec::new();
         for _ in 0..2 {

@@ -30,7 +30,7 @@ use crate::clock::Clock;
 use crate::invoke::{Functions, InvokeError};
 use crate::log::Log;
 use crate::plan_keys::PlanKeys;
-use crate::template::{Api, Route, Template, Throttle, Trigger};
+use crate::template::{Api, Route, Template, Trigger, UsagePlan};
 
 use authorizer::Authorizer;
 use bucket::Bucket;
@@ -54,15 +54,15 @@ struct Inner {
     region: String,
     api: Api,
     routes: Vec<Route>,
-    plans: HashMap<String, Throttle>,
+    plans: HashMap<String, UsagePlan>,
     keys: PlanKeys,
     authorizer: Option<Authorizer>,
     functions: Functions,
     clock: Clock,
     log: Log,
     stage: Option<Mutex<Bucket>>,
-    /// One bucket for each plan key, by the key's value.
-    callers: Mutex<HashMap<String, Bucket>>,
+    /// One bucket for each plan key, by the key's value, and one for each key and route that has a throttle of its own.
+    callers: Mutex<HashMap<(String, Option<String>), Bucket>>,
 }
 
 /// Why a body cannot be read: it is too long, or it breaks off or is framed wrongly.
@@ -82,7 +82,7 @@ impl Gateway {
             _ => None,
         });
         let plans = template.usage_plans.iter();
-        let plans = plans.map(|plan| (plan.logical_id.clone(), plan.throttle));
+        let plans = plans.map(|plan| (plan.logical_id.clone(), plan.clone()));
         let authorizer = api.authorizer.clone();
         let full = |throttle| Mutex::new(Bucket::new(throttle, clock()));
         Self(Arc::new(Inner {
@@ -132,7 +132,7 @@ impl Gateway {
         let usage_key = self.identify(parts, route, &parameters, context).await?;
         // The caller's plan comes before the stage: requests that a plan refuses must not use up the stage's tokens.
         if route.api_key_required {
-            self.throttle_caller(usage_key)?;
+            self.throttle_caller(usage_key, route)?;
         }
         self.throttle_stage()?;
         let body = to_bytes(body, BODY_LIMIT).await.map_err(|error| unread(&error))?;
@@ -173,15 +173,18 @@ impl Gateway {
         Ok(identity.usage_key)
     }
 
-    /// Takes a token of the usage plan that the caller's key is in.
-    fn throttle_caller(&self, usage_key: Option<String>) -> Result<(), Refusal> {
+    /// Takes a token of the usage plan that the caller's key is in: of the route's bucket if the plan has a throttle for
+    /// the route, of the plan's bucket otherwise.
+    fn throttle_caller(&self, usage_key: Option<String>, route: &Route) -> Result<(), Refusal> {
         let value = usage_key.ok_or(Refusal::InvalidApiKey)?;
         let plan = self.0.keys.plan(&value).ok_or(Refusal::InvalidApiKey)?;
-        let throttle = self.0.plans.get(&plan).ok_or(Refusal::InvalidApiKey)?;
+        let plan = self.0.plans.get(&plan).ok_or(Refusal::InvalidApiKey)?;
+        let name = format!("{}/{}", route.path, route.method);
+        let (throttle, name) = plan.routes.get(&name).map_or((plan.throttle, None), |own| (*own, Some(name)));
         let now = (self.0.clock)();
         let mut callers = self.0.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = callers.entry(value);
-        if bucket.or_insert_with(|| Bucket::new(*throttle, now)).take(now) { Ok(()) } else { Err(Refusal::Throttled) }
+        let bucket = callers.entry((value, name)).or_insert_with(|| Bucket::new(throttle, now));
+        if bucket.take(now) { Ok(()) } else { Err(Refusal::Throttled) }
     }
 
     fn throttle_stage(&self) -> Result<(), Refusal> {

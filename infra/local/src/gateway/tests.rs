@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -6,7 +7,7 @@ use axum::http::StatusCode;
 use super::*;
 use crate::files::tests::Scratch;
 use crate::invoke::Outcome;
-use crate::template::{Authorizer as AuthorizerSettings, Function, GatewayResponse, Mock, UsagePlan};
+use crate::template::{Authorizer as AuthorizerSettings, Function, GatewayResponse, Mock, Throttle};
 
 /// The function `authenticate` names its caller's plan key after the Authorization header; an endpoint answers its event.
 fn answer(function: &str, payload: &[u8]) -> Outcome {
@@ -33,8 +34,12 @@ struct Stack {
 }
 
 fn stack(stage: Throttle) -> Stack {
-    let routes =
-        [("get-thing", "/v1/things", false), ("get-health", "/v1/health", true), ("broken", "/v1/broken", true)];
+    let routes = [
+        ("get-thing", "/v1/things", false),
+        ("get-thing", "/v1/dear", false),
+        ("get-health", "/v1/health", true),
+        ("broken", "/v1/broken", true),
+    ];
     let routes = routes.map(|(function, path, public)| {
         Trigger::Route(Route {
             function: function.to_owned(),
@@ -44,9 +49,14 @@ fn stack(stage: Throttle) -> Stack {
             public,
         })
     });
+    let dear = BTreeMap::from([("/v1/dear/GET".to_owned(), Throttle { rate: 1, burst: 1 })]);
     let template = Template {
         functions: vec![Function { triggers: routes.into(), ..Function::default() }],
-        usage_plans: vec![UsagePlan { logical_id: "Plan".to_owned(), throttle: Throttle { rate: 1, burst: 2 } }],
+        usage_plans: vec![UsagePlan {
+            logical_id: "Plan".to_owned(),
+            throttle: Throttle { rate: 1, burst: 2 },
+            routes: dear,
+        }],
         api: Api {
             stage: "api".to_owned(),
             throttle: Some(stage),
@@ -135,6 +145,17 @@ async fn each_key_has_the_bucket_of_its_plan() {
     }
     let stranger = Some("a-key-that-is-in-no-plan");
     assert_eq!(get(&stack, "/v1/things", stranger).await.0, 403);
+}
+
+#[tokio::test]
+async fn a_route_with_its_own_throttle_has_its_own_bucket() {
+    let stack = stack(Throttle { rate: 100, burst: 100 });
+    for expected in [200, 429] {
+        assert_eq!(get(&stack, "/v1/dear", Some(KEY)).await.0, expected);
+    }
+    for expected in [200, 200, 429] {
+        assert_eq!(get(&stack, "/v1/things", Some(KEY)).await.0, expected);
+    }
 }
 
 #[tokio::test]

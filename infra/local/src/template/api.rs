@@ -217,21 +217,25 @@ pub(super) fn usage_plan(resource: &Resource, api: &Api) -> Result<UsagePlan, Te
     let properties = &resource.properties;
     only_of("AWS::ApiGateway::UsagePlan", properties, &["ApiStages", "Throttle"])?;
     let mut covers = false;
+    let mut routes = BTreeMap::new();
     for stage in required(properties, "ApiStages")?.items()? {
-        only(stage, &["ApiId", "Stage"])?;
-        covers |= required(stage, "ApiId")?.string()? == API_ID && required(stage, "Stage")?.string()? == api.stage;
+        only(stage, &["ApiId", "Stage", "Throttle"])?;
+        if required(stage, "ApiId")?.string()? == API_ID && required(stage, "Stage")?.string()? == api.stage {
+            covers = true;
+            for (route, limits) in stage.get("Throttle").map(Node::entries).transpose()?.unwrap_or_default() {
+                routes.insert(route.clone(), throttle(limits)?);
+            }
+        }
     }
     if !covers {
         // On AWS every key of such a plan is 403.
         return Err(required(properties, "ApiStages")?.error("the plan does not have the API's stage"));
     }
-    let throttle = required(properties, "Throttle")?;
-    only(throttle, &["RateLimit", "BurstLimit"])?;
-    Ok(UsagePlan {
-        logical_id: resource.logical_id.clone(),
-        throttle: Throttle {
-            rate: required(throttle, "RateLimit")?.number()?,
-            burst: required(throttle, "BurstLimit")?.number()?,
-        },
-    })
+    let throttle = throttle(required(properties, "Throttle")?)?;
+    Ok(UsagePlan { logical_id: resource.logical_id.clone(), throttle, routes })
+}
+
+fn throttle(node: &Node) -> Result<Throttle, TemplateError> {
+    only(node, &["RateLimit", "BurstLimit"])?;
+    Ok(Throttle { rate: required(node, "RateLimit")?.number()?, burst: required(node, "BurstLimit")?.number()? })
 }

@@ -148,6 +148,8 @@ pub struct UsagePlan {
     /// The resource's name in the template; locally also the plan's id.
     pub logical_id: String,
     pub throttle: Throttle,
+    /// Throttles of single routes, by path and method: `/v1/balance/GET`. They take the place of the plan's.
+    pub routes: BTreeMap<String, Throttle>,
 }
 
 /// The REST API's own settings.

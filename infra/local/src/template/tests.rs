@@ -62,7 +62,10 @@ Resources:
   Plan:
     Type: AWS::ApiGateway::UsagePlan
     Properties:
-      ApiStages: [{ApiId: !Ref Api, Stage: !Ref Api.Stage}]
+      ApiStages:
+        - ApiId: !Ref Api
+          Stage: !Ref Api.Stage
+          Throttle: {/v1/health/GET: {RateLimit: 1, BurstLimit: 2}}
       Throttle: {RateLimit: 100, BurstLimit: 200}
   Authenticate:
     Type: AWS::Serverless::Function
@@ -133,6 +136,7 @@ fn everything_served_is_read() {
     assert_eq!((work.name.as_str(), work.visibility.as_secs()), ("spillway-work", 60));
     assert_eq!(work.redrive.as_ref().unwrap().dead_letter, "Dead");
     assert_eq!(template.usage_plans[0].throttle.burst, 200);
+    assert_eq!(template.usage_plans[0].routes["/v1/health/GET"].burst, 2);
     assert_eq!(template.api.throttle.unwrap().rate, 2000);
     let authorizer = template.api.authorizer.as_ref().unwrap();
     assert_eq!(authorizer.function, "authenticate");
