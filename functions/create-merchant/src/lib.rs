@@ -89,7 +89,7 @@ pub enum CreateMerchantError {
     PlanKey(#[from] PlanKeyError),
 }
 
-/// Stores the merchant, then creates its plan key. Repeating the same request is harmless, and completes an interrupted
+/// Stores the merchant, then creates its balances and its plan key. Repeating the same request is harmless, and completes an interrupted
 /// one. Returns the merchant as it is now, which may have changed since its creation.
 pub async fn handle(
     context: Arc<Context>, invocation: Invocation, asked: FromOperator<CreateMerchant>,
@@ -112,6 +112,8 @@ pub async fn handle(
         }
         Created::Existing(_) => return Err(CreateMerchantError::ReferenceTaken),
     };
+    // Without a plan key the merchant's requests are refused, so no movement can come before the balances.
+    context.store.create_balances(&merchant).await?;
     spillway_plan_keys::provide(&context, &merchant, invocation.deadline).await?;
     let about = Subject::new(&merchant.id).of(&merchant.id).outcome(Outcome::new(outcome));
     Ok(Answered::new(view::merchant(merchant), about))

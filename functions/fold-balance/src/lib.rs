@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use spillway_domain::id::{EntryId, shard_of};
+use spillway_domain::balance::{Balance, part_of};
+use spillway_domain::currency::Currency;
+use spillway_domain::id::EntryId;
+use spillway_domain::ledger::MovementKey;
+use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 use spillway_lambda::Invocation;
 use spillway_runtime::{Metric, SettingError, Start};
@@ -11,10 +15,6 @@ use spillway_work::{HasQueues, Outcome, Outgoing, Queues, WorkError, each};
 
 /// Milliseconds that must remain of the invocation for another fold.
 const RESERVE_MS: i64 = 5_000;
-/// Each part of a balance is due once a day, at 00:15 UTC plus 0 to 3,599 s. A hash of its key chooses the second.
-const DAILY_SPREAD_S: u16 = 3_600;
-/// Milliseconds from midnight UTC to 00:15.
-const DAILY_MS: i64 = 15 * 60 * 1000;
 
 /// The store, and the queue of folds.
 pub struct Parts {
@@ -65,6 +65,11 @@ async fn fold(
     context: &Context, item: &WorkItem, deadline: Timestamp, entries: &mut Vec<EntryId>,
 ) -> Result<&'static str, WorkError> {
     let (tenant, (currency, part)) = (item.tenant(), item.balance().ok_or(WorkError::UnknownKey)?);
+    let store = &context.store;
+    let (mut balance, mut due) = store.balance(tenant, currency, part).await?;
+    if balance.seq == 0 && part > 0 {
+        delete_what_the_first_part_contains(store, tenant, currency, part).await?;
+    }
     loop {
         let now = context.now();
         if deadline.since(now) < RESERVE_MS {
@@ -72,52 +77,37 @@ async fn fold(
             let unsent = context.queues.send(&[more]).await.pop();
             return unsent.map_or(Ok(", continued by another message"), |(_, error)| Err(error));
         }
-        let (balance, due) = context.store.balance(tenant, currency, part).await?;
-        // `folding` lists what the last fold has already added. The items of these movements may exist still.
-        let seen = context.store.oldest_movements(tenant, currency, part, &balance.folding).await?;
-        let movements = balance.unfolded(seen);
-        if movements.is_empty() && !balance.has_matured(now.day()) {
-            let next = next_due(item, now);
-            context.store.settle_due(tenant, currency, part, due.as_ref(), next).await?;
+        let seen = store.oldest_movements(tenant, currency, part, &balance.folding).await?;
+        let fold = balance.next_fold(&seen, now.day()).map_err(|error| WorkError::Refused(error.to_string()))?;
+        let Some(fold) = fold else {
+            store.settle_due(tenant, currency, part, due.as_ref()).await?;
             return Ok("");
-        }
-        // The order matters: the fold replaces `folding`, so the movements that it lists must be deleted before. Otherwise
-        // a movement that still exists would look as if it was not added yet.
-        context.store.delete_movements(tenant, &balance.folding).await?;
-        let fold = balance.fold(&movements, now.day()).map_err(|error| WorkError::Refused(error.to_string()))?;
-        if !context.store.fold(tenant, currency, part, &fold, next_due(item, now)).await? {
+        };
+        // The order matters: until the update has named a movement, the movement must exist.
+        if !store.fold(tenant, currency, part, &fold).await? {
             return Ok(", then another copy of the message was faster");
         }
-        context.metrics.add_all(Metric::MovementsFolded, movements.len());
-        entries.extend(movements.into_iter().map(|movement| movement.key.entry));
+        context.metrics.add_all(Metric::MovementsFolded, fold.added);
+        entries.extend(fold.added().iter().map(|movement| movement.entry.clone()));
+        store.delete_movements(tenant, &fold.after.folding).await?;
+        // While nobody else folds, this copy knows the balance, and that no movement of its list exists.
+        balance = Balance { folding: Vec::new(), ..fold.after };
+        due = None;
     }
+}
+
+/// Deletes the movements of a part's shards that the first part of the balance contains. Release 0.1.0 folded all shards
+/// into the first part. Its list keeps such a movement until its item is deleted.
+async fn delete_what_the_first_part_contains(
+    store: &Store, tenant: &Tenant, currency: Currency, part: u16,
+) -> Result<(), WorkError> {
+    let (first, _) = store.balance(tenant, currency, 0).await?;
+    let folded: Vec<MovementKey> = first.folding.into_iter().filter(|key| part_of(key.entry.shard()) == part).collect();
+    Ok(store.delete_movements(tenant, &folded).await?)
 }
 
 /// The result for the log: the number of folded movements, and the ids of their entries.
 fn outcome_of(entries: &[EntryId], addition: &str) -> Outcome {
     let plural = if entries.len() == 1 { "" } else { "s" };
     entries.iter().fold(Outcome::new(format!("{} movement{plural}{addition}", entries.len())), Outcome::with)
-}
-
-/// The next daily due time of a part of a balance.
-fn next_due(item: &WorkItem, now: Timestamp) -> Timestamp {
-    let spread_s = shard_of(&format!("{}#{}", item.key().pk, item.key().sk), DAILY_SPREAD_S);
-    now.day().plus_days(1).start().plus_millis(DAILY_MS).plus_seconds(u32::from(spread_s))
-}
-
-#[cfg(test)]
-mod tests {
-    use spillway_store::TableKey;
-
-    use super::*;
-
-    #[test]
-    fn a_balance_is_due_the_next_day_from_a_quarter_past_midnight() {
-        let pk = format!("{}#test#balances", spillway_domain::id::MerchantId::derive(&["m"]));
-        let item = WorkItem::of(&TableKey { pk, sk: "USD".to_owned() }).unwrap();
-        let now = Timestamp::parse("2026-01-31T23:59:59Z").unwrap();
-        let due_at = next_due(&item, now);
-        assert!(due_at >= Timestamp::parse("2026-02-01T00:15:00Z").unwrap());
-        assert!(due_at < Timestamp::parse("2026-02-01T01:15:00Z").unwrap());
-    }
 }

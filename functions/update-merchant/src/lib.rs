@@ -116,7 +116,10 @@ pub async fn handle(
         }
         let now = context.now();
         let effective_at = context.propagation.effective_at(now);
-        let Some(changed) = merchant.changed(&change, context.shards_ahead.shards_from(now))? else {
+        let changed = merchant.changed(&change, context.shards_ahead.shards_from(now))?;
+        // Before a movement can be in a new currency or on a new shard.
+        context.store.create_balances(changed.as_ref().unwrap_or(&merchant)).await?;
+        let Some(changed) = changed else {
             let about = about(outcome("unchanged", &change));
             return Ok(Answered::new(view::changed(view::merchant(merchant), effective_at), about));
         };

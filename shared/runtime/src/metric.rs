@@ -40,6 +40,8 @@ pub enum Metric {
     ProcessorLatency,
     /// Movements that a fold added to a balance.
     MovementsFolded,
+    /// Reads of a balance that were refused because too many movements wait to be folded.
+    BalancesBehind,
     /// Attempts to deliver an event that the endpoint answered with 2xx, each stored in its delivery.
     WebhooksDelivered,
     /// All other attempts, each stored in its delivery. An event with five failed attempts counts five times.
@@ -95,6 +97,7 @@ impl Metric {
             | Metric::LateChargesUndone
             | Metric::OperationsCalledAgain
             | Metric::MovementsFolded
+            | Metric::BalancesBehind
             | Metric::WebhooksDelivered
             | Metric::WebhooksFailed
             | Metric::WebhooksGivenUp

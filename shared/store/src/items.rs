@@ -13,11 +13,12 @@ use spillway_domain::resource::Resource as _;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
 
+use super::balance::folded_so_often;
 use super::commit::{Commit, Committed, WRITER};
 use super::due::DUE;
 use super::expression::Test;
 use super::kinds::Parsed;
-use super::{EXPIRES_AT, Item, Store, StoreError, TableKey, WAKE, WorkItem, keys, number};
+use super::{EXPIRES_AT, Item, Store, StoreError, TableKey, WAKE, WorkItem, keys};
 
 /// A kind of item, named by its key. In this order items are written back: what others are counted from comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -301,10 +302,9 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let balance = item.key().and_then(|key| WorkItem::of(&key));
         let balance = balance.ok_or_else(|| StoreError::Corrupt("a movement has no balance".to_owned()))?;
-        let folds = if seq == 0 { Test::Lacks("seq") } else { Test::is("seq", number(seq)) };
         let commit = Commit::new().replace(item.0.clone(), vec![unchanged(item, read)], |_, _| Ok(()))?.check(
             balance.key().clone(),
-            vec![folds],
+            vec![folded_so_often(seq)],
             |_, _| Ok(()),
         );
         Ok(self.commit(commit).await? == Committed::Done)

@@ -187,9 +187,9 @@ pub fn movements_of(currency: Currency) -> String {
     format!("{MOVEMENT_PREFIX}{currency}#")
 }
 
-/// The currency's code in the sort key of a movement. None if the key has no such code.
-pub(super) fn currency_of_movement(sk: &str) -> Option<&str> {
-    currency_of_balance(sk.strip_prefix(MOVEMENT_PREFIX)?.split_once('#')?.0)
+/// The currency's code in the text of a movement key. None if it has no such code.
+pub fn currency_of_movement(key: &str) -> Option<&str> {
+    currency_of_balance(key.split_once('#')?.0)
 }
 
 /// The sort key of a balance, if it has the form of a currency's code. The currency may be one that only a newer

@@ -41,7 +41,6 @@ use serde::de::DeserializeOwned;
 use spillway_domain::id::hex;
 
 pub use api_key::IssuedKey;
-pub use balance::BalancePart;
 pub use commit::Committed;
 pub use due::{Claim, Due, DueGroup, Unfinished};
 pub use event::{REDELIVERIES_MAX, Redelivery, StoredEvent};

@@ -19,13 +19,6 @@ impl<T> Readable<T> {
     /// The result without any item.
     pub const NONE: Readable<T> = Readable { items: Vec::new(), unreadable: Vec::new() };
 
-    /// Adds the items of another partition.
-    pub(super) fn and(mut self, others: Readable<T>) -> Readable<T> {
-        self.items.extend(others.items);
-        self.unreadable.extend(others.unreadable);
-        self
-    }
-
     /// Replaces each sort key in `unreadable` by its name. A sort key without a name is removed.
     pub(super) fn naming(self, name: impl Fn(&str) -> Option<&str>) -> Readable<T> {
         let names = self.unreadable.iter().filter_map(|sk| name(sk).map(str::to_owned)).collect();

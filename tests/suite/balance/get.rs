@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::future::join;
 use serde_json::json;
 use spillway_tests::store_proxy::{Fault, Matching};
-use spillway_tests::{Options, Stack, Template, event};
+use spillway_tests::{Deadline, Options, Stack, Template, event, eventually};
 
 #[tokio::test]
 async fn a_balance_that_changes_during_every_read_is_503() {
@@ -55,4 +55,26 @@ async fn a_slow_read_is_503_before_the_function_times_out() {
     assert_eq!(refused.header("retry-after"), "1");
     stack.store_proxy().heal();
     assert_eq!(merchant.client.balance("USD").await, (0, 0));
+}
+
+#[tokio::test]
+async fn a_balance_far_behind_its_movements_is_503_and_counted() {
+    let options = Options::new().knob("BALANCE_MOVEMENTS_MAX", 2).template(Template::without_triggers()).keep_lines();
+    let stack = Stack::start(options).await;
+    let merchant = stack.new_merchant().await;
+    for expected in [200, 200, 503] {
+        let id = merchant.client.pay(1250, "USD", "tok_visa").await;
+        stack.invoke("call-processor", &event::sqs(&[event::payment_message(&merchant.id, &id)])).await.unwrap();
+        assert_eq!(merchant.client.get("/balance").await.status, expected);
+    }
+    let refused = merchant.client.get("/balance").await.expect_problem(503, "unavailable");
+    assert_eq!(refused.header("retry-after"), "1");
+    eventually("the refusals are counted", Deadline::SOON, async || {
+        let printed = stack.printed("get-balance").concat();
+        let count = printed.matches("\"BalancesBehind\":1").count();
+        if count == 2 { Ok(()) } else { Err(format!("{count} in {printed}")) }
+    })
+    .await;
+    stack.invoke("fold-balance", &event::sqs(&[event::balance_message(&merchant.id, "USD")])).await.unwrap();
+    assert_eq!(merchant.client.balance("USD").await, (0, 3 * 1184));
 }

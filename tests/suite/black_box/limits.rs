@@ -17,7 +17,7 @@ fn told(answer: Answer) {
 async fn refused(client: &Client) -> Answer {
     let asking = |_| {
         Box::pin(eventually("a request is refused", Deadline::SOON, async || {
-            let answer = client.get("/balance").await;
+            let answer = client.get("/payments").await;
             if answer.status == 200 { Err(answer.text) } else { Ok(answer) }
         }))
     };
@@ -51,6 +51,6 @@ async fn a_throttled_merchant_does_not_affect_another() {
     told(refused(&slow.client).await);
     // At most its burst, so that its own rate can't be the reason of a refusal.
     for _ in 0..number("StandardPlanBurst") {
-        other.client.get("/balance").await.expect(200);
+        other.client.get("/payments").await.expect(200);
     }
 }

@@ -158,3 +158,41 @@ async fn a_late_fold_changes_nothing() {
         assert_eq!(merchant.client.balance("USD").await, (0, expected), "after {folds_before} folds");
     }
 }
+
+#[tokio::test]
+async fn a_raise_of_shards_under_load_keeps_every_sum() {
+    const PAYMENTS: u64 = 300;
+    let options = Options::new().knob("FOLD_DELAY_SECONDS", 0).knob("CACHE_SECONDS", 0).knob("SHARDS_AHEAD_SECONDS", 0);
+    let stack = Stack::start(options).await;
+    let merchant = stack.new_merchant().await;
+    let raises = async {
+        for (payments, shards) in [(75, 8), (150, 16)] {
+            eventually("some payments are there", Deadline::LATER, async || {
+                let there = Books::read(&stack.table(), &merchant.tenant()).await.payments.len();
+                if there >= payments { Ok(()) } else { Err(format!("{there} payments")) }
+            })
+            .await;
+            let change = json!({"operator": "jroe", "merchant": merchant.id, "shards": shards});
+            stack.invoke("update-merchant", &change).await.unwrap();
+        }
+    };
+    join(pay_many(&merchant, PAYMENTS), raises).await;
+    let books = settled(&stack, &merchant.tenant(), usize::try_from(PAYMENTS).unwrap()).await;
+    let expected: i64 = (1000..1000 + i64::try_from(PAYMENTS).unwrap())
+        .map(|amount| amount - spillway_tests::terms::expected_fee(amount))
+        .sum();
+    assert_eq!(books.recomputed()["USD"], (0, expected));
+    assert_eq!(merchant.client.balance("USD").await, (0, expected));
+    for part in 0..4 {
+        let message = match part {
+            0 => event::balance_message(&merchant.id, "USD"),
+            part => event::balance_part_message(&merchant.id, "USD", part),
+        };
+        stack.invoke("fold-balance", &event::sqs(&[message])).await.unwrap();
+    }
+    let mut books = Books::read(&stack.table(), &merchant.tenant()).await;
+    let folded_parts = books.parts.iter().filter(|part| part["seq"].as_u64() > Some(0)).count();
+    assert!(folded_parts > 0, "{:?}", books.parts);
+    books.movements.clear();
+    assert_eq!(books.kept()["USD"], (0, expected));
+}

@@ -8,7 +8,7 @@ use spillway_tests::receiver::{Receiver, Reply};
 use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventually};
 
 /// Every count and measure, and its unit.
-pub(super) const METRICS: [(&str, &str); 15] = [
+pub(super) const METRICS: [(&str, &str); 16] = [
     ("PaymentsSucceeded", "Count"),
     ("PaymentsFailed", "Count"),
     ("OutcomesUnknown", "Count"),
@@ -16,6 +16,7 @@ pub(super) const METRICS: [(&str, &str); 15] = [
     ("OperationsCalledAgain", "Count"),
     ("ProcessorLatency", "Milliseconds"),
     ("MovementsFolded", "Count"),
+    ("BalancesBehind", "Count"),
     ("WebhooksDelivered", "Count"),
     ("WebhooksFailed", "Count"),
     ("WebhookLatency", "Milliseconds"),

@@ -1,7 +1,7 @@
 //! Beyond the rate of a route every merchant gets 429 with Retry-After. (For a merchant's own rate see
 //! `black_box/limits.rs`.)
 
-use futures::future::select_all;
+use futures::future::{join_all, select_all};
 use spillway_tests::{Deadline, Options, Stack, eventually};
 
 /// Number of concurrent clients: together faster than the bucket refills on any machine.
@@ -19,4 +19,19 @@ async fn requests_beyond_a_routes_rate_are_429() {
     };
     let refused = select_all((0..CLIENTS).map(asking)).await.0.expect_problem(429, "rate_limited");
     assert!(refused.header("retry-after").parse::<u32>().unwrap() >= 1);
+}
+
+#[tokio::test]
+async fn reads_of_the_balance_have_a_rate_of_their_own() {
+    let stack = Stack::start(Options::new().knob("BALANCE_RATE", 1).knob("BALANCE_BURST", 3)).await;
+    let client = stack.new_merchant().await.client;
+    let answers = join_all((0..40).map(|_| client.get("/balance"))).await;
+    let (served, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    assert!(served.len() >= 3 && !refused.is_empty(), "{} served", served.len());
+    for answer in refused {
+        answer.expect_problem(429, "rate_limited");
+    }
+    for answer in join_all((0..40).map(|_| client.get("/balance/transactions"))).await {
+        answer.expect(200);
+    }
 }

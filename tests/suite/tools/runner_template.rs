@@ -85,7 +85,7 @@ async fn limits_come_from_the_template() {
         .with(&["Parameters", "StandardPlanRate", "Default"], "1");
     let stack = Stack::start(Options::new().template(template)).await;
     let client = stack.new_merchant_with(serde_json::json!({"plan": "standard"})).await.client;
-    let answers = join_all((0..40).map(|_| client.get("/balance"))).await;
+    let answers = join_all((0..40).map(|_| client.get("/payments"))).await;
     let count = |status: u16| answers.iter().filter(|answer| answer.status == status).count();
     let (accepted, refused) = (count(200), count(429));
     assert_eq!(accepted + refused, answers.len());

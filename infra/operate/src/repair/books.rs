@@ -1,5 +1,5 @@
-//! The books of each part of a balance: the journal's entries on one side, the balance with its movements on the other.
-//! Both sides are equal at any time, because one commit writes an entry and its movement.
+//! The books of each balance: the journal's entries on one side, the parts of the balance with their movements on the
+//! other. Both sides are equal at any time, because one commit writes an entry and its movement.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -22,10 +22,10 @@ pub struct Part {
 }
 
 impl Part {
-    /// Minor units that the journal has more than the balance with its movements. 0 if the books agree.
-    fn missing(&self) -> i128 {
+    /// Minor units that the journal has more than this part with its movements. `folded` names the movements that the
+    /// parts contain.
+    fn missing(&self, folded: &BTreeSet<&MovementKey>) -> i128 {
         let amount = |minor: spillway_domain::money::Minor| i128::from(minor.units());
-        let folded: BTreeSet<&MovementKey> = self.balance.folding.iter().collect();
         let pending: i128 = self.balance.pending.values().map(|minor| amount(*minor)).sum();
         let unfolded: i128 =
             self.movements.iter().filter(|(key, _)| !folded.contains(key)).map(|(_, amount)| amount).sum();
@@ -89,12 +89,17 @@ impl Books {
     /// Why the books of a tenant do not agree. None if they agree.
     fn disagreement(&self, tenant: &str) -> Option<String> {
         let unreadable = || self.unreadable.contains(tenant).then(|| "an item of its books can't be read".to_owned());
-        let differs = self.parts.iter().filter(|((owner, ..), _)| owner == tenant);
-        let differs = differs.map(|((_, currency, part), books)| (currency, part, books.missing()));
-        let differs = differs.filter(|(.., missing)| *missing != 0).map(|(currency, part, missing)| {
-            format!("the journal has {missing} more {currency} than part {part} of the balance with its movements")
+        let parts = || self.parts.iter().filter(|((owner, ..), _)| owner == tenant);
+        let folded: BTreeSet<&MovementKey> = parts().flat_map(|(_, part)| &part.balance.folding).collect();
+        // Release 0.1.0 folded all shards into the first part, so only the sum of all parts equals the journal.
+        let mut missing: BTreeMap<&str, i128> = BTreeMap::new();
+        for ((_, currency, _), part) in parts() {
+            *missing.entry(currency).or_default() += part.missing(&folded);
+        }
+        let mut differs = missing.into_iter().filter(|(_, missing)| *missing != 0).map(|(currency, missing)| {
+            format!("the journal has {missing} more {currency} than the balance with its movements")
         });
-        differs.into_iter().next().or_else(unreadable)
+        differs.next().or_else(unreadable)
     }
 
     /// All tenants, with the disagreement of each whose books do not agree.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use spillway_domain::balance::Balance;
 use spillway_domain::ledger::JournalEntry;
 use spillway_domain::merchant::Merchant;
 use spillway_domain::payment::Payment;
@@ -13,9 +14,9 @@ use super::books::{Books, part_key};
 use super::difference::{Difference, Verdict};
 use super::facts::{Facts, object_id, twin};
 
-/// Whether the restored balance counts a fold. A first fold writes only to a balance without such a count.
-fn was_folded(balance: &Difference) -> bool {
-    balance.restored.number("seq").is_some_and(|seq| seq > 0)
+/// Whether the restored balance can be read.
+fn is_readable(balance: &Difference) -> bool {
+    balance.restored.value::<Balance>().is_some()
 }
 
 /// What the tool does with a difference.
@@ -80,7 +81,8 @@ impl Evidence {
             books.add(&difference.key, ItemKind::JournalEntry, &difference.restored);
         }
         // A balance that exists is never replaced.
-        for difference in of(ItemKind::Balance).filter(|difference| difference.live.is_some() || was_folded(difference))
+        for difference in
+            of(ItemKind::Balance).filter(|difference| difference.live.is_some() || is_readable(difference))
         {
             let after = difference.live.as_ref().unwrap_or(&difference.restored);
             books.add(&difference.key, ItemKind::Balance, after);
@@ -101,7 +103,7 @@ impl Evidence {
     /// How often the part of a damaged movement was folded, if that proves that no fold has added the movement. A fold
     /// names what it adds in `folding` until the next one. So a movement that is not named was not added by the last
     /// fold, and if there was at most one fold since the restored balance, it was added by none. A movement that still
-    /// exists was not added by an earlier fold either: a fold deletes what the one before it has added.
+    /// exists was not added by an earlier fold either: the list keeps a movement until its item is deleted.
     fn unfolded(&self, difference: &Difference, books: &Books) -> Option<u64> {
         let (part, movement) = (part_key(&difference.key)?, difference.key.movement()?);
         let (then, now) = (self.restored.balance(&part), books.balance(&part));
@@ -137,7 +139,7 @@ impl Evidence {
             ItemKind::Balance if difference.live.is_some() => {
                 refused("it exists, and a fold may be using it: correct it by hand, without folds")
             }
-            ItemKind::Balance if !was_folded(difference) => refused("the restored balance can't be read"),
+            ItemKind::Balance if !is_readable(difference) => refused("the restored balance can't be read"),
             ItemKind::Balance => money(Decision::WriteBack),
             ItemKind::Movement => match after.unfolded.get(&difference.key) {
                 Some(seq) => money(Decision::WriteMovementBack(*seq)),
