@@ -37,8 +37,13 @@ async fn stage(shell: &'static str, timeout: Duration, limits: Limits) -> Stage 
     Stage { functions: Functions::new(host.clone()), api: RuntimeApi::serve(host.clone()).await, host, started, lines }
 }
 
-const USUAL: Limits =
-    Limits { processes: 2, idle: Duration::from_secs(60), start: Duration::from_secs(60), kills: false };
+const USUAL: Limits = Limits {
+    processes: 2,
+    idle: Duration::from_secs(60),
+    start: Duration::from_secs(60),
+    kills: false,
+    cpu_shares: None,
+};
 const LONG: Duration = Duration::from_secs(60);
 const LIVES: &str = "exec sleep 600";
 
