@@ -97,7 +97,7 @@ bench:
 	@tests/bench/run.sh
 
 # Shows what breaks first (docs/scale.md): runs the functions' code within AWS's limits, in virtual time. Writes
-# .local/capacity.json (CAPACITY_JSON=). PARTS=payments,folds,balance,sweep,patience,lists,cost  QUICK=1
+# .local/capacity.json (CAPACITY_JSON=). PARTS=merchant,payments,folds,balance,sweep,patience,lists,cost  QUICK=1
 .PHONY: capacity
 capacity:
 	@cargo run --quiet --package spillway-capacity

@@ -1,6 +1,5 @@
 //! What has happened so far, counted from the changes of the table.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,23 +8,20 @@ use spillway_limits::Change;
 /// Counts of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    /// Payments that have succeeded, by second.
-    pub succeeded: BTreeMap<u64, u64>,
+    /// Payments that have succeeded.
+    pub succeeded: u64,
     /// Movements that were written.
     pub movements: u64,
-    /// Movements that were folded and deleted, by second.
-    pub deleted: BTreeMap<u64, u64>,
+    /// Movements that were folded and deleted.
+    pub deleted: u64,
+    /// The time of the last deletion.
+    pub deleted_at: Duration,
 }
 
 impl Counts {
-    /// All payments that have succeeded.
-    pub fn all_succeeded(&self) -> u64 {
-        self.succeeded.values().sum()
-    }
-
     /// Movements that are still there.
     pub fn left(&self) -> u64 {
-        self.movements - self.deleted.values().sum::<u64>()
+        self.movements - self.deleted
     }
 
     fn add(&mut self, change: &Change, now: Duration) {
@@ -33,12 +29,12 @@ impl Counts {
         if sk == "payment" {
             let status = |item: &Option<_>| text(item, "status");
             if status(&change.after) == "succeeded" && status(&change.before) != "succeeded" {
-                *self.succeeded.entry(now.as_secs()).or_default() += 1;
+                self.succeeded += 1;
             }
         } else if pk.contains("#movements#") {
             match (&change.before, &change.after) {
                 (None, Some(_)) => self.movements += 1,
-                (Some(_), None) => *self.deleted.entry(now.as_secs()).or_default() += 1,
+                (Some(_), None) => (self.deleted, self.deleted_at) = (self.deleted + 1, now),
                 _ => {}
             }
         }

@@ -28,11 +28,11 @@ pub struct Plan {
 impl Plan {
     /// The run of `make capacity`.
     pub const FULL: Plan = Plan {
-        seconds: 3,
-        one_merchant: &[400, 600, 800, 1_000, 1_200, 1_400],
-        raised: (64, &[2_500, 5_000, 10_000]),
-        new_table: &[100, 150, 200, 250, 300],
-        warmed: &[1_000, 2_000, 3_000],
+        seconds: 4,
+        one_merchant: &[400, 600, 800, 1_000, 1_200],
+        raised: (64, &[2_500, 10_000]),
+        new_table: &[150, 200, 250],
+        warmed: &[1_000, 2_000, 2_500],
         movements: 10_000,
         unfolded: 100_000,
         overdue: 60_000,

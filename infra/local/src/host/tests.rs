@@ -343,7 +343,7 @@ async fn waiting_for_a_process_ends_with_the_host() {
 
 #[tokio::test]
 async fn a_single_function_that_cannot_start_is_an_error() {
-    let started = Single::start(std::path::Path::new("/bin/false"), [].into()).await;
+    let started = Single::start(std::path::Path::new("/bin/false"), [].into(), None).await;
     assert_eq!(started.err().as_deref(), Some("false: the process ended (exit status: 1)"));
 }
 

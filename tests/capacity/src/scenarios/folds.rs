@@ -10,13 +10,15 @@ use crate::poller;
 use crate::template::Template;
 use crate::world::World;
 
-/// Movements a second that folds of one merchant and currency delete, from this many on its shards until four fifths are
-/// done. Each part gets the messages of one batch, and its pollers are ramped.
+/// How long nothing is deleted when the folds have ended. The movements of a part's last fold stay until its next fold.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// Movements a second that folds of one merchant and currency delete, from the first message until the last deletion.
 pub fn per_s(template: Template, limits: Limits, shards: u16, movements: u32) -> u64 {
     let world = World::new(template, limits);
     let merchant = merchant::create(&world, "m", shards);
     merchant::unfolded_movements(&world, &merchant, shards, movements);
-    let took = world.run(|spawner| {
+    world.run(|spawner| {
         poller::start(&world, &spawner, ("FoldsQueue", "FoldBalance"), fold_balance::handle);
         for part in 0..shards.div_ceil(4) {
             let suffix = if part == 0 { String::new() } else { format!("#{part}") };
@@ -25,16 +27,11 @@ pub fn per_s(template: Template, limits: Limits, shards: u16, movements: u32) ->
         }
         let world = world.clone();
         async move {
-            let began = world.time.now();
-            while world.counter.now().left() > u64::from(movements / 5) {
-                world.time.wait(Duration::from_millis(50)).await;
-                if world.time.now() - began > Duration::from_secs(600) {
-                    break;
-                }
+            while world.time.now() < world.counter.now().deleted_at + QUIET {
+                world.time.wait(Duration::from_millis(500)).await;
             }
-            world.time.now() - began
         }
     });
-    let done = u64::from(movements) - world.counter.now().left();
-    done * 1000 / u64::try_from(took.as_millis()).unwrap().max(1)
+    let counts = world.counter.now();
+    counts.deleted * 1_000 / u64::try_from(counts.deleted_at.as_millis()).unwrap().max(1)
 }
