@@ -90,10 +90,17 @@ reference:
 	@echo "$(or $(FILE),.local/reference.html)"
 
 # Measures time, size and cost on this machine. Prints tables and writes .local/bench.json (BENCH_JSON=).
-# QUICK=1 gives rough figures in two minutes.
+# QUICK=1 gives rough figures in two minutes. CPU_SHARES=1 gives each function the CPU that Lambda gives its memory
+# (Linux, as root).
 .PHONY: bench
 bench:
 	@tests/bench/run.sh
+
+# Shows what breaks first (docs/scale.md): runs the functions' code within AWS's limits, in virtual time. Writes
+# .local/capacity.json (CAPACITY_JSON=). PARTS=merchant,payments,folds,balance,sweep,patience,lists,cost  QUICK=1
+.PHONY: capacity
+capacity:
+	@cargo run --quiet --package spillway-capacity
 
 # Writes the figures of the last run into docs/performance.md, and into the file that `make cost` reads.
 .PHONY: performance

@@ -14,7 +14,7 @@ target=${CARGO_TARGET_DIR:-target}
 echo "Building the release functions. The first time that takes a quarter of an hour on two cores." >&2
 # Without the runner and the tests, whose features would be in the functions.
 cargo build --release --workspace --bins \
-    --exclude spillway-local --exclude spillway-tests --exclude spillway-bench --exclude spillway-examples \
+    --exclude spillway-local --exclude spillway-tests --exclude spillway-bench --exclude spillway-capacity --exclude spillway-limits --exclude spillway-examples \
     --exclude spillway-sandbox --exclude spillway-reference --exclude panicking-function ||
     fail "The build failed: cargo says why above."
 cargo build --release --package spillway-local --package spillway-sandbox --package spillway-bench --bins ||

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::clock::{self, Clock};
 use crate::gateway::Gateway;
-use crate::host::{self, Host};
+use crate::host::{self, CpuShares, Host, Treatment};
 use crate::invoke::Functions;
 use crate::log::Log;
 use crate::plan_keys::PlanKeys;
@@ -49,6 +49,8 @@ pub enum RunnerError {
     Locked(PathBuf),
     #[error("port {port} is taken: end what uses it, or choose another with {name}=")]
     PortTaken { name: &'static str, port: u16 },
+    #[error("{0}")]
+    CpuShares(String),
     #[error("there is no {}: build the functions first", .0.display())]
     NoBinary(PathBuf),
     #[error(transparent)]
@@ -141,7 +143,10 @@ impl Runner {
             None => {
                 check_binaries(&template, &settings.functions)?;
                 let folder = settings.functions.clone();
-                let host = Host::new(&template, REGION, folder, &api_address, shared, settings.kills, log.clone());
+                let cpu_shares =
+                    settings.cpu_shares.then(CpuShares::find).transpose().map_err(RunnerError::CpuShares)?;
+                let treatment = Treatment { kills: settings.kills, cpu_shares };
+                let host = Host::new(&template, REGION, folder, &api_address, shared, treatment, log.clone());
                 app = app.merge(host::routes(host.clone()));
                 (Functions::new(host.clone()), Some(host))
             }

@@ -35,6 +35,8 @@ pub struct Settings {
     pub disorder: bool,
     /// `KILL_FUNCTIONS=1`: functions are killed at random between two calls.
     pub kills: bool,
+    /// `CPU_SHARES=1`: each function gets the CPU that Lambda gives its memory.
+    pub cpu_shares: bool,
     /// `REBUILD_COMMAND` and `REBUILD_SOURCES`: how and when the functions are built again.
     pub rebuild: Option<Rebuild>,
     /// `WATCH_URL`: a running `cargo lambda watch` that runs the functions.
@@ -97,6 +99,7 @@ impl Settings {
             roles: flag("ROLES", true)?,
             disorder: flag("QUEUE_DISORDER", false)?,
             kills: flag("KILL_FUNCTIONS", false)?,
+            cpu_shares: flag("CPU_SHARES", false)?,
             rebuild: set("REBUILD_COMMAND").map(|command| {
                 let sources = words("REBUILD_SOURCES").into_iter().map(PathBuf::from).collect();
                 Rebuild { command, sources }
@@ -120,7 +123,7 @@ mod tests {
         let settings = read("PORT", "").unwrap();
         assert_eq!((settings.port, settings.sqs_port, settings.stack.as_str()), (9000, 0, "local"));
         assert_eq!(settings.functions, PathBuf::from("target/debug"));
-        assert!(!settings.fresh && !settings.disorder && !settings.kills && settings.roles);
+        assert!(!settings.fresh && !settings.disorder && !settings.kills && !settings.cpu_shares && settings.roles);
         assert_eq!((settings.rebuild, settings.setup, settings.page), (None, None, None));
     }
 

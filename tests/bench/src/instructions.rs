@@ -51,7 +51,7 @@ async fn count(scene: &Scene, function: &str, events: usize) -> Result<u64, Stri
     let mut environment = scene.environment();
     // Callgrind slows the program down fifty times.
     environment.insert("STORE_DEADLINE_MS".to_owned(), "9000".to_owned());
-    let running = Single::start(&script, environment).await?;
+    let running = Single::start(&script, environment, None).await?;
     for _ in 0..events {
         let event = events::create_payment(&scene.merchant);
         let (answer, _) = running.invoke(event.to_string().into_bytes()).await?;

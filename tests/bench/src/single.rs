@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use spillway_bench::cost::deployed::Deployed;
 use spillway_local::Single;
 use spillway_tests::percentiles::Percentiles;
 use spillway_tests::receiver::Receiver;
@@ -82,7 +83,7 @@ pub async fn measure(plan: &Plan) -> Result<Value, String> {
                 }
             };
             let mut figures = Figures::default();
-            let answers = run(&binary(function), &environment, events, &mut figures).await?;
+            let answers = run(&binary(function), &environment, memory(function), events, &mut figures).await?;
             if let Some(wrong) = answers.iter().find(|answer| !is_right(function, answer)) {
                 return Err(format!("{function} answered {wrong}"));
             }
@@ -111,11 +112,18 @@ fn described(function: &str, figures: &Figures) -> Value {
         "peak_memory_bytes": figures.peak_bytes, "binary_bytes": fs::metadata(binary(function)).unwrap().len()})
 }
 
+/// The memory whose CPU share the function gets. None without `CPU_SHARES=1`: it may use all CPU that there is.
+fn memory(function: &str) -> Option<u32> {
+    let wanted = std::env::var("CPU_SHARES").is_ok_and(|value| value == "1");
+    wanted.then(|| u32::try_from(Deployed::read().memory(function)).unwrap_or(u32::MAX))
+}
+
 /// Starts the function, hands it these events, and ends it.
 async fn run(
-    binary: &Path, environment: &BTreeMap<String, String>, events: Vec<Value>, figures: &mut Figures,
+    binary: &Path, environment: &BTreeMap<String, String>, memory: Option<u32>, events: Vec<Value>,
+    figures: &mut Figures,
 ) -> Result<Vec<Value>, String> {
-    let function = Single::start(binary, environment.clone()).await?;
+    let function = Single::start(binary, environment.clone(), memory).await?;
     figures.ready.push(function.ready_after());
     let mut answers = Vec::new();
     for event in events {

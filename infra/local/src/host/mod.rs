@@ -1,6 +1,7 @@
 //! Stands in for Lambda: runs the functions' own binaries through the Runtime API. Each process handles one invocation
 //! at a time.
 
+mod cpu_share;
 mod pool;
 mod process;
 mod runtime_api;
@@ -24,6 +25,7 @@ use crate::invoke::{InvokeError, Outcome, Run};
 use crate::log::Log;
 use crate::template::Template;
 
+pub use cpu_share::CpuShares;
 use pool::{Job, Pool};
 pub use process::{Command, environment};
 pub(crate) use runtime_api::handled;
@@ -77,18 +79,29 @@ struct Limits {
     start: Duration,
     /// Whether processes are killed at random between two calls.
     kills: bool,
+    /// Holds each process to the CPU share of its function's memory. None: a process may use all that there is.
+    cpu_shares: Option<CpuShares>,
+}
+
+/// What a run does to the processes besides calling them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Treatment {
+    /// Processes are killed at random between two calls, for tests of functions that must not depend on their memory.
+    pub kills: bool,
+    /// Each process gets the CPU share of its function's memory.
+    pub cpu_shares: Option<CpuShares>,
 }
 
 impl Host {
     /// A host for the functions of `template`, whose binaries are in `folder`. Their Runtime API is at `address`, as
-    /// `127.0.0.1:9000`. With `kills`, processes are killed at random between two calls, for tests of functions that
-    /// must not depend on their memory.
+    /// `127.0.0.1:9000`.
     pub fn new(
-        template: &Template, region: &str, folder: PathBuf, address: &str, shared: Vec<(String, String)>, kills: bool,
-        log: Log,
+        template: &Template, region: &str, folder: PathBuf, address: &str, shared: Vec<(String, String)>,
+        treatment: Treatment, log: Log,
     ) -> Self {
         let command = process::command(folder, address.to_owned(), region.to_owned(), shared);
-        let limits = Limits { processes: PROCESSES_MAX, idle: IDLE_LIMIT, start: START_LIMIT, kills };
+        let Treatment { kills, cpu_shares } = treatment;
+        let limits = Limits { processes: PROCESSES_MAX, idle: IDLE_LIMIT, start: START_LIMIT, kills, cpu_shares };
         Self::with(template, region, command, limits, log)
     }
 

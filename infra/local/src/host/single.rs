@@ -9,7 +9,7 @@ use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use super::{Host, Limits, Ready, START_LIMIT, process, routes};
+use super::{CpuShares, Host, Limits, Ready, START_LIMIT, process, routes};
 use crate::log::Log;
 use crate::runner::REGION;
 use crate::template::{Function, Template};
@@ -30,8 +30,11 @@ pub struct Single {
 
 impl Single {
     /// Starts `binary` with `environment` and the variables of every function, and waits until it asks for its first
-    /// event. Errors with one sentence if it does not.
-    pub async fn start(binary: &Path, environment: BTreeMap<String, String>) -> Result<Single, String> {
+    /// event. With `memory`, the process gets the CPU share that Lambda gives a function with so many MiB. Errors with one
+    /// sentence if it does not ask, or if there are no shares.
+    pub async fn start(
+        binary: &Path, environment: BTreeMap<String, String>, memory: Option<u32>,
+    ) -> Result<Single, String> {
         let (Some(folder), Some(name)) = (binary.parent(), binary.file_name().and_then(|name| name.to_str())) else {
             return Err(format!("{} is no program", binary.display()));
         };
@@ -40,8 +43,9 @@ impl Single {
         let address = listener.local_addr().map_err(|error| format!("no port is free: {error}"))?.to_string();
         let shared = environment.into_iter().collect();
         let command = process::command(folder.to_owned(), address, REGION.to_owned(), shared);
-        let limits = Limits { processes: 1, idle: IDLE_LIMIT, start: START_LIMIT, kills: false };
-        let host = Host::with(&template(name), REGION, command, limits, Log::to(false, |_| {}));
+        let cpu_shares = memory.map(|_| CpuShares::find()).transpose()?;
+        let limits = Limits { processes: 1, idle: IDLE_LIMIT, start: START_LIMIT, kills: false, cpu_shares };
+        let host = Host::with(&template(name, memory.unwrap_or(256)), REGION, command, limits, Log::to(false, |_| {}));
         let app = routes(host.clone());
         let server = tokio::spawn(async move {
             let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
@@ -84,8 +88,8 @@ impl Drop for Single {
     }
 }
 
-fn template(name: &str) -> Template {
+fn template(name: &str, memory: u32) -> Template {
     let name = name.to_owned();
-    let function = Function { function_name: name.clone(), name, timeout: TIMEOUT, memory: 256, ..Function::default() };
+    let function = Function { function_name: name.clone(), name, timeout: TIMEOUT, memory, ..Function::default() };
     Template { functions: vec![function], ..Template::default() }
 }

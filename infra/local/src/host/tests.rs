@@ -37,8 +37,13 @@ async fn stage(shell: &'static str, timeout: Duration, limits: Limits) -> Stage 
     Stage { functions: Functions::new(host.clone()), api: RuntimeApi::serve(host.clone()).await, host, started, lines }
 }
 
-const USUAL: Limits =
-    Limits { processes: 2, idle: Duration::from_secs(60), start: Duration::from_secs(60), kills: false };
+const USUAL: Limits = Limits {
+    processes: 2,
+    idle: Duration::from_secs(60),
+    start: Duration::from_secs(60),
+    kills: false,
+    cpu_shares: None,
+};
 const LONG: Duration = Duration::from_secs(60);
 const LIVES: &str = "exec sleep 600";
 
@@ -338,7 +343,7 @@ async fn waiting_for_a_process_ends_with_the_host() {
 
 #[tokio::test]
 async fn a_single_function_that_cannot_start_is_an_error() {
-    let started = Single::start(std::path::Path::new("/bin/false"), [].into()).await;
+    let started = Single::start(std::path::Path::new("/bin/false"), [].into(), None).await;
     assert_eq!(started.err().as_deref(), Some("false: the process ended (exit status: 1)"));
 }
 

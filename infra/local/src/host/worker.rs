@@ -9,6 +9,7 @@ use tokio::process::Child;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use super::cpu_share::CpuShare;
 use super::pool::{Job, Next, Pool};
 use super::process::Output;
 use super::{Host, Ready, Started, process};
@@ -77,6 +78,7 @@ impl Worker {
         let began = Instant::now();
         let end = match process::spawn(command, &name, &log) {
             Ok((mut child, output)) => {
+                let _share = self.cpu_share(&child);
                 let end = self.live(&mut child, &output, began, &mut started).await;
                 let _ = child.kill().await;
                 end
@@ -100,6 +102,16 @@ impl Worker {
         if ended.start {
             self.host.start(&self.pool, None);
         }
+    }
+
+    /// Holds the process to its CPU share, if the runner is told to. A process that can't be held runs freely, with a
+    /// warning.
+    fn cpu_share(&self, child: &Child) -> Option<CpuShare> {
+        let (shares, pid) = (self.host.0.limits.cpu_shares?, child.id()?);
+        let function = &self.pool.function;
+        let held = shares.hold(pid, function.memory);
+        held.map_err(|error| self.host.0.log.warning(&function.name, &format!("its CPU share can't be set: {error}")))
+            .ok()
     }
 
     async fn live(&mut self, child: &mut Child, output: &Output, began: Instant, started: &mut bool) -> End {

@@ -43,7 +43,7 @@ pub struct Function {
     pub function_name: String,
     /// How long one invocation may take.
     pub timeout: Duration,
-    /// Memory in MiB. The function can read it; it is not enforced.
+    /// Memory in MiB. It is not enforced. With `CPU_SHARES`, it decides the function's CPU.
     pub memory: u32,
     /// Its variables with `Globals` merged in.
     pub environment: BTreeMap<String, String>,

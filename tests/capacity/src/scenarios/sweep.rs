@@ -1,0 +1,85 @@
+//! The sweep after an outage, and a neighbour of a merchant with a dead server.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use spillway_domain::id::{EndpointId, EventId, PaymentId};
+use spillway_limits::Limits;
+use spillway_store::TableKey;
+
+use crate::function::{Function, at};
+use crate::merchant;
+use crate::template::Template;
+use crate::world::World;
+
+/// The sweep begins each minute.
+const EVERY: Duration = Duration::from_secs(60);
+/// The sweeps of one run.
+const SWEEPS_MAX: u32 = 30;
+
+/// Payments a minute that are put on their queue, while this many are overdue.
+pub fn per_minute(template: Template, limits: Limits, overdue: u32) -> u64 {
+    let world = World::new(template, limits);
+    let merchant = merchant::create(&world, "m", 4);
+    let items = (0..overdue).map(|number| {
+        let id = PaymentId::derive(&[&number.to_string()]);
+        due_item("money", &format!("{merchant}#test#{id}"), "payment", 1)
+    });
+    merchant::put_all(&world, &items.collect::<Vec<_>>());
+    let took = sweep_until(&world, |world| world.queues.sent("ProcessorQueue") >= u64::from(overdue));
+    world.queues.sent("ProcessorQueue") * 60_000 / u64::try_from(took.as_millis()).unwrap().max(1)
+}
+
+/// How much later than its due time a neighbour's retry is put on its queue, while this many deliveries of another merchant
+/// are overdue since before it.
+pub fn neighbour_late(template: Template, limits: Limits, dead: u32) -> Duration {
+    let world = World::new(template, limits);
+    let [noisy, neighbour] = ["noisy", "neighbour"].map(|name| merchant::create(&world, name, 4));
+    let delivery = |merchant: &str, number: u32, late_s| {
+        let event = EventId::ordered(at(Duration::ZERO), 0, &[&number.to_string()]);
+        let endpoint = EndpointId::derive(&[merchant]);
+        due_item("deliveries", &format!("{merchant}#test#{event}"), endpoint.as_str(), late_s)
+    };
+    let items = (0..dead).map(|number| delivery(&noisy, number, 3_600));
+    // One for each partition of the due index.
+    let neighbours = (0..16).map(|number| delivery(&neighbour, number, 0));
+    merchant::put_all(&world, &items.chain(neighbours).collect::<Vec<_>>());
+    sweep_until(&world, |world| world.queues.bodies("WebhooksQueue", &neighbour).len() == 16)
+}
+
+/// Sweeps each minute until `is_done`. Returns the time that it took.
+fn sweep_until(world: &World, is_done: impl Fn(&World) -> bool) -> Duration {
+    world.run(|spawner| {
+        let function = std::rc::Rc::new(Function::<enqueue_due::Parts>::new(world, "EnqueueDue"));
+        for number in 0..SWEEPS_MAX {
+            let (world, function) = (world.clone(), std::rc::Rc::clone(&function));
+            spawner.spawn(async move {
+                world.time.wait_until(EVERY * number).await;
+                let (_, result) = function.invoke(enqueue_due::handle).await;
+                if let Err(error) = result {
+                    eprintln!("  a sweep failed: {error}");
+                }
+            });
+        }
+        async move {
+            while !is_done(world) && world.time.now() < EVERY * SWEEPS_MAX {
+                world.time.wait(Duration::from_millis(100)).await;
+            }
+            world.time.now()
+        }
+    })
+}
+
+/// An item that is overdue, with the attributes that the sweep needs.
+fn due_item(group: &str, pk: &str, sk: &str, late_s: i64) -> Value {
+    let partition = spillway_store::keys::due_partition(
+        match group {
+            "money" => spillway_store::DueGroup::Money,
+            _ => spillway_store::DueGroup::Deliveries,
+        },
+        &TableKey { pk: pk.to_owned(), sk: sk.to_owned() },
+    );
+    let due_at = at(Duration::ZERO).plus_millis(-1_000 * late_s).to_string();
+    json!({"pk": {"S": pk}, "sk": {"S": sk}, "schema": {"N": "1"}, "due": {"S": partition}, "due_at": {"S": due_at},
+        "due_claims": {"N": "0"}})
+}
