@@ -74,7 +74,7 @@ const CONSTANT: [&str; 13] = [
 
 /// Attributes that an item may get after it was created. Not every write changes an attribute that was there before: a
 /// revocation only adds two. (`writer` comes with every plain write.)
-const ADDED_LATER: [&str; 30] = [
+const ADDED_LATER: [&str; 31] = [
     WRITER,
     WAKE,
     EXPIRES_AT,

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use spillway_limits::Limits;
-use spillway_store::StoreOnly;
 
 use crate::function::Function;
 use crate::http::{Requests, status};
@@ -18,7 +17,7 @@ pub fn read(template: Template, limits: Limits, shards: u16, movements: u32) -> 
     merchant::unfolded_movements(&world, &merchant, shards, movements);
     let event = Requests::like("get-balance/all-currencies.json").of(&merchant, shards);
     let request = spillway_wire::read_request(&event.to_string()).ok().unwrap();
-    let function = Function::<StoreOnly>::new(&world, "GetBalance");
+    let function = Function::<get_balance::Parts>::new(&world, "GetBalance");
     let timeout = function.settings.timeout;
     let status = world.run(|_| async {
         let answer = function.invoke(async |context, _| {
