@@ -94,8 +94,8 @@ impl Store {
     }
 
     /// Movements for the next fold of one part of a balance: from each of the part's shards those with the oldest value
-    /// dates, together a third more than [`FOLD_MAX`]. Movements that `folding` names may come first, so one more is read for each
-    /// of them. Movements that can't be read do not count.
+    /// dates, together a third more than [`FOLD_MAX`]. Movements that `folding` names may come first, so one more is read
+    /// for each of them. Movements that can't be read do not count.
     pub async fn oldest_movements(
         &self, tenant: &Tenant, currency: Currency, part: u16, folding: &[MovementKey],
     ) -> Result<Vec<Seen>, StoreError> {
