@@ -16,7 +16,7 @@ use spillway_work::{Queues, WorkError};
 use pace::Pace;
 
 /// Reads that are made at the same time.
-const READS_AT_ONCE: usize = 16;
+const READS_AT_ONCE: usize = 32;
 /// Milliseconds that remain of the invocation when the sweep ends.
 const RESERVE_MS: i64 = 10_000;
 
