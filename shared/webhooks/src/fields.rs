@@ -29,7 +29,7 @@ pub const EVENT_TYPES: Field<List> = Field::list(
     "[\"payment.*\"]",
 );
 
-/// The parts of a function that updates endpoints.
+/// The parts of a function that creates or updates endpoints.
 pub struct EndpointParts {
     /// The table.
     pub store: Store,

@@ -53,9 +53,11 @@ impl From<KeyError> for Problem {
 pub struct SigningKeys {
     client: Client,
     secret_id: String,
-    /// The last read, and its time.
-    last: Mutex<Option<(Timestamp, Result<Arc<Keys>, KeyError>)>>,
+    last: Mutex<Option<Read>>,
 }
+
+/// The time of a read, and its result.
+type Read = (Timestamp, Result<Arc<Keys>, KeyError>);
 
 impl SigningKeys {
     /// The keys in the secret that `WEBHOOK_KEYS` names. Errors if a variable is missing or wrong.

@@ -95,7 +95,7 @@ async fn new_secrets_come_from_the_current_key() {
             return Ok(());
         }
         merchant.client.webhook_endpoint_deletion(&text(&created, "id")).send().await.expect(204);
-        Err(key)
+        Err(key.to_string())
     })
     .await;
     // printf 'b%.0s' {1..64} | sha256sum
@@ -155,7 +155,7 @@ async fn a_rotation_replaces_a_lost_key() {
     eventually("a rotation has the new key", Deadline::SOON, async || {
         secret = rotated(&merchant.client, &id).await;
         let key = newest_key(&stack, &merchant, &id).await;
-        if key == lost { Err(key) } else { Ok(()) }
+        if key == lost { Err(key.to_string()) } else { Ok(()) }
     })
     .await;
     let attempts = stack.attempts_at_least(&receiver, 1, Deadline::SOON).await;

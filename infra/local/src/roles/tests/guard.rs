@@ -31,6 +31,7 @@ pub(super) fn template(statements: Vec<Statement>) -> Template {
         functions: vec![function("clerk", Some(role), vec![trigger]), function("guest", None, Vec::new())],
         queues: vec![Queue { logical_id: "Work".to_owned(), name: "work".to_owned(), ..Queue::default() }],
         table: Table { name: "books".to_owned(), properties },
+        secrets: Vec::new(),
         usage_plans: Vec::new(),
         api: Api::default(),
     }
