@@ -1,7 +1,9 @@
 //! Beyond the rate of a route every merchant gets 429 with Retry-After. (For a merchant's own rate see
 //! `black_box/limits.rs`.)
 
-use futures::future::select_all;
+use std::collections::BTreeSet;
+
+use futures::future::{join_all, select_all};
 use spillway_tests::{Deadline, Options, Stack, eventually};
 
 /// Number of concurrent clients: together faster than the bucket refills on any machine.
@@ -19,4 +21,19 @@ async fn requests_beyond_a_routes_rate_are_429() {
     };
     let refused = select_all((0..CLIENTS).map(asking)).await.0.expect_problem(429, "rate_limited");
     assert!(refused.header("retry-after").parse::<u32>().unwrap() >= 1);
+}
+
+#[tokio::test]
+async fn a_plan_limits_each_list_apart() {
+    let stack = Stack::start(Options::new().knob("HIGH_PLAN_LIST_RATE", 1)).await;
+    let client = stack.new_merchant().await.client;
+    let payment = client.pay(1250, "USD", "tok_visa").await;
+    let refunds = format!("/payments/{payment}/refunds");
+    for list in ["/payments", "/balance/transactions", "/webhook-endpoints", &refunds] {
+        // At once more than the bucket of one token refills in half a minute.
+        let answers = join_all((0..32).map(|_| client.get(list))).await;
+        let statuses: BTreeSet<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        assert_eq!(statuses, BTreeSet::from([200, 429]), "{list}");
+    }
+    join_all((0..32).map(async |_| client.get("/balance").await.expect(200))).await;
 }
