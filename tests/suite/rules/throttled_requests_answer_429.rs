@@ -29,7 +29,7 @@ async fn a_plan_limits_each_list_apart() {
     let client = stack.new_merchant().await.client;
     let payment = client.pay(1250, "USD", "tok_visa").await;
     let refunds = format!("/payments/{payment}/refunds");
-    for list in ["/payments", "/balance/transactions", "/webhook-endpoints", &refunds] {
+    for list in ["/payments", "/balance/transactions", "/webhook-endpoints", refunds.as_str()] {
         // At once more than the bucket of one token refills in half a minute.
         let answers = join_all((0..32).map(|_| client.get(list))).await;
         let statuses: BTreeSet<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
