@@ -13,8 +13,7 @@ use crate::single::{EMPTY, FUNCTIONS};
 const BEGIN: &str = "<!-- figures: made by `make performance`, not by hand -->";
 
 /// The parts of a run that these tables show.
-pub const PARTS: [&str; 8] =
-    ["single", "end_to_end", "flood", "receivers", "units", "sweep", "shards", "instructions"];
+pub const PARTS: [&str; 8] = ["single", "end_to_end", "flood", "receivers", "units", "sweep", "shards", "instructions"];
 
 /// All tables of a run.
 pub fn tables(figures: &Value) -> String {

@@ -114,7 +114,7 @@ async fn a_new_plan_limits_the_merchants_requests() {
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant_with(json!({"plan": "high"})).await;
     let statuses = async || {
-        let answers = join_all((0..8).map(|_| merchant.client.get("/balance"))).await;
+        let answers = join_all((0..32).map(|_| merchant.client.get("/balance"))).await;
         answers.iter().map(|answer| answer.status.as_u16()).collect::<BTreeSet<u16>>()
     };
     assert_eq!(statuses().await, BTreeSet::from([200]));

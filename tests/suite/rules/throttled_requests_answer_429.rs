@@ -1,6 +1,8 @@
 //! Beyond the rate of a route every merchant gets 429 with Retry-After. (For a merchant's own rate see
 //! `black_box/limits.rs`.)
 
+use std::collections::BTreeSet;
+
 use futures::future::{join_all, select_all};
 use spillway_tests::{Deadline, Options, Stack, eventually};
 
@@ -34,4 +36,19 @@ async fn reads_of_the_balance_have_a_rate_of_their_own() {
     for answer in join_all((0..40).map(|_| client.get("/balance/transactions"))).await {
         answer.expect(200);
     }
+}
+
+#[tokio::test]
+async fn a_plan_limits_each_list_apart() {
+    let stack = Stack::start(Options::new().knob("HIGH_PLAN_LIST_RATE", 1).knob("BALANCE_BURST", 40)).await;
+    let client = stack.new_merchant().await.client;
+    let payment = client.pay(1250, "USD", "tok_visa").await;
+    let refunds = format!("/payments/{payment}/refunds");
+    for list in ["/payments", "/balance/transactions", "/webhook-endpoints", refunds.as_str()] {
+        // At once more than the bucket of one token refills in half a minute.
+        let answers = join_all((0..32).map(|_| client.get(list))).await;
+        let statuses: BTreeSet<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+        assert_eq!(statuses, BTreeSet::from([200, 429]), "{list}");
+    }
+    join_all((0..32).map(async |_| client.get("/balance").await.expect(200))).await;
 }
