@@ -13,7 +13,7 @@ use spillway_tests::{Template, make};
 use super::the_template_fits::expanded;
 
 /// Rights of the schemas that no deployment of this template needs: whole services, or single actions.
-const NOT_NEEDED: [(&str, &[&str]); 15] = [
+const NOT_NEEDED: [(&str, &[&str]); 16] = [
     (
         "targets of a web ACL other than API Gateway",
         &["amplify:", "apprunner:", "appsync:", "bedrock-agentcore:", "cognito-idp:", "elasticloadbalancing:"],

@@ -200,7 +200,8 @@ mod tests {
     #[test]
     fn lambdas_own_lines_are_billed_at_the_level_info() {
         let used = Used { invocations: 2, ..Used::default() };
-        let deployed = Deployed { lambdas_lines: true, ..Deployed::read() };
+        let mut deployed = Deployed::read();
+        deployed.lambdas_lines = true;
         let load = Load { payments_percent: 100, lists_percent: 0, balances_percent: 0, ..Load::of(24_000) };
         let bill = bill(&load, &figures("create-payment", used), &deployed, &Prices::read().unwrap());
         // 730,000 × 423 / 2^30.
