@@ -78,6 +78,9 @@ impl VirtualTime {
     /// something that no timer brings.
     pub fn run<T, F: Future<Output = T>>(&self, main: impl FnOnce(Spawner) -> F) -> T {
         let mut pool = LocalPool::new();
+        // For what functions spawn on the runtime that they have on Lambda.
+        let tokio = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let _entered = tokio.enter();
         let woken = Arc::new(Woken(AtomicBool::new(true)));
         let waker = Waker::from(Arc::clone(&woken));
         let mut main = std::pin::pin!(main(Spawner(pool.spawner())));
@@ -88,6 +91,9 @@ impl VirtualTime {
                 return value;
             }
             pool.run_until_stalled();
+            if tokio.metrics().num_alive_tasks() > 0 {
+                tokio.block_on(polled());
+            }
             if !woken.0.load(Ordering::Relaxed) {
                 assert!(self.advance(), "everything waits, and no timer is set");
             }
@@ -120,6 +126,13 @@ impl fmt::Debug for VirtualTime {
 impl AsyncSleep for VirtualTime {
     fn sleep(&self, duration: Duration) -> Sleep {
         Sleep::new(self.wait(duration))
+    }
+}
+
+/// Polls the tasks on the runtime, each as often as it may be woken by another one within an instant.
+async fn polled() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
     }
 }
 

@@ -81,9 +81,10 @@ impl Stack {
             ("STACK_NAME".to_owned(), "spillway".to_owned()),
             ("SETUP".to_owned(), binaries.join(SETUP).display().to_string()),
             ("FUNCTION_ENV".to_owned(), "WEBHOOK_LOOPBACK=true".to_owned()),
-            // Tests ask for the balance as often as they like.
+            // Tests read balances and lists as often as they like.
             ("BALANCE_RATE".to_owned(), "100000".to_owned()),
             ("BALANCE_BURST".to_owned(), "100000".to_owned()),
+            ("HIGH_PLAN_LIST_RATE".to_owned(), "100000".to_owned()),
             ("TEMPLATE".to_owned(), write_template(&data, template(&options)).display().to_string()),
         ]);
         let folder = match options.functions {

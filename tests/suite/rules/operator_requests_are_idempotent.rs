@@ -43,8 +43,8 @@ async fn concurrent_equal_requests_take_effect_once() {
     let merchants = at_once(&stack, "create-merchant", &merchant()).await;
     let merchant = &merchants[0];
     assert!(merchants.iter().all(|answer| answer == merchant), "{merchants:?}");
-    // The merchant, and the operator's action.
-    assert_eq!((stack.table().items().await.len(), plan_keys(&stack, merchant)), (stored + 2, (1, 1)));
+    // The merchant, the operator's action, and the part of its balance in each mode.
+    assert_eq!((stack.table().items().await.len(), plan_keys(&stack, merchant)), (stored + 4, (1, 1)));
 
     let mut keys = at_once(&stack, "issue-api-key", &key(merchant)).await;
     let secrets: Vec<String> = keys.iter().filter_map(|key| key["secret"].as_str()).map(ToOwned::to_owned).collect();

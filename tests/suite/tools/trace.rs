@@ -207,8 +207,9 @@ async fn a_waiting_item_names_its_next_attempt() {
     let (entry, event) = (sk(books.entries_of(paid)[0]), sk(books.events_of(paid)[0]));
     let delivery = &books.deliveries[0];
     let known = stack.table().item(&format!("{}#webhooks", merchant.tenant()), endpoint).await.unwrap();
+    let balance = stack.table().item(&format!("{}#balances", merchant.tenant()), "USD").await.unwrap();
     let fold = json!({"id": entry, "for": "fold-balance to add it to the balance test USD",
-        "since": books.entries_of(paid)[0]["created_at"], "next_at": null, "due_at": null, "claims": 0});
+        "since": books.entries_of(paid)[0]["created_at"], "next_at": null, "due_at": balance["due_at"], "claims": 0});
     let failing_since = known["failing_since"].as_str().unwrap();
     let answer = json!({"id": format!("{event} {endpoint}"),
         "for": format!("{endpoint} to answer 2xx; it fails since {failing_since}"),

@@ -250,32 +250,32 @@ fn what_the_runner_does_not_know_is_an_error_with_its_line() {
         ("!Ref Mode", "!GetAZs x", "line 12: the runner does not know Fn::GetAZs"),
         ("TABLE_NAME: !Ref Table", "TABLE_NAME: !Ref Tabel", "line 11: there is nothing named Tabel"),
         ("!GetAtt Dead.Arn, max", "!GetAtt Dead.Name, max", "line 25: there is nothing named Dead.Name"),
-        ("AWS::Logs::LogGroup", "AWS::S3::Bucket", "line 27: the runner has no part for AWS::S3::Bucket"),
+        ("AWS::Logs::LogGroup", "AWS::S3::Bucket", "line 32: the runner has no part for AWS::S3::Bucket"),
         ("VisibilityTimeout: 60", "FifoQueue: true", "line 24: the runner does not know FifoQueue here"),
         ("VisibilityTimeout: 60", "VisibilityTimeout: soon", "line 24: soon is not a whole number in range"),
-        ("rate(1 minute)", "cron(0 1 * * ? *)", "line 93: the runner knows rate(…) only, not cron(0 1 * * ? *)"),
-        ("TRIM_HORIZON", "LATEST", "line 86: the runner knows TRIM_HORIZON only"),
+        ("rate(1 minute)", "cron(0 1 * * ? *)", "line 98: the runner knows rate(…) only, not cron(0 1 * * ? *)"),
+        ("TRIM_HORIZON", "LATEST", "line 91: the runner knows TRIM_HORIZON only"),
         ("  Work:\n", "  Dead:\n", "line 20: duplicated key in mapping"),
         ("Resources:\n", "Mappings: {}\nResources:\n", "line 13: the runner does not know Mappings here"),
-        ("      Throttle:", "      Quota: {Limit: 1}\n      Throttle:", "line 55: the runner does not know Quota here"),
+        ("      Throttle:", "      Quota: {Limit: 1}\n      Throttle:", "line 60: the runner does not know Quota here"),
         ("    Timeout: 10", "    Layers: [a]", "line 7: the runner does not know Layers here"),
         ("MinValue: 0", "NoEcho: true", "line 3: the runner does not know NoEcho here"),
-        ("      Auth:\n", "      Models: {}\n      Auth:\n", "line 36: the runner does not know Models here"),
+        ("      Auth:\n", "      Models: {}\n      Auth:\n", "line 41: the runner does not know Models here"),
         // Routes stand at their functions.
         (
             "      Auth:\n",
             "      DefinitionBody: {paths: {/v1/x: {get: {}}}}\n      Auth:\n",
-            "line 36: the runner does not know get here",
+            "line 41: the runner does not know get here",
         ),
         (
             "        ApiKeyRequired: true",
             "        AddDefaultAuthorizerToCorsPreflight: true",
-            "line 38: the runner does not know AddDefaultAuthorizerToCorsPreflight here",
+            "line 43: the runner does not know AddDefaultAuthorizerToCorsPreflight here",
         ),
         (
             "MaximumRetryAttempts: 5",
             "ParallelizationFactor: 2",
-            "line 87: the runner does not know ParallelizationFactor here",
+            "line 92: the runner does not know ParallelizationFactor here",
         ),
     ];
     for (from, to, expected) in cases {
@@ -287,19 +287,19 @@ fn what_the_runner_does_not_know_is_an_error_with_its_line() {
 fn what_would_fail_on_aws_is_an_error_with_its_line() {
     let keys = "the route needs an API key, which only an authorizer and ApiKeySourceType: AUTHORIZER bring";
     let cases = [
-        ("ApiKeySourceType: AUTHORIZER", "ApiKeySourceType: HEADER", format!("line 68: {keys}")),
-        ("ApiKeyRequired: false", "ApiKeyRequired: true", format!("line 72: {keys}")),
-        ("DefaultAuthorizer: Keys", "DefaultAuthorizer: Locks", "line 37: the API has no authorizer Locks".to_owned()),
+        ("ApiKeySourceType: AUTHORIZER", "ApiKeySourceType: HEADER", format!("line 73: {keys}")),
+        ("ApiKeyRequired: false", "ApiKeyRequired: true", format!("line 77: {keys}")),
+        ("DefaultAuthorizer: Keys", "DefaultAuthorizer: Locks", "line 42: the API has no authorizer Locks".to_owned()),
         (
             "[{ApiId: !Ref Api, Stage: !Ref Api.Stage}]",
             "[]",
-            "line 54: the plan does not have the API's stage".to_owned(),
+            "line 59: the plan does not have the API's stage".to_owned(),
         ),
-        ("Stage: !Ref Api.Stage", "Stage: other", "line 54: the plan does not have the API's stage".to_owned()),
+        ("Stage: !Ref Api.Stage", "Stage: other", "line 59: the plan does not have the API's stage".to_owned()),
         (
             "VisibilityTimeout: 60",
             "VisibilityTimeout: 9",
-            "line 78: Work's VisibilityTimeout of 9 s is below the function's Timeout of 10 s".to_owned(),
+            "line 83: Work's VisibilityTimeout of 9 s is below the function's Timeout of 10 s".to_owned(),
         ),
     ];
     for (from, to, expected) in cases {

@@ -96,7 +96,7 @@ mod tests {
         let deployed = Deployed::read();
         assert_eq!((deployed.polled_queues, deployed.remembered_s, deployed.retention_days), (3, 60, 30));
         assert!(!deployed.lambdas_lines);
-        assert_eq!((deployed.dashboards, deployed.alarm_metrics), (1, 42));
+        assert_eq!((deployed.dashboards, deployed.alarm_metrics), (1, 43));
         assert_eq!(deployed.memory("create-payment"), 256);
         assert!(deployed.metrics > 0, "{deployed:?}");
     }
@@ -108,6 +108,6 @@ mod tests {
         let mut properties = template.get(&path).unwrap().clone();
         properties["MemorySize"] = json!(512);
         let deployed = Deployed::of(&template.with(&path, properties), &Template::nested(), 0);
-        assert_eq!((deployed.memory("fold-balance"), deployed.memory("get-balance")), (512, 256));
+        assert_eq!((deployed.memory("fold-balance"), deployed.memory("get-payment")), (512, 256));
     }
 }

@@ -159,7 +159,9 @@ fn options() -> Options {
     let visible =
         |template: Template, queue: &str| template.with(&["Resources", queue, "Properties", "VisibilityTimeout"], "30");
     let template = queues::WORK.into_iter().fold(Template::read(), visible);
-    let template = template.with(&["Parameters", "WebhookWaitsSeconds", "MaxLength"], "1000");
+    let template = template
+        .with(&["Resources", "DeliverWebhook", "Properties", "Timeout"], "30")
+        .with(&["Parameters", "WebhookWaitsSeconds", "MaxLength"], "1000");
     let webhook_waits = format!("1,1,1,2,2,2{}", ",3".repeat(200));
     Options::new()
         .template(template)

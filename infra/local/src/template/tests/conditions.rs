@@ -101,7 +101,7 @@ fn a_name_that_there_is_not_is_an_error() {
         assert_eq!(error, format!("line 12: {expected}"), "{value}");
     }
     let unheld = SOMETIMES.replace("Condition: Large", "Condition: Larg");
-    assert_eq!(told("x", &unheld, &[]).unwrap_err().to_string(), "line 104: there is no condition Larg");
+    assert_eq!(told("x", &unheld, &[]).unwrap_err().to_string(), "line 109: there is no condition Larg");
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn a_nested_stack_of_passed_over_resources_is_accepted() {
 #[test]
 fn a_nested_stack_with_a_resource_that_must_run_is_refused() {
     let queue = NESTED.replace("AWS::CloudWatch::Dashboard", "AWS::SQS::Queue");
-    let told = "line 94: nested.yaml, line 7: the runner has no part for AWS::SQS::Queue in a nested stack";
+    let told = "line 99: nested.yaml, line 7: the runner has no part for AWS::SQS::Queue in a nested stack";
     assert_eq!(error("served", &queue, RIGHT).as_deref(), Some(told));
     let stack = NESTED.replace("AWS::CloudWatch::Dashboard", "AWS::CloudFormation::Stack");
     assert!(error("deeper", &stack, RIGHT).unwrap().contains("no part for AWS::CloudFormation::Stack"));
