@@ -361,7 +361,7 @@ fn shared(places: Vec<(Place, u64)>, total: u64) -> Charges {
     let (mut left, mut weight_left) = (total, places.iter().map(|(_, weight)| weight).sum::<u64>());
     let mut charges = Charges::new();
     for (place, weight) in places {
-        let share = if weight_left == 0 { 0 } else { left * weight / weight_left };
+        let share = (left * weight).checked_div(weight_left).unwrap_or_default();
         left -= share;
         weight_left -= weight;
         charges.push((place, share));
