@@ -160,10 +160,11 @@ run_tests() {
     build panicking tests/panicking-function/template.yaml
     deploy panicking
     "$python" infra/deploy/emulate.py "$endpoint" panicking tests/panicking-function/template.yaml >"$data/panicking.json"
+    # The whole workspace, because `make test` has built it so: one package alone would be built again.
     step "black-box tests"
     SPILLWAY_URL=$url SPILLWAY_LAMBDA_URL=$endpoint SPILLWAY_STACK=spillway SPILLWAY_PLAN_KEY_HEADER=1 \
         SPILLWAY_PANIC_URL=$(stage "$data/panicking.json") \
-        cargo nextest run --package spillway-tests -E 'test(/^black_box::/)'
+        cargo nextest run --workspace -E 'package(spillway-tests) and test(/^black_box::/)'
     # If a role forbids a call, a due time often repairs it and no test fails. So look for the error in the functions' logs.
     ! refused=$(grep -m 1 -E 'AccessDenied|not authorized' "$data/emulator.log") ||
         fail "A function's role forbids a call that it makes: $refused"
