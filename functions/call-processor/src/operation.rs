@@ -93,9 +93,9 @@ struct Concluded {
 
 /// Calls the processor or looks the operation up until a conclusion can be stored. None if it is too early for a step.
 ///
-/// A repeated call and an undo are logged and counted here, not after the commit. After a failed commit, the next
-/// look-up may find the operation done, or no charge. So counting after the commit could miss them, and no alarm would
-/// rise.
+/// Two things are logged and counted here, before the commit: a call that is made again because the processor has lost
+/// the operation, and an undo. If the commit fails, the next message may not see them again: its look-up finds the
+/// operation done, or finds that the undone charge is gone. Then no alarm would rise.
 async fn conclude(context: &Context, operation: &Operation, progress: &Progress) -> Option<Concluded> {
     let (policy, reference, verb) = (&context.unknown_outcome, &operation.reference, operation.verb);
     let mut step = progress.next_step(context.now(), policy)?;

@@ -104,7 +104,7 @@ pub struct Operation {
 /// The card token or the charge that an operation uses. It must not be logged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// The processor's token of a card: of the card to charge, or of the charge to undo.
+    /// The processor's token of a card: the card to charge or, for an undo, the card whose charge is to be given back.
     Token(String),
     /// The processor's reference of the charge to give back.
     Charge(String),
@@ -123,7 +123,7 @@ pub struct Progress {
     /// The time of the next call or look-up. `None` means now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_at: Option<Timestamp>,
-    /// The time of the first look-up after the last call that found nothing. A call clears it.
+    /// The time at which a look-up first found nothing since the last call. A call clears it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub absent_since: Option<Timestamp>,
 }
