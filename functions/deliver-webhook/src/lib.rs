@@ -60,7 +60,7 @@ impl HasQueues for Parts {
 
 type Context = spillway_runtime::Context<Parts>;
 
-/// Works on each item by itself. The endpoints of a merchant are read once for the batch. While attempts wait for
+/// Works on each item by itself. The endpoints of a tenant are read once for the batch. While attempts wait for
 /// merchants' servers, the invocation takes further batches, so that a server that never answers delays no other.
 pub async fn handle(
     context: Arc<Context>, _: Invocation, items: Vec<WorkItem>,

@@ -28,7 +28,7 @@ pub struct Parts {
     pace: Pace,
     /// `CLAIM_SECONDS`: seconds until a claimed item is overdue again. They double with each claim.
     claim_s: u32,
-    /// `FIRST_DUE_SECONDS`: seconds from the expected end of an item's work to its due time.
+    /// `FIRST_DUE_SECONDS`: seconds from the time when an item's next step is planned to its due time.
     first_due_s: u32,
 }
 

@@ -26,7 +26,7 @@ const PAGE_MAX: u16 = 2000;
 const TASKS: usize = 32;
 /// Items that a task claims at the same time. Their messages fit into one call of SQS.
 const CHUNK: usize = 10;
-/// The claim from which an item is stuck: so many claims point to a fault.
+/// An item with this many claims or more is stuck: so many claims point to a fault.
 const STUCK_CLAIMS: u32 = 3;
 
 /// The beginning of one partition of the index.
