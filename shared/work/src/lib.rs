@@ -5,10 +5,12 @@
 
 mod batch;
 mod change;
+mod error;
 mod queues;
 mod subject;
 
-pub use batch::{Batch, BatchResponse, Fault, MessagesEvent, WorkError, back_off, each};
+pub use batch::{Batch, BatchResponse, Fault, MessagesEvent, back_off, each};
 pub use change::{ChangesEvent, StreamChange};
+pub use error::WorkError;
 pub use queues::{HasQueues, Outgoing, Queues};
 pub use subject::{Outcome, Owner, Subject, in_lines};

@@ -6,7 +6,8 @@ use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::types::{MessageSystemAttributeName, SendMessageBatchRequestEntry};
 use aws_sdk_sqs::{Client, config};
 
-use super::batch::{Batch, MessageRecord, WorkError};
+use super::batch::{Batch, MessageRecord};
+use super::error::WorkError;
 use spillway_domain::time::Timestamp;
 use spillway_runtime::{SettingError, Start, missing_right};
 use spillway_store::{QueueName, WorkItem};
