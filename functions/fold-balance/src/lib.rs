@@ -90,7 +90,8 @@ async fn fold(
         context.metrics.add_all(Metric::MovementsFolded, fold.added);
         entries.extend(fold.added().iter().map(|movement| movement.entry.clone()));
         store.delete_movements(tenant, &fold.after.folding).await?;
-        // While nobody else folds, this copy knows the balance, and that no movement of its list exists.
+        // Unless another copy folds too, the part is still as this copy stored it, and the movements in `folding` are
+        // deleted.
         balance = Balance { folding: Vec::new(), ..fold.after };
         due = None;
     }

@@ -186,9 +186,8 @@ impl Store {
         let written = match action {
             Action::Put(item) => self.put(item, tests).await,
             Action::Edit(edit) => self.update(&key, edit, tests, ReturnValue::None).await.map(drop),
-            // After a plain deletion no item is left, so a repetition could not see by its `writer` that the first try
-            // had succeeded. A check writes nothing. Beside another write, they are part of a transaction, which has a
-            // token.
+            // After a plain deletion no item is left whose `writer` could show that the first try had succeeded. A
+            // check alone writes nothing. In a transaction both are allowed, because a transaction has a token.
             Action::Delete | Action::Check => {
                 return Err(StoreError::Refused("a deletion or check without another write".to_owned()));
             }

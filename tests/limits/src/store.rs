@@ -15,7 +15,7 @@ use crate::meter::{Charges, Meter};
 use crate::place::{Access, Limit, Place, Refusals, Space};
 use crate::time::VirtualTime;
 
-/// What is told about each change.
+/// The callback that is given each change.
 type Watcher = Box<dyn Fn(&Change) + Send>;
 
 /// A table within its limits. Clones share it.

@@ -104,8 +104,8 @@ impl Worker {
         }
     }
 
-    /// Holds the process to its CPU share, if the runner is told to. A process that can't be held runs freely, with a
-    /// warning.
+    /// Limits the process to its CPU share, if the runner was started with that option. If the limit can't be set, the
+    /// process runs without it, and a line of the log warns.
     fn cpu_share(&self, child: &Child) -> Option<CpuShare> {
         let (shares, pid) = (self.host.0.limits.cpu_shares?, child.id()?);
         let function = &self.pool.function;

@@ -39,7 +39,7 @@ struct Inner {
     region: String,
     log: Log,
     functions: BTreeMap<String, Member>,
-    /// Calls of the table, the queues, the secrets and the management API, whoever signed them.
+    /// Calls of the table, the queues, the secrets and the management API, with any signature.
     calls: AtomicU64,
 }
 

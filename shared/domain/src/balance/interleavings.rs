@@ -183,7 +183,7 @@ fn read(world: &World) -> Option<Reader> {
             let all: Vec<&Balance> = balances.iter().collect();
             if let Ok(total) = Balance::read(&all, &movements, &[], Timestamp::from_millis(0).day()) {
                 let right = [at_first, world.inserted].map(amount);
-                assert!(right.contains(&total.available.units()), "{total:?} is none of {right:?}: {world:?}");
+                assert!(right.contains(&total.available.units()), "{total:?} is not one of {right:?}: {world:?}");
             }
             return Some(Reader::Done);
         }
