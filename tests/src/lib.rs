@@ -20,8 +20,8 @@ pub use api::client::{Answer, Client, unique};
 pub use api::eventually::{Deadline, eventually};
 pub use api::{client, clock, document, event, pages, terms};
 pub use aws::{queues, table, webhook_keys};
-pub use doubles::{consumed, receiver, server, store_proxy};
-pub(crate) use doubles::{store_conflicts, store_errors};
+pub(crate) use doubles::store_errors;
+pub use doubles::{consumed, receiver, server, store_proxy, tls_proxy};
 pub use load::{
     chaos, deliveries, demo_report, evidence, judge, load_merchant, money_request, outcomes, percentiles, refunds,
     request_log, verdict, workload,

@@ -81,11 +81,13 @@ impl Start<'_> {
 /// docs/decisions/0006.
 const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
-/// Returns the HTTPS client of a deployed function, which trusts only AWS. Errors if that client can't be made; there
-/// is no fallback to other roots. Connections idle for 20 s are dropped: they may have died while the environment was
+/// Returns the HTTPS client of a deployed function, which trusts only AWS. `AWS_CA_BUNDLE`, the variable of AWS's own
+/// tools, names a file with other roots instead. Errors if the client can't be made; there is no fallback to other roots.
+/// A file that can't be read has no roots. Connections idle for 20 s are dropped: they may have died while the environment was
 /// frozen.
 pub(super) fn https_client() -> Result<SharedHttpClient, HttpClientError> {
-    let trusted = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
+    let bundle = std::env::var_os("AWS_CA_BUNDLE").map(|path| std::fs::read(path).unwrap_or_default());
+    let trusted = TrustStore::empty().with_pem_certificate(bundle.as_deref().unwrap_or(AMAZON_ROOTS));
     let client = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(TlsContext::builder().with_trust_store(trusted).build()?)

@@ -22,7 +22,7 @@ pub fn receivers_share(receivers: &Value) -> (u64, u64) {
     (busy_ms, number(&receivers["capacity_ms"]))
 }
 
-/// Each goal with its figure and whether it is met.
+/// Each goal of a measured part with its figure and whether it is met.
 pub fn judge(figures: &Value) -> Value {
     let single = &figures["single"];
     let number = |value: &Value| value.as_u64().unwrap_or_default();
@@ -46,73 +46,88 @@ pub fn judge(figures: &Value) -> Value {
     let receivers = &figures["receivers"];
     let (prompt, beside_hangs) = (number(&receivers["alone"]["p99_us"]), number(&receivers["beside_hangs"]["p99_us"]));
     let (busy_ms, capacity_ms) = receivers_share(receivers);
-    let goal = |name: &str, goal: String, figure: String, met: bool| json!({"name": name, "goal": goal, "figure": figure, "met": met});
-    json!([
+    let goal = |part: &str, name: &str, goal: String, figure: String, met: bool| {
+        let is_measured = !figures[part].is_null();
+        is_measured.then(|| json!({"name": name, "goal": goal, "figure": figure, "met": met}))
+    };
+    let goals = [
         goal(
+            "single",
             "create-payment, spawn → ready, as the empty function's",
             "at most 1.5 ×".to_owned(),
             format!("{} ×", ratio(ready, empty)),
-            ready * 2 <= empty * 3 && empty > 0
+            ready * 2 <= empty * 3 && empty > 0,
         ),
         goal(
+            "end_to_end",
             "POST /v1/payments at the gateway, warm, median",
             format!("at most {}", ms(&json!(WARM_POST_US))),
             ms(&post),
-            post.as_u64().is_some_and(|us| us <= WARM_POST_US)
+            post.as_u64().is_some_and(|us| us <= WARM_POST_US),
         ),
         goal(
+            "end_to_end",
             "accepted → webhook, median",
             format!("at most {}", ms(&json!(WEBHOOK_US))),
             ms(&webhook),
-            webhook.as_u64().is_some_and(|us| us <= WEBHOOK_US)
+            webhook.as_u64().is_some_and(|us| us <= WEBHOOK_US),
         ),
         goal(
+            "end_to_end",
             "payments a second, end to end",
             format!("at least {PER_SECOND}, none lost"),
             format!("{per_second}, {lost} lost"),
-            per_second >= PER_SECOND && lost == 0
+            per_second >= PER_SECOND && lost == 0,
         ),
         goal(
+            "single",
             "peak memory of a function",
             format!("at most {}", mb(&json!(MEMORY_BYTES))),
             mb(&json!(memory)),
-            memory <= MEMORY_BYTES && memory > 0
+            memory <= MEMORY_BYTES && memory > 0,
         ),
         goal(
+            "single",
             "stripped binary of a function",
             format!("at most {}", mb(&json!(BINARY_BYTES))),
             mb(&json!(binary)),
-            binary <= BINARY_BYTES && binary > 0
+            binary <= BINARY_BYTES && binary > 0,
         ),
         goal(
+            "units",
             "write units of a payment alone",
             format!("at most {UNITS_ALONE}"),
             alone.to_string(),
-            alone <= UNITS_ALONE && alone > 0
+            alone <= UNITS_ALONE && alone > 0,
         ),
         goal(
+            "units",
             "write units of a payment in a full fold",
             format!("at most {UNITS_FULL}, and its share of the balance's"),
             ratio(folded, payments),
-            folded / payments.max(1) <= UNITS_FULL && payments > 0
+            folded / payments.max(1) <= UNITS_FULL && payments > 0,
         ),
         goal(
+            "flood",
             "another merchant's p99 beside a flood, as alone",
             "at most 2 ×, none refused".to_owned(),
             format!("{} ×, {} refused", ratio(beside, quiet), show::count(&json!(refused))),
-            beside <= quiet * 2 && refused == 0 && quiet > 0
+            beside <= quiet * 2 && refused == 0 && quiet > 0,
         ),
         goal(
+            "receivers",
             "another merchant's webhook p99 beside a server that never answers, as alone",
             "at most 2 ×".to_owned(),
             format!("{} ×", ratio(beside_hangs, prompt)),
-            beside_hangs <= prompt * 2 && prompt > 0
+            beside_hangs <= prompt * 2 && prompt > 0,
         ),
         goal(
+            "receivers",
             "share of the senders' time for a server that never answers",
             "at most 1 %".to_owned(),
             format!("{} %", ratio(busy_ms * 100, capacity_ms)),
-            busy_ms * 100 <= capacity_ms && capacity_ms > 0
+            busy_ms * 100 <= capacity_ms && capacity_ms > 0,
         ),
-    ])
+    ];
+    goals.into_iter().flatten().collect()
 }

@@ -2,6 +2,7 @@
 //! figures into docs/performance.md.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "like the tests, it is never deployed")]
 
+mod encrypted;
 mod end_to_end;
 mod events;
 mod flood;
@@ -93,6 +94,13 @@ async fn bench(json: &Path) -> Result<(), String> {
     }
     if wanted("resources") {
         figures["resources"] = json!(resources::measure(&plan).await?);
+    }
+    if wanted("memory") {
+        match resources::memory::measure(&plan).await {
+            Ok(memory) => figures["memory"] = memory,
+            // Control groups are root's.
+            Err(error) => eprintln!("memory: {}", error.lines().last().unwrap_or_default()),
+        }
     }
     if wanted("shards") {
         figures["shards"] = shards::measure().await?;

@@ -4,35 +4,46 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use spillway_bench::cost::deployed::Deployed;
 use spillway_bench::cost::figures::Run;
+use spillway_bench::cost::money::Quantity;
+use spillway_bench::cost::prices::Prices;
 
 use crate::goals::receivers_share;
+use crate::resources::memory::SIZES;
 use crate::show::{between, count, mb, ms, none, ratio, table};
 use crate::single::{EMPTY, FUNCTIONS};
 
 const BEGIN: &str = "<!-- figures: made by `make performance`, not by hand -->";
 
 /// The parts of a run that these tables show.
-pub const PARTS: [&str; 8] = ["single", "end_to_end", "flood", "receivers", "units", "sweep", "shards", "instructions"];
+pub const PARTS: [&str; 9] =
+    ["single", "end_to_end", "flood", "receivers", "units", "memory", "sweep", "shards", "instructions"];
 
-/// All tables of a run.
+/// The tables of the parts that a run has measured.
 pub fn tables(figures: &Value) -> String {
     let machine = &figures["machine"];
     let text = |name: &str| machine[name].as_str().unwrap_or_default();
     let quick = if figures["quick"] == true { " A quick run: too few samples to judge by." } else { "" };
-    [
-        format!("{}, {} cores ({}), {}.{quick}\n", text("date"), machine["cores"], text("cpu"), text("system")),
-        section("Goals", &goals(figures)),
-        section("Each function alone", &single(figures)),
-        section("End to end", &end_to_end(figures)),
-        section("One merchant floods", &flood(figures)),
-        section("One merchant's server never answers", &receivers(figures)),
-        section("Calls and units of the store", &units(figures)),
-        section("The sweep after an outage", &sweep(figures)),
-        section("Lists over many shards", &shards(figures)),
-        section("Instructions", &instructions(figures)),
-    ]
-    .join("\n")
+    let parts: [(&str, &str, fn(&Value) -> String); PARTS.len()] = [
+        ("single", "Each function alone", single),
+        ("end_to_end", "End to end", end_to_end),
+        ("flood", "One merchant floods", flood),
+        ("receivers", "One merchant's server never answers", receivers),
+        ("units", "Calls and units of the store", units),
+        ("memory", "Memory, time and cost", memory),
+        ("sweep", "The sweep after an outage", sweep),
+        ("shards", "Lists over many shards", shards),
+        ("instructions", "Instructions", instructions),
+    ];
+    let measured = parts.into_iter().filter(|(part, ..)| !figures[part].is_null());
+    let machine =
+        format!("{}, {} cores ({}), {}.{quick}\n", text("date"), machine["cores"], text("cpu"), text("system"));
+    let head = [machine, section("Goals", &goals(figures))];
+    head.into_iter()
+        .chain(measured.map(|(_, title, table)| section(title, &table(figures))))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn section(title: &str, text: &str) -> String {
@@ -57,11 +68,13 @@ fn single(figures: &Value) -> String {
             ms(&of["first_event"]["p50_us"]),
             ms(&of["warm_event"]["p50_us"]),
             ms(&of["warm_event"]["p99_us"]),
+            ms(&of["rested_event"]["p50_us"]),
             mb(&of["peak_memory_bytes"]),
             mb(&of["binary_bytes"]),
         ]
     };
-    let head = ["function", "spawn → ready", "first event", "warm p50", "warm p99", "peak memory", "binary"];
+    let head =
+        ["function", "spawn → ready", "first event", "warm p50", "warm p99", "after a rest", "peak memory", "binary"];
     table(&head, &FUNCTIONS.iter().map(row).collect::<Vec<_>>())
 }
 
@@ -183,6 +196,34 @@ fn units(figures: &Value) -> String {
     table(&head, &rows)
 }
 
+fn memory(figures: &Value) -> String {
+    let all = figures["memory"].as_object().into_iter().flatten();
+    let (deployed, prices) = (Deployed::read(), Prices::read());
+    let row = |(function, sizes): (&String, &Value)| {
+        let cell = |size: &u64| {
+            let number = |name: &str| sizes[size.to_string()][name].as_u64().unwrap_or_default();
+            let (invocations, billed_ms) = (number("invocations"), number("billed_ms"));
+            // Of ten million invocations.
+            let mb_ms = (billed_ms * size * 10_000_000).checked_div(invocations).unwrap_or_default();
+            let cost = prices.as_ref().map_or_else(
+                |_| none(),
+                |prices| {
+                    let gb_seconds = Quantity::whole(mb_ms).share(1, 1024 * 1000);
+                    prices.get("lambda_gb_second").of_month(gb_seconds).shown()
+                },
+            );
+            let mark = if deployed.memory(function) == *size { "**" } else { "" };
+            format!("{mark}{} ms, {cost} ${mark}", ratio(billed_ms, invocations))
+        };
+        [vec![function.clone()], SIZES.iter().map(cell).collect()].concat()
+    };
+    let head = [vec!["function".to_owned()], SIZES.iter().map(|size| format!("{size} MB")).collect()].concat();
+    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+    let told = "\nBilled milliseconds of an invocation, and dollars of ten million invocations' time. The template's size \
+         is bold. The processor's and the merchants' answer times, for which memory is paid too, are not in it.\n";
+    table(&head, &all.map(row).collect::<Vec<_>>()) + told
+}
+
 fn sweep(figures: &Value) -> String {
     let of = &figures["sweep"];
     let number = |name: &str| of[name].as_u64().unwrap_or_default();
@@ -212,9 +253,6 @@ fn shards(figures: &Value) -> String {
 
 fn instructions(figures: &Value) -> String {
     let all = &figures["instructions"];
-    if all.is_null() {
-        return format!("{} (no valgrind)\n", none());
-    }
     let row =
         |function: &str| vec![function.to_owned(), count(&all[function]["start"]), count(&all[function]["each_event"])];
     table(&["function", "start", "each event"], &["create-payment", EMPTY].map(row))
@@ -238,7 +276,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_partial_run_still_has_tables() {
-        assert!(tables(&Value::Null).contains("| create-payment "));
+    fn a_partial_run_has_the_tables_of_its_parts() {
+        let tables = tables(&serde_json::json!({"single": {}}));
+        assert!(tables.contains("| create-payment ") && !tables.contains("shards"), "{tables}");
     }
 }

@@ -17,6 +17,8 @@ pub struct Plan {
     pub folded: usize,
     /// Payments one by one.
     pub alone: usize,
+    /// Payments one by one with each size of memory.
+    pub sized: usize,
     /// Duration of each part of the flood.
     pub flood: Duration,
     /// Duration of each part with a server that never answers.
@@ -38,6 +40,7 @@ impl Plan {
         paced_payments: 100,
         folded: 500,
         alone: 50,
+        sized: 20,
         flood: Duration::from_secs(30),
         receivers: Duration::from_secs(120),
         swept: 300_000,
@@ -53,6 +56,7 @@ impl Plan {
         paced_payments: 20,
         folded: 500,
         alone: 10,
+        sized: 3,
         flood: Duration::from_secs(5),
         receivers: Duration::from_secs(20),
         swept: 50_000,

@@ -14,6 +14,7 @@ use spillway_tests::receiver::Receiver;
 use spillway_tests::units::undelivered;
 use spillway_tests::{Merchant, Options, Stack, Template, event};
 
+use crate::encrypted::Encrypted;
 use crate::plan::Plan;
 use crate::{events, show};
 
@@ -23,11 +24,18 @@ pub const EMPTY: &str = "empty-function";
 pub const FUNCTIONS: [&str; 6] =
     ["create-payment", "get-payment", "authenticate", "call-processor", "deliver-webhook", EMPTY];
 
+/// Functions that answer clients; their first event after a rest is measured, in the first rounds.
+const RESTED: [&str; 2] = ["create-payment", "get-payment"];
+const RESTS: usize = 3;
+/// Longer than the 20 s after which a function drops a connection. An hour would show the same.
+const REST: Duration = Duration::from_secs(21);
+
 #[derive(Default)]
 struct Figures {
     ready: Vec<Duration>,
     first: Vec<Duration>,
     warm: Vec<Duration>,
+    rested: Vec<Duration>,
     peak_bytes: u64,
 }
 
@@ -36,6 +44,7 @@ pub struct Scene {
     pub stack: Stack,
     pub merchant: Merchant,
     _receiver: Receiver,
+    encrypted: Encrypted,
 }
 
 impl Scene {
@@ -44,11 +53,20 @@ impl Scene {
         let merchant = stack.new_merchant().await;
         let receiver = Receiver::start().await;
         merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
-        Ok(Scene { stack, merchant, _receiver: receiver })
+        let encrypted = Encrypted::start().await.map_err(|error| error.to_string())?;
+        let scene = Scene { stack, merchant, _receiver: receiver, encrypted };
+        let plain = scene.plain_environment();
+        scene.encrypted.set_upstream(&plain["AWS_ENDPOINT_URL_DYNAMODB"], &plain["AWS_ENDPOINT_URL_SQS"]);
+        Ok(scene)
     }
 
-    /// The environment that the runner gives the functions.
+    /// The environment that the runner gives the functions, with TLS on the way to table and queues.
     pub fn environment(&self) -> BTreeMap<String, String> {
+        let encrypted = self.encrypted.variables().into_iter().map(|(name, value)| (name.to_owned(), value));
+        self.plain_environment().into_iter().chain(encrypted).collect()
+    }
+
+    fn plain_environment(&self) -> BTreeMap<String, String> {
         let text = fs::read_to_string(self.stack.env_file()).unwrap();
         let pairs = text.lines().filter_map(|line| line.split_once('='));
         pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
@@ -83,7 +101,8 @@ pub async fn measure(plan: &Plan) -> Result<Value, String> {
                 }
             };
             let mut figures = Figures::default();
-            let answers = run(&binary(function), &environment, memory(function), events, &mut figures).await?;
+            let rest = round > 0 && round <= RESTS && RESTED.contains(&function);
+            let answers = run(&binary(function), &environment, memory(function), events, rest, &mut figures).await?;
             if let Some(wrong) = answers.iter().find(|answer| !is_right(function, answer)) {
                 return Err(format!("{function} answered {wrong}"));
             }
@@ -95,6 +114,7 @@ pub async fn measure(plan: &Plan) -> Result<Value, String> {
                 sum.ready.extend(figures.ready);
                 sum.first.extend(figures.first);
                 sum.warm.extend(figures.warm);
+                sum.rested.extend(figures.rested);
                 sum.peak_bytes = sum.peak_bytes.max(figures.peak_bytes);
             }
         }
@@ -108,7 +128,9 @@ fn messages(bodies: impl Iterator<Item = Value>) -> Vec<Value> {
 
 fn described(function: &str, figures: &Figures) -> Value {
     let of = |durations: &Vec<Duration>| show::percentiles(&Percentiles::of(durations.iter().copied()));
+    let rested = (!figures.rested.is_empty()).then(|| of(&figures.rested));
     json!({"ready": of(&figures.ready), "first_event": of(&figures.first), "warm_event": of(&figures.warm),
+        "rested_event": rested,
         "peak_memory_bytes": figures.peak_bytes, "binary_bytes": fs::metadata(binary(function)).unwrap().len()})
 }
 
@@ -118,20 +140,25 @@ fn memory(function: &str) -> Option<u32> {
     wanted.then(|| u32::try_from(Deployed::read().memory(function)).unwrap_or(u32::MAX))
 }
 
-/// Starts the function, hands it these events, and ends it.
+/// Starts the function, hands it these events, the last one after a rest if `rest` is set, and ends it.
 async fn run(
-    binary: &Path, environment: &BTreeMap<String, String>, memory: Option<u32>, events: Vec<Value>,
+    binary: &Path, environment: &BTreeMap<String, String>, memory: Option<u32>, events: Vec<Value>, rest: bool,
     figures: &mut Figures,
 ) -> Result<Vec<Value>, String> {
     let function = Single::start(binary, environment.clone(), memory).await?;
     figures.ready.push(function.ready_after());
     let mut answers = Vec::new();
-    for event in events {
+    let last = events.len() - 1;
+    for (number, event) in events.into_iter().enumerate() {
+        let is_rested = rest && number == last;
+        if is_rested {
+            tokio::time::sleep(REST).await;
+        }
         let (answer, took) = function.invoke(event.to_string().into_bytes()).await?;
-        if answers.is_empty() {
-            figures.first.push(took)
-        } else {
-            figures.warm.push(took)
+        match answers.is_empty() {
+            true => figures.first.push(took),
+            false if is_rested => figures.rested.push(took),
+            false => figures.warm.push(took),
         }
         answers.push(serde_json::from_slice(&answer).unwrap_or_default());
     }

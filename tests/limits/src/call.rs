@@ -26,13 +26,13 @@ impl Answer {
     }
 
     /// The error of this name.
-    pub(crate) fn error(name: &str, message: &str) -> Answer {
+    pub fn error(name: &str, message: &str) -> Answer {
         let status = if name == "InternalServerError" { 500 } else { 400 };
         Answer { status, body: json!({"__type": type_of(name), "message": message}) }
     }
 
     /// A canceled transaction with these reasons, one for each of its items; `None` for an item that was no reason.
-    pub(crate) fn canceled(reasons: &[Option<&str>]) -> Answer {
+    pub fn canceled(reasons: &[Option<&str>]) -> Answer {
         let reasons: Vec<Value> = reasons.iter().map(|code| json!({"Code": code.unwrap_or("None")})).collect();
         let mut answer = Answer::error("TransactionCanceledException", "Transaction cancelled");
         answer.body["CancellationReasons"] = json!(reasons);

@@ -1,12 +1,17 @@
 //! Conflicts between writes of one item at the same time. A transaction is canceled, a plain write beside a transaction is
 //! refused, and plain writes wait for each other.
+//!
+//! Source of the rules: DynamoDB Developer Guide, "Transaction conflict handling in DynamoDB" and "Isolation levels"
+//! (transaction-apis.html). There a plain write, a transaction and a transactional read conflict with a transaction
+//! that is under way, a transactional read with a plain write too. The guide leaves open a transaction that meets a
+//! plain write. It conflicts here: DynamoDB refuses to prepare a transaction that is older than the item's last write
+//! (Idziorek and others, "Distributed Transactions at Scale in Amazon DynamoDB", USENIX ATC 2023, section 4).
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
-use std::sync::{Arc, Mutex};
-
-use crate::call::{Answer, Call};
+use crate::call::{Answer, Call, list};
 
 /// The holder of an item.
 #[derive(Clone, PartialEq)]
@@ -16,7 +21,18 @@ enum Holder {
     Transaction(String),
 }
 
-/// Items that are being written.
+/// What a call does with its items.
+#[derive(Clone, Copy, PartialEq)]
+enum Use {
+    /// PutItem, UpdateItem, DeleteItem.
+    PlainWrite,
+    /// BatchWriteItem, which DynamoDB never cancels as a whole: it waits for its items.
+    BatchWrite,
+    Transaction,
+    TransactionalRead,
+}
+
+/// Items that are being written. Clones share them.
 #[derive(Clone, Default)]
 pub struct Conflicts(Arc<Mutex<State>>);
 
@@ -41,10 +57,20 @@ impl Drop for Claim {
 }
 
 impl Conflicts {
-    /// Holds the items of a write. Errors with DynamoDB's answer to a conflict.
-    pub async fn claim(&self, call: &Call, items: &[String]) -> Result<Claim, Answer> {
-        std::future::poll_fn(|context| match self.attempt(call, items) {
-            Some(attempt) => Poll::Ready(attempt),
+    /// Holds the items that a call writes, whose keys are these two attributes. None for a plain read, which never
+    /// conflicts. Errors with DynamoDB's answer to a conflict.
+    pub async fn claim(&self, call: &Call, (pk, sk): (&str, &str)) -> Result<Option<Claim>, Answer> {
+        let Some(what_for) = use_of(call) else { return Ok(None) };
+        let keys = match what_for {
+            Use::TransactionalRead => {
+                list(&call.body["TransactItems"]).map(|item| item["Get"]["Key"].clone()).collect::<Vec<_>>()
+            }
+            _ => call.writes().into_iter().map(|write| write.key).collect(),
+        };
+        let items: Vec<String> = keys.iter().map(|key| format!("{} {}", key[pk], key[sk])).collect();
+        let token = call.body["ClientRequestToken"].as_str().unwrap_or_default();
+        std::future::poll_fn(|context| match self.attempt(what_for, token, &items) {
+            Some(attempt) => Poll::Ready(attempt.map(Some)),
             None => {
                 self.0.lock().unwrap().waiting.push(context.waker().clone());
                 Poll::Pending
@@ -54,29 +80,45 @@ impl Conflicts {
     }
 
     /// None if the call must wait.
-    fn attempt(&self, call: &Call, items: &[String]) -> Option<Result<Claim, Answer>> {
-        let token = call.body["ClientRequestToken"].as_str().unwrap_or_default().to_owned();
+    fn attempt(&self, what_for: Use, token: &str, items: &[String]) -> Option<Result<Claim, Answer>> {
         let mut state = self.0.lock().unwrap();
         let holders: Vec<Option<&Holder>> = items.iter().map(|item| state.held.get(item)).collect();
         let is_held = holders.iter().any(Option::is_some);
-        let is_transaction = |holder: &&Holder| matches!(holder, Holder::Transaction(_));
-        let by_transaction = holders.iter().flatten().any(is_transaction);
-        let itself = Holder::Transaction(token);
-        if is_held && call.is_transaction() {
-            if holders.contains(&Some(&itself)) {
+        let by_transaction = holders.iter().flatten().any(|holder| matches!(holder, Holder::Transaction(_)));
+        let itself = Holder::Transaction(token.to_owned());
+        match what_for {
+            Use::PlainWrite if by_transaction => {
+                let message = "Transaction is ongoing for the item";
+                return Some(Err(Answer::error("TransactionConflictException", message)));
+            }
+            Use::PlainWrite | Use::BatchWrite if is_held => return None,
+            Use::Transaction if !token.is_empty() && holders.contains(&Some(&itself)) => {
                 return Some(Err(Answer::error("TransactionInProgressException", "the same request is in progress")));
             }
-            let reasons: Vec<_> = holders.iter().map(|holder| holder.map(|_| "TransactionConflict")).collect();
-            return Some(Err(Answer::canceled(&reasons)));
+            Use::Transaction | Use::TransactionalRead if is_held => {
+                let reasons: Vec<_> = holders.iter().map(|holder| holder.map(|_| "TransactionConflict")).collect();
+                return Some(Err(Answer::canceled(&reasons)));
+            }
+            Use::PlainWrite | Use::BatchWrite | Use::Transaction | Use::TransactionalRead => {}
         }
-        if by_transaction && call.operation != "BatchWriteItem" {
-            return Some(Err(Answer::error("TransactionConflictException", "Transaction is ongoing for the item")));
-        }
-        if is_held {
-            return None;
-        }
-        let holder = if call.is_transaction() { itself } else { Holder::PlainWrite };
+        let holder = match what_for {
+            Use::PlainWrite | Use::BatchWrite => Holder::PlainWrite,
+            Use::Transaction => itself,
+            // A read holds no item.
+            Use::TransactionalRead => return Some(Ok(Claim { conflicts: self.clone(), items: Vec::new() })),
+        };
         state.held.extend(items.iter().map(|item| (item.clone(), holder.clone())));
         Some(Ok(Claim { conflicts: self.clone(), items: items.to_vec() }))
+    }
+}
+
+/// The call's use of its items. None for a plain read.
+fn use_of(call: &Call) -> Option<Use> {
+    match call.operation.as_str() {
+        "PutItem" | "UpdateItem" | "DeleteItem" => Some(Use::PlainWrite),
+        "BatchWriteItem" => Some(Use::BatchWrite),
+        "TransactWriteItems" => Some(Use::Transaction),
+        "TransactGetItems" => Some(Use::TransactionalRead),
+        _ => None,
     }
 }

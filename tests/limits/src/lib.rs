@@ -22,6 +22,7 @@ mod time;
 
 pub use call::{Answer, Call};
 pub use client::http_client;
+pub use conflicts::{Claim, Conflicts};
 pub use database::Change;
 pub use dynoxide::Item;
 pub use limits::{Latency, Limits};

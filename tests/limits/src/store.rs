@@ -99,7 +99,7 @@ impl Store {
     /// Executes a call, or refuses it at a limit.
     pub async fn call(&self, mut call: Call) -> Answer {
         let writes = call.writes();
-        let claim = match self.claim(&call, &writes).await {
+        let claim = match self.claim(&call).await {
             Ok(claim) => claim,
             Err(conflict) => {
                 self.time.wait(self.latency(&call)).await;
@@ -115,16 +115,12 @@ impl Store {
         answer
     }
 
-    async fn claim(&self, call: &Call, writes: &[Write]) -> Result<Option<Claim>, Answer> {
-        if writes.is_empty() || !self.limits.has_conflicts {
+    async fn claim(&self, call: &Call) -> Result<Option<Claim>, Answer> {
+        if !self.limits.has_conflicts {
             return Ok(None);
         }
-        let items: Vec<String> = {
-            let state = self.state();
-            let (pk, sk) = &state.database.key;
-            writes.iter().map(|write| format!("{} {}", write.key[pk], write.key[sk])).collect()
-        };
-        self.conflicts.claim(call, &items).await.map(Some)
+        let (pk, sk) = self.state().database.key.clone();
+        self.conflicts.claim(call, (&pk, &sk)).await
     }
 
     fn latency(&self, call: &Call) -> Duration {

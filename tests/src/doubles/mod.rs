@@ -4,6 +4,6 @@ pub mod consumed;
 pub mod receiver;
 pub mod server;
 mod store_call;
-pub(crate) mod store_conflicts;
 pub(crate) mod store_errors;
 pub mod store_proxy;
+pub mod tls_proxy;

@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{HeaderMap, Request, Response};
 use serde_json::{Value, json};
+use spillway_limits::{Claim, Conflicts};
 use tokio::sync::watch;
 
 pub use super::store_call::{Call, Matching};
@@ -17,8 +18,7 @@ use crate::client;
 use crate::consumed::{self, Consumed};
 
 use crate::server::{Answered, Closed, Server};
-use crate::store_conflicts::{Claim, Conflicts};
-use crate::store_errors::{Answer, canceled, error};
+use crate::store_errors::{canceled, error, response};
 
 /// A fault injected into a call.
 #[derive(Debug, Clone)]
@@ -102,7 +102,8 @@ struct State {
     /// Capacity units of the calls, if they are metered.
     consumed: Option<Vec<Consumed>>,
     rules: Vec<Rule>,
-    conflicts: Option<Arc<Conflicts>>,
+    /// Conflicts, and how long each write holds its items before the store gets it.
+    conflicts: Option<(Conflicts, Duration)>,
     /// Whether rules and conflicts are paused.
     calm: bool,
     met: Met,
@@ -223,7 +224,7 @@ impl StoreProxy {
     /// Concurrent writes of these items conflict as in DynamoDB: a transaction is canceled; a plain write is refused
     /// while a transaction holds its item, and waits while another plain write does.
     pub fn set_conflicts(&self, hold: Duration) {
-        self.shared.state.lock().unwrap().conflicts = Some(Conflicts::new(hold));
+        self.shared.state.lock().unwrap().conflicts = Some((Conflicts::default(), hold));
     }
 
     /// Removes all faults and conflicts. (Held calls stay held.)
@@ -260,7 +261,7 @@ async fn answer(shared: Arc<Shared>, headers: HeaderMap, body: Bytes) -> Answere
     match shared.action(&call) {
         None => shared.forward(headers, body).await,
         Some(Action::Fault(Fault::Error(name))) => Ok(error(name)),
-        Some(Action::Fault(Fault::Canceled(place, code))) => Ok(canceled(&call, &[place], code)),
+        Some(Action::Fault(Fault::Canceled(place, code))) => Ok(canceled(&call, place, code)),
         Some(Action::Fault(Fault::Close)) => Err(Closed),
         Some(Action::Fault(Fault::LoseReply)) => {
             shared.forward(headers, body).await?;
@@ -292,18 +293,26 @@ async fn decided(reached: &watch::Sender<usize>, mut verdict: watch::Receiver<Ve
 
 impl Shared {
     /// Records the call and holds its items where writes conflict; `Err` is the answer to a conflict.
-    async fn claim(&self, call: &Call) -> Result<Option<Claim>, Answer> {
+    async fn claim(&self, call: &Call) -> Result<Option<Claim>, Response<Full<Bytes>>> {
         let conflicts = {
             let mut state = self.state.lock().unwrap();
             state.calls.push(call.clone());
             state.conflicts.clone().filter(|_| !state.calm)
         };
-        let Some(conflicts) = conflicts else { return Ok(None) };
-        let claim = conflicts.claim(call).await;
-        if claim.is_err() {
-            *self.state.lock().unwrap().met.entry(IN_CONFLICT).or_default() += 1;
+        let Some((conflicts, hold)) = conflicts else { return Ok(None) };
+        let body = serde_json::from_str(&call.body).unwrap_or_default();
+        let executed = spillway_limits::Call { operation: call.operation.clone(), body };
+        match conflicts.claim(&executed, ("pk", "sk")).await {
+            Ok(Some(claim)) => {
+                tokio::time::sleep(hold).await;
+                Ok(Some(claim))
+            }
+            Ok(None) => Ok(None),
+            Err(conflict) => {
+                *self.state.lock().unwrap().met.entry(IN_CONFLICT).or_default() += 1;
+                Err(response(&conflict))
+            }
         }
-        claim
     }
 
     /// Takes the rule that applies to the call.

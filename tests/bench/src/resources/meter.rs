@@ -11,10 +11,11 @@ use spillway_tests::receiver::Receiver;
 use spillway_tests::store_proxy::{Fault, Matching};
 use spillway_tests::table::Item;
 use spillway_tests::units::Cost;
-use spillway_tests::{Answer, Deadline, Merchant, Options, Stack, Template, eventually};
+use spillway_tests::{Answer, Deadline, Merchant, Options, Stack, eventually};
 
 use super::queue_proxy::QueueProxy;
-use super::sizes;
+use super::{QUEUE, STORE, sizes};
+use crate::encrypted::Encrypted;
 
 /// Fields of an invocation's log line; all other fields are metrics.
 const SUMMARY: [&str; 11] = [
@@ -41,27 +42,30 @@ pub struct Scene {
     /// Items that were already handed to the stream's consumer.
     pub dispatched: BTreeSet<(String, String)>,
     queues: QueueProxy,
+    _encrypted: Encrypted,
 }
 
 impl Scene {
-    /// Starts the stack with these delays of each store and queue call.
-    pub async fn set(store: Duration, queue: Duration) -> Result<Scene, String> {
-        let queues = QueueProxy::start(queue).await;
-        let variables = vec![("AWS_ENDPOINT_URL_SQS", queues.url().to_owned())];
-        let options = Options::new().template(Template::without_triggers()).store_proxy().keep_lines_with(variables);
+    /// Starts a stack without triggers. Each call of the table and of a queue takes [`STORE`] and [`QUEUE`] longer.
+    pub async fn set(options: Options) -> Result<Scene, String> {
+        let queues = QueueProxy::start(QUEUE).await;
+        let encrypted = Encrypted::start().await.map_err(|error| error.to_string())?;
+        let variables = encrypted.variables();
+        let options = options.store_proxy().keep_lines_with(variables);
         // No message is delayed: no poller would receive it later.
         let stack = Stack::try_start(options.knob("FOLD_DELAY_SECONDS", 0).unkilled()).await?;
         queues.set_upstream(stack.description()["sqs_url"].as_str().unwrap_or_default());
+        encrypted.set_upstream(&stack.store_proxy().url(), queues.url());
         let merchant = stack.new_merchant().await;
         let receiver = Receiver::start().await;
         merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
         let proxy = stack.store_proxy();
         // A real processor has no items in the table; its duration is a setting of `make cost`.
         proxy.fault(usize::MAX, Matching::all().with("\"sandbox#"), Fault::Delay(Duration::ZERO));
-        proxy.fault(usize::MAX, Matching::all(), Fault::Delay(store));
+        proxy.fault(usize::MAX, Matching::all(), Fault::Delay(STORE));
         proxy.start_metering();
         let (last_payment, dispatched) = Default::default();
-        Ok(Scene { stack, merchant, receiver, last_payment, dispatched, queues })
+        Ok(Scene { stack, merchant, receiver, last_payment, dispatched, queues, _encrypted: encrypted })
     }
 
     /// Resources that the function uses while `work` makes it run this often, and the result of `work`.

@@ -3,6 +3,7 @@
 //! No trigger runs in this stack: the walk plays Lambda's pollers, so each call has a known cause. Store and queue
 //! calls take as long as AWS's, because Lambda bills the waits of an invocation.
 
+pub mod memory;
 mod meter;
 mod queue_proxy;
 mod sizes;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use spillway_bench::cost::figures::{Figures, Measured, Used};
-use spillway_tests::{Merchant, event};
+use spillway_tests::{Merchant, Options, Template, event};
 
 use crate::events;
 use crate::plan::Plan;
@@ -30,18 +31,21 @@ const TIMES: usize = 10;
 /// Measures it all.
 pub async fn measure(plan: &Plan) -> Result<Figures, String> {
     eprintln!("resources: {} payments one by one, then {} together", plan.alone, plan.folded);
-    let mut scene = Scene::set(STORE, QUEUE).await?;
+    let mut scene = Scene::set(Options::new().template(Template::without_triggers())).await?;
     scene.walk(1, Batches::OfOne).await?;
     let mut alone = Measured::default();
     for _ in 0..plan.alone {
         alone += scene.walk(1, Batches::OfOne).await?;
     }
+    alone += scene.fold_the_rest().await?;
     eprintln!("resources: other requests");
     let requests = requests(&scene).await?;
-    // Each fold deletes the movements of the fold before, so the second fold shows the cost in the long run.
+    // The first walk starts the processes.
     scene.walk(plan.folded, Batches::Full).await?;
+    scene.fold_the_rest().await?;
     let [kept_before, expiring_before] = scene.stored_bytes().await;
-    let together = scene.walk(plan.folded, Batches::Full).await?;
+    let mut together = scene.walk(plan.folded, Batches::Full).await?;
+    together += scene.fold_the_rest().await?;
     let [kept, expiring] = scene.stored_bytes().await;
     let (kept_bytes, expiring_bytes) = (kept.saturating_sub(kept_before), expiring.saturating_sub(expiring_before));
     let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);

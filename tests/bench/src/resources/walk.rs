@@ -61,6 +61,13 @@ impl Scene {
         Ok(Measured { count: u64::try_from(count).unwrap_or_default(), functions })
     }
 
+    /// Folds the movements of walks whose last payments brought no fold.
+    pub async fn fold_the_rest(&self) -> Result<Measured, String> {
+        let message = event::sqs(&[event::balance_message(&self.merchant.id, "USD")]);
+        let (done, used) = self.metered(FOLDS.0, 1, async || self.invoke(FOLDS.0, &message).await).await?;
+        done.map(|()| Measured { count: 0, functions: [(FOLDS.0.to_owned(), used)].into() })
+    }
+
     /// Creates payments; returns their ids and the sizes of the answers.
     async fn create(&self, count: usize) -> Vec<(String, u64)> {
         let create = |_| async {
