@@ -21,6 +21,7 @@ pub struct Function<P> {
     world: World,
     /// What the template says of it.
     pub settings: FunctionSettings,
+    uses_all_cores: bool,
     idle: RefCell<Vec<Arc<Context<P>>>>,
 }
 
@@ -28,7 +29,12 @@ impl<P: Parts> Function<P> {
     /// The function with this logical id.
     pub fn new(world: &World, id: &str) -> Function<P> {
         let settings = world.template.function(id);
-        Function { world: world.clone(), settings, idle: RefCell::default() }
+        Function { world: world.clone(), settings, uses_all_cores: false, idle: RefCell::default() }
+    }
+
+    /// The same for a function whose program uses all cores.
+    pub fn on_all_cores(self) -> Function<P> {
+        Function { uses_all_cores: true, ..self }
     }
 
     /// Invokes the function in an idle environment, or in a new one.
@@ -44,7 +50,7 @@ impl<P: Parts> Function<P> {
 
     fn environment(&self) -> Arc<Context<P>> {
         let world = &self.world;
-        let cpu = Cpu::new(&world.time, self.settings.memory_mb);
+        let cpu = Cpu::new(&world.time, self.settings.memory_mb, self.uses_all_cores);
         let (store, queues) = (world.store.clone(), world.queues.clone());
         let http_client = spillway_limits::http_client(move |service, call| {
             let (store, queues, cpu) = (store.clone(), queues.clone(), cpu.clone());

@@ -29,10 +29,10 @@ impl Plan {
     /// The run of `make capacity`.
     pub const FULL: Plan = Plan {
         seconds: 4,
-        one_merchant: &[400, 600, 800, 1_000, 1_200],
-        raised: (64, &[2_500, 10_000]),
-        new_table: &[150, 200, 250],
-        warmed: &[1_000, 2_000, 2_500],
+        one_merchant: &[600, 1_200, 1_800, 2_400],
+        raised: (64, &[10_000]),
+        new_table: &[200, 300, 400],
+        warmed: &[2_000, 3_000],
         movements: 10_000,
         unfolded: 100_000,
         overdue: 60_000,

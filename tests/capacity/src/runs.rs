@@ -129,7 +129,10 @@ fn of_folds(plan: &Plan) -> Measured {
         Row {
             load: format!("folds of one merchant, {shards} shards"),
             settings: format!("{movements} movements at once"),
-            carried: format!("{per_s} movements/s"),
+            carried: format!(
+                "{per_s} movements/s: 1,000,000 in {} s",
+                1_000_000_u64.checked_div(per_s).unwrap_or_default()
+            ),
             first_limit: "not tried".to_owned(),
             moved_by: "shards of the merchant, MemorySize of fold-balance",
         }

@@ -50,7 +50,7 @@ pub fn neighbour_late(template: Template, limits: Limits, dead: u32) -> Duration
 /// Sweeps each minute until `is_done`. Returns the time that it took.
 fn sweep_until(world: &World, is_done: impl Fn(&World) -> bool) -> Duration {
     world.run(|spawner| {
-        let function = std::rc::Rc::new(Function::<enqueue_due::Parts>::new(world, "EnqueueDue"));
+        let function = std::rc::Rc::new(Function::<enqueue_due::Parts>::new(world, "EnqueueDue").on_all_cores());
         for number in 0..SWEEPS_MAX {
             let (world, function) = (world.clone(), std::rc::Rc::clone(&function));
             spawner.spawn(async move {
