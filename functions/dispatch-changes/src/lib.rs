@@ -4,20 +4,30 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use spillway_domain::id::shard_of;
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{QueueName, WorkItem, WorkKind};
 use spillway_work::{Outgoing, Queues, StreamChange, WorkError};
 
-/// The queues, and the seconds for which movements are collected before a fold.
+/// The queues, and how movements are collected before a fold.
 pub struct Parts {
     queues: Queues,
+    /// Seconds that a fold waits for more movements.
     fold_delay_s: u32,
+    /// One of this many movements brings a fold.
+    fold_one_of: u16,
 }
 
 impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
         let queues = Queues::new(start, &QueueName::ALL)?;
-        Ok(Parts { queues, fold_delay_s: start.environment.number("FOLD_DELAY_SECONDS")? })
+        let environment = &start.environment;
+        Ok(Parts {
+            queues,
+            fold_delay_s: environment.number("FOLD_DELAY_SECONDS")?,
+            // The template allows at most 1,000.
+            fold_one_of: u16::try_from(environment.number("FOLD_ONE_OF")?).unwrap_or(u16::MAX),
+        })
     }
 }
 
@@ -37,7 +47,8 @@ pub async fn handle(context: Arc<Context>, changes: Vec<StreamChange>) -> Result
         // The stream's event filter in the template can only test that the item has a counter `wake`, not that it
         // changed. So every change of an item with this counter arrives here. `brings_message` checks that the counter
         // has changed.
-        if change.brings_message() && found.insert(item.clone()) {
+        let awaited = change.brings_message() && !is_left_to_others(&context, change, item.kind);
+        if awaited && found.insert(item.clone()) {
             let delay_s = delay_s(&context, item.kind);
             messages.push((index, Outgoing { item, delay_s }));
         }
@@ -49,6 +60,12 @@ pub async fn handle(context: Arc<Context>, changes: Vec<StreamChange>) -> Result
         None => Ok(()),
         Some(failed) => Err(failed),
     }
+}
+
+/// Whether a change is a movement whose fold another movement brings. A fold takes all movements of its part, and readers
+/// add up the movements that no fold has taken yet. So a message for each movement would only cost more.
+fn is_left_to_others(context: &Context, change: &StreamChange, kind: WorkKind) -> bool {
+    kind == WorkKind::Balance && shard_of(&change.key.sk, context.fold_one_of) != 0
 }
 
 /// Seconds until a message of this kind can be received.

@@ -40,6 +40,11 @@ impl Options {
         self
     }
 
+    /// Folds each movement at once: it waits for no others.
+    pub fn fold_at_once(self) -> Options {
+        self.knob("FOLD_DELAY_SECONDS", 0).knob("FOLD_ONE_OF", 1)
+    }
+
     /// Puts a [`StoreProxy`](crate::store_proxy::StoreProxy) between the functions and the store.
     pub fn store_proxy(mut self) -> Options {
         self.store_proxy = true;

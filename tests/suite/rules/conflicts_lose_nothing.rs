@@ -18,7 +18,7 @@ const HOLD: Duration = Duration::from_millis(15);
 
 #[tokio::test]
 async fn clients_see_503_only_and_nothing_is_lost_or_doubled() {
-    let options = Options::new().knob("PROCESSOR_WAITS_SECONDS", 1).knob("FOLD_DELAY_SECONDS", 0).unkilled();
+    let options = Options::new().knob("PROCESSOR_WAITS_SECONDS", 1).fold_at_once().unkilled();
     let stack = Stack::start(options.store_proxy()).await;
     let deliveries = Arc::new(Deliveries::start(1).await.unwrap());
     let merchant = Arc::new(LoadMerchant::create(&stack, &deliveries, "Acme").await.unwrap());

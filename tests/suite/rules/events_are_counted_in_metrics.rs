@@ -56,9 +56,9 @@ async fn nothing_is_enqueued(stack: &Stack) {
 
 #[tokio::test]
 async fn payments_folds_and_webhooks_are_counted_once_each() {
-    let knobs = [("PROCESSOR_WAITS_SECONDS", "1"), ("WEBHOOK_WAITS_SECONDS", "1,1"), ("FOLD_DELAY_SECONDS", "0")];
+    let knobs = [("PROCESSOR_WAITS_SECONDS", "1"), ("WEBHOOK_WAITS_SECONDS", "1,1")];
     let options = knobs.into_iter().fold(Options::new(), |options, (name, value)| options.knob(name, value));
-    let stack = Stack::start(options.keep_lines().unkilled()).await;
+    let stack = Stack::start(options.fold_at_once().keep_lines().unkilled()).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::scripted([Reply::Status(500)]).await;
     merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;

@@ -43,7 +43,7 @@ fn names(subject: &Value, ids: &[&str]) -> bool {
 
 #[tokio::test]
 async fn each_concurrent_payment_is_found_by_each_of_its_ids() {
-    let stack = Stack::start(Options::new().keep_lines().unkilled().knob("FOLD_DELAY_SECONDS", 0)).await;
+    let stack = Stack::start(Options::new().keep_lines().unkilled().fold_at_once()).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
@@ -245,7 +245,7 @@ async fn a_creation_names_what_it_wrote_or_did_not_write() {
 
 #[tokio::test]
 async fn a_line_names_the_mode_of_its_items() {
-    let stack = Stack::start(Options::new().keep_lines().unkilled().knob("FOLD_DELAY_SECONDS", 0)).await;
+    let stack = Stack::start(Options::new().keep_lines().unkilled().fold_at_once()).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
     merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;

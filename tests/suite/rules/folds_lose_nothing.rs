@@ -46,7 +46,7 @@ async fn fold_until(stack: &Stack, merchant: &Merchant, done: &AtomicBool) {
 #[tokio::test]
 async fn concurrent_folds_of_2000_payments_are_exact() {
     const PAYMENTS: u64 = 2000;
-    let stack = Stack::start(Options::new().knob("FOLD_DELAY_SECONDS", 0)).await;
+    let stack = Stack::start(Options::new().fold_at_once()).await;
     let merchant = stack.new_merchant().await;
     let done = AtomicBool::new(false);
     let work = async {
@@ -77,7 +77,7 @@ async fn concurrent_folds_of_2000_payments_are_exact() {
 #[tokio::test]
 async fn a_balance_read_during_folds_counts_each_movement_once() {
     const PAYMENTS: u64 = 400;
-    let stack = Stack::start(Options::new().knob("FOLD_DELAY_SECONDS", 0)).await;
+    let stack = Stack::start(Options::new().fold_at_once()).await;
     let merchant = stack.new_merchant().await;
     let done = AtomicBool::new(false);
     let work = async {
@@ -162,7 +162,7 @@ async fn a_late_fold_changes_nothing() {
 #[tokio::test]
 async fn a_raise_of_shards_under_load_keeps_every_sum() {
     const PAYMENTS: u64 = 300;
-    let options = Options::new().knob("FOLD_DELAY_SECONDS", 0).knob("CACHE_SECONDS", 0).knob("SHARDS_AHEAD_SECONDS", 0);
+    let options = Options::new().fold_at_once().knob("CACHE_SECONDS", 0).knob("SHARDS_AHEAD_SECONDS", 0);
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
     let raises = async {

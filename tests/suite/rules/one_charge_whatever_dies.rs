@@ -213,7 +213,7 @@ async fn a_commit_with_a_lost_reply_posts_once() {
 
 #[tokio::test]
 async fn a_repeated_stream_batch_changes_nothing() {
-    let stack = Stack::start(Options::new().knob("FOLD_DELAY_SECONDS", 0)).await;
+    let stack = Stack::start(Options::new().fold_at_once()).await;
     let merchant = stack.new_merchant().await;
     let payment = merchant.client.paid(1250, "USD").await;
     let id = payment["id"].as_str().unwrap();

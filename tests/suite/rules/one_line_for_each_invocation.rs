@@ -53,7 +53,7 @@ fn assert_complete(name: &str, line: &Line) {
 
 #[tokio::test]
 async fn every_kind_of_invocation_writes_one_line() {
-    let stack = Stack::start(Options::new().keep_lines().knob("FOLD_DELAY_SECONDS", 0)).await;
+    let stack = Stack::start(Options::new().keep_lines().fold_at_once()).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
     merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;

@@ -44,13 +44,13 @@ async fn every_right_is_used_and_none_is_missing() {
     let seconds = [
         ("FIRST_DUE_SECONDS", 1),
         ("CLAIM_SECONDS", 1),
-        ("FOLD_DELAY_SECONDS", 0),
         ("REPEATABLE_FOR_SECONDS", 1),
         ("ABSENT_AGAIN_SECONDS", 1),
         ("LAST_LOOK_SECONDS", 1),
         ("STORE_DEADLINE_MS", 9000),
     ];
-    let options = waits.into_iter().fold(Options::new(), |options, (name, value)| options.knob(name, value));
+    let options =
+        waits.into_iter().fold(Options::new().fold_at_once(), |options, (name, value)| options.knob(name, value));
     let options = seconds.into_iter().fold(options, |options, (name, value)| options.knob(name, value));
     // A fold whose movements take so long to read has no time left to go on, and sends a message instead.
     let hurried = Template::read().with(&["Resources", "FoldBalance", "Properties", "Timeout"], "6");

@@ -19,7 +19,7 @@ async fn a_removed_route_and_trigger_are_gone() {
     let template = Template::without_events(&["GetBalance", "DeliverWebhook"]);
     // The path is removed with its route: alone it would answer 405.
     let template = template.without(&["Resources", "Api", "Properties", "DefinitionBody", "paths", "/v1/balance"]);
-    let stack = Stack::start(Options::new().template(template).knob("FOLD_DELAY_SECONDS", 0)).await;
+    let stack = Stack::start(Options::new().template(template).fold_at_once()).await;
     let merchant = stack.new_merchant().await;
     let client = &merchant.client;
     client.get("/balance").await.expect_problem(404, "not_found");

@@ -53,7 +53,7 @@ struct Paid {
 }
 
 async fn paid() -> Paid {
-    let options = Options::new().function_log().unkilled().knob("FOLD_DELAY_SECONDS", 0);
+    let options = Options::new().function_log().unkilled().fold_at_once();
     let stack = Stack::start(options).await;
     // The item's owner is found among several merchants.
     for _ in 0..3 {

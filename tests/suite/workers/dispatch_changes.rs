@@ -7,7 +7,8 @@ use spillway_tests::{Options, Stack, Template, event};
 
 #[tokio::test]
 async fn a_batch_is_forwarded_without_store_calls() {
-    let stack = Stack::start(Options::new().store_proxy().template(Template::without_triggers())).await;
+    let options = Options::new().store_proxy().knob("FOLD_ONE_OF", 1);
+    let stack = Stack::start(options.template(Template::without_triggers())).await;
     let merchant = stack.new_merchant().await;
     let id = merchant.client.pay(1250, "USD", "tok_visa").await;
     let tenant = merchant.tenant();
@@ -30,6 +31,25 @@ async fn a_batch_is_forwarded_without_store_calls() {
     assert_eq!(webhooks, [event::event_message(&merchant.id, "evt_00000000000000000000000000")]);
     // Two movements of one balance are one delayed message.
     assert_eq!(queues.depth(&queues.url("FoldsQueue").await).await, copies());
+}
+
+#[tokio::test]
+async fn one_of_eight_movements_brings_a_fold() {
+    let stack = Stack::start(Options::new().template(Template::without_triggers())).await;
+    let merchant = stack.new_merchant().await;
+    // Each in a part of its own: two movements of one part would be one message.
+    let movement = |part: usize| {
+        let shard = 4 * part;
+        let key = format!("move#USD#2026-02-02#txn_{part:026}");
+        (format!("{}#movements#{shard}", merchant.tenant()), key)
+    };
+    let inserted: Vec<_> = (0..256).map(movement).collect();
+    let answer = stack.invoke("dispatch-changes", &event::stream(&inserted)).await.unwrap();
+    assert_eq!(answer, json!({"batchItemFailures": []}));
+    let queues = stack.queues();
+    let folds = queues.depth(&queues.url("FoldsQueue").await).await / copies();
+    // The mean is 32, the standard deviation 5.
+    assert!((12..=52).contains(&folds), "{folds}");
 }
 
 #[tokio::test]

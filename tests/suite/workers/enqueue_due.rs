@@ -12,11 +12,7 @@ use spillway_tests::{Deadline, Options, Stack, Template, event, eventually};
 const ENDPOINT: &str = "we_00000000000000000000000000";
 
 fn eager(template: Template) -> Options {
-    Options::new()
-        .template(template)
-        .knob("FIRST_DUE_SECONDS", 1)
-        .knob("CLAIM_SECONDS", 1)
-        .knob("FOLD_DELAY_SECONDS", 0)
+    Options::new().template(template).knob("FIRST_DUE_SECONDS", 1).knob("CLAIM_SECONDS", 1).fold_at_once()
 }
 
 #[tokio::test]

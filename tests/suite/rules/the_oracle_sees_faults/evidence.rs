@@ -18,7 +18,7 @@ const PAYMENTS: usize = 40;
 
 /// Evidence of a correct run.
 async fn good_evidence() -> Evidence {
-    let knobs = Options::new().knob("FOLD_DELAY_SECONDS", 0).knob("PROCESSOR_WAITS_SECONDS", 1);
+    let knobs = Options::new().fold_at_once().knob("PROCESSOR_WAITS_SECONDS", 1);
     let stack = Stack::start(knobs).await;
     let deliveries = Arc::new(Deliveries::start(1).await.unwrap());
     let merchant = Arc::new(LoadMerchant::create(&stack, &deliveries, "Acme").await.unwrap());
