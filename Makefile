@@ -100,7 +100,7 @@ bench:
 # .local/capacity.json (CAPACITY_JSON=). PARTS=merchant,payments,folds,balance,sweep,patience,lists,cost  QUICK=1
 .PHONY: capacity
 capacity:
-	@cargo run --quiet --package spillway-capacity
+	@cargo run --release --package spillway-capacity
 
 # Writes the figures of the last run into docs/performance.md, and into the file that `make cost` reads.
 .PHONY: performance

@@ -9,6 +9,8 @@ pub struct Plan {
     pub one_merchant: &'static [u32],
     /// The number of shards of the raised merchant, and the rates that are tried for it.
     pub raised: (u16, &'static [u32]),
+    /// Seconds of requests for it.
+    pub raised_seconds: u32,
     /// Rates that are tried for many merchants on a new table.
     pub new_table: &'static [u32],
     /// Rates that are tried for many merchants on a warmed table.
@@ -29,10 +31,11 @@ impl Plan {
     /// The run of `make capacity`.
     pub const FULL: Plan = Plan {
         seconds: 4,
-        one_merchant: &[600, 1_200, 1_800, 2_400],
+        one_merchant: &[1_200, 1_800, 2_400],
         raised: (64, &[10_000]),
-        new_table: &[200, 300, 400],
-        warmed: &[2_000, 3_000],
+        raised_seconds: 2,
+        new_table: &[250, 400, 600],
+        warmed: &[2_000, 2_500, 3_000],
         movements: 10_000,
         unfolded: 100_000,
         overdue: 60_000,
@@ -45,6 +48,7 @@ impl Plan {
         seconds: 1,
         one_merchant: &[200, 2_000],
         raised: (16, &[500]),
+        raised_seconds: 1,
         new_table: &[100],
         warmed: &[300],
         movements: 2_000,
