@@ -1,4 +1,7 @@
-//! The gateway's authorizer. It finds the merchant of a request, the scopes of the API key, and the plan key.
+//! The gateway's authorizer. It finds the merchant of a request, the scopes of the API key, the plan key and the rate
+//! limits.
+
+mod limits;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,9 +10,23 @@ use serde::{Deserialize, Serialize};
 use spillway_domain::api_key::{ApiKey, ApiKeySecret};
 use spillway_domain::merchant::Merchant;
 use spillway_lambda::{Answered, Invocation, UNAUTHORIZED};
-use spillway_runtime::Context;
-use spillway_store::{StoreError, StoreOnly};
+use spillway_runtime::{Context, SettingError, Start};
+use spillway_store::{Store, StoreError};
 use spillway_work::Subject;
+
+use limits::{Limits, PlanLimits};
+
+/// The store, and the limits of the usage plans.
+pub struct Parts {
+    store: Store,
+    limits: Limits,
+}
+
+impl spillway_runtime::Parts for Parts {
+    fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
+        Ok(Parts { store: Store::new(start)?, limits: Limits::read(&start.environment)? })
+    }
+}
 
 /// The event of a REQUEST authorizer, with the fields that are used.
 #[derive(Debug, Deserialize)]
@@ -63,7 +80,7 @@ pub enum AuthenticateError {
 /// cached answer ends.
 /// Errors if the key is missing, unknown, expired or revoked.
 pub async fn handle(
-    context: Arc<Context<StoreOnly>>, _: Invocation, event: AuthorizerEvent,
+    context: Arc<Context<Parts>>, _: Invocation, event: AuthorizerEvent,
 ) -> Result<Answered<AuthorizerAnswer>, AuthenticateError> {
     let secret = bearer(&event).ok_or(AuthenticateError::Unauthorized)?;
     let key = context.store.api_key(&secret).await?.ok_or(AuthenticateError::Unauthorized)?;
@@ -73,7 +90,8 @@ pub async fn handle(
     }
     let merchant = context.store.merchant(&key.tenant.merchant).await?.ok_or(AuthenticateError::MerchantMissing)?;
     let about = Subject::new(&key.id).of(&key.tenant);
-    Ok(Answered::new(answer(&event.method_arn, &key, merchant), about))
+    let limits = context.limits.of(merchant.plan);
+    Ok(Answered::new(answer(&event.method_arn, &key, merchant, limits), about))
 }
 
 /// The secret in the `Authorization` header. None unless the request has exactly one such header, with the scheme
@@ -95,10 +113,20 @@ fn bearer(event: &AuthorizerEvent) -> Option<ApiKeySecret> {
 
 /// Returns a policy for the whole stage, so that the cached answer is right for every route. The endpoints themselves
 /// check the scopes.
-fn answer(method_arn: &str, key: &ApiKey, merchant: Merchant) -> AuthorizerAnswer {
+fn answer(method_arn: &str, key: &ApiKey, merchant: Merchant, limits: &PlanLimits) -> AuthorizerAnswer {
     let stage: Vec<&str> = method_arn.splitn(3, '/').take(2).collect();
     let scopes: Vec<&str> = key.scopes.iter().map(|scope| scope.as_str()).collect();
     let currencies: Vec<&str> = merchant.currencies.keys().map(|currency| currency.code()).collect();
+    let mut context = HashMap::from([
+        ("merchant", merchant.id.to_string()),
+        ("mode", key.tenant.mode.as_str().to_owned()),
+        ("scopes", scopes.join(" ")),
+        ("expires_at", key.ends_at().map(|end| end.to_string()).unwrap_or_default()),
+        ("currencies", currencies.join(",")),
+        ("suspended", merchant.suspended.to_string()),
+        ("shards", serde_json::to_string(&merchant.shards).unwrap_or_default()),
+    ]);
+    context.extend(limits.iter().cloned());
     AuthorizerAnswer {
         principal_id: merchant.id.to_string(),
         policy_document: PolicyDocument {
@@ -109,15 +137,7 @@ fn answer(method_arn: &str, key: &ApiKey, merchant: Merchant) -> AuthorizerAnswe
                 resource: format!("{}/*", stage.join("/")),
             }],
         },
-        context: HashMap::from([
-            ("merchant", merchant.id.to_string()),
-            ("mode", key.tenant.mode.as_str().to_owned()),
-            ("scopes", scopes.join(" ")),
-            ("expires_at", key.ends_at().map(|end| end.to_string()).unwrap_or_default()),
-            ("currencies", currencies.join(",")),
-            ("suspended", merchant.suspended.to_string()),
-            ("shards", serde_json::to_string(&merchant.shards).unwrap_or_default()),
-        ]),
+        context,
         usage_identifier_key: merchant.plan_key,
     }
 }

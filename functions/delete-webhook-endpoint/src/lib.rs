@@ -7,8 +7,8 @@ use spillway_domain::api_key::Scope;
 use spillway_domain::id::EndpointKind;
 use spillway_runtime::Context;
 use spillway_store::{Committed, StoreOnly};
-use spillway_wire::contract::{Access, Endpoint, PathId, Success, problem_types};
-use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
+use spillway_wire::contract::{Access, Endpoint, PathId, Success};
+use spillway_wire::{ApiResponseExt as _, Caller, Problem, Response};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
 /// Tries when concurrent requests change the endpoint.
@@ -18,10 +18,9 @@ const TRIES_MAX: u32 = 5;
 pub const ENDPOINT: Endpoint<()> = Endpoint {
     summary: "Delete a webhook endpoint",
     description: "Deletes the endpoint. No more events are delivered to it, but an attempt that is under way may still \
-                  arrive. With `If-Match`, the endpoint is deleted only if it has this version. If you send the \
-                  request again within 30 days, you get the same answer.",
+                  arrive. With `If-Match`, which versions from 2026-12-01 on require, the endpoint is deleted only if \
+                  it has this version. If you send the request again within 30 days, you get the same answer.",
     path_ids: &[WEBHOOK_ENDPOINT.spec()],
-    problems: &[problem_types::PRECONDITION_FAILED],
     ..Endpoint::delete(
         "/v1/webhook-endpoints/{endpoint_id}",
         Access::Starts(Scope::WebhooksWrite),
@@ -31,7 +30,7 @@ pub const ENDPOINT: Endpoint<()> = Endpoint {
 
 /// Deletes the endpoint and answers 204. The answer is the same if the endpoint was deleted in the last 30 days.
 pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
-    let if_match = if request.headers().contains_key("if-match") { Some(request.if_match()?) } else { None };
+    let if_match = ENDPOINT.if_match(&request)?;
     let id = WEBHOOK_ENDPOINT.read(&request)?;
     for _ in 0..TRIES_MAX {
         let Some(endpoint) = context.store.deletable_webhook_endpoint(&caller.tenant, &id).await? else {
@@ -41,9 +40,7 @@ pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: R
                 Err(WEBHOOK_ENDPOINT.not_found())
             };
         };
-        if let Some(if_match) = &if_match {
-            if_match.check(endpoint.version().unwrap_or_default())?;
-        }
+        if_match.check(endpoint.version().unwrap_or_default())?;
         let deleted = context.store.delete_webhook_endpoint(&caller.tenant, &id, endpoint, context.now()).await?;
         if deleted == Committed::Done {
             return Ok(Response::no_content());

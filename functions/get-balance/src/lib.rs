@@ -13,7 +13,7 @@ use spillway_domain::currency::Currency;
 use spillway_domain::time::Day;
 use spillway_runtime::{Context, Metric, SettingError, Start};
 use spillway_store::Store;
-use spillway_wire::contract::{Access, Endpoint, Success};
+use spillway_wire::contract::{Access, Endpoint, Limit, Success};
 use spillway_wire::view::{self, BalanceView};
 use spillway_wire::{ApiResponseExt as _, Caller, Problem, Response};
 
@@ -26,7 +26,9 @@ pub const ENDPOINT: Endpoint<BalanceView> = Endpoint {
                   before the request began. An amount is `pending` until its value date, and `available` from then \
                   on.\n\nIf stored data of a balance can't be read, its `available` and `pending` are `null`, and it \
                   has an `error`; the other currencies are exact. If a balance changes during every try to read it, \
-                  or if very many payments are not added to it yet, the answer is 503.",
+                  or if very many payments are not added to it yet, the answer is 503.\n\nThe `ETag` stays the same \
+                  while `balances` does. With `If-None-Match`, a 304 says that you have the exact balance already.",
+    limit: Limit::Balance,
     ..Endpoint::get("/v1/balance", Access::Reads(Scope::BalanceRead), Success::ok("The balance in every currency."))
 };
 
@@ -73,7 +75,8 @@ pub async fn handle(context: Arc<Context<Parts>>, caller: Caller, _: Request) ->
     for (currency, why) in readings.iter().filter_map(|(currency, reading)| Some((currency, reading.err()?))) {
         tracing::error!(target: "spillway", currency, %why, "a balance is not exact");
     }
-    Ok(Response::ok(&view::balance(tenant.mode, now, readings)).never_cached())
+    let view = view::balance(tenant.mode, now, readings);
+    Ok(Response::ok(&view).with_tag_of(&view.balances).never_cached())
 }
 
 /// The readings of all currencies that are enabled, or that have a stored balance or movement. `first` is the first part

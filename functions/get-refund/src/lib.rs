@@ -19,20 +19,15 @@ pub const ENDPOINT: Endpoint<RefundView<'static>> = Endpoint {
     summary: "Get a refund",
     description: "A refund as it is now. The status `pending` becomes `succeeded` or `failed`, usually within seconds.",
     path_ids: &[REFUND.spec()],
-    ..Endpoint::get(
-        "/v1/refunds/{refund_id}",
-        Access::Reads(Scope::PaymentsRead),
-        Success::ok("The refund.").with_etag(),
-    )
+    ..Endpoint::get("/v1/refunds/{refund_id}", Access::Reads(Scope::PaymentsRead), Success::ok("The refund."))
 };
 
-/// Answers with the refund, or 304 if the client has this version. A malformed id, a missing refund and another
-/// tenant's refund get the same 404.
+/// Answers with the refund. A malformed id, a missing refund and another tenant's refund get the same 404.
 pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let id = REFUND.read(&request)?;
 
     let refund: Option<Refund> = context.store.resource(&caller.tenant, &id).await?;
     let refund = refund.ok_or_else(|| REFUND.not_found())?;
 
-    Ok(spillway_wire::resource(&refund, &request))
+    Ok(spillway_wire::resource(&refund))
 }

@@ -21,18 +21,18 @@ pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
     ..Endpoint::get(
         "/v1/webhook-endpoints/{endpoint_id}",
         Access::Reads(Scope::WebhooksWrite),
-        Success::ok("The webhook endpoint.").with_etag(),
+        Success::ok("The webhook endpoint."),
     )
 };
 
-/// Answers with the endpoint, without its secret, or 304 if the client has this version. A malformed id, a missing
-/// endpoint and another tenant's endpoint get the same 404.
+/// Answers with the endpoint, without its secret. A malformed id, a missing endpoint and another tenant's endpoint get
+/// the same 404.
 pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let id = WEBHOOK_ENDPOINT.read(&request)?;
 
     let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
     let endpoint = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
 
-    let response = Response::ok(&view::webhook_endpoint(&endpoint)).about(id.as_str());
-    Ok(response.at_version(endpoint.meta.version, &request))
+    let response = Response::ok(&view::webhook_endpoint(&endpoint)).with_version(view::etag(endpoint.meta.version));
+    Ok(response.about(id.as_str()))
 }

@@ -16,7 +16,7 @@ pub const ENDPOINT: Endpoint<ListView<BalanceTransactionView<'static>>> = Endpoi
     summary: "List balance transactions",
     description: "The changes of the balance, newest first, each with amount, fee, net and value date.",
     query: Some(&[LIMIT, CURSOR, CURRENCY, CREATED_FROM, CREATED_BEFORE]),
-    ..Endpoint::get(
+    ..Endpoint::list(
         "/v1/balance/transactions",
         Access::Reads(Scope::BalanceRead),
         Success::ok("A page of balance transactions."),

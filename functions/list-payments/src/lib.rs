@@ -34,7 +34,7 @@ pub const ENDPOINT: Endpoint<ListView<PaymentView<'static>>> = Endpoint {
         CREATED_FROM,
         CREATED_BEFORE,
     ]),
-    ..Endpoint::get("/v1/payments", Access::Reads(Scope::PaymentsRead), Success::ok("A page of payments."))
+    ..Endpoint::list("/v1/payments", Access::Reads(Scope::PaymentsRead), Success::ok("A page of payments."))
 };
 
 /// Answers with a page of payments, and the cursor of the next page, if any.

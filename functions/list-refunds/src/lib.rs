@@ -22,7 +22,7 @@ pub const ENDPOINT: Endpoint<ListView<RefundView<'static>>> = Endpoint {
     description: "The refunds of one payment, newest first.",
     path_ids: &[PAYMENT.spec()],
     query: Some(&[LIMIT, CURSOR, STATUS.spec(), CREATED_FROM, CREATED_BEFORE]),
-    ..Endpoint::get(
+    ..Endpoint::list(
         "/v1/payments/{payment_id}/refunds",
         Access::Reads(Scope::PaymentsRead),
         Success::ok("A page of refunds."),

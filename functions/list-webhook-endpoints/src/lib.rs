@@ -19,7 +19,7 @@ pub const ENDPOINT: Endpoint<ListView<WebhookEndpointView<'static>>> = Endpoint 
     summary: "List webhook endpoints",
     description: "The merchant's webhook endpoints, newest first, without their secrets.",
     query: Some(&[LIMIT, CURSOR, STATUS.spec(), CREATED_FROM, CREATED_BEFORE]),
-    ..Endpoint::get(
+    ..Endpoint::list(
         "/v1/webhook-endpoints",
         Access::Reads(Scope::WebhooksWrite),
         Success::ok("A page of webhook endpoints."),

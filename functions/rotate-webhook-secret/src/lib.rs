@@ -10,7 +10,7 @@ use spillway_domain::webhook::WebhookEndpoint;
 use spillway_runtime::{SettingError, Start};
 use spillway_store::{Committed, Store};
 use spillway_webhooks::SigningKeys;
-use spillway_wire::contract::{Access, Endpoint, PathId, Success, problem_types};
+use spillway_wire::contract::{Access, Endpoint, IfMatchRule, PathId, Success, problem_types};
 use spillway_wire::view::{self, WebhookEndpointView};
 use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Problem, Response};
 
@@ -28,7 +28,10 @@ pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
                   one of them. At most three secrets sign at the same time. One more rotation ends the oldest \
                   secret.\n\nIf you send the request again with the same `Idempotency-Key`, the answer shows the \
                   secret that the first request created, as long as that secret signs. Do not use a key again later, \
-                  because keys are forgotten some time after their secrets have ended.",
+                  because keys are forgotten some time after their secrets have ended.\n\nWith `If-Match`, the secret is \
+                  created only if the endpoint has this version. So of two people who rotate at once, the second one \
+                  learns of the first.",
+    if_match: IfMatchRule::Optional,
     path_ids: &[WEBHOOK_ENDPOINT.spec()],
     problems: &[problem_types::IDEMPOTENCY_KEY_REUSED],
     ..Endpoint::post(
@@ -52,9 +55,10 @@ impl spillway_runtime::Parts for Parts {
 
 type Context = spillway_runtime::Context<Parts>;
 
-/// Stores a new secret and answers with it. A repeated request with the same idempotency key gets the same secret.
+/// Stores a new secret and answers with it, if the endpoint has a version in `If-Match`. A repeated request with the same idempotency key gets the same secret.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let key = request.idempotency_key()?.hash();
+    let if_match = ENDPOINT.if_match(&request)?;
     ENDPOINT.takes_nothing(&request)?;
     let id = WEBHOOK_ENDPOINT.read(&request)?;
     for _ in 0..TRIES_MAX {
@@ -68,7 +72,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
             }
             // A secret that has ended must not be returned, because no event is signed by it.
             Some(_) => return Err(Problem::new(&problem_types::IDEMPOTENCY_KEY_REUSED, ENDED)),
-            None => {}
+            None => if_match.check(before.meta.version)?,
         }
         let after = before.rotated(context.keys.current(now).await?, key.clone(), now);
         let text = context.keys.newest(&after, now).await?;

@@ -13,6 +13,8 @@ use spillway_wire::view::{self, WebhookEndpointView};
 use spillway_wire::{ApiRequestExt as _, ApiResponseExt as _, Caller, Fields, Problem, Response};
 
 const WEBHOOK_ENDPOINT: PathId<EndpointKind> = PathId::new("endpoint_id", "webhook endpoint");
+/// Tries when concurrent requests change the endpoint.
+const TRIES_MAX: u32 = 5;
 const URL: Field<Text> = spillway_webhooks::URL.optional();
 const EVENT_TYPES: Field<List> = spillway_webhooks::EVENT_TYPES.optional();
 const STATUS: Field<OneOf<EndpointStatus>> = Field::one_of(
@@ -41,30 +43,28 @@ pub const ENDPOINT: Endpoint<WebhookEndpointView<'static>> = Endpoint {
 
 type Context = spillway_runtime::Context<EndpointParts>;
 
-/// Changes the endpoint if it has the version in `If-Match`, and answers with the changed endpoint.
+/// Changes the endpoint if it has a version in `If-Match`, and answers with the changed endpoint. The write requires the
+/// version that was compared, so no other change is overwritten.
 pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> Result<Response, Problem> {
-    let if_match = request.if_match()?;
+    let if_match = ENDPOINT.if_match(&request)?;
     let edit = parse(ENDPOINT.fields(request.json()?), context.addresses, &caller)?;
     let id = WEBHOOK_ENDPOINT.read(&request)?;
-    let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
-    let before = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
+    for _ in 0..TRIES_MAX {
+        let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
+        let before = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
+        // The same request may have made this change before, and its answer was lost.
+        let Some(after) = before.edited(edit.clone(), context.now()) else { return Ok(shown(&before)) };
+        if_match.check(before.meta.version)?;
 
-    let Some(after) = before.edited(edit.clone(), context.now()) else { return Ok(shown(&before)) };
-    if_match.check(before.meta.version)?;
-
-    match context.store.update_webhook_endpoint(&before, &after).await? {
-        Committed::Done => Ok(shown(&after)),
-        // Another request changed the endpoint, or the same request did and its answer was lost.
-        Committed::Refused(NotUpdated::Stale) => {
-            let found = context.store.webhook_endpoint(&caller.tenant, &id).await?;
-            let as_it_is = found.ok_or_else(|| WEBHOOK_ENDPOINT.not_found())?;
-            match as_it_is.edited(edit, context.now()) {
-                None => Ok(shown(&as_it_is)),
-                Some(_) => Err(Problem::precondition_failed()),
+        match context.store.update_webhook_endpoint(&before, &after).await? {
+            Committed::Done => return Ok(shown(&after)),
+            Committed::Refused(NotUpdated::Stale) => {}
+            Committed::Refused(NotUpdated::TooManyEnabled) => {
+                return Err(Problem::too_many_enabled_webhook_endpoints());
             }
         }
-        Committed::Refused(NotUpdated::TooManyEnabled) => Err(Problem::too_many_enabled_webhook_endpoints()),
     }
+    Err(Problem::unavailable("the endpoint changed during every try"))
 }
 
 fn shown(endpoint: &WebhookEndpoint) -> Response {

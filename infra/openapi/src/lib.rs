@@ -74,6 +74,7 @@ pub fn document() -> Value {
                 "description": "An API key, `sk_test_…` or `sk_live_…`, as `Authorization: Bearer sk_…`. Test and live \
                                 data never mix.",
             }},
+            "parameters": operation::shared_parameters(),
             "headers": operation::headers(),
             "responses": problems::shared(&described),
             "schemas": schemas,

@@ -9,7 +9,8 @@ use spillway_domain::api_key::Scope;
 use spillway_domain::event::EventType;
 use spillway_tests::Template;
 use spillway_tests::template::Route;
-use spillway_wire::contract::Access;
+use spillway_wire::Deprecation;
+use spillway_wire::contract::{Access, Limit};
 
 use super::*;
 
@@ -128,6 +129,50 @@ fn every_scope_is_in_the_samples_of_issue_api_key() {
     let command = template.get(&["Outputs", "IssueApiKeyCommand", "Value", "Fn::Sub"]).and_then(Value::as_str).unwrap();
     let event: Value = serde_json::from_str(command.split('\'').nth(1).unwrap()).unwrap();
     assert_eq!(event["scopes"], all, "{command}");
+}
+
+#[test]
+fn a_deprecated_operation_or_field_is_marked() {
+    let endpoints = all();
+    let contract = &endpoints.iter().find(|endpoint| endpoint.function == "get-payment").unwrap().contract;
+    let deprecated = |field| {
+        let entry = Deprecation {
+            method: contract.method,
+            path: contract.path,
+            field,
+            instead: "Use `GET /v1/charges`.",
+            since: "@1798761600",
+            sunset: "Fri, 31 Dec 2027 00:00:00 GMT",
+        };
+        let mut operation = json!({"description": "A payment."});
+        operation::deprecate(&mut operation, contract, &[entry]);
+        operation
+    };
+    let until = "is deprecated, and may be gone from Fri, 31 Dec 2027 00:00:00 GMT on. Use `GET /v1/charges`.";
+    let whole = json!({"description": format!("A payment.\n\nThis operation {until}"), "deprecated": true});
+    assert_eq!(deprecated(None), whole);
+    assert_eq!(deprecated(Some("fee")), json!({"description": format!("A payment.\n\nThe field `fee` {until}")}));
+}
+
+#[test]
+fn the_usage_plans_have_the_limits_of_the_endpoints() {
+    let template = Template::read();
+    let routes = |plan: &str| {
+        let throttle = &template.get(&["Resources", plan, "Properties", "ApiStages"]).unwrap()[0]["Throttle"];
+        let rate = |(route, limits): (&String, &Value)| (route.clone(), limits["RateLimit"]["Ref"].clone());
+        throttle.as_object().unwrap().iter().map(rate).collect::<BTreeMap<_, _>>()
+    };
+    for (plan, list_rate) in [("StandardPlan", "StandardPlanListRate"), ("HighPlan", "HighPlanListRate")] {
+        let limited = all().into_iter().filter_map(|Described { contract, .. }| {
+            let rate = match contract.limit {
+                Limit::Plan => return None,
+                Limit::List => list_rate,
+                Limit::Balance => "BalanceRate",
+            };
+            Some((format!("{}/{}", contract.path, contract.method.as_str()), json!(rate)))
+        });
+        assert_eq!(routes(plan), limited.collect::<BTreeMap<_, _>>(), "{plan}");
+    }
 }
 
 #[test]

@@ -15,17 +15,28 @@ use tracing::Instrument as _;
 use super::line::InvocationSummary;
 use super::serve::{UNREADABLE, caught, during, refused, run};
 use spillway_runtime::{Context, Parts};
-use spillway_wire::{ApiRequestExt as _, Parameters, Problem, Response, Unreadable};
+use spillway_wire::contract::Limit;
+use spillway_wire::{AnswerForm, ApiRequestExt as _, ApiVersion, Parameters, Problem, Response, Unreadable};
 use spillway_work::{Outcome, Owner, Subject};
 
 /// Milliseconds of an invocation that are reserved for sending the answer.
 const ANSWER_MS: i64 = 500;
 
-/// Serves requests of API Gateway, each with its query parameters.
+/// Serves requests of API Gateway without an API key, each with its query parameters.
+pub async fn serve_http<P, F, Fut>(handle: F) -> Result<(), Error>
+where
+    P: Parts,
+    F: Fn(Arc<Context<P>>, Request, Parameters) -> Fut,
+    Fut: Future<Output = Result<Response, Problem>>,
+{
+    serve_requests(Limit::Plan, handle).await
+}
+
+/// Serves requests of API Gateway, each with its query parameters. Their rate has this limit.
 ///
 /// Refusals and panics become answers, because the gateway would answer 502 to an error. A handler that takes too long
 /// is answered with 503 before Lambda ends the invocation. Only an event that is not from API Gateway is an error.
-pub async fn serve_http<P, F, Fut>(handle: F) -> Result<(), Error>
+pub(super) async fn serve_requests<P, F, Fut>(limit: Limit, handle: F) -> Result<(), Error>
 where
     P: Parts,
     F: Fn(Arc<Context<P>>, Request, Parameters) -> Fut,
@@ -33,12 +44,19 @@ where
 {
     run(|context: Arc<Context<P>>, invocation, payload: Box<RawValue>| {
         let mut summary = InvocationSummary::new(&invocation.request_id, "http");
+        let mut form = None;
         let answer = match spillway_wire::read_request(payload.get()) {
             Ok(request) => {
                 summary = summary_of(&request);
-                let query = Parameters::of(&request);
-                let answer = handle(context.clone(), request, query);
-                Some(Either::Left(caught(in_time(context, invocation.deadline, answer))))
+                form = Some(AnswerForm::of(&request, limit));
+                match ApiVersion::of(&request) {
+                    Ok(_) => {
+                        let query = Parameters::of(&request);
+                        let answer = handle(context.clone(), request, query);
+                        Some(Either::Left(caught(in_time(context, invocation.deadline, answer))))
+                    }
+                    Err(problem) => Some(Either::Right(ready(Ok(Err(problem))))),
+                }
             }
             Err(Unreadable::Request { request_id, why }) => {
                 summary.request_id = request_id;
@@ -54,7 +72,7 @@ where
                 return (Err(refused(format!("{UNREADABLE}: it is not an event of API Gateway's REST API."))), summary);
             };
             let result = answer.await.unwrap_or_else(|_| Err(Problem::internal_error("panic")));
-            (Ok(rendered(result, &mut summary)), summary)
+            (Ok(rendered(result, form.as_ref(), &mut summary)), summary)
         };
         handled.instrument(during)
     })
@@ -86,13 +104,19 @@ fn summary_of(request: &Request) -> InvocationSummary {
     }
 }
 
-/// Renders the answer for the gateway, and adds the outcome to the summary.
-fn rendered(result: Result<Response, Problem>, summary: &mut InvocationSummary) -> ApiGatewayProxyResponse {
+/// Renders the answer for the gateway, and adds the outcome to the summary. `form` is None if the request can't be read.
+fn rendered(
+    result: Result<Response, Problem>, form: Option<&AnswerForm>, summary: &mut InvocationSummary,
+) -> ApiGatewayProxyResponse {
     if let Err(problem) = &result {
         summary.failed = problem.is_ours();
         summary.outcome = problem.for_log();
     }
     let response = result.unwrap_or_else(|problem| problem.into_response(&summary.request_id));
+    let response = match form {
+        Some(form) => form.apply(response),
+        None => response,
+    };
     if let Some(about) = spillway_wire::about(&response) {
         let with = about.with.iter().fold(Outcome::default(), Outcome::with);
         let subject = Subject::new(&about.id).outcome(with);

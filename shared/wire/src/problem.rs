@@ -14,6 +14,7 @@ use spillway_domain::webhook::ENABLED_MAX;
 use super::contract::{ProblemType, problem_types as types};
 use super::faults::Invalid;
 use super::response::{ApiResponseExt as _, Response, problem};
+use super::versions::ApiVersion;
 
 /// Seconds until the next try, in the header `Retry-After` of a 503.
 const RETRY_AFTER_S: u32 = 1;
@@ -117,6 +118,12 @@ impl Problem {
     pub fn idempotency_key_invalid() -> Problem {
         let detail = "Send the header Idempotency-Key once, with 1 to 255 visible ASCII characters.";
         Problem::new(&types::IDEMPOTENCY_KEY_INVALID, detail)
+    }
+
+    /// 400: the header `Spillway-Version` is repeated or contains no version.
+    pub fn unknown_version() -> Problem {
+        let dates = ApiVersion::ALL.map(ApiVersion::as_str).join(", ");
+        Problem::new(&types::UNKNOWN_VERSION, &format!("The header Spillway-Version must be one of: {dates}."))
     }
 
     /// 401: the request has no valid API key. The answer does not say what is wrong with the key.

@@ -16,7 +16,6 @@ use spillway_domain::tenant::Mode;
 
 use super::json::Json;
 use super::problem::Problem;
-use super::view;
 
 /// The largest body, in bytes.
 pub(super) const BODY_MAX: usize = 64 * 1024;
@@ -134,9 +133,6 @@ pub trait ApiRequestExt {
     /// The idempotency key. Errors with 400 if it is missing, repeated or malformed.
     fn idempotency_key(&self) -> Result<IdempotencyKey, Problem>;
 
-    /// The versions in the header `If-Match`. Errors with 428 if it is missing or not a list of entity tags.
-    fn if_match(&self) -> Result<IfMatch, Problem>;
-
     /// The body: a JSON object without repeated keys. Errors with 415 for another media type, 413 for a large body, and
     /// 400 for other faults, checked in this order.
     fn json(&self) -> Result<Json, Problem>;
@@ -144,20 +140,6 @@ pub trait ApiRequestExt {
     /// The body of a request that needs no body: an empty object if it is missing, else the same as
     /// [`ApiRequestExt::json`].
     fn no_json(&self) -> Result<Json, Problem>;
-}
-
-/// The header `If-Match`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IfMatch(Vec<String>);
-
-impl IfMatch {
-    /// Errors with 412 unless the header contains this version or `*`. A weak tag never matches (RFC 9110, section
-    /// 13.1.1).
-    pub fn check(&self, version: u64) -> Result<(), Problem> {
-        let etag = view::etag(version);
-        let is_named = self.0.iter().any(|tag| *tag == etag || tag == "*");
-        if is_named { Ok(()) } else { Err(Problem::precondition_failed()) }
-    }
 }
 
 impl ApiRequestExt for Request {
@@ -189,14 +171,6 @@ impl ApiRequestExt for Request {
         let header = single_header(self, "idempotency-key", Problem::idempotency_key_invalid())?;
         let header = header.ok_or_else(Problem::idempotency_key_missing)?;
         IdempotencyKey::parse(header).ok_or_else(Problem::idempotency_key_invalid)
-    }
-
-    fn if_match(&self) -> Result<IfMatch, Problem> {
-        let sent: Vec<String> = tags(self, "if-match").map(str::to_owned).collect();
-        let quoted = |tag: &str| tag.strip_prefix('"')?.strip_suffix('"').map(|inside| !inside.contains('"'));
-        let is_tag = |tag: &String| tag == "*" || quoted(tag.strip_prefix("W/").unwrap_or(tag)) == Some(true);
-        let all = !sent.is_empty() && sent.iter().all(is_tag);
-        if all { Ok(IfMatch(sent)) } else { Err(Problem::precondition_required()) }
     }
 
     fn no_json(&self) -> Result<Json, Problem> {
@@ -254,16 +228,6 @@ pub(super) fn authorizer_value<'a>(request: &'a Request, name: &str) -> &'a str 
     authorizer.and_then(|authorizer| authorizer.fields.get(name)).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// Whether `If-None-Match` contains this version, so the client has it already.
-pub(super) fn has_version(request: &Request, etag: &str) -> bool {
-    tags(request, "if-none-match").any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
-}
-
-/// The entity tags in a header.
-fn tags<'a>(request: &'a Request, name: &str) -> impl Iterator<Item = &'a str> {
-    request.headers().get_all(name).iter().map(text).flat_map(|value| value.split(',')).map(str::trim)
-}
-
 /// The merchant in the authorizer's context, for the log. "" if it is missing.
 pub fn caller_merchant(request: &Request) -> &str {
     authorizer_value(request, "merchant")
@@ -281,7 +245,7 @@ pub fn ids_in_path(request: &Request) -> impl Iterator<Item = &str> {
 }
 
 /// The value of a header. It is valid UTF-8, because the event is JSON, but it may contain other characters than ASCII.
-fn text(value: &HeaderValue) -> &str {
+pub(super) fn text(value: &HeaderValue) -> &str {
     std::str::from_utf8(value.as_bytes()).unwrap_or_default()
 }
 

@@ -9,10 +9,10 @@ use super::request::ApiRequestExt as _;
 use super::response::{ApiResponseExt as _, Response};
 use super::view::{self, Shown};
 
-/// 200 with a resource, or 304 if the client has this version already.
-pub fn resource<T: Resource + Shown>(resource: &T, request: &Request) -> Response {
+/// 200 with a resource.
+pub fn resource<T: Resource + Shown>(resource: &T) -> Response {
     let meta = resource.meta();
-    Response::ok(&resource.shown()).about(meta.id.as_str()).at_version(meta.version, request)
+    Response::ok(&resource.shown()).with_version(view::etag(meta.version)).about(meta.id.as_str())
 }
 
 /// The answer to a request that creates a resource: 202 with the resource as it was accepted, now or by an earlier

@@ -1,13 +1,12 @@
 //! Answers, and their form for API Gateway.
 
+use lambda_http::Body;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayProxyResponse;
 use lambda_http::http::header::CONTENT_TYPE;
 use lambda_http::http::{HeaderValue, StatusCode};
-use lambda_http::{Body, Request};
 use serde::Serialize;
 
-use super::request::has_version;
-use super::view;
+use super::answer_form::entity_tag;
 
 /// An answer to a request.
 pub type Response = lambda_http::Response<Body>;
@@ -23,7 +22,7 @@ pub struct About {
 
 /// Constructors of answers.
 pub trait ApiResponseExt: Sized {
-    /// 200. A cache may store it, but must revalidate it.
+    /// 200. Only the client's own cache may store it, and must revalidate it.
     fn ok(body: &impl Serialize) -> Self;
 
     /// 201: the object is stored, and no work is left.
@@ -50,17 +49,13 @@ pub trait ApiResponseExt: Sized {
     #[must_use]
     fn with_version(self, etag: impl AsRef<str>) -> Self;
 
-    /// Sets the `ETag` of this version, or returns 304 if the client has the version already.
+    /// Sets a weak `ETag` of this part of the body, for a body whose other parts differ in each answer.
     #[must_use]
-    fn at_version(self, version: u64, request: &Request) -> Self;
+    fn with_tag_of(self, part: &impl Serialize) -> Self;
 
     /// Forbids caching, for example of a balance.
     #[must_use]
     fn never_cached(self) -> Self;
-
-    /// Allows the client to cache the answer for a day, because the object never changes again.
-    #[must_use]
-    fn final_for_this_client(self) -> Self;
 
     /// Sets `Idempotent-Replayed` if this answers a repeated request.
     #[must_use]
@@ -77,7 +72,7 @@ pub trait ApiResponseExt: Sized {
 
 impl ApiResponseExt for Response {
     fn ok(body: &impl Serialize) -> Response {
-        json(StatusCode::OK, "application/json", body).with_header("cache-control", "no-cache")
+        json(StatusCode::OK, "application/json", body).with_header("cache-control", "private, no-cache")
     }
 
     fn created(body: &impl Serialize, location: String) -> Response {
@@ -109,19 +104,12 @@ impl ApiResponseExt for Response {
         self.with_header("etag", etag)
     }
 
-    fn at_version(self, version: u64, request: &Request) -> Response {
-        let etag = view::etag(version);
-        let is_known = has_version(request, &etag);
-        let response = self.with_version(etag);
-        if is_known { not_modified(response) } else { response }
+    fn with_tag_of(self, part: &impl Serialize) -> Response {
+        self.with_version(format!("W/{}", entity_tag(&text(part))))
     }
 
     fn never_cached(self) -> Response {
         self.with_header("cache-control", "no-store")
-    }
-
-    fn final_for_this_client(self) -> Response {
-        self.with_header("cache-control", "private, max-age=86400, immutable")
     }
 
     fn replayed(self, replayed: bool) -> Response {
@@ -138,27 +126,21 @@ impl ApiResponseExt for Response {
     }
 }
 
-/// 304 with the headers of this answer, so that caches apply the same rules (RFC 9110, section 15.4.5), but without
-/// body and `Content-Type`.
-fn not_modified(mut response: Response) -> Response {
-    *response.status_mut() = StatusCode::NOT_MODIFIED;
-    *response.body_mut() = Body::Empty;
-    response.headers_mut().remove(CONTENT_TYPE);
-    response
-}
-
 /// An error answer. It must not be cached.
 pub(super) fn problem(status: StatusCode, body: &impl Serialize) -> Response {
     json(status, "application/problem+json", body).never_cached()
 }
 
 fn json(status: StatusCode, content_type: &'static str, body: &impl Serialize) -> Response {
-    // Views consist of texts and numbers, so serialization to memory can't fail.
-    let body = serde_json::to_string(body).unwrap_or_default();
-    let mut response = Response::new(Body::Text(body));
+    let mut response = Response::new(Body::Text(text(body)));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
+}
+
+/// The JSON of a view. Views consist of texts and numbers, so serialization to memory can't fail.
+fn text(view: &impl Serialize) -> String {
+    serde_json::to_string(view).unwrap_or_default()
 }
 
 /// The ids of the answer, set by [`ApiResponseExt::about`]. None if they were not set.
@@ -180,18 +162,6 @@ pub fn render(response: Response, request_id: &str) -> ApiGatewayProxyResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn not_modified_keeps_all_headers_but_content_type() {
-        let shown = Response::ok(&"x").final_for_this_client().with_version("\"2\"").about("pay_1");
-        let answer = not_modified(shown);
-        assert_eq!(about(&answer).map(|about| about.id.as_str()), Some("pay_1"));
-        let headers = serde_json::json!({"cache-control": ["private, max-age=86400, immutable"], "etag": ["\"2\""],
-            "request-id": ["r"]});
-        let expected = serde_json::json!({"statusCode": 304, "headers": {}, "multiValueHeaders": headers,
-            "isBase64Encoded": false});
-        assert_eq!(serde_json::to_value(render(answer, "r")).unwrap(), expected);
-    }
 
     #[test]
     fn render_writes_the_body_as_text_and_each_header_once() {

@@ -25,7 +25,10 @@ async fn payments_are_listed_newest_first_as_get_shows_them() {
 
     let answer = listed(&client, "/payments", 3).await;
     assert_eq!(answer.body, json!({"data": payments, "has_more": false, "next_cursor": null}));
-    assert_eq!((answer.header("cache-control"), answer.header("content-type")), ("no-cache", "application/json"));
+    assert_eq!(
+        (answer.header("cache-control"), answer.header("content-type")),
+        ("private, no-cache", "application/json")
+    );
     assert!(!answer.header("request-id").is_empty());
 
     for (filters, places) in [

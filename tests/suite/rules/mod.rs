@@ -38,6 +38,7 @@ mod operator_requests_are_read_strictly;
 mod parameters_are_a_form;
 mod poison_messages_are_isolated;
 mod posted_items_are_immutable;
+mod reads_are_conditional;
 mod refunds_never_exceed_the_payment;
 mod roles_are_exact;
 mod settings_are_exact;

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use futures::future::{join_all, select_all};
+use serde_json::json;
 use spillway_tests::{Deadline, Options, Stack, eventually};
 
 /// Number of concurrent clients: together faster than the bucket refills on any machine.
@@ -35,6 +36,50 @@ async fn reads_of_the_balance_have_a_rate_of_their_own() {
     }
     for answer in join_all((0..40).map(|_| client.get("/balance/transactions"))).await {
         answer.expect(200);
+    }
+}
+
+/// The functions show the limits of the authorizer's settings, and the runner those of the template's usage plans.
+#[tokio::test]
+async fn a_merchant_sees_the_limits_of_its_plan() {
+    let knobs = [
+        ("STANDARD_PLAN_RATE", 1),
+        ("STANDARD_PLAN_BURST", 3),
+        ("STANDARD_PLAN_LIST_RATE", 1),
+        ("HIGH_PLAN_RATE", 2),
+        ("HIGH_PLAN_BURST", 5),
+        ("HIGH_PLAN_LIST_RATE", 2),
+        ("BALANCE_RATE", 1),
+        ("BALANCE_BURST", 4),
+    ];
+    let options = knobs.into_iter().fold(Options::new(), |options, (name, value)| options.knob(name, value));
+    let stack = Stack::start(options).await;
+    // A bucket of 3 that gets 1 a second fills in 3 seconds, and one of 5 that gets 2 in 2.5 seconds.
+    for (plan, [all, list]) in
+        [("standard", ["\"plan\";q=3;w=3", "\"route\";q=1;w=1"]), ("high", ["\"plan\";q=5;w=3", "\"route\";q=2;w=1"])]
+    {
+        let client = stack.new_merchant_with(json!({"plan": plan})).await.client;
+        let missing = "/payments/pay_00000000000000000000000000";
+        for (path, policy) in [(missing, all), ("/payments", list), ("/balance", "\"route\";q=4;w=4")] {
+            let name = policy.split(';').next().unwrap();
+            let answers = join_all((0..40).map(|_| client.get(path))).await;
+            let (refused, served): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 429);
+            assert!(!refused.is_empty() && !served.is_empty(), "{plan} {path}: {} served", served.len());
+            let left: BTreeSet<&str> = served.iter().map(|answer| answer.header("ratelimit")).collect();
+            let size: usize = policy.split(['=', ';']).nth(2).unwrap().parse().unwrap();
+            // The first burst counts down to nothing. Tokens that come meanwhile count down again.
+            let expected: BTreeSet<String> = (0..size).map(|left| format!("{name};r={left};t=1")).collect();
+            assert_eq!(left, expected.iter().map(String::as_str).collect(), "{plan} {path}");
+            assert!(
+                served.iter().all(|answer| answer.header("ratelimit-policy") == policy),
+                "{plan} {path}: {served:?}"
+            );
+            for answer in refused {
+                let answer = answer.expect_problem(429, "rate_limited");
+                let shown = ["ratelimit-policy", "ratelimit", "retry-after"].map(|name| answer.header(name));
+                assert_eq!(shown, [policy, &format!("{name};r=0;t=1"), "1"], "{plan} {path}");
+            }
+        }
     }
 }
 

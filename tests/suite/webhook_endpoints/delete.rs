@@ -84,7 +84,50 @@ async fn a_deletion_accepts_if_match() {
     let id = text(&client.create_webhook_endpoint(URL, &["*"]).await, "id");
     let deletion = |tag: &str| client.webhook_endpoint_deletion(&id).header("if-match", tag);
     deletion("\"2\"").send().await.expect_problem(412, "precondition_failed");
-    deletion("\"1\"").send().await.expect(204);
+    deletion("1").send().await.expect_problem(428, "precondition_required");
+    for _ in 0..2 {
+        deletion("\"1\"").send().await.expect(204);
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_needs_if_match_from_its_version_on() {
+    let stack = Stack::start(Options::new()).await;
+    let client = stack.new_merchant().await.client;
+    for (version, if_match, status) in [
+        ("2026-12-01", None, 428),
+        ("2026-12-01", Some("\"2\""), 412),
+        ("2026-12-01", Some("\"1\""), 204),
+        ("2026-12-01", Some("*"), 204),
+        ("2026-11-28", None, 204),
+    ] {
+        let id = text(&client.create_webhook_endpoint(URL, &["*"]).await, "id");
+        let mut deletion = client.webhook_endpoint_deletion(&id).header("spillway-version", version);
+        if let Some(tag) = if_match {
+            deletion = deletion.header("if-match", tag);
+        }
+        deletion.send().await.expect(status);
+        let left = client.get(&format!("/webhook-endpoints/{id}")).await.status;
+        assert_eq!(left, if status == 204 { 404 } else { 200 }, "{version} {if_match:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_that_changes_meanwhile_is_not_deleted() {
+    let stack = Stack::start(Options::new().store_proxy().unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");
+    let held = stack.store_proxy().hold(1, Matching::operation("TransactWriteItems").with("gone#"));
+    let deletion = merchant.client.webhook_endpoint_deletion(&id).header("if-match", "\"1\"");
+    let changing = async {
+        held.reached(1).await;
+        let change = merchant.client.webhook_endpoint_change(&id, 1, &json!({"event_types": ["refund.failed"]}));
+        change.send().await.expect(200);
+        held.forward();
+    };
+    let (deleted, ()) = tokio::join!(deletion.send(), changing);
+    deleted.expect_problem(412, "precondition_failed");
+    assert_eq!(merchant.client.webhook_endpoint(&id).await["version"], 2);
 }
 
 #[tokio::test]

@@ -48,6 +48,28 @@ async fn a_rotation_signs_with_both_secrets_and_applies_once() {
 }
 
 #[tokio::test]
+async fn one_of_two_rotations_of_a_version_creates_a_secret() {
+    let stack = Stack::start(Options::new()).await;
+    let merchant = stack.new_merchant().await;
+    let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");
+    let rotation =
+        |tag: &str| merchant.client.webhook_endpoint_action(&id, "rotate-secret", &unique()).header("if-match", tag);
+    rotation("1").send().await.expect_problem(428, "precondition_required");
+    rotation("\"2\"").send().await.expect_problem(412, "precondition_failed");
+    let requests = [rotation("\"1\""), rotation("\"1\"")];
+    let answers = join_all(requests.iter().map(|request| async { request.send_until_served().await.unwrap() })).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status.as_u16()).collect();
+    let first = usize::from(statuses[0] == 412);
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 412]);
+    let secrets = stored(&stack, &merchant, &id).await["secrets"].clone();
+    assert_eq!(secrets.as_array().unwrap().len(), 2);
+    // Repeated, each request gets its answer again.
+    assert_eq!(requests[first].send().await.expect(200).header("idempotent-replayed"), "true");
+    requests[1 - first].send().await.expect_problem(412, "precondition_failed");
+}
+
+#[tokio::test]
 async fn concurrent_rotations_keep_the_newest_three_secrets() {
     let stack = Stack::start(Options::new()).await;
     let merchant = stack.new_merchant().await;

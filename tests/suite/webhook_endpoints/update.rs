@@ -133,6 +133,28 @@ async fn a_concurrent_change_is_refused() {
 }
 
 #[tokio::test]
+async fn a_change_of_any_version_is_made_again_on_the_newest() {
+    let stack = Stack::start(Options::new().store_proxy().unkilled()).await;
+    let merchant = stack.new_merchant().await;
+    let id = text(&merchant.client.create_webhook_endpoint(URL, &["*"]).await, "id");
+    let held = stack.store_proxy().hold(1, Matching::operation("UpdateItem").with("refund.failed"));
+    let first = merchant.client.webhook_endpoint_change(&id, 1, &json!({"event_types": ["refund.failed"]}));
+    let first = first.without("if-match").header("if-match", "*");
+    let second = async {
+        held.reached(1).await;
+        let change = merchant.client.webhook_endpoint_change(&id, 1, &json!({"url": "https://example.org/other"}));
+        change.send().await.expect(200);
+        held.forward();
+    };
+    let (first, ()) = tokio::join!(first.send(), second);
+    // Both changes are there: neither overwrote the other.
+    let changed = first.expect(200).body;
+    assert_eq!((&changed["version"], &changed["url"]), (&json!(3), &json!("https://example.org/other")));
+    assert_eq!(changed["event_types"], json!(["refund.failed"]));
+    assert_eq!(merchant.client.webhook_endpoint(&id).await, changed);
+}
+
+#[tokio::test]
 async fn concurrent_equal_changes_both_answer_200() {
     let stack = Stack::start(Options::new().store_proxy().unkilled()).await;
     let merchant = stack.new_merchant().await;

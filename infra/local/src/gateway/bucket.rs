@@ -20,19 +20,17 @@ impl Bucket {
         Self { throttle, level: u64::from(throttle.burst) * TOKEN, at_ms: now_ms }
     }
 
-    /// Takes one token. False if the bucket is empty: the request is refused.
-    pub fn take(&mut self, now_ms: i64) -> bool {
+    /// Takes one token and returns the number of those that are left. `None` if the bucket is empty: the request is
+    /// refused.
+    pub fn take(&mut self, now_ms: i64) -> Option<u64> {
         // A clock that was set back adds no tokens.
         let elapsed = u64::try_from(now_ms.saturating_sub(self.at_ms)).unwrap_or(0);
         let gained = elapsed.saturating_mul(u64::from(self.throttle.rate));
         let full = u64::from(self.throttle.burst) * TOKEN;
         self.level = self.level.saturating_add(gained).min(full);
         self.at_ms = now_ms;
-        let taken = self.level >= TOKEN;
-        if taken {
-            self.level -= TOKEN;
-        }
-        taken
+        self.level = self.level.checked_sub(TOKEN)?;
+        Some(self.level / TOKEN)
     }
 }
 
@@ -41,7 +39,7 @@ mod tests {
     use super::*;
 
     fn takes(bucket: &mut Bucket, at_ms: i64, tries: usize) -> usize {
-        (0..tries).filter(|_| bucket.take(at_ms)).count()
+        (0..tries).filter(|_| bucket.take(at_ms).is_some()).count()
     }
 
     #[test]
@@ -57,15 +55,19 @@ mod tests {
     #[test]
     fn parts_of_a_token_count() {
         let mut bucket = Bucket::new(Throttle { rate: 1, burst: 1 }, 0);
-        assert!(bucket.take(0));
-        assert!(!bucket.take(400) && !bucket.take(800) && bucket.take(1_000));
+        assert_eq!([0, 400, 800, 1_000].map(|at_ms| bucket.take(at_ms)), [Some(0), None, None, Some(0)]);
     }
 
     #[test]
     fn a_clock_set_back_adds_no_tokens() {
         let mut bucket = Bucket::new(Throttle { rate: 1, burst: 1 }, 10_000);
-        assert!(bucket.take(10_000));
-        assert!(!bucket.take(0));
-        assert!(bucket.take(1_000));
+        assert_eq!([10_000, 0, 1_000].map(|at_ms| bucket.take(at_ms)), [Some(0), None, Some(0)]);
+    }
+
+    #[test]
+    fn a_taken_token_is_not_left() {
+        let mut bucket = Bucket::new(Throttle { rate: 2, burst: 3 }, 0);
+        assert_eq!([0, 0, 0, 0].map(|at_ms| bucket.take(at_ms)), [Some(2), Some(1), Some(0), None]);
+        assert_eq!(bucket.take(1_400), Some(1), "2.8 tokens less one");
     }
 }

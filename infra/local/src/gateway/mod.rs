@@ -6,6 +6,7 @@ mod authorizer;
 mod bucket;
 mod coding;
 mod event;
+mod quota;
 mod refusal;
 mod route;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use crate::template::{Api, Route, Template, Throttle, Trigger, UsagePlan};
 
 use authorizer::Authorizer;
 use bucket::Bucket;
+use quota::Quota;
 use refusal::{Answer, Refusal};
 use route::PathParameters;
 
@@ -106,7 +108,8 @@ impl Gateway {
     pub async fn answer(&self, request: Request, source: IpAddr) -> Response {
         let (parts, body) = request.into_parts();
         let mut context = event::context(&parts, source, &self.0.api.stage, (self.0.clock)());
-        let answer = match self.handle(&parts, body, &mut context).await {
+        let mut quota = None;
+        let answer = match self.handle(&parts, body, &mut context, &mut quota).await {
             Ok(answer) => answer,
             Err(refusal) => self.refuse(refusal, &parts, &context),
         };
@@ -118,6 +121,9 @@ impl Gateway {
             let name = HeaderName::from_static("x-amzn-requestid");
             response.headers_mut().insert(name, id);
         }
+        if let Some(quota) = quota {
+            quota.show(response.headers_mut());
+        }
         response
     }
 
@@ -128,13 +134,16 @@ impl Gateway {
         answer
     }
 
-    async fn handle(&self, parts: &Parts, body: Body, context: &mut Value) -> Result<Answer, Refusal> {
+    /// Sets `quota` if the request counts against the caller's plan, also if it is refused then.
+    async fn handle(
+        &self, parts: &Parts, body: Body, context: &mut Value, quota: &mut Option<Quota>,
+    ) -> Result<Answer, Refusal> {
         let found = route::find(&self.0.routes, parts.method.as_str(), parts.uri.path());
         let Some((route, parameters)) = found else { return self.mock(parts, context) };
         let usage_key = self.identify(parts, route, &parameters, context).await?;
         // The caller's plan comes before the stage: requests that a plan refuses must not use up the route's tokens.
         if route.api_key_required {
-            self.throttle_caller(usage_key, route)?;
+            quota.insert(self.caller_quota(usage_key, route)?).left.ok_or(Refusal::Throttled)?;
         }
         self.throttle_route(route.id())?;
         let body = to_bytes(body, BODY_LIMIT).await.map_err(|error| unread(&error))?;
@@ -176,28 +185,29 @@ impl Gateway {
     }
 
     /// Takes a token of the usage plan that the caller's key is in: of the route, if the plan has a limit for it.
-    fn throttle_caller(&self, usage_key: Option<String>, route: &Route) -> Result<(), Refusal> {
+    fn caller_quota(&self, usage_key: Option<String>, route: &Route) -> Result<Quota, Refusal> {
         let value = usage_key.ok_or(Refusal::InvalidApiKey)?;
         let plan = self.0.keys.plan(&value).ok_or(Refusal::InvalidApiKey)?;
         let plan = self.0.plans.get(&plan).ok_or(Refusal::InvalidApiKey)?;
         let id = route.id();
-        match plan.routes.get(&id) {
-            Some(own) => self.take(&self.0.callers, format!("{value} {id}"), *own),
-            None => self.take(&self.0.callers, value, plan.throttle),
-        }
+        let (name, bucket, throttle) = match plan.routes.get(&id) {
+            Some(own) => ("route", format!("{value} {id}"), *own),
+            None => ("plan", value, plan.throttle),
+        };
+        Ok(Quota { name, throttle, left: self.take(&self.0.callers, bucket, throttle) })
     }
 
     /// Takes a token of the route, for all callers together.
     fn throttle_route(&self, id: String) -> Result<(), Refusal> {
         let throttle = self.0.api.routes.get(&id).copied().or(self.0.api.throttle);
-        throttle.map_or(Ok(()), |throttle| self.take(&self.0.stage, id, throttle))
+        throttle.map_or(Ok(()), |throttle| self.take(&self.0.stage, id, throttle).map(drop).ok_or(Refusal::Throttled))
     }
 
-    fn take(&self, buckets: &Buckets, name: String, throttle: Throttle) -> Result<(), Refusal> {
+    /// Takes a token of a bucket and returns the number of those that are left. `None` if there is none.
+    fn take(&self, buckets: &Buckets, name: String, throttle: Throttle) -> Option<u64> {
         let now = (self.0.clock)();
         let mut buckets = buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.entry(name).or_insert_with(|| Bucket::new(throttle, now));
-        if bucket.take(now) { Ok(()) } else { Err(Refusal::Throttled) }
+        buckets.entry(name).or_insert_with(|| Bucket::new(throttle, now)).take(now)
     }
 
     async fn integrate(&self, function: &str, event: Vec<u8>) -> Result<Answer, Refusal> {

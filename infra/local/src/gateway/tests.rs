@@ -163,6 +163,31 @@ async fn a_plans_limit_of_a_route_has_a_bucket_for_each_key() {
 }
 
 #[tokio::test]
+async fn a_caller_sees_what_is_left_of_its_limit() {
+    let stack = stack(PLENTY);
+    let shown = async |path: &str, key: &str| {
+        let request = axum::http::Request::get(path).header("Authorization", key).body(Body::empty()).unwrap();
+        let response = stack.gateway.answer(request, [127, 0, 0, 1].into()).await;
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        (response.status().as_u16(), header("ratelimit-policy"), header("ratelimit"))
+    };
+    // The plan has 2 requests at once and 1 a second, so its bucket fills in 2 seconds. The list has 1 and 1.
+    let expected = |status, policy: &str, limit: &str| (status, Some(policy.to_owned()), Some(limit.to_owned()));
+    for (status, left) in [(200, 1), (200, 0), (429, 0)] {
+        let limit = format!("\"plan\";r={left};t=1");
+        assert_eq!(shown("/v1/things", KEY).await, expected(status, "\"plan\";q=2;w=2", &limit));
+    }
+    for status in [200, 429] {
+        assert_eq!(shown("/v1/lists", KEY).await, expected(status, "\"route\";q=1;w=1", "\"route\";r=0;t=1"));
+    }
+    assert_eq!(shown("/v1/things", OTHER_KEY).await.2.as_deref(), Some("\"plan\";r=1;t=1"));
+    stack.now.store(1_000, Ordering::Relaxed);
+    assert_eq!(shown("/v1/things", KEY).await, expected(200, "\"plan\";q=2;w=2", "\"plan\";r=0;t=1"));
+    // A route without a key has no limit of a caller.
+    assert_eq!(shown("/v1/health", KEY).await, (200, None, None));
+}
+
+#[tokio::test]
 async fn each_route_of_the_stage_has_a_bucket() {
     let stack = stack(Throttle { rate: 1, burst: 1 });
     assert_eq!(get(&stack, "/v1/things", Some(KEY)).await.0, 200);

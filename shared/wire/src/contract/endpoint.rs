@@ -10,6 +10,8 @@ use super::super::fields::Fields;
 use super::super::json::Json;
 use super::super::problem::Problem;
 use super::super::request::ApiRequestExt as _;
+use super::super::tags::IfMatch;
+use super::super::versions::ApiVersion;
 use super::field::FieldSpec;
 use super::parameter::{PathIdSpec, QuerySpec};
 use super::problem_type::{ProblemType, problem_types};
@@ -31,8 +33,10 @@ pub struct Endpoint<A> {
     pub access: Access,
     /// Whether the header `Idempotency-Key` is required.
     pub idempotency_key: bool,
-    /// Whether the header `If-Match` is required.
-    pub if_match: bool,
+    /// Whether the header `If-Match` is read.
+    pub if_match: IfMatchRule,
+    /// The rate limit of a merchant's requests.
+    pub limit: Limit,
     /// The ids in its path.
     pub path_ids: &'static [PathIdSpec],
     /// The parameters of its query. Other parameters are refused. None if the endpoint ignores the query.
@@ -83,6 +87,48 @@ pub enum Access {
     Starts(Scope),
 }
 
+/// Whether an endpoint reads the header `If-Match`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfMatchRule {
+    /// The header is not read.
+    Ignored,
+    /// The header may be missing.
+    Optional,
+    /// The header may be missing only in requests of older versions.
+    RequiredFrom(ApiVersion),
+}
+
+/// The rate limit of a merchant's requests to an endpoint. `infra/template.yaml` contains the same limits in its usage
+/// plans.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// The limit of the plan. It counts the merchant's requests to all endpoints with this limit together.
+    Plan,
+    /// The plan's limit for lists. It counts the requests to this endpoint only.
+    List,
+    /// The limit for reads of the balance. It counts the requests to this endpoint only.
+    Balance,
+}
+
+impl Limit {
+    /// The name of the limit in the authorizer's context.
+    pub fn context_name(self) -> &'static str {
+        match self {
+            Limit::Plan => "plan_limit",
+            Limit::List => "list_limit",
+            Limit::Balance => "balance_limit",
+        }
+    }
+
+    /// The name of the limit in the header `RateLimit-Policy`: whether it counts the requests to one route.
+    pub fn policy_name(self) -> &'static str {
+        match self {
+            Limit::Plan => "plan",
+            Limit::List | Limit::Balance => "route",
+        }
+    }
+}
+
 /// The answer to an accepted request.
 #[derive(Debug, Clone, Copy)]
 pub struct Success {
@@ -92,7 +138,7 @@ pub struct Success {
     pub description: &'static str,
     /// Whether the answer has the header `Location`.
     pub has_location: bool,
-    /// Whether the answer has the header `ETag`. If so, the answer to a GET with `If-None-Match` can be 304.
+    /// Whether the answer has the header `ETag`.
     pub has_etag: bool,
 }
 
@@ -144,7 +190,8 @@ impl<A> Endpoint<A> {
             description: "",
             access,
             idempotency_key: false,
-            if_match: false,
+            if_match: IfMatchRule::Ignored,
+            limit: Limit::Plan,
             path_ids: &[],
             query: Some(&[]),
             body: &[],
@@ -154,9 +201,14 @@ impl<A> Endpoint<A> {
         }
     }
 
-    /// A GET.
+    /// A GET. Its answer has an `ETag`, and can be 304.
     pub const fn get(path: &'static str, access: Access, success: Success) -> Endpoint<A> {
-        Endpoint::new(Method::Get, path, access, success)
+        Endpoint::new(Method::Get, path, access, success.with_etag())
+    }
+
+    /// A GET of a list.
+    pub const fn list(path: &'static str, access: Access, success: Success) -> Endpoint<A> {
+        Endpoint { limit: Limit::List, ..Endpoint::get(path, access, success) }
     }
 
     /// A POST. Every POST requires an `Idempotency-Key`.
@@ -166,12 +218,14 @@ impl<A> Endpoint<A> {
 
     /// A PATCH. Every PATCH requires `If-Match`.
     pub const fn patch(path: &'static str, access: Access, success: Success) -> Endpoint<A> {
-        Endpoint { if_match: true, ..Endpoint::new(Method::Patch, path, access, success) }
+        let if_match = IfMatchRule::RequiredFrom(ApiVersion::FIRST);
+        Endpoint { if_match, ..Endpoint::new(Method::Patch, path, access, success) }
     }
 
-    /// A DELETE.
+    /// A DELETE. Every DELETE requires `If-Match` from [`ApiVersion::GUARDED_DELETION`] on.
     pub const fn delete(path: &'static str, access: Access, success: Success) -> Endpoint<A> {
-        Endpoint::new(Method::Delete, path, access, success)
+        let if_match = IfMatchRule::RequiredFrom(ApiVersion::GUARDED_DELETION);
+        Endpoint { if_match, ..Endpoint::new(Method::Delete, path, access, success) }
     }
 
     /// The same declaration without the type of its view.
@@ -184,6 +238,7 @@ impl<A> Endpoint<A> {
             access: self.access,
             idempotency_key: self.idempotency_key,
             if_match: self.if_match,
+            limit: self.limit,
             path_ids: self.path_ids,
             query: self.query,
             body: self.body,
@@ -204,6 +259,16 @@ impl<A> Endpoint<A> {
             faults if faults.is_empty() => Ok(()),
             faults => Err(Problem::invalid_request(faults)),
         }
+    }
+
+    /// The header `If-Match`. Errors with 428 if it is malformed, or if it is missing and the request's version requires
+    /// it.
+    pub fn if_match(&self, request: &Request) -> Result<IfMatch, Problem> {
+        let is_required = match self.if_match {
+            IfMatchRule::RequiredFrom(version) => ApiVersion::of(request)? >= version,
+            IfMatchRule::Optional | IfMatchRule::Ignored => false,
+        };
+        IfMatch::of(request, is_required)
     }
 
     /// The path without `/v1/`, such as `payments`.
@@ -230,6 +295,7 @@ impl<A> Endpoint<A> {
         let query = self.query.unwrap_or_default();
         let starts = matches!(self.access, Access::Starts(scope) if scope.writes());
         let all = [
+            vec![problem_types::UNKNOWN_VERSION],
             of(self.query.is_some(), &[problem_types::UNKNOWN_PARAMETER]),
             of(!query.is_empty(), &[problem_types::INVALID_PARAMETERS]),
             of(query.iter().any(QuerySpec::is_cursor), &[problem_types::INVALID_CURSOR]),
@@ -239,7 +305,10 @@ impl<A> Endpoint<A> {
             of(has_key, &[problem_types::UNAUTHORIZED, problem_types::INSUFFICIENT_SCOPE]),
             of(starts, &[problem_types::MERCHANT_SUSPENDED]),
             of(!self.path_ids.is_empty(), &[problem_types::NOT_FOUND]),
-            of(self.if_match, &[problem_types::PRECONDITION_FAILED, problem_types::PRECONDITION_REQUIRED]),
+            of(
+                self.if_match != IfMatchRule::Ignored,
+                &[problem_types::PRECONDITION_FAILED, problem_types::PRECONDITION_REQUIRED],
+            ),
             self.problems.to_vec(),
             vec![problem_types::INTERNAL_ERROR, problem_types::UNAVAILABLE],
         ];

@@ -7,7 +7,7 @@ mod parameter;
 mod problem_type;
 mod words;
 
-pub use endpoint::{Access, Endpoint, Method, Success};
+pub use endpoint::{Access, Endpoint, IfMatchRule, Limit, Method, Success};
 pub use field::{Field, FieldKind, FieldSpec, Flag, Integer, List, Metadata, OneOf, Text};
 pub use parameter::{
     CREATED_BEFORE, CREATED_FROM, CURRENCY, CURSOR, Filter, LIMIT, PathId, PathIdSpec, QueryKind, QuerySpec, TextFilter,

@@ -62,6 +62,14 @@ pub mod problem_types {
         "Send one `Idempotency-Key` of 1 to 255 visible ASCII characters.",
     );
 
+    /// 400: the header `Spillway-Version` contains no version.
+    pub const UNKNOWN_VERSION: ProblemType = kind(
+        400,
+        "unknown_version",
+        "Unknown version",
+        "Send a version that `detail` lists as `Spillway-Version`, or leave the header out.",
+    );
+
     /// 401: the request has no valid API key. The answer does not say what is wrong with the key.
     pub const UNAUTHORIZED: ProblemType = kind(
         401,

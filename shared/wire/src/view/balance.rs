@@ -22,12 +22,12 @@ pub struct BalanceView {
     #[schemars(with = "Time")]
     as_of: Timestamp,
     /// One balance for each currency that the merchant accepts or has ever had money in.
-    balances: Vec<CurrencyBalance>,
+    pub balances: Vec<CurrencyBalance>,
 }
 
 /// The balance in one currency. If it can't be computed, its amounts are `null`.
 #[derive(Debug, Serialize, JsonSchema)]
-struct CurrencyBalance {
+pub struct CurrencyBalance {
     /// The ISO 4217 code.
     #[schemars(with = "CurrencyCode")]
     currency: String,

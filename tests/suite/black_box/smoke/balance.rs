@@ -38,7 +38,7 @@ async fn a_charge_is_one_balance_transaction() {
         }
     })
     .await;
-    assert_eq!(answer.header("cache-control"), "no-cache");
+    assert_eq!(answer.header("cache-control"), "private, no-cache");
     let id = transaction["id"].as_str().unwrap();
     assert!(id.starts_with("txn_"), "{id}");
     let expected = json!({"id": id, "object": "balance_transaction", "type": "capture", "currency": currency,

@@ -7,6 +7,7 @@ mod idempotency;
 mod lists;
 mod payments;
 mod routes;
+mod versions;
 
 use serde_json::{Value, json};
 use spillway_tests::Client;

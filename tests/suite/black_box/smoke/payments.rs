@@ -68,13 +68,13 @@ async fn a_payment_carries_its_version_as_etag() {
     let path = format!("/payments/{}", payment["id"].as_str().unwrap());
     let answer = client.get(&path).await.expect(200);
     assert_eq!(answer.header("etag"), "\"2\"");
-    assert_eq!(answer.header("cache-control"), "no-cache");
+    assert_eq!(answer.header("cache-control"), "private, no-cache");
     assert_eq!(answer.header("content-type"), "application/json");
     assert!(!answer.header("request-id").is_empty());
     for known in ["\"2\"", "W/\"2\"", "\"1\", \"2\"", "*"] {
         let same = client.request(Method::GET, &path).header("if-none-match", known).send().await.expect(304);
         assert_eq!((same.text.as_str(), same.header("etag")), ("", "\"2\""));
-        assert_eq!(same.header("cache-control"), "no-cache");
+        assert_eq!(same.header("cache-control"), "private, no-cache");
         assert!(!same.header("request-id").is_empty());
     }
     client.request(Method::GET, &path).header("if-none-match", "\"1\"").send().await.expect(200);
@@ -89,7 +89,7 @@ async fn a_failed_payment_carries_its_version_as_etag() {
     let request = client.request(Method::GET, &format!("/payments/{id}"));
     for answer in [request.send().await.expect(200), request.header("if-none-match", "*").send().await.expect(304)] {
         let headers = ["cache-control", "etag"].map(|name| answer.header(name));
-        assert_eq!(headers, ["no-cache", "\"2\""]);
+        assert_eq!(headers, ["private, no-cache", "\"2\""]);
         assert!(!answer.header("request-id").is_empty());
     }
 }
