@@ -50,9 +50,21 @@ chaos:
 	@cargo build --quiet --workspace --bins
 	@"$${CARGO_TARGET_DIR:-target}/debug/chaos"
 
+# Runs Prometheus with the rules of infra/dashboards, on the running stack or on its own (docs/monitoring.md).
+# PROMETHEUS_PORT=9090. DEMO=1 injects a failure for each alert, and waits until it has fired and cleared.
+.PHONY: monitor
+monitor: $(PROMETHEUS_READY)
+	@cargo build --quiet --workspace --bins
+	@"$${CARGO_TARGET_DIR:-target}/debug/monitor"
+
+# Writes the dashboards of Grafana and Datadog from the table in infra/dashboards/dashboards.py.
+.PHONY: dashboards
+dashboards:
+	@python3 infra/dashboards/dashboards.py
+
 # Runs all checks and tests on this machine.
 .PHONY: test
-test: lint-template check-security lint-openapi deny $(EXAMPLES_READY) $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY)
+test: lint-template check-security lint-openapi deny $(EXAMPLES_READY) $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY) $(PROMETHEUS_READY)
 	@tests/run.sh
 
 # Checks licences and sources of all crates by deny.toml.

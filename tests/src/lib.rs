@@ -33,4 +33,4 @@ pub use stack::template::Template;
 pub use stack::{Stack, cargo_lambda, functions, make, metrics, options, process, refusal, running, template, units};
 pub use system::{Merchant, operator};
 pub use target::Target;
-pub use tools::{progress, tool};
+pub use tools::{progress, prometheus, tool};

@@ -26,8 +26,9 @@ pub async fn advance<T: HasOperation + Shown>(context: &Context, item: &WorkItem
         tracing::warn!(target: "spillway", %id, "a message names a {} that does not exist", T::NAME);
         return Ok(Outcome::new("not found"));
     };
-    let request_id = read.meta().request_id.clone();
-    finish_operation(context, item, read).await.map(|outcome| outcome.caused_by(&request_id))
+    let (request_id, trace) = (read.meta().request_id.clone(), read.meta().trace.clone());
+    let outcome = finish_operation(context, item, read).await;
+    outcome.map(|outcome| outcome.caused_by(&request_id).traced(trace.as_ref()))
 }
 
 async fn finish_operation<T: HasOperation + Shown>(

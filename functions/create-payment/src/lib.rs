@@ -121,7 +121,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
 
     let id = key.id_for::<PaymentKind>(&caller.tenant, Payment::NAME, "");
     let shard = shard_of(id.as_str(), caller.shards.in_force(now));
-    let cause = Cause { request_id: request.request_id().to_owned(), fingerprint, at: now };
+    let cause = Cause { request_id: request.request_id().to_owned(), trace: request.trace(), fingerprint, at: now };
     let change =
         Change::creation(Payment::accept(Meta::new(id, caller.tenant, shard, cause), new, processor.to_owned()));
 

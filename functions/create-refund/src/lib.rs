@@ -63,7 +63,8 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     let payment = payment.ok_or_else(|| PAYMENT.not_found())?;
 
     let id = key.id_for::<RefundKind>(&caller.tenant, Refund::NAME, payment_id.as_str());
-    let cause = Cause { request_id: request.request_id().to_owned(), fingerprint, at: context.now() };
+    let cause =
+        Cause { request_id: request.request_id().to_owned(), trace: request.trace(), fingerprint, at: context.now() };
     let change = Refund::begin(&payment, id, new, cause).map_err(|error| match error {
         NotBegun::NotCaptured => {
             Problem::new(&PAYMENT_NOT_REFUNDABLE, &format!("The payment is {}: no money was captured.", payment.status))

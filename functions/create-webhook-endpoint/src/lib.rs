@@ -71,7 +71,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
 
     let now = context.now();
     let id = key.id_for::<EndpointKind>(&caller.tenant, "webhook_endpoint", "");
-    let cause = Cause { request_id: request.request_id().to_owned(), fingerprint, at: now };
+    let cause = Cause { request_id: request.request_id().to_owned(), trace: request.trace(), fingerprint, at: now };
     // A merchant has few endpoints, so events about them all use shard 0.
     let meta = Meta::new(id, caller.tenant, 0, cause);
     let endpoint = WebhookEndpoint::new(meta, url, event_types, context.keys.current(now).await?);

@@ -1,11 +1,14 @@
 //! One attempt, its consequences, and the attempts after the first.
 
+use std::num::NonZeroU64;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use spillway_domain::event::EventType;
 use spillway_domain::id::{EndpointId, EventId};
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::Timestamp;
+use spillway_domain::trace::Trace;
 use spillway_domain::webhook::{
     Attempt, DISABLED_AFTER_MS, Delivery, DeliveryStatus, EndpointStatus, JitterPermille, Step, WebhookEndpoint,
 };
@@ -42,9 +45,17 @@ pub async fn attempt(
     let secrets = context.keys.signing(endpoint, now).await.map_err(|error| own_fault(&error.to_string()))?;
     let signed = sign(&secrets, id, body.as_bytes(), now);
     let signed = signed.ok_or_else(|| own_fault("the endpoint's secret can't be read"))?;
-    let sending = context.sender.attempt(endpoint, id, &signed, body, now);
+    let traceparent = traceparent(context, event);
+    let sending = context.sender.attempt(endpoint, id, &signed, traceparent, body, now);
     let (attempt, probe) = slow::watched(context, endpoint, probe, sending).await;
     attempt.map(|attempt| (attempt, probe)).map_err(|no_client| own_fault(&no_client.to_string()))
+}
+
+/// The header `traceparent` of an attempt: the trace of the request that caused the event, and a new span.
+fn traceparent(context: &Context, event: &StoredEvent) -> Option<String> {
+    let trace = event.trace.clone().or_else(|| Trace::of_request(&event.request_id))?;
+    let span = NonZeroU64::new(u64::from_be_bytes(context.random())).unwrap_or(NonZeroU64::MIN);
+    Some(trace.traceparent(span))
 }
 
 /// A random factor between 80 and 120 percent for the wait before the next attempt.
@@ -159,7 +170,7 @@ async fn give_up(
 
 /// Adds the event's object and the request that caused the event to a result for the log.
 pub fn of_event(outcome: Outcome, event: &StoredEvent) -> Outcome {
-    outcome.with(&event.source).caused_by(&event.request_id)
+    outcome.with(&event.source).caused_by(&event.request_id).traced(event.trace.as_ref())
 }
 
 /// The outcome for the log, such as `500, attempt 1, again in 5 s`. Only the status if the first attempt succeeded.

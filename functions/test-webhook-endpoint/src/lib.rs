@@ -58,7 +58,7 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
             ));
         }
 
-        let event = endpoint.test(&key, request.request_id(), context.now());
+        let event = endpoint.test(&key, request.request_id(), request.trace(), context.now());
         let test = LastTest { key: key.clone(), event: event.id.clone() };
         if let Some(event) = context.store.test_webhook_endpoint(&endpoint, &test, &event).await? {
             return accepted(&event);

@@ -1,8 +1,11 @@
 //! Calls a function, in the runner's own host or in `cargo lambda watch`.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use futures::future::BoxFuture;
+
+use crate::metrics::Metrics;
 
 /// The result of an invocation: the function's answer, or an error.
 pub type Outcome = Result<Vec<u8>, InvokeError>;
@@ -49,23 +52,29 @@ pub trait Run: Send + Sync {
 
 /// All functions of the template, ready to be called. Cheap to clone.
 #[derive(Clone)]
-pub struct Functions(Arc<dyn Run>);
+pub struct Functions {
+    run: Arc<dyn Run>,
+    metrics: Metrics,
+}
 
 impl Functions {
-    /// Functions that `run` carries out.
-    pub fn new(run: impl Run + 'static) -> Self {
-        Self(Arc::new(run))
+    /// Functions that `run` carries out. `metrics` counts the calls.
+    pub fn new(run: impl Run + 'static, metrics: &Metrics) -> Self {
+        Self { run: Arc::new(run), metrics: metrics.clone() }
     }
 
     /// Runs `function` (by folder name, as `create-order`) once and waits for its answer. If the future is dropped, the
     /// call still runs to its end.
     pub async fn invoke(&self, function: &str, payload: Vec<u8>) -> Outcome {
-        self.0.run(function.to_owned(), payload).await
+        let began = Instant::now();
+        let outcome = self.run.run(function.to_owned(), payload).await;
+        self.metrics.invocation(function, outcome.is_err(), began.elapsed());
+        outcome
     }
 
     /// See [`Run::at_once`].
     pub fn at_once(&self) -> usize {
-        self.0.at_once()
+        self.run.at_once()
     }
 }
 
@@ -81,6 +90,6 @@ impl Functions {
             }
         }
 
-        Self::new(Answering(answer))
+        Self::new(Answering(answer), &Metrics::default())
     }
 }

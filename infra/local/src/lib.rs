@@ -16,6 +16,7 @@ mod host;
 mod invoke;
 mod invoke_api;
 mod log;
+mod metrics;
 mod partial_answer;
 mod plan_keys;
 mod policy;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::clock;
+use crate::metrics::Metrics;
 
 mod kept;
 mod row;
@@ -28,6 +29,8 @@ struct Inner {
     write: Box<dyn Fn(&str) + Send + Sync>,
     /// Keeps the functions' lines as they are.
     kept: Option<Kept>,
+    /// Counts what the functions' lines measure.
+    metrics: Metrics,
 }
 
 /// A line's colour.
@@ -93,13 +96,18 @@ impl Log {
         });
         let flush = Flush(sender.clone());
         let write = Box::new(move |line: &str| drop(sender.try_send(Task::Write(line.to_owned()))));
-        (Self(Arc::new(Inner { colour, highlight, write, kept })), flush)
+        (Self(Arc::new(Inner { colour, highlight, write, kept, metrics: Metrics::default() })), flush)
     }
 
     /// Lines given to `write`, which must not block.
     pub fn to(colour: bool, write: impl Fn(&str) + Send + Sync + 'static) -> Self {
         let write = Box::new(write);
-        Self(Arc::new(Inner { colour, highlight: Vec::new(), write, kept: None }))
+        Self(Arc::new(Inner { colour, highlight: Vec::new(), write, kept: None, metrics: Metrics::default() }))
+    }
+
+    /// The metrics of this run.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// Logs an event of the runner.
@@ -133,6 +141,7 @@ impl Log {
         }
         match serde_json::from_str::<Value>(line) {
             Ok(fields) if fields.is_object() => {
+                self.0.metrics.line(&fields);
                 let time =
                     fields["timestamp"].as_str().and_then(|time| time.get(11..23)).map_or_else(now, str::to_owned);
                 for (tone, text) in row::rows(&time, function, &fields, &self.0.highlight) {

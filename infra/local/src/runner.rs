@@ -139,7 +139,7 @@ impl Runner {
         services.spawn(serve_queues(sqs_listener, queues.clone(), roles.clone()));
         let mut app = Router::new();
         let (functions, host) = match &settings.watch_url {
-            Some(url) => (Functions::new(Watch::connect(&template, url).await?), None),
+            Some(url) => (Functions::new(Watch::connect(&template, url).await?, log.metrics()), None),
             None => {
                 check_binaries(&template, &settings.functions)?;
                 let folder = settings.functions.clone();
@@ -148,7 +148,7 @@ impl Runner {
                 let treatment = Treatment { kills: settings.kills, cpu_shares };
                 let host = Host::new(&template, REGION, folder, &api_address, shared, treatment, log.clone());
                 app = app.merge(host::routes(host.clone()));
-                (Functions::new(host.clone()), Some(host))
+                (Functions::new(host.clone(), log.metrics()), Some(host))
             }
         };
         let gateway = Gateway::new(&template, REGION, functions.clone(), keys.clone(), clock.clone(), log.clone());
@@ -157,6 +157,7 @@ impl Runner {
             .merge(keys.routes(roles.clone()))
             .merge(secrets.routes(roles.clone()))
             .merge(roles.routes())
+            .merge(log.metrics().routes(queues.clone(), template.queues_of_failed_work()))
             .merge(settings.page.clone().map(page).unwrap_or_default())
             .fallback(move |request: Request| async move {
                 // It listens on the loopback addresses only.

@@ -41,12 +41,13 @@ pub fn sample(event: EventType) -> Value {
 fn webhook(event: EventType, about: &str) -> Value {
     let sample = sample(event);
     let object = sample["data"]["object"].as_str().unwrap_or_default();
-    let header = |name: &str, about: &str, example: &str| {
+    let any = |required: bool, name: &str, about: &str, example: &str| {
         json!({
-            "name": name, "in": "header", "required": true, "description": about,
+            "name": name, "in": "header", "required": required, "description": about,
             "schema": {"type": "string"}, "example": example,
         })
     };
+    let header = |name: &str, about: &str, example: &str| any(true, name, about, example);
     json!({"post": {
         "operationId": format!("on{}", pascal(&event.as_str().replace('.', "_"))),
         "tags": ["Events"],
@@ -59,6 +60,9 @@ fn webhook(event: EventType, about: &str) -> Value {
             header("webhook-timestamp", "The time of this attempt, in seconds since 1970.", "1769860801"),
             header("webhook-signature", "Signatures by the endpoint's secrets, in the form of Standard Webhooks 1.0.0.",
                 "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4="),
+            any(false, "traceparent", "The trace of the request that caused the event, and an id of this attempt \
+                (W3C Trace Context). The trace is that of the request's own `traceparent`; without one it is the \
+                `Request-Id` without dashes.", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
         ],
         "requestBody": {
             "required": true,

@@ -6,6 +6,7 @@ use crate::id::{EndpointId, EventId, Kind, ObjectId};
 use crate::resource::Meta;
 use crate::text::as_text;
 use crate::time::Timestamp;
+use crate::trace::Trace;
 
 /// The type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumMessage, EnumString, IntoStaticStr, VariantArray)]
@@ -57,6 +58,8 @@ pub struct Event {
     pub timestamp: Timestamp,
     /// Id of the request that created the object, or that requested a test.
     pub request_id: String,
+    /// The trace that the client sent with this request.
+    pub trace: Option<Trace>,
 }
 
 impl Event {
@@ -70,6 +73,7 @@ impl Event {
             only: None,
             timestamp: object.updated_at,
             request_id: object.request_id.clone(),
+            trace: object.trace.clone(),
         }
     }
 }

@@ -26,4 +26,5 @@ mod samples;
 pub mod tenant;
 pub mod text;
 pub mod time;
+pub mod trace;
 pub mod webhook;

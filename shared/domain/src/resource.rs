@@ -10,6 +10,7 @@ use crate::idempotency::Fingerprint;
 use crate::operation::Progress;
 use crate::tenant::Tenant;
 use crate::time::Timestamp;
+use crate::trace::Trace;
 
 /// The metadata of a resource. `K` is the kind of its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub struct Meta<K> {
     pub fingerprint: Fingerprint,
     /// Id of the request that created the resource.
     pub request_id: String,
+    /// The trace that the client sent with this request.
+    pub trace: Option<Trace>,
     /// The time of acceptance.
     pub created_at: Timestamp,
     /// The time of the last change of `version`.
@@ -38,6 +41,8 @@ pub struct Meta<K> {
 pub struct Cause {
     /// Id of the request.
     pub request_id: String,
+    /// The trace that the client sent.
+    pub trace: Option<Trace>,
     /// Fingerprint of its body.
     pub fingerprint: Fingerprint,
     /// The time of acceptance.
@@ -55,8 +60,8 @@ impl<K> Meta<K> {
 impl<K: Clone> Meta<K> {
     /// The metadata of a new resource, at version 1.
     pub fn new(id: Id<K>, owner: Tenant, shard: u16, cause: Cause) -> Meta<K> {
-        let Cause { request_id, fingerprint, at } = cause;
-        Meta { id, owner, shard, version: 1, fingerprint, request_id, created_at: at, updated_at: at }
+        let Cause { request_id, trace, fingerprint, at } = cause;
+        Meta { id, owner, shard, version: 1, fingerprint, request_id, trace, created_at: at, updated_at: at }
     }
 
     /// The metadata as it was at version 1.

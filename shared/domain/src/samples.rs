@@ -32,7 +32,7 @@ pub fn policy() -> UnknownOutcomePolicy {
 }
 
 pub fn cause(at: Timestamp) -> Cause {
-    Cause { request_id: "req-1".to_owned(), fingerprint: Fingerprint::of(b"{}"), at }
+    Cause { request_id: "req-1".to_owned(), trace: None, fingerprint: Fingerprint::of(b"{}"), at }
 }
 
 /// A charge of a Visa card.

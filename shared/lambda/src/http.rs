@@ -99,6 +99,7 @@ fn summary_of(request: &Request) -> InvocationSummary {
             merchant: spillway_wire::caller_merchant(request).to_owned(),
             mode: spillway_wire::caller_mode(request),
         },
+        trace_id: request.trace().map_or_else(String::new, |trace| trace.id().to_owned()),
         subjects: spillway_wire::ids_in_path(request).map(Subject::new).collect(),
         ..InvocationSummary::new(request.request_id(), &format!("{} {}", request.method(), request.route()))
     }

@@ -15,6 +15,8 @@ use spillway_work::{Owner, Subject, in_lines};
 #[derive(Debug, Default)]
 pub(super) struct InvocationSummary {
     pub(super) request_id: String,
+    /// The trace that the client sent. Empty if it sent none.
+    pub(super) trace_id: String,
     pub(super) owner: Owner,
     /// The operator who invoked the function. Empty in functions that operators do not invoke.
     pub(super) operator: String,
@@ -36,6 +38,8 @@ impl InvocationSummary {
 struct Of<'a> {
     function: &'a str,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    trace_id: &'a str,
     #[serde(flatten)]
     owner: &'a Owner,
 }
@@ -87,7 +91,12 @@ pub(super) fn write<P>(
     if let Some(owner) = owner {
         summary.owner = owner;
     }
-    let of = Of { function: &context.process.function, request_id: &summary.request_id, owner: &summary.owner };
+    let of = Of {
+        function: &context.process.function,
+        request_id: &summary.request_id,
+        trace_id: &summary.trace_id,
+        owner: &summary.owner,
+    };
     let measures = Measures {
         operator: &summary.operator,
         source: &summary.source,
@@ -149,7 +158,7 @@ mod tests {
     }
 
     fn of_summary(summary: &InvocationSummary) -> (Of<'_>, Measures<'_>) {
-        let of = Of { function: "spillway-fold-balance", request_id: "req-1", owner: &summary.owner };
+        let of = Of { function: "spillway-fold-balance", request_id: "req-1", trace_id: "", owner: &summary.owner };
         let (operator, source, outcome) = (&*summary.operator, &*summary.source, &*summary.outcome);
         let (store_ms, processor_ms, total_ms) = (3, 0, 4);
         let measures = Measures { operator, source, outcome, store_ms, processor_ms, total_ms, cold: true, retries: 0 };

@@ -9,6 +9,7 @@ use spillway_domain::id::{EndpointId, EndpointKind, EventId, Kind as _, ObjectId
 use spillway_domain::operator::OperatorAction;
 use spillway_domain::tenant::Tenant;
 use spillway_domain::time::{Expiry, Timestamp};
+use spillway_domain::trace::Trace;
 use spillway_domain::webhook::{Delivery, DeliveryStatus, WebhookEndpoint};
 
 use super::commit::{Commit, Committed};
@@ -42,6 +43,8 @@ pub struct StoredEvent {
     pub only: Option<EndpointId>,
     /// The id of the request that caused the event.
     pub request_id: String,
+    /// The trace that the client sent with this request.
+    pub trace: Option<Trace>,
     /// The time from which the event and its deliveries are deleted.
     pub expires_at: Expiry,
     /// The due time that was read with the event. None if it had none.
@@ -96,6 +99,7 @@ impl Store {
             source: event.source.clone(),
             only: event.only.clone(),
             request_id: event.request_id.clone(),
+            trace: event.trace.clone(),
             expires_at: Expiry::after(event.timestamp, self.event_retention_days()?),
             due: None,
         })

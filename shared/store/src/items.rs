@@ -56,12 +56,13 @@ pub enum ItemKind {
 }
 
 /// Attributes that never change after the item was created.
-const CONSTANT: [&str; 13] = [
+const CONSTANT: [&str; 14] = [
     "id",
     "owner",
     "shard",
     "fingerprint",
     "request_id",
+    "trace",
     "created_at",
     "asked",
     "processor",

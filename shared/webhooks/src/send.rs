@@ -39,10 +39,11 @@ impl Sender {
         }
     }
 
-    /// Posts `body` once. Only the status and `Retry-After` of the answer are read. Errors if no HTTPS client can be
+    /// Posts `body` once, with the header `traceparent` if there is one. Only the status and `Retry-After` of the answer are read. Errors if no HTTPS client can be
     /// made.
     pub async fn attempt(
-        &self, endpoint: &WebhookEndpoint, webhook_id: &str, signed: &Signed, body: String, now: Timestamp,
+        &self, endpoint: &WebhookEndpoint, webhook_id: &str, signed: &Signed, traceparent: Option<String>,
+        body: String, now: Timestamp,
     ) -> Result<Attempt, NoClient> {
         let loopback = self.loopback_in_test && endpoint.meta.owner.mode == Mode::Test;
         // The address is checked again for two reasons: the setting may have changed, and a numeric address is not
@@ -52,13 +53,16 @@ impl Sender {
         };
         let client = if loopback { &self.loopback } else { &self.public };
         let client = client.get_or_init(|| client_for(self.deadline, loopback)).as_ref().ok_or(NoClient)?;
-        let request = client
+        let mut request = client
             .post(url)
             .header("content-type", "application/json")
             .header("webhook-id", webhook_id)
             .header("webhook-timestamp", signed.timestamp)
             .header("webhook-signature", &signed.signature)
             .body(body);
+        if let Some(traceparent) = traceparent {
+            request = request.header("traceparent", traceparent);
+        }
         Ok(match request.send().await {
             Ok(answer) => Attempt::Answered {
                 status: answer.status().as_u16(),
@@ -135,7 +139,7 @@ mod tests {
     fn endpoint(mode: Mode, url: &str) -> WebhookEndpoint {
         let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode };
         let at = Timestamp::from_millis(0);
-        let cause = Cause { request_id: "req-1".to_owned(), fingerprint: Fingerprint::of(b"{}"), at };
+        let cause = Cause { request_id: "req-1".to_owned(), trace: None, fingerprint: Fingerprint::of(b"{}"), at };
         let meta = Meta::new(EndpointId::derive(&["w"]), owner, 0, cause);
         WebhookEndpoint::new(meta, url.to_owned(), Vec::new(), KeyFingerprint::of(""))
     }
@@ -150,7 +154,7 @@ mod tests {
             let sender = Sender::new(&Settings { waits_s: Vec::new(), deadline_ms: 500, loopback });
             for url in [here.as_str(), "https://10.0.0.1/", "https://[::1]/"] {
                 let (endpoint, now) = (endpoint(mode, url), Timestamp::from_millis(0));
-                let attempt = sender.attempt(&endpoint, "evt_1", &signed, String::new(), now).await.unwrap();
+                let attempt = sender.attempt(&endpoint, "evt_1", &signed, None, String::new(), now).await.unwrap();
                 assert!(matches!(attempt, Attempt::Unreachable("address not allowed")), "{url}: {attempt:?}");
             }
         }

@@ -13,6 +13,7 @@ use serde_json::Value;
 use spillway_domain::id::is_id;
 use spillway_domain::idempotency::IdempotencyKey;
 use spillway_domain::tenant::Mode;
+use spillway_domain::trace::Trace;
 
 use super::json::Json;
 use super::problem::Problem;
@@ -117,6 +118,9 @@ pub trait ApiRequestExt {
     /// The gateway's id of this request. "" if it is missing.
     fn request_id(&self) -> &str;
 
+    /// The trace in the header `traceparent`. None if it is missing, repeated or malformed.
+    fn trace(&self) -> Option<Trace>;
+
     /// The route: the path with the names of its parameters. "" if it is missing.
     fn route(&self) -> &str;
 
@@ -145,6 +149,12 @@ pub trait ApiRequestExt {
 impl ApiRequestExt for Request {
     fn request_id(&self) -> &str {
         context(self).and_then(|context| context.request_id.as_deref()).unwrap_or_default()
+    }
+
+    fn trace(&self) -> Option<Trace> {
+        let mut sent = self.headers().get_all("traceparent").iter();
+        let trace = Trace::parse(sent.next()?.to_str().ok()?);
+        trace.filter(|_| sent.next().is_none())
     }
 
     fn route(&self) -> &str {

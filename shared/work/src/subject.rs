@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde::Serialize;
 use spillway_domain::id::MerchantId;
 use spillway_domain::tenant::{Mode, Tenant};
+use spillway_domain::trace::Trace;
 
 use spillway_store::WorkItem;
 
@@ -23,6 +24,9 @@ pub struct Outcome {
     /// The id of the client's request that caused the work.
     #[serde(skip_serializing_if = "String::is_empty")]
     request_id: String,
+    /// The trace that the client sent with this request.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    trace_id: String,
 }
 
 impl Outcome {
@@ -42,6 +46,14 @@ impl Outcome {
     #[must_use]
     pub fn caused_by(mut self, request_id: &str) -> Outcome {
         request_id.clone_into(&mut self.request_id);
+        self
+    }
+
+    /// Sets the trace that the client sent with this request. Without one, the trace's id is the request's id without
+    /// dashes, and the line need not repeat it.
+    #[must_use]
+    pub fn traced(mut self, trace: Option<&Trace>) -> Outcome {
+        self.trace_id = trace.map_or_else(String::new, |trace| trace.id().to_owned());
         self
     }
 

@@ -31,7 +31,7 @@ use crate::table::Table;
 pub(crate) use folder::{binaries, fresh_folder};
 use folder::{log_path, log_tail};
 use options::{Functions, Options};
-pub(crate) use port::free_port;
+pub use port::free_port;
 use port::port_was_taken;
 use process::Process;
 use running::RunningStack;

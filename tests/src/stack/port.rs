@@ -8,7 +8,7 @@ use std::ops::Range;
 const PORTS: Range<u16> = 20_000..30_000;
 
 /// A port that is free on both loopback addresses, for a server that must have the same port after a restart.
-pub(crate) fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let taken = |address: IpAddr, port: u16| {
         // On a machine without IPv6 the port is free there too.
         TcpListener::bind((address, port)).is_err_and(|error| error.kind() == ErrorKind::AddrInUse)

@@ -74,6 +74,12 @@ impl RunningStack {
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"))
     }
 
+    /// The runner's page of metrics, in Prometheus's text format.
+    pub async fn metrics_page(&self) -> String {
+        let url = format!("{}/_metrics", self.base_url().trim_end_matches("/v1"));
+        self.http.get(url).send().await.unwrap().text().await.unwrap()
+    }
+
     /// The signing keys of webhooks.
     pub fn webhook_keys(&self) -> WebhookKeys {
         let url = format!("{}/_secrets", self.base_url().trim_end_matches("/v1"));

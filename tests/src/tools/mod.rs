@@ -1,4 +1,5 @@
 //! Input and output of the tools.
 
 pub mod progress;
+pub mod prometheus;
 pub mod tool;

@@ -11,10 +11,10 @@ use spillway_tests::metrics::{OWN, emitted};
 use super::the_template_fits::{expanded, of};
 
 /// A metric as it is found in CloudWatch: namespace, name, names of its dimensions.
-type Metric = (String, String, Vec<String>);
+pub(super) type Metric = (String, String, Vec<String>);
 
 /// What AWS emits by itself, as its documentation has it: namespace, dimensions, names.
-const OF_AWS: [(&str, &[&str], &[&str]); 6] = [
+pub(super) const OF_AWS: [(&str, &[&str], &[&str]); 6] = [
     // Without detailed metrics, by API and stage only.
     ("AWS/ApiGateway", &["ApiName", "Stage"], &["Count", "4XXError", "5XXError", "Latency", "IntegrationLatency"]),
     ("AWS/Lambda", &["FunctionName"], &["Invocations", "Errors", "Throttles", "Duration", "IteratorAge"]),
@@ -72,17 +72,30 @@ fn dashboard() -> Vec<Value> {
     body["widgets"].as_array().unwrap().clone()
 }
 
+/// The metric of a search.
+pub(super) fn searched(search: &str) -> Metric {
+    let (_, schema) = search.split_once('{').unwrap();
+    let (schema, rest) = schema.split_once('}').unwrap();
+    let (_, name) = rest.split_once("MetricName=\"").unwrap();
+    let mut schema = schema.split(',').map(str::to_owned);
+    (schema.next().unwrap(), name.split('"').next().unwrap().to_owned(), schema.collect())
+}
+
+/// Whether Spillway or AWS emits the metric.
+pub(super) fn is_emitted((namespace, name, dimensions): &Metric, emitted: &BTreeSet<String>) -> bool {
+    let own = namespace == OWN.0 && dimensions == &[OWN.1] && emitted.contains(name);
+    let of_aws = |(theirs, by, names): &(&str, &[&str], &[&str])| {
+        theirs == namespace && by == dimensions && names.contains(&name.as_str())
+    };
+    own || OF_AWS.iter().any(of_aws)
+}
+
 /// A line of a widget: namespace, name, then dimensions by name and value, then how it is drawn; or a search, as
 /// `SEARCH('{AWS/Lambda,FunctionName} MetricName="Errors" …')`.
 fn metric_of_line(line: &Value) -> Metric {
     let parts = line.as_array().unwrap();
     if let Some(search) = parts[0].get("expression") {
-        let search = text(search);
-        let (_, schema) = search.split_once('{').unwrap();
-        let (schema, rest) = schema.split_once('}').unwrap();
-        let (_, name) = rest.split_once("MetricName=\"").unwrap();
-        let mut schema = schema.split(',').map(str::to_owned);
-        return (schema.next().unwrap(), name.split('"').next().unwrap().to_owned(), schema.collect());
+        return searched(&text(search));
     }
     let texts: Vec<String> = parts.iter().filter_map(Value::as_str).map(str::to_owned).collect();
     (texts[0].clone(), texts[1].clone(), texts[2..].iter().step_by(2).cloned().collect())
@@ -96,14 +109,7 @@ fn alarms_and_dashboard_use_every_own_metric() {
     let widgets = dashboard();
     let lines = widgets.iter().filter_map(|widget| widget["properties"]["metrics"].as_array()).flatten();
     let looked_at: BTreeSet<Metric> = of_alarms.chain(lines.map(metric_of_line)).collect();
-    let known = |(namespace, name, dimensions): &Metric| {
-        let own = namespace == OWN.0 && dimensions == &[OWN.1] && emitted.contains(name);
-        let of_aws = |(theirs, by, names): &(&str, &[&str], &[&str])| {
-            theirs == namespace && by == dimensions && names.contains(&name.as_str())
-        };
-        own || OF_AWS.iter().any(of_aws)
-    };
-    let unknown: Vec<_> = looked_at.iter().filter(|metric| !known(metric)).collect();
+    let unknown: Vec<_> = looked_at.iter().filter(|metric| !is_emitted(metric, &emitted)).collect();
     assert!(unknown.is_empty(), "nobody emits {unknown:?}");
     let own: BTreeSet<String> =
         looked_at.into_iter().filter(|(namespace, ..)| namespace == OWN.0).map(|(_, name, _)| name).collect();

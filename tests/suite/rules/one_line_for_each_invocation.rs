@@ -13,7 +13,8 @@ type Line = Map<String, Value>;
 const TEXTS: [&str; 7] = ["timestamp", "level", "message", "function", "request_id", "source", "outcome"];
 const COUNTS: [&str; 2] = ["store_ms", "total_ms"];
 /// Fields that are omitted if empty, 0 or false.
-const SOMETIMES: [&str; 7] = ["merchant", "mode", "processor_ms", "cold", "retries", "subjects", "operator"];
+const SOMETIMES: [&str; 8] =
+    ["merchant", "mode", "processor_ms", "cold", "retries", "subjects", "operator", "trace_id"];
 
 /// The lines of the function `name` by process, one for each invocation.
 fn invocations(stack: &Stack, name: &str) -> Vec<Vec<Line>> {

@@ -6,6 +6,7 @@ mod demo;
 mod dev;
 mod documented_commands;
 mod examples;
+mod monitor;
 mod readme;
 mod repair;
 mod runner;

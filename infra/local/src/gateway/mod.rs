@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::error::Error as _;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -87,11 +87,13 @@ impl Gateway {
             Trigger::Route(route) => Some(route.clone()),
             _ => None,
         });
+        let routes: Vec<Route> = routes.collect();
+        routes.iter().for_each(|route| log.metrics().route(&route.method, &route.path));
         let plans = template.usage_plans.iter().map(|plan| (plan.logical_id.clone(), plan.clone()));
         let authorizer = api.authorizer.clone();
         Self(Arc::new(Inner {
             region: region.to_owned(),
-            routes: routes.collect(),
+            routes,
             plans: plans.collect(),
             keys,
             authorizer: authorizer.map(|settings| Authorizer::new(settings, functions.clone())),
@@ -106,6 +108,7 @@ impl Gateway {
 
     /// Answers one request that came from `source`.
     pub async fn answer(&self, request: Request, source: IpAddr) -> Response {
+        let began = Instant::now();
         let (parts, body) = request.into_parts();
         let mut context = event::context(&parts, source, &self.0.api.stage, (self.0.clock)());
         let mut quota = None;
@@ -113,6 +116,7 @@ impl Gateway {
             Ok(answer) => answer,
             Err(refusal) => self.refuse(refusal, &parts, &context),
         };
+        self.0.log.metrics().request(self.resource(&parts), answer.status.as_u16(), began.elapsed());
         let mut response = Response::new(Body::from(answer.body));
         *response.status_mut() = answer.status;
         *response.headers_mut() = answer.headers;
@@ -132,6 +136,13 @@ impl Gateway {
         let request = format!("{} {}", parts.method, parts.uri.path());
         self.0.log.refused(answer.status.as_u16(), request, refusal.why());
         answer
+    }
+
+    /// Method and path of the request's route, or of the mock for its path.
+    fn resource(&self, parts: &Parts) -> Option<(&str, &str)> {
+        let (method, path) = (parts.method.as_str(), parts.uri.path());
+        let route = route::find(&self.0.routes, method, path).map(|(route, _)| (&*route.method, &*route.path));
+        route.or_else(|| route::find_mock(&self.0.api.mocks, path).map(|mock| ("ANY", &*mock.path)))
     }
 
     /// Sets `quota` if the request counts against the caller's plan, also if it is refused then.

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::invoke::Functions;
+use crate::metrics::Metrics;
 use crate::template::Function;
 
 struct Stage {
@@ -34,7 +35,13 @@ async fn stage(shell: &'static str, timeout: Duration, limits: Limits) -> Stage 
         Log::to(false, move |line| lines.lock().unwrap().push(line.to_owned()))
     };
     let host = Host::with(&template, "eu-central-1", command, limits, log);
-    Stage { functions: Functions::new(host.clone()), api: RuntimeApi::serve(host.clone()).await, host, started, lines }
+    Stage {
+        functions: Functions::new(host.clone(), &Metrics::default()),
+        api: RuntimeApi::serve(host.clone()).await,
+        host,
+        started,
+        lines,
+    }
 }
 
 const USUAL: Limits = Limits {
@@ -182,7 +189,7 @@ async fn a_missing_binary_is_a_crash() {
     let function = pools.map(|pool| pool.function.clone()).next().unwrap();
     let template = Template { functions: vec![function], ..Template::default() };
     let host = Host::with(&template, "eu", command, USUAL, Log::to(false, |_| {}));
-    let error = Functions::new(host).invoke("work", Vec::new()).await;
+    let error = Functions::new(host, &Metrics::default()).invoke("work", Vec::new()).await;
     let error = error.unwrap_err().to_string();
     assert!(error.starts_with("work cannot be started"), "{error}");
 }

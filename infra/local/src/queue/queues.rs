@@ -147,6 +147,18 @@ impl Queues {
         store.counts(&queue.settings.name, now)
     }
 
+    /// The logical id and the name of each queue.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.all().iter().map(|queue| (queue.settings.logical_id.as_str(), queue.settings.name.as_str()))
+    }
+
+    /// The time since the oldest message of the queue was sent. 0 if the queue is empty.
+    pub fn oldest_age(&self, queue: &str) -> Result<Duration, QueueError> {
+        let sent_at = self.store().oldest_sent_at(&self.queue(queue)?.settings.name)?;
+        let age = sent_at.map_or(0, |at| u64::try_from(self.now() - at).unwrap_or_default());
+        Ok(Duration::from_millis(age))
+    }
+
     pub(super) fn hide(
         &self, queue: &Queue, receipt: Receipt, visibility: Duration,
     ) -> Result<Result<(), NotHidden>, QueueError> {

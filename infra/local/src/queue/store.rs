@@ -203,6 +203,12 @@ impl Store {
         Ok(counts)
     }
 
+    /// When the queue's oldest message was sent. A dead letter was sent to the queue before.
+    pub fn oldest_sent_at(&self, queue: &str) -> Result<Option<i64>, QueueError> {
+        let mut statement = self.connection.prepare_cached("SELECT MIN(sent_at) FROM message WHERE queue = ?1")?;
+        Ok(statement.query_row([queue], |row| row.get(0))?)
+    }
+
     /// Deletes the messages of every queue but these.
     pub fn keep_only(&self, queues: &[&str]) -> Result<(), QueueError> {
         let queues = serde_json::to_string(queues).unwrap_or_default();

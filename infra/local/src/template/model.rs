@@ -243,4 +243,14 @@ impl Template {
     pub fn triggers(&self) -> impl Iterator<Item = &Trigger> {
         self.functions.iter().flat_map(|function| &function.triggers)
     }
+
+    /// The logical ids of the queues to which work goes that has failed too often.
+    pub fn queues_of_failed_work(&self) -> Vec<String> {
+        let dead_letters = self.queues.iter().filter_map(|queue| Some(queue.redrive.as_ref()?.dead_letter.clone()));
+        let of_streams = self.triggers().filter_map(|trigger| match trigger {
+            Trigger::Stream(stream) => stream.on_failure.clone(),
+            Trigger::Route(_) | Trigger::Queue(_) | Trigger::Schedule(_) => None,
+        });
+        dead_letters.chain(of_streams).collect()
+    }
 }

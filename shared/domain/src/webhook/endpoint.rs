@@ -13,6 +13,7 @@ use crate::idempotency::KeyHash;
 use crate::resource::Meta;
 use crate::text::as_text;
 use crate::time::Timestamp;
+use crate::trace::Trace;
 
 /// The most enabled endpoints of a tenant. Each event is matched against all of them.
 pub const ENABLED_MAX: usize = 20;
@@ -263,9 +264,9 @@ impl WebhookEndpoint {
         self.secrets.iter().find(|secret| secret.rotation.as_ref() == Some(rotation))
     }
 
-    /// The event of the test that the request `request_id` creates with this idempotency key. Only this endpoint
-    /// receives it.
-    pub fn test(&self, key: &KeyHash, request_id: &str, now: Timestamp) -> Event {
+    /// The event of the test that the request `request_id` creates with this idempotency key, in the trace of this request.
+    /// Only this endpoint receives it.
+    pub fn test(&self, key: &KeyHash, request_id: &str, trace: Option<Trace>, now: Timestamp) -> Event {
         let id = &self.meta.id;
         Event {
             id: EventId::ordered(now, self.meta.shard, &[id.as_str(), key.as_str()]),
@@ -274,6 +275,7 @@ impl WebhookEndpoint {
             only: Some(id.clone()),
             timestamp: now,
             request_id: request_id.to_owned(),
+            trace,
         }
     }
 }

@@ -70,7 +70,7 @@ fn signing_key(name: &str) -> KeyFingerprint {
 /// An endpoint that has failed since one minute, or has recovered at another.
 fn endpoint(failing_since: Option<i64>, works_since: Option<i64>) -> WebhookEndpoint {
     let owner = Tenant { merchant: MerchantId::derive(&["m"]), mode: Mode::Test };
-    let cause = Cause { request_id: "r".to_owned(), fingerprint: Fingerprint::of(b"{}"), at: at(0) };
+    let cause = Cause { request_id: "r".to_owned(), trace: None, fingerprint: Fingerprint::of(b"{}"), at: at(0) };
     let meta = Meta::new(EndpointId::derive(&["w"]), owner, 0, cause);
     let new = WebhookEndpoint::new(meta, "https://example.com/".to_owned(), vec![EventFilter::All], signing_key("1"));
     WebhookEndpoint { failing_since: failing_since.map(at), works_since: works_since.map(at), ..new }

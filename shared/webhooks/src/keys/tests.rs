@@ -83,7 +83,7 @@ fn endpoint(merchant: char, mode: Mode, id: char) -> WebhookEndpoint {
     let long = |prefix: &str, last: char| format!("{prefix}_{}{last}", "0".repeat(25));
     let owner = Tenant { merchant: MerchantId::parse(&long("mer", merchant)).unwrap(), mode };
     let at = Timestamp::from_millis(0);
-    let cause = Cause { request_id: "req-1".to_owned(), fingerprint: Fingerprint::of(b"{}"), at };
+    let cause = Cause { request_id: "req-1".to_owned(), trace: None, fingerprint: Fingerprint::of(b"{}"), at };
     let meta = Meta::new(EndpointId::parse(&long("we", id)).unwrap(), owner, 0, cause);
     WebhookEndpoint::new(meta, "https://example.com/".to_owned(), Vec::new(), KeyFingerprint::of("key"))
 }

@@ -8,6 +8,7 @@ use super::trigger::trigger;
 use super::*;
 use crate::invoke::{Functions, Outcome, Run};
 use crate::log::Log;
+use crate::metrics::Metrics;
 use crate::queue::poller;
 
 /// A function with two concurrent calls. Each runs until the test ends it.
@@ -48,7 +49,12 @@ async fn slow_messages_of_one_tenant_do_not_delay_another() {
     let mut trigger = trigger();
     trigger.batch_size = 1;
     trigger.max_concurrency = Some(100);
-    let poller = poller::run(trigger, bench.api.queues.clone(), Functions::new(function), Log::to(false, |_| {}));
+    let poller = poller::run(
+        trigger,
+        bench.api.queues.clone(),
+        Functions::new(function, &Metrics::default()),
+        Log::to(false, |_| {}),
+    );
     let watch = async {
         assert_eq!((begun.recv().await.as_deref(), begun.recv().await.as_deref()), (Some("slow"), Some("slow")));
         send("other", "mer_2").await;

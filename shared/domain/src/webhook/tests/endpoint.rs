@@ -123,7 +123,7 @@ fn only_the_tested_endpoint_receives_a_test() {
         let meta = Meta { id: EndpointId::derive(&[name]), ..endpoint.meta.clone() };
         WebhookEndpoint { meta, event_types: vec![EventFilter::One(EventType::RefundFailed)], ..endpoint }
     });
-    let event = tested.test(&key("k"), "req", at(5));
+    let event = tested.test(&key("k"), "req", None, at(5));
     let wanted = |endpoint: &WebhookEndpoint| endpoint.wants(event.event_type, event.only.as_ref());
     assert_eq!([wanted(&tested), wanted(&other)], [true, false]);
     assert!(!wanted(&WebhookEndpoint { status: EndpointStatus::Disabled, ..tested.clone() }));
@@ -131,6 +131,6 @@ fn only_the_tested_endpoint_receives_a_test() {
         (event.timestamp, event.request_id.as_str(), event.source.as_str()),
         (at(5), "req", tested.meta.id.as_str())
     );
-    let ids = [("k", 5), ("l", 5), ("k", 6)].map(|(name, minute)| tested.test(&key(name), "req", at(minute)).id);
+    let ids = [("k", 5), ("l", 5), ("k", 6)].map(|(name, minute)| tested.test(&key(name), "req", None, at(minute)).id);
     assert!(ids[0] != ids[1] && ids[0] != ids[2] && ids[0] == event.id);
 }
