@@ -11,6 +11,7 @@ use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventu
 pub(super) const METRICS: [(&str, &str); 16] = [
     ("PaymentsSucceeded", "Count"),
     ("PaymentsFailed", "Count"),
+    ("PaymentsRefused", "Count"),
     ("OutcomesUnknown", "Count"),
     ("LateChargesUndone", "Count"),
     ("OperationsCalledAgain", "Count"),
