@@ -24,7 +24,7 @@ pub struct Parts {
 
 impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
-        let store = Store::with_events(start)?;
+        let store = Store::with_events(start)?.with_failure_limit(start)?;
         let unknown_outcome = spillway_processors::unknown_outcome(&start.environment)?;
         Ok(Parts {
             merchants: Merchants::new(start, &store)?,

@@ -1,5 +1,5 @@
-//! `POST /v1/payments`: accepts a payment. It makes one store call. The stream of the stored item starts
-//! everything else.
+//! `POST /v1/payments`: accepts a payment. It makes one write call, after it has read whether too many payments of the
+//! card or the customer have failed. The stream of the stored item starts everything else.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use spillway_domain::id::{PaymentKind, shard_of};
 use spillway_domain::money::{AMOUNT_MAX, Minor};
 use spillway_domain::payment::{CUSTOMER_LENGTH_MAX, CaptureMethod, NewPayment, Payment, REFERENCE_LENGTH_MAX};
 use spillway_domain::resource::{Cause, Meta, Resource as _};
-use spillway_runtime::{SettingError, Start};
+use spillway_runtime::{Metric, SettingError, Start};
 use spillway_store::Store;
 use spillway_wire::contract::{Access, Endpoint, Field, Integer, Metadata, OneOf, ProblemType, Success, Text};
 use spillway_wire::view::PaymentView;
@@ -38,7 +38,8 @@ const TOKEN: Field<Text> = Field::text(
      `tok_declined`, `tok_insufficient_funds`, `tok_expired_card` are declined; `tok_slow` is approved after 2 s; \
      `tok_timeout_then_ok` is charged, but the first answer is lost; `tok_timeout_unknown` and `tok_unavailable` get \
      no answer three times without a charge, then are approved; `tok_refund_fails` is approved, and its refunds fail; \
-     `tok_dispute_won`, `tok_dispute_lost` are approved. Never send a card number: it is refused in every field.",
+     `tok_dispute_won`, `tok_dispute_lost` are approved. A token with `_` and digits at its end is another card that \
+     behaves in the same way, such as `tok_declined_2`. Never send a card number: it is refused in every field.",
     "\"tok_visa\"",
 );
 const CAPTURE_METHOD: Field<OneOf<CaptureMethod>> = Field::one_of(
@@ -71,6 +72,13 @@ const PROCESSOR_NOT_CONFIGURED: ProblemType = ProblemType {
     remedy: "Use a test key.",
 };
 
+const TOO_MANY_FAILED_PAYMENTS: ProblemType = ProblemType {
+    status: 429,
+    code: "too_many_failed_payments",
+    title: "Too many failed payments",
+    remedy: "Wait for the seconds in `Retry-After`. Somebody may be trying stolen cards.",
+};
+
 /// The declaration of the endpoint.
 pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
     summary: "Create a payment",
@@ -87,7 +95,7 @@ pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
         CUSTOMER.spec(),
         METADATA.spec(),
     ],
-    problems: &[CURRENCY_NOT_ENABLED, PROCESSOR_NOT_CONFIGURED],
+    problems: &[CURRENCY_NOT_ENABLED, PROCESSOR_NOT_CONFIGURED, TOO_MANY_FAILED_PAYMENTS],
     ..Endpoint::post(
         "/v1/payments",
         Access::Starts(Scope::PaymentsWrite),
@@ -102,7 +110,7 @@ pub struct Parts {
 
 impl spillway_runtime::Parts for Parts {
     fn new(start: &Start<'_>) -> Result<Parts, SettingError> {
-        Ok(Parts { store: Store::with_due_times(start)? })
+        Ok(Parts { store: Store::with_due_times(start)?.with_failure_limit(start)? })
     }
 }
 
@@ -125,6 +133,17 @@ pub async fn handle(context: Arc<Context>, caller: Caller, request: Request) -> 
     let change =
         Change::creation(Payment::accept(Meta::new(id, caller.tenant, shard, cause), new, processor.to_owned()));
 
+    let payment = &change.after;
+    if let Some(until) = context.store.refused_until(&payment.meta.owner, &payment.payers()).await?
+        && context.store.resource::<Payment>(&payment.meta.owner, &payment.meta.id).await?.is_none()
+    {
+        context.metrics.add(Metric::PaymentsRefused, 1);
+        return Err(Problem::after(
+            &TOO_MANY_FAILED_PAYMENTS,
+            until.since(now),
+            "Too many payments of this card or customer failed.",
+        ));
+    }
     let creation = context.store.create(&change).await;
     spillway_wire::creation(&request, &change, creation, |never| match never {})
 }

@@ -1,7 +1,7 @@
 //! Changes: everything that one commit writes.
 
 use crate::event::Event;
-use crate::id::ObjectId;
+use crate::id::{ObjectId, PayerId};
 use crate::ledger::{JournalEntry, LedgerError, Movement};
 use crate::money::{Minor, OutOfRange};
 use crate::resource::{ForbiddenMove, Resource};
@@ -22,12 +22,21 @@ pub struct Change<T: Resource> {
     pub entries: Vec<(JournalEntry, Option<Movement>)>,
     /// Events for the merchant's webhook endpoints.
     pub events: Vec<Event>,
+    /// Card and customer of a payment that has failed: each loses a token of its bucket.
+    pub failed_payers: Vec<PayerId>,
 }
 
 impl<T: Resource> Change<T> {
     /// The creation of a resource without further effects.
     pub fn creation(after: T) -> Change<T> {
-        Change { before: None, after, adjustments: Vec::new(), entries: Vec::new(), events: Vec::new() }
+        Change {
+            before: None,
+            after,
+            adjustments: Vec::new(),
+            entries: Vec::new(),
+            events: Vec::new(),
+            failed_payers: Vec::new(),
+        }
     }
 
     /// A step from one state to the next without further effects.

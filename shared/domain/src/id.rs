@@ -56,6 +56,7 @@ kinds! {
     EntryKind EntryId "txn" "a journal entry, and of its movement";
     EventKind EventId "evt" "an event";
     EndpointKind EndpointId "we" "a webhook endpoint";
+    PayerKind PayerId "payer" "a card or a customer, derived from its token or name";
 }
 
 /// An id of one kind. Every value is well-formed.

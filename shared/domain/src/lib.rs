@@ -9,6 +9,7 @@ pub mod card;
 pub mod change;
 pub mod currency;
 pub mod event;
+pub mod failure_limit;
 pub mod fee;
 pub mod id;
 pub mod idempotency;

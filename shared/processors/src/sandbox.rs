@@ -59,8 +59,11 @@ const TOKENS: [(&str, Behaviour); 12] = [
     ("tok_dispute_lost", Behaviour::Approve(VISA)),
 ];
 
+/// The behaviour of a token, which may end in `_` and digits: another card that behaves in the same way.
 fn behaviour(token: &str) -> Option<Behaviour> {
-    TOKENS.iter().find(|(known, _)| *known == token).map(|(_, behaviour)| *behaviour)
+    let unnumbered = token.trim_end_matches(|last: char| last.is_ascii_digit());
+    let kind = if unnumbered == token { Some(token) } else { unnumbered.strip_suffix('_') };
+    TOKENS.iter().find(|(known, _)| Some(*known) == kind).map(|(_, behaviour)| *behaviour)
 }
 
 fn behaviour_of(target: &Target) -> Option<Behaviour> {

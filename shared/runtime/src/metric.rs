@@ -28,6 +28,8 @@ pub enum Metric {
     PaymentsSucceeded,
     /// Payments that became `failed`, including declined ones.
     PaymentsFailed,
+    /// Requests for a payment that were refused because too many payments of the card or the customer had failed.
+    PaymentsRefused,
     /// Calls and look-ups that left an outcome unknown, each stored in its payment or refund.
     OutcomesUnknown,
     /// Charges that appeared after their payment had failed, and were undone. Counted before the commit, so that no charge
@@ -93,6 +95,7 @@ impl Metric {
         match self {
             Metric::PaymentsSucceeded
             | Metric::PaymentsFailed
+            | Metric::PaymentsRefused
             | Metric::OutcomesUnknown
             | Metric::LateChargesUndone
             | Metric::OperationsCalledAgain

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use spillway_domain::id::{EndpointKind, EntryKind, EventKind, Kind as _, MerchantId, PaymentKind, RefundKind};
+use spillway_domain::id::{
+    EndpointKind, EntryKind, EventKind, Kind as _, MerchantId, PayerKind, PaymentKind, RefundKind,
+};
 use spillway_domain::payment::Payment;
 use spillway_domain::refund::Refund;
 use spillway_domain::resource::Resource as _;
@@ -47,6 +49,8 @@ pub enum ItemKind {
     EndpointCount,
     /// The tombstone of a webhook endpoint.
     Tombstone,
+    /// The bucket of a payer's failed payments.
+    FailedPayments,
     /// A call of the sandbox processor.
     SandboxCall,
     /// One part of a balance.
@@ -129,6 +133,7 @@ impl ItemKind {
             _ if partition.starts_with(EventKind::PREFIX) && sk.starts_with(EndpointKind::PREFIX) => {
                 Some(ItemKind::Delivery)
             }
+            _ if partition.starts_with(PayerKind::PREFIX) && sk == keys::FAILURES => Some(ItemKind::FailedPayments),
             "journal" if sk.starts_with(EntryKind::PREFIX) => Some(ItemKind::JournalEntry),
             keys::MOVEMENTS if key.movement().is_some() => Some(ItemKind::Movement),
             keys::BALANCES => Some(ItemKind::Balance),
@@ -155,6 +160,7 @@ impl ItemKind {
             ItemKind::WebhookEndpoint => "webhook endpoint",
             ItemKind::EndpointCount => "endpoint count",
             ItemKind::Tombstone => "tombstone",
+            ItemKind::FailedPayments => "failed payments",
             ItemKind::SandboxCall => "sandbox call",
             ItemKind::Balance => "balance",
             ItemKind::Movement => "movement",

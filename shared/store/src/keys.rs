@@ -19,6 +19,7 @@
 //! webhook endpoint   T#webhooks     we_…
 //!   count of all     T#webhooks     count
 //!   deleted          T#webhooks     gone#we_…
+//! failed payments    T#payer_…      failures
 //! sandbox call       sandbox#pay_…  the idempotency key
 //!   of a refund      sandbox#re_…   the idempotency key
 //! ```
@@ -44,7 +45,7 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 use spillway_domain::currency::Currency;
-use spillway_domain::id::{EndpointId, EntryId, EventId, Id, MerchantId, ObjectId, shard_of};
+use spillway_domain::id::{EndpointId, EntryId, EventId, Id, MerchantId, ObjectId, PayerId, shard_of};
 use spillway_domain::ledger::MovementKey;
 use spillway_domain::operator::OperatorAction;
 use spillway_domain::resource::{Finder, Resource};
@@ -59,6 +60,8 @@ pub(super) const MOVEMENTS: &str = "movements";
 pub(super) const BALANCES: &str = "balances";
 pub(super) const EVENTS: &str = "events";
 pub(super) const WEBHOOKS: &str = "webhooks";
+/// The sort key of a bucket of failed payments.
+pub(super) const FAILURES: &str = "failures";
 /// The prefix of the sort keys of movements.
 pub const MOVEMENT_PREFIX: &str = "move#";
 
@@ -126,6 +129,11 @@ pub fn resource<T: Resource>(owner: &Tenant, id: &Id<T::Kind>) -> TableKey {
 /// The key of the resource with this id, of the type with this name.
 pub(super) fn object(owner: &Tenant, id: &str, name: &str) -> TableKey {
     TableKey::new(format!("{owner}#{id}"), name)
+}
+
+/// The key of the bucket of a payer's failed payments.
+pub(super) fn failures(tenant: &Tenant, payer: &PayerId) -> TableKey {
+    TableKey::new(format!("{tenant}#{payer}"), FAILURES)
 }
 
 /// The partition of a shard's resources of one type in the index `listing`.

@@ -11,6 +11,7 @@ mod due;
 mod edit;
 mod event;
 mod expression;
+mod failure_limit;
 mod items;
 mod journal;
 pub mod keys;
@@ -38,6 +39,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_dynamodb::{Client, config};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use spillway_domain::failure_limit::FailureLimit;
 use spillway_domain::id::hex;
 
 pub use api_key::IssuedKey;
@@ -81,6 +83,8 @@ pub struct Store {
     first_due_s: Option<u32>,
     /// None in functions that write no events.
     event_retention_days: Option<u32>,
+    /// No limit in functions that read none.
+    failure_limit: FailureLimit,
     now: Clock,
     deadline: Duration,
     random: Random,
@@ -113,6 +117,7 @@ impl Store {
             client: Client::from_conf(client.build()),
             first_due_s: None,
             event_retention_days: None,
+            failure_limit: FailureLimit { max: 0, refill_s: 0 },
             now: start.effects.now.clone(),
             deadline: start.environment.store_deadline()?,
             random: start.effects.random.clone(),
@@ -162,10 +167,13 @@ impl Store {
     }
 
     async fn get_item(&self, key: &TableKey) -> Result<Option<Item>, StoreError> {
+        Ok(self.get_even_if_expired(key).await?.filter(|item| !self.has_expired(item)))
+    }
+
+    async fn get_even_if_expired(&self, key: &TableKey) -> Result<Option<Item>, StoreError> {
         let request =
             self.client.get_item().table_name(&self.table).consistent_read(true).set_key(Some(key.attributes()));
-        let item = request.send().await.map_err(StoreError::from_sdk)?.item;
-        Ok(item.filter(|item| !self.has_expired(item)))
+        Ok(request.send().await.map_err(StoreError::from_sdk)?.item)
     }
 
     /// Creates an item. Returns the existing item if the key is taken.

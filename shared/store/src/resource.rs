@@ -130,7 +130,10 @@ impl Store {
         }
         let edit = Edit::between(&to_item(&key, before)?, &self.with_due_time(&key, after)?, &UNVERSIONED);
         let commit = Commit::new().edit(key, edit, when, |_, _| Ok(Refused::<T>::Stale));
-        match self.commit(self.with_consequences(commit, change)?).await? {
+        let commit = self.with_consequences(commit, change)?;
+        let buckets = self.buckets(&after.meta().owner, &change.failed_payers).await?;
+        let commit = self.with_failures(commit, buckets, after.meta().updated_at, || Refused::Stale)?;
+        match self.commit(commit).await? {
             Committed::Done => Ok(Committed::Done),
             Committed::Refused(Refused::Stale | Refused::Existing(_)) => Ok(Committed::Refused(Stale)),
             Committed::Refused(Refused::Adjustment(_)) => {

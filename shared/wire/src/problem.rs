@@ -17,7 +17,7 @@ use super::response::{ApiResponseExt as _, Response, problem};
 use super::versions::ApiVersion;
 
 /// Seconds until the next try, in the header `Retry-After` of a 503.
-const RETRY_AFTER_S: u32 = 1;
+const RETRY_AFTER_S: i64 = 1;
 
 /// The challenges of RFC 6750, section 3, in the header `WWW-Authenticate`. If a function answers 401, the request has
 /// a key that was valid a moment before. API Gateway renames this header of a function's answer to
@@ -35,6 +35,8 @@ pub struct Problem {
     cause: String,
     /// The id of the object that was not created or changed, for the log. Empty if it is not known.
     about: String,
+    /// Seconds until the next try, in the header `Retry-After`. None: the header is left out.
+    retry_after_s: Option<i64>,
 }
 
 /// An error answer (RFC 9457).
@@ -67,7 +69,15 @@ pub struct ProblemBody<'a> {
 impl Problem {
     /// A problem of this type. `detail` is for people.
     pub fn new(kind: &'static ProblemType, detail: &str) -> Problem {
-        Problem { kind, detail: detail.to_owned(), errors: Vec::new(), cause: String::new(), about: String::new() }
+        let retry_after_s = (kind.status == 503).then_some(RETRY_AFTER_S);
+        let (errors, cause, about) = (Vec::new(), String::new(), String::new());
+        Problem { kind, detail: detail.to_owned(), errors, cause, about, retry_after_s }
+    }
+
+    /// A problem of this type, which ends after `wait_ms`.
+    pub fn after(kind: &'static ProblemType, wait_ms: i64, detail: &str) -> Problem {
+        let seconds = wait_ms.saturating_add(999) / 1000;
+        Problem { retry_after_s: Some(seconds.max(1)), ..Problem::new(kind, detail) }
     }
 
     /// Sets the id of the object that was not created or changed, for the log.
@@ -243,8 +253,10 @@ impl Problem {
         match (self.kind.status, self.kind.code) {
             (401, _) => response.with_header("WWW-Authenticate", INVALID_TOKEN),
             (403, "insufficient_scope") => response.with_header("WWW-Authenticate", INSUFFICIENT_SCOPE),
-            (503, _) => response.with_header("Retry-After", RETRY_AFTER_S.to_string()),
-            _ => response,
+            _ => match self.retry_after_s {
+                Some(seconds) => response.with_header("Retry-After", seconds.to_string()),
+                None => response,
+            },
         }
     }
 }

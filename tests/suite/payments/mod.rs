@@ -1,3 +1,4 @@
 //! `POST /v1/payments`.
 
+mod card_testing;
 mod create;

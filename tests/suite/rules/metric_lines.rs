@@ -8,9 +8,10 @@ use spillway_tests::receiver::{Receiver, Reply};
 use spillway_tests::{Deadline, Merchant, Options, Stack, Template, event, eventually};
 
 /// Every count and measure, and its unit.
-pub(super) const METRICS: [(&str, &str); 16] = [
+pub(super) const METRICS: [(&str, &str); 17] = [
     ("PaymentsSucceeded", "Count"),
     ("PaymentsFailed", "Count"),
+    ("PaymentsRefused", "Count"),
     ("OutcomesUnknown", "Count"),
     ("LateChargesUndone", "Count"),
     ("OperationsCalledAgain", "Count"),

@@ -61,6 +61,7 @@ impl Difference {
             ItemKind::ApiKey | ItemKind::IssuedKey => self.by_revocation(live),
             ItemKind::EndpointCount => Verdict::Damaged,
             ItemKind::SandboxCall => Verdict::MovedOn("the sandbox was called since"),
+            ItemKind::FailedPayments => Verdict::MovedOn("payments failed since"),
             ItemKind::Event | ItemKind::OperatorAction | ItemKind::JournalEntry | ItemKind::Tombstone => {
                 if same_version { Verdict::MovedOn("its due time moved") } else { Verdict::Damaged }
             }

@@ -165,6 +165,7 @@ impl Evidence {
             | ItemKind::Event
             | ItemKind::Delivery
             | ItemKind::Tombstone
+            | ItemKind::FailedPayments
             | ItemKind::SandboxCall => Decision::WriteBack,
         }
     }

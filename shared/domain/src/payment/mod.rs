@@ -10,13 +10,14 @@ use crate::change::{Change, ChangeError};
 use crate::currency::Currency;
 use crate::event::{Event, EventType};
 use crate::fee::Terms;
-use crate::id::PaymentKind;
+use crate::id::{PayerId, PaymentKind};
 use crate::ledger::{Account, Draft, EntryType};
 use crate::money::Minor;
 use crate::operation::{
     Ending, Failure, HasOperation, Operation, PaymentMethod, Progress, Receipt, Target, UnknownOutcomePolicy, Verb,
 };
 use crate::resource::{Finder, ForbiddenMove, Meta, Resource, allow};
+use crate::tenant::Mode;
 use crate::text::as_text;
 use crate::time::{Day, Timestamp};
 
@@ -79,6 +80,18 @@ pub struct NewPayment {
     pub customer: Option<String>,
     /// The merchant's own keys and values.
     pub metadata: BTreeMap<String, String>,
+}
+
+impl Payment {
+    /// The card and the customer of the payment, as whose its failure counts. The sandbox's tokens without a number, such
+    /// as `tok_declined`, are nobody's card: every merchant's tests use them.
+    pub fn payers(&self) -> Vec<PayerId> {
+        let NewPayment { token, customer, .. } = &self.asked;
+        let is_card = self.meta.owner.mode == Mode::Live || token.ends_with(|last: char| last.is_ascii_digit());
+        let card = is_card.then(|| PayerId::derive(&["card", token]));
+        let customer = customer.as_deref().map(|customer| PayerId::derive(&["customer", customer]));
+        card.into_iter().chain(customer).collect()
+    }
 }
 
 /// A payment as stored.
@@ -197,7 +210,10 @@ impl HasOperation for Payment {
             (Status::Processing, Ending::Done(receipt)) => {
                 self.captured(receipt, terms.ok_or(ChangeError::NoTerms)?, now)
             }
-            (Status::Processing, Ending::Refused(failure)) => self.failed(failure, None, now),
+            (Status::Processing, Ending::Refused(failure)) => {
+                let failed_payers = self.payers();
+                Ok(Change { failed_payers, ..self.failed(failure, None, now)? })
+            }
             (Status::Processing, Ending::NeverDone) => {
                 let message = "The processor never answered and knows of no charge.".to_owned();
                 let failure = Failure { code: PROCESSOR_UNAVAILABLE.to_owned(), message };

@@ -136,3 +136,16 @@ fn the_event_of_a_version_has_a_stable_id() {
     assert_eq!(id(), id());
     assert_eq!(id().shard(), 3);
 }
+
+#[test]
+fn only_a_refusal_counts_as_a_failure_of_card_and_customer() {
+    let mut payment = payment(1250);
+    payment.asked.token = "tok_declined_17".to_owned();
+    payment.asked.customer = Some("jane".to_owned());
+    let payers = [PayerId::derive(&["card", "tok_declined_17"]), PayerId::derive(&["customer", "jane"])];
+    assert_eq!(settled(&payment, Ending::Refused(failure()), noon()).failed_payers, payers);
+    assert_eq!(settled(&payment, Ending::Done(receipt()), noon()).failed_payers, []);
+    assert_eq!(settled(&payment, Ending::NeverDone, noon()).failed_payers, []);
+    payment.asked.token = "tok_declined".to_owned();
+    assert_eq!(settled(&payment, Ending::Refused(failure()), noon()).failed_payers, payers[1..]);
+}
