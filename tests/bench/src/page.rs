@@ -13,7 +13,8 @@ use crate::single::{EMPTY, FUNCTIONS};
 const BEGIN: &str = "<!-- figures: made by `make performance`, not by hand -->";
 
 /// The parts of a run that these tables show.
-pub const PARTS: [&str; 8] = ["single", "end_to_end", "flood", "receivers", "units", "sweep", "shards", "instructions"];
+pub const PARTS: [&str; 9] =
+    ["single", "cache", "end_to_end", "flood", "receivers", "units", "sweep", "shards", "instructions"];
 
 /// All tables of a run.
 pub fn tables(figures: &Value) -> String {
@@ -24,6 +25,7 @@ pub fn tables(figures: &Value) -> String {
         format!("{}, {} cores ({}), {}.{quick}\n", text("date"), machine["cores"], text("cpu"), text("system")),
         section("Goals", &goals(figures)),
         section("Each function alone", &single(figures)),
+        section("The cache", &cache(figures)),
         section("End to end", &end_to_end(figures)),
         section("One merchant floods", &flood(figures)),
         section("One merchant's server never answers", &receivers(figures)),
@@ -63,6 +65,21 @@ fn single(figures: &Value) -> String {
     };
     let head = ["function", "spawn → ready", "first event", "warm p50", "warm p99", "peak memory", "binary"];
     table(&head, &FUNCTIONS.iter().map(row).collect::<Vec<_>>())
+}
+
+fn cache(figures: &Value) -> String {
+    let states = [
+        ("absent", "no cache"),
+        ("warm", "that has them"),
+        ("cold", "that has none of them"),
+        ("dead", "that was killed"),
+        ("stopped", "that never answers"),
+    ];
+    let row = |(state, name): (&str, &str)| {
+        let of = &figures["cache"][state];
+        vec![name.to_owned(), count(&of["count"]), count(&of["hits"]), ms(&of["p50_us"]), ms(&of["p99_us"])]
+    };
+    table(&["final refunds, with a cache", "reads", "reads of the table saved", "p50", "p99"], &states.map(row))
 }
 
 fn end_to_end(figures: &Value) -> String {

@@ -49,10 +49,15 @@ impl Scene {
 
     /// The environment that the runner gives the functions.
     pub fn environment(&self) -> BTreeMap<String, String> {
-        let text = fs::read_to_string(self.stack.env_file()).unwrap();
-        let pairs = text.lines().filter_map(|line| line.split_once('='));
-        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        environment(&self.stack)
     }
+}
+
+/// The environment that the runner of a stack gives the functions.
+pub fn environment(stack: &Stack) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(stack.env_file()).unwrap();
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// Path of a function's release binary: beside this program; the empty function has its own target folder.
