@@ -15,8 +15,10 @@ use spillway_runtime::{Clock, Start};
 use super::address::Address;
 use super::connection::Connection;
 
-/// The longest time that a request waits for the cache.
+/// The longest time that a request waits for an answer of the cache.
 const ANSWER_MAX: Duration = Duration::from_millis(3);
+/// The longest time that a request waits until a new value is sent.
+const SEND_MAX: Duration = Duration::from_millis(1);
 /// The longest time in which a connection is made. No request waits for it.
 const CONNECT_MAX: Duration = Duration::from_secs(1);
 /// Milliseconds for which a cache that has failed is left alone.
@@ -68,7 +70,7 @@ impl Cache {
     /// time.
     pub(crate) async fn put(&self, key: &str, value: &[u8], seconds: u32) {
         let Some(mut connection) = self.link().connection.take() else { return };
-        if self.within(ANSWER_MAX, connection.set(key, value, seconds)).await.is_some() {
+        if self.within(SEND_MAX, connection.set(key, value, seconds)).await.is_some() {
             self.link().connection = Some(connection);
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Run;
+use super::{READS_BETWEEN, READS_IN_FAULT, Run};
 use crate::api::eventually::{Deadline, eventually};
 use crate::cache::Cache;
 
@@ -42,11 +42,12 @@ pub(super) async fn inject(run: &Run, cache: &mut Cache) -> (BTreeMap<String, u6
     while injected.len() < FAULTS.len() || !run.has_read_all() {
         let Some(fault) = faults.next() else { break };
         is_used(cache).await;
+        run.reads_on(READS_BETWEEN).await;
         if matches!(fault, Fault::Killed) {
             hits += cache.hits().await;
         }
         fault.begin(cache).await;
-        run.reads_on().await;
+        run.reads_on(READS_IN_FAULT).await;
         fault.end(cache).await;
         *injected.entry(format!("{fault:?}").to_lowercase()).or_default() += 1;
     }

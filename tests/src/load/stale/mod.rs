@@ -28,8 +28,9 @@ const PER_MILLE: [u32; 3] = [20, 15, 10];
 /// Payments and refunds that are read. More are forgotten, so that most are read often.
 const OBJECTS_MAX: usize = 600;
 const AMOUNT: i64 = 1_000;
-/// Reads from the beginning of a fault to its end.
+/// Reads from the beginning of a fault to its end, and from there to the next fault.
 const READS_IN_FAULT: u64 = 200;
+const READS_BETWEEN: u64 = 600;
 /// Most contradictions that are recorded.
 const FOUND_MAX: usize = 20;
 /// Time after which clients that do not get on have failed.
@@ -123,10 +124,10 @@ impl Run {
         *self.reads.borrow() >= self.plan.reads
     }
 
-    /// Waits for some more reads.
-    async fn reads_on(&self) {
+    /// Waits for this many further reads.
+    async fn reads_on(&self, further: u64) {
         let mut reads = self.reads.subscribe();
-        let until = *reads.borrow() + READS_IN_FAULT;
+        let until = *reads.borrow() + further;
         let wait = reads.wait_for(|reads| *reads >= until);
         assert!(tokio::time::timeout(STANDSTILL, wait).await.is_ok(), "the clients do not get on");
     }
