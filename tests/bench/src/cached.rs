@@ -17,8 +17,8 @@ use crate::{events, show};
 const FUNCTION: &str = "get-refund";
 /// Refunds that are read.
 const REFUNDS: usize = 20;
-/// Reads after a start before the cache gets into its state: the first one connects.
-const FIRST_READS: usize = 5;
+/// Reads after a start before the cache gets into its state: of each refund two, because the first one connects.
+const FIRST_READS: usize = 2 * REFUNDS;
 
 /// The states of the cache, and the name of each in the figures.
 #[derive(Debug, Clone, Copy, PartialEq)]
