@@ -61,7 +61,9 @@ pub struct Report {
     pub hits: u64,
     /// How often each fault was injected.
     pub faults: BTreeMap<String, u64>,
-    /// Stale, contradictory and failed answers, as sentences.
+    /// Answers of 5xx, which the table's stand-in causes on a machine that is too busy.
+    pub unavailable: u64,
+    /// Stale, contradictory and unexpected answers, as sentences.
     pub found: Vec<String>,
     /// Duration of the run.
     pub took: Duration,
@@ -73,6 +75,7 @@ struct Run {
     objects: Mutex<Vec<Arc<Object>>>,
     reads: watch::Sender<u64>,
     writes: AtomicU64,
+    unavailable: AtomicU64,
     found: Mutex<Vec<String>>,
     ended: AtomicBool,
 }
@@ -97,6 +100,7 @@ pub async fn run(plan: Plan, on_progress: impl Fn(u64) + Send + 'static) -> Resu
         objects: Mutex::default(),
         reads: watch::Sender::new(0),
         writes: AtomicU64::new(0),
+        unavailable: AtomicU64::new(0),
         found: Mutex::default(),
         ended: AtomicBool::new(false),
     });
@@ -116,7 +120,15 @@ pub async fn run(plan: Plan, on_progress: impl Fn(u64) + Send + 'static) -> Resu
     let last = *run.reads.borrow();
     let found = run.found.lock().unwrap().clone();
     clients.shutdown().await;
-    Ok(Report { reads: last, writes: run.writes.load(Ordering::Relaxed), hits, faults, found, took: began.elapsed() })
+    Ok(Report {
+        reads: last,
+        writes: run.writes.load(Ordering::Relaxed),
+        hits,
+        faults,
+        unavailable: run.unavailable.load(Ordering::Relaxed),
+        found,
+        took: began.elapsed(),
+    })
 }
 
 impl Run {
@@ -163,10 +175,10 @@ impl Run {
         let (token, _, keeps_refunds) = card.unwrap_or(&CARDS[0]);
         let body = json!({"amount": AMOUNT, "currency": "USD", "token": token});
         let answer = self.merchants[merchant].client.create_payment(&unique(), &body).await;
-        if answer.status == 202 {
-            self.add(Object::new(merchant, &answer, *keeps_refunds));
-        } else {
-            self.note(format!("a payment was answered {}", answer.described()));
+        match answer.status.as_u16() {
+            202 => self.add(Object::new(merchant, &answer, *keeps_refunds)),
+            500.. => self.not_served(),
+            _ => self.note(format!("a payment was answered {}", answer.described())),
         }
     }
 
@@ -178,24 +190,32 @@ impl Run {
         let client = &self.merchants[payment.merchant].client;
         let request = client.refund_request(&payment.id, &unique(), amount.unsigned_abs());
         let answer = request.send().await;
-        if answer.status == 202 {
-            payment.refunded(amount);
-            self.add(Object::new(payment.merchant, &answer, true));
-        } else if answer.status != 409 {
-            self.note(format!("a refund of {} was answered {}", payment.id, answer.described()));
+        match answer.status.as_u16() {
+            202 => {
+                payment.refunded(amount);
+                self.add(Object::new(payment.merchant, &answer, true));
+            }
+            409 => {}
+            500.. => self.not_served(),
+            _ => self.note(format!("a refund of {} was answered {}", payment.id, answer.described())),
         }
     }
 
     async fn read(&self, object: &Object) {
         let before = object.known();
         let answer = self.merchants[object.merchant].client.get(&object.path()).await;
-        object.check(&before, &answer).into_iter().for_each(|found| self.note(found));
+        match answer.status.as_u16() {
+            500.. => self.not_served(),
+            _ => object.check(&before, &answer).into_iter().for_each(|found| self.note(found)),
+        }
         self.reads.send_modify(|reads| *reads += 1);
     }
 
     async fn read_as_another(&self, object: &Object) {
         let answer = self.merchants[(object.merchant + 1) % MERCHANTS].client.get(&object.path()).await;
-        if answer.status != 404 {
+        if answer.status.is_server_error() {
+            self.not_served();
+        } else if answer.status != 404 {
             self.note(format!("{}: another merchant was answered {}", object.id, answer.described()));
         }
         self.reads.send_modify(|reads| *reads += 1);
@@ -211,7 +231,12 @@ impl Run {
         objects.push(Arc::new(object));
     }
 
+    fn not_served(&self) {
+        self.unavailable.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn note(&self, found: String) {
+        eprintln!("  {found}");
         let mut all = self.found.lock().unwrap();
         if all.len() < FOUND_MAX {
             all.push(found);
@@ -226,11 +251,12 @@ impl Report {
         let mut lines = vec![
             format!("{:<14}{:>10}   in {}", "Reads", number(self.reads), shown(self.took)),
             format!("{:<14}{:>10}", "Cache hits", number(self.hits)),
-            format!("{:<14}{:>10}\n\nFaults of the cache", "Writes", number(self.writes)),
+            format!("{:<14}{:>10}", "Writes", number(self.writes)),
+            format!("{:<14}{:>10}\n\nFaults of the cache", "Answered 5xx", number(self.unavailable)),
         ];
         lines.extend(self.faults.iter().map(|(fault, times)| format!("{:>10} × {fault}", number(*times))));
         lines.push(match self.found.as_slice() {
-            [] => "\nNo answer was stale, contradictory or refused.".to_owned(),
+            [] => "\nNo answer was stale or contradictory.".to_owned(),
             found => format!("\n{} answers were wrong:\n  {}", count(found.len()), found.join("\n  ")),
         });
         lines.join("\n") + "\n"
