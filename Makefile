@@ -15,8 +15,9 @@ help:
 
 # Runs the stack on this machine. FRESH=1 starts it empty, DETACH=1 runs it in the background.
 # PORT= and DATA= start a second one. A parameter of the template is a variable: FIRST_DUE_SECONDS=5.
+# CACHE=1 reads through a Redis on CACHE_PORT (6379).
 .PHONY: dev
-dev:
+dev: $(if $(CACHE),$(REDIS_READY))
 	@infra/local/dev.sh dev
 
 # Ends the stack of the same DATA.
@@ -62,9 +63,16 @@ monitor: $(PROMETHEUS_READY)
 dashboards:
 	@python3 infra/dashboards/dashboards.py
 
+# Reads through the cache among writes, while Redis is killed, emptied, stopped, slowed, filled and damaged.
+# Fails if an answer is older than what was acknowledged before. READS=1000000 CLIENTS=8 SEED=
+.PHONY: stale
+stale: $(REDIS_READY)
+	@cargo build --quiet --workspace --bins
+	@"$${CARGO_TARGET_DIR:-target}/debug/stale"
+
 # Runs all checks and tests on this machine.
 .PHONY: test
-test: lint-template check-security lint-openapi deny $(EXAMPLES_READY) $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY) $(PROMETHEUS_READY)
+test: lint-template check-security lint-openapi deny $(EXAMPLES_READY) $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY) $(PROMETHEUS_READY) $(REDIS_READY)
 	@tests/run.sh
 
 # Checks licences and sources of all crates by deny.toml.
@@ -105,7 +113,7 @@ reference:
 # QUICK=1 gives rough figures in two minutes. CPU_SHARES=1 gives each function the CPU that Lambda gives its memory
 # (Linux, as root).
 .PHONY: bench
-bench:
+bench: $(REDIS_READY)
 	@tests/bench/run.sh
 
 # Shows what breaks first (docs/scale.md): runs the functions' code within AWS's limits, in virtual time. Writes

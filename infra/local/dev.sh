@@ -6,6 +6,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 mode=$1
 : "${DATA:=.local}" "${REBUILD:=1}" "${WATCH_PORT:=9001}" "${WEBHOOK_LOOPBACK:=1}" "${TEMPLATE:=infra/template.yaml}"
+: "${CACHE:=0}" "${CACHE_PORT:=6379}"
 # The command that ends the stack of this folder.
 stop="make stop"
 [ "$DATA" = .local ] || stop="make stop DATA=$DATA"
@@ -73,8 +74,16 @@ watch() {
     wait "$runner_pid"
 }
 
+# Redis in place of a cache on AWS. It ends with this process, which becomes the runner.
+cache() {
+    setpriv --pdeathsig TERM .local/tools/redis/bin/redis-server --bind 127.0.0.1 --port "$CACHE_PORT" \
+        --save "" --appendonly no >"$DATA/cache.log" 2>&1 &
+    export CACHE_URL="redis://127.0.0.1:$CACHE_PORT"
+}
+
 serve() {
     settings
+    [ "$CACHE" = 0 ] || cache
     case $mode in
     dev) exec "$runner" ;;
     watch) watch ;;

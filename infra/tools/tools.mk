@@ -10,10 +10,11 @@
 #   a target that runs the examples           depends on $(EXAMPLES_READY)
 #   a target that runs $(REDOCLY)             depends on $(REDOCLY_READY)
 #   a target that runs checkov                depends on $(CHECKOV_READY)
-#   a target that runs Prometheus             depends on $(PROMETHEUS_READY), unless it is installed
+#   a target that runs Prometheus             depends on $(PROMETHEUS_READY)
+#   a target that runs redis-server           depends on $(REDIS_READY)
 #
-# Redocly and the examples in Node.js come from npm, Prometheus from Debian's packages, the other tools from PyPI. cargo-mutants is built from crates.io
-# (cargo-mutants.crate); tests/mutants.sh installs it if there is code to test.
+# Redocly and the examples in Node.js come from npm, Prometheus and Redis from Debian's packages, the other tools from PyPI.
+# cargo-mutants is built from crates.io (cargo-mutants.crate); tests/mutants.sh installs it if there is code to test.
 
 TOOLS := .local/tools
 SAM_READY := $(TOOLS)/sam/.stamp
@@ -23,7 +24,8 @@ MINISTACK_READY := $(TOOLS)/ministack/.stamp
 SCHEMATHESIS_READY := $(TOOLS)/schemathesis/.stamp
 REDOCLY_READY := $(TOOLS)/redocly/.stamp
 CHECKOV_READY := $(TOOLS)/checkov/.stamp
-PROMETHEUS_READY := $(if $(shell command -v promtool),,$(TOOLS)/prometheus/.stamp)
+PROMETHEUS_READY := $(TOOLS)/prometheus/.stamp
+REDIS_READY := $(TOOLS)/redis/.stamp
 EXAMPLES_READY := $(TOOLS)/examples-python/.stamp $(TOOLS)/examples-node/.stamp
 
 # The SAM CLI looks for cargo-lambda on the PATH.
@@ -38,8 +40,8 @@ $(REDOCLY_READY): infra/tools/redocly/package.json
 	@infra/tools/install-npm redocly
 $(TOOLS)/examples-node/.stamp: infra/tools/examples-node/package.json
 	@infra/tools/install-npm examples-node
-$(TOOLS)/prometheus/.stamp: infra/tools/prometheus.deb
-	@infra/tools/install-deb prometheus
+$(TOOLS)/%/.stamp: infra/tools/%.deb
+	@infra/tools/install-deb $*
 
 $(TOOLS)/%/.stamp: infra/tools/%.txt
 	@infra/tools/install $*

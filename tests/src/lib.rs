@@ -21,10 +21,10 @@ pub use api::eventually::{Deadline, eventually};
 pub use api::{client, clock, document, event, pages, terms};
 pub use aws::{queues, table, webhook_keys};
 pub(crate) use doubles::store_errors;
-pub use doubles::{consumed, receiver, server, store_proxy, tls_proxy};
+pub use doubles::{cache, consumed, receiver, server, store_proxy, tls_proxy};
 pub use load::{
     chaos, deliveries, demo_report, evidence, judge, load_merchant, money_request, outcomes, percentiles, refunds,
-    request_log, verdict, workload,
+    request_log, stale, verdict, workload,
 };
 pub use oracle::{difference, violation};
 pub use stack::options::Options;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use lambda_http::Request;
+use spillway_cache::CachedStore;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::PaymentKind;
 use spillway_domain::payment::Payment;
 use spillway_runtime::Context;
-use spillway_store::StoreOnly;
 use spillway_wire::contract::{Access, Endpoint, PathId, Success};
 use spillway_wire::view::PaymentView;
 use spillway_wire::{Caller, Problem, Response};
@@ -23,10 +23,10 @@ pub const ENDPOINT: Endpoint<PaymentView<'static>> = Endpoint {
 };
 
 /// Answers with the payment. A malformed id, a missing payment and another tenant's payment get the same 404.
-pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
+pub async fn handle(context: Arc<Context<CachedStore>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let id = PAYMENT.read(&request)?;
 
-    let payment: Option<Payment> = context.store.resource(&caller.tenant, &id).await?;
+    let payment: Option<Payment> = context.resource(&caller.tenant, &id).await?;
     let payment = payment.ok_or_else(|| PAYMENT.not_found())?;
 
     Ok(spillway_wire::resource(&payment))

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use lambda_http::Request;
+use spillway_cache::CachedStore;
 use spillway_domain::api_key::Scope;
 use spillway_domain::id::RefundKind;
 use spillway_domain::refund::Refund;
 use spillway_runtime::Context;
-use spillway_store::StoreOnly;
 use spillway_wire::contract::{Access, Endpoint, PathId, Success};
 use spillway_wire::view::RefundView;
 use spillway_wire::{Caller, Problem, Response};
@@ -23,10 +23,10 @@ pub const ENDPOINT: Endpoint<RefundView<'static>> = Endpoint {
 };
 
 /// Answers with the refund. A malformed id, a missing refund and another tenant's refund get the same 404.
-pub async fn handle(context: Arc<Context<StoreOnly>>, caller: Caller, request: Request) -> Result<Response, Problem> {
+pub async fn handle(context: Arc<Context<CachedStore>>, caller: Caller, request: Request) -> Result<Response, Problem> {
     let id = REFUND.read(&request)?;
 
-    let refund: Option<Refund> = context.store.resource(&caller.tenant, &id).await?;
+    let refund: Option<Refund> = context.resource(&caller.tenant, &id).await?;
     let refund = refund.ok_or_else(|| REFUND.not_found())?;
 
     Ok(spillway_wire::resource(&refund))

@@ -109,6 +109,10 @@ pub trait Resource: Serialize + DeserializeOwned + Debug + Clone + Send + Sync +
     /// The resource as it was accepted, computed from its constant fields. It is the answer to a repeated request.
     fn as_accepted(&self) -> Self;
 
+    /// The resource for a cache, if it can never change again. None if anything can still change what a client sees of
+    /// it. What only a processor needs is left out.
+    fn lasting(self) -> Option<Self>;
+
     /// The progress of the present operation. None if the resource does not wait for a processor.
     fn progress(&self) -> Option<&Progress> {
         None

@@ -12,5 +12,5 @@ pub mod settings;
 pub use context::{Clock, Context, Effects, Parts, Random, Start};
 pub use meter::{Meter, Metering};
 pub use metric::{Embedded, Metric, Metrics, Unit};
-pub use sdk::{config, config_with, missing_right};
+pub use sdk::{AMAZON_ROOTS, config, config_with, missing_right};
 pub use settings::SettingError;

@@ -79,7 +79,7 @@ impl Start<'_> {
 
 /// The root certificates of all AWS services. Reading the machine's own roots took nine tenths of a function's start:
 /// docs/decisions/0006.
-const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
+pub const AMAZON_ROOTS: &[u8] = include_bytes!("amazon_roots.pem");
 
 /// Returns the HTTPS client of a deployed function, which trusts only AWS. `AWS_CA_BUNDLE`, the variable of AWS's own
 /// tools, names a file with other roots instead. Errors if the client can't be made; there is no fallback to other roots.

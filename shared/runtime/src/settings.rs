@@ -86,26 +86,31 @@ impl<'a> Environment<'a> {
         let set = [variable, "AWS_ENDPOINT_URL"].into_iter().find_map(|name| Some((name, self.optional(name)?)));
         let Some((name, value)) = set else { return Ok(None) };
         match Url::parse(&value) {
-            Ok(url) if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) => Ok(Some(url)),
+            Ok(url)
+                if url.scheme() == "https"
+                    || (url.scheme() == "http" && url.host().as_ref().is_some_and(is_loopback)) =>
+            {
+                Ok(Some(url))
+            }
             _ => Err(SettingError::Wrong { name, expected: "an https:// address, or one of this machine", value }),
         }
     }
 
     /// Whether the table is on this machine, as in a local stack. Errors if its address is not allowed.
     pub fn has_local_table(&self) -> Result<bool, SettingError> {
-        Ok(self.service_address(DYNAMODB)?.is_some_and(|url| is_loopback(&url)))
+        Ok(self.service_address(DYNAMODB)?.is_some_and(|url| url.host().as_ref().is_some_and(is_loopback)))
     }
 }
 
 /// The variable that replaces DynamoDB's address.
 pub const DYNAMODB: &str = "AWS_ENDPOINT_URL_DYNAMODB";
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
+/// Whether this host is this machine.
+pub fn is_loopback<S: AsRef<str>>(host: &Host<S>) -> bool {
+    match host {
+        Host::Domain(name) => name.as_ref() == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
     }
 }
 

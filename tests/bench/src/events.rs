@@ -41,6 +41,14 @@ pub fn get_payment(merchant: &Merchant, id: &str) -> Value {
     event
 }
 
+/// A request for this refund.
+pub fn get_refund(merchant: &Merchant, id: &str) -> Value {
+    let mut event = from(merchant, sample("get-refund/by-id.json"));
+    event["path"] = json!(format!("/v1/refunds/{id}"));
+    event["pathParameters"]["refund_id"] = json!(id);
+    event
+}
+
 /// The gateway's request to the authorizer.
 pub fn authenticate(merchant: &Merchant) -> Value {
     let mut event = sample("authenticate/test-key.json");

@@ -7,6 +7,7 @@ use crate::single::{EMPTY, FUNCTIONS};
 
 const WARM_POST_US: u64 = 8_000;
 const WEBHOOK_US: u64 = 500_000;
+const CACHE_US: u64 = 5_000;
 const PER_SECOND: u64 = 150;
 const MEMORY_BYTES: u64 = 20_000_000;
 const BINARY_BYTES: u64 = 7_000_000;
@@ -31,6 +32,10 @@ pub fn judge(figures: &Value) -> Value {
     let most =
         |field: &str| FUNCTIONS.iter().map(|function| number(&single[*function][field])).max().unwrap_or_default();
     let (memory, binary) = (most("peak_memory_bytes"), most("binary_bytes"));
+    let read = |state: &str| number(&figures["cache"][state]["p99_us"]);
+    let absent = read("absent");
+    let costs = ["cold", "dead", "stopped"].map(|state| read(state).saturating_sub(absent)).into_iter().max();
+    let costs = costs.unwrap_or_default();
     let parts = |kind: &str| figures["end_to_end"][kind].as_array().cloned().unwrap_or_default();
     let (full, paced) = (parts("full"), parts("paced"));
     let one = |parts: &[Value], field: &str| parts.first().map_or(Value::Null, |part| part[field]["p50_us"].clone());
@@ -64,6 +69,13 @@ pub fn judge(figures: &Value) -> Value {
             format!("at most {}", ms(&json!(WARM_POST_US))),
             ms(&post),
             post.as_u64().is_some_and(|us| us <= WARM_POST_US),
+        ),
+        goal(
+            "cache",
+            "p99 of a read with a cold, dead or stopped cache, above none",
+            format!("at most {}", ms(&json!(CACHE_US))),
+            ms(&json!(costs)),
+            costs <= CACHE_US && absent > 0
         ),
         goal(
             "end_to_end",

@@ -2,6 +2,7 @@
 //! figures into docs/performance.md.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "like the tests, it is never deployed")]
 
+mod cached;
 mod encrypted;
 mod end_to_end;
 mod events;
@@ -79,6 +80,9 @@ async fn bench(json: &Path) -> Result<(), String> {
     let mut figures = json!({"quick": quick, "machine": machine()});
     if wanted("single") {
         figures["single"] = single::measure(&plan).await?;
+    }
+    if wanted("cache") {
+        figures["cache"] = cached::measure(&plan).await?;
     }
     if wanted("end_to_end") {
         figures["end_to_end"] = end_to_end::measure(&plan).await?;

@@ -17,8 +17,8 @@ use crate::single::{EMPTY, FUNCTIONS};
 const BEGIN: &str = "<!-- figures: made by `make performance`, not by hand -->";
 
 /// The parts of a run that these tables show.
-pub const PARTS: [&str; 9] =
-    ["single", "end_to_end", "flood", "receivers", "units", "memory", "sweep", "shards", "instructions"];
+pub const PARTS: [&str; 10] =
+    ["single", "cache", "end_to_end", "flood", "receivers", "units", "memory", "sweep", "shards", "instructions"];
 
 /// The tables of the parts that a run has measured.
 pub fn tables(figures: &Value) -> String {
@@ -27,6 +27,7 @@ pub fn tables(figures: &Value) -> String {
     let quick = if figures["quick"] == true { " A quick run: too few samples to judge by." } else { "" };
     let parts: [(&str, &str, fn(&Value) -> String); PARTS.len()] = [
         ("single", "Each function alone", single),
+        ("cache", "The cache", cache),
         ("end_to_end", "End to end", end_to_end),
         ("flood", "One merchant floods", flood),
         ("receivers", "One merchant's server never answers", receivers),
@@ -76,6 +77,21 @@ fn single(figures: &Value) -> String {
     let head =
         ["function", "spawn → ready", "first event", "warm p50", "warm p99", "after a rest", "peak memory", "binary"];
     table(&head, &FUNCTIONS.iter().map(row).collect::<Vec<_>>())
+}
+
+fn cache(figures: &Value) -> String {
+    let states = [
+        ("absent", "no cache"),
+        ("warm", "that has them"),
+        ("cold", "that has none of them"),
+        ("dead", "that was killed"),
+        ("stopped", "that never answers"),
+    ];
+    let row = |(state, name): (&str, &str)| {
+        let of = &figures["cache"][state];
+        vec![name.to_owned(), count(&of["count"]), count(&of["hits"]), ms(&of["p50_us"]), ms(&of["p99_us"])]
+    };
+    table(&["final refunds, with a cache", "reads", "reads of the table saved", "p50", "p99"], &states.map(row))
 }
 
 fn end_to_end(figures: &Value) -> String {

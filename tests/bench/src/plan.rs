@@ -9,6 +9,10 @@ pub struct Plan {
     pub rounds: usize,
     /// Number of events after the first one at each start.
     pub events: usize,
+    /// Starts of get-refund in each state of the cache.
+    pub cached_rounds: usize,
+    /// Reads after each of these starts.
+    pub cached: usize,
     /// Numbers of clients and payments: one, eight and thirty-two clients.
     pub payments: [(usize, usize); 3],
     /// Payments of each client at a modest rate.
@@ -36,6 +40,8 @@ impl Plan {
     pub const FULL: Plan = Plan {
         rounds: 20,
         events: 25,
+        cached_rounds: 5,
+        cached: 1_000,
         payments: [(1, 400), (8, 3000), (32, 4000)],
         paced_payments: 100,
         folded: 500,
@@ -52,6 +58,8 @@ impl Plan {
     pub const QUICK: Plan = Plan {
         rounds: 5,
         events: 20,
+        cached_rounds: 2,
+        cached: 300,
         payments: [(1, 100), (8, 400), (32, 600)],
         paced_payments: 20,
         folded: 500,

@@ -55,7 +55,7 @@ impl Scene {
         merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
         let encrypted = Encrypted::start().await.map_err(|error| error.to_string())?;
         let scene = Scene { stack, merchant, _receiver: receiver, encrypted };
-        let plain = scene.plain_environment();
+        let plain = environment(&scene.stack);
         scene.encrypted.set_upstream(&plain["AWS_ENDPOINT_URL_DYNAMODB"], &plain["AWS_ENDPOINT_URL_SQS"]);
         Ok(scene)
     }
@@ -63,14 +63,15 @@ impl Scene {
     /// The environment that the runner gives the functions, with TLS on the way to table and queues.
     pub fn environment(&self) -> BTreeMap<String, String> {
         let encrypted = self.encrypted.variables().into_iter().map(|(name, value)| (name.to_owned(), value));
-        self.plain_environment().into_iter().chain(encrypted).collect()
+        environment(&self.stack).into_iter().chain(encrypted).collect()
     }
+}
 
-    fn plain_environment(&self) -> BTreeMap<String, String> {
-        let text = fs::read_to_string(self.stack.env_file()).unwrap();
-        let pairs = text.lines().filter_map(|line| line.split_once('='));
-        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-    }
+/// The environment that the runner of a stack gives the functions.
+pub fn environment(stack: &Stack) -> BTreeMap<String, String> {
+    let text = fs::read_to_string(stack.env_file()).unwrap();
+    let pairs = text.lines().filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// Path of a function's release binary: beside this program; the empty function has its own target folder.

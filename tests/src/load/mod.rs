@@ -11,5 +11,6 @@ pub mod outcomes;
 pub mod percentiles;
 pub mod refunds;
 pub mod request_log;
+pub mod stale;
 pub mod verdict;
 pub mod workload;

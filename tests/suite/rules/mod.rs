@@ -6,6 +6,7 @@ mod a_payment_end_to_end;
 mod alarms_name_real_metrics;
 mod answers_are_bounded;
 mod authorizer_answers_are_cached;
+mod cached_reads_are_never_stale;
 mod card_numbers_never_enter;
 mod clients_record_oddities;
 mod conflicts_are_retried;

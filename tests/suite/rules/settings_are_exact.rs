@@ -63,7 +63,7 @@ fn refusal(function: &str, variables: &Variables) -> Option<String> {
     Some(line.unwrap_or_else(|| panic!("{function} ended otherwise: {shown}{message}")).to_owned())
 }
 
-/// Variables without which the function does not start: each is named if missing.
+/// Variables that the function reads: each is named if it is missing, or if it may be missing, when it is wrong.
 fn read(function: &str, given: &Variables) -> BTreeSet<String> {
     let mut set = Variables::new();
     while let Some(message) = refusal(function, &set) {
@@ -71,7 +71,12 @@ fn read(function: &str, given: &Variables) -> BTreeSet<String> {
         let value = given.get(name).cloned().unwrap_or_else(|| "1".to_owned());
         assert_eq!(set.insert(name.to_owned(), value), None, "{function} is given {name}");
     }
-    set.into_keys().collect()
+    let refuses = |name: &String| {
+        let wrong = set.clone().into_iter().chain([(name.clone(), "?".to_owned())]).collect();
+        refusal(function, &wrong).is_some_and(|message| message.contains(&format!("variable {name} must be")))
+    };
+    let optional = given.keys().filter(|name| !set.contains_key(*name) && refuses(*name));
+    optional.chain(set.keys()).cloned().collect()
 }
 
 #[test]

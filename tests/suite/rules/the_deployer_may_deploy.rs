@@ -19,7 +19,7 @@ const NOT_NEEDED: [(&str, &[&str]); 16] = [
         &["amplify:", "apprunner:", "appsync:", "bedrock-agentcore:", "cognito-idp:", "elasticloadbalancing:"],
     ),
     ("a web ACL that asks no client for payments", &["payments:"]),
-    ("functions outside of networks and without file systems", &["ec2:", "elasticfilesystem:", "s3files:"]),
+    ("functions without file systems", &["elasticfilesystem:", "s3files:"]),
     ("no log is delivered elsewhere", &["firehose:", "logs:CreateLogDelivery", "logs:PutBearerTokenAuthentication"]),
     (
         "s3: no log is delivered there, and packages have no such metadata",

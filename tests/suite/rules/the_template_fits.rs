@@ -159,8 +159,10 @@ fn a_version_carries_exactly_the_settings_of_its_function() {
         // A table that replaces this one has another name.
         let table = |value: &Value| texts(value).contains(&"Table");
         assert_eq!(table(&version["Description"]), table(&function["Environment"]), "{name}");
-        // Other code for another processor: SAM does see that.
-        let others: Vec<_> = parameters(&template, function).into_iter().filter(|it| !own.contains(it)).collect();
+        // Other code for another processor: SAM does see that. A version has no room for the ids of subnets and groups:
+        // a change of them alone takes effect with the next release.
+        let others = parameters(&template, function).into_iter().filter(|it| !own.contains(it));
+        let others: Vec<_> = others.filter(|it| !["CacheSecurityGroupIds", "CacheSubnetIds"].contains(it)).collect();
         assert_eq!(others, ["Architecture"], "{name}");
         assert_eq!(template["Resources"][name]["DeletionPolicy"], "Retain", "{name}");
     }

@@ -49,6 +49,7 @@ pub(super) const PASSED_OVER: &[(&str, &str, &str)] = &[
     ("AWS::Serverless::Function", "Tracing", "there is no X-Ray"),
     ("AWS::Serverless::Function", "VersionDeletionPolicy", "there is one version only"),
     ("AWS::Serverless::Function", "VersionDescription", "there is one version only"),
+    ("AWS::Serverless::Function", "VpcConfig", "everything is on one machine"),
     ("OnFailure", "Type", "the arn says it too"),
     ("ScheduleV2", "OmitName", "schedules have no names here"),
     ("ScheduleV2", "RetryPolicy", "a missed time is not made up for here"),

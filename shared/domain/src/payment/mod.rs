@@ -151,6 +151,18 @@ impl Resource for Payment {
         Payment::accept(self.meta.first(), self.asked.clone(), self.processor.clone())
     }
 
+    fn lasting(self) -> Option<Payment> {
+        match self.status {
+            // Refunds and disputes change the amounts of a captured payment, also years later. Even one that is refunded
+            // in full changes if a refund fails.
+            Status::Processing | Status::Succeeded => None,
+            Status::Failed => {
+                let asked = NewPayment { token: String::new(), ..self.asked };
+                self.progress.is_none().then_some(Payment { asked, ..self })
+            }
+        }
+    }
+
     fn progress(&self) -> Option<&Progress> {
         self.progress.as_ref()
     }

@@ -130,6 +130,18 @@ fn as_accepted_restores_the_first_version() {
 }
 
 #[test]
+fn only_a_failed_payment_without_a_last_look_up_lasts() {
+    let accepted = payment(1250);
+    let paid = settled(&accepted, Ending::Done(receipt()), noon()).after;
+    let refused = settled(&accepted, Ending::Refused(failure()), noon()).after;
+    let unknown = settled(&accepted, Ending::NeverDone, noon()).after;
+    assert_eq!([accepted, paid, unknown].map(Payment::lasting), [None, None, None]);
+    let lasting = refused.clone().lasting().unwrap();
+    assert_eq!(lasting.asked.token, "", "a card's token is for its processor only");
+    assert_eq!(Payment { asked: refused.asked.clone(), ..lasting }, refused);
+}
+
+#[test]
 fn the_event_of_a_version_has_a_stable_id() {
     let at = noon().plus_millis(5);
     let id = || settled(&payment(1), Ending::Done(receipt()), at).events[0].id.clone();

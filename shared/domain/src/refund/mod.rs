@@ -117,6 +117,13 @@ impl Resource for Refund {
         }
     }
 
+    fn lasting(self) -> Option<Refund> {
+        match self.status {
+            Status::Pending => None,
+            Status::Succeeded | Status::Failed => self.progress.is_none().then_some(self),
+        }
+    }
+
     fn progress(&self) -> Option<&Progress> {
         self.progress.as_ref()
     }

@@ -127,6 +127,16 @@ fn a_refund_of_an_uncaptured_payment_is_refused() {
 }
 
 #[test]
+fn only_a_final_refund_lasts() {
+    let pending = begun_at(&paid(0, 1000, "USD"), 400, noon()).after;
+    assert_eq!(pending.clone().lasting(), None);
+    for ending in [Ending::Refused(failure()), Ending::Done(receipt())] {
+        let done = settled(&pending, ending).after;
+        assert_eq!(done.clone().lasting(), Some(done));
+    }
+}
+
+#[test]
 fn a_refund_is_listed_under_its_payment() {
     let pending = begun_at(&paid(0, 1000, "USD"), 400, noon()).after;
     assert_eq!(pending.parent(), Some(PaymentId::derive(&["p"]).into()));
