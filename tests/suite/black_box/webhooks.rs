@@ -80,7 +80,7 @@ async fn location_names_the_created_endpoint() {
     let read = merchant.client.get(path).await.expect(200);
     let mut shown = created.body.clone();
     assert!(shown.as_object_mut().unwrap().remove("secret").is_some());
-    assert_eq!((&read.body, read.header("cache-control")), (&shown, "no-cache"));
+    assert_eq!((&read.body, read.header("cache-control")), (&shown, "private, no-cache"));
     assert_eq!((read.header("etag"), created.header("etag")), ("\"1\"", "\"1\""));
     let known = merchant.client.request(Method::GET, path).header("if-none-match", "\"1\"");
     let known = known.send().await.expect(304);
