@@ -26,7 +26,8 @@ RUNNER = {
 PANELS = [
     ("Requests a minute", "short", [(API, "Count", "Sum"), (API, "4XXError", "Sum"), (API, "5XXError", "Sum")]),
     ("Latency of the API", "ms", [(API, "Latency", "p50"), (API, "Latency", "p99")]),
-    ("Payments a minute", "short", [(OWN, "PaymentsSucceeded", "Sum"), (OWN, "PaymentsFailed", "Sum")]),
+    ("Payments a minute", "short", [
+        (OWN, "PaymentsSucceeded", "Sum"), (OWN, "PaymentsFailed", "Sum"), (OWN, "PaymentsRefused", "Sum")]),
     ("Operations at the processor a minute", "short", [
         (OWN, "OutcomesUnknown", "Sum"), (OWN, "LateChargesUndone", "Sum"), (OWN, "OperationsCalledAgain", "Sum")]),
     ("Latency of the processor", "ms", [(OWN, "ProcessorLatency", "p50"), (OWN, "ProcessorLatency", "p99")]),
