@@ -1,4 +1,6 @@
 //! Input and output of the tools.
 
+pub mod machine;
 pub mod progress;
+pub mod show;
 pub mod tool;

@@ -6,6 +6,8 @@ mod demo;
 mod dev;
 mod documented_commands;
 mod examples;
+mod figures;
+mod peak;
 mod readme;
 mod repair;
 mod runner;
