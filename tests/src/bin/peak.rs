@@ -16,6 +16,9 @@ use spillway_tests::tool::{self, count, shown};
 use spillway_tests::verdict::verdict;
 
 const BEGIN: &str = "<!-- peak: made by `make peak-docs`, not by hand -->";
+/// The plot in the page.
+const PLOT: &str =
+    "![Requests a second, time of an answer, age of the oldest message and events under way](images/peak.svg)";
 /// The files of the runs without a cache, with kills, and with a cache.
 const FILES: [&str; 3] = [".local/peak.json", ".local/peak-kills.json", ".local/peak-cache.json"];
 
@@ -88,7 +91,7 @@ fn write_docs(page: &Path, image: &Path) -> Result<(), String> {
     let runs: Vec<Value> = texts.filter_map(|text| serde_json::from_str(&text).ok()).collect();
     let first = runs.first().ok_or("There are no figures yet: run `make peak` first.")?;
     let text = fs::read_to_string(page).map_err(|error| format!("{}: {error}", page.display()))?;
-    let text = between(&text, BEGIN, &report::tables(&runs));
+    let text = between(&text, BEGIN, &format!("{PLOT}\n\n{}", report::tables(&runs)));
     let text = text.ok_or_else(|| format!("{} has no markers for the figures.", page.display()))?;
     write(page, &text)?;
     write(image, &plot::svg(first))

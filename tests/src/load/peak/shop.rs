@@ -106,8 +106,8 @@ pub(super) struct Mix {
 
 impl Mix {
     pub fn new(seed: u64) -> Mix {
-        let workload = |(name, ..)| Workload::new(seed, name, workload::USUAL);
-        Mix { random: fastrand::Rng::with_seed(seed), workloads: MERCHANTS.map(workload).into() }
+        let workloads = MERCHANTS.map(|(name, ..)| Workload::new(seed, name, workload::USUAL)).into();
+        Mix { random: fastrand::Rng::with_seed(seed), workloads }
     }
 
     /// The next request, with the number of its merchant.
