@@ -70,6 +70,20 @@ stale: $(REDIS_READY)
 	@cargo build --quiet --workspace --bins
 	@"$${CARGO_TARGET_DIR:-target}/debug/stale"
 
+# Replays a growing business and its weekend by the clock: ten times the mean on Saturday, and a flash of fifty times.
+# Writes .local/peak.json (PEAK_JSON=) and a plot beside it. QUICK=1 takes a minute and a half. KILLS=1 kills a process
+# each second of the flash. HOUR_SECONDS=5 FLASH_SECONDS=60 CACHE_URL= SEED=
+.PHONY: peak
+peak:
+	@cargo build --quiet --workspace --bins
+	@"$${CARGO_TARGET_DIR:-target}/debug/peak"
+
+# Writes the figures and the plot of the last `make peak` into docs/scale.md and docs/images.
+.PHONY: peak-docs
+peak-docs:
+	@cargo build --quiet --workspace --bins
+	@"$${CARGO_TARGET_DIR:-target}/debug/peak" docs/scale.md docs/images/peak.svg
+
 # Runs all checks and tests on this machine.
 .PHONY: test
 test: lint-template check-security lint-openapi deny $(EXAMPLES_READY) $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY) $(PROMETHEUS_READY) $(REDIS_READY)

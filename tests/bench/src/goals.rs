@@ -75,7 +75,7 @@ pub fn judge(figures: &Value) -> Value {
             "p99 of a read with a cold, dead or stopped cache, above none",
             format!("at most {}", ms(&json!(CACHE_US))),
             ms(&json!(costs)),
-            costs <= CACHE_US && absent > 0
+            costs <= CACHE_US && absent > 0,
         ),
         goal(
             "end_to_end",

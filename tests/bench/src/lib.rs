@@ -1,4 +1,5 @@
 //! Results of `make bench`, and their cost on AWS.
 
 pub mod cost;
-pub mod show;
+
+pub use spillway_tests::show;

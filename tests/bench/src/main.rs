@@ -29,7 +29,7 @@ use spillway_bench::cost::deployed::Deployed;
 use spillway_bench::cost::figures::Run;
 use spillway_bench::cost::report;
 use spillway_bench::show;
-use time::OffsetDateTime;
+use spillway_tests::machine::machine;
 use tokio::signal::unix::{SignalKind, signal};
 
 use plan::Plan;
@@ -132,15 +132,4 @@ fn write(json: &Path, figures: &Value) -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     fs::write(json, format!("{figures:#}\n"))
-}
-
-/// The machine and the date.
-fn machine() -> Value {
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
-    let cpus = read("/proc/cpuinfo");
-    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let kernel = read("/proc/sys/kernel/osrelease");
-    json!({"date": OffsetDateTime::now_utc().date().to_string(), "cores": cores,
-        "cpu": model.map_or("unknown", |(_, model)| model), "system": format!("Linux {}", kernel.trim())})
 }

@@ -1,5 +1,6 @@
 //! A client of the API, as merchants write it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 pub use crate::api::answer::{Answer, Served, expect_one_result};
 use crate::api::eventually::{Deadline, eventually};
+use crate::api::meter::Meter;
 use crate::api::terms;
 
 /// Wait before a repeat if the answer gives none.
@@ -29,6 +31,10 @@ pub struct Client {
     plan_key: Option<String>,
     /// Whether it waits and repeats after a 429.
     waits: bool,
+    /// Longest of the waits that double with each repeat; zero if they do not grow.
+    longest_wait: Duration,
+    /// Notes each request.
+    meter: Option<Arc<Meter>>,
 }
 
 /// A request; each part can be replaced by an invalid one.
@@ -49,6 +55,8 @@ impl Client {
             secret: secret.to_owned(),
             plan_key: None,
             waits: false,
+            longest_wait: Duration::ZERO,
+            meter: None,
         }
     }
 
@@ -61,6 +69,12 @@ impl Client {
     /// things.
     pub(crate) fn waiting_its_turn(self) -> Client {
         Client { waits: true, ..self }
+    }
+
+    /// A copy that repeats as SDKs do: the wait doubles with each repeat, up to `longest`. A longer `Retry-After` counts
+    /// instead. `meter` notes each request.
+    pub(crate) fn as_sdk(self, longest: Duration, meter: &Arc<Meter>) -> Client {
+        Client { longest_wait: longest, meter: Some(Arc::clone(meter)), ..self }
     }
 
     /// Whether it sends a plan key, which no client on AWS does.
@@ -257,7 +271,8 @@ impl Request {
                 Ok(_) => return Served { last, tries, took, errors },
                 Err(_) => PAUSE,
             };
-            let wait = wait + spread();
+            let doubled = PAUSE.saturating_mul(2_u32.saturating_pow(tries - 1));
+            let wait = wait.max(doubled.min(self.client.longest_wait)) + spread();
             if Instant::now() + wait >= until {
                 return Served { last, tries, took, errors };
             }
@@ -281,12 +296,22 @@ impl Request {
     async fn send_once(&self) -> reqwest::Result<Answer> {
         let url = format!("{}{}", self.client.base_url, self.path);
         let request = self.client.http.request(self.method.clone(), url).headers(self.headers.clone());
-        let answer = request.body(self.body.clone()).send().await?;
-        let (status, headers) = (answer.status(), answer.headers().clone());
-        let text = answer.text().await?;
-        let body = serde_json::from_str(&text).unwrap_or_default();
-        Ok(Answer { status, headers, text, body })
+        let at = Instant::now();
+        let answered = answered(request.body(self.body.clone())).await;
+        if let Some(meter) = &self.client.meter {
+            meter.note(at, answered.as_ref().ok().map(|answer| answer.status.as_u16()));
+        }
+        answered
     }
+}
+
+/// The answer, read completely.
+async fn answered(request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
+    let answer = request.send().await?;
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let text = answer.text().await?;
+    let body = serde_json::from_str(&text).unwrap_or_default();
+    Ok(Answer { status, headers, text, body })
 }
 
 /// A unique text for idempotency keys and references.

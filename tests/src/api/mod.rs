@@ -6,5 +6,6 @@ pub mod clock;
 pub mod document;
 pub mod event;
 pub mod eventually;
+pub mod meter;
 pub mod pages;
 pub mod terms;

@@ -13,6 +13,9 @@ use crate::receiver::{self, Attempt, Reply};
 use crate::server::Server;
 use crate::terms::expected_fee;
 
+/// Interval at which a hanging receiver looks for another manner.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// One event as its merchant received it, with all attempts.
 #[derive(Debug, Clone)]
 pub struct ReceivedEvent {
@@ -54,9 +57,22 @@ pub type Webhooks = BTreeMap<String, ReceivedEvent>;
 /// How often the receivers failed, by kind.
 pub type Faults = BTreeMap<&'static str, usize>;
 
+/// How a merchant's receiver answers.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Manner {
+    /// At once.
+    #[default]
+    AtOnce,
+    /// After this time.
+    After(Duration),
+    /// Once it has another manner.
+    Hanging,
+}
+
 #[derive(Default)]
 struct Merchant {
     secret: String,
+    manner: Manner,
     webhooks: Webhooks,
     /// Objects with at least one received event.
     objects: BTreeSet<String>,
@@ -104,6 +120,11 @@ impl Deliveries {
     /// Sets the secret that signs the merchant's webhooks from now on.
     pub fn set_secret(&self, merchant: usize, secret: &str) {
         secret.clone_into(&mut self.shared.merchants.lock().unwrap()[merchant].secret);
+    }
+
+    /// Sets how the merchant's receiver answers from now on.
+    pub fn set_manner(&self, merchant: usize, manner: Manner) {
+        self.shared.merchants.lock().unwrap()[merchant].manner = manner;
     }
 
     /// While set, one reply in four is an error, late, or a closed connection.
@@ -161,6 +182,13 @@ async fn receive(shared: Arc<Shared>, attempt: Attempt) -> Reply {
     let (delay, reply) = shared.reply();
     // A sender that gives up meanwhile closes the connection, which ends this task.
     tokio::time::sleep(delay).await;
+    loop {
+        match shared.manner(number) {
+            Manner::AtOnce => break,
+            Manner::After(wait) => break tokio::time::sleep(wait).await,
+            Manner::Hanging => tokio::time::sleep(LOOK_EVERY).await,
+        }
+    }
     if let Reply::Status(200) = reply {
         shared.acknowledge(number, &id);
     }
@@ -209,6 +237,10 @@ impl Shared {
             event.acknowledged = true;
             merchant.acknowledged.insert(event_ref(&event.body()));
         }
+    }
+
+    fn manner(&self, number: usize) -> Manner {
+        self.merchants.lock().unwrap()[number].manner
     }
 
     /// The next reply, and its delay.

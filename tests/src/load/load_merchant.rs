@@ -45,7 +45,14 @@ impl LoadMerchant {
     pub async fn create(
         stack: &RunningStack, deliveries: &Arc<Deliveries>, name: &str,
     ) -> Result<LoadMerchant, String> {
-        let Merchant { id, client } = stack.try_new_merchant(&json!({"name": name})).await?;
+        LoadMerchant::create_with(stack, deliveries, &json!({"name": name})).await
+    }
+
+    /// The same; `terms` replaces fields of the request.
+    pub async fn create_with(
+        stack: &RunningStack, deliveries: &Arc<Deliveries>, terms: &Value,
+    ) -> Result<LoadMerchant, String> {
+        let Merchant { id, client } = stack.try_new_merchant(terms).await?;
         let number = deliveries.add_merchant();
         let request = client.webhook_endpoint_request(&unique(), &deliveries.url(number), &EVENT_TYPES);
         let refused = |answer: String| format!("The stack takes no webhook endpoint: {answer}.");

@@ -8,6 +8,7 @@ pub mod judge;
 pub mod load_merchant;
 pub mod money_request;
 pub mod outcomes;
+pub mod peak;
 pub mod percentiles;
 pub mod refunds;
 pub mod request_log;

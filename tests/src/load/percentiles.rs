@@ -16,7 +16,12 @@ impl Percentiles {
 
     /// The smallest duration that `percent` (1 to 100) of all did not exceed, by nearest rank; zero without durations.
     pub fn at(&self, percent: usize) -> Duration {
-        let rank = (self.0.len() * percent).div_ceil(100).max(1);
+        self.at_permille(percent * 10)
+    }
+
+    /// The same for `permille` (1 to 1000) of all.
+    pub fn at_permille(&self, permille: usize) -> Duration {
+        let rank = (self.0.len() * permille).div_ceil(1000).max(1);
         self.0.get(rank - 1).copied().unwrap_or_default()
     }
 

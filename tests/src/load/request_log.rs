@@ -119,6 +119,11 @@ impl RequestLog {
         self.state.lock().unwrap().expected_events.clone()
     }
 
+    /// Number of these events.
+    pub fn expected_count(&self) -> usize {
+        self.state.lock().unwrap().expected_events.len()
+    }
+
     /// Transient errors after which requests were repeated.
     pub fn errors(&self) -> Errors {
         self.state.lock().unwrap().errors.clone()

@@ -90,6 +90,8 @@ pub struct Order {
     pub amount: i64,
     /// ISO code.
     pub currency: &'static str,
+    /// The customer who pays, if the merchant names one.
+    pub customer: Option<String>,
     /// Behaviour of its card.
     pub card: Behaviour,
     /// Refunds to send once the payment has ended.
@@ -99,8 +101,12 @@ pub struct Order {
 impl Order {
     /// The request's body; the same at every call.
     pub fn body(&self) -> Value {
-        json!({"amount": self.amount, "currency": self.currency, "token": self.card.token,
-            "description": format!("Order {}", self.key), "reference": self.key, "metadata": {"card": self.card.name}})
+        let mut body = json!({"amount": self.amount, "currency": self.currency, "token": self.card.token,
+            "description": format!("Order {}", self.key), "reference": self.key, "metadata": {"card": self.card.name}});
+        if let Some(customer) = &self.customer {
+            body["customer"] = json!(customer);
+        }
+        body
     }
 
     /// Whether it must succeed.
@@ -181,6 +187,7 @@ impl Iterator for Workload {
         let amount = if self.random.u8(0..50) == 0 { self.random.i64(1..40) } else { self.random.i64(40..250_000) };
         let currency = CURRENCIES[self.random.usize(0..CURRENCIES.len())];
         let refunds = Refunds::draw(&mut self.random, amount, card?);
-        Some(Order { key: format!("{}-{}", self.name, self.given), amount, currency, card: *card?, refunds })
+        let key = format!("{}-{}", self.name, self.given);
+        Some(Order { key, amount, currency, customer: None, card: *card?, refunds })
     }
 }

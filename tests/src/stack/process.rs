@@ -51,6 +51,17 @@ pub fn descendants(ancestor: u32) -> Vec<Process> {
     all.values().filter(|process| descends(process)).cloned().collect()
 }
 
+/// The processes of one random program among all that `ancestor` started, in random order.
+pub fn of_a_program(ancestor: u32, random: &mut fastrand::Rng) -> Vec<u32> {
+    let running = descendants(ancestor);
+    let names: BTreeSet<&str> = running.iter().map(|process| process.program.as_str()).collect();
+    let Some(name) = random.choice(Vec::from_iter(names)) else { return Vec::new() };
+    let of_name = running.iter().filter(|process| process.program == name);
+    let mut pids: Vec<u32> = of_name.map(|process| process.pid).collect();
+    random.shuffle(&mut pids);
+    pids
+}
+
 /// All processes that were started with the variable `name` set to `value`, whatever their parent is now.
 pub fn with_variable(name: &str, value: &str) -> Vec<Process> {
     with_variable_that(name, |set| set == value)

@@ -1,6 +1,5 @@
 //! Faults in an order that the seed determines.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -151,17 +150,11 @@ impl Injector {
 
     /// Kills one process of a function, or all of them.
     fn kill_function(&mut self, stack: &Stack) {
-        let running = process::descendants(stack.pid());
-        let names: BTreeSet<&str> = running.iter().map(|process| process.program.as_str()).collect();
-        let names: Vec<&str> = names.into_iter().collect();
-        let Some(name) = self.random.choice(names) else { return };
-        let mut of_name: Vec<u32> =
-            running.iter().filter(|process| process.program == name).map(|process| process.pid).collect();
+        let mut of_one = process::of_a_program(stack.pid(), &mut self.random);
         if self.random.bool() {
-            self.random.shuffle(&mut of_name);
-            of_name.truncate(1);
+            of_one.truncate(1);
         }
-        let killed = of_name.into_iter().filter(|pid| process::signal(*pid, "KILL")).count();
+        let killed = of_one.into_iter().filter(|pid| process::signal(*pid, "KILL")).count();
         self.count("function killed", killed);
     }
 

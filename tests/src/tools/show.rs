@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use spillway_tests::percentiles::Percentiles;
-use spillway_tests::tool::grouped;
+
+use crate::percentiles::Percentiles;
+use crate::tool::grouped;
 
 /// Whole microseconds.
 pub fn micros(duration: Duration) -> u64 {
@@ -67,33 +68,4 @@ pub fn between(page: &str, begin: &str, tables: &str) -> Option<String> {
     let (before, rest) = page.split_once(begin)?;
     let (_, after) = rest.split_once(END)?;
     Some(format!("{before}{begin}\n\n{tables}\n{END}{after}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_have_readable_units() {
-        assert_eq!(ms(&1_234.into()), "1.23 ms");
-        assert_eq!(ms(&Value::Null), "–");
-        assert_eq!(mb(&5_432_100.into()), "5.43 MB");
-        assert_eq!(count(&1_234_567.into()), "1,234,567");
-        assert_eq!(count(&12.into()), "12");
-        assert_eq!((ratio(3, 2), ratio(1, 0)), ("1.50".to_owned(), "–".to_owned()));
-    }
-
-    #[test]
-    fn only_text_between_the_markers_is_replaced() {
-        let page = format!("Why.\n<!-- begin -->\nold\n{END}\nBecause.\n");
-        let replaced = format!("Why.\n<!-- begin -->\n\nnew\n\n{END}\nBecause.\n");
-        assert_eq!(between(&page, "<!-- begin -->", "new\n"), Some(replaced));
-        assert_eq!(between("no markers", "<!-- begin -->", "new"), None);
-    }
-
-    #[test]
-    fn table_columns_fit_their_widest_cell() {
-        let rows = [vec!["ä".to_owned(), "1".to_owned()]];
-        assert_eq!(table(&["what", "n"], &rows), "| what | n |\n| ---- | - |\n| ä    | 1 |\n");
-    }
 }
