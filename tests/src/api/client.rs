@@ -73,7 +73,7 @@ impl Client {
 
     /// A copy that repeats as SDKs do: the wait doubles with each repeat, up to `longest`. A longer `Retry-After` counts
     /// instead. `meter` notes each request.
-    pub(crate) fn as_sdk(self, longest: Duration, meter: &Arc<Meter>) -> Client {
+    pub(crate) fn like_an_sdk(self, longest: Duration, meter: &Arc<Meter>) -> Client {
         Client { longest_wait: longest, meter: Some(Arc::clone(meter)), ..self }
     }
 

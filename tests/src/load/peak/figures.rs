@@ -56,12 +56,15 @@ pub fn of(measured: &Measured) -> Value {
     // Repeats and refunds are sent, and webhooks delivered, after the last request has arrived.
     parts.push(part(measured, "afterwards", false, &(end..measured.drained.max(end))));
     let all = Duration::ZERO..measured.drained.max(end) + Duration::from_nanos(1);
-    let step = all.end / BINS;
+    // A long wait for the last events would leave no room for the rest.
+    let plotted = all.end.min(end * 5 / 4);
+    let step = plotted / BINS;
     let bins = (0..BINS).map(|number| part(measured, "", false, &(step * number..step * (number + 1))));
     json!({
         "parts": parts,
         "whole": part(measured, "the whole run", false, &all),
         "bins": bins.collect::<Vec<_>>(),
+        "plotted_ms": millis(plotted),
         "drained_ms": millis(measured.drained.saturating_sub(end)),
     })
 }

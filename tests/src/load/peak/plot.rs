@@ -82,7 +82,7 @@ pub fn svg(run: &Value) -> String {
 
 /// The names of the days above the panels, and the flash behind them.
 fn days(svg: &mut String, run: &Value, height: u64) {
-    let all_ms = run["whole"]["length_ms"].as_u64().unwrap_or_default().max(1);
+    let all_ms = run["plotted_ms"].as_u64().unwrap_or_default().max(1);
     let x = |ms: u64| LEFT + ms * (WIDTH - LEFT - RIGHT) / all_ms;
     let mut last = "";
     for part in run["parts"].as_array().into_iter().flatten() {

@@ -84,7 +84,7 @@ pub(super) async fn open(
     for (name, _, manner) in MERCHANTS {
         let terms = json!({"name": name, "plan": "standard"});
         let mut merchant = LoadMerchant::create_with(stack, deliveries, &terms).await?;
-        merchant.client = merchant.client.as_sdk(LONGEST_WAIT, meter);
+        merchant.client = merchant.client.like_an_sdk(LONGEST_WAIT, meter);
         deliveries.set_manner(merchant.number, manner);
         shops.push(Arc::new(Shop { merchant: Arc::new(merchant), state: Mutex::default() }));
     }
