@@ -21,10 +21,10 @@ pub use api::eventually::{Deadline, eventually};
 pub use api::{client, clock, document, event, meter, pages, terms};
 pub use aws::{queues, table, webhook_keys};
 pub(crate) use doubles::store_errors;
-pub use doubles::{cache, consumed, receiver, server, store_proxy, tls_proxy};
+pub use doubles::{consumed, receiver, server, store_proxy, tls_proxy};
 pub use load::{
-    chaos, deliveries, demo_report, evidence, judge, load_merchant, money_request, outcomes, peak, percentiles,
-    refunds, request_log, stale, verdict, workload,
+    chaos, deliveries, demo_report, evidence, judge, load_merchant, money_request, outcomes, peak, refunds,
+    request_log, stale, verdict, workload,
 };
 pub use oracle::{difference, violation};
 pub use stack::options::Options;
@@ -33,4 +33,4 @@ pub use stack::template::Template;
 pub use stack::{Stack, cargo_lambda, functions, make, metrics, options, process, refusal, running, template, units};
 pub use system::{Merchant, operator};
 pub use target::Target;
-pub use tools::{machine, progress, prometheus, show, tool};
+pub use tools::{cache, machine, percentiles, progress, prometheus, show, tool};

@@ -1,6 +1,5 @@
 //! Doubles of what surrounds the system: a merchant's webhook receiver, and a proxy before the store that can fail.
 
-pub mod cache;
 pub mod consumed;
 pub mod receiver;
 pub mod server;

@@ -9,7 +9,6 @@ pub mod load_merchant;
 pub mod money_request;
 pub mod outcomes;
 pub mod peak;
-pub mod percentiles;
 pub mod refunds;
 pub mod request_log;
 pub mod stale;

@@ -13,13 +13,22 @@ use spillway_tests::{Template, make};
 use super::the_template_fits::expanded;
 
 /// Rights of the schemas that no deployment of this template needs: whole services, or single actions.
-const NOT_NEEDED: [(&str, &[&str]); 16] = [
+const NOT_NEEDED: [(&str, &[&str]); 17] = [
     (
         "targets of a web ACL other than API Gateway",
         &["amplify:", "apprunner:", "appsync:", "bedrock-agentcore:", "cognito-idp:", "elasticloadbalancing:"],
     ),
     ("a web ACL that asks no client for payments", &["payments:"]),
     ("functions without file systems", &["elasticfilesystem:", "s3files:"]),
+    (
+        "a web ACL that guards no Verified Access",
+        &[
+            "ec2:AssociateVerifiedAccess",
+            "ec2:DescribeVerifiedAccess",
+            "ec2:DisassociateVerifiedAccess",
+            "ec2:GetVerifiedAccess",
+        ],
+    ),
     ("no log is delivered elsewhere", &["firehose:", "logs:CreateLogDelivery", "logs:PutBearerTokenAuthentication"]),
     (
         "s3: no log is delivered there, and packages have no such metadata",
