@@ -47,6 +47,7 @@ async fn every_right_is_used_and_none_is_missing() {
         ("REPEATABLE_FOR_SECONDS", 1),
         ("ABSENT_AGAIN_SECONDS", 1),
         ("LAST_LOOK_SECONDS", 1),
+        ("FAILED_PAYMENTS_MAX", 1),
         ("STORE_DEADLINE_MS", 9000),
     ];
     let options =
@@ -78,6 +79,7 @@ async fn every_right_is_used_and_none_is_missing() {
     for token in ["tok_visa", "tok_declined"] {
         merchant.client.pay(1250, "USD", token).await;
     }
+    a_customer_is_refused(&merchant).await;
     merchants_refund(&merchant).await;
     merchants_manage_endpoints(&merchant).await;
     operators_redeliver(&stack, &merchant, gone_endpoint["id"].as_str().unwrap()).await;
@@ -146,6 +148,14 @@ async fn operators_work(stack: &Stack) -> [Merchant; 2] {
         stack.invoke(list, &json!({"merchant": merchant.id})).await.unwrap();
     }
     [merchant, other]
+}
+
+/// A payment of a customer fails, so the next one is refused.
+async fn a_customer_is_refused(merchant: &Merchant) {
+    let declined = json!({"amount": 1250, "currency": "USD", "token": "tok_declined", "customer": "cus_1"});
+    let failed = merchant.client.create_payment(&unique(), &declined).await.expect(202);
+    merchant.client.finished(failed.id()).await;
+    merchant.client.create_payment(&unique(), &declined).await.expect_problem(429, "too_many_failed_payments");
 }
 
 /// Refunds of a payment, of which the second is too much: before that is refused, it is read whether it is there already.
