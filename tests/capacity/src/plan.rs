@@ -38,7 +38,7 @@ impl Plan {
         warmed: &[2_000, 2_500, 3_000],
         movements: 10_000,
         unfolded: 100_000,
-        overdue: 60_000,
+        overdue: 90_000,
         dead: 100_000,
         note: "Loads last some virtual seconds, so a slower growth is not seen.",
     };
