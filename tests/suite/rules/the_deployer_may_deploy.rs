@@ -23,10 +23,10 @@ const NOT_NEEDED: [(&str, &[&str]); 17] = [
     (
         "a web ACL that guards no Verified Access",
         &[
-            "ec2:AssociateVerifiedAccess",
-            "ec2:DescribeVerifiedAccess",
-            "ec2:DisassociateVerifiedAccess",
-            "ec2:GetVerifiedAccess",
+            "ec2:AssociateVerifiedAccessInstanceWebAcl",
+            "ec2:DescribeVerifiedAccessInstanceWebAclAssociations",
+            "ec2:DisassociateVerifiedAccessInstanceWebAcl",
+            "ec2:GetVerifiedAccessInstanceWebAcl",
         ],
     ),
     ("no log is delivered elsewhere", &["firehose:", "logs:CreateLogDelivery", "logs:PutBearerTokenAuthentication"]),
