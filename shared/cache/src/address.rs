@@ -26,7 +26,7 @@ impl Address {
         let (host, port) = place.rsplit_once(':')?;
         let (host, port) = (Host::parse(host).ok()?, port.parse().ok()?);
         let encrypted = scheme == "rediss";
-        if !encrypted && !(scheme == "redis" && is_loopback(&host)) {
+        if !(encrypted || scheme == "redis" && is_loopback(&host)) {
             return None;
         }
         let host = match host {

@@ -20,12 +20,15 @@ const BEGIN: &str = "<!-- figures: made by `make performance`, not by hand -->";
 pub const PARTS: [&str; 10] =
     ["single", "cache", "end_to_end", "flood", "receivers", "units", "memory", "sweep", "shards", "instructions"];
 
+/// Makes a part's table of a run's figures.
+type Table = fn(&Value) -> String;
+
 /// The tables of the parts that a run has measured.
 pub fn tables(figures: &Value) -> String {
     let machine = &figures["machine"];
     let text = |name: &str| machine[name].as_str().unwrap_or_default();
     let quick = if figures["quick"] == true { " A quick run: too few samples to judge by." } else { "" };
-    let parts: [(&str, &str, fn(&Value) -> String); PARTS.len()] = [
+    let parts: [(&str, &str, Table); PARTS.len()] = [
         ("single", "Each function alone", single),
         ("cache", "The cache", cache),
         ("end_to_end", "End to end", end_to_end),

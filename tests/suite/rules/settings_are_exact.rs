@@ -75,7 +75,7 @@ fn read(function: &str, given: &Variables) -> BTreeSet<String> {
         let wrong = set.clone().into_iter().chain([(name.clone(), "?".to_owned())]).collect();
         refusal(function, &wrong).is_some_and(|message| message.contains(&format!("variable {name} must be")))
     };
-    let optional = given.keys().filter(|name| !set.contains_key(*name) && refuses(*name));
+    let optional = given.keys().filter(|name| !set.contains_key(*name) && refuses(name));
     optional.chain(set.keys()).cloned().collect()
 }
 
