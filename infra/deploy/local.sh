@@ -176,7 +176,7 @@ run_tests() {
     upgraded before
     deploy_spillway LogLevel=debug
     upgraded after
-    deploy_spillway LogLevel=debug FoldDelaySeconds=1 FoldOneOf=1
+    deploy_spillway LogLevel=debug FoldDelaySeconds=1
     upgraded one
     step "make deploy and the SAM CLI alone (a function for arm64, built with Zig: some minutes the first time)"
     "$python" -u tests/deploying.py "$data" "$architecture"
