@@ -39,8 +39,8 @@ impl Limits {
     }
 }
 
-/// The parameters of a token bucket: its size, and the seconds in which it fills. A client that sends no more in any such
-/// time is never refused.
+/// The parameters of a token bucket: its size `q`, and the seconds `w` in which it fills. A client that sends at most `q`
+/// requests in any `w` seconds is never refused.
 fn quota(rate: u32, burst: u32) -> String {
     format!("q={burst};w={}", burst.div_ceil(rate.max(1)).max(1))
 }

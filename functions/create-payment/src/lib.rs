@@ -71,7 +71,6 @@ const PROCESSOR_NOT_CONFIGURED: ProblemType = ProblemType {
     title: "Processor not configured",
     remedy: "Use a test key.",
 };
-
 const TOO_MANY_FAILED_PAYMENTS: ProblemType = ProblemType {
     status: 429,
     code: "too_many_failed_payments",

@@ -90,8 +90,7 @@ async fn fold(
         context.metrics.add_all(Metric::MovementsFolded, fold.added);
         entries.extend(fold.added().iter().map(|movement| movement.entry.clone()));
         store.delete_movements(tenant, &fold.after.folding).await?;
-        // Unless another copy folds too, the part is still as this copy stored it, and the movements in `folding` are
-        // deleted.
+        // If no other copy folds the part, it is still as this copy stored it. The movements in `folding` are deleted.
         balance = Balance { folding: Vec::new(), ..fold.after };
         due = None;
     }

@@ -44,7 +44,9 @@ pub struct Scene {
     pub stack: Stack,
     pub merchant: Merchant,
     _receiver: Receiver,
-    encrypted: Encrypted,
+    /// What makes a function use the encrypted ways to table and queues.
+    variables: Vec<(&'static str, String)>,
+    _encrypted: Encrypted,
 }
 
 impl Scene {
@@ -54,15 +56,14 @@ impl Scene {
         let receiver = Receiver::start().await;
         merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
         let encrypted = Encrypted::start().await.map_err(|error| error.to_string())?;
-        let scene = Scene { stack, merchant, _receiver: receiver, encrypted };
-        let plain = environment(&scene.stack);
-        scene.encrypted.set_upstream(&plain["AWS_ENDPOINT_URL_DYNAMODB"], &plain["AWS_ENDPOINT_URL_SQS"]);
-        Ok(scene)
+        let plain = environment(&stack);
+        let variables = encrypted.before(&plain["AWS_ENDPOINT_URL_DYNAMODB"], &plain["AWS_ENDPOINT_URL_SQS"]);
+        Ok(Scene { stack, merchant, _receiver: receiver, variables, _encrypted: encrypted })
     }
 
     /// The environment that the runner gives the functions, with TLS on the way to table and queues.
     pub fn environment(&self) -> BTreeMap<String, String> {
-        let encrypted = self.encrypted.variables().into_iter().map(|(name, value)| (name.to_owned(), value));
+        let encrypted = self.variables.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         environment(&self.stack).into_iter().chain(encrypted).collect()
     }
 }

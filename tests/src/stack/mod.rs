@@ -18,6 +18,7 @@ use std::fs::{self, File};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -27,6 +28,7 @@ use crate::api::eventually::{Deadline, eventually};
 use crate::client;
 use crate::store_proxy::StoreProxy;
 use crate::table::Table;
+use crate::tls_proxy::{Authority, TlsProxy};
 
 pub(crate) use folder::{binaries, fresh_folder};
 use folder::{log_path, log_tail};
@@ -49,6 +51,9 @@ pub struct Stack {
     environment: BTreeMap<String, String>,
     running: RunningStack,
     store_proxy: Option<StoreProxy>,
+    /// TLS before the store proxy.
+    store_authority: Option<Arc<Authority>>,
+    store_tls: Option<TlsProxy>,
 }
 
 /// [`RunningStack`] has what works with every stack. This type adds what only its owner may do.
@@ -100,10 +105,12 @@ impl Stack {
             environment.insert("FUNCTION_LOG".to_owned(), data.join("functions.log").display().to_string());
         }
         environment.extend(options.environment);
+        let store_authority = options.store_authority;
         let store_proxy = if options.store_proxy { Some(proxied(&mut environment).await) } else { None };
+        let store_tls = encrypted(&mut environment, store_authority.as_deref()).await;
         let runner = spawn(&binaries, &data, &environment);
-        let mut stack =
-            Stack { runner, binaries, data, environment, running: RunningStack::of(Value::Null), store_proxy };
+        let running = RunningStack::of(Value::Null);
+        let mut stack = Stack { runner, binaries, data, environment, running, store_proxy, store_authority, store_tls };
         stack.be_ready().await?;
         Ok(stack)
     }
@@ -114,6 +121,7 @@ impl Stack {
         let mut ready = self.ready().await;
         if self.store_proxy.is_some() && ready.as_ref().is_err_and(|log| port_was_taken(log)) {
             self.store_proxy = Some(proxied(&mut self.environment).await);
+            self.store_tls = encrypted(&mut self.environment, self.store_authority.as_deref()).await;
             self.runner = spawn(&self.binaries, &self.data, &self.environment);
             ready = self.ready().await;
         }
@@ -373,4 +381,12 @@ async fn proxied(environment: &mut BTreeMap<String, String>) -> StoreProxy {
     environment.insert("DYNAMODB_PORT".to_owned(), port.to_string());
     environment.insert("STORE_URL".to_owned(), proxy.url());
     proxy
+}
+
+/// TLS before the store that `environment` names, and in `environment` its address. None without an authority.
+async fn encrypted(environment: &mut BTreeMap<String, String>, authority: Option<&Authority>) -> Option<TlsProxy> {
+    let proxy = TlsProxy::start(authority?).await.unwrap();
+    let store = environment.insert("STORE_URL".to_owned(), proxy.url().to_owned());
+    proxy.set_upstream(&store.unwrap_or_default());
+    Some(proxy)
 }

@@ -1,14 +1,17 @@
 //! Options of a test's stack.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::template::Template;
+use crate::tls_proxy::Authority;
 
 /// Options of a stack. Every value is an environment variable of the runner.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub(crate) environment: BTreeMap<String, String>,
     pub(crate) store_proxy: bool,
+    pub(crate) store_authority: Option<Arc<Authority>>,
     pub(crate) template: Option<Template>,
     pub(crate) functions: Functions,
     pub(crate) function_log: bool,
@@ -49,6 +52,13 @@ impl Options {
     pub fn store_proxy(mut self) -> Options {
         self.store_proxy = true;
         self
+    }
+
+    /// The same with TLS between the functions and this proxy. The functions need `AWS_CA_BUNDLE`, and the runner
+    /// `ROLES=off`, because it looks into no encrypted call.
+    pub fn encrypted_store_proxy(mut self, authority: Arc<Authority>) -> Options {
+        self.store_authority = Some(authority);
+        self.store_proxy()
     }
 
     /// Never kills functions, also if the suite runs with `KILL_FUNCTIONS=1`: for tests that compare one process before

@@ -12,7 +12,7 @@ use crate::client;
 use crate::make::root;
 
 /// The folder of the tools that the Makefile installs.
-const TOOLS: &str = ".local/tools/prometheus/root/usr";
+const TOOLS: &str = ".local/tools/prometheus/files/usr";
 const RULES: &str = "infra/dashboards/rules.yaml";
 
 /// Samples are taken this often, if the rules' time is not faster.

@@ -20,8 +20,7 @@ impl Bucket {
         Self { throttle, level: u64::from(throttle.burst) * TOKEN, at_ms: now_ms }
     }
 
-    /// Takes one token and returns the number of those that are left. `None` if the bucket is empty: the request is
-    /// refused.
+    /// Takes one token. Returns the number of tokens that are left, or `None` if there was none to take.
     pub fn take(&mut self, now_ms: i64) -> Option<u64> {
         // A clock that was set back adds no tokens.
         let elapsed = u64::try_from(now_ms.saturating_sub(self.at_ms)).unwrap_or(0);

@@ -83,8 +83,8 @@ pub struct NewPayment {
 }
 
 impl Payment {
-    /// The card and the customer of the payment, as whose its failure counts. The sandbox's tokens without a number, such
-    /// as `tok_declined`, are nobody's card: every merchant's tests use them.
+    /// The card and the customer for which a failure of the payment is counted. A token of the sandbox without a number,
+    /// such as `tok_declined`, counts as no card: all merchants use it in their tests.
     pub fn payers(&self) -> Vec<PayerId> {
         let NewPayment { token, customer, .. } = &self.asked;
         let is_card = self.meta.owner.mode == Mode::Live || token.ends_with(|last: char| last.is_ascii_digit());

@@ -50,12 +50,11 @@ impl Scene {
     pub async fn set(options: Options) -> Result<Scene, String> {
         let queues = QueueProxy::start(QUEUE).await;
         let encrypted = Encrypted::start().await.map_err(|error| error.to_string())?;
-        let variables = encrypted.variables();
-        let options = options.store_proxy().keep_lines_with(variables);
+        let variables = encrypted.before_queues(queues.url());
+        let options = options.encrypted_store_proxy(encrypted.authority()).keep_lines_with(variables);
         // No message is delayed: no poller would receive it later.
         let stack = Stack::try_start(options.knob("FOLD_DELAY_SECONDS", 0).unkilled()).await?;
         queues.set_upstream(stack.description()["sqs_url"].as_str().unwrap_or_default());
-        encrypted.set_upstream(&stack.store_proxy().url(), queues.url());
         let merchant = stack.new_merchant().await;
         let receiver = Receiver::start().await;
         merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
