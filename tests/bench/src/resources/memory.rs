@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use spillway_bench::cost::figures::Used;
+use spillway_bench::cost::figures::Measured;
 use spillway_tests::{Options, Template};
 
 use super::meter::Scene;
@@ -23,12 +23,12 @@ pub async fn measure(plan: &Plan) -> Result<Value, String> {
         let template = with_memory(Template::without_triggers(), size);
         let mut scene = Scene::set(Options::new().template(template).knob("CPU_SHARES", 1)).await?;
         scene.walk(1, Batches::OfOne).await?;
-        let mut used: BTreeMap<String, Used> = BTreeMap::new();
+        let mut walked = Measured::default();
         for _ in 0..plan.sized {
-            for (function, of) in scene.walk(1, Batches::OfOne).await?.functions {
-                *used.entry(function).or_default() += of;
-            }
+            walked += scene.walk(1, Batches::OfOne).await?;
         }
+        walked += scene.fold_the_rest().await?;
+        let mut used = walked.functions;
         for (function, measured) in requests(&scene).await? {
             used.insert(function.to_owned(), measured.all());
         }
