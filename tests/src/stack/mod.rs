@@ -66,8 +66,8 @@ impl Deref for Stack {
 }
 
 /// Knobs of the runner itself, which are no parameters of the template.
-const RUNNER_KNOBS: [&str; 7] =
-    ["CPU_SHARES", "FRESH", "FUNCTION_ENV", "KILL_FUNCTIONS", "PORT", "QUEUE_DISORDER", "TEMPLATE"];
+const RUNNER_KNOBS: [&str; 8] =
+    ["CPU_SHARES", "FRESH", "FUNCTION_ENV", "KILL_FUNCTIONS", "PORT", "QUEUE_DISORDER", "ROLES", "TEMPLATE"];
 
 impl Stack {
     /// Starts a stack and waits until it is ready; a runner that is not ready in time, or that ends, fails the test

@@ -54,11 +54,11 @@ impl Options {
         self
     }
 
-    /// The same with TLS between the functions and this proxy. The functions need `AWS_CA_BUNDLE`, and the runner
-    /// `ROLES=off`, because it looks into no encrypted call.
+    /// The same with TLS between the functions and this proxy. The functions need `AWS_CA_BUNDLE`. The runner checks no
+    /// roles, because it can't look into the calls.
     pub fn encrypted_store_proxy(mut self, authority: Arc<Authority>) -> Options {
         self.store_authority = Some(authority);
-        self.store_proxy()
+        self.store_proxy().knob("ROLES", "off")
     }
 
     /// Never kills functions, also if the suite runs with `KILL_FUNCTIONS=1`: for tests that compare one process before

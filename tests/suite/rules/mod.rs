@@ -23,6 +23,7 @@ mod floods_are_isolated;
 mod folders_have_no_cycle;
 mod folds_lose_nothing;
 mod functions_share_features;
+mod functions_trust_few_roots;
 mod items_of_other_versions_are_readable;
 mod lists_are_complete;
 mod lists_cost_little;
