@@ -51,7 +51,7 @@ def answer(path, body=None, method=None, **headers):
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(os.environ["URL"] + path, data=data, headers=headers, method=method)
     with urllib.request.urlopen(request, timeout=30) as answered:
-        return json.load(answered), answered.headers
+        return json.loads(answered.read() or "null"), answered.headers
 
 
 def call(path, body=None, method=None, **headers):
