@@ -180,7 +180,7 @@ fn units(figures: &Value) -> String {
         ("create", "create: create-payment"),
         ("result", "result: call-processor"),
         ("fold", "fold: fold-balance"),
-        ("deletion", "deletion of its movement: the next fold"),
+        ("deletion", "deletion of its movement: fold-balance"),
         ("delivery", "delivery: deliver-webhook"),
         ("sandbox", "the sandbox processor's own items"),
     ];

@@ -16,17 +16,15 @@ pub async fn measure(plan: &Plan) -> Result<Value, String> {
     merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let alone = walk(&stack, &merchant, 1).await;
     let full = walk(&stack, &merchant, plan.folded).await;
-    // Each fold deletes the movements of the one before.
-    let next = walk(&stack, &merchant, 1).await;
-    Ok(json!({"alone": described(&alone, full.deletions, 1), "full": described(&full, next.deletions, plan.folded)}))
+    Ok(json!({"alone": described(&alone, 1), "full": described(&full, plan.folded)}))
 }
 
-fn described(steps: &Steps, deletions: Cost, payments: usize) -> Value {
+fn described(steps: &Steps, payments: usize) -> Value {
     let parts = [
         ("create", steps.create),
         ("result", steps.result),
         ("fold", steps.fold),
-        ("deletion", deletions),
+        ("deletion", steps.deletions),
         ("delivery", steps.delivery),
     ];
     let units: u64 = parts.iter().map(|(_, cost)| cost.write_units).sum();

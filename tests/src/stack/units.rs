@@ -52,7 +52,7 @@ pub struct Steps {
     pub sandbox: Cost,
     /// Folding movements into the balance: reading them, and replacing the balance.
     pub fold: Cost,
-    /// Deleting the movements of the fold before.
+    /// Deleting the movements of the fold.
     pub deletions: Cost,
     /// Delivering the events.
     pub delivery: Cost,
@@ -66,7 +66,7 @@ pub async fn walk(stack: &Stack, merchant: &Merchant, count: usize) -> Steps {
     merchant.client.get("/balance").await.expect(200);
     proxy.start_metering();
     let create = |_| async {
-        let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa", "description": "Order 1001",
+        let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa_1", "description": "Order 1001",
                 "metadata": {"cart": "7"}});
         merchant.client.create_payment(&unique(), &payment).await.expect(202).id().to_owned()
     };

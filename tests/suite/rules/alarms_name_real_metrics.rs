@@ -50,6 +50,31 @@ fn alarms() -> BTreeMap<String, Value> {
     named.collect()
 }
 
+/// The composite alarms by their names without the stack's.
+fn composite_alarms() -> BTreeMap<String, Value> {
+    let alarms =
+        Template::nested().of_type("AWS::CloudWatch::CompositeAlarm").into_values().cloned().collect::<Vec<_>>();
+    let name = |alarm: &Value| text(&alarm["AlarmName"]["Fn::Sub"]).strip_prefix("${Stack}-watch-").unwrap().to_owned();
+    alarms.into_iter().map(|alarm| (name(&alarm), alarm)).collect()
+}
+
+/// The burn rates and windows of the Prometheus rules: `ratio1h > 14.4 * 0.0001` is (14.4, 1 h, in seconds).
+fn burn_rates_of_rules() -> BTreeSet<(String, u64)> {
+    let rules = fs::read_to_string(root().join("infra/dashboards/rules.yaml")).unwrap();
+    let compared = rules.lines().filter_map(|line| line.split_once("spillway:errors:ratio")?.1.split_once(" > "));
+    let seconds = |window: &str| {
+        let (number, unit) = window.split_at(window.len() - 1);
+        let unit = match unit {
+            "m" => 60,
+            "h" => 3_600,
+            "d" => 86_400,
+            other => panic!("{other}"),
+        };
+        number.parse::<u64>().unwrap() * unit
+    };
+    compared.map(|(window, rate)| (rate.strip_suffix(" * 0.0001").unwrap().to_owned(), seconds(window))).collect()
+}
+
 fn metrics_of_alarm(alarm: &Value) -> Vec<Metric> {
     let metric = |of: &Value| {
         let dimensions = of["Dimensions"].as_array().into_iter().flatten().map(|dimension| text(&dimension["Name"]));
@@ -151,14 +176,18 @@ fn the_index_of_runbooks_lists_each_page_once() {
 
 #[test]
 fn every_alarm_has_a_runbook_and_treats_missing_data() {
-    let alarms = alarms();
-    assert_eq!(runbooks_listed("Alarms").collect::<Vec<_>>(), alarms.keys().cloned().collect::<Vec<_>>());
-    for (name, alarm) in &alarms {
+    let (mut alarms, composite) = (alarms(), composite_alarms());
+    // The windows of the error budget tell nobody.
+    alarms.retain(|name, _| !name.contains("errors-in-"));
+    let mut names: Vec<_> = alarms.keys().chain(composite.keys()).cloned().collect();
+    names.sort();
+    assert_eq!(runbooks_listed("Alarms").collect::<Vec<_>>(), names);
+    for (name, alarm) in alarms.iter().chain(&composite) {
         let description = text(&alarm["AlarmDescription"]["Fn::Sub"]);
         assert!(description.ends_with(&format!(". ${{RunbookUrl}}/{name}.md")), "{name}");
-        assert!(alarm["TreatMissingData"].is_string(), "{name}");
+        assert_eq!(alarm["TreatMissingData"].is_string(), !composite.contains_key(name), "{name}");
         // CloudWatch computes an alarm from ten metrics at most.
-        assert!(metrics_of_alarm(alarm).len() <= 10, "{name}");
+        assert!(alarms.get(name).map_or(0, |alarm| metrics_of_alarm(alarm).len()) <= 10, "{name}");
         // One is for deployments, not for people.
         let told = name != "canary-errors";
         assert_eq!(alarm["AlarmActions"]["Fn::If"][0] == "HasAlarmTopic", told, "{name}");
@@ -171,13 +200,44 @@ fn every_alarm_has_a_runbook_and_treats_missing_data() {
     let shown = dashboard().into_iter().flat_map(|widget| widget["properties"]["alarms"].as_array().cloned());
     let shown: BTreeSet<String> =
         shown.flatten().map(|arn| text(&arn).rsplit_once(":alarm:").unwrap().1.to_owned()).collect();
-    let names = [Template::read(), Template::nested()].into_iter().flat_map(|template| {
-        let alarms = template.of_type("AWS::CloudWatch::Alarm").into_values();
-        alarms
-            .map(|alarm| text(&alarm["AlarmName"]["Fn::Sub"]).replace("${AWS::StackName}", "${Stack}"))
-            .collect::<Vec<_>>()
-    });
+    let names = alarms.values().chain(composite.values());
+    let names = names.map(|alarm| text(&alarm["AlarmName"]["Fn::Sub"]).replace("${AWS::StackName}", "${Stack}"));
     assert_eq!(shown, names.collect(), "what the dashboard shows");
+}
+
+#[test]
+fn alarms_watch_the_same_burn_rates_as_the_rules_of_prometheus() {
+    let nested = Template::nested();
+    let windows = nested.of_type("AWS::CloudWatch::Alarm");
+    let windows: BTreeMap<_, _> = windows.into_iter().filter(|(name, _)| name.contains("ErrorsIn")).collect();
+    let watched = windows.values().map(|alarm| {
+        let periods: BTreeSet<u64> = alarm["Metrics"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(|each| each["MetricStat"]["Period"].as_u64())
+            .collect();
+        let [period] = periods.into_iter().collect::<Vec<_>>()[..] else { panic!("one window is expected: {alarm}") };
+        assert!(text(&alarm["Metrics"][0]["Expression"]).ends_with(", errors / requests / 0.0001, 0)"), "{alarm}");
+        assert!(alarm.get("AlarmActions").is_none(), "{alarm}");
+        (alarm["Threshold"].to_string(), period)
+    });
+    assert_eq!(watched.collect::<BTreeSet<_>>(), burn_rates_of_rules());
+    // Each pair has the same rate: the long window needs five errors, the short one has a twelfth of its length.
+    let composite = composite_alarms();
+    let rules = composite.values().map(|alarm| text(&alarm["AlarmRule"]["Fn::Sub"])).collect::<Vec<_>>().join(" OR ");
+    let pairs: Vec<Vec<&Value>> = rules
+        .split(" OR ")
+        .map(|pair| pair.split("ALARM(\"${").skip(1).map(|rest| windows[rest.split('}').next().unwrap()]).collect())
+        .collect();
+    assert_eq!(pairs.iter().flatten().count(), windows.len());
+    for pair in pairs {
+        let [long, short] = pair[..] else { panic!("two windows are expected: {pair:?}") };
+        assert_eq!(long["Threshold"], short["Threshold"]);
+        let period = |alarm: &Value| alarm["Metrics"][1]["MetricStat"]["Period"].as_u64().unwrap();
+        assert_eq!(period(long), 12 * period(short));
+        assert!(text(&long["Metrics"][0]["Expression"]).starts_with("IF(errors >= 5,"), "{long}");
+    }
 }
 
 #[test]

@@ -23,11 +23,12 @@ pub(super) const SERVED: [&str; 9] = [
 ];
 
 /// Types that change nothing on a developer's machine, each with the attributes that others may ask for.
-pub(super) const PASSED_OVER: [(&str, &[&str]); 13] = [
+pub(super) const PASSED_OVER: [(&str, &[&str]); 14] = [
     ("AWS::ApiGateway::Account", &[]),
     ("AWS::ApiGateway::BasePathMapping", &[]),
     ("AWS::ApiGateway::DomainName", &["RegionalDomainName", "RegionalHostedZoneId"]),
     ("AWS::CloudWatch::Alarm", &["Arn"]),
+    ("AWS::CloudWatch::CompositeAlarm", &["Arn"]),
     ("AWS::CloudWatch::Dashboard", &[]),
     ("AWS::Logs::LogGroup", &["Arn"]),
     ("AWS::Logs::QueryDefinition", &[]),

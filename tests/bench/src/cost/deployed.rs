@@ -19,6 +19,8 @@ pub struct Deployed {
     pub functions_lines: bool,
     /// Metrics that alarms evaluate, counted once for each alarm.
     pub alarm_metrics: u64,
+    /// Alarms on the states of other alarms.
+    pub composite_alarms: u64,
     /// Dashboards.
     pub dashboards: u64,
     /// Metrics that the functions write.
@@ -41,7 +43,7 @@ impl Deployed {
         let default = |parameter: &str| template.get(&["Parameters", parameter, "Default"]);
         let level = default("LogLevel").and_then(Value::as_str);
         let system_level = template.get(&["Globals", "Function", "LoggingConfig", "SystemLogLevel"]);
-        let alarms = [template, nested].into_iter().flat_map(alarms);
+        let alarms = |kind: &'static str| [template, nested].into_iter().flat_map(move |each| alarms(each, kind));
         let functions = template.of_type("AWS::Serverless::Function").into_values();
         let memory =
             functions.filter_map(|function| Some((folder(function).to_owned(), function["MemorySize"].as_u64()?)));
@@ -49,7 +51,8 @@ impl Deployed {
         Deployed {
             lambdas_lines: system_level.is_none_or(|level| level != "WARN"),
             functions_lines: matches!(level, Some("info" | "debug" | "trace")),
-            alarm_metrics: alarms.map(billed).sum(),
+            alarm_metrics: alarms("AWS::CloudWatch::Alarm").map(billed).sum(),
+            composite_alarms: count([alarms("AWS::CloudWatch::CompositeAlarm").count()]),
             dashboards: count([template, nested].map(|template| template.of_type("AWS::CloudWatch::Dashboard").len())),
             metrics: count([metrics]),
             remembered_s: default("CacheSeconds").and_then(Value::as_u64).unwrap_or_default(),
@@ -67,11 +70,10 @@ impl Deployed {
     }
 }
 
-/// The alarms that a stack has by default.
-fn alarms(template: &Template) -> impl Iterator<Item = &Value> {
+/// The alarms of a kind that a stack has by default.
+fn alarms<'template>(template: &'template Template, kind: &'static str) -> impl Iterator<Item = &'template Value> {
     let resources = template.get(&["Resources"]).and_then(Value::as_object).into_iter().flat_map(|all| all.values());
-    let by_default =
-        |resource: &&Value| resource["Type"] == "AWS::CloudWatch::Alarm" && resource["Condition"] == "HasAlarms";
+    let by_default = move |resource: &&Value| resource["Type"] == kind && resource["Condition"] == "HasAlarms";
     resources.filter(by_default).map(|alarm| &alarm["Properties"])
 }
 
@@ -96,7 +98,7 @@ mod tests {
         let deployed = Deployed::read();
         assert_eq!((deployed.polled_queues, deployed.remembered_s, deployed.retention_days), (3, 60, 30));
         assert!(!deployed.lambdas_lines);
-        assert_eq!((deployed.dashboards, deployed.alarm_metrics), (1, 43));
+        assert_eq!((deployed.dashboards, deployed.alarm_metrics, deployed.composite_alarms), (1, 55, 2));
         assert_eq!(deployed.memory("create-payment"), 256);
         assert!(deployed.metrics > 0, "{deployed:?}");
     }

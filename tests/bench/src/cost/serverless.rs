@@ -66,6 +66,7 @@ pub fn bill(load: &Load, figures: &Figures, deployed: &Deployed, prices: &Prices
     add("log_kept_gb", log_bytes.share(KEPT_PERCENT, 100 * GB));
     add("metric", Quantity::whole(deployed.metrics));
     add("alarm_metric", Quantity::whole(deployed.alarm_metrics));
+    add("composite_alarm", Quantity::whole(deployed.composite_alarms));
     add("dashboard", Quantity::whole(deployed.dashboards));
     add("schedule", minutes);
     add("secret", Quantity::whole(1));

@@ -71,7 +71,7 @@ impl Scene {
     /// Creates payments; returns their ids and the sizes of the answers.
     async fn create(&self, count: usize) -> Vec<(String, u64)> {
         let create = |_| async {
-            let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa", "description": "Order 1001",
+            let payment = json!({"amount": 1250, "currency": "USD", "token": "tok_visa_1", "description": "Order 1001",
                 "metadata": {"cart": "7"}});
             let answer = self.merchant.client.create_payment(&unique(), &payment).await.expect(202);
             (answer.id().to_owned(), answer_bytes(&answer))
