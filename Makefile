@@ -72,7 +72,7 @@ stale: $(REDIS_READY)
 
 # Replays a growing business and its weekend by the clock: ten times the mean on Saturday, and a flash of fifty times.
 # Writes .local/peak.json (PEAK_JSON=) and a plot beside it. QUICK=1 takes a minute and a half. KILLS=1 kills a process
-# each second of the flash. HOUR_SECONDS=5 FLASH_SECONDS=60 CACHE_URL= SEED=
+# each second of the flash. HOUR_SECONDS=5 FLASH_SECONDS=60 STAGE_RATE=50 CACHE_URL= SEED=
 .PHONY: peak
 peak:
 	@cargo build --quiet --workspace --bins

@@ -19,6 +19,8 @@ const BEGIN: &str = "<!-- peak: made by `make peak-docs`, not by hand -->";
 /// The plot in the page.
 const PLOT: &str =
     "![Requests a second, time of an answer, age of the oldest message and events under way](images/peak.svg)";
+/// Requests a second for each method of a route, which two slow cores carry.
+const STAGE_RATE: u64 = 50;
 /// The files of the runs without a cache, with kills, and with a cache.
 const FILES: [&str; 3] = [".local/peak.json", ".local/peak-kills.json", ".local/peak-cache.json"];
 
@@ -40,7 +42,8 @@ async fn peak() -> Result<bool, String> {
     };
     let hour = seconds("HOUR_SECONDS", if quick { 500 } else { 5_000 })?;
     let flash = seconds("FLASH_SECONDS", if quick { 10_000 } else { 60_000 })?;
-    let plan = Plan { curve: curve::weekend(hour, flash), seed: tool::seed()?, kills, cache_url };
+    let stage_rate = tool::number("STAGE_RATE", STAGE_RATE, 1..=10_000)?;
+    let plan = Plan { curve: curve::weekend(hour, flash), seed: tool::seed()?, kills, cache_url, stage_rate };
     let length = curve::length(&plan.curve);
     if !json {
         let cache = plan.cache_url.as_deref().map_or_else(String::new, |url| format!(", with the cache {url}"));
@@ -53,6 +56,7 @@ async fn peak() -> Result<bool, String> {
     let peak::Outcome { mut figures, violations } = outcome?;
     figures["machine"] = machine();
     figures["quick"] = json!(quick);
+    figures["stage_rate"] = json!(stage_rate);
     figures["hour_ms"] = json!(u64::try_from(hour.as_millis()).unwrap_or(u64::MAX));
     figures["flash_ms"] = json!(u64::try_from(flash.as_millis()).unwrap_or(u64::MAX));
     let file = file(&plan);

@@ -139,7 +139,7 @@ fn a_run_fails_below_its_goal_or_if_the_oracle_finds_a_fault() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn seconds_of_a_peak_lose_nothing() {
     let curve = vec![slice("usual", 864_000, 3), flash(1_728_000, 3), slice("later", 864_000, 2)];
-    let plan = Plan { curve, seed: 8, kills: false, cache_url: None };
+    let plan = Plan { curve, seed: 8, kills: false, cache_url: None, stage_rate: 2_000 };
     let mut reported = 0;
     let peak::Outcome { figures, violations } = peak::run(&plan, |_| reported += 1).await.unwrap();
     assert!(violations.is_empty(), "{violations:?}");

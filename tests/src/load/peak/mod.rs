@@ -56,6 +56,8 @@ pub struct Plan {
     pub kills: bool,
     /// Address of a cache for the functions.
     pub cache_url: Option<String>,
+    /// Requests a second that the stage lets in for each method of a route: what the machine carries.
+    pub stage_rate: u64,
 }
 
 /// Progress of a run.
@@ -146,6 +148,8 @@ fn options(plan: &Plan) -> Result<Options, String> {
     let options = AS_DEPLOYED.iter().fold(Options::new(), |options, name| options.knob(&knob(name), default(name)));
     // A few customers stand for many, so their declined payments would be taken for card testing.
     let options = options.knob("WEBHOOK_WAITS_SECONDS", WEBHOOK_WAITS).knob("FAILED_PAYMENTS_MAX", 0);
+    // Two cores stand in for what AWS adds under load, so the limit that protects a deployment is theirs.
+    let options = options.knob("STAGE_RATE", plan.stage_rate).knob("STAGE_BURST", plan.stage_rate);
     match &plan.cache_url {
         Some(_) if template.get(&["Parameters", "CacheUrl"]).is_none() => {
             Err("The template has no parameter CacheUrl: start this without CACHE_URL.".to_owned())

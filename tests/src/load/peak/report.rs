@@ -23,7 +23,8 @@ fn told(run: &Value) -> String {
     let polls = &run["polls"];
     format!(
         "{}{quick} An hour takes {} s, the flash {} s; seed {}. {} payments, {} refunds, {} events in {} deliveries. {} of \
-         {} polled payments were still processing. The clients sent 99 % of their requests at most {} late.\n",
+         {} polled payments were still processing. The clients sent 99 % of their requests at most {} late. The stage let in {} \
+         requests a second for each method of a route.\n",
         machine::sentence(&run["machine"]),
         seconds(&run["hour_ms"]),
         seconds(&run["flash_ms"]),
@@ -35,6 +36,7 @@ fn told(run: &Value) -> String {
         count(&polls["still_processing"]),
         count(&polls["sent"]),
         micros(&run["lag_p99_us"]),
+        count(&run["stage_rate"]),
     )
 }
 
