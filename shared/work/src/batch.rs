@@ -343,6 +343,27 @@ mod tests {
         assert_eq!(until_dead_s(&WorkError::Panicked), (15 + 11 * 15, 30 + 11 * 30));
     }
 
+    #[test]
+    fn a_message_that_fails_by_itself_does_not_raise_the_alarm_on_failed_work() {
+        let template = spillway_tests::Template::read();
+        let alarm = &template.of_type("AWS::CloudWatch::Alarm")["FailedWorkAlarm"];
+        let expression = alarm["Metrics"][0]["Expression"].as_str().unwrap();
+        let least: usize =
+            expression.strip_prefix("IF(failed >= ").unwrap().split(',').next().unwrap().parse().unwrap();
+        let minutes = usize::try_from(alarm["DatapointsToAlarm"].as_u64().unwrap()).unwrap();
+        // Whenever in a minute it fails first, and with the shortest waits.
+        for first in 0..60 {
+            let waits = (1..16).map(|receive| WorkError::Panicked.back_off_s(receive).0);
+            let failures = std::iter::once(first).chain(waits.scan(first, |at, wait| {
+                *at += wait;
+                Some(*at)
+            }));
+            let mut of_minute = [0; 10];
+            failures.for_each(|at| of_minute[usize::try_from(at / 60).unwrap()] += 1);
+            assert!(of_minute.iter().filter(|failed| **failed >= least).count() < minutes, "{first}: {of_minute:?}");
+        }
+    }
+
     #[tokio::test]
     async fn a_panic_fails_only_the_item_that_caused_it() {
         let item = |currency| serde_json::from_str::<WorkItem>(&balance(currency)).unwrap();

@@ -177,7 +177,7 @@ fn the_index_of_runbooks_lists_each_page_once() {
 #[test]
 fn every_alarm_has_a_runbook_and_treats_missing_data() {
     let (mut alarms, composite) = (alarms(), composite_alarms());
-    // The windows of the error budget tell nobody.
+    // The alarms of single windows send no notification and have no page.
     alarms.retain(|name, _| !name.contains("errors-in-"));
     let mut names: Vec<_> = alarms.keys().chain(composite.keys()).cloned().collect();
     names.sort();

@@ -56,7 +56,7 @@ pub struct Plan {
     pub kills: bool,
     /// Address of a cache for the functions.
     pub cache_url: Option<String>,
-    /// Requests a second that the stage lets in for each method of a route: what the machine carries.
+    /// Requests a second that the stage lets in for each method of a route.
     pub stage_rate: u64,
 }
 
@@ -148,7 +148,7 @@ fn options(plan: &Plan) -> Result<Options, String> {
     let options = AS_DEPLOYED.iter().fold(Options::new(), |options, name| options.knob(&knob(name), default(name)));
     // A few customers stand for many, so their declined payments would be taken for card testing.
     let options = options.knob("WEBHOOK_WAITS_SECONDS", WEBHOOK_WAITS).knob("FAILED_PAYMENTS_MAX", 0);
-    // Two cores stand in for what AWS adds under load, so the limit that protects a deployment is theirs.
+    // On AWS, functions get more environments under load. Here they share this machine, so the stage lets in less.
     let options = options.knob("STAGE_RATE", plan.stage_rate).knob("STAGE_BURST", plan.stage_rate);
     match &plan.cache_url {
         Some(_) if template.get(&["Parameters", "CacheUrl"]).is_none() => {
