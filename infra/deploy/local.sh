@@ -28,9 +28,10 @@ export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_REGION=us-east-1 AW
 export AWS_ENDPOINT_URL=$endpoint AWS_EC2_METADATA_DISABLED=true AWS_CONFIG_FILE=/dev/null
 export AWS_SHARED_CREDENTIALS_FILE=/dev/null SAM_CLI_TELEMETRY=0 NO_PROXY=127.0.0.1
 export PATH=$tools/cargo-lambda/bin:$PATH
-# The build is for this machine and has no link-time optimization, which takes at least 20 s for each function.
-# Everything else is as for AWS.
+# The build is for this machine. It has little optimization, and none at link time, which takes at least 20 s for each
+# function. Everything else is as for AWS.
 export CARGO_LAMBDA_COMPILER=cargo CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16
+export CARGO_PROFILE_RELEASE_OPT_LEVEL=1
 sam=$tools/sam/bin/sam
 python=$tools/sam/bin/python
 
