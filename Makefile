@@ -71,12 +71,14 @@ stale: $(REDIS_READY)
 	@"$${CARGO_TARGET_DIR:-target}/debug/stale"
 
 # Replays a growing business and its weekend by the clock: ten times the mean on Saturday, and a flash of fifty times.
-# Writes .local/peak.json (PEAK_JSON=) and a plot beside it. QUICK=1 takes a minute and a half. KILLS=1 kills a process
-# each second of the flash. HOUR_SECONDS=5 FLASH_SECONDS=60 STAGE_RATE=50 CACHE_URL= SEED=
+# Builds what is deployed, as it is deployed. Writes .local/peak.json (PEAK_JSON=) and a plot beside it. QUICK=1 takes a
+# minute and a half. KILLS=1 kills a process each second of the flash.
+# HOUR_SECONDS=5 FLASH_SECONDS=60 STAGE_RATE=40 CACHE_URL= SEED=
 .PHONY: peak
 peak:
-	@cargo build --quiet --workspace --bins
-	@"$${CARGO_TARGET_DIR:-target}/debug/peak"
+	@tests/bench/build.sh
+	@cargo build --release --package spillway-tests --bin peak
+	@"$${CARGO_TARGET_DIR:-target}/release/peak"
 
 # Writes the figures and the plot of the last `make peak` into docs/scale.md and docs/images.
 .PHONY: peak-docs

@@ -71,10 +71,20 @@ impl Client {
         Client { waits: true, ..self }
     }
 
-    /// A copy that repeats as SDKs do: the wait doubles with each repeat, up to `longest`. A longer `Retry-After` counts
-    /// instead. `meter` notes each request.
-    pub(crate) fn like_an_sdk(self, longest: Duration, meter: &Arc<Meter>) -> Client {
+    /// A copy that repeats as the API reference asks: the first wait is `Retry-After`, each further one twice as long, up
+    /// to `longest`, and each is up to half longer. `meter` notes each request.
+    pub(crate) fn backing_off(self, longest: Duration, meter: &Arc<Meter>) -> Client {
         Client { longest_wait: longest, meter: Some(Arc::clone(meter)), ..self }
+    }
+
+    /// The wait after the `tries`th answer, which asked for `asked`.
+    fn nth_wait(&self, asked: Duration, tries: u32) -> Duration {
+        if self.longest_wait.is_zero() {
+            return asked + spread();
+        }
+        let doubled = asked.saturating_mul(2_u32.saturating_pow(tries - 1));
+        let wait = asked.max(doubled.min(self.longest_wait));
+        wait + wait * fastrand::u32(0..50) / 100
     }
 
     /// Whether it sends a plan key, which no client on AWS does.
@@ -271,8 +281,7 @@ impl Request {
                 Ok(_) => return Served { last, tries, took, errors },
                 Err(_) => PAUSE,
             };
-            let doubled = PAUSE.saturating_mul(2_u32.saturating_pow(tries - 1));
-            let wait = wait.max(doubled.min(self.client.longest_wait)) + spread();
+            let wait = self.client.nth_wait(wait, tries);
             if Instant::now() + wait >= until {
                 return Served { last, tries, took, errors };
             }

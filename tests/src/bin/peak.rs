@@ -20,7 +20,7 @@ const BEGIN: &str = "<!-- peak: made by `make peak-docs`, not by hand -->";
 const PLOT: &str =
     "![Requests a second, time of an answer, age of the oldest message and events under way](images/peak.svg)";
 /// Requests a second that the stage lets in for each method of a route, if `STAGE_RATE` is not set.
-const STAGE_RATE: u64 = 50;
+const STAGE_RATE: u64 = 40;
 /// The files of the runs without a cache, with kills, and with a cache.
 const FILES: [&str; 3] = [".local/peak.json", ".local/peak-kills.json", ".local/peak-cache.json"];
 

@@ -1,5 +1,5 @@
-//! The merchants of a peak, and their clients' requests. A client waits and repeats as an SDK does: after a 429, a 5xx
-//! or a lost answer, under the same idempotency key.
+//! The merchants of a peak, and their clients' requests. A client waits and repeats as the API reference asks: after
+//! a 429, a 5xx or a lost answer, under the same idempotency key.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -17,11 +17,11 @@ use crate::running::RunningStack;
 use crate::workload::{self, Order, Workload};
 
 /// Longest time of a payment or refund with all its repeats.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_secs(600);
 /// Longest time of a read with all its repeats.
 const READ_PATIENCE: Duration = Duration::from_secs(20);
 /// Longest wait between two repeats.
-const LONGEST_WAIT: Duration = Duration::from_secs(8);
+const LONGEST_WAIT: Duration = Duration::from_secs(32);
 /// How long the slow receiver takes.
 const SLOW: Duration = Duration::from_secs(2);
 const CUSTOMERS: u32 = 10_000;
@@ -84,7 +84,7 @@ pub(super) async fn open(
     for (name, _, manner) in MERCHANTS {
         let terms = json!({"name": name, "plan": "standard"});
         let mut merchant = LoadMerchant::create_with(stack, deliveries, &terms).await?;
-        merchant.client = merchant.client.like_an_sdk(LONGEST_WAIT, meter);
+        merchant.client = merchant.client.backing_off(LONGEST_WAIT, meter);
         deliveries.set_manner(merchant.number, manner);
         shops.push(Arc::new(Shop { merchant: Arc::new(merchant), state: Mutex::default() }));
     }
