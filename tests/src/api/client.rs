@@ -15,6 +15,8 @@ use crate::api::terms;
 
 /// Wait before a repeat if the answer gives none.
 const PAUSE: Duration = Duration::from_millis(150);
+/// The same for a client whose waits grow, as the API reference says.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// Longest extra wait in milliseconds, which spreads concurrent clients.
 const SPREAD_MS: u64 = 200;
 
@@ -71,17 +73,18 @@ impl Client {
         Client { waits: true, ..self }
     }
 
-    /// A copy that repeats as the API reference asks: the first wait is `Retry-After`, each further one twice as long, up
-    /// to `longest`, and each is up to half longer. `meter` notes each request.
+    /// A copy that repeats as the API reference asks: the first wait is `Retry-After` or one second, each further one
+    /// twice as long, up to `longest`, and each is up to half longer at random. `meter` notes each request.
     pub(crate) fn backing_off(self, longest: Duration, meter: &Arc<Meter>) -> Client {
         Client { longest_wait: longest, meter: Some(Arc::clone(meter)), ..self }
     }
 
     /// The wait after the `tries`th answer, which asked for `asked`.
-    fn nth_wait(&self, asked: Duration, tries: u32) -> Duration {
+    fn nth_wait(&self, asked: Option<Duration>, tries: u32) -> Duration {
         if self.longest_wait.is_zero() {
-            return asked + spread();
+            return asked.unwrap_or(PAUSE) + spread();
         }
+        let asked = asked.unwrap_or(FIRST_WAIT);
         let doubled = asked.saturating_mul(2_u32.saturating_pow(tries - 1));
         let wait = asked.max(doubled.min(self.longest_wait));
         wait + wait * fastrand::u32(0..50) / 100
@@ -276,12 +279,12 @@ impl Request {
             let began = Instant::now();
             let last = self.try_send().await;
             let took = began.elapsed();
-            let wait = match &last {
-                Ok(answer) if answer.says_later() => answer.retry_after().unwrap_or(PAUSE),
+            let asked = match &last {
+                Ok(answer) if answer.says_later() => answer.retry_after(),
                 Ok(_) => return Served { last, tries, took, errors },
-                Err(_) => PAUSE,
+                Err(_) => None,
             };
-            let wait = self.client.nth_wait(wait, tries);
+            let wait = self.client.nth_wait(asked, tries);
             if Instant::now() + wait >= until {
                 return Served { last, tries, took, errors };
             }
