@@ -48,6 +48,8 @@ pub struct Swept {
     pub failed: Option<WorkError>,
     /// Whether claims were throttled.
     is_throttled: bool,
+    /// Whether a queue did not take a message.
+    is_unsent: bool,
 }
 
 /// The first page of every partition, and the first error.
@@ -139,9 +141,8 @@ async fn claim_in_turn(context: &Context, turns: &Mutex<Turns<Unfinished>>, unti
         }
         drop(in_turn);
         let claimed = claim(context, chunk, context.now()).await;
-        let is_unsent = matches!(claimed.failed, Some(WorkError::Queue(_)));
         swept.add(claimed);
-        if is_unsent {
+        if swept.is_unsent {
             return swept;
         }
     }
@@ -172,7 +173,10 @@ async fn claim(context: &Context, overdue: Vec<Unfinished>, now: Timestamp) -> S
     // An item whose message was not sent is overdue again when its claim ends.
     for (index, Outgoing { item, .. }) in messages.into_iter().enumerate() {
         match unsent.next_if(|(missing, _)| *missing == index) {
-            Some((_, error)) => swept.failed = take(&mut swept.failed).or(Some(error)),
+            Some((_, error)) => {
+                swept.is_unsent = true;
+                swept.failed = take(&mut swept.failed).or(Some(error));
+            }
             None => swept.enqueued.push(item),
         }
     }
@@ -194,5 +198,6 @@ impl Swept {
         self.enqueued.extend(other.enqueued);
         self.failed = take(&mut self.failed).or(other.failed);
         self.is_throttled |= other.is_throttled;
+        self.is_unsent |= other.is_unsent;
     }
 }

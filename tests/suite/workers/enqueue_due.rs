@@ -145,16 +145,34 @@ async fn a_long_partition_is_enqueued_in_one_sweep() {
     assert_eq!(claimed(&stack, &deliveries).await, 2100);
 }
 
-#[tokio::test]
-async fn a_sweep_without_queues_claims_little() {
+/// A stack whose sweep reaches no queue.
+fn without_queues() -> Options {
     let nowhere = vec![("AWS_ENDPOINT_URL_SQS", "http://127.0.0.1:9".to_owned())];
     let options = Options::new().template(Template::without_triggers()).function_variables("enqueue-due", nowhere);
-    let stack = Stack::start(options.knob("STORE_DEADLINE_MS", 1000).unkilled()).await;
+    options.knob("STORE_DEADLINE_MS", 1000).unkilled()
+}
+
+#[tokio::test]
+async fn a_sweep_without_queues_claims_little() {
+    let stack = Stack::start(without_queues()).await;
     let deliveries = overdue(&stack, "1", 1000, 60).await;
     assert!(stack.invoke("enqueue-due", &event::tick()).await.is_err());
     // 32 tasks, each with ten items.
     let claimed = claimed(&stack, &deliveries).await;
     assert!((1..=320).contains(&claimed), "{claimed} items were delayed for nothing");
+}
+
+#[tokio::test]
+async fn a_refused_claim_does_not_hide_that_no_queue_takes_messages() {
+    let stack = Stack::start(without_queues().store_proxy()).await;
+    let deliveries = overdue(&stack, "1", 1000, 60).await;
+    // One item in ten: those whose event's id ends in 5.
+    let of_tenth = || Matching::operation("UpdateItem").with("5\"}");
+    stack.store_proxy().fault(usize::MAX, of_tenth(), Fault::Error("AccessDeniedException"));
+    assert!(stack.invoke("enqueue-due", &event::tick()).await.is_err());
+    let claimed = claimed(&stack, &deliveries).await;
+    assert!((1..=320).contains(&claimed), "{claimed} items were delayed for nothing");
+    assert!(stack.store_proxy().count(&of_tenth()) >= 10, "few claims were refused");
 }
 
 #[tokio::test]
