@@ -1,16 +1,16 @@
 //! All functions have the same features of each package. `sam build` builds one function after the other: with other
-//! features, it would compile the AWS SDK once more.
+//! features, it would compile the AWS SDK once more. `make dev` and the tests share features for the same reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-/// Each package with its features, as `hyper v1.8.1 client,http1`, of what this function links.
-fn packages(root: &Path, function: &str) -> BTreeSet<(String, String)> {
-    let arguments =
-        ["tree", "--package", function, "--edges", "normal,build", "--prefix", "none", "--format", "{p}|{f}"];
-    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root).output().unwrap();
-    assert!(output.status.success(), "{function}: {}", String::from_utf8_lossy(&output.stderr));
+/// Each package with its features, as `hyper v1.8.1 client,http1`, of a build of `selection` with these kinds of
+/// dependencies.
+fn packages(root: &Path, selection: &[&str], edges: &str) -> BTreeSet<(String, String)> {
+    let arguments = ["tree", "--edges", edges, "--prefix", "none", "--format", "{p}|{f}"];
+    let output = Command::new(env!("CARGO")).args(arguments).args(selection).current_dir(root).output().unwrap();
+    assert!(output.status.success(), "{selection:?}: {}", String::from_utf8_lossy(&output.stderr));
     let lines = String::from_utf8(output.stdout).unwrap();
     let packages = lines.lines().filter_map(|line| line.trim_end_matches(" (*)").split_once('|'));
     packages.map(|(package, features)| (package.to_owned(), features.to_owned())).collect()
@@ -22,11 +22,24 @@ fn each_package_has_one_set_of_features() {
     let mut features: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for function in std::fs::read_dir(root.join("functions")).unwrap() {
         let function = function.unwrap().file_name().into_string().unwrap();
-        for (package, of_function) in packages(root, &function) {
+        for (package, of_function) in packages(root, &["--package", &function], "normal,build") {
             features.entry(package).or_default().insert(of_function);
         }
     }
     assert!(features.keys().any(|package| package.starts_with("aws-sdk-dynamodb ")), "{features:?}");
     features.retain(|_, sets| sets.len() > 1);
     assert_eq!(features, BTreeMap::new(), "see the last lines of shared/runtime/Cargo.toml");
+}
+
+#[test]
+fn make_dev_compiles_nothing_that_the_tests_have_compiled() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let functions = std::fs::read_dir(root.join("functions")).unwrap();
+    let mut names: Vec<_> = functions.map(|function| function.unwrap().file_name().into_string().unwrap()).collect();
+    names.extend(["spillway-local", "spillway-sandbox", "spillway-reference"].map(str::to_owned));
+    let selection: Vec<&str> = names.iter().flat_map(|name| ["--package", name]).collect();
+    let tests = packages(root, &["--workspace"], "normal,build,dev");
+    let dev = packages(root, &selection, "normal,build");
+    let other: Vec<_> = dev.difference(&tests).collect();
+    assert!(other.is_empty() && dev.len() > 100, "a crate of the tests asks for more features of {other:?}");
 }
