@@ -1,9 +1,11 @@
 //! Calls the authorizer and caches its answers.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::HeaderMap;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, Shared};
 use serde_json::{Map, Value};
 
 use super::refusal::Refusal;
@@ -30,16 +32,28 @@ struct Statement {
     resources: Vec<String>,
 }
 
+/// A call of the authorizer, for which several requests may wait.
+type Call = Shared<BoxFuture<'static, Result<Identity, Refusal>>>;
+
 pub(super) struct Authorizer {
     settings: Settings,
     functions: Functions,
-    /// Expiry (milliseconds since 1970) and identity by the values of the identifying headers.
-    cache: Mutex<HashMap<String, (i64, Identity)>>,
+    cache: Arc<Cache>,
+}
+
+/// What is known of each caller, by the values of the identifying headers.
+#[derive(Default)]
+struct Cache {
+    /// Expiry (milliseconds since 1970) and identity.
+    answers: Mutex<HashMap<String, (i64, Identity)>>,
+    /// The calls under way. Requests of one caller wait for one call: when the answer of a busy caller expires, calls for
+    /// each of its requests would keep all processes that this machine can run from every other caller.
+    calls: Mutex<HashMap<String, Call>>,
 }
 
 impl Authorizer {
     pub fn new(settings: Settings, functions: Functions) -> Self {
-        Self { settings, functions, cache: Mutex::default() }
+        Self { settings, functions, cache: Arc::default() }
     }
 
     /// The caller that sends these headers. `event` is called only if the answer is not cached.
@@ -51,16 +65,12 @@ impl Authorizer {
         if caches && source.is_none() {
             return Err(Refusal::Unauthorized);
         }
-        let source = source.unwrap_or_default();
-        let identity = match self.cached(&source, now_ms) {
-            Some(identity) => identity,
-            None => {
-                let identity = self.ask(&event()).await?;
-                if caches {
-                    self.keep(source, &identity, now_ms);
-                }
-                identity
-            }
+        let identity = match source.filter(|_| caches) {
+            Some(source) => match self.cache.answer(&source, now_ms) {
+                Some(identity) => identity,
+                None => self.cache.call(&source, || self.ask_and_keep(&source, event(), now_ms)).await?,
+            },
+            None => ask(&self.functions, &self.settings.function, &event()).await?,
         };
         if allows(&identity.policy, method_arn) { Ok(identity) } else { Err(Refusal::AccessDenied) }
     }
@@ -82,32 +92,58 @@ impl Authorizer {
         Some(source)
     }
 
-    fn cached(&self, source: &str, now_ms: i64) -> Option<Identity> {
-        let cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        let (expires_at, identity) = cache.get(source)?;
+    /// Asks for this caller, and keeps the answer from `now_ms` on.
+    fn ask_and_keep(&self, source: &str, event: Value, now_ms: i64) -> BoxFuture<'static, Result<Identity, Refusal>> {
+        let (functions, cache) = (self.functions.clone(), Arc::clone(&self.cache));
+        let (function, source) = (self.settings.function.clone(), source.to_owned());
+        let lives = i64::try_from(self.settings.cache.as_millis()).unwrap_or(i64::MAX);
+        // In a task of its own, so that the call ends now, whoever waits for it. A later request must not get an old answer.
+        let call = tokio::spawn(async move {
+            let answer = ask(&functions, &function, &event).await;
+            if let Ok(identity) = &answer {
+                cache.keep(&source, identity, now_ms, now_ms.saturating_add(lives));
+            }
+            lock(&cache.calls).remove(&source);
+            answer
+        });
+        call.map(|answer| answer.unwrap_or(Err(Refusal::AuthorizerFailure))).boxed()
+    }
+}
+
+impl Cache {
+    fn answer(&self, source: &str, now_ms: i64) -> Option<Identity> {
+        let answers = lock(&self.answers);
+        let (expires_at, identity) = answers.get(source)?;
         (now_ms < *expires_at).then(|| identity.clone())
     }
 
-    fn keep(&self, source: String, identity: &Identity, now_ms: i64) {
-        let lives = i64::try_from(self.settings.cache.as_millis()).unwrap_or(i64::MAX);
-        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        if cache.len() >= CACHE_MAX {
-            cache.retain(|_, (expires_at, _)| now_ms < *expires_at);
-        }
-        if cache.len() >= CACHE_MAX {
-            cache.clear();
-        }
-        cache.insert(source, (now_ms.saturating_add(lives), identity.clone()));
+    /// The call that is under way for this caller, or a new one.
+    fn call(&self, source: &str, start: impl FnOnce() -> BoxFuture<'static, Result<Identity, Refusal>>) -> Call {
+        lock(&self.calls).entry(source.to_owned()).or_insert_with(|| start().shared()).clone()
     }
 
-    async fn ask(&self, event: &Value) -> Result<Identity, Refusal> {
-        let payload = event.to_string().into_bytes();
-        let answer = self.functions.invoke(&self.settings.function, payload).await;
-        match answer {
-            Ok(answer) => read(&answer).ok_or(Refusal::AuthorizerConfigurationError),
-            Err(error) if error.says_unauthorized() => Err(Refusal::Unauthorized),
-            Err(_) => Err(Refusal::AuthorizerFailure),
+    fn keep(&self, source: &str, identity: &Identity, now_ms: i64, expires_at: i64) {
+        let mut answers = lock(&self.answers);
+        if answers.len() >= CACHE_MAX {
+            answers.retain(|_, (expires_at, _)| now_ms < *expires_at);
         }
+        if answers.len() >= CACHE_MAX {
+            answers.clear();
+        }
+        answers.insert(source.to_owned(), (expires_at, identity.clone()));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn ask(functions: &Functions, function: &str, event: &Value) -> Result<Identity, Refusal> {
+    let payload = event.to_string().into_bytes();
+    match functions.invoke(function, payload).await {
+        Ok(answer) => read(&answer).ok_or(Refusal::AuthorizerConfigurationError),
+        Err(error) if error.says_unauthorized() => Err(Refusal::Unauthorized),
+        Err(_) => Err(Refusal::AuthorizerFailure),
     }
 }
 

@@ -2,19 +2,27 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures::future::join_all;
+use tokio::sync::Notify;
+
 use super::*;
-use crate::invoke::{InvokeError, Outcome};
+use crate::invoke::{InvokeError, Outcome, Run};
+use crate::metrics::Metrics;
 
 const ARN: &str = "arn:aws:execute-api:eu:000000000000:local/api/GET/v1/payments";
 
-fn authorizer(cache: u64, outcome: Outcome) -> (Authorizer, Arc<AtomicUsize>) {
-    let calls = Arc::new(AtomicUsize::new(0));
-    let settings = Settings {
+fn settings(cache: u64) -> Settings {
+    Settings {
         name: "Keys".to_owned(),
         function: "authenticate".to_owned(),
         headers: vec!["Authorization".to_owned()],
         cache: Duration::from_secs(cache),
-    };
+    }
+}
+
+fn authorizer(cache: u64, outcome: Outcome) -> (Authorizer, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let settings = settings(cache);
     let counted = calls.clone();
     let functions = Functions::answering(move |_, _| {
         counted.fetch_add(1, Ordering::Relaxed);
@@ -59,6 +67,63 @@ async fn an_answer_is_cached_for_its_time() {
     identify(&authorizer, &["Bearer b"], 60_000).await.unwrap();
     identify(&authorizer, &["Bearer b", "Bearer a"], 60_000).await.unwrap();
     assert_eq!(calls.load(Ordering::Relaxed), 4);
+}
+
+/// An authorizer that answers when it is told to.
+#[derive(Clone, Default)]
+struct Held {
+    calls: Arc<AtomicUsize>,
+    release: Arc<Notify>,
+}
+
+impl Run for Held {
+    fn run(&self, _: String, _: Vec<u8>) -> BoxFuture<'static, Outcome> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let release = Arc::clone(&self.release);
+        async move {
+            release.notified().await;
+            answer("Allow", "{}")
+        }
+        .boxed()
+    }
+}
+
+#[tokio::test]
+async fn requests_of_one_caller_wait_for_one_call() {
+    let held = Held::default();
+    let authorizer = Authorizer::new(settings(60), Functions::new(held.clone(), &Metrics::default()));
+    let release = async {
+        while held.calls.load(Ordering::Relaxed) < 2 {
+            tokio::task::yield_now().await;
+        }
+        held.release.notify_waiters();
+    };
+    let [a, b] = [&["Bearer a"], &["Bearer b"]];
+    let answers = futures::future::join(join_all([a, a, a, b].map(|of| identify(&authorizer, of, 0))), release).await.0;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(held.calls.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_call_whose_caller_has_gone_ends_and_its_answer_expires() {
+    let held = Held::default();
+    let authorizer = Authorizer::new(settings(60), Functions::new(held.clone(), &Metrics::default()));
+    assert!(identify(&authorizer, &["Bearer a"], 0).now_or_never().is_none(), "the call is held");
+    while !lock(&authorizer.cache.calls).is_empty() {
+        held.release.notify_waiters();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(held.calls.load(Ordering::Relaxed), 1);
+    let later = identify(&authorizer, &["Bearer a"], 60_000);
+    let release = async {
+        while held.calls.load(Ordering::Relaxed) < 2 {
+            tokio::task::yield_now().await;
+        }
+        held.release.notify_waiters();
+    };
+    let (later, ()) =
+        tokio::time::timeout(Duration::from_secs(10), futures::future::join(later, release)).await.unwrap();
+    later.unwrap();
 }
 
 #[tokio::test]
