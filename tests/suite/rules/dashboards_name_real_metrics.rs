@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use spillway_tests::make::root;
 use spillway_tests::metrics::{OWN, emitted};
 use spillway_tests::queues::copies;
-use spillway_tests::{Options, Stack, Template};
+use spillway_tests::{Deadline, Options, Stack, Template, eventually};
 
 use super::alarms_name_real_metrics::{Metric, OF_AWS, is_emitted, searched};
 use super::metric_lines::{GAUGES, METRICS};
@@ -148,7 +148,16 @@ async fn the_page_shows_requests_queues_and_functions() {
     let (work, dead) = (queues.url("FoldsQueue").await, queues.url("FoldsDeadLetters").await);
     queues.send(&dead, "rubbish").await;
     queues.call("SendMessage", json!({"QueueUrl": work, "MessageBody": "{}", "DelaySeconds": 900})).await;
-    let page = stack.metrics_page().await;
+    let queue = |kind: &str, name: &str, state: &str| {
+        format!(r#"sqs_messages{{kind="{kind}",queue="{name}",state="{state}"}} {}"#, copies())
+    };
+    let name = |url: &str| url.rsplit('/').next().unwrap().to_owned();
+    let dead_letter = queue("dead_letters", &name(&dead), "visible");
+    let page = eventually("the dead letter is visible", Deadline::SOON, async || {
+        let page = stack.metrics_page().await;
+        if page.lines().any(|line| line == dead_letter) { Ok(page) } else { Err(page) }
+    })
+    .await;
     let has = |line: &str| assert!(page.lines().any(|each| each == line), "{line} is not in:\n{page}");
     has(r#"apigateway_requests_total{method="POST",route="/v1/payments",status="202"} 1"#);
     has(r#"apigateway_requests_total{method="POST",route="/v1/payments",status="503"} 0"#);
@@ -156,12 +165,7 @@ async fn the_page_shows_requests_queues_and_functions() {
     has(r#"apigateway_requests_total{method="",route="",status="404"} 1"#);
     has(r#"apigateway_latency_seconds_count{method="POST",route="/v1/payments"} 1"#);
     has(r#"lambda_duration_seconds_count{function="create-payment"} 1"#);
-    let queue = |kind: &str, name: &str, state: &str| {
-        format!(r#"sqs_messages{{kind="{kind}",queue="{name}",state="{state}"}} {}"#, copies())
-    };
-    let name = |url: &str| url.rsplit('/').next().unwrap().to_owned();
     has(&queue("work", &name(&work), "delayed"));
-    has(&queue("dead_letters", &name(&dead), "visible"));
     let failures = name(&queues.url("StreamFailures").await);
     has(&format!(r#"sqs_messages{{kind="dead_letters",queue="{failures}",state="visible"}} 0"#));
 }
