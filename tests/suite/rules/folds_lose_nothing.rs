@@ -77,7 +77,7 @@ async fn concurrent_folds_of_2000_payments_are_exact() {
 #[tokio::test]
 async fn a_balance_read_during_folds_counts_each_movement_once() {
     const PAYMENTS: u64 = 400;
-    let stack = Stack::start(Options::new().fold_at_once()).await;
+    let stack = Stack::start(Options::new().knob("STORE_DEADLINE_MS", 9000).fold_at_once()).await;
     let merchant = stack.new_merchant().await;
     let done = AtomicBool::new(false);
     let work = async {

@@ -96,9 +96,12 @@ pub(super) async fn sweep(stack: &Stack) -> (Result<Value, Value>, BTreeMap<Stri
     (answer, gauges)
 }
 
+/// The lines of all processes of a function, the oldest first.
 pub(super) fn lines(stack: &Stack, function: &str) -> Vec<Map<String, Value>> {
     let printed = stack.printed(function).concat();
-    printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    let mut lines: Vec<Map<String, Value>> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    lines.sort_by_key(|line| line.get("timestamp").map(Value::to_string));
+    lines
 }
 
 /// The metrics of a line: all of the format's members, or none.
