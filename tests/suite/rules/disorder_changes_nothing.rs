@@ -7,7 +7,7 @@ use spillway_tests::{Deadline, Options, Stack, eventually};
 
 #[tokio::test]
 async fn payments_finish_once_with_doubled_unordered_messages() {
-    let options = Options::new().knob("QUEUE_DISORDER", 1).fold_at_once();
+    let options = Options::new().knob("QUEUE_DISORDER", 1).knob("STORE_DEADLINE_MS", 9000).fold_at_once();
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
     let receiver = Receiver::start().await;
