@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-/// Each package with its features, as `hyper v1.8.1 client,http1`, of a build of `selection` with these kinds of
-/// dependencies.
+/// Each package with its features, as `hyper v1.8.1 client,http1`, that a build of `selection` compiles. `edges`: the
+/// kinds of dependencies, as `normal,build`.
 fn packages(root: &Path, selection: &[&str], edges: &str) -> BTreeSet<(String, String)> {
     let arguments = ["tree", "--edges", edges, "--prefix", "none", "--format", "{p}|{f}"];
     let output = Command::new(env!("CARGO")).args(arguments).args(selection).current_dir(root).output().unwrap();

@@ -97,7 +97,8 @@ impl Authorizer {
         let (functions, cache) = (self.functions.clone(), Arc::clone(&self.cache));
         let (function, source) = (self.settings.function.clone(), source.to_owned());
         let lives = i64::try_from(self.settings.cache.as_millis()).unwrap_or(i64::MAX);
-        // In a task of its own, so that the call ends now, whoever waits for it. A later request must not get an old answer.
+        // The call runs in a task of its own. If it ran only while a request waits for it, and the caller hung up, the
+        // caller's next request would get an answer of that time.
         let call = tokio::spawn(async move {
             let answer = ask(&functions, &function, &event).await;
             if let Ok(identity) = &answer {
