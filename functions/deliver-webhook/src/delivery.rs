@@ -117,6 +117,7 @@ pub async fn retry(
         follow_up(context, endpoint, &after, &attempt, probe).await?
     } else {
         // The claim ended during the attempt.
+        store_probe(context, endpoint, &attempt, probe).await?;
         Outcome::new("attempted, but another copy of the message was faster")
     };
     Ok(of_event(outcome, &stored))
@@ -230,6 +231,17 @@ pub async fn send_message(context: &Context, tenant: &Tenant, delivery: &Deliver
         // The delivery's due time brings it back.
         tracing::warn!(target: "spillway", event = %delivery.event, error = %error, "the message of the next attempt was not sent");
     }
+}
+
+/// Stores what a probe says of its endpoint, where another copy of the message has stored the delivery: only the probe
+/// can end the time in which the endpoint is down. The health after any other attempt is the other copy's to store.
+pub async fn store_probe(
+    context: &Context, endpoint: &WebhookEndpoint, attempt: &Attempt, probe: Option<Probe>,
+) -> Result<(), WorkError> {
+    if probe.is_some() {
+        store_health(context, endpoint, attempt, probe, context.now()).await?;
+    }
+    Ok(())
 }
 
 /// Stores a change of the endpoint's health: it began to fail, works again, or is disabled. Returns the

@@ -1,7 +1,7 @@
 //! A merchant's server that does not answer keeps no process from the work for other merchants, and gets one attempt at
 //! a time. When it answers, it gets every event, each once.
 
-use futures::future::join;
+use futures::future::{join, join3};
 use serde_json::{Value, json};
 use spillway_tests::clock::in_seconds;
 use spillway_tests::oracle::Books;
@@ -158,6 +158,60 @@ async fn a_repeated_attempt_is_put_off_while_the_endpoint_is_down() {
     assert_eq!(endpoint["wake"], 1, "{endpoint:?}");
     let stored = shop.books(&stack).await.deliveries.remove(0);
     assert_eq!((&stored["attempts"], &stored["status"]), (&json!(2), &json!("succeeded")), "{stored:?}");
+}
+
+/// Each of two copies of a message makes the first attempt. The slow one is the probe, and the other one is stored.
+#[tokio::test]
+async fn a_probe_that_succeeds_ends_the_wait_also_if_the_other_copy_was_faster() {
+    let stack = Stack::start(without_triggers().store_proxy().knob("WEBHOOK_DEADLINE_MS", 20_000)).await;
+    let shop = Shop::open(&stack, Receiver::scripted([Reply::Held]).await).await;
+    let id = shop.event(&stack).await;
+    let message = event::sqs(&[shop.message(&id)]);
+    // The faster copy has read the endpoint before the slow one makes it down.
+    let read = stack.store_proxy().hold(1, Matching::operation("GetItem").with(&id));
+    let slow = async {
+        read.reached(1).await;
+        stack.invoke("deliver-webhook", &message).await
+    };
+    let meanwhile = async {
+        shop.receiver.attempts_at_least(1, Deadline::SOON).await;
+        shop.is_down(&stack, true).await;
+        read.forward();
+        eventually("the faster copy's result is stored", Deadline::SOON, async || {
+            let deliveries = shop.books(&stack).await.deliveries;
+            if deliveries.len() == 1 { Ok(()) } else { Err(format!("{deliveries:?}")) }
+        })
+        .await;
+        shop.is_down(&stack, true).await;
+        shop.receiver.works();
+    };
+    let (faster, slow, ()) = join3(stack.invoke("deliver-webhook", &message), slow, meanwhile).await;
+    assert_eq!((faster.unwrap(), slow.unwrap(), shop.receiver.count()), (done(), done(), 2));
+    shop.is_down(&stack, false).await;
+    let endpoint = stack.table().item(&format!("{}#webhooks", shop.merchant.tenant()), &shop.endpoint).await.unwrap();
+    assert_eq!(endpoint["wake"], 1, "{endpoint:?}");
+}
+
+/// The same for a later attempt, if its claim ends before the server answers.
+#[tokio::test]
+async fn a_probe_that_succeeds_ends_the_wait_also_if_its_claim_has_ended() {
+    let options = without_triggers().knob("WEBHOOK_DEADLINE_MS", 20_000).knob("WEBHOOK_WAITS_SECONDS", "0,3600");
+    let stack = Stack::start(options).await;
+    let shop = Shop::open(&stack, Receiver::scripted([Reply::Status(500), Reply::Held]).await).await;
+    let id = shop.event(&stack).await;
+    assert_eq!(stack.invoke("deliver-webhook", &event::sqs(&[shop.message(&id)])).await.unwrap(), done());
+    let retry = event::sqs(&[event::delivery_message(&shop.merchant.id, &id, &shop.endpoint)]);
+    let meanwhile = async {
+        shop.receiver.attempts_at_least(2, Deadline::SOON).await;
+        shop.is_down(&stack, true).await;
+        let (delivery, two) = (format!("{}#{id}", shop.merchant.tenant()), json!({":two": {"N": "2"}}));
+        stack.table().update(&delivery, &shop.endpoint, "SET attempts = :two", two).await;
+        shop.receiver.works();
+    };
+    let (answer, ()) = join(stack.invoke("deliver-webhook", &retry), meanwhile).await;
+    assert_eq!((answer.unwrap(), shop.receiver.count()), (done(), 2));
+    shop.is_down(&stack, false).await;
+    assert_eq!(shop.books(&stack).await.deliveries[0]["status"], "pending");
 }
 
 /// An attempt that was under way before the endpoint was down says nothing about the slow one.
