@@ -122,7 +122,8 @@ lint-openapi: $(REDOCLY_READY)
 .PHONY: reference
 reference:
 	@mkdir -p .local
-	@cargo run --quiet --package spillway-reference -- $(or $(FILE),.local/reference.html)
+	@cargo build --quiet --workspace --bin reference
+	@"$${CARGO_TARGET_DIR:-target}/debug/reference" $(or $(FILE),.local/reference.html)
 	@echo "$(or $(FILE),.local/reference.html)"
 
 # Measures time, size and cost on this machine. Prints tables and writes .local/bench.json (BENCH_JSON=).
@@ -141,12 +142,14 @@ capacity:
 # Writes the figures of the last run into docs/performance.md, and into the file that `make cost` reads.
 .PHONY: performance
 performance:
-	@cargo run --quiet --package spillway-bench --bin bench -- docs/performance.md
+	@cargo build --quiet --workspace --bin bench
+	@"$${CARGO_TARGET_DIR:-target}/debug/bench" docs/performance.md
 
 # Estimates what REQUESTS=500000 a day cost a month on AWS. JSON=1 prints JSON.
 .PHONY: cost
 cost:
-	@cargo run --quiet --package spillway-bench --bin cost
+	@cargo build --quiet --workspace --bin cost
+	@"$${CARGO_TARGET_DIR:-target}/debug/cost"
 
 # Invokes one function of the running stack:
 # make invoke FUNCTION=create-merchant EVENT=events/create-merchant/acme.json
@@ -157,12 +160,12 @@ invoke: $(CARGO_LAMBDA_READY)
 # Runs the suite with a queue that delivers every message twice and out of order.
 .PHONY: test-disorder
 test-disorder:
-	@QUEUE_DISORDER=1 cargo nextest run --package spillway-tests
+	@QUEUE_DISORDER=1 cargo nextest run --workspace -E 'package(spillway-tests)'
 
 # Runs the suite while functions are killed at random between two calls.
 .PHONY: test-kills
 test-kills:
-	@KILL_FUNCTIONS=1 cargo nextest run --package spillway-tests
+	@KILL_FUNCTIONS=1 cargo nextest run --workspace -E 'package(spillway-tests)'
 
 # Runs all tests up to TIMES=20 times, until a run fails. Also with KILL_FUNCTIONS=1 or QUEUE_DISORDER=1.
 .PHONY: test-many
@@ -218,13 +221,13 @@ drill: $(SAM_READY) $(CARGO_LAMBDA_READY) $(MINISTACK_READY)
 # DEPLOY=0 prepares the table and deploys nothing. LEAVE= names a table that the stack shall leave.
 .PHONY: adopt
 adopt: $(SAM_READY) $(CARGO_LAMBDA_READY)
-	@cargo build --quiet --package spillway-operate
+	@cargo build --quiet --workspace --bin plan-keys
 	@$(TOOLS)/sam/bin/python infra/deploy/adopt.py infra/template.yaml
 
 # Gives each merchant its plan key in the usage plans of a stack: STACK= AWS_REGION=. `make adopt` does it too.
 .PHONY: plan-keys
 plan-keys: $(SAM_READY)
-	@cargo build --quiet --package spillway-operate
+	@cargo build --quiet --workspace --bin plan-keys
 	@$(TOOLS)/sam/bin/python infra/deploy/operate.py plan-keys
 
 # Prints the fingerprints of the keys from which a stack's webhook secrets are derived: STACK= AWS_REGION=
@@ -237,18 +240,18 @@ webhook-keys: $(SAM_READY)
 # It writes nothing.
 .PHONY: compare
 compare: $(SAM_READY)
-	@cargo build --quiet --package spillway-operate
+	@cargo build --quiet --workspace --bin repair
 	@WRITE= $(TOOLS)/sam/bin/python infra/deploy/operate.py repair
 
 # The same, and with WRITE=1 writes damaged items back (docs/deploy.md). RELATED=1
 # says that FROM was restored from TO, if AWS does not say so.
 .PHONY: repair
 repair: $(SAM_READY)
-	@cargo build --quiet --package spillway-operate
+	@cargo build --quiet --workspace --bin repair
 	@$(TOOLS)/sam/bin/python infra/deploy/operate.py repair
 
 # Checks any stack from outside with one test key: make smoke URL=https://…/v1 KEY=sk_test_…
 .PHONY: smoke
 smoke:
-	@cargo build --quiet --package spillway-tests --bin smoke
+	@cargo build --quiet --workspace --bin smoke
 	@"$${CARGO_TARGET_DIR:-target}/debug/smoke"

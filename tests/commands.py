@@ -7,14 +7,17 @@ Usage: commands.py check       with stand-ins for every program: each variable i
 There is no AWS CLI here. Its commands are made of the model that botocore carries, and so is what is looked at here.
 """
 
+import contextlib
 import functools
 import json
 import os
 import pathlib
 import re
+import socketserver
 import subprocess
 import sys
 import tempfile
+import threading
 
 import boto3
 import botocore.session
@@ -22,9 +25,9 @@ import jmespath
 from botocore import xform_name
 from botocore.utils import parse_timestamp
 from botocore.validate import ParamValidator
+from samcli.yamlhelper import yaml_parse
 
-THIS = pathlib.Path(__file__).resolve()
-ROOT = THIS.parent.parent
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")), *sorted(ROOT.glob("docs/runbooks/*.md"))]
 # What the commands of all other pages take for given, and how a runbook says so.
 FIRST = ROOT / "docs/deploy.md"
@@ -76,8 +79,6 @@ def there(path):
 
 @functools.cache
 def template():
-    from samcli.yamlhelper import yaml_parse  # slow, and most processes on the emulator have no use for it
-
     return yaml_parse((ROOT / "infra/template.yaml").read_text(encoding="utf-8"))
 
 
@@ -240,52 +241,79 @@ def other(_words, _emulated):
 PROGRAMS = {"aws": aws, "sam": sam, "make": make, "cargo": cargo, "curl": other, "grep": other, "sed": other}
 
 
-def fault_of(program, words, emulated=False):
-    """What is wrong with the command, or None."""
+def said_or_fault(program, words, emulated=False):
+    """What the command prints, or None, and what is wrong with it, or None."""
     try:
         if "/dev/stdout" in words:
             raise Wrong("/dev/stdout is written over where the output goes to a file")
-        said = PROGRAMS[program](words, emulated)
+        return PROGRAMS[program](words, emulated), None
     except Exception as error:  # of whatever kind: it is no command of that program
-        return f"{program} {' '.join(words)}: {error}"
-    if emulated:
-        print(said)
-    return None
+        return None, f"{program} {' '.join(words)}: {error}"
 
 
 # What is typed.
 
-# Stands on the shell's PATH in a program's stead: notes its arguments, or does on the emulator what they say.
+# Stands on the shell's PATH in a program's stead: notes its arguments, or asks this process to do on the emulator what
+# they say. To load the models of AWS takes a second, and more than two hundred commands are run.
 NOTES = """#!/bin/sh
 printf '%s\\0' {name} "$@" >>"$NOTED"
 printf '\\036' >>"$NOTED"
 echo "$STAND_IN"
 """
-DOES = """#!/bin/sh
-exec "{python}" "{this}" do {name} "$@"
+ASKS = """#!{python} -IS
+import json, os, socket, sys
+with socket.socket(socket.AF_UNIX) as asked:
+    asked.connect(os.environ["ASKED"])
+    with asked.makefile("rw") as lines:
+        lines.write(json.dumps(["{name}", *sys.argv[1:]]) + "\\n")
+        lines.flush()
+        said, fault = json.loads(lines.readline())
+if fault is None:
+    print(said)
+sys.exit(fault)
 """
+
+
+class Answers(socketserver.StreamRequestHandler):
+    """Does one command on the emulator."""
+
+    def handle(self):
+        program, *words = json.loads(self.rfile.readline())
+        answer = said_or_fault(program, words, emulated=True)
+        self.wfile.write(json.dumps(answer).encode() + b"\n")
+
+
+@contextlib.contextmanager
+def answering(path):
+    """Answers stand-ins on this socket."""
+    with socketserver.UnixStreamServer(str(path), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()
 
 
 def fault_in(script, emulated=False):
     """What is wrong with the script, or None."""
     with tempfile.TemporaryDirectory() as folder:
-        programs, noted = pathlib.Path(folder, "programs"), pathlib.Path(folder, "noted")
+        programs, noted, asked = (pathlib.Path(folder, name) for name in ["programs", "noted", "asked"])
         programs.mkdir()
         noted.touch()
         for name in PROGRAMS:
             program = programs / name
-            program.write_text((DOES if emulated else NOTES).format(name=name, python=sys.executable, this=THIS))
+            program.write_text((ASKS if emulated else NOTES).format(name=name, python=sys.executable))
             program.chmod(0o755)
         own = ["STACK", "TABLE", "QUEUE", "URL", "KEY"]
         env = {name: value for name, value in os.environ.items() if name not in own}
-        env |= {"PATH": f"{programs}:{env['PATH']}", "NOTED": str(noted), "STAND_IN": STAND_IN}
+        env |= {"PATH": f"{programs}:{env['PATH']}", "NOTED": str(noted), "STAND_IN": STAND_IN, "ASKED": str(asked)}
         # A failed command ends it, also where its output goes into a variable; so does a variable that is not set.
         bash = ["bash", "-euo", "pipefail", "-c", f"shopt -s inherit_errexit\n{script}"]
-        ran = subprocess.run(bash, cwd=folder, env=env, text=True, capture_output=True, stdin=subprocess.DEVNULL)
+        with answering(asked):
+            ran = subprocess.run(bash, cwd=folder, env=env, text=True, capture_output=True, stdin=subprocess.DEVNULL)
         if ran.returncode != 0:
             return ran.stderr.strip()
         commands = [note.split("\0")[:-1] for note in noted.read_text().split("\x1e")[:-1]]
-    return next(filter(None, (fault_of(program, words) for program, *words in commands)), None)
+    faults = (said_or_fault(program, words)[1] for program, *words in commands)
+    return next(filter(None, faults), None)
 
 
 def scripts(stack, region):
@@ -342,10 +370,8 @@ def check():
 def main(how, *words):
     if how == "check":
         check()
-    elif how == "run":
+    else:
         type_all(words[0], os.environ["AWS_REGION"], emulated=True)
-    elif fault := fault_of(words[0], list(words[1:]), emulated=True):
-        sys.exit(fault)
 
 
 if __name__ == "__main__":

@@ -244,8 +244,9 @@ def books(table, merchant):
     """The oracle finds nothing in the merchant's books."""
     pages = boto3.client("dynamodb").get_paginator("scan").paginate(TableName=table, ConsistentRead=True)
     items = pages.search("Items[]")
-    cargo = ["cargo", "run", "--quiet", "--package", "spillway-tests", "--bin", "books"]
-    done(run([*cargo, f"{merchant}#test"], answers="\n".join(map(json.dumps, items))))
+    done(run(["cargo", "build", "--quiet", "--workspace", "--bin", "books"]))
+    program = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "debug/books"
+    done(run([program, f"{merchant}#test"], answers="\n".join(map(json.dumps, items))))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ data=$DEPLOY_DATA
 tools=${TOOLS:-$PWD/.local/tools}
 endpoint=http://127.0.0.1:$DEPLOY_PORT
 began=$SECONDS
+drill_pid=
 
 # The root credentials of the emulator's only account. The tools read no profile, file or metadata service of this machine,
 # and no name of a stack on AWS.
@@ -119,8 +120,12 @@ first_merchant() {
     printf 'key=%s\nplan_key=%s\n' "$key" "$plan_key" >"$data/first"
 }
 
-# After a failure, ends the emulator if this run started it.
+# After a failure, ends what this run started: the drill, which ends its own emulator, and the emulator.
 give_up() {
+    if [ -n "$drill_pid" ]; then
+        kill "$drill_pid" 2>/dev/null || true
+        wait "$drill_pid" || true
+    fi
     infra/deploy/emulator.sh stop
 }
 
@@ -179,7 +184,8 @@ run_tests() {
     upgraded after
     deploy_spillway LogLevel=debug FoldDelaySeconds=1
     upgraded one
-    step "make deploy and the SAM CLI alone (a function for arm64, built with Zig: some minutes the first time)"
+    start_drill
+    step "make deploy and the SAM CLI alone (Zig builds a function for arm64: some minutes the first time)"
     "$python" -u tests/deploying.py "$data" "$architecture"
     step "releases and the way back"
     "$python" -u tests/releasing.py "$data" "$architecture"
@@ -192,6 +198,27 @@ run_tests() {
     step "deletion"
     delete_spillway
     upgraded deleted
+}
+
+# Starts the drill beside the tests, on an emulator of its own. Most of the time both wait.
+start_drill() {
+    local beside=.local/test-drill
+    rm -rf "$beside"
+    mkdir -p "$beside"
+    ln -s "$PWD/$data/build" "$beside/build"
+    port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    BUILT=1 DEPLOY_DATA=$beside DEPLOY_PORT=$port infra/deploy/local.sh drill >"$data/drill.log" 2>&1 &
+    drill_pid=$!
+}
+
+# Waits for the drill and prints what it said.
+end_drill() {
+    step "drill (began with \`make deploy\`; tail -f $data/drill.log)"
+    local passed=true
+    wait "$drill_pid" || passed=false
+    drill_pid=
+    cat "$data/drill.log"
+    "$passed" || fail "The drill has failed."
 }
 
 # timed WHAT COMMAND …: runs the command and prints how long it took.
@@ -302,8 +329,7 @@ test)
     up
     run_tests
     infra/deploy/emulator.sh stop
-    step "drill"
-    BUILT=1 infra/deploy/local.sh drill
+    end_drill
     step "all tests passed"
     ;;
 release)

@@ -8,8 +8,8 @@
 #   JSON=1         prints JSON
 set -eu
 cd "$(dirname "$0")/../.."
-[ -n "${STACK:-}" ] || exec cargo run --quiet --package spillway-trace
-cargo build --quiet --package spillway-trace
+cargo build --quiet --workspace --bin trace
+[ -n "${STACK:-}" ] || exec "${CARGO_TARGET_DIR:-target}/debug/trace"
 python=${TOOLS:-.local/tools}/sam/bin/python
 export LOG_COMMAND="$python infra/trace/logs.py"
 exec "$python" infra/deploy/operate.py trace

@@ -81,7 +81,7 @@ async fn built() -> Result<(), String> {
         return Ok(());
     }
     let mut cargo = make::command("cargo");
-    cargo.args(["build", "--quiet", "--package", "spillway-tests", "--test", "suite"]);
+    cargo.args(["build", "--quiet", "--workspace", "--test", "suite"]);
     let status = Command::from(cargo).kill_on_drop(true).status().await;
     match status {
         Ok(status) if status.success() => Ok(()),
@@ -95,7 +95,7 @@ fn suite() -> Command {
         Some(program) => make::command(program),
         None => {
             let mut cargo = make::command("cargo");
-            cargo.args(["test", "--package", "spillway-tests", "--test", "suite", "--"]);
+            cargo.args(["test", "--workspace", "--test", "suite", "--"]);
             cargo
         }
     };

@@ -1,5 +1,6 @@
 //! All functions have the same features of each package. `sam build` builds one function after the other: with other
-//! features, it would compile the AWS SDK once more. `make dev` and the tests share features for the same reason.
+//! features, it would compile the AWS SDK once more. `make dev`, the tests and all other commands share features for the
+//! same reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -42,4 +43,31 @@ fn make_dev_compiles_nothing_that_the_tests_have_compiled() {
     let dev = packages(root, &selection, "normal,build");
     let other: Vec<_> = dev.difference(&tests).collect();
     assert!(other.is_empty() && dev.len() > 100, "a crate of the tests asks for more features of {other:?}");
+}
+
+#[test]
+fn no_command_builds_one_package_alone() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut files = vec![root.join("Makefile"), root.join("CONTRIBUTING.md")];
+    for folder in ["infra/deploy", "infra/local", "infra/trace", "tests"] {
+        let entries = std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        files.extend(entries.filter(|path| path.extension().is_some_and(|kind| kind == "sh" || kind == "md")));
+    }
+    let mut commands = 0;
+    for file in &files {
+        for line in std::fs::read_to_string(file).unwrap().lines() {
+            let builds =
+                ["build", "run", "test", "nextest"].iter().any(|verb| line.contains(&format!("cargo {verb} ")));
+            // Release builds, and those of all that `make dev` needs, have their own sets.
+            if builds && !line.contains("--release") && !line.contains("--bins --package") {
+                commands += 1;
+                let file = file.display();
+                assert!(
+                    !line.contains("--package") && !line.contains(" -p "),
+                    "--workspace --bin is missing in {file}: {line}"
+                );
+            }
+        }
+    }
+    assert!(commands > 20, "{commands} commands");
 }
