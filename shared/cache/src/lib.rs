@@ -14,7 +14,7 @@ use spillway_domain::id::Id;
 use spillway_domain::resource::Resource;
 use spillway_domain::tenant::Tenant;
 use spillway_runtime::{Parts, SettingError, Start};
-use spillway_store::{Store, StoreError, keys};
+use spillway_store::{Store, StoreError, TableKey, keys};
 
 use self::address::Address;
 use self::cache::Cache;
@@ -34,9 +34,8 @@ impl Parts for CachedStore {
     fn new(start: &Start<'_>) -> Result<CachedStore, SettingError> {
         let store = Store::new(start)?;
         let cache = Address::read(&start.environment)?.map(|address| Cache::new(address, start));
-        // Lambda's number of the function's version. Code of another version may store a resource in another form.
         let version = start.environment.optional("AWS_LAMBDA_FUNCTION_VERSION").unwrap_or_default();
-        let release = format!("spillway:{}:{version}:{}", env!("CARGO_PKG_VERSION"), store.table());
+        let release = release(&version, store.table());
         Ok(CachedStore { store, cache, release })
     }
 }
@@ -47,19 +46,33 @@ impl CachedStore {
     pub async fn resource<T: Resource>(&self, tenant: &Tenant, id: &Id<T::Kind>) -> Result<Option<T>, StoreError> {
         let Some(cache) = &self.cache else { return self.store.resource(tenant, id).await };
         let item = keys::resource::<T>(tenant, id);
-        let key = format!("{}:{}:{}", self.release, item.pk, item.sk);
+        let key = key(&self.release, &item);
         let cached = cache.get(&key).await.and_then(|value| read::<T>(&value, tenant, id));
         if cached.is_some() {
             return Ok(cached);
         }
         let stored: Option<T> = self.store.resource(tenant, id).await?;
-        if let Some(lasting) = stored.clone().and_then(T::lasting)
-            && let Ok(value) = serde_json::to_vec(&lasting)
-        {
+        if let Some(value) = stored.clone().and_then(write) {
             cache.put(&key, &value, SECONDS).await;
         }
         Ok(stored)
     }
+}
+
+/// The beginning of all keys of a table. `version`: Lambda's number of the function's version, because code of another
+/// version may store a resource in another form.
+fn release(version: &str, table: &str) -> String {
+    format!("spillway:{}:{version}:{table}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The key of an item, which names tenant and id.
+fn key(release: &str, item: &TableKey) -> String {
+    format!("{release}:{}:{}", item.pk, item.sk)
+}
+
+/// The value of a resource. None if it could still change.
+fn write<T: Resource>(resource: T) -> Option<Vec<u8>> {
+    serde_json::to_vec(&resource.lasting()?).ok()
 }
 
 /// Reads a value. None if it is not this resource of this tenant, or one that could still change.
@@ -68,3 +81,6 @@ fn read<T: Resource>(value: &[u8], tenant: &Tenant, id: &Id<T::Kind>) -> Option<
     let meta = resource.meta();
     if meta.owner == *tenant && meta.id.as_str() == id.as_str() { resource.lasting() } else { None }
 }
+
+#[cfg(test)]
+mod tests;
