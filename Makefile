@@ -88,8 +88,13 @@ peak-docs:
 
 # Runs all checks and tests on this machine.
 .PHONY: test
-test: lint-template check-security lint-openapi deny $(EXAMPLES_READY) $(SCHEMATHESIS_READY) $(CARGO_LAMBDA_READY) $(PROMETHEUS_READY) $(REDIS_READY)
+test: lint-template check-security lint-openapi deny test-tools
 	@tests/run.sh
+
+# Installs what the tests and checks need. With `make --jobs 4` it installs several tools at a time.
+.PHONY: test-tools
+test-tools: $(SAM_READY) $(CHECKOV_READY) $(REDOCLY_READY) $(CARGO_DENY_READY) $(EXAMPLES_READY) $(SCHEMATHESIS_READY) \
+  $(CARGO_LAMBDA_READY) $(PROMETHEUS_READY) $(REDIS_READY)
 
 # Checks licences and sources of all crates by deny.toml.
 # DENY_CHECKS=advisories downloads RustSec's database and checks advisories.

@@ -181,7 +181,7 @@ def sam_on_the_emulator(words):
     if words[:2] != ["remote", "invoke"]:
         return STAND_IN
     program = pathlib.Path(sys.executable).with_name("sam")
-    ran = subprocess.run([program, *words], cwd=ROOT, text=True, capture_output=True)
+    ran = subprocess.run([program, *words], cwd=ROOT, text=True, capture_output=True, stdin=subprocess.DEVNULL)
     # A function refuses an id in which the reader puts something in the place of an ellipsis or of ID.
     refused = '"errorMessage"' in ran.stdout and not any("…" in word or "_ID" in word for word in words)
     if ran.returncode != 0 or refused:
@@ -254,7 +254,7 @@ def said_or_fault(program, words, emulated=False):
 # What is typed.
 
 # Stands on the shell's PATH in a program's stead: notes its arguments, or asks this process to do on the emulator what
-# they say. To load the models of AWS takes a second, and more than two hundred commands are run.
+# they say. A process for each of the 250 commands would load AWS's models each time, which takes a second.
 NOTES = """#!/bin/sh
 printf '%s\\0' {name} "$@" >>"$NOTED"
 printf '\\036' >>"$NOTED"
@@ -263,7 +263,7 @@ echo "$STAND_IN"
 ASKS = """#!{python} -IS
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as asked:
-    asked.connect(os.environ["ASKED"])
+    asked.connect(os.environ["SOCKET_PATH"])
     with asked.makefile("rw") as lines:
         lines.write(json.dumps(["{name}", *sys.argv[1:]]) + "\\n")
         lines.flush()
@@ -284,31 +284,35 @@ class Answers(socketserver.StreamRequestHandler):
 
 
 @contextlib.contextmanager
-def answering(path):
-    """Answers stand-ins on this socket."""
-    with socketserver.UnixStreamServer(str(path), Answers) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield
-        server.shutdown()
-
-
-def fault_in(script, emulated=False):
-    """What is wrong with the script, or None."""
+def answering():
+    """Answers stand-ins. Yields the path of the socket on which they ask."""
     with tempfile.TemporaryDirectory() as folder:
-        programs, noted, asked = (pathlib.Path(folder, name) for name in ["programs", "noted", "asked"])
+        path = str(pathlib.Path(folder, "socket"))
+        with socketserver.UnixStreamServer(path, Answers) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            try:
+                yield path
+            finally:
+                server.shutdown()
+
+
+def fault_in(script, socket_path=None):
+    """What is wrong with the script, or None. With a path of `answering`, its commands are done on the emulator."""
+    with tempfile.TemporaryDirectory() as folder:
+        programs, noted = pathlib.Path(folder, "programs"), pathlib.Path(folder, "noted")
         programs.mkdir()
         noted.touch()
         for name in PROGRAMS:
             program = programs / name
-            program.write_text((ASKS if emulated else NOTES).format(name=name, python=sys.executable))
+            program.write_text((ASKS if socket_path else NOTES).format(name=name, python=sys.executable))
             program.chmod(0o755)
         own = ["STACK", "TABLE", "QUEUE", "URL", "KEY"]
         env = {name: value for name, value in os.environ.items() if name not in own}
-        env |= {"PATH": f"{programs}:{env['PATH']}", "NOTED": str(noted), "STAND_IN": STAND_IN, "ASKED": str(asked)}
+        env |= {"PATH": f"{programs}:{env['PATH']}", "NOTED": str(noted), "STAND_IN": STAND_IN}
+        env |= {"SOCKET_PATH": socket_path} if socket_path else {}
         # A failed command ends it, also where its output goes into a variable; so does a variable that is not set.
         bash = ["bash", "-euo", "pipefail", "-c", f"shopt -s inherit_errexit\n{script}"]
-        with answering(asked):
-            ran = subprocess.run(bash, cwd=folder, env=env, text=True, capture_output=True, stdin=subprocess.DEVNULL)
+        ran = subprocess.run(bash, cwd=folder, env=env, text=True, capture_output=True, stdin=subprocess.DEVNULL)
         if ran.returncode != 0:
             return ran.stderr.strip()
         commands = [note.split("\0")[:-1] for note in noted.read_text().split("\x1e")[:-1]]
@@ -345,11 +349,11 @@ def scripts(stack, region):
     return found
 
 
-def type_all(stack, region, emulated=False):
+def type_all(stack, region, socket_path=None):
     faults = []
     for source, script in scripts(stack, region).items():
         print(source)
-        if fault := fault_in(script, emulated):
+        if fault := fault_in(script, socket_path):
             faults.append(f"{source}: {fault}")
     if faults:
         sys.exit("\n".join(faults))
@@ -371,7 +375,8 @@ def main(how, *words):
     if how == "check":
         check()
     else:
-        type_all(words[0], os.environ["AWS_REGION"], emulated=True)
+        with answering() as socket_path:
+            type_all(words[0], os.environ["AWS_REGION"], socket_path)
 
 
 if __name__ == "__main__":

@@ -121,7 +121,7 @@ def keeps_what_is_not_said(make_deploy, data, architecture):
 
 
 def deploys_what_zig_has_built(make_deploy, data):
-    """One function for arm64. It is not optimized: that takes minutes and changes nothing of the way."""
+    """One function for arm64. Optimizing it would take minutes and change nothing of the deployment."""
     config = f'stack_name = "arm"\nregion = "{REGION}"\nconfirm_changeset = true'
     way = {
         "TEMPLATE": "tests/panicking-function/template.yaml",

@@ -2,7 +2,8 @@
 # Builds infra/template.yaml with the SAM CLI and deploys it to an AWS emulator on this machine.
 #   local.sh up      deploys the stack and leaves it running, with a merchant and its API key. Again, it upgrades the stack.
 #   local.sh down    ends the emulator that `up` started
-#   local.sh test    deploys a stack of its own, runs the black-box tests against it, upgrades and deletes it; then the drill
+#   local.sh test    deploys a stack of its own, runs the black-box tests against it, upgrades and deletes it. The drill runs
+#                    beside it.
 #   local.sh release tries the release before and this one on one table
 #   local.sh drill   deploys a stack of its own, deletes it, adopts its table, damages and repairs data
 # BUILT=1 deploys the functions that an earlier run has built.
@@ -20,6 +21,8 @@ data=$DEPLOY_DATA
 tools=${TOOLS:-$PWD/.local/tools}
 endpoint=http://127.0.0.1:$DEPLOY_PORT
 began=$SECONDS
+# The drill that `test` runs beside its other tests.
+beside=.local/test-drill
 drill_pid=
 
 # The root credentials of the emulator's only account. The tools read no profile, file or metadata service of this machine,
@@ -120,13 +123,16 @@ first_merchant() {
     printf 'key=%s\nplan_key=%s\n' "$key" "$plan_key" >"$data/first"
 }
 
-# After a failure, ends what this run started: the drill, which ends its own emulator, and the emulator.
+# After a failure, ends what this run started: the emulators, and the drill, whose command then fails.
 give_up() {
+    trap '' INT TERM HUP
+    infra/deploy/emulator.sh stop
     if [ -n "$drill_pid" ]; then
         kill "$drill_pid" 2>/dev/null || true
+        DEPLOY_DATA=$beside infra/deploy/emulator.sh stop
         wait "$drill_pid" || true
+        DEPLOY_DATA=$beside infra/deploy/emulator.sh stop
     fi
-    infra/deploy/emulator.sh stop
 }
 
 # Checks the machine, starts the emulator unless it runs, and builds Spillway.
@@ -200,9 +206,10 @@ run_tests() {
     upgraded deleted
 }
 
-# Starts the drill beside the tests, on an emulator of its own. Most of the time both wait.
+# Starts the drill on an emulator of its own. The tests and the drill mostly wait for their emulators.
 start_drill() {
-    local beside=.local/test-drill
+    local port
+    DEPLOY_DATA=$beside infra/deploy/emulator.sh stop # of a run that was killed
     rm -rf "$beside"
     mkdir -p "$beside"
     ln -s "$PWD/$data/build" "$beside/build"
@@ -211,9 +218,9 @@ start_drill() {
     drill_pid=$!
 }
 
-# Waits for the drill and prints what it said.
+# Waits for the drill and prints its log.
 end_drill() {
-    step "drill (began with \`make deploy\`; tail -f $data/drill.log)"
+    step "waiting for the drill (tail -f $data/drill.log)"
     local passed=true
     wait "$drill_pid" || passed=false
     drill_pid=

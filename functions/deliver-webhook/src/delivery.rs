@@ -117,7 +117,7 @@ pub async fn retry(
         follow_up(context, endpoint, &after, &attempt, probe).await?
     } else {
         // The claim ended during the attempt.
-        store_probe(context, endpoint, &attempt, probe).await?;
+        store_successful_probe(context, endpoint, &attempt, probe).await?;
         Outcome::new("attempted, but another copy of the message was faster")
     };
     Ok(of_event(outcome, &stored))
@@ -233,12 +233,12 @@ pub async fn send_message(context: &Context, tenant: &Tenant, delivery: &Deliver
     }
 }
 
-/// Stores what a probe says of its endpoint, where another copy of the message has stored the delivery: only the probe
-/// can end the time in which the endpoint is down. The health after any other attempt is the other copy's to store.
-pub async fn store_probe(
+/// Stores the endpoint's health after a successful probe whose delivery another copy of the message has stored. Without
+/// this, the endpoint would stay down. The next probe tells a failure again.
+pub async fn store_successful_probe(
     context: &Context, endpoint: &WebhookEndpoint, attempt: &Attempt, probe: Option<Probe>,
 ) -> Result<(), WorkError> {
-    if probe.is_some() {
+    if probe.is_some() && attempt.succeeded() {
         store_health(context, endpoint, attempt, probe, context.now()).await?;
     }
     Ok(())

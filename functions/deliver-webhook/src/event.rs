@@ -96,7 +96,7 @@ async fn first_attempt(
         Created::Existing(_) => false,
     };
     if !stored {
-        delivery::store_probe(context, endpoint, &attempt, probe).await?;
+        delivery::store_successful_probe(context, endpoint, &attempt, probe).await?;
         return Ok(about_event(Outcome::new("another copy of the message was faster, and its result counts")));
     }
     if attempt.succeeded() {
