@@ -3,6 +3,7 @@
 use futures::future::{join, join_all};
 use serde_json::{Value, json};
 use spillway_tests::oracle::Books;
+use spillway_tests::queues::copies;
 use spillway_tests::receiver::{Receiver, Reply};
 use spillway_tests::store_proxy::{Hold, Matching};
 use spillway_tests::table::Item;
@@ -147,7 +148,7 @@ async fn the_change_brings_a_message_and_an_attempt() {
     let options = Options::new().knob("WEBHOOK_WAITS_SECONDS", "1").keep_lines().unkilled();
     let stack = Stack::start(options).await;
     let merchant = stack.new_merchant().await;
-    let receiver = Receiver::scripted([Reply::Status(500), Reply::Status(500)]).await;
+    let receiver = Receiver::scripted(vec![Reply::Status(500); 10]).await;
     let endpoint = merchant.client.create_webhook_endpoint(receiver.url(), &["payment.*"]).await;
     let payment = merchant.client.paid(1250, "USD").await;
     let delivery = async |status: &str, attempts: u64| {
@@ -160,6 +161,7 @@ async fn the_change_brings_a_message_and_an_attempt() {
         .await;
     };
     delivery("failed", 2).await;
+    receiver.works();
     let books = Books::read(&stack.table(), &merchant.tenant()).await;
     let event = &books.events_of(payment["id"].as_str().unwrap())[0]["sk"];
     let request = json!({"merchant": merchant.id, "mode": "test", "event": event});
@@ -169,7 +171,9 @@ async fn the_change_brings_a_message_and_an_attempt() {
     assert_eq!((&line["merchant"], &line["subjects"]), (&json!(merchant.id), &json!([subject])), "{line}");
     delivery("succeeded", 3).await;
     let ids: Vec<String> = receiver.attempts().iter().map(|attempt| attempt.id().to_owned()).collect();
-    assert_eq!(ids, [event.as_str().unwrap(); 3]);
+    assert!(ids.iter().all(|id| id == event.as_str().unwrap()), "{ids:?}");
+    // Two copies of the event's message may both make the first attempt.
+    assert!((3..=2 + usize::try_from(copies()).unwrap()).contains(&ids.len()), "{ids:?}");
 }
 
 #[tokio::test]
