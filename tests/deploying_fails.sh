@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 build=$(realpath "$1")
 export DEPLOY_DATA=.local/failing-deploy BUILT=1
-DEPLOY_PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+DEPLOY_PORT=$(infra/deploy/emulator.sh port)
 export DEPLOY_PORT
 rm -rf "$DEPLOY_DATA"
 mkdir -p "$DEPLOY_DATA"

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Starts and stops MiniStack, an AWS emulator, on 127.0.0.1:$DEPLOY_PORT: `emulator.sh start`, `emulator.sh stop`.
-# `emulator.sh running` succeeds if it runs. Its log and its data are in $DEPLOY_DATA.
+# `emulator.sh running` succeeds if it runs; `emulator.sh port` prints a free port. Its log and its data are in
+# $DEPLOY_DATA.
 set -eu
 cd "$(dirname "$0")/../.."
 : "${DEPLOY_PORT:=4566}" "${DEPLOY_DATA:=.local/deploy}"
@@ -25,6 +26,11 @@ import socket, sys
 with socket.socket() as probe:
     sys.exit(probe.connect_ex(("127.0.0.1", int(sys.argv[1]))))
 PYTHON
+}
+
+# Prints a port on which no program listens.
+port() {
+    $python -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'
 }
 
 start() {
@@ -69,5 +75,6 @@ case ${1:-} in
 start) start ;;
 stop) stop ;;
 running) [ -n "$(running_pid)" ] ;;
-*) fail "Usage: emulator.sh start | stop | running" ;;
+port) port ;;
+*) fail "Usage: emulator.sh start | stop | running | port" ;;
 esac

@@ -213,7 +213,7 @@ start_drill() {
     rm -rf "$beside"
     mkdir -p "$beside"
     ln -s "$PWD/$data/build" "$beside/build"
-    port=$("$python" -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    port=$(infra/deploy/emulator.sh port)
     BUILT=1 DEPLOY_DATA=$beside DEPLOY_PORT=$port infra/deploy/local.sh drill >"$data/drill.log" 2>&1 &
     drill_pid=$!
 }
