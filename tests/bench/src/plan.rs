@@ -5,7 +5,9 @@ use std::time::Duration;
 /// Sizes of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// Number of starts of each function.
+    /// Starts of each function without an event.
+    pub starts: usize,
+    /// Starts of each function with events.
     pub rounds: usize,
     /// Number of events after the first one at each start.
     pub events: usize,
@@ -38,6 +40,7 @@ pub struct Plan {
 impl Plan {
     /// The run behind docs/performance.md.
     pub const FULL: Plan = Plan {
+        starts: 100,
         rounds: 20,
         events: 25,
         cached_rounds: 5,
@@ -56,6 +59,7 @@ impl Plan {
 
     /// A quick run of about a minute: medians are meaningful, 99th percentiles hardly.
     pub const QUICK: Plan = Plan {
+        starts: 20,
         rounds: 5,
         events: 20,
         cached_rounds: 2,
