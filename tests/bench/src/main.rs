@@ -78,42 +78,47 @@ async fn bench(json: &Path) -> Result<(), String> {
         }
     }
     let mut figures = json!({"quick": quick, "machine": machine()});
+    // Written after each part, so that the failure of a later one does not lose it.
+    let mut keep = |part: &str, measured: Value| {
+        figures[part] = measured;
+        write(json, &figures).map_err(|error| format!("{}: {error}", json.display()))
+    };
     if wanted("single") {
-        figures["single"] = single::measure(&plan).await?;
+        keep("single", single::measure(&plan).await?)?;
     }
     if wanted("cache") {
-        figures["cache"] = cached::measure(&plan).await?;
+        keep("cache", cached::measure(&plan).await?)?;
     }
     if wanted("end_to_end") {
-        figures["end_to_end"] = end_to_end::measure(&plan).await?;
+        keep("end_to_end", end_to_end::measure(&plan).await?)?;
     }
     if wanted("flood") {
-        figures["flood"] = flood::measure(&plan).await?;
+        keep("flood", flood::measure(&plan).await?)?;
     }
     if wanted("receivers") {
-        figures["receivers"] = receivers::measure(&plan).await?;
+        keep("receivers", receivers::measure(&plan).await?)?;
     }
     if wanted("units") {
-        figures["units"] = steps::measure(&plan).await?;
+        keep("units", steps::measure(&plan).await?)?;
     }
     if wanted("resources") {
-        figures["resources"] = json!(resources::measure(&plan).await?);
+        keep("resources", json!(resources::measure(&plan).await?))?;
     }
     if wanted("memory") {
         match resources::memory::measure(&plan).await {
-            Ok(memory) => figures["memory"] = memory,
+            Ok(memory) => keep("memory", memory)?,
             // Control groups are root's.
             Err(error) => eprintln!("memory: {}", error.lines().last().unwrap_or_default()),
         }
     }
     if wanted("shards") {
-        figures["shards"] = shards::measure().await?;
+        keep("shards", shards::measure().await?)?;
     }
     if wanted("sweep") {
-        figures["sweep"] = sweep::measure(&plan).await?;
+        keep("sweep", sweep::measure(&plan).await?)?;
     }
     if wanted("instructions") {
-        figures["instructions"] = instructions::measure(&plan).await?;
+        keep("instructions", instructions::measure(&plan).await?)?;
     }
     figures["goals"] = goals::judge(&figures);
     write(json, &figures).map_err(|error| format!("{}: {error}", json.display()))?;
