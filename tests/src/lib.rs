@@ -16,7 +16,7 @@ pub mod target;
 pub mod tools;
 
 // Short names for all tests.
-pub use api::client::{Answer, Client, unique};
+pub use api::client::{ANSWER_LIMIT, Answer, Client, unique};
 pub use api::eventually::{Deadline, eventually};
 pub use api::{client, clock, document, event, meter, pages, terms};
 pub use aws::{queues, table, webhook_keys};

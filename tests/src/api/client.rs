@@ -331,8 +331,8 @@ pub fn unique() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-/// How long a test waits for an answer: longer than any function's timeout. The longest is that of enqueue-due, 70 s.
-const ANSWER_LIMIT: Duration = Duration::from_secs(80);
+/// How long a test waits for an answer: longer than any function's timeout.
+pub const ANSWER_LIMIT: Duration = Duration::from_secs(80);
 
 /// An HTTP client that ignores proxies and follows no redirects, so that all traffic stays on this machine.
 pub(crate) fn http() -> reqwest::Client {

@@ -28,6 +28,11 @@ fn each_package_has_one_set_of_features() {
         }
     }
     assert!(features.keys().any(|package| package.starts_with("aws-sdk-dynamodb ")), "{features:?}");
+    // docs/decisions/0030.
+    for (package, wanted) in [("log v", "release_max_level_off"), ("tracing v", "release_max_level_info")] {
+        let of = features.iter().find(|(name, _)| name.starts_with(package)).unwrap().1;
+        assert!(of.iter().all(|features| features.contains(wanted)), "{package}: {of:?}");
+    }
     features.retain(|_, sets| sets.len() > 1);
     assert_eq!(features, BTreeMap::new(), "see the last lines of shared/runtime/Cargo.toml");
 }
