@@ -27,7 +27,6 @@ pub fn receivers_share(receivers: &Value) -> (u64, u64) {
 pub fn judge(figures: &Value) -> Value {
     let single = &figures["single"];
     let number = |value: &Value| value.as_u64().unwrap_or_default();
-    let ready = |function: &str| number(&single[function]["ready"]["p50_us"]);
     let most =
         |field: &str| FUNCTIONS.iter().map(|function| number(&single[*function][field])).max().unwrap_or_default();
     let (memory, binary) = (most("peak_memory_bytes"), most("binary_bytes"));
@@ -55,7 +54,7 @@ pub fn judge(figures: &Value) -> Value {
         is_measured.then(|| json!({"name": name, "goal": goal, "figure": figure, "met": met}))
     };
     let start = |function: &str, name: &str| {
-        let (own, empty) = (ready(function), ready(EMPTY));
+        let [own, empty] = [function, EMPTY].map(|function| number(&single[function]["ready"]["p50_us"]));
         let met = own * 2 <= empty * 3 && empty > 0;
         goal("single", name, "at most 1.5 ×".to_owned(), format!("{} ×", ratio(own, empty)), met)
     };

@@ -83,8 +83,7 @@ pub fn binary(function: &str) -> PathBuf {
     folder.join(function)
 }
 
-/// Figures of each function by its name. The starts are measured apart from the events: a start beside the ending of a
-/// process that has just worked takes a tenth longer, and not every function comes after such a process.
+/// Figures of each function by its name.
 pub async fn measure(plan: &Plan) -> Result<Value, String> {
     let scene = Scene::set().await?;
     let (merchant, environment) = (&scene.merchant, scene.environment());
@@ -125,20 +124,32 @@ pub async fn measure(plan: &Plan) -> Result<Value, String> {
             }
         }
     }
-    for round in 0..plan.starts {
-        // Each function is the first one of a round as often as another.
-        for number in 0..FUNCTIONS.len() {
-            let function = FUNCTIONS[(round + number) % FUNCTIONS.len()];
-            let started = Single::start(&copies.join(function), environment.clone(), memory(function)).await?;
-            all.entry(function).or_default().ready.push(started.ready_after());
-            started.end().await;
-        }
+    for (function, ready) in starts(plan.starts, &copies, &environment).await? {
+        all.entry(function).or_default().ready.push(ready);
     }
     Ok(FUNCTIONS.iter().map(|function| ((*function).to_owned(), described(function, &all[function]))).collect())
 }
 
+/// The times from spawn to ready, of `rounds` starts of each program in the folder. They are apart from the events: a start
+/// takes longer beside the ending of a process that has just worked, and not every function comes after such a process.
+async fn starts(
+    rounds: usize, folder: &Path, environment: &BTreeMap<String, String>,
+) -> Result<Vec<(&'static str, Duration)>, String> {
+    let mut measured = Vec::new();
+    for round in 0..rounds {
+        // Each function is the first one of a round as often as another.
+        for number in 0..FUNCTIONS.len() {
+            let function = FUNCTIONS[(round + number) % FUNCTIONS.len()];
+            let started = Single::start(&folder.join(function), environment.clone(), memory(function)).await?;
+            measured.push((function, started.ready_after()));
+            started.end().await;
+        }
+    }
+    Ok(measured)
+}
+
 /// Copies the measured programs to this folder. On AWS a program is a file that was copied. One that the linker has just
-/// written takes up to 0.4 ms longer to start, because of how its pages lie in the page cache.
+/// written takes longer to start, because of how its pages lie in the page cache.
 fn copy_programs(folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     FUNCTIONS.iter().try_for_each(|function| fs::copy(binary(function), folder.join(function)).map(drop))

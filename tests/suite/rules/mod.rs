@@ -49,6 +49,7 @@ mod slow_servers_delay_no_other;
 mod store_faults_answer_503;
 mod sweeps_set_gauges;
 mod terminal_states_are_absolute;
+mod tests_wait_long_enough;
 mod the_api_stays_compatible;
 mod the_deployer_may_deploy;
 mod the_document_holds;
